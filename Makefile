@@ -1,0 +1,41 @@
+# The two commands of the README are `make run` and `make test`; each does all of its own set-up.
+# PYTHON picks the interpreter (3.10 to 3.13), RUN the experiment's folder, TRACK its track, EXPERIMENTS how many to add.
+PYTHON ?= python3
+TRACK ?= pystd-20s
+RUN ?= runs/$(TRACK)
+EXPERIMENTS ?= 5
+PYTEST_ARGS ?=
+BIN := .venv/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check format bench clean
+
+help:  ## what each target does
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
+
+run: .venv/.run  ## real experiments on this machine, judged and plotted; a second run continues
+	@test -e "$(RUN)/autoresearch.toml" || $(BIN)/autoresearch init "$(RUN)" --track "$(TRACK)"
+	@$(BIN)/autoresearch run "$(RUN)" --experiments "$(EXPERIMENTS)"
+
+test: .venv/.test check  ## everything the project promises, checked with real parts
+	@echo "== tests"
+	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+check: .venv/.test  ## format, lint and types
+	@echo "== format, lint, types"
+	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy
+
+format: .venv/.test  ## let ruff put the files in shape
+	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
+
+bench: .venv/.test  ## the lab and the hub, each against its stated baseline (about half an hour)
+	@$(BIN)/python bench/lab.py && $(BIN)/python bench/hub.py
+
+clean:  ## remove the environment and caches; runs/ stays, it is yours
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build
+
+.venv/.run: pyproject.toml requirements.txt scripts/setup.sh
+	@PYTHON="$(PYTHON)" sh scripts/setup.sh run && touch $@
+
+.venv/.test: pyproject.toml requirements.txt scripts/setup.sh
+	@PYTHON="$(PYTHON)" sh scripts/setup.sh test && touch $@

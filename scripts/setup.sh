@@ -1,0 +1,53 @@
+#!/bin/sh
+# Makes .venv and installs what `make run` or `make test` needs, system packages included (apt, where this is root).
+# Usage: PYTHON=python3 sh scripts/setup.sh run|test
+set -eu
+what=${1:?run or test}
+PYTHON=${PYTHON:-python3}
+say() { printf '== %s\n' "$*"; }
+die() { printf '\nset-up stopped: %s\n' "$*" >&2; exit 1; }
+
+command -v "$PYTHON" >/dev/null || die "no '$PYTHON' here; install Python 3.10 to 3.13, or name one: make $what PYTHON=python3.12"
+"$PYTHON" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' ||
+    die "$("$PYTHON" --version) is not supported; name a Python from 3.10 to 3.13: make $what PYTHON=python3.12"
+
+# Install Debian packages where we may; elsewhere say what is missing. $1: program that shows it is there; $2: package; $3: why.
+need() {
+    command -v "$1" >/dev/null && return 0
+    if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+        [ -n "${apt_updated:-}" ] || { say "apt-get update"; apt-get update -qq || die "apt-get update failed; is the network up?"; apt_updated=1; }
+        say "installing $2 ($3)"
+        DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$2" >/dev/null || die "could not install $2 ($3)"
+    else
+        return 1
+    fi
+}
+
+need git git "commits and bundles" || die "git is missing; install it first"
+if [ "$(uname -s)" = Linux ]; then
+    need bwrap bubblewrap "the sandbox of experiments" ||
+        { [ "$what" = run ] && say "no bubblewrap here: the next best sandbox is used (for the best: sudo apt install bubblewrap)"; } ||
+        die "bubblewrap is missing, and the tests attack the sandbox it makes; run: sudo apt install bubblewrap"
+fi
+[ "$what" = run ] || need curl curl "agents that know only curl and git" || die "curl is missing; run: sudo apt install curl"
+
+if [ ! -x .venv/bin/python ] || ! .venv/bin/python -m pip --version >/dev/null 2>&1; then
+    say "making .venv with $("$PYTHON" --version)"
+    rm -rf .venv
+    if ! "$PYTHON" -m venv .venv 2>/dev/null; then
+        rm -rf .venv
+        version=$("$PYTHON" -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])')
+        need "no-such-program" "$version" "virtual environments" || die "this Python cannot make virtual environments; run: sudo apt install $version"
+        "$PYTHON" -m venv .venv || die "could not make .venv with $PYTHON"
+    fi
+fi
+pip() { .venv/bin/python -m pip --disable-pip-version-check -q "$@"; }
+
+# torch first and pinned: an open range would bring the newest build with gigabytes of GPU libraries.
+.venv/bin/python -c 'import torch' 2>/dev/null || say "installing torch (the largest part, once)"
+pip install "$(grep '^torch==' requirements.txt)" || die "pip could not install torch; is the network up?"
+extras=researcher,lab
+[ "$what" = run ] || extras=dev
+say "installing autoresearch[$extras]"
+pip install -c requirements.txt -e ".[$extras]" || die "pip could not install the dependencies named in requirements.txt"
+say "ready"

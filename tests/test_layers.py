@@ -1,0 +1,158 @@
+"""Holds the house in shape by reading its source: who may import whom, and which file owns which outside thing (ARCHITECTURE.md)."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+SRC = ROOT / "src" / "autoresearch"
+ROOMS = {
+    "errors": set(),
+    "models": set(),
+    "git": {"errors", "models"},
+    "client": {"errors", "models"},
+    "hub": {"errors", "models", "git"},
+    "researcher": {"errors", "models", "git", "client"},
+    "cli": {"errors", "models", "git", "client", "hub", "researcher", "mcp"},
+    "mcp": {"errors", "models", "git", "client", "cli"},
+}
+FILES = sorted(SRC.rglob("*.py"))
+
+
+def room_of(path: Path) -> str:
+    return path.relative_to(SRC).parts[0].removesuffix(".py")
+
+
+def imports(path: Path, *, top_level_only: bool = False) -> Iterator[str]:
+    """The absolute dotted names a file imports; relative imports are resolved."""
+    tree = ast.parse(path.read_text("utf-8"))
+    package = ["autoresearch", *path.relative_to(SRC).parent.parts] if path.is_relative_to(SRC) else []
+    for node in runs_at_import(tree) if top_level_only else ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else []
+            module = ".".join([*base, node.module] if node.module else base)
+            yield module
+            yield from (f"{module}.{alias.name}" for alias in node.names)
+
+
+def runs_at_import(tree: ast.AST) -> Iterator[ast.AST]:
+    """Nodes that run when the module is imported: not function bodies, not `if TYPE_CHECKING`."""
+    for child in ast.iter_child_nodes(tree):
+        if isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
+            continue
+        if isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test):
+            continue
+        yield child
+        yield from runs_at_import(child)
+
+
+def rooms_imported(path: Path, **kwargs: bool) -> set[str]:
+    parts = (name.split(".") for name in imports(path, **kwargs))
+    return {p[1] for p in parts if p[0] == "autoresearch" and len(p) > 1} & ROOMS.keys()
+
+
+def importers(library: str) -> set[str]:
+    return {
+        path.relative_to(SRC).as_posix()
+        for path in FILES
+        if any(name == library or name.startswith(library + ".") for name in imports(path))
+    }
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: p.relative_to(SRC).as_posix())
+def test_a_room_imports_only_what_the_table_allows(path: Path) -> None:
+    """Every import between rooms stands in the table of ARCHITECTURE.md."""
+    room = room_of(path)
+    if room == "__init__":
+        assert not rooms_imported(path)
+    else:
+        assert rooms_imported(path) - {room} <= ROOMS[room]
+
+
+@pytest.mark.parametrize(
+    "path", [p for p in FILES if room_of(p) in {"cli", "mcp"}], ids=lambda p: p.relative_to(SRC).as_posix()
+)
+def test_a_command_line_starts_without_hub_and_researcher(path: Path) -> None:
+    """The doors import the heavy rooms inside the command that needs them, so that `ah` starts at once."""
+    assert not rooms_imported(path, top_level_only=True) & {"hub", "researcher"}
+
+
+def test_the_lab_stands_alone() -> None:
+    """The lab is copied into other repositories: it imports nothing of ours."""
+    for path in (ROOT / "lab").glob("*.py"):
+        assert not [name for name in imports(path) if name.split(".")[0] == "autoresearch"], path
+
+
+def test_torch_lives_in_the_lab_alone() -> None:
+    """Hub, client and researcher run where no torch is installed."""
+    assert set() == importers("torch")
+
+
+def test_sql_lives_in_the_store_alone() -> None:
+    """Nobody but the hub's store and its migrations speaks SQL."""
+    owners = importers("sqlalchemy") | importers("sqlite3") | importers("alembic")
+    assert not {o for o in owners if not o.startswith(("hub/store/", "hub/migrations/"))}
+
+
+def test_subprocesses_have_three_owners() -> None:
+    """git runs in `git`, experiments in the sandbox, coding agents in `agents`; nobody else starts a program."""
+    starters = importers("subprocess")
+    assert not {s for s in starters if not s.startswith(("git/", "researcher/agents/", "researcher/sandbox/"))}
+
+
+def test_the_environment_is_read_at_the_door() -> None:
+    """`os.environ` is read by the command lines (and by git, to hand PATH and HOME on): functions get what they need."""
+    readers = set()
+    for path in FILES:
+        text = path.read_text("utf-8")
+        if "os.environ" in text or "os.getenv" in text:
+            readers.add(path.relative_to(SRC).as_posix())
+    assert not {r for r in readers if not r.startswith(("cli/", "git/"))}
+
+
+def test_no_pickle_anywhere() -> None:
+    """Nothing is ever loaded in a format that can run code (trap A9)."""
+    assert set() == importers("pickle") | importers("shelve") | importers("marshal")
+    for path in (ROOT / "lab").glob("*.py"):
+        text = path.read_text("utf-8")
+        assert "pickle" not in [n.split(".")[0] for n in imports(path)] and "torch.load(" not in text
+
+
+@pytest.mark.parametrize(
+    "path", [p for p in FILES if p.read_text("utf-8").strip()], ids=lambda p: p.relative_to(SRC).as_posix()
+)
+def test_a_file_opens_by_saying_what_it_is_for(path: Path) -> None:
+    """Every file of the house opens with a docstring, and stays small enough to read in one sitting."""
+    text = path.read_text("utf-8")
+    assert ast.get_docstring(ast.parse(text)), "no docstring on top"
+    assert text.count("\n") <= 450, "an everything file in the making: split it"
+
+
+def test_no_import_cycles() -> None:
+    """Modules form layers: following top-level imports never leads back."""
+    names = {
+        ".".join(["autoresearch", *p.relative_to(SRC).with_suffix("").parts]).removesuffix(".__init__"): p
+        for p in FILES
+    }
+    graph = {
+        name: {i for i in imports(path, top_level_only=True) if i in names and i != name}
+        for name, path in names.items()
+    }
+    done: set[str] = set()
+
+    def visit(name: str, trail: tuple[str, ...]) -> None:
+        assert name not in trail, " -> ".join([*trail[trail.index(name) :], name])
+        if name not in done:
+            for other in graph[name]:
+                if not name.startswith(other + "."):  # a package's own __init__ may name its modules
+                    visit(other, (*trail, name))
+            done.add(name)
+
+    for name in graph:
+        visit(name, ())
