@@ -1,0 +1,192 @@
+"""Who is calling, and how one becomes somebody. Knows nothing of HTTP beyond the text of an Authorization header.
+
+Keys are 256 random bits, shown once and stored as SHA-256 (slow hashes are for human passwords). The look-up is by hash, so its time
+tells nothing about a key; the final comparison takes constant time all the same.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import re
+import secrets
+import time
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from hmac import compare_digest
+from ipaddress import IPv6Address, ip_address, ip_network
+
+from autoresearch.errors import BadInput, Conflict, Forbidden, NotFound, Unauthorized
+from autoresearch.hub.rules import limits
+from autoresearch.hub.settings import Settings
+from autoresearch.hub.store import accounts, events
+from autoresearch.hub.store.database import Database, Reader, Transaction
+from autoresearch.models import Account
+
+AGENT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}", re.ASCII)
+KEY_PREFIX = "ahk_"  # so that a leaked key is recognised by people and scanners
+CACHE_S = 30.0  # how long a worker believes a key without asking; revocation empties the cache at once, by event
+CACHE_MAX = 50_000
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Whoever sent a right key. The admin key has no agent: it sees everything and writes nothing in anyone's name."""
+
+    agent_id: str
+    is_admin: bool = False
+
+    def writer(self) -> str:
+        """The agent in whose name this caller writes. Raises Forbidden for the admin key."""
+        if not self.agent_id:
+            raise Forbidden("the admin key writes in nobody's name; use an agent's key")
+        return self.agent_id
+
+
+ADMIN = Caller("", is_admin=True)
+
+
+def digest(key: str) -> bytes:
+    return hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()
+
+
+class Keyring:
+    """From key to caller, for one worker. `forget()` whenever the event log tells of a revoked or rotated key."""
+
+    def __init__(self, db: Database, admin_key_hash: bytes) -> None:
+        self._db = db
+        self._admin_key_hash = admin_key_hash
+        self._known: dict[bytes, tuple[Caller, float]] = {}
+
+    def forget(self) -> None:
+        self._known.clear()
+
+    def caller(self, authorization: str) -> Caller:
+        """Whose `Authorization` header this is: `Bearer <key>`, or `Basic` with the key as password. Raises Unauthorized."""
+        scheme, _, rest = authorization.strip().partition(" ")
+        if scheme.lower() == "bearer":
+            return self.owner(rest.strip())
+        if scheme.lower() == "basic":
+            return self.owner(_password(rest.strip()))
+        if not scheme:
+            raise Unauthorized("no key: send `Authorization: Bearer <key>`; POST /api/register gives one")
+        raise Unauthorized(f"{scheme[:20]!r} is no scheme of this hub: send `Authorization: Bearer <key>`")
+
+    def owner(self, key: str) -> Caller:
+        key_hash = digest(key)
+        found = self._known.get(key_hash)
+        if found is not None and found[1] > time.monotonic():
+            return found[0]
+        caller = self._look_up(key_hash)
+        if len(self._known) >= CACHE_MAX:
+            self._known.clear()
+        self._known[key_hash] = (caller, time.monotonic() + CACHE_S)
+        return caller
+
+    def _look_up(self, key_hash: bytes) -> Caller:
+        if compare_digest(key_hash, self._admin_key_hash):
+            return ADMIN
+        row = accounts.owner(self._db.reader, key_hash)
+        if row is None or not compare_digest(row[0], key_hash):
+            raise Unauthorized("this key is unknown or revoked; POST /api/register gives a new one")
+        return Caller(row[1])
+
+
+def _password(encoded: str) -> str:
+    try:
+        return base64.b64decode(encoded, validate=True).decode("utf-8").partition(":")[2]
+    except (binascii.Error, UnicodeDecodeError):
+        raise Unauthorized("the Basic credentials are not base64 of `name:key`") from None
+
+
+def checked_id(agent_id: str) -> str:
+    """`agent_id`, or BadInput with the rule it breaks."""
+    if not AGENT_ID.fullmatch(agent_id):
+        raise BadInput("an id has 1-63 letters, digits, '.', '_' or '-', and starts with a letter or digit")
+    return agent_id
+
+
+def register(tx: Transaction, settings: Settings, agent_id: str, invite: str, network: str) -> Account:
+    """Open an account as anyone may where registration is open, or with an invite. `network` is what is limited."""
+    checked_id(agent_id)
+    if settings.registration == "closed":
+        raise Forbidden("registration is closed here; ask the hub's operator for an account")
+    limits.spend(tx, f"net:{network}", "register", settings.max_registrations_per_hour)
+    if settings.registration == "invite" and not accounts.use_invite(tx, digest(invite)):
+        raise Forbidden('this hub wants an invite: send {"id", "invite"} with one that is unused and not expired')
+    return create(tx, agent_id, via=settings.registration)
+
+
+def create(tx: Transaction, agent_id: str, via: str) -> Account:
+    """Open an account. Raises Conflict where the id is taken."""
+    checked_id(agent_id)
+    if accounts.agent(tx, agent_id) is not None:
+        raise Conflict(f"the id {agent_id!r} is taken; choose another")
+    accounts.add_agent(tx, agent_id, via)
+    events.append(tx, "agent", {"id": agent_id})
+    return _new_key(tx, agent_id)
+
+
+def rotate(tx: Transaction, agent_id: str) -> Account:
+    """A new key; the old ones stop working. Opens a revoked account again."""
+    _existing(tx, agent_id)
+    accounts.reopen(tx, agent_id)
+    events.append(tx, "key.revoked", {"id": agent_id})
+    return _new_key(tx, agent_id)
+
+
+def revoke(tx: Transaction, agent_id: str) -> None:
+    """Close an account: its keys stop working; what it wrote stays."""
+    _existing(tx, agent_id)
+    accounts.revoke(tx, agent_id)
+    events.append(tx, "key.revoked", {"id": agent_id})
+
+
+def invite(tx: Transaction, uses: int, days: float, note: str) -> str:
+    """A token that opens `uses` accounts within `days`; shown once, stored hashed."""
+    if uses < 1 or not days > 0:
+        raise BadInput("an invite needs at least one use and a time to be used in")
+    token = "ahi_" + secrets.token_urlsafe(24)
+    expires = datetime.now(timezone.utc) + timedelta(days=days)
+    accounts.add_invite(tx, digest(token), expires.strftime("%Y-%m-%dT%H:%M:%S.%fZ"), uses, note)
+    return token
+
+
+def network_of(address: str) -> str:
+    """What registration is limited by: an IPv4 address, or the /64 an IPv6 address lies in (trap D8)."""
+    try:
+        ip = ip_address(address.partition("%")[0])
+    except ValueError:
+        return "unknown"
+    if isinstance(ip, IPv6Address):
+        return str(ip.ipv4_mapped) if ip.ipv4_mapped else str(ip_network((ip, 64), strict=False))
+    return str(ip)
+
+
+def client_address(peer: str, forwarded_for: str, settings: Settings) -> str:
+    """The address a request came from: the nearest one in X-Forwarded-For that is no trusted proxy, if `peer` is one."""
+    chain = [*(part.strip() for part in forwarded_for.split(",") if part.strip()), peer]
+    for address in reversed(chain):
+        if not _trusted(address, settings):
+            return address
+    return chain[0]
+
+
+def _trusted(address: str, settings: Settings) -> bool:
+    try:
+        ip = ip_address(address)
+    except ValueError:
+        return False
+    return any(ip in network for network in settings.trusted_proxies)
+
+
+def _existing(reader: Reader, agent_id: str) -> None:
+    if accounts.agent(reader, agent_id) is None:
+        raise NotFound(f"no agent {agent_id!r}; `agenthub agents list` names them all")
+
+
+def _new_key(tx: Transaction, agent_id: str) -> Account:
+    key = KEY_PREFIX + secrets.token_hex(32)  # 256 bits
+    accounts.replace_key(tx, agent_id, digest(key))
+    return Account(id=agent_id, api_key=key)

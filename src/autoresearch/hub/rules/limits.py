@@ -1,0 +1,43 @@
+"""How much a caller may do in an hour. Spent inside the transaction of the thing itself, so that the count is exact.
+
+An hour starts with its first use and ends 3600 s later; then the allowance is whole again. What costs a token: a push (whether or not
+the bundle was any good: checking it is the work), a post, a claim, a registration. Requests that are refused for their form
+(400, 401, 404, 413) cost nothing.
+"""
+
+from __future__ import annotations
+
+import time
+
+from autoresearch.errors import RateLimited
+from autoresearch.hub.store import limits
+from autoresearch.hub.store.database import Reader, Transaction
+
+HOUR_S = 3600
+
+
+def spend(tx: Transaction, subject: str, action: str, allowed: int) -> None:
+    """Take one token of `subject` (`agent:<id>` or `net:<network>`) for `action`.
+
+    Raises RateLimited, taking none, where `allowed` are used in this hour.
+    """
+    now_s = int(time.time())
+    if not limits.take(tx, subject, action, allowed, now_s, HOUR_S):
+        raise _over(tx, subject, action, allowed, now_s)
+
+
+def check(reader: Reader, subject: str, action: str, allowed: int) -> None:
+    """Raise RateLimited where `spend` would: to refuse early, before the work. Takes nothing, promises nothing."""
+    now_s = int(time.time())
+    started_s, used = limits.state(reader, subject, action)
+    if used >= allowed and now_s < started_s + HOUR_S:
+        raise _over(reader, subject, action, allowed, now_s)
+
+
+def _over(reader: Reader, subject: str, action: str, allowed: int, now_s: int) -> RateLimited:
+    started_s, _ = limits.state(reader, subject, action)
+    wait_s = max(1, started_s + HOUR_S - now_s)
+    return RateLimited(f"{allowed} {_PLURAL.get(action, action)} an hour are used up; try again in {wait_s} s", wait_s)
+
+
+_PLURAL = {"push": "pushes", "post": "posts", "claim": "claims", "register": "registrations from this network"}

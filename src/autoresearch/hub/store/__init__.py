@@ -1,0 +1,1 @@
+"""Everything the hub keeps, in one database. SQL lives here and nowhere else; rules are elsewhere."""
