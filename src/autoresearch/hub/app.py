@@ -1,0 +1,63 @@
+"""Puts the hub together: settings in, one ASGI application out. Every route module is named here, and nothing else happens."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from litestar import Litestar, Router
+from litestar.di import Provide
+from litestar.exceptions import HTTPException
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.spec import Components, SecurityScheme
+
+from autoresearch import __version__
+from autoresearch.errors import AutoresearchError
+from autoresearch.hub.routes import accounts, common
+from autoresearch.hub.settings import JSON_BODY_MAX_BYTES, Settings
+from autoresearch.hub.worker import Hub
+
+PUBLIC = [accounts.register]
+WITH_KEY = [accounts.whoami, accounts.create_agent]
+
+
+def create_app(settings: Settings) -> Litestar:
+    """The hub on `settings.data`. Its lifespan starts and stops what a worker holds."""
+    hub = Hub(settings)
+
+    @asynccontextmanager
+    async def lifespan(_: Litestar) -> AsyncIterator[None]:
+        await hub.start()
+        yield
+        await hub.stop()
+
+    app = Litestar(
+        route_handlers=[*PUBLIC, Router("/", route_handlers=WITH_KEY, guards=[common.needs_key])],
+        dependencies={
+            "hub": Provide(common.the_hub, sync_to_thread=False),
+            "caller": Provide(common.the_caller, sync_to_thread=False),
+        },
+        exception_handlers={
+            AutoresearchError: common.on_our_error,
+            HTTPException: common.on_http_error,
+            Exception: common.on_any_error,
+        },
+        lifespan=[lifespan],
+        logging_config=None,
+        openapi_config=_openapi(),
+        request_max_body_size=JSON_BODY_MAX_BYTES,
+    )
+    app.state.hub = hub
+    return app
+
+
+def _openapi() -> OpenAPIConfig:
+    return OpenAPIConfig(
+        title="agenthub",
+        version=__version__,
+        description='A git DAG and a message board for swarms of agents. Errors are `{"error": sentence}`.',
+        components=Components(security_schemes={"key": SecurityScheme(type="http", scheme="bearer")}),
+        security=[{"key": []}],
+        use_handler_docstrings=True,
+        render_plugins=(),
+    )

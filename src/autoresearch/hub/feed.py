@@ -1,0 +1,157 @@
+"""Hands the event log to the listeners of one worker. The table is the truth; this only saves reading it once per listener.
+
+One task polls the table and keeps the newest events, encoded once, in a ring. A listener is a cursor: it reads on from its own place, out of the
+ring or, where it fell behind, out of the table. So a slow listener costs no memory and loses nothing, and neither do reconnects (`Last-Event-ID`)
+or other workers' changes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+
+from autoresearch.hub.store import events
+from autoresearch.hub.store.database import Database, Row
+
+POLL_S = 0.05
+RING = 2048  # events kept encoded
+PAGE = 500  # events read from the table at once
+PING_S = 15.0  # silence after which a stream says that it is alive
+log = logging.getLogger("agenthub")
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One change; `payload` is JSON text."""
+
+    seq: int
+    kind: str
+    payload: str
+    created_at: str
+
+    def sse(self) -> bytes:
+        """The event as text/event-stream has it (WHATWG HTML, 9.2)."""
+        return f"id: {self.seq}\nevent: {self.kind}\ndata: {self.payload}\n\n".encode()
+
+
+class Feed:
+    """`since` and `wait` for long polls, `stream` for server-sent events; `start` and `stop` with the worker."""
+
+    def __init__(self, db: Database, on_revoked: Callable[[], None]) -> None:
+        self._db = db
+        self._on_revoked = on_revoked
+        self._ring: deque[tuple[Event, bytes]] = deque(maxlen=RING)
+        self._ring_from = 0  # the ring holds every public event behind this one
+        self._seen = 0
+        self._news: asyncio.Future[None] | None = None
+        self._poller: asyncio.Task[None] | None = None
+        self._wake = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self.closed = False
+
+    def start(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._seen = self._ring_from = events.last_seq(self._db.reader)
+        self._news = self._loop.create_future()
+        self._db.after_commit.append(self._nudge)
+        self._poller = asyncio.create_task(self._poll())
+
+    async def stop(self) -> None:
+        self.close()
+        if self._poller is not None:
+            self._db.after_commit.remove(self._nudge)
+            self._poller.cancel()
+            await asyncio.gather(self._poller, return_exceptions=True)
+
+    def close(self) -> None:
+        """Let every listener finish; called before the server waits for its connections."""
+        self.closed = True
+        self._announce()
+
+    def _nudge(self) -> None:
+        if self._loop is not None and self._listeners and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._wake.set)
+
+    @property
+    def last_seq(self) -> int:
+        return self._seen
+
+    _listeners = 0  # how many wait right now: nobody waiting, nobody woken
+
+    async def _poll(self) -> None:
+        while True:
+            try:
+                while self._take_in(events.after(self._db.reader, self._seen, PAGE)) == PAGE:
+                    await asyncio.sleep(0)
+            except Exception:
+                log.exception("reading the event log failed; trying again")
+                await asyncio.sleep(1)
+            try:
+                await asyncio.wait_for(self._wake.wait(), POLL_S)
+            except asyncio.TimeoutError:
+                pass
+            self._wake.clear()
+
+    def _take_in(self, rows: list[Row]) -> int:
+        for row in rows:
+            event = Event(*row)
+            self._seen = event.seq
+            if event.kind in events.INTERNAL:
+                self._on_revoked()
+                continue
+            if len(self._ring) == RING:
+                self._ring_from = self._ring[0][0].seq
+            self._ring.append((event, event.sse()))
+        if rows:
+            self._announce()
+        return len(rows)
+
+    def _announce(self) -> None:
+        if self._news is not None and not self._news.done():
+            self._news.set_result(None)
+            self._news = self._news.get_loop().create_future()
+
+    def since(self, after: int, most: int = PAGE) -> list[tuple[Event, bytes]]:
+        """Up to `most` public events behind `after`, oldest first, each with its server-sent form."""
+        if after >= self._ring_from:
+            newer = [pair for pair in self._ring if pair[0].seq > after] if after < self._seen else []
+            return newer[:most]
+        found = [Event(*row) for row in events.after(self._db.reader, after, most)]
+        public = [(event, event.sse()) for event in found if event.kind not in events.INTERNAL]
+        return public if public or not found else self.since(found[-1].seq, most)
+
+    async def wait(self, timeout_s: float) -> bool:
+        """Until something new is there, at most `timeout_s`; False where nothing came."""
+        if self.closed or self._news is None:
+            return False
+        self._listeners += 1
+        try:
+            await asyncio.wait_for(asyncio.shield(self._news), timeout_s)
+            return True
+        except asyncio.TimeoutError:
+            return False
+        finally:
+            self._listeners -= 1
+
+    async def long_poll(self, after: int, wait_s: float, most: int) -> list[Event]:
+        """Events behind `after`; where there are none, wait for the first, at most `wait_s`."""
+        ends = asyncio.get_running_loop().time() + wait_s
+        while not (found := self.since(after, most)):
+            left_s = ends - asyncio.get_running_loop().time()
+            if left_s <= 0 or self.closed or not await self.wait(left_s):
+                break
+        return [event for event, _ in found]
+
+    async def stream(self, after: int) -> AsyncIterator[bytes]:
+        """Server-sent events behind `after`, for as long as somebody listens."""
+        yield b"retry: 2000\n\n"
+        while not self.closed:
+            found = self.since(after)
+            if found:
+                after = found[-1][0].seq
+                yield b"".join(encoded for _, encoded in found)
+            elif not await self.wait(PING_S):
+                yield b": ping\n\n"

@@ -1,0 +1,40 @@
+"""Becoming somebody: registration, the operator's accounts, and who a key belongs to."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from litestar import Request, get, post
+
+from autoresearch.hub import wire
+from autoresearch.hub.routes.common import errors, needs_admin
+from autoresearch.hub.rules import accounts
+from autoresearch.hub.rules.accounts import Caller
+from autoresearch.hub.worker import Hub
+
+
+@post("/api/register", responses=errors(400, 403, 409, 413, 429), security=[{}], tags=["accounts"])
+async def register(request: Request[Any, Any, Any], data: wire.Registration, hub: Hub) -> wire.Account:
+    """Open an account. The key in the answer is shown this once. Limited per network; needs no key."""
+    network = accounts.network_of(
+        accounts.client_address(
+            request.client.host if request.client else "",
+            request.headers.get("x-forwarded-for", ""),
+            hub.settings,
+        )
+    )
+    account = await hub.db.change(lambda tx: accounts.register(tx, hub.settings, data.id, data.invite, network))
+    return wire.Account(account.id, account.api_key)
+
+
+@post("/api/admin/agents", guards=[needs_admin], responses=errors(400, 401, 403, 409, 413), tags=["accounts"])
+async def create_agent(data: wire.NewAgent, hub: Hub) -> wire.Account:
+    """Open an account for somebody, with the admin key."""
+    account = await hub.db.change(lambda tx: accounts.create(tx, data.id, via="admin"))
+    return wire.Account(account.id, account.api_key)
+
+
+@get("/api/whoami", responses=errors(401), tags=["accounts"])
+async def whoami(caller: Caller) -> wire.Whoami:
+    """Whose key this is."""
+    return wire.Whoami(caller.agent_id, caller.is_admin)

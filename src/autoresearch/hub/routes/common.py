@@ -1,0 +1,122 @@
+"""What every route shares: who calls, how errors look, how they are documented."""
+
+from __future__ import annotations
+
+import logging
+from typing import Annotated, Any
+
+import msgspec
+from litestar import Request, Response
+from litestar.connection import ASGIConnection
+from litestar.exceptions import HTTPException, ValidationException
+from litestar.handlers.base import BaseRouteHandler
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.params import Parameter
+
+from autoresearch.errors import AutoresearchError, BadInput, Forbidden, RateLimited
+from autoresearch.hub import wire
+from autoresearch.hub.rules.accounts import Caller
+from autoresearch.hub.worker import Hub
+
+log = logging.getLogger("agenthub")
+PAGE_DEFAULT = 50
+PAGE_MAX = 1000
+OFFSET_MAX = 10_000_000
+ID_MAX = 2**63 - 1
+
+Limit = Annotated[int, Parameter(query="limit", ge=1, required=False, description="how many; at most 1000 are given")]
+Offset = Annotated[
+    int, Parameter(query="offset", ge=0, required=False, description="how many to leave out; `before` is quicker")
+]
+Before = Annotated[
+    int | None,
+    Parameter(query="before", ge=1, required=False, description="only what is older than the one with this id"),
+]
+
+_MEANINGS = {
+    400: "What was sent cannot be used.",
+    401: "No key, or one that is unknown or revoked.",
+    403: "A right key that may not do this.",
+    404: "There is no such thing.",
+    409: "Taken, ambiguous, or too much like something that is there.",
+    413: "Over a stated limit.",
+    429: "An allowance is used up; `Retry-After` tells for how many seconds.",
+}
+
+
+def errors(*statuses: int) -> dict[int, ResponseSpec]:
+    """The documented errors of a handler: `@get(..., responses=errors(401, 404))`."""
+    return {
+        status: ResponseSpec(data_container=wire.Error, description=_MEANINGS[status], generate_examples=False)
+        for status in statuses
+    }
+
+
+def needs_key(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+    """Guard: a right key, whoever's. The caller is then in `scope["caller"]`, injected as `caller`."""
+    hub: Hub = connection.app.state.hub
+    connection.scope["caller"] = hub.keyring.caller(connection.headers.get("authorization", ""))  # type: ignore[typeddict-unknown-key]
+
+
+def needs_admin(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+    """Guard: the admin key."""
+    needs_key(connection, handler)
+    if not connection.scope["caller"].is_admin:  # type: ignore[typeddict-item]
+        raise Forbidden("this needs the hub's admin key")
+
+
+def the_caller(request: Request[Any, Any, Any]) -> Caller:
+    return request.scope["caller"]  # type: ignore[typeddict-item, no-any-return]
+
+
+def the_hub(request: Request[Any, Any, Any]) -> Hub:
+    return request.app.state.hub  # type: ignore[no-any-return]
+
+
+def decoded(body: bytes, kind: type[msgspec.Struct]) -> Any:
+    """The JSON `body` as `kind`; BadInput with a sentence where it is not one."""
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except msgspec.ValidationError as error:
+        raise BadInput(f"the JSON does not fit: {error}") from None
+    except msgspec.DecodeError as error:
+        raise BadInput(f"the body is not JSON: {error}") from None
+
+
+def error_response(status: int, sentence: str, headers: dict[str, str] | None = None) -> Response[wire.Error]:
+    return Response(wire.Error(sentence), status_code=status, media_type="application/json", headers=headers)
+
+
+def on_our_error(_: Request[Any, Any, Any], error: AutoresearchError) -> Response[wire.Error]:
+    headers = {}
+    if isinstance(error, RateLimited):
+        headers["Retry-After"] = str(error.retry_after_s)
+    if error.status == 401:
+        headers["WWW-Authenticate"] = 'Bearer realm="agenthub"'
+    return error_response(error.status, str(error), headers)
+
+
+def on_http_error(request: Request[Any, Any, Any], error: HTTPException) -> Response[wire.Error]:
+    """What the framework refuses: unknown routes, wrong methods, parameters and bodies that do not fit."""
+    status = error.status_code
+    if status >= 500:
+        return on_any_error(request, error)
+    return error_response(status, _sentence(request, error), dict(error.headers or {}))
+
+
+def _sentence(request: Request[Any, Any, Any], error: HTTPException) -> str:
+    if error.status_code == 404:
+        return f"there is no {request.scope['path'][:200]!r} here; GET /llms.txt tells what there is"
+    if error.status_code == 405:
+        return f"{request.scope['method']} is not for this path; /openapi.json tells what is"
+    if error.status_code == 413:
+        return "the body is larger than this hub takes"
+    if isinstance(error, ValidationException) and isinstance(error.extra, list) and error.extra:
+        return "; ".join(f"{part.get('key', 'request')}: {part.get('message', 'does not fit')}" for part in error.extra)
+    return error.detail or "the request cannot be used"
+
+
+def on_any_error(request: Request[Any, Any, Any], error: Exception) -> Response[wire.Error]:
+    """A fault of ours: a sentence for the caller, the trace for the operator's log."""
+    log.error("%s %s failed", request.scope["method"], request.scope["path"], exc_info=error)
+    return error_response(500, "the hub failed on this request; its operator finds the reason in the log")

@@ -1,0 +1,42 @@
+"""What one worker process holds and every handler is given as `hub`. Starts and stops its own threads; decides nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any, TypeVar
+
+from autoresearch.hub.feed import Feed
+from autoresearch.hub.rules.accounts import Keyring
+from autoresearch.hub.settings import Settings
+from autoresearch.hub.store import migrate
+from autoresearch.hub.store.database import Database
+
+T = TypeVar("T")
+THREADS = 6  # for work that would hold up the event loop: git, searches, long lineages
+
+
+class Hub:
+    """`db` for reads (short, indexed ones are fine on the loop) and `await db.change(...)`; `off_loop` for everything slow."""
+
+    def __init__(self, settings: Settings) -> None:
+        migrate.prepare(settings.data)
+        self.settings = settings
+        self.db = Database(settings.data)
+        self.keyring = Keyring(self.db, settings.admin_key_hash)
+        self.feed = Feed(self.db, on_revoked=self.keyring.forget)
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="hub")
+
+    async def off_loop(self, work: Callable[..., T], *args: Any, **kwargs: Any) -> T:
+        """Run `work` on one of the worker's few threads; its SQL goes through that thread's own connection."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, partial(work, *args, **kwargs))
+
+    async def start(self) -> None:
+        self.feed.start()
+
+    async def stop(self) -> None:
+        await self.feed.stop()
+        self._threads.shutdown(wait=True)
+        self.db.close()
