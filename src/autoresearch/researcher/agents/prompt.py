@@ -1,0 +1,104 @@
+"""The brief as an agent reads it: the template `brief.md`, filled in. Every text that came from a run, another agent or a hub is quoted as data.
+
+The template is a file a person can read, and replace by their own (`autoresearch run --brief FILE`); its `$names` are those below.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import resources
+from string import Template
+
+from autoresearch.errors import BadInput
+from autoresearch.researcher.agents.base import Brief
+from autoresearch.researcher.agents.quote import NOTICE, quote
+from autoresearch.researcher.ledger import Record
+
+SHOWN = 40  # experiments told in full; older ones only count
+HISTORY_CHARS = 12_000
+
+IN_PLACE = """\
+## How to hand over
+
+Edit the files in the current directory, then stop. End your last message with one line for the commit message, like a person would write it:
+
+DESCRIPTION: what you changed and why it should help
+"""
+
+AS_BLOCKS = """\
+## How to hand over
+
+Answer with one line that becomes the commit message, then one block per place to change. SEARCH has to repeat lines of the file letter
+for letter and occur in it exactly once; keep it short. Nothing else in your answer is read.
+
+DESCRIPTION: what you changed and why it should help
+FILE: $file
+<<<<<<< SEARCH
+lines as they stand in the file
+=======
+lines to put in their place
+>>>>>>> REPLACE
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A text from elsewhere that an agent should know of: a post, another agent's result. Untrusted."""
+
+    source: str
+    text: str
+
+
+def default_template() -> str:
+    return resources.files(__package__).joinpath("brief.md").read_text("utf-8")
+
+
+def render(brief: Brief, handover: str, *, notes: Sequence[Note] = (), template: str = "") -> str:
+    """The whole brief. Raises BadInput with a sentence where a person's own template has a `$name` we do not know."""
+    words = {
+        "number": str(brief.number),
+        "metric": brief.metric,
+        "better": "lower" if brief.direction == "min" else "higher",
+        "free": ", ".join(f"`{name}`" for name in brief.free),
+        "standing": standing(brief),
+        "history": quote("the ledger of this machine", history(brief.history), limit=HISTORY_CHARS),
+        "notes": "\n\n".join(["## What others say", *(quote(n.source, n.text) for n in notes)]) if notes else "",
+        "notice": NOTICE,
+        "handover": Template(handover).safe_substitute(file=brief.free[0]),
+    }
+    try:
+        return Template(template or default_template()).substitute(words)
+    except (KeyError, ValueError) as error:
+        raise BadInput(
+            f"the brief's template is wrong at {error}; it may use ${', $'.join(words)} and $$ for a dollar"
+        ) from error
+
+
+def standing(brief: Brief) -> str:
+    """Baseline, best and how many were tried, in numbers only."""
+    baselines = [r.value for r in brief.history if r.is_baseline and r.value is not None]
+    kept = [r for r in brief.history if r.status == "keep" and not r.is_baseline and r.value is not None]
+    tried = sum(not r.is_baseline for r in brief.history)
+    lines = [f"- {tried} experiments so far, {len(kept)} kept; you start from commit {brief.parent[:7]}, the best one."]
+    if baselines:
+        lines.append(f"- baseline: {baselines[0]:.6f}")
+    if kept:
+        lines.append(f"- best: {kept[-1].value:.6f}")
+    spread = [v for r in brief.history if r.is_baseline for v in r.values]
+    if len(spread) > 1:
+        lines.append(f"- noise: {len(spread)} runs of the baseline lay between {min(spread):.6f} and {max(spread):.6f}")
+    return "\n".join(lines)
+
+
+def history(records: Sequence[Record]) -> str:
+    """One line an experiment: what was tried, what came of it, and why."""
+    tried = [r for r in records if not r.is_baseline]
+    lines = [f"({len(tried) - SHOWN} older experiments left out)"] if len(tried) > SHOWN else []
+    lines += [line(r) for r in tried[-SHOWN:]]
+    return "\n".join(lines) or "nothing yet: you are the first"
+
+
+def line(record: Record) -> str:
+    value = "---" if record.value is None else f"{record.value:.6f}"
+    return f"{record.commit[:7]} on {record.parent[:7]} {record.status} {value} {record.description} ({record.reason})"
