@@ -76,10 +76,11 @@ def applied(block: Block, files: Mapping[str, str], number: int) -> str:
         raise BadEdit(
             f"block {number}: SEARCH is empty; quote the lines that the replacement goes after, and repeat them in REPLACE"
         )
-    text = "\n" + files[block.file]  # so that SEARCH begins where a line begins
-    found = text.count("\n" + block.search)
-    if found != 1:
+    text = files[block.file]
+    found = [m.start() for m in re.finditer(f"(?m)^(?={re.escape(block.search)})", text)]
+    if len(found) != 1:
         raise BadEdit(
-            f"block {number}: SEARCH occurs {found} times in {block.file}; its lines have to stand there exactly once, letter for letter"
+            f"block {number}: SEARCH occurs {len(found)} times in {block.file}; "
+            "its lines have to stand there exactly once, letter for letter"
         )
-    return text.replace("\n" + block.search, "\n" + block.replace)[1:]
+    return text[: found[0]] + block.replace + text[found[0] + len(block.search) :]
