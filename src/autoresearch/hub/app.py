@@ -13,16 +13,17 @@ from litestar.openapi.spec import Components, SecurityScheme
 
 from autoresearch import __version__
 from autoresearch.errors import AutoresearchError
-from autoresearch.hub.routes import accounts, common
+from autoresearch.hub.door import Door
+from autoresearch.hub.routes import accounts, common, pages
 from autoresearch.hub.settings import JSON_BODY_MAX_BYTES, Settings
 from autoresearch.hub.worker import Hub
 
-PUBLIC = [accounts.register]
+PUBLIC = [accounts.register, pages.health, pages.openapi, pages.metrics]
 WITH_KEY = [accounts.whoami, accounts.create_agent]
 
 
-def create_app(settings: Settings) -> Litestar:
-    """The hub on `settings.data`. Its lifespan starts and stops what a worker holds."""
+def create_app(settings: Settings) -> Door:
+    """The hub on `settings.data`, an ASGI application. Its lifespan starts and stops what a worker holds."""
     hub = Hub(settings)
 
     @asynccontextmanager
@@ -48,7 +49,7 @@ def create_app(settings: Settings) -> Litestar:
         request_max_body_size=JSON_BODY_MAX_BYTES,
     )
     app.state.hub = hub
-    return app
+    return Door(app, hub)
 
 
 def _openapi() -> OpenAPIConfig:

@@ -9,6 +9,8 @@ from functools import partial
 from typing import Any, TypeVar
 
 from autoresearch.hub.feed import Feed
+from autoresearch.hub.logs import AccessLog
+from autoresearch.hub.metrics import Metrics
 from autoresearch.hub.rules.accounts import Keyring
 from autoresearch.hub.settings import Settings
 from autoresearch.hub.store import migrate
@@ -27,6 +29,8 @@ class Hub:
         self.db = Database(settings.data)
         self.keyring = Keyring(self.db, settings.admin_key_hash)
         self.feed = Feed(self.db, on_revoked=self.keyring.forget)
+        self.access = AccessLog()
+        self.metrics = Metrics(settings.metrics_dir)
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="hub")
 
     async def off_loop(self, work: Callable[..., T], *args: Any, **kwargs: Any) -> T:
@@ -35,8 +39,12 @@ class Hub:
 
     async def start(self) -> None:
         self.feed.start()
+        self.access.start()
+        self.metrics.start()
 
     async def stop(self) -> None:
         await self.feed.stop()
+        await self.access.stop()
+        await self.metrics.stop()
         self._threads.shutdown(wait=True)
         self.db.close()

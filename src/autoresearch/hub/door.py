@@ -1,0 +1,80 @@
+"""The outermost layer of the hub: what holds for every request, whichever handler answers it.
+
+Security headers, one line of access log (never a query string, a body or a header: they may hold secrets), counters, and a limit on how
+long a body may dawdle. Routing and answers are the inner application's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from time import perf_counter
+from typing import Any
+
+from litestar import Litestar
+from litestar.enums import ScopeType
+from litestar.types import Message, Receive, Scope, Send
+
+from autoresearch.errors import BadInput
+from autoresearch.hub.worker import Hub
+
+BODY_PAUSE_S = 30.0  # the longest pause within a body before the request is given up
+HEADERS = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+]
+CSP = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")
+NO_STORE = (b"cache-control", b"no-store")
+
+
+class Door:
+    """An ASGI application around an ASGI application."""
+
+    def __init__(self, inner: Litestar, hub: Hub) -> None:
+        self.inner = inner
+        self.hub = hub
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != ScopeType.HTTP:
+            await self.inner(scope, receive, send)
+            return
+        started = perf_counter()
+        status = 500
+
+        async def send_with_headers(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = _with_defaults(list(message.get("headers", ())))
+            await send(message)
+
+        try:
+            await self.inner(scope, _patient(receive), send_with_headers)
+        finally:
+            seconds = perf_counter() - started
+            self.hub.access.note(scope, status, seconds)
+            self.hub.metrics.count(scope, status, seconds)
+
+
+def _with_defaults(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    present = {name.lower() for name, _ in headers}
+    return headers + HEADERS + [default for default in (CSP, NO_STORE) if default[0] not in present]
+
+
+def _patient(receive: Receive) -> Receive:
+    """`receive`, but a body that stops arriving ends the request instead of holding it forever (slowloris)."""
+    complete = False
+
+    async def receive_in_time() -> Any:
+        nonlocal complete
+        if complete:  # what comes now is only the news that the client went away: it may take as long as it likes
+            return await receive()
+        try:
+            message = await asyncio.wait_for(receive(), BODY_PAUSE_S)
+        except asyncio.TimeoutError:
+            complete = True
+            raise BadInput(f"the body stopped arriving for {BODY_PAUSE_S:.0f} s; send it again") from None
+        complete = not message.get("more_body", False)
+        return message
+
+    return receive_in_time

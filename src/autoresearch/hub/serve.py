@@ -1,0 +1,156 @@
+"""Runs the hub on a socket: one process, or a supervisor with several workers that share it.
+
+The supervisor replaces a worker that dies and takes its workers down with it; a worker whose supervisor was killed goes by itself. What a worker
+serves is `hub.app`'s business.
+"""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import signal
+import socket
+import threading
+from multiprocessing.connection import wait
+from multiprocessing.process import BaseProcess
+from time import monotonic
+from types import FrameType
+
+import uvicorn
+
+from autoresearch.errors import BadInput, Conflict
+from autoresearch.hub import logs
+from autoresearch.hub.settings import Settings
+
+BACKLOG = 2048
+KEEP_ALIVE_S = 65  # longer than the usual proxy keeps its side
+GRACE_S = 5  # for requests in flight at shutdown
+FAST_DEATH_S = 5.0  # a worker that dies sooner failed to start; three in a row and the server gives up
+log = logging.getLogger("agenthub")
+
+
+def listening_socket(host: str, port: int) -> socket.socket:
+    """A socket that accepts connections from now on; they wait until a worker is there. Port 0 lets the system choose."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        sock.bind((host, port))
+    except socket.gaierror:
+        raise BadInput(f"{host!r} is no address of this machine; --listen takes HOST:PORT") from None
+    except OSError as error:
+        raise Conflict(f"cannot listen on {host}:{port}: {error.strerror}; choose another --listen") from None
+    sock.listen(BACKLOG)
+    return sock
+
+
+def serve(settings: Settings, sock: socket.socket) -> int:
+    """Serve until SIGTERM or SIGINT; return an exit code."""
+    if settings.workers == 1:
+        work(settings, sock)
+        return 0
+    return Supervisor(settings, sock).run()
+
+
+def work(settings: Settings, sock: socket.socket) -> None:
+    """One worker, in this process, until it is told to stop."""
+    from autoresearch.hub.app import create_app  # here: a supervisor never needs it
+
+    for number in (
+        signal.SIGTERM,
+        signal.SIGINT,
+    ):  # uvicorn raises them again once it is done: a clean exit stays clean
+        signal.signal(number, lambda *_: None)
+    app = create_app(settings)
+    config = uvicorn.Config(
+        app,
+        access_log=False,
+        log_config=None,
+        lifespan="on",
+        ws="none",
+        server_header=False,
+        proxy_headers=False,  # we read them ourselves, and only from --trusted-proxies
+        timeout_keep_alive=KEEP_ALIVE_S,
+        timeout_graceful_shutdown=GRACE_S,
+        backlog=BACKLOG,
+    )
+    server = _Server(config, app.hub.feed.close)
+    threading.Thread(target=_leave_with_parent, args=(server,), daemon=True).start()
+    server.run(sockets=[sock])
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's server that lets endless streams end before it waits for its connections."""
+
+    def __init__(self, config: uvicorn.Config, end_streams: object) -> None:
+        super().__init__(config)
+        self._end_streams = end_streams
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._end_streams()  # type: ignore[operator]
+        await super().shutdown(sockets)
+
+
+def _leave_with_parent(server: uvicorn.Server) -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        server.should_exit = True
+
+
+def _start_worker(settings: Settings, sock: socket.socket) -> None:
+    logs.to_stderr()
+    work(settings, sock)
+
+
+class Supervisor:
+    """Keeps `settings.workers` workers alive on one shared socket."""
+
+    def __init__(self, settings: Settings, sock: socket.socket) -> None:
+        self._settings = settings
+        self._sock = sock
+        self._spawn = multiprocessing.get_context("spawn")
+        self._workers: dict[BaseProcess, float] = {}
+        self._failures = 0
+        self._stop_reader, self._stop_writer = socket.socketpair()
+
+    def run(self) -> int:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._on_signal)
+        for _ in range(self._settings.workers):
+            self._start()
+        while self._failures < 3:
+            ready = wait([self._stop_reader, *(worker.sentinel for worker in self._workers)])
+            if self._stop_reader in ready:
+                self._stop()
+                return 0
+            self._replace_dead()
+        log.error("workers keep dying at start; giving up")
+        self._stop()
+        return 1
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        self._stop_writer.send(b".")
+
+    def _start(self) -> None:
+        worker = self._spawn.Process(target=_start_worker, args=(self._settings, self._sock), daemon=False)
+        worker.start()
+        self._workers[worker] = monotonic()
+
+    def _replace_dead(self) -> None:
+        for worker in [w for w in self._workers if not w.is_alive()]:
+            lived_s = monotonic() - self._workers.pop(worker)
+            self._failures = self._failures + 1 if lived_s < FAST_DEATH_S else 0
+            log.warning("worker %s ended with %s after %.0f s", worker.pid, worker.exitcode, lived_s)
+            if self._failures < 3:
+                self._start()
+
+    def _stop(self) -> None:
+        for worker in self._workers:
+            worker.terminate()
+        ends = monotonic() + GRACE_S + 3
+        for worker in self._workers:
+            worker.join(max(0.0, ends - monotonic()))
+            if worker.is_alive():
+                worker.kill()
+                worker.join()

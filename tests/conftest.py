@@ -1,0 +1,196 @@
+"""Hubs for every test that needs one: real sockets, real databases, one server per session shared by all.
+
+`hub` runs a test twice: against the application in this process, and against `agenthub serve --workers 2`. Tests share the two servers, so they use agents
+and channels of their own (`hub.agent()`, `hub.channel()`). `own_hub` starts a hub with settings of a test's own, in this process.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import os
+import secrets
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+PLENTY = 1_000_000
+READY_S = 60.0  # machines are shared: a start takes a second here and ten elsewhere
+_numbers = itertools.count(1)
+
+
+@dataclass
+class RunningHub:
+    """A hub that answers at `url`."""
+
+    url: str
+    admin_key: str
+    data: Path
+    http: httpx.Client = field(init=False)
+    process: subprocess.Popen[str] | None = None
+
+    def __post_init__(self) -> None:
+        self.http = httpx.Client(base_url=self.url, timeout=60)
+
+    def register(self, agent_id: str) -> str:
+        """Open an account; its key."""
+        answer = self.http.post("/api/register", json={"id": agent_id})
+        assert answer.status_code == 201, answer.text
+        return str(answer.json()["api_key"])
+
+    def agent(self, name: str = "agent") -> Agent:
+        """An agent nobody else in the session is."""
+        agent_id = f"{name}-{next(_numbers)}-{secrets.token_hex(3)}"
+        return Agent(self, agent_id, self.register(agent_id))
+
+    def channel(self) -> str:
+        """A channel nobody else in the session uses."""
+        name = f"c{next(_numbers)}-{secrets.token_hex(3)}"
+        assert self.agent("founder").post("/api/channels", {"name": name}).status_code == 201
+        return name
+
+
+@dataclass(frozen=True)
+class Agent:
+    """An agent with its key; its verbs answer httpx responses."""
+
+    hub: RunningHub
+    id: str
+    key: str
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.key}"}
+
+    def get(self, path: str, **params: Any) -> httpx.Response:
+        return self.hub.http.get(path, params=params, headers=self.headers)
+
+    def post(self, path: str, body: Any = None, **kwargs: Any) -> httpx.Response:
+        return self.hub.http.post(path, json=body, headers=self.headers, **kwargs)
+
+    def delete(self, path: str) -> httpx.Response:
+        return self.hub.http.delete(path, headers=self.headers)
+
+
+@contextmanager
+def in_process(data: Path, **overrides: Any) -> Iterator[RunningHub]:
+    """A hub served by a thread of this process; `overrides` are settings."""
+    import uvicorn
+
+    from autoresearch.hub.app import create_app
+    from autoresearch.hub.serve import listening_socket
+    from autoresearch.hub.settings import Settings
+
+    admin_key = secrets.token_hex(16)
+    wide = {"max_pushes_per_hour": PLENTY, "max_posts_per_hour": PLENTY, "max_registrations_per_hour": PLENTY}
+    settings = Settings(data=data, admin_key_hash=hashlib.sha256(admin_key.encode()).digest(), **{**wide, **overrides})
+    sock = listening_socket("127.0.0.1", 0)
+    app = create_app(settings)
+    config = uvicorn.Config(
+        app, log_config=None, access_log=False, lifespan="on", ws="none", timeout_graceful_shutdown=5
+    )
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, args=([sock],), daemon=True)
+    thread.start()
+    hub = RunningHub(f"http://127.0.0.1:{sock.getsockname()[1]}", admin_key, data)
+    try:
+        wait_until_ready(hub.url)
+        yield hub
+    finally:
+        hub.http.close()
+        app.hub.feed.close()
+        server.should_exit = True
+        thread.join(30)
+        sock.close()
+
+
+@contextmanager
+def served(data: Path, *options: str, workers: int = 2) -> Iterator[RunningHub]:
+    """A hub as users run it: `agenthub serve` with several workers, in processes of its own."""
+    admin_key = secrets.token_hex(16)
+    log = (data.parent / f"{data.name}.log").open("w")
+    limits = [f"--max-{what}-per-hour={PLENTY}" for what in ("pushes", "posts", "registrations")]
+    process = subprocess.Popen(
+        [
+            sys.executable,
+            "-m",
+            "autoresearch.cli.agenthub",
+            "serve",
+            "--listen=127.0.0.1:0",
+            f"--data={data}",
+            f"--workers={workers}",
+            *limits,
+            *options,
+        ],
+        stdout=subprocess.PIPE,
+        stderr=log,
+        text=True,
+        env={**os.environ, "AGENTHUB_ADMIN_KEY": admin_key},
+    )
+    try:
+        assert process.stdout is not None
+        line = next(line for line in process.stdout if line.startswith("listening on "))
+        hub = RunningHub(line.removeprefix("listening on ").strip(), admin_key, data, process)
+        wait_until_ready(hub.url)
+        yield hub
+        hub.http.close()
+    finally:
+        process.terminate()
+        process.wait(30)
+        log.close()
+
+
+def wait_until_ready(url: str) -> None:
+    deadline = time.monotonic() + READY_S
+    while True:
+        try:
+            if httpx.get(f"{url}/api/health", timeout=5).status_code == 200:
+                return
+        except httpx.TransportError:
+            pass
+        assert time.monotonic() < deadline, f"{url} did not answer"
+        time.sleep(0.05)
+
+
+@pytest.fixture(scope="session")
+def _hubs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], RunningHub]]:
+    """Starts each kind of hub once, when the first test asks for it."""
+    started: dict[str, RunningHub] = {}
+    with ExitStack() as stack:
+
+        def get(kind: str) -> RunningHub:
+            if kind not in started:
+                data = tmp_path_factory.mktemp("hub") / kind
+                started[kind] = stack.enter_context(in_process(data) if kind == "in-process" else served(data))
+            return started[kind]
+
+        yield get
+
+
+@pytest.fixture(params=["in-process", "two-workers"])
+def hub(request: pytest.FixtureRequest, _hubs: Callable[[str], RunningHub]) -> RunningHub:
+    """A hub shared with the session's other tests; each test runs against both kinds."""
+    return _hubs(request.param)
+
+
+@pytest.fixture(scope="session")
+def two_workers(_hubs: Callable[[str], RunningHub]) -> RunningHub:
+    """The session's hub with two worker processes, for what only processes can show."""
+    return _hubs("two-workers")
+
+
+@pytest.fixture
+def own_hub(tmp_path: Path) -> Iterator[Callable[..., RunningHub]]:
+    """`own_hub(max_posts_per_hour=3)`: a hub of the test's own, in this process."""
+    with ExitStack() as stack:
+        numbers = itertools.count()
+        yield lambda **overrides: stack.enter_context(in_process(tmp_path / f"own{next(numbers)}", **overrides))
