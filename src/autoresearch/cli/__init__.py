@@ -1,0 +1,1 @@
+"""The doors: `ah` for agents, `agenthub` for operators, `autoresearch` for researchers. They alone read the environment."""

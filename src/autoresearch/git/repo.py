@@ -1,0 +1,303 @@
+"""A git repository on disk, driven through the git program with argument lists: commits, refs, throw-away worktrees.
+
+Leaves to others: what a commit means (researcher), bundles as bytes (`bundle`, `pack`, `fsck`), the network (`client`).
+Every command runs without prompts, hooks, signing, pagers or the user's ignore file, so that it does the same on every
+machine; name and e-mail are the user's where git knows them, else a stated fallback.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from autoresearch.errors import AutoresearchError, BadWorkspace, Conflict, MissingTool, NotFound
+
+TIMEOUT_S = 300
+FALLBACK_NAME, FALLBACK_EMAIL = "autoresearch", "autoresearch@localhost"
+ZERO = "0" * 40
+# what git may see of our environment: where programs and the user's configuration are, and who the user says they are
+PASSED_ON = (
+    "PATH", "HOME", "USERPROFILE", "SYSTEMROOT", "TMPDIR", "TEMP", "XDG_CONFIG_HOME", "GIT_CONFIG_GLOBAL", "GIT_CONFIG_NOSYSTEM",
+    "GIT_AUTHOR_NAME", "GIT_AUTHOR_EMAIL", "GIT_COMMITTER_NAME", "GIT_COMMITTER_EMAIL",
+)  # fmt: skip
+SETTINGS = {
+    "commit.gpgSign": "false",
+    "tag.gpgSign": "false",
+    "core.hooksPath": os.devnull,
+    "core.fsmonitor": "false",
+    "core.excludesFile": os.devnull,
+    "core.autocrlf": "false",
+    "core.quotePath": "false",
+    "core.filesRefLockTimeout": "10000",
+    "core.packedRefsTimeout": "10000",
+    "gc.auto": "0",
+    "maintenance.auto": "false",
+    "advice.detachedHead": "false",
+    "init.defaultBranch": "main",
+}
+
+
+class GitFailed(AutoresearchError):
+    """git ended with an error; the text carries git's own last words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One path that differs: `kind` is git's letter (M modified, A added, D deleted, ? untracked)."""
+
+    kind: str
+    path: str
+
+
+def environment() -> dict[str, str]:
+    """The environment git runs in: nothing of ours but PASSED_ON, English messages, no prompts."""
+    env = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+    return {
+        **env,
+        "LC_ALL": "C.UTF-8",
+        "LANGUAGE": "en",
+        "GIT_TERMINAL_PROMPT": "0",
+        "GIT_OPTIONAL_LOCKS": "0",
+        "GIT_EDITOR": "true",
+        "GIT_PAGER": "cat",
+    }
+
+
+class Repo:
+    """A work tree with its repository. `git_dir` is set for a worktree somebody else may have written in: git is then told
+    where the repository is instead of finding out, for a replaced `.git` could name programs to run."""
+
+    def __init__(self, path: Path, git_dir: Path | None = None) -> None:
+        self.path = Path(path)
+        self.git_dir = git_dir
+
+    @classmethod
+    def init(cls, path: Path) -> Repo:
+        """Make an empty repository on branch `main`."""
+        path.mkdir(parents=True, exist_ok=True)
+        repo = cls(path)
+        repo.git("init", "-q", "--template=")
+        return repo
+
+    @classmethod
+    def at(cls, path: Path) -> Repo:
+        """The repository whose top folder is `path`; BadWorkspace where it is none."""
+        if not path.is_dir():
+            raise BadWorkspace(f"{path} is not a folder; `autoresearch init {path}` makes one")
+        try:
+            top = cls(path).git("rev-parse", "--show-toplevel").strip()
+        except GitFailed as error:
+            raise BadWorkspace(f"{path} is no git repository ({error}); `autoresearch init DIR` makes one") from error
+        return cls(Path(top))
+
+    # ---------------------------------------------------------------- asking
+
+    def git(self, *args: str, data: bytes | None = None, env: dict[str, str] | None = None) -> str:
+        """Run one git command here and return what it printed; GitFailed with its last words otherwise."""
+        return self.git_bytes(*args, data=data, env=env).decode("utf-8", "replace")
+
+    def git_bytes(self, *args: str, data: bytes | None = None, env: dict[str, str] | None = None) -> bytes:
+        settings = [part for name, value in SETTINGS.items() for part in ("-c", f"{name}={value}")]
+        place = [f"--git-dir={self.git_dir}", f"--work-tree={self.path}"] if self.git_dir else []
+        try:
+            done = subprocess.run(
+                ["git", *settings, *place, *args],
+                cwd=self.path,
+                env={**environment(), **(env or {})},
+                input=data if data is not None else b"",
+                capture_output=True,
+                timeout=TIMEOUT_S,
+                check=False,
+            )
+        except FileNotFoundError as error:
+            if not self.path.is_dir():
+                raise BadWorkspace(f"the folder {self.path} is gone") from error
+            raise MissingTool("git is not installed; install it (for example: apt install git)") from error
+        except subprocess.TimeoutExpired as error:
+            raise GitFailed(f"git {args[0]} took over {TIMEOUT_S} s in {self.path}") from error
+        if done.returncode != 0:
+            words = done.stderr.decode("utf-8", "replace").strip().splitlines() or [f"exit code {done.returncode}"]
+            raise GitFailed(f"git {args[0]}: {words[-1]}")
+        return done.stdout
+
+    def resolve(self, name: str) -> str:
+        """The full hash of the commit `name`; NotFound where there is none."""
+        commit = self.maybe(name)
+        if commit is None:
+            raise NotFound(f"no commit {name!r} in {self.path}")
+        return commit
+
+    def maybe(self, name: str) -> str | None:
+        """The full hash of the commit `name`, or None."""
+        try:
+            return self.git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}").strip()
+        except GitFailed:
+            return None
+
+    def head(self) -> str:
+        """The commit checked out here; BadWorkspace in a repository without commits."""
+        commit = self.maybe("HEAD")
+        if commit is None:
+            raise BadWorkspace(f"{self.path} has no commit yet; commit the files the experiment starts from")
+        return commit
+
+    def branch(self) -> str | None:
+        """The full name of the branch checked out here, or None where HEAD is detached."""
+        try:
+            return self.git("symbolic-ref", "--quiet", "HEAD").strip()
+        except GitFailed:
+            return None
+
+    def changes(self) -> list[Change]:
+        """What differs from the commit checked out here, untracked files included, ignored ones not."""
+        parts = self.git("status", "--porcelain=v1", "-z", "--no-renames", "--untracked-files=all").split("\0")
+        return [Change(part[:2].strip()[:1], part[3:]) for part in parts if part]
+
+    def changed_between(self, before: str, after: str) -> list[str]:
+        """The paths in which two commits differ."""
+        text = self.git("diff", "--no-ext-diff", "--no-renames", "--name-only", "-z", before, after)
+        return [path for path in text.split("\0") if path]
+
+    def lines_added(self, before: str, after: str) -> int:
+        """Lines added less lines removed between two commits."""
+        text = self.git("diff", "--no-ext-diff", "--no-renames", "--numstat", before, after)
+        counts = (line.split("\t")[:2] for line in text.splitlines())
+        return sum(int(plus) - int(minus) for plus, minus in counts if plus != "-")
+
+    def diff(self, before: str, after: str) -> str:
+        return self.git("diff", "--no-ext-diff", "--no-color", before, after)
+
+    def show(self, commit: str, path: str) -> bytes:
+        """The bytes of one file in one commit; NotFound where it has none."""
+        try:
+            return self.git_bytes("cat-file", "blob", f"{commit}:{path}")
+        except GitFailed as error:
+            raise NotFound(f"commit {commit[:7]} has no file {path}") from error
+
+    def files(self, commit: str) -> list[str]:
+        """Every tracked path of a commit."""
+        return [path for path in self.git("ls-tree", "-r", "-z", "--name-only", commit).split("\0") if path]
+
+    def message(self, commit: str) -> str:
+        return self.git("log", "-1", "--format=%B", commit).strip()
+
+    def commits(self, base: str, tip: str) -> list[str]:
+        """The commits of `tip` that `base` has not, oldest first."""
+        return self.git("rev-list", "--reverse", f"{base}..{tip}").split()
+
+    # ---------------------------------------------------------------- commits and refs
+
+    def identity(self) -> dict[str, str]:
+        """The GIT_* variables that stand in for a name or e-mail git does not know; empty where it knows both."""
+        known = environment()
+        missing = {}
+        for what, fallback in (("name", FALLBACK_NAME), ("email", FALLBACK_EMAIL)):
+            if self.setting(f"user.{what}"):
+                continue
+            for role in ("AUTHOR", "COMMITTER"):
+                variable = f"GIT_{role}_{what.upper()}"
+                if variable not in known:
+                    missing[variable] = fallback
+        return missing
+
+    def setting(self, name: str) -> str:
+        """A value of git's configuration, or the empty string."""
+        try:
+            return self.git("config", "--get", name).strip()
+        except GitFailed:
+            return ""
+
+    def add(self, paths: Iterable[str]) -> None:
+        """Stage exactly these paths, deletions included; never `add -A`."""
+        listing = "\0".join(paths).encode()
+        if listing:
+            self.git(
+                "--literal-pathspecs",
+                "add",
+                "--all",
+                "--force",
+                "--pathspec-from-file=-",
+                "--pathspec-file-nul",
+                data=listing,
+            )
+
+    def commit(self, message: str) -> str:
+        """Commit what is staged and return the hash."""
+        self.git(
+            "commit", "-q", "--no-verify", "--cleanup=whitespace", "-F", "-", data=message.encode(), env=self.identity()
+        )
+        return self.head()
+
+    def reset_to(self, commit: str) -> None:
+        """Let HEAD (detached) and the index be `commit`, and leave files and branches as they are. For throw-away worktrees only."""
+        self.git("update-ref", "--no-deref", "HEAD", commit)
+        self.git("reset", "-q", "--mixed")
+
+    def ref(self, name: str) -> str | None:
+        return self.maybe(name)
+
+    def refs(self, prefix: str) -> dict[str, str]:
+        """Refs below a prefix, by full name."""
+        lines = self.git("for-each-ref", "--format=%(refname) %(objectname)", prefix).splitlines()
+        return dict(line.split(" ") for line in lines)
+
+    def set_ref(self, name: str, commit: str, old: str | None = None) -> None:
+        """Point a ref at a commit. With `old`, only if it pointed there (ZERO: did not exist); Conflict otherwise."""
+        try:
+            self.git("update-ref", name, commit, *([old] if old is not None else []))
+        except GitFailed as error:
+            now = self.ref(name)
+            raise Conflict(
+                f"{name} is at {(now or 'nothing')[:7]} and could not be moved to {commit[:7]}: {error}"
+            ) from error
+
+    def delete_ref(self, name: str) -> None:
+        self.git("update-ref", "-d", name)
+
+    def fast_forward(self, commit: str) -> None:
+        """Move the checked-out branch and its files forward; git refuses to overwrite uncommitted work, then Conflict."""
+        try:
+            self.git("merge", "-q", "--ff-only", commit)
+        except GitFailed as error:
+            raise Conflict(
+                f"the branch checked out in {self.path} could not follow to {commit[:7]}: {error}"
+            ) from error
+
+    # ---------------------------------------------------------------- worktrees
+
+    def common_dir(self) -> Path:
+        """Where the repository itself lives, shared by all its worktrees."""
+        return (self.path / self.git("rev-parse", "--git-common-dir").strip()).resolve()
+
+    def add_worktree(self, path: Path, commit: str) -> Repo:
+        """A fresh checkout of a commit, detached, in a folder that must not exist yet."""
+        self.git("worktree", "add", "-q", "--detach", "--force", str(path), commit)
+        link = (path / ".git").read_text("utf-8")
+        return Repo(path, Path(link.removeprefix("gitdir:").strip()))
+
+    def prune_worktrees(self) -> None:
+        """Forget worktrees whose folder is gone."""
+        self.git("worktree", "prune", "--expire=now")
+
+    def checked_out(self) -> dict[str, Path]:
+        """Branches checked out in some worktree: full ref name to folder."""
+        found: dict[str, Path] = {}
+        folder = Path()
+        for line in self.git("worktree", "list", "--porcelain").splitlines():
+            if line.startswith("worktree "):
+                folder = Path(line.removeprefix("worktree "))
+            elif line.startswith("branch "):
+                found[line.removeprefix("branch ")] = folder
+        return found
+
+    def exclude(self, patterns: Sequence[str]) -> None:
+        """Ignore patterns in this repository without touching a tracked file (info/exclude, all worktrees)."""
+        file = self.common_dir() / "info" / "exclude"
+        file.parent.mkdir(exist_ok=True)
+        known = file.read_text("utf-8").splitlines() if file.exists() else []
+        missing = [pattern for pattern in patterns if pattern not in known]
+        if missing:
+            file.write_text("\n".join([*known, *missing]) + "\n", "utf-8")

@@ -1,0 +1,54 @@
+"""What an agent is: one method that edits files in a checkout and says what it did. Everything else is the loop's.
+
+An agent never commits, runs, judges or remembers: the loop does, so that research goes on however little patience an agent
+has. A new kind is one class.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from autoresearch.errors import AutoresearchError
+from autoresearch.researcher.ledger import Record
+
+
+class AgentFailed(AutoresearchError):
+    """This edit came to nothing; the next may not. The loop stops after several in a row."""
+
+
+class NothingLeft(AutoresearchError):
+    """The agent has no idea left that it did not try; the loop ends."""
+
+
+@dataclass(frozen=True)
+class Brief:
+    """What an agent is told. `history` is this branch's ledger, oldest first; `settings` are the single lines `name: value`
+    that the baseline's own run printed (untrusted text of the experiment)."""
+
+    number: int
+    parent: str
+    free: tuple[str, ...]
+    metric: str
+    direction: str
+    seed: int
+    history: Sequence[Record] = ()
+    settings: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Edit:
+    """What was done: a commit message (subject first), and what the agent wants to find again in `Record.proposal`."""
+
+    message: str
+    proposal: dict[str, object] = field(default_factory=dict)
+
+
+class Agent(Protocol):
+    name: str
+
+    def edit(self, worktree: Path, brief: Brief) -> Edit:
+        """Change free files below `worktree`. Raises AgentFailed or NothingLeft."""
+        ...

@@ -1,0 +1,233 @@
+"""Finds the tunable constants of a Python file in its syntax tree, and writes new values in without touching anything else.
+
+A constant is a name in capitals on module level with a literal value, or an entry of such a table (a dict, also one level
+deeper: `SCALES["cpu"]["MATRIX_LR"]` is `SCALES.cpu.MATRIX_LR`). Its comment may give a range, `0.01 to 0.2`, or the
+choices, `one of relu, gelu`. Names with SEED in them are not constants to tune: luck is not an improvement.
+Leaves to others: which value to try (search).
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import re
+import tokenize
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import libcst as cst
+from libcst.metadata import MetadataWrapper, PositionProvider
+
+from autoresearch.researcher.agents.base import AgentFailed
+
+Value = float | int | str | bool
+Kind = Literal["log", "linear", "integer", "power", "choice"]
+NUMBER = r"-?\d[\d_]*(?:\.\d+)?(?:e-?\d+)?"
+RANGE = re.compile(rf"(?<![\w.])({NUMBER}) to ({NUMBER})(?![\w])")
+CHOICES = re.compile(r"\bone of ([^;]+)")
+
+
+@dataclass(frozen=True)
+class Constant:
+    """A value that may be changed. `low` and `high` bound it (inclusive); `choices` instead where it has a list."""
+
+    name: str
+    value: Value
+    kind: Kind
+    low: float = 0
+    high: float = 0
+    choices: tuple[Value, ...] = ()
+    stated: bool = False  # the comment gave range or choices
+
+    @property
+    def label(self) -> str:
+        """How a person calls it."""
+        return self.name.rpartition(".")[2]
+
+
+def parse(source: str) -> MetadataWrapper:
+    try:
+        return MetadataWrapper(cst.parse_module(source))
+    except cst.ParserSyntaxError as error:
+        raise AgentFailed(f"the free file is not valid Python: {error}") from error
+
+
+def find(source: str, active: frozenset[str] = frozenset()) -> list[Constant]:
+    """The constants of a file, in order. Of a table of tables only the rows named in `active` count, all where none is."""
+    wrapper = parse(source)
+    positions = wrapper.resolve(PositionProvider)
+    comments = comments_by_line(source)
+    tables = table_keys(wrapper.module)
+    rows = {
+        row for keys in tables.values() for row in keys
+    }  # a constant that chooses among these picks a row: not tuning
+    found = []
+    for name, node in literals(wrapper.module):
+        if not in_play(name, active, tables):
+            continue
+        comment = comments.get(positions[node].end.line, "")
+        constant = describe(name, node, comment)
+        if constant is not None and not set(constant.choices) & rows:
+            found.append(constant)
+    return found
+
+
+def replace(source: str, values: Mapping[str, Value]) -> str:
+    """The source with new values for some constants; every other character stays."""
+    module = cst.parse_module(source)
+    nodes = dict(literals(module))
+    for name, value in values.items():
+        if name not in nodes:
+            raise AgentFailed(f"no constant {name} in the free file")
+        module = cst.ensure_type(module.deep_replace(nodes[name], written(value, nodes[name])), cst.Module)
+        nodes = dict(literals(module))
+    return module.code
+
+
+# ---------------------------------------------------------------- reading the tree
+
+
+def literals(module: cst.Module) -> Iterator[tuple[str, cst.BaseExpression]]:
+    """Name and value node of every constant, tables opened."""
+    for line in module.body:
+        if not isinstance(line, cst.SimpleStatementLine):
+            continue
+        for statement in line.body:
+            name, value = target(statement)
+            if name.isupper() and not name.startswith("_") and "SEED" not in name and value is not None:
+                yield from opened(name, value, depth=0)
+
+
+def target(statement: cst.BaseSmallStatement) -> tuple[str, cst.BaseExpression | None]:
+    if isinstance(statement, cst.Assign) and len(statement.targets) == 1:
+        name = statement.targets[0].target
+        return (name.value if isinstance(name, cst.Name) else ""), statement.value
+    if isinstance(statement, cst.AnnAssign) and isinstance(statement.target, cst.Name):
+        return statement.target.value, statement.value
+    return "", None
+
+
+def opened(name: str, value: cst.BaseExpression, depth: int) -> Iterator[tuple[str, cst.BaseExpression]]:
+    if not isinstance(value, cst.Dict):
+        yield name, value
+        return
+    for element in value.elements:
+        if depth < 2 and isinstance(element, cst.DictElement) and isinstance(element.key, cst.SimpleString):
+            key = str(element.key.evaluated_value)
+            if "SEED" not in key.upper():
+                yield from opened(f"{name}.{key}", element.value, depth + 1)
+
+
+def table_keys(module: cst.Module) -> dict[str, tuple[str, ...]]:
+    """The row names of every table of tables."""
+    rows: dict[str, list[str]] = {}
+    for name, _ in literals(module):
+        parts = name.split(".")
+        if len(parts) == 3 and parts[1] not in rows.setdefault(parts[0], []):
+            rows[parts[0]].append(parts[1])
+    return {table: tuple(keys) for table, keys in rows.items()}
+
+
+def in_play(name: str, active: frozenset[str], tables: Mapping[str, tuple[str, ...]]) -> bool:
+    parts = name.split(".")
+    rows = tables.get(parts[0], ())
+    return len(parts) < 3 or not active & set(rows) or parts[1] in active
+
+
+def comments_by_line(source: str) -> dict[int, str]:
+    tokens = tokenize.generate_tokens(io.StringIO(source).readline)
+    return {token.start[0]: token.string.lstrip("# ") for token in tokens if token.type == tokenize.COMMENT}
+
+
+def evaluated(node: cst.BaseExpression) -> Value | None:
+    """The value of a literal: number, string, True or False, a negative number, or 2**n."""
+    if isinstance(node, cst.UnaryOperation) and isinstance(node.operator, cst.Minus):
+        inner = evaluated(node.expression)
+        return -inner if isinstance(inner, (int, float)) and not isinstance(inner, bool) else None
+    if isinstance(node, cst.BinaryOperation) and isinstance(node.operator, cst.Power):
+        base, exponent = evaluated(node.left), evaluated(node.right)
+        return 2**exponent if base == 2 and isinstance(exponent, int) and 0 <= exponent < 64 else None
+    if isinstance(node, cst.Name) and node.value in ("True", "False"):
+        return node.value == "True"
+    if isinstance(node, (cst.Integer, cst.Float)):
+        return node.evaluated_value
+    if isinstance(node, cst.SimpleString) and isinstance(node.evaluated_value, str):
+        return node.evaluated_value
+    return None
+
+
+# ---------------------------------------------------------------- ranges
+
+
+def describe(name: str, node: cst.BaseExpression, comment: str) -> Constant | None:
+    """The constant with the range its comment gives, else one around its value; None where there is nothing to try."""
+    value = evaluated(node)
+    if value is None:
+        return None
+    listed = choices(comment, value)
+    if isinstance(value, bool):
+        return Constant(name, value, "choice", choices=(False, True))
+    if listed:
+        return Constant(name, value, "choice", choices=listed, stated=True)
+    if isinstance(value, str):
+        return None
+    stated = RANGE.findall(comment)
+    low, high = (float(text.replace("_", "")) for text in stated[-1]) if stated else around(value)
+    low, high = min(low, value), max(high, value)
+    if low == high:
+        return None
+    return Constant(name, value, kind_of(value, low, high, comment), low, high, stated=bool(stated))
+
+
+def kind_of(value: float | int, low: float, high: float, comment: str) -> Kind:
+    if isinstance(value, float):
+        return "log" if low > 0 else "linear"
+    doubling = high >= 4 * max(low, 1) and (value >= 16 or "power" in comment or (value == 0 and high >= 1024))
+    if doubling and (is_power(value) or (value == 0 and is_power(high))):
+        return "power"
+    return "log" if low > 0 and high >= 32 * low else "integer"
+
+
+def is_power(value: float) -> bool:
+    return value >= 1 and math.log2(value).is_integer()
+
+
+def around(value: float | int) -> tuple[float, float]:
+    """A range for a constant whose comment states none: a factor of four for reals, two for integers; nothing around zero."""
+    factor = 2 if isinstance(value, int) and not (is_power(value) and value >= 16) else 4
+    bounds = sorted((value / factor, value * factor))
+    return (math.floor(bounds[0]), math.ceil(bounds[1])) if isinstance(value, int) else (bounds[0], bounds[1])
+
+
+def choices(comment: str, value: Value) -> tuple[Value, ...]:
+    """The choices after `one of` in a comment, of the value's own type; empty where there are none or the value is not one."""
+    match = CHOICES.search(comment)
+    if match is None:
+        return ()
+    texts = [text.strip().strip("\"'`.") for text in match[1].replace(" or ", ",").split(",")]
+    try:
+        listed = tuple(type(value)(text) for text in texts if text)
+    except ValueError:
+        return ()
+    return listed if value in listed and len(listed) > 1 else ()
+
+
+# ---------------------------------------------------------------- writing
+
+
+def shown(value: Value) -> str:
+    """A value as a person writes it."""
+    if isinstance(value, float):
+        text = f"{value:.6g}"
+        return text if any(c in text for c in ".en") else text + ".0"
+    return str(value)
+
+
+def written(value: Value, old: cst.BaseExpression) -> cst.BaseExpression:
+    """The node for a new value, in the style of the old one (2**n stays 2**n, quotes stay quotes)."""
+    if isinstance(old, cst.BinaryOperation) and isinstance(value, int) and is_power(value):
+        return old.with_changes(right=cst.Integer(str(int(math.log2(value)))))
+    if isinstance(old, cst.SimpleString) and isinstance(value, str):
+        return cst.SimpleString(f"{old.quote}{value}{old.quote}")
+    return cst.parse_expression(shown(value))

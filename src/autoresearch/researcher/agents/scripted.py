@@ -1,0 +1,49 @@
+"""The agent that does as it was told: a file of edits, one JSON object a line. For tests, demonstrations and replays.
+
+{"message": "halve the step", "files": {"train.py": "STEP = 0.5\\n"}}      a file's whole new text; null removes it
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from autoresearch.errors import BadInput
+from autoresearch.researcher.agents.base import Brief, Edit, NothingLeft
+
+
+class ScriptedAgent:
+    """Takes the lines in turn; how many are done is read off the ledger, so that a restart goes on where it was."""
+
+    name = "scripted"
+
+    def __init__(self, steps: Sequence[dict[str, object]]) -> None:
+        self.steps = steps
+
+    @classmethod
+    def load(cls, file: Path) -> ScriptedAgent:
+        try:
+            return cls([json.loads(line) for line in file.read_text("utf-8").splitlines() if line.strip()])
+        except (OSError, ValueError) as error:
+            raise BadInput(f"the script {file} cannot be read: {error}; one JSON object a line is expected") from error
+
+    def edit(self, worktree: Path, brief: Brief) -> Edit:
+        done = sum(not record.is_baseline for record in brief.history)
+        if done >= len(self.steps):
+            raise NothingLeft(f"the script's {len(self.steps)} edits are done")
+        step = self.steps[done]
+        files = step.get("files")
+        if not isinstance(files, dict):
+            raise BadInput(f"edit {done + 1} of the script has no `files`")
+        for name, text in files.items():
+            write(worktree / name, text)
+        return Edit(str(step.get("message", f"edit {done + 1}")), {"step": done})
+
+
+def write(file: Path, text: str | None) -> None:
+    if text is None:
+        file.unlink(missing_ok=True)
+        return
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text, "utf-8")

@@ -1,0 +1,219 @@
+"""The agent that needs no model and no network: tunes the constants of the free file, one or two at a time.
+
+Optuna's TPE proposes values; it is told the branch's history anew for every proposal (gain over the parent, in units of the
+noise), so it forgets nothing when killed. A value jumps at most to a factor of three of the present one, is rounded as a
+person would, and the same edit is never tried twice on the same parent. Leaves to others: finding and writing constants
+(`constants`), running, judging.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from statistics import pstdev
+from typing import Any
+
+from autoresearch.researcher.agents.base import AgentFailed, Brief, Edit, NothingLeft
+from autoresearch.researcher.agents.constants import Constant, Value, find, replace, shown
+from autoresearch.researcher.ledger import Record
+
+STARTUP_TRIALS = 8  # proposals before TPE trusts what it learned
+TRIES = 200
+TWO_AT_ONCE = 0.3
+JUMP = 3.0  # at most this factor (or this share of a range, below) away from the present value
+SHARE = 0.3
+Key = tuple[str, str]  # file, constant
+
+
+class SearchAgent:
+    name = "search"
+
+    def edit(self, worktree: Path, brief: Brief) -> Edit:
+        """Change one or two constants of the free Python files."""
+        constants = read_constants(worktree, brief)
+        if not constants:
+            raise NothingLeft(
+                f"{', '.join(brief.free)} has no constants to tune: names in capitals with a literal value"
+            )
+        chosen = propose(constants, brief)
+        for file in {key[0] for key in chosen}:
+            values = {key[1]: value for key, value in chosen.items() if key[0] == file}
+            path = worktree / file
+            path.write_text(replace(path.read_text("utf-8"), values), "utf-8", newline="")
+        old = {key: constants[key].value for key in chosen}
+        message = ", ".join(f"{constants[k].label} {shown(old[k])} → {shown(v)}" for k, v in sorted(chosen.items()))
+        return Edit(message, {"edit": {":".join(k): [old[k], v] for k, v in sorted(chosen.items())}})
+
+
+def read_constants(worktree: Path, brief: Brief) -> dict[Key, Constant]:
+    """Every constant in play. A row of a table of tables is in play where the baseline printed its name (`scale: cpu`)."""
+    active = frozenset(brief.settings.values())
+    files = sorted({p for pattern in brief.free for p in worktree.glob(pattern) if p.suffix == ".py"})
+    return {
+        (file.relative_to(worktree).as_posix(), constant.name): constant
+        for file in files
+        for constant in find(file.read_text("utf-8"), active)
+    }
+
+
+def propose(constants: Mapping[Key, Constant], brief: Brief) -> dict[Key, Value]:
+    """New values for one or two constants that were not tried together on this parent. NothingLeft after many tries."""
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    chance = random.Random(f"{brief.seed}/{brief.number}/{brief.parent}")
+    tried = edits_on(brief.parent, brief.history)
+    weights = preferences(constants, brief.history)
+    for attempt in range(TRIES):
+        study = optuna.create_study(
+            sampler=optuna.samplers.TPESampler(seed=chance.randrange(2**31), n_startup_trials=STARTUP_TRIALS)
+        )
+        tell(study, constants, brief)
+        count = 2 if len(constants) > 1 and chance.random() < TWO_AT_ONCE else 1
+        names = pick(weights, count, chance)
+        trial = study.ask({":".join(key): distribution(constants[key]) for key in names})
+        chosen = {key: settled(constants[key], trial.params[":".join(key)], attempt) for key in names}
+        chosen = {key: value for key, value in chosen.items() if value != constants[key].value}
+        if chosen and frozenset((":".join(k), v) for k, v in chosen.items()) not in tried:
+            return chosen
+    raise NothingLeft(f"{TRIES} proposals in a row were tried before on commit {brief.parent[:7]}")
+
+
+def edits_of(record: Record) -> dict[str, tuple[Value, Value]]:
+    """What a record's proposal changed: constant to (old, new); empty for other agents' records."""
+    edit = record.proposal.get("edit")
+    return {name: (old, new) for name, (old, new) in edit.items()} if isinstance(edit, dict) else {}
+
+
+def edits_on(parent: str, history: Iterable[Record]) -> set[frozenset[tuple[str, Value]]]:
+    return {
+        frozenset((name, new) for name, (_, new) in edits_of(record).items())
+        for record in history
+        if record.parent == parent
+    }
+
+
+def preferences(constants: Mapping[Key, Constant], history: Sequence[Record]) -> dict[Key, float]:
+    """How likely each constant is to be picked: what was tried often and never helped becomes rare."""
+    tries: dict[str, int] = {}
+    kept: dict[str, int] = {}
+    for record in history:
+        for name in edits_of(record):
+            tries[name] = tries.get(name, 0) + 1
+            kept[name] = kept.get(name, 0) + (record.status == "keep")
+    return {
+        key: (2.0 if constant.stated else 1.0)
+        * (1 + 2 * kept.get(":".join(key), 0))
+        / (1 + tries.get(":".join(key), 0))
+        for key, constant in constants.items()
+    }
+
+
+def pick(weights: Mapping[Key, float], count: int, chance: random.Random) -> list[Key]:
+    left = dict(weights)
+    picked = []
+    for _ in range(count):
+        key = chance.choices(list(left), list(left.values()))[0]
+        picked.append(key)
+        del left[key]
+    return picked
+
+
+# ---------------------------------------------------------------- Optuna
+
+
+def distribution(constant: Constant) -> Any:
+    """Optuna's picture of a constant's range. Powers of two are searched by their exponent, -1 standing for 0."""
+    import optuna
+
+    d = optuna.distributions
+    if constant.kind == "choice":
+        return d.CategoricalDistribution(constant.choices)
+    if constant.kind == "power":
+        return d.IntDistribution(exponent(constant.low), int(math.log2(max(constant.high, 1))))
+    if constant.kind == "integer":
+        return d.IntDistribution(math.ceil(constant.low), math.floor(constant.high))
+    return d.FloatDistribution(constant.low, constant.high, log=constant.kind == "log")
+
+
+def exponent(value: float) -> int:
+    return -1 if value < 1 else math.ceil(math.log2(value))
+
+
+def inner(constant: Constant, value: Value) -> Value:
+    """A value as `distribution` counts it."""
+    return exponent(float(value)) if constant.kind == "power" else value
+
+
+def tell(study: Any, constants: Mapping[Key, Constant], brief: Brief) -> None:
+    """Tell the study every finished experiment that changed constants of ours; a crash is told as a failure."""
+    import optuna
+
+    named = {":".join(key): constant for key, constant in constants.items()}
+    values = {record.commit: record.value for record in brief.history}
+    gains = [g for g in (gain(r, values, brief.direction) for r in brief.history) if g is not None]
+    scale = pstdev(gains) if len(gains) > 1 and pstdev(gains) > 0 else 1.0
+    for record in brief.history:
+        edit = {name: new for name, (_, new) in edits_of(record).items() if name in named}
+        if not edit:
+            continue
+        won = gain(record, values, brief.direction)
+        state = optuna.trial.TrialState.COMPLETE if won is not None else optuna.trial.TrialState.FAIL
+        try:
+            trial = optuna.trial.create_trial(
+                params={name: inner(named[name], new) for name, new in edit.items()},
+                distributions={name: distribution(named[name]) for name in edit},
+                value=None if won is None else -won / scale,
+                state=state,
+            )
+        except ValueError:  # the range in the comment has changed since
+            continue
+        study.add_trial(trial)
+
+
+def gain(record: Record, values: Mapping[str, float | None], direction: str) -> float | None:
+    """By how much a record is better than its parent; None for a crash or an unknown parent."""
+    before = values.get(record.parent)
+    if record.is_baseline or record.value is None or before is None:
+        return None
+    return before - record.value if direction == "min" else record.value - before
+
+
+def settled(constant: Constant, proposed: Value, attempt: int) -> Value:
+    """A proposal as the value to write: near the present one, inside the range, rounded (finer after many tries)."""
+    if constant.kind == "choice":
+        return proposed
+    if isinstance(proposed, str) or isinstance(constant.value, str):
+        raise AgentFailed(f"{constant.name} has a text where a number was expected")
+    now = constant.value
+    if constant.kind == "power":
+        return power_near(constant, int(proposed))
+    low, high = reach(constant)
+    near = min(max(float(proposed), low), high)
+    if near != proposed:  # half of the allowed way, so that far proposals do not all land on the same edge
+        near = (near + now) / 2 if constant.kind != "log" else math.sqrt(near * now)
+    if constant.kind == "integer":
+        return int(min(max(round(near), math.ceil(constant.low)), math.floor(constant.high)))
+    rounded = float(f"{near:.{1 + attempt // 20}e}")  # two digits, as a person would write
+    bounded = min(max(rounded, constant.low), constant.high)
+    return round(bounded) if isinstance(now, int) else bounded
+
+
+def reach(constant: Constant) -> tuple[float, float]:
+    """How far one step may go."""
+    now = float(constant.value)
+    if constant.kind == "log":
+        return max(constant.low, now / JUMP), min(constant.high, now * JUMP)
+    step = max(SHARE * (constant.high - constant.low), 1.0 if constant.kind == "integer" else 0.0)
+    if constant.kind == "integer":
+        step = min(step, max(2.0, abs(now)))
+    return max(constant.low, now - step), min(constant.high, now + step)
+
+
+def power_near(constant: Constant, proposed: int) -> int:
+    """A power of two at most two doublings away; 0 where the range begins there and the value is at its small end."""
+    now = exponent(float(constant.value))
+    chosen = min(max(proposed, now - 2), now + 2) if now >= 0 else proposed
+    return 0 if chosen < 0 else int(2**chosen)

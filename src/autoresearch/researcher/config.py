@@ -1,0 +1,161 @@
+"""autoresearch.toml: what may be edited, how an experiment is run, and which number is judged. Every mistake gets a sentence.
+
+Leaves to others: running (experiment), judging (judge), the repository around it (workspace).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from autoresearch.errors import BadWorkspace
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+NAME = "autoresearch.toml"
+
+
+class ExperimentTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`[experiment]`. `timeout_s` 0 means measured: twice the slowest baseline run plus a minute."""
+
+    free: list[str]
+    command: list[str]
+    prepare: list[str] = []
+    timeout_s: float = 0
+    metric: str = "val_bpb"
+    direction: Literal["min", "max"] = "min"
+
+
+class ScoreTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`[score]`: run by the harness from pristine fixed files. A printed number further off than `tolerance` is a crash."""
+
+    command: list[str] = []
+    tolerance: float = 0.001
+
+
+class JudgeTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`[judge]`. A run below `contended_below` of the baseline's throughput is repeated up to `contended_repeats` times."""
+
+    alpha: float = 0.05
+    repeats: int = 2
+    baseline_runs: int = 3
+    contended_below: float = 0.7
+    contended_repeats: int = 2
+
+
+class LimitsTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`[limits]` of one run; 0 means none."""
+
+    memory_gb: float = 0
+    file_gb: float = 8
+    disk_gb: float = 16
+    processes: int = 0
+
+
+class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The whole file."""
+
+    experiment: ExperimentTable
+    score: ScoreTable = ScoreTable()
+    judge: JudgeTable = JudgeTable()
+    limits: LimitsTable = LimitsTable()
+    environment: dict[str, str] = {}
+
+    @property
+    def track(self) -> str:
+        """What makes results comparable, as far as this file knows it; empty outside the lab."""
+        return self.environment.get("AUTORESEARCH_TRACK", "")
+
+    def fingerprint(self) -> str:
+        """Changes whenever results measured before and after could not be compared."""
+        e, s = self.experiment, self.score
+        parts = (e.command, e.metric, e.direction, s.command, sorted(self.environment.items()))
+        return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()[:16]
+
+
+def read(folder: Path) -> Config:
+    """The configuration in `folder`; BadWorkspace with a sentence for every mistake."""
+    file = folder / NAME
+    try:
+        data = tomllib.loads(file.read_text("utf-8"))
+    except FileNotFoundError as error:
+        raise BadWorkspace(f"{folder} has no {NAME}; `autoresearch init {folder}` writes one") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise BadWorkspace(f"{file} is not valid TOML: {error}") from error
+    try:
+        config = msgspec.convert(data, Config)
+    except msgspec.ValidationError as error:
+        raise BadWorkspace(f"{file}: {plain(str(error))}; docs/researcher.md lists what it may say") from error
+    for mistake in mistakes(config):
+        raise BadWorkspace(f"{file}: {mistake}")
+    return config
+
+
+def plain(message: str) -> str:
+    """msgspec's words with `$.experiment.free` turned into `experiment.free`."""
+    return message.replace("`$.", "`").replace(" - at `$`", "")
+
+
+def mistakes(config: Config) -> list[str]:
+    """What is well-typed and still cannot work."""
+    e, j = config.experiment, config.judge
+    wrong = [
+        (not e.free, "experiment.free is empty; name the files an agent may change"),
+        (not e.command, "experiment.command is empty; name the program that prints the metric"),
+        (
+            not e.metric or not is_name(e.metric),
+            f"experiment.metric {e.metric!r} is no name a line `name: value` can start with",
+        ),
+        (e.timeout_s < 0, "experiment.timeout_s is negative; use 0 for a measured limit"),
+        (
+            any(Path(f).is_absolute() or ".." in Path(f).parts for f in e.free),
+            "experiment.free must name files inside the repository",
+        ),
+        (NAME in e.free, f"{NAME} itself cannot be free: it says what is judged"),
+        (not 0 < j.alpha < 0.5, "judge.alpha must lie between 0 and 0.5"),
+        (j.repeats < 0 or j.contended_repeats < 0, "judge.repeats and judge.contended_repeats cannot be negative"),
+        (j.baseline_runs < 1, "judge.baseline_runs must be at least 1"),
+        (not 0 <= j.contended_below < 1, "judge.contended_below must lie between 0 and 1"),
+        (config.score.tolerance < 0, "score.tolerance cannot be negative"),
+        (min(msgspec.structs.astuple(config.limits)) < 0, "limits cannot be negative; 0 means none"),
+    ]
+    return [sentence for is_wrong, sentence in wrong if is_wrong]
+
+
+def is_name(text: str) -> bool:
+    return text.replace(".", "_").replace("-", "_").isidentifier()
+
+
+LAB = """\
+# What `autoresearch run` may change here, how it runs an experiment, and which number it judges. docs/researcher.md tells all.
+[experiment]
+free = ["train.py"]  # the files an agent may change; every other tracked file is fixed
+prepare = ["python", "prepare.py", "--track", "{track}"{extra}]
+command = ["python", "train.py"]  # "python" is the interpreter autoresearch runs under
+timeout_s = 0  # wall clock of one run; 0 = measured: twice the slowest baseline run plus a minute
+metric = "val_bpb"
+direction = "min"
+
+[score]  # run by the harness from pristine fixed files; its number is the one judged
+command = ["python", "prepare.py", "score", "{{run_dir}}/checkpoint.safetensors"]
+
+[environment]
+AUTORESEARCH_TRACK = "{track}"
+"""
+
+OWN = """\
+# What `autoresearch run` may change here, how it runs an experiment, and which number it judges. docs/researcher.md tells all.
+[experiment]
+free = {free}  # the files an agent may change; every other tracked file is fixed
+command = {command}  # has to print one line `{metric}: <number>`
+timeout_s = 0  # wall clock of one run; 0 = measured: twice the slowest baseline run plus a minute
+metric = "{metric}"
+direction = "{direction}"  # min: lower is better; max: higher is better
+"""

@@ -1,0 +1,279 @@
+"""One run of one commit: train in the sandbox, read what it printed, score from pristine files, and say what came of it.
+
+Every way a run can end has a name (`Outcome`) and a sentence. What the log says is untrusted data: only lines `name: value`
+are read, and what is quoted of it is cut to one short line. Leaves to others: isolation (sandbox), verdicts (judge).
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import shutil
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from autoresearch.researcher.config import Config
+from autoresearch.researcher.sandbox import Finished, Job, Limits, Sandbox
+from autoresearch.researcher.workspace import Checkout, Workspace, listed
+
+Outcome = Literal[
+    "ok",
+    "no metric",
+    "not finite",
+    "printed twice",
+    "failed",
+    "timeout",
+    "changed fixed files",
+    "score failed",
+    "score differs",
+]
+METRIC_LINE = re.compile(r"([A-Za-z_][\w.-]*):[ \t]*(\S+)[ \t]*")
+LOG_BYTES = 64 * 2**20
+QUOTE = 200
+CURVE, CURVE_BYTES = "curve.jsonl", 2**20
+GB = 2**30
+
+
+class Stopped(Exception):
+    """The user asked to stop while a run was going; the run does not count."""
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What came of one run. `value` is None unless outcome is "ok"; `reason` is the sentence; `left` names untracked files."""
+
+    outcome: Outcome
+    reason: str
+    seed: int
+    seconds: float = 0.0  # wall clock, start to end of training
+    score_seconds: float = 0.0
+    value: float | None = None
+    printed: float | None = None
+    memory_gb: float | None = None
+    training_seconds: float | None = None
+    total_seconds: float | None = None
+    tokens_M: float | None = None
+    num_steps: float | None = None
+    log: str = ""
+    left: tuple[str, ...] = ()
+
+    @property
+    def throughput(self) -> float | None:
+        """Million tokens per training second, or None where the command does not tell."""
+        if not self.tokens_M or not self.training_seconds:
+            return None
+        return self.tokens_M / self.training_seconds
+
+
+@dataclass(frozen=True)
+class Runner:
+    """Everything a run needs besides its commit. `environment` is all that a program sees of ours."""
+
+    workspace: Workspace
+    sandbox: Sandbox
+    environment: Mapping[str, str]
+    readable: tuple[Path, ...] = ()
+    stop: threading.Event | None = None
+
+    @property
+    def config(self) -> Config:
+        return self.workspace.config
+
+    def measure(self, commit: str, seed: int, mark: str, folder: Path, timeout_s: float) -> Measurement:
+        """Run a commit once and return what came of it. `folder` is this run's own; whatever lies in it is removed first, so
+        that no evidence of an earlier run can be taken for this one's (trap C5). Raises Stopped."""
+        shutil.rmtree(folder, ignore_errors=True)
+        (folder / "out").mkdir(parents=True)
+        (folder / "tmp").mkdir()
+        with self.workspace.fresh(commit) as checkout:
+            measured = self.train(checkout, seed, mark, folder, timeout_s)
+            measured = inspect(measured, checkout, self.workspace)
+        if measured.outcome == "ok" and self.config.score.command:
+            with self.workspace.fresh(commit) as checkout:
+                measured = self.score(measured, checkout, mark, folder, timeout_s)
+        tidy(folder)
+        return measured
+
+    def train(self, checkout: Checkout, seed: int, mark: str, folder: Path, timeout_s: float) -> Measurement:
+        """The first half: the experiment's own command in a checkout it may write in, read from its log."""
+        job = self.job(self.config.experiment.command, checkout, seed, mark, folder, "run.log", timeout_s)
+        finished = self.run(job)
+        log = job.log.relative_to(self.workspace.folder).as_posix()
+        read = read_run(read_log(job.log), finished, self.config.experiment.metric, timeout_s)
+        return replace(read, seed=seed, seconds=finished.seconds, log=log)
+
+    def score(
+        self, measured: Measurement, checkout: Checkout, mark: str, folder: Path, timeout_s: float
+    ) -> Measurement:
+        """The second half: the harness's own command, from a fresh checkout; its number is the one that counts."""
+        job = self.job(self.config.score.command, checkout, measured.seed, mark, folder, "score.log", timeout_s)
+        finished = self.run(job)
+        scored = read_run(read_log(job.log), finished, self.config.experiment.metric, timeout_s)
+        return compare(replace(measured, score_seconds=finished.seconds), scored, self.config.score.tolerance)
+
+    def run(self, job: Job) -> Finished:
+        finished = self.sandbox.run(job, stop=self.stop)
+        if self.stop is not None and self.stop.is_set():
+            raise Stopped
+        return finished
+
+    def job(
+        self, command: Sequence[str], checkout: Checkout, seed: int, mark: str, folder: Path, log: str, timeout_s: float
+    ) -> Job:
+        """A command as the sandbox takes it: it may write in its checkout and its run folder, nowhere else."""
+        limits = self.config.limits
+        return Job(
+            argv=argv(command, folder / "out"),
+            cwd=checkout.path,
+            env={
+                **self.environment,
+                **self.config.environment,
+                "HOME": str(folder / "tmp"),
+                "TMPDIR": str(folder / "tmp"),
+                "PYTHONDONTWRITEBYTECODE": "1",
+                "PYTHONUNBUFFERED": "1",
+                "PYTHONIOENCODING": "utf-8",
+                "AUTORESEARCH_SEED": str(seed),
+                "AUTORESEARCH_RUN_DIR": str(folder / "out"),
+                "AUTORESEARCH_RUN": mark,
+            },
+            limits=Limits(
+                timeout_s=timeout_s,
+                memory_bytes=int(limits.memory_gb * GB) or None,
+                file_bytes=int(limits.file_gb * GB) or None,
+                disk_bytes=int(limits.disk_gb * GB) or None,
+                processes=limits.processes or None,
+            ),
+            log=folder / log,
+            readable=self.readable,
+            writable=(checkout.path, folder / "out", folder / "tmp"),
+            mark=mark,
+        )
+
+
+def argv(command: Sequence[str], run_dir: Path) -> tuple[str, ...]:
+    """The command with `python` as the interpreter we run under and `{run_dir}` filled in."""
+    first, *rest = command
+    program = sys.executable if first in ("python", "python3") else first
+    return (program, *(part.replace("{run_dir}", str(run_dir)) for part in rest))
+
+
+def read_log(log: Path) -> str:
+    """The log as text, its first and last LOG_BYTES / 2 where it is longer."""
+    if not log.exists():
+        return ""
+    data = log.read_bytes() if log.stat().st_size <= LOG_BYTES else ends(log)
+    return data.decode("utf-8", "replace")
+
+
+def ends(log: Path) -> bytes:
+    with log.open("rb") as handle:
+        head = handle.read(LOG_BYTES // 2)
+        handle.seek(-LOG_BYTES // 2, 2)
+        return head + b"\n" + handle.read()
+
+
+def printed(text: str) -> dict[str, list[str]]:
+    """Every line `name: value` of a log, by name; carriage returns end lines too (trap B3)."""
+    found: dict[str, list[str]] = {}
+    for line in re.split(r"[\r\n]+", text):
+        match = METRIC_LINE.fullmatch(line.strip())
+        if match:
+            found.setdefault(match[1], []).append(match[2])
+    return found
+
+
+def read_run(text: str, finished: Finished, metric: str, timeout_s: float) -> Measurement:
+    """What one run's log and end say. Pure; seed, log and times are filled in by the caller."""
+    lines = printed(text)
+    values = lines.get(metric, [])
+    said = f"; its last words: {last_line(text)}" if last_line(text) else ""
+
+    def crash(outcome: Outcome, reason: str) -> Measurement:
+        return Measurement(outcome, reason, seed=0)
+
+    if finished.timed_out:
+        return crash("timeout", f"still running after {timeout_s:.0f} s, so it was stopped{said}")
+    if finished.exit_code != 0 or finished.reason:
+        return crash("failed", f"{finished.reason or f'ended with exit code {finished.exit_code}'}{said}")
+    if not values:
+        return crash("no metric", f"ended without printing a line `{metric}: <number>`{said}")
+    if len(values) > 1:
+        return crash("printed twice", f"printed {metric} {len(values)} times; it has to be printed once, at the end")
+    value = number(values[0])
+    if value is None:
+        return crash("not finite", f"printed `{metric}: {values[0][:40]}`, which is no finite number")
+    memory_mb = number(*lines.get("peak_vram_mb", [])[-1:])
+    return Measurement(
+        "ok",
+        "",
+        seed=0,
+        value=value,
+        printed=value,
+        memory_gb=None if memory_mb is None else memory_mb / 1024,
+        training_seconds=number(*lines.get("training_seconds", [])[-1:]),
+        total_seconds=number(*lines.get("total_seconds", [])[-1:]),
+        tokens_M=number(*lines.get("total_tokens_M", [])[-1:]),
+        num_steps=number(*lines.get("num_steps", [])[-1:]),
+    )
+
+
+def compare(measured: Measurement, scored: Measurement, tolerance: float) -> Measurement:
+    """The run with its scored value, or the crash that the scorer or a difference makes of it."""
+    if scored.value is None:
+        return replace(measured, outcome="score failed", value=None, reason=f"scoring failed: {scored.reason}")
+    if measured.value is None or abs(measured.value - scored.value) > tolerance:
+        reason = f"printed {measured.value} but scores {scored.value}; only the score of the pristine harness counts"
+        return replace(measured, outcome="score differs", value=None, reason=reason)
+    return replace(measured, value=scored.value)
+
+
+def inspect(measured: Measurement, checkout: Checkout, workspace: Workspace) -> Measurement:
+    """A run that changed fixed files is a crash; untracked files it left are named (they go with the checkout)."""
+    changes = checkout.changes()
+    changed = [c.path for c in changes if c.kind != "?"]
+    left = tuple(c.path for c in changes if c.kind == "?")
+    if changed and measured.outcome == "ok":
+        return replace(
+            measured,
+            outcome="changed fixed files",
+            value=None,
+            left=left,
+            reason=f"the run changed {listed(changed)} while it ran",
+        )
+    return replace(measured, left=left)
+
+
+def tidy(folder: Path) -> None:
+    """Keep logs and the curve of a finished run, drop checkpoints and scratch: a night's runs must not fill the disk."""
+    curve = folder / "out" / CURVE
+    if curve.is_file() and not curve.is_symlink() and curve.stat().st_size <= CURVE_BYTES:
+        curve.replace(folder / CURVE)
+    for scratch in ("out", "tmp"):
+        shutil.rmtree(folder / scratch, ignore_errors=True)
+
+
+def number(*texts: str) -> float | None:
+    """The first text as a finite number, else None."""
+    try:
+        value = float(texts[0])
+    except (IndexError, ValueError):
+        return None
+    return value if math.isfinite(value) else None
+
+
+def last_line(text: str) -> str:
+    """The last line that says anything, printable, at most QUOTE characters."""
+    lines = [line for line in re.split(r"[\r\n]+", text[-20_000:]) if line.strip()]
+    shown = "".join(c if c.isprintable() else " " for c in lines[-1]) if lines else ""
+    return " ".join(shown.split())[:QUOTE]
+
+
+def now() -> str:
+    """UTC, ISO 8601, whole seconds."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())

@@ -1,0 +1,92 @@
+"""What the loop is in the middle of, on disk before it does it: the reason that `kill -9` at any instant loses nothing.
+
+One small file, replaced as a whole (temporary name, fsync, rename, fsync of the folder). Leaves to others: doing (loop),
+what is finished (ledger).
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from autoresearch.errors import BadWorkspace
+from autoresearch.researcher.experiment import Measurement
+from autoresearch.researcher.ledger import Record, sync_folder
+
+Phase = Literal["editing", "measuring", "decided"]
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """The open experiment. editing: nothing of it counts yet; measuring: the commit and each finished run are kept; decided:
+    the record stands, and branch and ledger follow it (both steps can be done again without harm)."""
+
+    id: str
+    parent: str
+    mark: str  # on every process of this attempt, for sweeping
+    phase: Phase
+    started_at: str
+    commit: str = ""
+    description: str = ""
+    proposal: dict[str, object] = field(default_factory=dict)
+    measurements: tuple[Measurement, ...] = ()
+    record: Record | None = None
+    is_baseline: bool = False
+
+
+@dataclass(frozen=True)
+class Line:
+    """One experiment branch: the commit it started from and what its results were measured with."""
+
+    base: str
+    fingerprint: str
+
+
+@dataclass(frozen=True)
+class State:
+    branch: str = ""  # full ref name of the branch that grew last
+    next_id: int = 1
+    lines: dict[str, Line] = field(default_factory=dict)
+    attempt: Attempt | None = None
+    runner: int = 0  # process id of the last runner, for `status`
+
+
+class Journal:
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        self.state = self.load()
+
+    def load(self) -> State:
+        try:
+            return msgspec.json.decode(self.file.read_bytes(), type=State)
+        except FileNotFoundError:
+            return State()
+        except msgspec.MsgspecError as error:
+            raise BadWorkspace(
+                f"{self.file} is damaged ({error}); move it away: the ledger and the branch stay, the open experiment is forgotten"
+            ) from error
+
+    def save(self, **changes: object) -> State:
+        """Replace fields of the state; on disk when this returns."""
+        self.state = replace(self.state, **changes)  # type: ignore[arg-type]
+        self.file.parent.mkdir(parents=True, exist_ok=True)
+        temporary = self.file.with_suffix(".new")
+        with temporary.open("wb") as handle:
+            handle.write(msgspec.json.format(msgspec.json.encode(self.state)))
+            handle.flush()
+            os.fsync(handle.fileno())
+        temporary.replace(self.file)
+        sync_folder(self.file.parent)
+        return self.state
+
+    def attempt(self, **changes: object) -> Attempt:
+        """Replace fields of the open attempt."""
+        if self.state.attempt is None:
+            raise ValueError("no experiment is open")
+        opened = replace(self.state.attempt, **changes)  # type: ignore[arg-type]
+        self.save(attempt=opened)
+        return opened

@@ -1,0 +1,192 @@
+"""The ledger of an experiment repository: `experiments.jsonl` (everything, the truth) and `results.tsv` (the short form).
+
+Both only grow. An entry is on disk (fsync) before `append` returns, and appending an id that is already there adds nothing,
+so that a loop killed between any two steps can simply do its last step again. A line cut by a crash is set aside and named.
+Leaves to others: what the numbers mean (judge), tables and plots (report).
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+
+from autoresearch.errors import BadWorkspace
+from autoresearch.models import Status
+
+JSONL, TSV, CUT = "experiments.jsonl", "results.tsv", "cut-lines.txt"
+HEADER = "commit\tval_bpb\tmemory_gb\tstatus\tdescription"
+
+
+@dataclass(frozen=True)
+class Record:
+    """One finished experiment. `value` is the mean of `values` (one per judged run) and None where it crashed (never 0)."""
+
+    id: str
+    commit: str
+    parent: str
+    status: Status
+    description: str
+    reason: str
+    metric: str = "val_bpb"
+    value: float | None = None
+    values: tuple[float, ...] = ()
+    memory_gb: float | None = None
+    track: str = ""
+    platform: str = ""
+    branch: str = ""
+    agent: str = ""
+    seed: int | None = None
+    seeds: tuple[int, ...] = ()
+    training_seconds: float | None = None
+    total_seconds: float | None = None
+    tokens_M: float | None = None
+    num_steps: float | None = None
+    throughput: float | None = None  # million tokens per training second, mean of the judged runs
+    contended: bool = False
+    started_at: str = ""
+    finished_at: str = ""
+    log: str = ""  # relative to the workspace
+    is_baseline: bool = False
+    proposal: Mapping[str, object] = field(default_factory=dict)  # what the agent wants to remember of its edit
+
+
+def row(record: Record) -> str:
+    """The record as a line of results.tsv: short hash, six decimals, GB with one; 0.000000 and 0.0 for crashes."""
+    value = 0.0 if record.value is None else record.value
+    memory = 0.0 if record.memory_gb is None or record.value is None else record.memory_gb
+    text = " ".join(record.description.split()) or "(no description)"
+    return f"{record.commit[:7]}\t{value:.6f}\t{memory:.1f}\t{record.status}\t{text}"
+
+
+class Ledger:
+    """The two files in `folder`. `aside` is where cut lines go."""
+
+    def __init__(self, folder: Path, aside: Path | None = None) -> None:
+        self.folder = folder
+        self.aside = aside or folder
+
+    @property
+    def jsonl(self) -> Path:
+        return self.folder / JSONL
+
+    @property
+    def tsv(self) -> Path:
+        return self.folder / TSV
+
+    def records(self) -> list[Record]:
+        """Every whole record, oldest first; a cut last line is left out. BadWorkspace names a damaged line elsewhere."""
+        return [
+            decode(line, number, self.jsonl) for number, line in enumerate(whole_lines(self.jsonl), 1) if line.strip()
+        ]
+
+    def append(self, record: Record) -> None:
+        """Add the record to both files unless it is there; on disk when this returns."""
+        if all(known.id != record.id for known in self.records()):
+            append_line(self.jsonl, msgspec.json.encode(record).decode())
+        self.complete_tsv()
+
+    def repair(self) -> list[str]:
+        """Mend what a crash left: cut last lines go aside, rows missing from results.tsv are added. Returns sentences."""
+        said = []
+        for file in (self.jsonl, self.tsv):
+            piece = cut_last_line(file)
+            if piece:
+                append_line(self.aside / CUT, piece)
+                said.append(f"{file.name} ended in the middle of a line; the piece was set aside in {self.aside / CUT}")
+        self.complete_tsv()
+        return said
+
+    def complete_tsv(self) -> None:
+        """Add the rows of records that results.tsv lacks; rows that others wrote stay."""
+        if not self.tsv.exists() or self.tsv.stat().st_size == 0:
+            append_line(self.tsv, HEADER)
+        there = Counter(whole_lines(self.tsv))
+        for record in self.records():
+            line = row(record)
+            if there[line] > 0:
+                there[line] -= 1
+            else:
+                append_line(self.tsv, line)
+
+
+def decode(line: str, number: int, file: Path) -> Record:
+    try:
+        return msgspec.json.decode(line.encode(), type=Record)
+    except msgspec.MsgspecError as error:
+        raise BadWorkspace(
+            f"{file}, line {number} is no record of an experiment ({error}); mend or remove that line, then run again"
+        ) from error
+
+
+def whole_lines(file: Path) -> list[str]:
+    """The lines of a file that end in a newline."""
+    if not file.exists():
+        return []
+    return file.read_text("utf-8", errors="replace").split("\n")[:-1]
+
+
+def cut_last_line(file: Path) -> str:
+    """Take a last line without its newline off the file and return it; a whole row that only lacks its newline gets one."""
+    if not file.exists():
+        return ""
+    data = file.read_bytes()
+    keep, _, piece = data.rpartition(b"\n")
+    if not piece:
+        return ""
+    if is_whole(file.name, piece):
+        append_line(file, "")
+        return ""
+    with file.open("r+b") as handle:
+        handle.truncate(len(keep) + 1 if keep or data.startswith(b"\n") else 0)
+        os.fsync(handle.fileno())
+    return piece.decode("utf-8", "replace")
+
+
+def is_whole(name: str, piece: bytes) -> bool:
+    """Whether a last line that only lacks its newline says all it has to: it does in JSON, it never surely does in a table."""
+    if name != JSONL:
+        return piece.decode("utf-8", "replace") == HEADER
+    try:
+        msgspec.json.decode(piece, type=Record)
+    except msgspec.MsgspecError:
+        return False
+    return True
+
+
+def append_line(file: Path, line: str) -> None:
+    """Add one line in a single write and wait until it is on disk."""
+    new = not file.exists()
+    file.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+    try:
+        data = line.encode("utf-8") + b"\n"
+        if os.write(descriptor, data) != len(data):  # a full disk: the cut piece is set aside at the next start
+            raise BadWorkspace(f"{file} could not be written to its end; is the disk full? Make room, then run again")
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    if new:
+        sync_folder(file.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a new or renamed name durable; nothing to do where folders cannot be opened (Windows)."""
+    if os.name == "nt":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def best(records: Sequence[Record], direction: str = "min") -> Record | None:
+    """The kept record with the best value; a crash has no value and so can never be it (trap C3)."""
+    kept = [r for r in records if r.status == "keep" and r.value is not None]
+    sign = 1 if direction == "min" else -1
+    return min(kept, key=lambda r: sign * (r.value or 0.0), default=None)

@@ -1,0 +1,33 @@
+"""Runs an experiment's own `prepare` command (data, tokenizer) before research starts. It comes with the fixed files and may
+use the network, so it runs outside the sandbox; what it prints is kept in `.autoresearch/prepare.log`.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+
+from autoresearch.errors import BadWorkspace
+from autoresearch.researcher.experiment import Stopped, argv, last_line, read_log
+from autoresearch.researcher.sandbox import Job, Limits, choose
+from autoresearch.researcher.workspace import Workspace
+
+TIMEOUT_S = 12 * 3600.0  # a large download on a slow line
+
+
+def prepare(workspace: Workspace, environment: Mapping[str, str], stop: threading.Event) -> None:
+    """BadWorkspace with the command's own last words where it fails; Stopped where the user asked to."""
+    log = workspace.private / "prepare.log"
+    job = Job(
+        argv=argv(workspace.config.experiment.prepare, workspace.private),
+        cwd=workspace.folder,
+        env={**environment, **workspace.config.environment},
+        limits=Limits(timeout_s=TIMEOUT_S),
+        log=log,
+    )
+    finished = choose("none").run(job, stop=stop)
+    if stop.is_set():
+        raise Stopped
+    if finished.exit_code != 0:
+        words = last_line(read_log(log)) or finished.reason
+        raise BadWorkspace(f"preparing failed: {words} (the command: {' '.join(job.argv)}; its log: {log})")
