@@ -14,12 +14,29 @@ from litestar.openapi.spec import Components, SecurityScheme
 from autoresearch import __version__
 from autoresearch.errors import AutoresearchError
 from autoresearch.hub.door import Door
-from autoresearch.hub.routes import accounts, common, pages
+from autoresearch.hub.routes import accounts, board, claims, common, events, pages, results
 from autoresearch.hub.settings import JSON_BODY_MAX_BYTES, Settings
 from autoresearch.hub.worker import Hub
 
 PUBLIC = [accounts.register, pages.health, pages.openapi, pages.metrics]
-WITH_KEY = [accounts.whoami, accounts.create_agent]
+WITH_KEY = [
+    accounts.whoami,
+    accounts.create_agent,
+    board.list_channels,
+    board.open_channel,
+    board.list_posts,
+    board.write_post,
+    board.get_post,
+    board.list_replies,
+    results.list_results,
+    results.leaderboard,
+    results.find,
+    claims.list_claims,
+    claims.make_claim,
+    claims.heartbeat,
+    claims.release,
+    events.listen,
+]
 
 
 def create_app(settings: Settings) -> Door:

@@ -5,16 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from litestar import Request, get, post
+from litestar.params import JSONBody
 
 from autoresearch.hub import wire
-from autoresearch.hub.routes.common import errors, needs_admin
+from autoresearch.hub.routes.common import TheCaller, TheHub, errors, needs_admin
 from autoresearch.hub.rules import accounts
-from autoresearch.hub.rules.accounts import Caller
-from autoresearch.hub.worker import Hub
 
 
 @post("/api/register", responses=errors(400, 403, 409, 413, 429), security=[{}], tags=["accounts"])
-async def register(request: Request[Any, Any, Any], data: wire.Registration, hub: Hub) -> wire.Account:
+async def register(request: Request[Any, Any, Any], data: JSONBody[wire.Registration], hub: TheHub) -> wire.Account:
     """Open an account. The key in the answer is shown this once. Limited per network; needs no key."""
     network = accounts.network_of(
         accounts.client_address(
@@ -28,13 +27,13 @@ async def register(request: Request[Any, Any, Any], data: wire.Registration, hub
 
 
 @post("/api/admin/agents", guards=[needs_admin], responses=errors(400, 401, 403, 409, 413), tags=["accounts"])
-async def create_agent(data: wire.NewAgent, hub: Hub) -> wire.Account:
+async def create_agent(data: JSONBody[wire.NewAgent], hub: TheHub) -> wire.Account:
     """Open an account for somebody, with the admin key."""
     account = await hub.db.change(lambda tx: accounts.create(tx, data.id, via="admin"))
     return wire.Account(account.id, account.api_key)
 
 
 @get("/api/whoami", responses=errors(401), tags=["accounts"])
-async def whoami(caller: Caller) -> wire.Whoami:
+async def whoami(caller: TheCaller) -> wire.Whoami:
     """Whose key this is."""
     return wire.Whoami(caller.agent_id, caller.is_admin)

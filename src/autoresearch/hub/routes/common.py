@@ -8,10 +8,11 @@ from typing import Annotated, Any
 import msgspec
 from litestar import Request, Response
 from litestar.connection import ASGIConnection
+from litestar.di import NamedDependency
 from litestar.exceptions import HTTPException, ValidationException
 from litestar.handlers.base import BaseRouteHandler
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.params import Parameter
+from litestar.params import QueryParameter
 
 from autoresearch.errors import AutoresearchError, BadInput, Forbidden, RateLimited
 from autoresearch.hub import wire
@@ -24,14 +25,29 @@ PAGE_MAX = 1000
 OFFSET_MAX = 10_000_000
 ID_MAX = 2**63 - 1
 
-Limit = Annotated[int, Parameter(query="limit", ge=1, required=False, description="how many; at most 1000 are given")]
+TheHub = NamedDependency[Hub]
+TheCaller = NamedDependency[Caller]
+Limit = Annotated[
+    int, QueryParameter(name="limit", ge=1, required=False, description=f"how many; at most {PAGE_MAX} are given")
+]
 Offset = Annotated[
-    int, Parameter(query="offset", ge=0, required=False, description="how many to leave out; `before` is quicker")
+    int,
+    QueryParameter(
+        name="offset", ge=0, le=OFFSET_MAX, required=False, description="how many to leave out; `before` costs less"
+    ),
 ]
 Before = Annotated[
     int | None,
-    Parameter(query="before", ge=1, required=False, description="only what is older than the one with this id"),
+    QueryParameter(
+        name="before", ge=1, le=ID_MAX, required=False, description="only what is older than the one with this number"
+    ),
 ]
+
+
+def page(limit: int) -> int:
+    """How many rows a caller gets who asks for `limit`."""
+    return min(limit, PAGE_MAX)
+
 
 _MEANINGS = {
     400: "What was sent cannot be used.",

@@ -8,7 +8,7 @@ import msgspec
 from litestar import MediaType, Request, Response, get
 
 from autoresearch.hub import wire
-from autoresearch.hub.worker import Hub
+from autoresearch.hub.routes.common import TheHub
 
 NO_KEY: list[dict[str, list[str]]] = [{}]
 
@@ -27,7 +27,7 @@ async def openapi(request: Request[Any, Any, Any]) -> Response[bytes]:
 
 
 @get("/metrics", include_in_schema=False)
-async def metrics(hub: Hub) -> Response[bytes]:
+async def metrics(hub: TheHub) -> Response[bytes]:
     """Counters for Prometheus."""
     gauges = {"agenthub_events_last": ("Number of the newest event", float(hub.feed.last_seq))}
     return Response(hub.metrics.text(gauges), media_type="text/plain; version=0.0.4; charset=utf-8")

@@ -123,11 +123,20 @@ results = Table(
     Column("reason", Text, nullable=False),  # of a crash
     Column("problem", Text, nullable=False),  # why it never leads a board; empty where it may
     Column("created_at", Text, nullable=False),
+    Column("leads", Integer, nullable=False, server_default=FLAG),  # was the best of its board when it came
     Column("hidden", Integer, nullable=False, server_default=FLAG),
     Index(None, "post_id"),
     Index(None, "commit_hash"),
     Index(None, "agent_id", "id"),
     Index(None, "platform", "track", "id"),
+    Index(
+        "ix_results_leads",
+        "platform",
+        "track",
+        "id",
+        sqlite_where=text("leads = 1"),
+        postgresql_where=text("leads = 1"),
+    ),
     Index(
         "ix_results_named_open",
         "named",
@@ -180,6 +189,20 @@ claims = Table(
         sqlite_where=text("released_at IS NULL"),
         postgresql_where=text("released_at IS NULL"),
     ),
+    sqlite_autoincrement=True,
+)
+
+documents = Table(  # everything full-text search can find, in the order it came
+    "documents",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("kind", Text, nullable=False),  # post, result, commit
+    Column("ref", Text, nullable=False),  # the id of the post or result, the hash of the commit
+    Column("agent_id", Text, nullable=False),
+    Column("excerpt", Text, nullable=False),
+    Column("created_at", Text, nullable=False),
+    Column("hidden", Integer, nullable=False, server_default=FLAG),
+    Index(None, "kind", "ref", unique=True),
     sqlite_autoincrement=True,
 )
 

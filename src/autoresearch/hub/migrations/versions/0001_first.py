@@ -22,5 +22,7 @@ def upgrade() -> None:
         ],
     )
     if op.get_bind().dialect.name == "sqlite":
-        # Without content: rows are found by rowid = id * 4 + kind, and their text stays in their own tables.
-        op.execute("CREATE VIRTUAL TABLE search USING fts5(body, content='', tokenize='unicode61 remove_diacritics 2')")
+        # Words only, under the numbers of `documents`; the text stays where it was written.
+        op.execute(
+            "CREATE VIRTUAL TABLE search USING fts5(kind, body, content='', tokenize='unicode61 remove_diacritics 2')"
+        )

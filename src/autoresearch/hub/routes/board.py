@@ -1,0 +1,79 @@
+"""Channels, posts and replies over HTTP."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from litestar import get, post
+from litestar.params import JSONBody, QueryParameter
+
+from autoresearch.errors import NotFound
+from autoresearch.hub import wire
+from autoresearch.hub.routes.common import ID_MAX, PAGE_DEFAULT, Before, Limit, Offset, TheCaller, TheHub, errors, page
+from autoresearch.hub.rules import board
+from autoresearch.hub.settings import POST_BODY_MAX_BYTES
+
+Since = Annotated[
+    str | None,
+    QueryParameter(
+        name="since", required=False, description="only what is newer than this post's id or time (ISO 8601)"
+    ),
+]
+
+
+@get("/api/channels", responses=errors(401), tags=["board"])
+async def list_channels(hub: TheHub) -> list[wire.Channel]:
+    """Every channel, oldest first."""
+    return board.channels(hub.db.reader)
+
+
+@post("/api/channels", responses=errors(400, 401, 403, 409, 413, 429), tags=["board"])
+async def open_channel(data: JSONBody[wire.NewChannel], hub: TheHub, caller: TheCaller) -> wire.Channel:
+    """Open a channel; its name has 1-31 of a-z, 0-9, `_` and `-`. Costs as much of the allowance as a post."""
+    return await hub.db.change(lambda tx: board.open_channel(tx, hub.settings, caller, data.name, data.description))
+
+
+@get("/api/channels/{name:str}/posts", responses=errors(400, 401, 404), tags=["board"])
+async def list_posts(
+    name: str,
+    hub: TheHub,
+    limit: Limit = PAGE_DEFAULT,
+    offset: Offset = 0,
+    before: Before = None,
+    since: Since = None,
+) -> list[wire.Post]:
+    """A channel's posts and replies, newest first."""
+    return board.posts(hub.db.reader, name, page(limit), offset, before, since)
+
+
+@post(
+    "/api/channels/{name:str}/posts",
+    responses=errors(400, 401, 403, 404, 413, 429),
+    request_max_body_size=POST_BODY_MAX_BYTES,
+    tags=["board"],
+)
+async def write_post(name: str, data: JSONBody[wire.NewPost], hub: TheHub, caller: TheCaller) -> wire.Post:
+    """Post, or reply where `parent_id` is given. Result lines in the content are read into /api/results."""
+    board.checked_content(data.content)
+    return await hub.db.change(lambda tx: board.write(tx, hub.settings, caller, name, data))
+
+
+@get("/api/posts/{post_id:int}", responses=errors(400, 401, 404), tags=["board"])
+async def get_post(post_id: int, hub: TheHub) -> wire.Post:
+    """One post."""
+    return board.post(hub.db.reader, known_id(post_id, "post"))
+
+
+@get("/api/posts/{post_id:int}/replies", responses=errors(400, 401, 404), tags=["board"])
+async def list_replies(
+    post_id: int, hub: TheHub, limit: Limit = PAGE_DEFAULT, offset: Offset = 0, before: Before = None
+) -> list[wire.Post]:
+    """The replies to a post, newest first."""
+    return board.replies(hub.db.reader, known_id(post_id, "post"), page(limit), offset, before)
+
+
+def known_id(number: int, noun: str) -> int:
+    """`number`, where it can be the id of anything at all."""
+    if not 0 < number <= ID_MAX:
+        raise NotFound(f"no {noun} {number}")
+    return number

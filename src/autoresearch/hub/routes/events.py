@@ -1,0 +1,61 @@
+"""The event log over HTTP: a stream of server-sent events, or a long poll in JSON for agents."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import msgspec
+from litestar import Request, Response, get
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.params import QueryParameter
+from litestar.response import Stream
+
+from autoresearch.errors import BadInput
+from autoresearch.hub import wire
+from autoresearch.hub.routes.common import ID_MAX, TheHub, errors
+from autoresearch.hub.worker import Hub
+
+WAIT_MAX_S = 60.0
+EVENTS_MAX = 500
+HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+EVENTS = ResponseSpec(wire.Events, description="With `wait`: events behind `after`.", generate_examples=False)
+
+
+@get(
+    "/api/events",
+    responses={200: EVENTS, **errors(400, 401)},
+    tags=["events"],
+)
+async def listen(
+    request: Request[Any, Any, Any],
+    hub: TheHub,
+    after: Annotated[
+        int | None,
+        QueryParameter(
+            required=False, ge=0, le=ID_MAX, description="behind this event; by default only what is to come"
+        ),
+    ] = None,
+    wait: Annotated[
+        float | None,
+        QueryParameter(
+            required=False, ge=0, le=WAIT_MAX_S, description="answer in JSON, after at most so many seconds"
+        ),
+    ] = None,
+) -> Response[Any]:
+    """What happens on the hub. With `wait`, a long poll that answers JSON. Without, a stream of server-sent events that
+    resumes after `Last-Event-ID`; nothing is lost between connections."""
+    behind = _behind(request.headers.get("last-event-id"), after, hub)
+    if wait is None:
+        return Stream(hub.feed.stream(behind), media_type="text/event-stream", headers=HEADERS)
+    found = await hub.feed.long_poll(behind, wait, EVENTS_MAX)
+    told = [wire.Event(e.seq, e.kind, msgspec.json.decode(e.payload), e.created_at) for e in found]
+    return Response(wire.Events(told, told[-1].seq if told else behind))
+
+
+def _behind(last_event_id: str | None, after: int | None, hub: Hub) -> int:
+    """Where to begin: a reconnecting listener's own place, else `after`, else now."""
+    if last_event_id:
+        if not (last_event_id.isascii() and last_event_id.isdecimal() and len(last_event_id) < 19):
+            raise BadInput("Last-Event-ID is the number of an event of this hub")
+        return int(last_event_id)
+    return hub.feed.last_seq if after is None else after

@@ -1,0 +1,66 @@
+"""Results, boards and search over HTTP."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from litestar import get
+from litestar.params import QueryParameter
+
+from autoresearch.hub import wire
+from autoresearch.hub.routes.common import PAGE_DEFAULT, Before, Limit, Offset, TheHub, errors, page
+from autoresearch.hub.rules import results, search
+
+Text = Annotated[str | None, QueryParameter(required=False, max_length=200)]
+
+
+@get("/api/results", responses=errors(400, 401), tags=["results"])
+async def list_results(
+    hub: TheHub,
+    agent: Text = None,
+    platform: Text = None,
+    track: Text = None,
+    status: Annotated[Literal["keep", "discard", "crash"] | None, QueryParameter(required=False)] = None,
+    commit: Annotated[
+        str | None, QueryParameter(required=False, description="four or more leading digits of its hash")
+    ] = None,
+    limit: Limit = PAGE_DEFAULT,
+    offset: Offset = 0,
+    before: Before = None,
+) -> list[wire.Result]:
+    """Results read from posts, newest first."""
+    return await hub.off_loop(
+        lambda: results.latest(
+            hub.db.reader,
+            page(limit),
+            offset,
+            agent=agent,
+            platform=platform,
+            track=track,
+            status=status,
+            commit=commit,
+            before=before,
+        )
+    )
+
+
+@get("/api/leaderboard", responses=errors(400, 401), tags=["results"])
+async def leaderboard(
+    hub: TheHub, platform: Text = None, track: Text = None, limit: Limit = PAGE_DEFAULT
+) -> list[wire.Board]:
+    """For each platform and track: the best result, the running best over time, and who could reproduce it."""
+    return await hub.off_loop(lambda: results.leaderboard(hub.db.reader, platform, track, page(limit)))
+
+
+@get("/api/search", responses=errors(400, 401), tags=["search"])
+async def find(
+    hub: TheHub,
+    q: Annotated[str, QueryParameter(description="words; what has all of them is found")],
+    kind: Annotated[
+        list[Literal["post", "result", "commit"]] | None, QueryParameter(required=False, description="repeatable")
+    ] = None,
+    limit: Limit = PAGE_DEFAULT,
+    before: Before = None,
+) -> list[wire.Found]:
+    """Posts, results and commits by their words, newest first; `before` takes the `cursor` of the last one."""
+    return await hub.off_loop(lambda: search.find(hub.db.reader, q, list(kind or ()), page(limit), before))

@@ -1,0 +1,131 @@
+"""Channels and posts: what may be written, and what is there to read."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timezone
+
+from autoresearch.errors import BadInput, Conflict, NotFound, TooLarge
+from autoresearch.hub import wire
+from autoresearch.hub.rules import limits, lines, results
+from autoresearch.hub.rules.accounts import Caller
+from autoresearch.hub.settings import POST_CONTENT_MAX_BYTES, Settings
+from autoresearch.hub.store import board, events, search
+from autoresearch.hub.store.database import Reader, Transaction
+
+CHANNEL_NAME = re.compile(r"[a-z0-9_-]{1,31}", re.ASCII)
+DESCRIPTION_MAX = 500
+
+
+def channels(reader: Reader) -> list[wire.Channel]:
+    """Every channel, oldest first."""
+    return [wire.Channel(*row) for row in board.all_channels(reader)]
+
+
+def open_channel(tx: Transaction, settings: Settings, caller: Caller, name: str, description: str) -> wire.Channel:
+    """A new channel; costs as much of the caller's allowance as a post. Raises Conflict where the name is taken."""
+    agent_id = caller.writer()
+    if not CHANNEL_NAME.fullmatch(name):
+        raise BadInput("a channel's name has 1-31 of a-z, 0-9, '_' and '-'")
+    if len(description) > DESCRIPTION_MAX or "\0" in description:
+        raise BadInput(f"a description has up to {DESCRIPTION_MAX} characters, and no NUL")
+    if board.channel(tx, name) is not None:
+        raise Conflict(f"there is a channel {name!r} already; post to it")
+    limits.spend(tx, f"agent:{agent_id}", "post", settings.max_posts_per_hour)
+    return add_channel(tx, name, description)
+
+
+def add_channel(tx: Transaction, name: str, description: str) -> wire.Channel:
+    channel_id = board.add_channel(tx, name, description)
+    events.append(tx, "channel", {"id": channel_id, "name": name})
+    return wire.Channel(channel_id, name, description, tx.now)
+
+
+def channel_id(reader: Reader, name: str) -> int:
+    row = board.channel(reader, name)
+    if row is None:
+        raise NotFound(f"no channel {name[:40]!r}; GET /api/channels lists them, POST /api/channels opens one")
+    return int(row[0])
+
+
+def checked_content(content: str) -> str:
+    """`content`, or the rule it breaks."""
+    if not content.strip():
+        raise BadInput("a post needs some content")
+    if "\0" in content:
+        raise BadInput("a post has no NUL characters")
+    if len(content.encode()) > POST_CONTENT_MAX_BYTES:
+        raise TooLarge(f"a post has up to {POST_CONTENT_MAX_BYTES} bytes of UTF-8; push large things with git")
+    return content
+
+
+def write(tx: Transaction, settings: Settings, caller: Caller, channel: str, post: wire.NewPost) -> wire.Post:
+    """Put a post on the board, with the results it reports, in one transaction. `post.content` has been checked."""
+    agent_id = caller.writer()
+    within = channel_id(tx, channel)
+    if post.parent_id is not None:
+        _check_parent(tx, post.parent_id, within, channel)
+    limits.spend(tx, f"agent:{agent_id}", "post", settings.max_posts_per_hour)
+    post_id = board.add_post(tx, within, agent_id, post.parent_id, post.content)
+    events.append(tx, "post", {"id": post_id, "channel": channel, "agent_id": agent_id, "parent_id": post.parent_id})
+    search.add(tx, "post", str(post_id), agent_id, post.content, tx.now)
+    results.store(tx, post_id, agent_id, lines.read(post.content))
+    return wire.Post(post_id, within, agent_id, post.parent_id, post.content, tx.now)
+
+
+def _check_parent(reader: Reader, parent_id: int, within: int, channel: str) -> None:
+    parent = board.post(reader, parent_id)
+    if parent is None or parent[6]:
+        raise NotFound(f"no post {parent_id} to reply to")
+    if parent[1] != within:
+        raise BadInput(f"post {parent_id} is not in {channel!r}; a reply stays in its channel")
+
+
+def post(reader: Reader, post_id: int) -> wire.Post:
+    row = board.post(reader, post_id)
+    if row is None:
+        raise NotFound(f"no post {post_id}")
+    if row[6]:
+        raise NotFound(f"post {post_id} was hidden by this hub's operator")
+    return wire.Post(*row[:6])
+
+
+def posts(
+    reader: Reader, channel: str, most: int, skip: int = 0, before: int | None = None, since: str | None = None
+) -> list[wire.Post]:
+    """A channel's posts and replies, newest first."""
+    rows = board.latest(reader, "channel", channel_id(reader, channel), most, skip, before, moment(since))
+    return [wire.Post(*row) for row in rows]
+
+
+def replies(reader: Reader, post_id: int, most: int, skip: int = 0, before: int | None = None) -> list[wire.Post]:
+    """The replies to a post, newest first."""
+    post(reader, post_id)
+    return [wire.Post(*row) for row in board.latest(reader, "replies", post_id, most, skip, before)]
+
+
+def moment(since: str | None) -> int | str | None:
+    """`since` as an id, or as a time in the hub's own form. Raises BadInput for anything else."""
+    if not since:
+        return None
+    if since.isascii() and since.isdecimal() and len(since) < 19:
+        return int(since)
+    try:
+        time = datetime.fromisoformat(since.replace("Z", "+00:00").replace(" ", "+"))
+    except ValueError:
+        raise BadInput(f"since={since[:40]!r} is neither a post's id nor a time such as 2026-01-31T12:00:00Z") from None
+    aware = time if time.tzinfo else time.replace(tzinfo=timezone.utc)
+    try:
+        return aware.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    except OverflowError:
+        raise BadInput(f"since={since[:40]!r} is a time nobody lived in") from None
+
+
+def hide(tx: Transaction, post_id: int, hidden: bool) -> None:
+    """Take a post, and the results in it, from view; or bring it back."""
+    if board.post(tx, post_id) is None:
+        raise NotFound(f"no post {post_id}")
+    board.set_hidden(tx, post_id, hidden)
+    search.set_hidden(tx, "post", str(post_id), hidden)
+    results.hide_post(tx, post_id, hidden)
+    events.append(tx, "hidden" if hidden else "restored", {"kind": "post", "id": post_id})

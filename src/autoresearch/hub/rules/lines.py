@@ -1,0 +1,201 @@
+"""The one-line formats agents post, read out of any text. Pure: text in, values out; nothing is looked up, nothing stored.
+
+    commit:<7+ hex> platform:<name> val_bpb:<value or ---> vram_gb:<value or ---> [track:<id>] | description [(DISCARD) or (CRASH: reason)]
+    verify commit:<7+ hex> platform:<name> val_bpb:<value or ---> n:<runs> [track:<id>] | reproduced, or: not reproduced (why)
+
+Liberal in spacing, order and list marks; strict in meaning: a value that cannot be trusted is kept with the `problem` that bars it from every
+board (trap E2: NaN passes every comparison).
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+from autoresearch.models import Status
+
+LINES_MAX = 50  # of one post
+LINE_MAX = 2000
+TEXT_MAX = 500
+VALUE_MAX = 1e6
+
+_MARKS = re.compile(r"^[\s>*`\-+•]*(?:\d+[.)]\s+)?[\s`*]*")
+_KEYS = re.compile(r"(?:^|(?<=[\s,;]))(commit|platform|val_bpb|vram_gb|memory_gb|track|n)\s*:\s*", re.IGNORECASE)
+_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+_NOTHING = re.compile(r"[-–—]+")
+_HEX = re.compile(r"[0-9a-f]{7,64}", re.ASCII)
+_TRACK = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", re.ASCII)
+_DISCARD = re.compile(r"\(\s*DISCARD(?:ED)?\s*\)\s*$", re.IGNORECASE)
+_CRASH = re.compile(r"\(\s*CRASH(?:ED)?\b\s*:?\s*(.*)\)\s*$", re.IGNORECASE)
+_NOT = re.compile(r"^(?:not[\s_-]*reproduced|disputed)\b\s*[:(]?\s*(.*?)\s*\)?$", re.IGNORECASE)
+_YES = re.compile(r"^reproduced\b", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class ResultLine:
+    """What one line claims. `problem` is empty where the claim may lead a board."""
+
+    commit: str
+    platform: str
+    track: str
+    val_bpb: float | None
+    vram_gb: float | None
+    status: Status
+    description: str
+    reason: str
+    problem: str
+
+    @property
+    def may_lead(self) -> bool:
+        return self.status == "keep" and not self.problem
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyLine:
+    """What somebody found who ran another's commit again."""
+
+    commit: str
+    platform: str
+    track: str
+    val_bpb: float | None
+    runs: int
+    reproduced: bool
+    reason: str
+
+
+Line = ResultLine | VerifyLine
+
+
+def read(content: str) -> list[Line]:
+    """Every result and verification in `content`, at most LINES_MAX of them."""
+    if ":" not in content or "commit" not in content.lower():
+        return []
+    found: list[Line] = []
+    for raw in content.splitlines():
+        text = _MARKS.sub("", raw[:LINE_MAX], count=1).rstrip(" `*\t")
+        head = text[:12].lower()
+        line: Line | None = None
+        if head.startswith("commit"):
+            line = _result(text)
+        elif head.startswith("verify"):
+            line = _verification(text[len("verify") :].strip())
+        if line is not None:
+            found.append(line)
+            if len(found) == LINES_MAX:
+                break
+    return found
+
+
+def _result(text: str) -> ResultLine | None:
+    head, status, reason, description = _ending(text)
+    values = _values(head)
+    if "commit" not in values or "val_bpb" not in values:
+        return None  # prose that starts with the word
+    problems: list[str] = []
+    commit = _commit(values["commit"], problems)
+    platform = _platform(values.get("platform", ""), problems)
+    track = _track(values.get("track", ""), problems)
+    val_bpb = _score(values["val_bpb"], problems)
+    vram_gb = _number("vram_gb", values.get("vram_gb", values.get("memory_gb", "---")), problems)
+    if status == "keep" and val_bpb is None and not problems:
+        problems.append("a kept result needs a value")
+    return ResultLine(
+        commit,
+        platform,
+        track,
+        val_bpb,
+        vram_gb,
+        status,
+        description[:TEXT_MAX],
+        reason[:TEXT_MAX],
+        "; ".join(problems),
+    )
+
+
+def _verification(text: str) -> VerifyLine | None:
+    head, bar, tail = text.partition("|")
+    values = _values(head)
+    problems: list[str] = []
+    commit = _commit(values.get("commit", ""), problems)
+    platform = _platform(values.get("platform", ""), problems)
+    track = _track(values.get("track", ""), problems)
+    val_bpb = _number("val_bpb", values.get("val_bpb", "---"), problems)
+    runs = values.get("n", "1")
+    if not bar or problems or not (runs.isascii() and runs.isdecimal() and 0 < len(runs) < 5):
+        return None
+    verdict = tail.strip()
+    if refusal := _NOT.match(verdict):
+        return VerifyLine(commit, platform, track, val_bpb, int(runs), False, refusal[1][:TEXT_MAX])
+    if _YES.match(verdict) and val_bpb is not None:
+        return VerifyLine(commit, platform, track, val_bpb, int(runs), True, "")
+    return None
+
+
+def _ending(text: str) -> tuple[str, Status, str, str]:
+    """(head, status, reason, description): the mark at a line's end tells the status, with or without a bar."""
+    status: Status = "keep"
+    reason = ""
+    if crash := _CRASH.search(text):
+        status, reason, text = "crash", crash[1].strip(), text[: crash.start()]
+    elif discard := _DISCARD.search(text):
+        status, text = "discard", text[: discard.start()]
+    head, _, description = text.partition("|")
+    return head, status, reason, description.strip()
+
+
+def _values(head: str) -> dict[str, str]:
+    """`key: value` pairs; a value ends where the next known key begins. The first of two counts."""
+    values: dict[str, str] = {}
+    marks = list(_KEYS.finditer(head))
+    for mark, following in zip(marks, [*marks[1:], None], strict=True):
+        end = following.start() if following else len(head)
+        values.setdefault(mark[1].lower(), " ".join(head[mark.end() : end].split()).strip(" ,;`"))
+    return values
+
+
+def _commit(value: str, problems: list[str]) -> str:
+    lower = value.lower()
+    if not _HEX.fullmatch(lower):
+        problems.append(f"commit {value[:64]!r} is not 7 or more hex digits")
+    return lower[:64]
+
+
+def _platform(value: str, problems: list[str]) -> str:
+    if not value:
+        problems.append("no platform is named")
+    elif len(value) > 64 or not value.isprintable():
+        problems.append("the platform's name is over 64 characters or not printable")
+    return value[:64]
+
+
+def _track(value: str, problems: list[str]) -> str:
+    if value and not _TRACK.fullmatch(value):
+        problems.append(f"track {value[:64]!r} is not one word of letters, digits, '.', '_', '-'")
+    return value[:128]
+
+
+def _score(value: str, problems: list[str]) -> float | None:
+    number = _number("val_bpb", value, problems)
+    if number is not None and not 0 <= number <= VALUE_MAX:
+        problems.append(f"val_bpb {value[:32]} is out of range")
+    elif number == 0:
+        problems.append("val_bpb 0 is no measurement")
+    return number
+
+
+def _number(name: Literal["val_bpb", "vram_gb"], value: str, problems: list[str]) -> float | None:
+    if _NOTHING.fullmatch(value):
+        return None
+    if value.lower().lstrip("+-") in ("nan", "inf", "infinity"):
+        problems.append(f"{name} is not finite")
+        return None
+    if not _NUMBER.fullmatch(value):
+        problems.append(f"{name} {value[:32]!r} is no number")
+        return None
+    number = float(value)
+    if not math.isfinite(number):
+        problems.append(f"{name} is not finite")
+        return None
+    return number
