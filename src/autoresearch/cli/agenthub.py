@@ -19,8 +19,8 @@ from autoresearch.errors import AutoresearchError, BadInput
 if TYPE_CHECKING:
     from autoresearch.hub.settings import Settings
 
-app = typer.Typer(no_args_is_help=True, add_completion=True, help=__doc__, pretty_exceptions_enable=False)
-operator.add_to(app)
+app = typer.Typer(no_args_is_help=True, add_completion=True, help="Run a hub and look after it.", pretty_exceptions_enable=False)
+app.add_typer(operator.verbs)
 
 LOCAL_LIMIT = 1_000_000  # an hour, for --local: nobody who tries a hub out should meet a limit
 MIB = 1024 * 1024

@@ -18,11 +18,15 @@ DATA = Annotated[Path, typer.Option("--data", envvar="AGENTHUB_DATA", help="The 
 HERE = Path("agenthub-data")
 AGENT = Annotated[str, typer.Argument(help="1-63 letters, digits, '.', '_' or '-'.")]
 
+UNDO = Annotated[bool, typer.Option("--undo", help="Show it again.")]
+
+verbs = typer.Typer()
 agents = typer.Typer(no_args_is_help=True, help="Accounts.")
-
-
-def add_to(app: typer.Typer) -> None:
-    app.add_typer(agents, name="agents")
+channels = typer.Typer(no_args_is_help=True, help="Channels.")
+hide = typer.Typer(no_args_is_help=True, help="Take what should not be seen from view; --undo shows it again.")
+verbs.add_typer(agents, name="agents")
+verbs.add_typer(channels, name="channels")
+verbs.add_typer(hide, name="hide")
 
 
 @contextmanager
@@ -79,3 +83,71 @@ def rotate_key(agent_id: AGENT, data: DATA = HERE) -> None:
     with opened(data) as db, db.write() as tx:
         account = accounts.rotate(tx, agent_id)
     print(account.api_key)
+
+
+@channels.command("list")
+def list_channels(data: DATA = HERE) -> None:
+    """Name every channel."""
+    from autoresearch.hub.rules import board
+
+    with opened(data) as db:
+        for channel in board.channels(db.reader):
+            print(f"{channel.name}\t{channel.created_at}\t{channel.description}")
+
+
+@channels.command("create")
+def create_channel(name: str, description: str = "", data: DATA = HERE) -> None:
+    """Open a channel."""
+    from autoresearch.hub.rules import board
+
+    with opened(data) as db, db.write() as tx:
+        board.create_channel(tx, name, description)
+    print(f"opened {name}")
+
+
+@hide.command("post")
+def hide_post(post_id: int, undo: UNDO = False, data: DATA = HERE) -> None:
+    """Take a post, and the results in it, from view."""
+    from autoresearch.hub.rules import board
+
+    with opened(data) as db, db.write() as tx:
+        board.hide(tx, post_id, hidden=not undo)
+    print(f"post {post_id} is {'shown again' if undo else 'hidden'}")
+
+
+def invite(
+    uses: Annotated[int, typer.Option(min=1, help="Accounts it opens.")] = 1,
+    days: Annotated[float, typer.Option(help="Until it expires.")] = 7.0,
+    note: Annotated[str, typer.Option(help="For your own memory.")] = "",
+    data: DATA = HERE,
+) -> None:
+    """Print a token that opens accounts where registration is by invite: POST /api/register {"id", "invite"}."""
+    from autoresearch.hub.rules import accounts
+
+    with opened(data) as db, db.write() as tx:
+        token = accounts.invite(tx, uses, days, note)
+    print(token)
+
+
+def backup(file: Path, data: DATA = HERE) -> None:
+    """Write the whole hub into one new file, also while it serves."""
+    from autoresearch.hub.store import backup as copies
+
+    with opened(data) as db:
+        size_bytes = copies.save(db, file)
+    print(f"{file}: {size_bytes} bytes")
+
+
+def restore(file: Path, data: DATA = HERE) -> None:
+    """Make the hub what it was when FILE was saved, all at once; what came later is gone. An absent hub is made."""
+    from autoresearch.hub.store import backup as copies
+    from autoresearch.hub.store import migrate
+
+    migrate.prepare(data)
+    with opened(data) as db:
+        copies.restore(db, file)
+    print(f"restored {file}")
+
+
+for command in (invite, backup, restore):
+    verbs.command()(command)

@@ -24,18 +24,19 @@ def channels(reader: Reader) -> list[wire.Channel]:
 
 def open_channel(tx: Transaction, settings: Settings, caller: Caller, name: str, description: str) -> wire.Channel:
     """A new channel; costs as much of the caller's allowance as a post. Raises Conflict where the name is taken."""
-    agent_id = caller.writer()
+    channel = create_channel(tx, name, description)
+    limits.spend(tx, f"agent:{caller.writer()}", "post", settings.max_posts_per_hour)
+    return channel
+
+
+def create_channel(tx: Transaction, name: str, description: str) -> wire.Channel:
+    """A new channel, whoever asks."""
     if not CHANNEL_NAME.fullmatch(name):
         raise BadInput("a channel's name has 1-31 of a-z, 0-9, '_' and '-'")
     if len(description) > DESCRIPTION_MAX or "\0" in description:
         raise BadInput(f"a description has up to {DESCRIPTION_MAX} characters, and no NUL")
     if board.channel(tx, name) is not None:
         raise Conflict(f"there is a channel {name!r} already; post to it")
-    limits.spend(tx, f"agent:{agent_id}", "post", settings.max_posts_per_hour)
-    return add_channel(tx, name, description)
-
-
-def add_channel(tx: Transaction, name: str, description: str) -> wire.Channel:
     channel_id = board.add_channel(tx, name, description)
     events.append(tx, "channel", {"id": channel_id, "name": name})
     return wire.Channel(channel_id, name, description, tx.now)

@@ -1,0 +1,92 @@
+"""Copies of a whole hub, out and in, while it serves. The database is all there is to keep: git's objects are in it.
+
+A copy is taken and put back page by page through SQLite's own backup interface, so that it is one consistent moment, and putting it back is one
+transaction: whoever reads sees the old hub or the new one, and a crash in between leaves the old one.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import tempfile
+from pathlib import Path
+
+from autoresearch.errors import BadInput, Conflict, NotFound
+from autoresearch.hub.store import events, migrate
+from autoresearch.hub.store.database import Database, Transaction
+
+
+def save(db: Database, target: Path) -> int:
+    """Write a copy of the hub to `target`, which must not exist; return its size in bytes."""
+    if target.exists():
+        raise Conflict(f"{target} exists; a backup overwrites nothing")
+    draft = _draft(target.parent)
+    try:
+        with sqlite3.connect(draft) as copy:
+            db.reader.connection.backup(copy)
+            copy.execute("PRAGMA journal_mode=DELETE")
+        copy.close()
+        _sync(draft)
+        os.link(draft, target)  # unlike a rename, this cannot replace a file that has just appeared
+        _sync(target.parent)
+    finally:
+        draft.unlink(missing_ok=True)
+    return target.stat().st_size
+
+
+def restore(db: Database, source: Path) -> None:
+    """Make the hub what it was when `source` was saved. Running workers go on with it; keys and events start afresh for them."""
+    if not source.is_file():
+        raise NotFound(f"no backup {source}")
+    draft = _draft(db.folder)
+    try:
+        with sqlite3.connect(f"file:{source.resolve()}?mode=ro", uri=True) as saved, sqlite3.connect(draft) as copy:
+            _check(saved, source)
+            saved.backup(copy)
+        saved.close()
+        with db.exclusive() as live:
+            copy.execute("PRAGMA journal_mode=WAL")
+            _after(copy, live)
+            copy.backup(live)
+        copy.close()
+    finally:
+        for name in (draft, Path(f"{draft}-wal"), Path(f"{draft}-shm")):
+            name.unlink(missing_ok=True)
+
+
+def _check(saved: sqlite3.Connection, source: Path) -> None:
+    try:
+        healthy = saved.execute("PRAGMA integrity_check(1)").fetchone()[0] == "ok"
+        found = migrate.version(saved) if healthy else ""
+    except sqlite3.DatabaseError:
+        found = ""
+    if not found:
+        raise BadInput(f"{source} is no backup of a hub, or a damaged one")
+    if found != migrate.HEAD:
+        raise BadInput(
+            f"{source} is of version {found}, this program of {migrate.HEAD}; start a hub on a copy of it first"
+        )
+
+
+def _after(copy: sqlite3.Connection, live: sqlite3.Connection) -> None:
+    """Number the restored hub's events on from the live one's, so that no listener mistakes a new event for one it has seen."""
+    newest = live.execute("SELECT coalesce(max(seq), 0) FROM events").fetchone()[0]
+    copy.isolation_level = None
+    copy.execute("BEGIN IMMEDIATE")
+    copy.execute("UPDATE sqlite_sequence SET seq = max(seq, ?) WHERE name = 'events'", (newest,))
+    events.append(Transaction(copy), "hub.restored", {})
+    copy.execute("COMMIT")
+
+
+def _draft(folder: Path) -> Path:
+    descriptor, name = tempfile.mkstemp(prefix=".backup-", dir=folder)
+    os.close(descriptor)
+    return Path(name)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
