@@ -45,7 +45,7 @@ pip() { .venv/bin/python -m pip --disable-pip-version-check -q "$@"; }
 
 # torch first and pinned: an open range would bring the newest build with gigabytes of GPU libraries.
 .venv/bin/python -c 'import torch' 2>/dev/null || say "installing torch (the largest part, once)"
-pip install "$(grep '^torch==' requirements.txt)" || die "pip could not install torch; is the network up?"
+pip install -c requirements.txt "$(grep "^torch==" requirements.txt)" || die "pip could not install torch; is the network up?"
 extras=researcher,lab
 [ "$what" = run ] || extras=dev
 say "installing autoresearch[$extras]"
