@@ -34,6 +34,7 @@ class Attempt:
     description: str = ""
     proposal: dict[str, object] = field(default_factory=dict)
     measurements: tuple[Measurement, ...] = ()
+    rechecks: tuple[Measurement, ...] = ()  # runs of the parent, asked for by this attempt
     record: Record | None = None
     is_baseline: bool = False
 

@@ -126,23 +126,31 @@ class Pace:
     label: str = ""
 
 
-def pace(throughputs: Sequence[float | None], baseline: float | None, below: float, repeats: int) -> Pace:
+def far_off(throughput: float | None, reference: float | None, below: float) -> Literal["", "fast", "slow"]:
+    """Whether a throughput is so far from another that the two runs did not have the same chances."""
+    if throughput is None or reference is None or reference <= 0 or below <= 0:
+        return ""
+    if throughput < below * reference:
+        return "slow"
+    return "fast" if below * throughput > reference else ""
+
+
+def pace(throughputs: Sequence[float | None], reference: float | None, below: float, repeats: int) -> Pace:
     """Tell a busy machine from slower code, by throughput alone.
 
-    A run far below the baseline's throughput is repeated, `repeats` times at most. A run far below the candidate's own
-    fastest is never judged. Two slow runs that agree are the code's own speed."""
-    everything = tuple(range(len(throughputs)))
+    A run far below the reference (the parent's throughput, at first the baseline's) is repeated, `repeats` times at most. A
+    run far below the candidate's own fastest is never judged. Two slow runs that agree are the code's own speed."""
     known = [t for t in throughputs if t is not None]
-    if baseline is None or len(known) < len(throughputs) or not known:
-        return Pace(everything, repeat=False)
+    if reference is None or len(known) < len(throughputs) or not known:
+        return Pace(tuple(range(len(throughputs))), repeat=False)
     fastest = max(known)
     usable = tuple(i for i, t in enumerate(known) if t >= below * fastest)
     dropped = len(known) - len(usable)
-    if fastest >= below * baseline:
+    if far_off(fastest, reference, below) != "slow":
         return Pace(
             usable, repeat=False, label=f"{dropped} of {len(known)} runs were slowed by other work" if dropped else ""
         )
-    slow = f"throughput {fastest / baseline:.0%} of the baseline's"
+    slow = f"throughput {fastest / reference:.0%} of the parent's"
     if len(usable) > 1:
         return Pace(usable, repeat=False, label=f"{slow} in {len(usable)} runs: slower code, or a busy machine")
     if len(known) <= repeats:

@@ -47,6 +47,9 @@ class Record:
     tokens_M: float | None = None
     num_steps: float | None = None
     throughput: float | None = None  # million tokens per training second, mean of the judged runs
+    parent_values: tuple[float, ...] = ()  # of a re-run of the parent, where this attempt asked for one
+    parent_throughput: float | None = None
+    slowest_seconds: float | None = None  # wall clock of the longest run
     contended: bool = False
     started_at: str = ""
     finished_at: str = ""

@@ -10,16 +10,14 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from hashlib import sha256
-from statistics import fmean
 
 from autoresearch.errors import BadWorkspace, Conflict
 from autoresearch.models import Status
 from autoresearch.researcher import judge
 from autoresearch.researcher.agents.base import Agent, AgentFailed, Brief, Edit, NothingLeft
 from autoresearch.researcher.display import Display, clock, duration
+from autoresearch.researcher.evidence import Finding, baseline_finding, measured_timeout_s, record_of, run_seed, weigh
 from autoresearch.researcher.experiment import Measurement, Runner, Stopped, now, printed, read_log
 from autoresearch.researcher.journal import Attempt, Journal, Line
 from autoresearch.researcher.ledger import Record
@@ -27,8 +25,6 @@ from autoresearch.researcher.sandbox import sweep
 from autoresearch.researcher.workspace import OutsideFree, Workspace, branch_name, short
 
 FAILED_EDITS = 3  # in a row, then the agent is not asked again
-FIRST_TIMEOUT_S = 3600.0  # of the baseline, where the limit is to be measured
-TIMEOUT_FACTOR, TIMEOUT_MARGIN_S = 2.0, 60.0
 
 
 @dataclass(frozen=True)
@@ -163,7 +159,7 @@ class Loop:
 
     def baseline(self) -> None:
         """Measure the unchanged commit and its noise, unless this branch has it."""
-        if any(record.is_baseline for record in self.history()):
+        if self.baseline_record() is not None:
             return
         attempt = self.journal.state.attempt
         if attempt is None:
@@ -178,24 +174,19 @@ class Loop:
             attempt = self.measure_baseline(attempt, runs)
         self.settle(attempt)
 
-    def measure_baseline(self, attempt: Attempt, runs: int) -> Attempt:
+    def measure_baseline(self, attempt: Attempt, wanted: int) -> Attempt:
         rules = self.workspace.config.judge
         while True:
-            attempt = self.must_attempt()
-            good = usable_baseline(attempt.measurements, rules.contended_below)
-            if len(good) >= runs or len(attempt.measurements) >= runs + rules.contended_repeats:
-                break
-            measured = self.measure(attempt, f"baseline {len(attempt.measurements) + 1}", FIRST_TIMEOUT_S)
+            finding = baseline_finding(attempt.measurements, wanted, rules.contended_below, rules.contended_repeats)
+            if finding.action == "keep":
+                return self.journal.attempt(phase="decided", record=self.record(attempt, "keep", finding))
+            measured = self.measure(attempt, attempt.commit, f"baseline {len(attempt.measurements) + 1}")
             if measured.value is None:
                 self.journal.save(attempt=None)
                 raise BadWorkspace(
                     f"the unchanged code does not run, so nothing can be compared with it: {measured.reason} (log: {measured.log})"
                 )
-        good = good if len(good) > 1 or runs == 1 else tuple(range(len(attempt.measurements)))
-        record = self.record(
-            attempt, "keep", "the unchanged code", good, contended=len(good) < len(attempt.measurements)
-        )
-        return self.journal.attempt(phase="decided", record=record)
+            attempt = self.journal.attempt(measurements=(*attempt.measurements, measured))
 
     # ---------------------------------------------------------------- one experiment
 
@@ -240,49 +231,27 @@ class Loop:
         attempt = self.journal.attempt(phase="measuring", commit=commit, description=subject, proposal=edit.proposal)
         self.display.say(f"experiment {attempt.id}  {commit[:7]}  {subject}")
         if refused:
-            attempt = self.journal.attempt(phase="decided", record=self.record(attempt, "crash", refused, ()))
+            attempt = self.journal.attempt(
+                phase="decided", record=self.record(attempt, "crash", Finding("crash", refused))
+            )
         return attempt
 
     def measure_and_judge(self, attempt: Attempt) -> Attempt:
-        """Run until the evidence decides."""
-        while True:
-            attempt = self.must_attempt()
-            decided = self.judged(attempt)
-            if decided is not None:
-                return self.journal.attempt(phase="decided", record=decided)
-            self.measure(attempt, f"run {len(attempt.measurements) + 1}", self.timeout_s())
-
-    def judged(self, attempt: Attempt) -> Record | None:
-        """The record of an attempt whose evidence decides, or None where another run is needed."""
-        runs = attempt.measurements
-        crashed = next((run for run in runs if run.value is None), None)
-        if crashed is not None:
-            return self.record(attempt, "crash", crashed.reason, ())
-        if not runs:
-            return None
-        config = self.workspace.config
-        base = self.baseline_record()
-        pace = judge.pace(
-            [run.throughput for run in runs],
-            base.throughput,
-            config.judge.contended_below,
-            config.judge.contended_repeats,
-        )
-        if pace.repeat:
-            self.display.verdict(attempt.id, "repeat", f"{pace.label}: run again rather than judged")
-            return None
-        history = self.history()
-        incumbent = next(r for r in reversed(history) if r.commit == attempt.parent and r.status == "keep")
-        values = [run.value for i, run in enumerate(runs) if i in pace.usable and run.value is not None]
-        rules = judge.Rules(self.options.policy, config.experiment.direction, config.judge.alpha, config.judge.repeats)
+        """Run until the evidence decides; every finished run is in the journal before the next begins."""
         lines = self.workspace.repo.lines_added(attempt.parent, attempt.commit)
-        decision = judge.decide(values, incumbent.values, [r.values for r in history], lines, rules)
-        if decision.action == "repeat":
-            self.display.verdict(attempt.id, "repeat", decision.reason)
-            return None
-        reason = "; ".join(part for part in (decision.reason, pace.label, left_behind(runs)) if part)
-        status: Status = "keep" if decision.action == "keep" else "discard"
-        return self.record(attempt, status, reason, pace.usable, contended=bool(pace.label))
+        while True:
+            history = self.history()
+            finding = weigh(attempt, history, lines, self.workspace.config, self.options.policy)
+            if finding.action in ("repeat", "recheck") and finding.reason:
+                self.display.verdict(attempt.id, finding.action, finding.reason)
+            if finding.action == "repeat":
+                run = self.measure(attempt, attempt.commit, f"run {len(attempt.measurements) + 1}")
+                attempt = self.journal.attempt(measurements=(*attempt.measurements, run))
+            elif finding.action == "recheck":
+                run = self.measure(attempt, attempt.parent, f"parent {attempt.parent[:7]} again")
+                attempt = self.journal.attempt(rechecks=(*attempt.rechecks, run))
+            else:
+                return self.journal.attempt(phase="decided", record=self.record(attempt, finding.action, finding))
 
     def settle(self, attempt: Attempt) -> Record:
         """Make a decided attempt true: branch first, ledger second, journal last; each step may be done again."""
@@ -305,11 +274,6 @@ class Loop:
         self.journal.save(attempt=attempt, next_id=number + 1)
         return attempt
 
-    def must_attempt(self) -> Attempt:
-        if self.journal.state.attempt is None:
-            raise ValueError("no experiment is open")
-        return self.journal.state.attempt
-
     def tip(self) -> str:
         tip = self.workspace.repo.ref(self.branch)
         last = next((r.commit for r in reversed(self.history()) if r.status == "keep"), None)
@@ -320,17 +284,15 @@ class Loop:
             )
         return tip
 
-    def measure(self, attempt: Attempt, title: str, first_timeout_s: float) -> Measurement:
-        """One run of the attempt's commit with a seed of its own; in the journal when this returns."""
-        number = len(attempt.measurements) + 1
+    def measure(self, attempt: Attempt, commit: str, title: str) -> Measurement:
+        """One run of a commit with a seed of its own. Raises Stopped."""
+        number = len(attempt.measurements) + len(attempt.rechecks) + 1
         folder = self.workspace.private / "runs" / attempt.id / str(number)
-        timeout_s = self.workspace.config.experiment.timeout_s or first_timeout_s
         seed = run_seed(self.options.seed, attempt.id, number)
         if self.stop.is_set():
             raise Stopped
         with self.display.running(f"  {title}, seed {seed}", folder / "out"):
-            measured = self.runner.measure(attempt.commit, seed, attempt.mark, folder, timeout_s)
-        self.journal.attempt(measurements=(*attempt.measurements, measured))
+            measured = self.runner.measure(commit, seed, attempt.mark, folder, self.timeout_s())
         if measured.value is not None:
             self.display.verdict(
                 attempt.id, "run", f"{measured.value:.6f} in {duration(measured.seconds + measured.score_seconds)}"
@@ -338,91 +300,31 @@ class Loop:
         return measured
 
     def timeout_s(self) -> float:
-        """Twice the slowest baseline run, its start-up and evaluation included, plus a minute (trap C6)."""
-        return measured_timeout_s(self.baseline_record().proposal.get("seconds"))
+        """The stated limit, or the measured one."""
+        base = self.baseline_record()
+        return self.workspace.config.experiment.timeout_s or measured_timeout_s(base.slowest_seconds if base else None)
 
-    def baseline_record(self) -> Record:
-        return next(record for record in self.history() if record.is_baseline)
+    def baseline_record(self) -> Record | None:
+        return next((record for record in self.history() if record.is_baseline), None)
 
     def brief(self, attempt: Attempt) -> Brief:
         history = self.history()
         e = self.workspace.config.experiment
         base = self.baseline_record()
-        lines = printed(read_log(self.workspace.folder / base.log)) if base.log else {}
+        lines = printed(read_log(self.workspace.folder / base.log)) if base and base.log else {}
         settings = {name: values[0] for name, values in lines.items() if len(values) == 1}
-        number = int(attempt.id)
-        return Brief(number, attempt.parent, tuple(e.free), e.metric, e.direction, self.options.seed, history, settings)
-
-    def record(
-        self, attempt: Attempt, status: Status, reason: str, usable: Sequence[int], contended: bool = False
-    ) -> Record:
-        """The attempt as the ledger tells it; only `usable` runs count."""
-        config = self.workspace.config
-        runs = [run for i, run in enumerate(attempt.measurements) if i in usable]
-        values = tuple(run.value for run in runs if run.value is not None)
-        every = attempt.measurements
-        proposal = dict(attempt.proposal)
-        if attempt.is_baseline:
-            proposal["seconds"] = max((run.seconds for run in every), default=0.0)
-        return Record(
-            id=attempt.id,
-            commit=attempt.commit,
-            parent="" if attempt.is_baseline else attempt.parent,
-            status=status,
-            description=attempt.description,
-            reason=reason,
-            metric=config.experiment.metric,
-            value=fmean(values) if values else None,
-            values=values,
-            memory_gb=max((run.memory_gb for run in runs if run.memory_gb is not None), default=None),
-            track=config.track,
-            platform=self.options.platform,
-            branch=short(self.branch),
-            agent="" if attempt.is_baseline else self.agent.name,
-            seed=every[0].seed if every else None,
-            seeds=tuple(run.seed for run in every),
-            training_seconds=mean(run.training_seconds for run in runs),
-            total_seconds=mean(run.total_seconds for run in runs),
-            tokens_M=mean(run.tokens_M for run in runs),
-            num_steps=mean(run.num_steps for run in runs),
-            throughput=mean(run.throughput for run in runs),
-            contended=contended,
-            started_at=attempt.started_at,
-            finished_at=now(),
-            log=every[-1].log if every else "",
-            is_baseline=attempt.is_baseline,
-            proposal=proposal,
+        return Brief(
+            int(attempt.id), attempt.parent, tuple(e.free), e.metric, e.direction, self.options.seed, history, settings
         )
 
-
-def run_seed(seed: int, attempt_id: str, number: int) -> int:
-    """The seed of one run: another for every run, the same again after a crash, and not the agent's to choose (trap B12)."""
-    digest = sha256(f"{seed}/{attempt_id}/{number}".encode()).digest()
-    return int.from_bytes(digest[:4], "big") % 2**31
-
-
-def usable_baseline(runs: Sequence[Measurement], below: float) -> tuple[int, ...]:
-    """The baseline runs whose throughput is near the fastest one's; all where the command does not tell."""
-    paces = [run.throughput for run in runs]
-    known = [p for p in paces if p is not None]
-    if len(known) < len(paces) or not known:
-        return tuple(range(len(runs)))
-    return tuple(i for i, p in enumerate(known) if p >= below * max(known))
-
-
-def measured_timeout_s(slowest_s: object) -> float:
-    """The limit of a run, from the slowest baseline run's wall clock."""
-    if not isinstance(slowest_s, (int, float)) or slowest_s <= 0:
-        return FIRST_TIMEOUT_S
-    return TIMEOUT_FACTOR * slowest_s + TIMEOUT_MARGIN_S
-
-
-def left_behind(runs: Sequence[Measurement]) -> str:
-    left = sorted({name for run in runs for name in run.left})
-    more = f" and {len(left) - 3} more" if len(left) > 3 else ""
-    return f"untracked files left by the run were cleaned away: {', '.join(left[:3])}{more}" if left else ""
-
-
-def mean(values: Iterable[float | None]) -> float | None:
-    known = [v for v in values if v is not None]
-    return fmean(known) if known else None
+    def record(self, attempt: Attempt, status: Status, finding: Finding) -> Record:
+        return record_of(
+            attempt,
+            status,
+            finding,
+            self.history(),
+            self.workspace.config,
+            short(self.branch),
+            self.agent.name,
+            self.options.platform,
+        )

@@ -2,7 +2,8 @@
 
 A constant is a name in capitals on module level with a literal value, or an entry of such a table (a dict, also one level
 deeper: `SCALES["cpu"]["MATRIX_LR"]` is `SCALES.cpu.MATRIX_LR`). Its comment may give a range, `0.01 to 0.2`, or the
-choices, `one of relu, gelu`. Names with SEED in them are not constants to tune: luck is not an improvement.
+choices, `one of relu, gelu`; where any comment does, constants without one are facts and left alone. Names with SEED in
+them are not constants to tune: luck is not an improvement.
 Leaves to others: which value to try (search).
 """
 
@@ -22,7 +23,9 @@ from libcst.metadata import MetadataWrapper, PositionProvider
 from autoresearch.researcher.agents.base import AgentFailed
 
 Value = float | int | str | bool
-Kind = Literal["log", "linear", "integer", "power", "choice"]
+Kind = Literal[
+    "log", "tail", "linear", "integer", "power", "choice"
+]  # tail: shares near one, such as a momentum of 0.95
 NUMBER = r"-?\d[\d_]*(?:\.\d+)?(?:e-?\d+)?"
 RANGE = re.compile(rf"(?<![\w.])({NUMBER}) to ({NUMBER})(?![\w])")
 CHOICES = re.compile(r"\bone of ([^;]+)")
@@ -70,7 +73,8 @@ def find(source: str, active: frozenset[str] = frozenset()) -> list[Constant]:
         constant = describe(name, node, comment)
         if constant is not None and not set(constant.choices) & rows:
             found.append(constant)
-    return found
+    stated = [constant for constant in found if constant.stated]
+    return stated or found
 
 
 def replace(source: str, values: Mapping[str, Value]) -> str:
@@ -165,9 +169,9 @@ def describe(name: str, node: cst.BaseExpression, comment: str) -> Constant | No
     value = evaluated(node)
     if value is None:
         return None
-    listed = choices(comment, value)
     if isinstance(value, bool):
-        return Constant(name, value, "choice", choices=(False, True))
+        return Constant(name, value, "choice", choices=(False, True), stated=CHOICES.search(comment) is not None)
+    listed = choices(comment, value)
     if listed:
         return Constant(name, value, "choice", choices=listed, stated=True)
     if isinstance(value, str):
@@ -182,7 +186,7 @@ def describe(name: str, node: cst.BaseExpression, comment: str) -> Constant | No
 
 def kind_of(value: float | int, low: float, high: float, comment: str) -> Kind:
     if isinstance(value, float):
-        return "log" if low > 0 else "linear"
+        return "tail" if low >= 0.5 and high < 1 else "log" if low > 0 else "linear"
     doubling = high >= 4 * max(low, 1) and (value >= 16 or "power" in comment or (value == 0 and high >= 1024))
     if doubling and (is_power(value) or (value == 0 and is_power(high))):
         return "power"

@@ -8,9 +8,11 @@ person would, and the same edit is never tried twice on the same parent. Leaves 
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import random
 from collections.abc import Iterable, Mapping, Sequence
+from hashlib import sha256
 from pathlib import Path
 from statistics import pstdev
 from typing import Any
@@ -32,52 +34,60 @@ class SearchAgent:
 
     def edit(self, worktree: Path, brief: Brief) -> Edit:
         """Change one or two constants of the free Python files."""
-        constants = read_constants(worktree, brief)
+        sources = read_sources(worktree, brief.free)
+        constants = read_constants(sources, brief)
         if not constants:
             raise NothingLeft(
                 f"{', '.join(brief.free)} has no constants to tune: names in capitals with a literal value"
             )
-        chosen = propose(constants, brief)
-        for file in {key[0] for key in chosen}:
-            values = {key[1]: value for key, value in chosen.items() if key[0] == file}
-            path = worktree / file
-            path.write_text(replace(path.read_text("utf-8"), values), "utf-8", newline="")
+        chosen, texts = propose(constants, sources, brief)
+        for file, text in texts.items():
+            (worktree / file).write_bytes(text.encode("utf-8"))
         old = {key: constants[key].value for key in chosen}
         message = ", ".join(f"{constants[k].label} {shown(old[k])} → {shown(v)}" for k, v in sorted(chosen.items()))
-        return Edit(message, {"edit": {":".join(k): [old[k], v] for k, v in sorted(chosen.items())}})
+        edit = {":".join(k): [old[k], v] for k, v in sorted(chosen.items())}
+        return Edit(message, {"edit": edit, "from": fingerprint(sources), "source": fingerprint(texts)})
 
 
-def read_constants(worktree: Path, brief: Brief) -> dict[Key, Constant]:
+def read_sources(worktree: Path, free: Sequence[str]) -> dict[str, str]:
+    """The free Python files, by path. Bytes are kept as they are, line ends too."""
+    files = sorted({p for pattern in free for p in worktree.glob(pattern) if p.suffix == ".py" and p.is_file()})
+    return {file.relative_to(worktree).as_posix(): file.read_bytes().decode("utf-8") for file in files}
+
+
+def read_constants(sources: Mapping[str, str], brief: Brief) -> dict[Key, Constant]:
     """Every constant in play. A row of a table of tables is in play where the baseline printed its name (`scale: cpu`)."""
     active = frozenset(brief.settings.values())
-    files = sorted({p for pattern in brief.free for p in worktree.glob(pattern) if p.suffix == ".py"})
-    return {
-        (file.relative_to(worktree).as_posix(), constant.name): constant
-        for file in files
-        for constant in find(file.read_text("utf-8"), active)
-    }
+    return {(file, c.name): c for file, text in sources.items() for c in find(text, active)}
 
 
-def propose(constants: Mapping[Key, Constant], brief: Brief) -> dict[Key, Value]:
-    """New values for one or two constants that were not tried together on this parent. NothingLeft after many tries."""
-    import optuna
+def fingerprint(sources: Mapping[str, str]) -> str:
+    return sha256("\0".join(f"{file}\0{text}" for file, text in sorted(sources.items())).encode()).hexdigest()[:16]
 
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
+
+def propose(
+    constants: Mapping[Key, Constant], sources: Mapping[str, str], brief: Brief
+) -> tuple[dict[Key, Value], dict[str, str]]:
+    """New values for one or two constants, and the sources with them, that were not tried before. NothingLeft after many tries."""
     chance = random.Random(f"{brief.seed}/{brief.number}/{brief.parent}")
     tried = edits_on(brief.parent, brief.history)
+    seen = {record.proposal.get(which) for record in brief.history for which in ("from", "source")}
     weights = preferences(constants, brief.history)
     for attempt in range(TRIES):
-        study = optuna.create_study(
-            sampler=optuna.samplers.TPESampler(seed=chance.randrange(2**31), n_startup_trials=STARTUP_TRIALS)
-        )
+        study = new_study(chance.randrange(2**31))
         tell(study, constants, brief)
         count = 2 if len(constants) > 1 and chance.random() < TWO_AT_ONCE else 1
         names = pick(weights, count, chance)
         trial = study.ask({":".join(key): distribution(constants[key]) for key in names})
         chosen = {key: settled(constants[key], trial.params[":".join(key)], attempt) for key in names}
         chosen = {key: value for key, value in chosen.items() if value != constants[key].value}
-        if chosen and frozenset((":".join(k), v) for k, v in chosen.items()) not in tried:
-            return chosen
+        if not chosen or frozenset((":".join(k), v) for k, v in chosen.items()) in tried:
+            continue
+        texts = {
+            file: replace(text, {k[1]: v for k, v in chosen.items() if k[0] == file}) for file, text in sources.items()
+        }
+        if fingerprint(texts) not in seen:
+            return chosen, texts
     raise NothingLeft(f"{TRIES} proposals in a row were tried before on commit {brief.parent[:7]}")
 
 
@@ -124,6 +134,14 @@ def pick(weights: Mapping[Key, float], count: int, chance: random.Random) -> lis
 # ---------------------------------------------------------------- Optuna
 
 
+def new_study(seed: int) -> Any:
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=STARTUP_TRIALS)
+    return optuna.create_study(sampler=sampler)
+
+
 def distribution(constant: Constant) -> Any:
     """Optuna's picture of a constant's range. Powers of two are searched by their exponent, -1 standing for 0."""
     import optuna
@@ -135,6 +153,8 @@ def distribution(constant: Constant) -> Any:
         return d.IntDistribution(exponent(constant.low), int(math.log2(max(constant.high, 1))))
     if constant.kind == "integer":
         return d.IntDistribution(math.ceil(constant.low), math.floor(constant.high))
+    if constant.kind == "tail":
+        return d.FloatDistribution(1 - constant.high, 1 - constant.low, log=True)
     return d.FloatDistribution(constant.low, constant.high, log=constant.kind == "log")
 
 
@@ -144,7 +164,9 @@ def exponent(value: float) -> int:
 
 def inner(constant: Constant, value: Value) -> Value:
     """A value as `distribution` counts it."""
-    return exponent(float(value)) if constant.kind == "power" else value
+    if constant.kind == "power":
+        return exponent(float(value))
+    return 1 - float(value) if constant.kind == "tail" else value
 
 
 def tell(study: Any, constants: Mapping[Key, Constant], brief: Brief) -> None:
@@ -187,18 +209,22 @@ def settled(constant: Constant, proposed: Value, attempt: int) -> Value:
         return proposed
     if isinstance(proposed, str) or isinstance(constant.value, str):
         raise AgentFailed(f"{constant.name} has a text where a number was expected")
-    now = constant.value
     if constant.kind == "power":
         return power_near(constant, int(proposed))
+    if constant.kind == "tail":
+        flipped = dataclasses.replace(
+            constant, kind="log", value=1 - constant.value, low=1 - constant.high, high=1 - constant.low
+        )
+        return round(1 - float(settled(flipped, proposed, attempt)), 6)
     low, high = reach(constant)
     near = min(max(float(proposed), low), high)
     if near != proposed:  # half of the allowed way, so that far proposals do not all land on the same edge
-        near = (near + now) / 2 if constant.kind != "log" else math.sqrt(near * now)
-    if constant.kind == "integer":
-        return int(min(max(round(near), math.ceil(constant.low)), math.floor(constant.high)))
-    rounded = float(f"{near:.{1 + attempt // 20}e}")  # two digits, as a person would write
+        near = math.sqrt(near * constant.value) if constant.kind == "log" else (near + constant.value) / 2
+    rounded = (
+        near if constant.kind == "integer" else float(f"{near:.{1 + attempt // 20}e}")
+    )  # two digits, as people write
     bounded = min(max(rounded, constant.low), constant.high)
-    return round(bounded) if isinstance(now, int) else bounded
+    return round(bounded) if isinstance(constant.value, int) else bounded
 
 
 def reach(constant: Constant) -> tuple[float, float]:
@@ -206,9 +232,9 @@ def reach(constant: Constant) -> tuple[float, float]:
     now = float(constant.value)
     if constant.kind == "log":
         return max(constant.low, now / JUMP), min(constant.high, now * JUMP)
-    step = max(SHARE * (constant.high - constant.low), 1.0 if constant.kind == "integer" else 0.0)
+    step = SHARE * (constant.high - constant.low)
     if constant.kind == "integer":
-        step = min(step, max(2.0, abs(now)))
+        step = min(max(step, 1.0), max(2.0, abs(now)))
     return max(constant.low, now - step), min(constant.high, now + step)
 
 

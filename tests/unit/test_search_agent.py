@@ -1,0 +1,217 @@
+"""Claims about the built-in agent: it finds the constants, edits like a person, learns from the ledger, repeats nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from autoresearch.researcher.agents.base import AgentFailed, Brief, NothingLeft
+from autoresearch.researcher.agents.constants import find, replace, shown
+from autoresearch.researcher.agents.search import SearchAgent, edits_of
+from autoresearch.researcher.ledger import Record
+from tiny_workspaces import record
+
+SOURCE = '''\
+"""A docstring that says MATRIX_LR = 0.5 and is no constant."""
+
+import math  # one of the things we need
+
+MATRIX_LR = 0.04  # rate of the matrices, 0.005 to 0.2
+DEPTH: int = 2  # layers, 1 to 6
+BATCH = 2**14  # tokens, powers of two, 1024 to 65_536
+ACT = "relu"  # one of relu, gelu, silu
+SCALE = "auto"  # one of auto, large, cpu
+MOMENTUM = 0.95  # 0.8 to 0.99
+FACT = 989.5  # no range: a fact
+SEED = 42  # 1 to 100
+_PRIVATE = 3  # 1 to 9
+lower = 0.5  # 0.1 to 1.0
+LIST = [1, 2, 3]  # 1 to 9
+TABLES = {
+    "large": {"LR": 0.6},  # 0.1 to 1.0
+    "cpu": {
+        "LR": 0.3,  # keep this remark, 0.05 to 1.0
+        "ROWS": 32768,  # 0 to 262144
+        "RANDOM_SEED": 1,  # 1 to 9
+    },
+}
+
+
+def model():
+    WIDTH = 64  # 1 to 512, but not on module level
+    return WIDTH * math.pi
+'''
+IN_PLAY = {"MATRIX_LR", "DEPTH", "BATCH", "ACT", "MOMENTUM", "TABLES.cpu.LR", "TABLES.cpu.ROWS"}
+
+
+def brief(number: int = 2, history: tuple[Record, ...] = (), parent: str = "p" * 40, **more: Any) -> Brief:
+    return Brief(number, parent, ("train.py",), "val_bpb", "min", 0, history, {"scale": "cpu"}, **more)
+
+
+def edited(folder: Path, given: Brief, source: str = SOURCE) -> tuple[Any, str]:
+    (folder / "train.py").write_text(source, "utf-8")
+    return SearchAgent().edit(folder, given), (folder / "train.py").read_text("utf-8")
+
+
+def test_it_finds_what_the_comments_offer() -> None:
+    """Names in capitals on module level and rows of the table in use; no seeds, no facts, no locals, nothing in text."""
+    assert {c.name for c in find(SOURCE, frozenset({"cpu"}))} == IN_PLAY
+
+
+def test_ranges_come_from_the_comments() -> None:
+    """`lo to hi` bounds, `one of` lists, powers of two are searched as such, shares near one by their distance from it."""
+    found = {c.name: c for c in find(SOURCE, frozenset({"cpu"}))}
+
+    assert ("log", 0.005, 0.2) == (found["MATRIX_LR"].kind, found["MATRIX_LR"].low, found["MATRIX_LR"].high)
+    assert ("integer", 1, 6) == (found["DEPTH"].kind, found["DEPTH"].low, found["DEPTH"].high)
+    assert ("power", 16384, 65536) == (found["BATCH"].kind, found["BATCH"].value, found["BATCH"].high)
+    assert ("choice", ("relu", "gelu", "silu")) == (found["ACT"].kind, found["ACT"].choices)
+    assert "tail" == found["MOMENTUM"].kind
+    assert "power" == found["TABLES.cpu.ROWS"].kind
+
+
+def test_without_any_range_every_number_counts() -> None:
+    """A file that states no ranges is searched around its values; zero says nothing about where to look."""
+    found = {
+        c.name: (c.kind, c.low, c.high) for c in find("LR = 0.1\nN = 6\nROWS = 64\nOFF = 0.0\nNEG = -2.0\nON = True\n")
+    }
+
+    assert {
+        "LR": ("log", 0.025, 0.4),
+        "N": ("integer", 3, 12),
+        "ROWS": ("power", 16, 256),
+        "NEG": ("linear", -8, -0.5),
+        "ON": ("choice", 0, 0),
+    } == {name: (kind, pytest.approx(low), pytest.approx(high)) for name, (kind, low, high) in found.items()}
+
+
+def test_an_edit_changes_the_value_and_nothing_else() -> None:
+    """Comments, spacing, quotes and notation stay; only the value's characters differ."""
+    changed = replace(SOURCE, {"MATRIX_LR": 0.05, "BATCH": 8192, "ACT": "gelu", "TABLES.cpu.LR": 0.25})
+
+    expected = SOURCE.replace("0.04  #", "0.05  #").replace("2**14", "2**13").replace('"relu"', '"gelu"')
+    assert expected.replace("0.3,  # keep", "0.25,  # keep") == changed
+
+
+@given(st.floats(1e-12, 1e12))
+def test_a_written_float_stays_a_float(value: float) -> None:
+    """Whatever the number, the source holds a float of nearly that value."""
+    changed = replace("LR = 0.1\n", {"LR": value})
+
+    found = eval(changed.removeprefix("LR = "))  # noqa: S307 - our own text
+    assert isinstance(found, float) and found == pytest.approx(value, rel=1e-5)
+
+
+def test_the_message_is_a_persons(tmp_path: Path) -> None:
+    """`NAME old → new`, and the file says the same."""
+    edit, text = edited(tmp_path, brief())
+
+    name, old, arrow, new = edit.message.split(", ")[0].split(" ")
+    assert "→" == arrow and old != new
+    assert f"{name}" in text and new in text
+
+
+def test_values_are_round_and_near(tmp_path: Path) -> None:
+    """Two digits are enough for a person, and a factor of three is a large step."""
+    for number in range(2, 12):
+        edit, _ = edited(tmp_path, brief(number), "LR = 0.04  # 0.0001 to 10.0\n")
+        ((_, (old, new)),) = edits_of(record(proposal=edit.proposal)).items()
+        assert old / 3.01 <= new <= old * 3.01 and len(shown(new).replace(".", "").strip("0")) <= 2
+
+
+def test_the_same_question_has_the_same_answer(tmp_path: Path) -> None:
+    """Killed and started again, it proposes what it was about to propose."""
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+
+    assert edited(tmp_path / "a", brief(5)) == edited(tmp_path / "b", brief(5))
+    assert len({edited(tmp_path / "a", brief(n))[1] for n in range(2, 8)}) > 1
+
+
+def test_no_edit_is_tried_twice(tmp_path: Path) -> None:
+    """On one parent every proposal is new, until nothing is left; then it says so."""
+    source = "KIND = 'a'  # one of a, b, c\nON = True\n"
+    history: tuple[Record, ...] = ()
+    seen = set()
+    with pytest.raises(NothingLeft, match="tried before"):
+        for number in range(2, 12):
+            edit, text = edited(
+                tmp_path, brief(number, history), source.replace("ON = True", "ON = True  # one of True, False")
+            )
+            assert text not in seen
+            seen.add(text)
+            history += (
+                record(id=f"{number:04d}", parent="p" * 40, status="discard", value=2.0, proposal=edit.proposal),
+            )
+
+    assert 5 == len(seen)  # 3 x 2 combinations less the parent itself
+
+
+def test_going_back_to_what_was_measured_is_not_a_proposal(tmp_path: Path) -> None:
+    """After b was kept over a, changing b back into a would measure a again."""
+    source = "KIND = '{}'  # one of a, b\n"
+    first, _ = edited(tmp_path, brief(), source.format("a"))
+    kept = record(id="0002", parent="p" * 40, commit="b" * 40, proposal=first.proposal)
+
+    with pytest.raises(NothingLeft):
+        edited(tmp_path, brief(3, (kept,), "b" * 40), source.format("b"))
+
+
+def test_it_learns_from_the_ledger(tmp_path: Path) -> None:
+    """Told that larger was better and smaller worse again and again, it proposes larger more often than not."""
+    source = "LR = 0.1  # 0.01 to 1.0\n"
+    base = record(commit="p" * 40, is_baseline=True, value=1.0)
+    tried = [0.04 + 0.01 * i for i in range(6)] + [0.11 + 0.02 * i for i in range(9)]
+    history = (base,) + tuple(
+        record(
+            id=f"{i:04d}",
+            commit=f"{i:040d}",
+            parent="p" * 40,
+            status="discard",
+            value=1.1 - new,
+            proposal={"edit": {"train.py:LR": [0.1, new]}},
+        )
+        for i, new in enumerate(tried)
+    )
+    larger = 0
+    for number in range(20, 40):
+        edit, _ = edited(tmp_path, brief(number, history), source)
+        larger += edits_of(record(proposal=edit.proposal))["train.py:LR"][1] > 0.1
+
+    assert larger >= 14
+
+
+def test_a_crash_is_told_as_a_failure_and_not_repeated(tmp_path: Path) -> None:
+    """A value that crashed counts as tried; history of other agents and of vanished constants is no obstacle."""
+    history = (
+        record(id="0001", is_baseline=True),
+        record(
+            id="0002", status="crash", value=None, parent="p" * 40, proposal={"edit": {"train.py:KIND": ["a", "b"]}}
+        ),
+        record(id="0003", status="discard", parent="p" * 40, proposal={"edit": {"train.py:GONE": [1, 2]}}),
+        record(id="0004", status="discard", parent="p" * 40, proposal={"anything": [1]}),
+    )
+
+    _, text = edited(tmp_path, brief(5, history), "KIND = 'a'  # one of a, b, c\n")
+
+    assert "'c'" in text
+
+
+def test_a_file_without_constants_or_without_sense_is_named(tmp_path: Path) -> None:
+    """Nothing to tune ends the loop with a sentence; a file that is no Python fails this edit only."""
+    with pytest.raises(NothingLeft, match="no constants to tune"):
+        edited(tmp_path, brief(), "print('hello')\n")
+    with pytest.raises(AgentFailed, match="not valid Python"):
+        edited(tmp_path, brief(), "LR = = 3\n")
+
+
+def test_line_ends_of_windows_stay(tmp_path: Path) -> None:
+    """An edit does not turn the whole file over because of its line ends."""
+    (tmp_path / "train.py").write_bytes(b"LR = 0.1\r\nX = 'y'\r\n")
+    SearchAgent().edit(tmp_path, brief())
+
+    assert (tmp_path / "train.py").read_bytes().count(b"\r\n") == 2
