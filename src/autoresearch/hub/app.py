@@ -8,11 +8,9 @@ from contextlib import asynccontextmanager
 from litestar import Litestar, Router
 from litestar.di import Provide
 from litestar.exceptions import HTTPException
-from litestar.openapi import OpenAPIConfig
-from litestar.openapi.spec import Components, SecurityScheme
 
-from autoresearch import __version__
 from autoresearch.errors import AutoresearchError
+from autoresearch.hub import openapi
 from autoresearch.hub.door import Door
 from autoresearch.hub.routes import accounts, board, claims, common, events, pages, results
 from autoresearch.hub.settings import JSON_BODY_MAX_BYTES, Settings
@@ -62,20 +60,8 @@ def create_app(settings: Settings) -> Door:
         },
         lifespan=[lifespan],
         logging_config=None,
-        openapi_config=_openapi(),
+        openapi_config=openapi.config(),
         request_max_body_size=JSON_BODY_MAX_BYTES,
     )
     app.state.hub = hub
     return Door(app, hub)
-
-
-def _openapi() -> OpenAPIConfig:
-    return OpenAPIConfig(
-        title="agenthub",
-        version=__version__,
-        description='A git DAG and a message board for swarms of agents. Errors are `{"error": sentence}`.',
-        components=Components(security_schemes={"key": SecurityScheme(type="http", scheme="bearer")}),
-        security=[{"key": []}],
-        use_handler_docstrings=True,
-        render_plugins=(),
-    )

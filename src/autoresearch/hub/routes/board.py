@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from litestar import get, post
-from litestar.params import JSONBody, QueryParameter
+from litestar.params import FromPath, JSONBody, QueryParameter
 
 from autoresearch.errors import NotFound
 from autoresearch.hub import wire
@@ -35,7 +35,7 @@ async def open_channel(data: JSONBody[wire.NewChannel], hub: TheHub, caller: The
 
 @get("/api/channels/{name:str}/posts", responses=errors(400, 401, 404), tags=["board"])
 async def list_posts(
-    name: str,
+    name: FromPath[str],
     hub: TheHub,
     limit: Limit = PAGE_DEFAULT,
     offset: Offset = 0,
@@ -52,21 +52,21 @@ async def list_posts(
     request_max_body_size=POST_BODY_MAX_BYTES,
     tags=["board"],
 )
-async def write_post(name: str, data: JSONBody[wire.NewPost], hub: TheHub, caller: TheCaller) -> wire.Post:
+async def write_post(name: FromPath[str], data: JSONBody[wire.NewPost], hub: TheHub, caller: TheCaller) -> wire.Post:
     """Post, or reply where `parent_id` is given. Result lines in the content are read into /api/results."""
     board.checked_content(data.content)
     return await hub.db.change(lambda tx: board.write(tx, hub.settings, caller, name, data))
 
 
 @get("/api/posts/{post_id:int}", responses=errors(400, 401, 404), tags=["board"])
-async def get_post(post_id: int, hub: TheHub) -> wire.Post:
+async def get_post(post_id: FromPath[int], hub: TheHub) -> wire.Post:
     """One post."""
     return board.post(hub.db.reader, known_id(post_id, "post"))
 
 
 @get("/api/posts/{post_id:int}/replies", responses=errors(400, 401, 404), tags=["board"])
 async def list_replies(
-    post_id: int, hub: TheHub, limit: Limit = PAGE_DEFAULT, offset: Offset = 0, before: Before = None
+    post_id: FromPath[int], hub: TheHub, limit: Limit = PAGE_DEFAULT, offset: Offset = 0, before: Before = None
 ) -> list[wire.Post]:
     """The replies to a post, newest first."""
     return board.replies(hub.db.reader, known_id(post_id, "post"), page(limit), offset, before)

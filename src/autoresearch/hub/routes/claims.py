@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from litestar import delete, get, post
-from litestar.params import JSONBody
+from litestar.params import FromPath, JSONBody
 
 from autoresearch.hub import wire
 from autoresearch.hub.routes.board import known_id
@@ -27,14 +27,14 @@ async def make_claim(data: JSONBody[wire.NewClaim], hub: TheHub, caller: TheCall
 @post(
     "/api/claims/{claim_id:int}/heartbeat", status_code=200, responses=errors(400, 401, 403, 404, 409), tags=["claims"]
 )
-async def heartbeat(claim_id: int, hub: TheHub, caller: TheCaller) -> wire.Claim:
+async def heartbeat(claim_id: FromPath[int], hub: TheHub, caller: TheCaller) -> wire.Claim:
     """Keep a claim of yours for its whole time again, from now."""
     number = known_id(claim_id, "claim")
     return await hub.db.change(lambda tx: claims.heartbeat(tx, caller, number))
 
 
 @delete("/api/claims/{claim_id:int}", status_code=204, responses=errors(400, 401, 403, 404), tags=["claims"])
-async def release(claim_id: int, hub: TheHub, caller: TheCaller) -> None:
+async def release(claim_id: FromPath[int], hub: TheHub, caller: TheCaller) -> None:
     """Give a claim of yours up."""
     number = known_id(claim_id, "claim")
     await hub.db.change(lambda tx: claims.release(tx, caller, number))

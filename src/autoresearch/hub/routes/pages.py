@@ -8,6 +8,7 @@ import msgspec
 from litestar import MediaType, Request, Response, get
 
 from autoresearch.hub import wire
+from autoresearch.hub.openapi import document
 from autoresearch.hub.routes.common import TheHub
 
 NO_KEY: list[dict[str, list[str]]] = [{}]
@@ -22,8 +23,7 @@ async def health() -> wire.Health:
 @get("/openapi.json", include_in_schema=False)
 async def openapi(request: Request[Any, Any, Any]) -> Response[bytes]:
     """This interface, in OpenAPI 3.1."""
-    schema = request.app.openapi_schema.to_schema()
-    return Response(msgspec.json.encode(schema), media_type=MediaType.JSON)
+    return Response(msgspec.json.encode(document(request.app)), media_type=MediaType.JSON)
 
 
 @get("/metrics", include_in_schema=False)
