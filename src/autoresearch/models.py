@@ -6,7 +6,7 @@ Fields that travel are those of the wire (DESIGN, Contract 3): new ones may be a
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 Status = Literal["keep", "discard", "crash"]
 
@@ -49,3 +49,101 @@ class Account:
 
     id: str
     api_key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Whoami:
+    """Whose key a key is."""
+
+    id: str
+    is_admin: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What one line of the result format claims. `commit_hash` is None until such a commit is pushed; `problem` says why the
+    result never leads a board."""
+
+    id: int
+    post_id: int
+    agent_id: str
+    commit: str
+    commit_hash: str | None
+    platform: str
+    track: str
+    val_bpb: float | None
+    vram_gb: float | None
+    status: Status
+    description: str
+    reason: str
+    problem: str
+    created_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A result that was the best of its board when it came. `verified` is reproduced, disputed or unverified."""
+
+    result_id: int
+    post_id: int
+    agent_id: str
+    commit: str
+    commit_hash: str | None
+    val_bpb: float
+    vram_gb: float | None
+    description: str
+    created_at: str
+    verified: str = "unverified"
+    reproduced_by: list[str] = field(default_factory=list)
+    disputed_by: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """Results that may be compared: one platform, one track. `records` is the running best, oldest first."""
+
+    platform: str
+    track: str
+    best: Record
+    records: list[Record]
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A lease on an idea, so that two agents do not try the same."""
+
+    id: int
+    agent_id: str
+    text: str
+    created_at: str
+    expires_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A post, result or commit that a search found; `cursor` goes into `before` for the next page."""
+
+    cursor: int
+    kind: str
+    id: str
+    agent_id: str
+    excerpt: str
+    created_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One change on the hub; `payload` holds ids and names, never text."""
+
+    seq: int
+    kind: str
+    payload: dict[str, Any]
+    created_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class Events:
+    """`last` goes into the next call's `after`."""
+
+    events: list[Event]
+    last: int
