@@ -1,0 +1,133 @@
+"""The door to the database: whole transactions or nothing, in groups, from many threads."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from autoresearch.hub.store import accounts, events, migrate
+from autoresearch.hub.store.database import Database, Transaction
+
+
+@pytest.fixture
+def db(tmp_path: Path) -> Iterator[Database]:
+    migrate.prepare(tmp_path)
+    database = Database(tmp_path)
+    yield database
+    database.close()
+
+
+def names(db: Database) -> list[str]:
+    return [row[0] for row in accounts.all_agents(db.reader)]
+
+
+def test_a_transaction_that_raises_leaves_nothing(db: Database) -> None:
+    """Half of a change is never there."""
+    with pytest.raises(ZeroDivisionError), db.write() as tx:
+        accounts.add_agent(tx, "half", "open")
+        _ = 1 / 0
+
+    assert names(db) == []
+
+
+def test_one_failure_leaves_its_group_alone(db: Database) -> None:
+    """Changes share a commit; the one that raises takes back its own part only."""
+    gate = threading.Event()
+
+    def slow(tx: Transaction) -> None:  # holds the writer, so that the others gather behind it
+        gate.wait(10)
+
+    def add(name: str) -> None:
+        def change(tx: Transaction) -> None:
+            accounts.add_agent(tx, name, "open")
+            if name.startswith("bad"):
+                raise ValueError(name)
+
+        db.transact(change)
+
+    with ThreadPoolExecutor(10) as pool:
+        first = pool.submit(db.transact, slow)
+        others = {name: pool.submit(add, name) for name in ("a", "bad1", "b", "bad2", "c")}
+        gate.set()
+        first.result()
+        failed = {name for name, future in others.items() if future.exception()}
+
+    assert {"bad1", "bad2"} == failed
+    assert {"a", "b", "c"} == set(names(db))
+
+
+def test_threads_see_what_is_committed_and_no_more(db: Database) -> None:
+    """A reader on another thread sees nothing of a transaction that is under way."""
+    with db.write() as tx, ThreadPoolExecutor(1) as pool:
+        accounts.add_agent(tx, "new", "open")
+        assert pool.submit(names, db).result() == []
+
+    assert names(db) == ["new"]
+
+
+def test_the_event_loop_waits_without_standing_still(db: Database) -> None:
+    """`change` hands the work to the writer thread; the loop goes on meanwhile."""
+
+    async def story() -> list[str]:
+        await asyncio.gather(*(db.change(lambda tx, n=n: accounts.add_agent(tx, f"a{n}", "open")) for n in range(50)))
+        return names(db)
+
+    assert len(asyncio.run(story())) == 50
+
+
+def test_a_snapshot_is_one_moment(db: Database) -> None:
+    """Within a snapshot two statements agree, whatever is written between them."""
+    with ThreadPoolExecutor(1) as pool, db.read(snapshot=True) as reader:
+        before = events.last_seq(reader)
+        pool.submit(db.transact, lambda tx: events.append(tx, "agent", {"id": "x"})).result()
+        assert before == events.last_seq(reader)
+
+    assert before + 1 == events.last_seq(db.reader)
+
+
+def test_what_was_written_survives_a_new_start(tmp_path: Path) -> None:
+    """Closing finishes what was submitted; opening finds it."""
+    migrate.prepare(tmp_path)
+    db = Database(tmp_path)
+    db.transact(lambda tx: accounts.add_agent(tx, "kept", "open"))
+    db.close()
+    migrate.prepare(tmp_path)
+    again = Database(tmp_path)
+
+    assert names(again) == ["kept"]
+    again.close()
+
+
+def test_migrations_make_the_tables_of_the_schema(db: Database) -> None:
+    """A migrated database and the schema in the source are the same, so that neither is changed alone."""
+    from alembic.autogenerate import compare_metadata
+    from alembic.migration import MigrationContext
+    from sqlalchemy import create_engine
+    from sqlalchemy.pool import NullPool
+
+    from autoresearch.hub.store.schema import metadata
+
+    engine = create_engine(f"sqlite:///{db.path}", poolclass=NullPool)
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"include_object": _ours})
+        assert compare_metadata(context, metadata) == []
+
+
+def _ours(item: object, name: str | None, kind: str, reflected: bool, compare_to: object) -> bool:
+    """The full-text index and its shadows are SQLite's own tables."""
+    return not (kind == "table" and (name or "").startswith("search"))
+
+
+def test_many_processes_may_start_on_a_new_folder(tmp_path: Path) -> None:
+    """Workers that start at once make the tables once."""
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(migrate.prepare, [tmp_path / "new"] * 4))
+    db = Database(tmp_path / "new")
+
+    assert db.reader.raw("SELECT count(*) FROM channels")[0][0] == 2
+    db.close()
