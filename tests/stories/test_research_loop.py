@@ -36,15 +36,15 @@ def test_a_night_in_short(tmp_path: Path) -> None:
     summary = research(workspace, agent, experiments=4)
 
     records = workspace.ledger.records()
-    assert ["keep", "keep", "discard", "crash", "keep"] == [r.status for r in records]
+    assert [r.status for r in records] == ["keep", "keep", "discard", "crash", "keep"]
     assert records[0].is_baseline and 3 == len(records[0].values) == len(set(records[0].seeds))
     assert [records[1].commit, records[4].commit] == kept(workspace, summary.branch)
     assert [records[1].commit] * 3 == [r.parent for r in records[2:]]
     assert {r.id: r.commit for r in records[1:]} == {
         i: workspace.repo.resolve(f"refs/autoresearch/attempts/{i}") for i in workspace.attempt_ids()
     }
-    assert 6 == len(workspace.ledger.tsv.read_text().splitlines())
-    assert "4 experiments finished" == summary.ended
+    assert len(workspace.ledger.tsv.read_text().splitlines()) == 6
+    assert summary.ended == "4 experiments finished"
 
 
 def test_inside_the_noise_it_runs_again(tmp_path: Path) -> None:
@@ -64,7 +64,7 @@ def test_simpler_and_equal_is_kept(tmp_path: Path) -> None:
 
     research(workspace, Writes("print('val_bpb: 1.0')\n"), experiments=1)
 
-    assert ("keep", True) == (workspace.ledger.records()[-1].status, "simpler" in workspace.ledger.records()[-1].reason)
+    assert (workspace.ledger.records()[-1].status, "simpler" in workspace.ledger.records()[-1].reason) == ("keep", True)
 
 
 def test_a_refused_edit_never_runs(tmp_path: Path) -> None:
@@ -77,7 +77,7 @@ def test_a_refused_edit_never_runs(tmp_path: Path) -> None:
     research(workspace, Writes(cheat), experiments=1)
 
     last = workspace.ledger.records()[-1]
-    assert ("crash", (), True) == (last.status, last.seeds, "changed prepare.py, which is fixed" in last.reason)
+    assert (last.status, last.seeds, "changed prepare.py, which is fixed" in last.reason) == ("crash", (), True)
     assert "LIMIT = 9" in workspace.repo.diff(last.parent, last.commit)
 
 
@@ -85,9 +85,9 @@ def test_a_baseline_that_does_not_run_ends_it(tmp_path: Path) -> None:
     """Nothing can be compared with code that does not run: a sentence, no record, and the fix is picked up."""
     workspace = make(tmp_path, "print('no number')\n")
 
-    with pytest.raises(BadWorkspace, match="unchanged code does not run.*without printing"):
+    with pytest.raises(BadWorkspace, match=r"unchanged code does not run.*without printing"):
         research(workspace, Writes(), experiments=1)
-    assert [] == workspace.ledger.records()
+    assert workspace.ledger.records() == []
 
 
 def test_the_second_call_goes_on(tmp_path: Path) -> None:
@@ -96,8 +96,8 @@ def test_the_second_call_goes_on(tmp_path: Path) -> None:
     research(workspace, Writes(noisy(0.9, 0.001)), experiments=1)
     summary = research(workspace, Writes(noisy(0.8, 0.001), noisy(0.7, 0.001)), experiments=2)
 
-    assert ["0001", "0002", "0003", "0004"] == [r.id for r in workspace.ledger.records()]
-    assert 3 == len(kept(workspace, summary.branch)) and 2 == len(summary.finished)
+    assert [r.id for r in workspace.ledger.records()] == ["0001", "0002", "0003", "0004"]
+    assert len(kept(workspace, summary.branch)) == 3 and len(summary.finished) == 2
 
 
 def test_an_agent_that_fails_is_asked_again_and_then_no_more(tmp_path: Path) -> None:
@@ -118,9 +118,9 @@ def test_an_agent_that_fails_is_asked_again_and_then_no_more(tmp_path: Path) -> 
 
     workspace = make(tmp_path, noisy(1.0, 0.001))
 
-    assert 1 == len(research(workspace, Fails(2), experiments=1).finished)
+    assert len(research(workspace, Fails(2), experiments=1).finished) == 1
     ended = research(workspace, Fails(9), experiments=5)
-    assert (0, True) == (len(ended.finished), "failed 3 times in a row" in ended.ended)
+    assert (len(ended.finished), "failed 3 times in a row" in ended.ended) == (0, True)
 
 
 def test_a_changed_experiment_is_not_mixed_in(tmp_path: Path) -> None:
@@ -190,11 +190,11 @@ def test_a_machine_that_became_faster_is_not_an_improvement(tmp_path: Path) -> N
 
     research(workspace, Writes(paced(tmp_path, 1.0) + "# nothing new\n"), experiments=1)
     last = workspace.ledger.records()[-1]
-    assert ("discard", True) == (last.status, "speed has changed" in last.reason), last
-    assert (1.05,) == last.parent_values
+    assert (last.status, "speed has changed" in last.reason) == ("discard", True), last
+    assert last.parent_values == (1.05,)
 
     research(workspace, Writes(paced(tmp_path, 0.9)), experiments=1)
-    assert ("keep", ()) == (workspace.ledger.records()[-1].status, workspace.ledger.records()[-1].parent_values)
+    assert (workspace.ledger.records()[-1].status, workspace.ledger.records()[-1].parent_values) == ("keep", ())
 
 
 def test_slower_code_is_judged_as_it_is(tmp_path: Path) -> None:
@@ -205,22 +205,44 @@ def test_slower_code_is_judged_as_it_is(tmp_path: Path) -> None:
     research(workspace, Writes(paced(tmp_path, 0.5, own=0.5)), experiments=1)
 
     last = workspace.ledger.records()[-1]
-    assert ("keep", 2, True) == (last.status, len(last.values), "slower code" in last.reason)
+    assert (last.status, len(last.values), "slower code" in last.reason) == ("keep", 2, True)
 
 
 def test_every_record_is_complete_json(tmp_path: Path) -> None:
     """Each line of experiments.jsonl stands alone, with all the fields readers were promised, and no NaN."""
     workspace = make(tmp_path, noisy(), TOML + "[environment]\nAUTORESEARCH_TRACK = 'pystd-20s'\n")
     research(workspace, Writes("print('val_bpb: nan')\n"), experiments=1, platform="test-machine")
-    promised = (
-        "id commit parent status metric value values memory_gb description reason track platform seed training_seconds total_seconds tokens_M "
-        "num_steps throughput contended agent started_at finished_at log is_baseline"
-    ).split()
+    promised = [
+        "id",
+        "commit",
+        "parent",
+        "status",
+        "metric",
+        "value",
+        "values",
+        "memory_gb",
+        "description",
+        "reason",
+        "track",
+        "platform",
+        "seed",
+        "training_seconds",
+        "total_seconds",
+        "tokens_M",
+        "num_steps",
+        "throughput",
+        "contended",
+        "agent",
+        "started_at",
+        "finished_at",
+        "log",
+        "is_baseline",
+    ]
 
     lines = [json.loads(line, parse_constant=pytest.fail) for line in workspace.ledger.jsonl.read_text().splitlines()]
 
     assert all(set(promised) <= set(line) for line in lines)
-    assert ("pystd-20s", "test-machine", None) == (lines[1]["track"], lines[1]["platform"], lines[1]["value"])
+    assert (lines[1]["track"], lines[1]["platform"], lines[1]["value"]) == ("pystd-20s", "test-machine", None)
     assert all((tmp_path / line["log"]).is_file() for line in lines)
 
 
@@ -232,7 +254,7 @@ def test_a_script_can_be_replayed(tmp_path: Path) -> None:
     research(workspace, ScriptedAgent(steps), experiments=1)
     summary = research(workspace, ScriptedAgent(steps))
 
-    assert ["baseline", "to 0.9", "to 0.8"] == [r.description for r in workspace.ledger.records()]
+    assert [r.description for r in workspace.ledger.records()] == ["baseline", "to 0.9", "to 0.8"]
     assert "2 edits are done" in summary.ended
 
 
@@ -244,6 +266,8 @@ def test_losing_the_journal_loses_no_result(tmp_path: Path) -> None:
 
     research(workspace, Writes(noisy(0.8, 0.001)), experiments=1)
 
-    assert [("0001", True), ("0002", False), ("0003", False)] == [
-        (r.id, r.is_baseline) for r in workspace.ledger.records()
+    assert [(r.id, r.is_baseline) for r in workspace.ledger.records()] == [
+        ("0001", True),
+        ("0002", False),
+        ("0003", False),
     ]

@@ -31,7 +31,7 @@ def test_a_good_run_tells_value_memory_and_pace(tmp_path: Path) -> None:
 
     run = measure(make(tmp_path, f"print('---')\n{block}"))
 
-    assert ("ok", 1.25, 2.0, 0.5) == (run.outcome, run.value, run.memory_gb, run.throughput)
+    assert (run.outcome, run.value, run.memory_gb, run.throughput) == ("ok", 1.25, 2.0, 0.5)
 
 
 @pytest.mark.parametrize(
@@ -66,15 +66,15 @@ def test_a_run_over_the_limit_is_ended(tmp_path: Path) -> None:
     """A run that never ends is stopped at the limit, which the sentence names."""
     run = measure(make(tmp_path, "import time\ntime.sleep(600)"), timeout_s=1)
 
-    assert ("timeout", None, True) == (run.outcome, run.value, "after 1 s" in run.reason)
+    assert (run.outcome, run.value, "after 1 s" in run.reason) == ("timeout", None, True)
 
 
 def test_a_child_left_behind_dies_with_the_run(tmp_path: Path) -> None:
     """What a run forks off does not outlive it and cannot print its number later."""
     run = measure(make(tmp_path, FORKS), mark="left-behind")
 
-    assert "no metric" == run.outcome
-    assert [] == marked("left-behind")
+    assert run.outcome == "no metric"
+    assert marked("left-behind") == []
 
 
 def test_a_run_cannot_fill_the_disk(tmp_path: Path) -> None:
@@ -84,7 +84,7 @@ def test_a_run_cannot_fill_the_disk(tmp_path: Path) -> None:
     workspace = make(tmp_path, greedy, TOML + "[limits]\nfile_gb = 0.01\n")
     run = measure(workspace)
 
-    assert ("failed", None) == (run.outcome, run.value), run
+    assert (run.outcome, run.value) == ("failed", None), run
     assert not list(workspace.private.rglob("big"))
 
 
@@ -94,15 +94,15 @@ def test_untracked_files_are_named_and_gone(tmp_path: Path) -> None:
 
     run = measure(workspace)
 
-    assert ("ok", ("notes.txt",)) == (run.outcome, run.left)
-    assert [] == [c for c in workspace.repo.changes() if c.kind == "?" and "notes" in c.path]
+    assert (run.outcome, run.left) == ("ok", ("notes.txt",))
+    assert [c for c in workspace.repo.changes() if c.kind == "?" and "notes" in c.path] == []
 
 
 def test_the_harness_reads_progress_lines_as_lines(tmp_path: Path) -> None:
     """Progress written over itself with carriage returns neither hides the metric nor floods the reason (trap B3)."""
     train = "for i in range(5000): print(f'step {i}', end='\\r')\nprint()\nprint('val_bpb: 1.5')"
 
-    assert 1.5 == measure(make(tmp_path / "a", train)).value
+    assert measure(make(tmp_path / "a", train)).value == 1.5
     assert len(measure(make(tmp_path / "b", train.replace("print('val", "raise SystemExit('FAIL') #"))).reason) < 500
 
 
@@ -110,7 +110,7 @@ def test_the_score_is_the_number_that_counts(tmp_path: Path) -> None:
     """What the scorer finds is judged, to its last digit."""
     workspace = make(tmp_path, ANSWERS.format(printed="1.2345", scored="1.234567"), SCORED, {"score.py": SCORER})
 
-    assert 1.234567 == measure(workspace).value
+    assert measure(workspace).value == 1.234567
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,7 @@ def test_the_scorer_is_pristine(tmp_path: Path) -> None:
 
     run = measure(make(tmp_path, cheat, SCORED, {"score.py": SCORER}))
 
-    assert ("changed fixed files", None) == (run.outcome, run.value)
+    assert (run.outcome, run.value) == ("changed fixed files", None)
 
 
 def test_a_run_sees_nothing_of_our_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -138,7 +138,7 @@ def test_a_run_sees_nothing_of_our_environment(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setenv("SECRET_KEY", "canary")
     train = "import os\nprint(sorted(os.environ))\nassert 'SECRET_KEY' not in os.environ\nprint('val_bpb:', os.environ['AUTORESEARCH_SEED'])"
 
-    assert 7 == measure(make(tmp_path, train), seed=7).value
+    assert measure(make(tmp_path, train), seed=7).value == 7
 
 
 def test_nothing_of_a_run_lives_on(tmp_path: Path) -> None:
@@ -149,7 +149,7 @@ def test_nothing_of_a_run_lives_on(tmp_path: Path) -> None:
     run = measure(workspace)
 
     files = sorted(p.relative_to(workspace.private).as_posix() for p in workspace.private.rglob("*") if p.is_file())
-    assert ["runs/0001/1/run.log"] == files and run.log == ".autoresearch/runs/0001/1/run.log"
+    assert files == ["runs/0001/1/run.log"] and run.log == ".autoresearch/runs/0001/1/run.log"
     assert {p.pid for p in psutil.Process().children(recursive=True)} <= before
 
 

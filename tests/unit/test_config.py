@@ -21,12 +21,12 @@ def test_three_lines_are_enough(tmp_path: Path) -> None:
     """Whatever is not said has a stated default."""
     found = read(tmp_path, GOOD)
 
-    assert ("val_bpb", "min", 0, 3) == (
+    assert (
         found.experiment.metric,
         found.experiment.direction,
         found.experiment.timeout_s,
         found.judge.baseline_runs,
-    )
+    ) == ("val_bpb", "min", 0, 3)
 
 
 @pytest.mark.parametrize(
@@ -77,6 +77,6 @@ def test_what_makes_results_incomparable_changes_the_fingerprint(tmp_path: Path,
 
 def test_the_templates_are_valid(tmp_path: Path) -> None:
     """What `init` writes can be read."""
-    assert "pystd-20s" == read(tmp_path, config.LAB.format(track="pystd-20s", extra="")).track
+    assert read(tmp_path, config.LAB.format(track="pystd-20s", extra="")).track == "pystd-20s"
     own = config.OWN.format(free='["s.py"]', command='["python", "s.py"]', metric="seconds", direction="min")
-    assert "seconds" == read(tmp_path, own).experiment.metric
+    assert read(tmp_path, own).experiment.metric == "seconds"

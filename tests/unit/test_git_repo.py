@@ -36,7 +36,7 @@ def test_a_commit_needs_no_identity(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
     made.commit("who am I")
 
-    assert "autoresearch <autoresearch@localhost>" == made.git("log", "-1", "--format=%an <%ae>").strip()
+    assert made.git("log", "-1", "--format=%an <%ae>").strip() == "autoresearch <autoresearch@localhost>"
 
 
 def test_the_users_name_signs_where_git_knows_it(repo: Repo) -> None:
@@ -48,7 +48,7 @@ def test_the_users_name_signs_where_git_knows_it(repo: Repo) -> None:
 
     repo.commit("second")
 
-    assert "Ada <ada@example.org>" == repo.git("log", "-1", "--format=%an <%ae>").strip()
+    assert repo.git("log", "-1", "--format=%an <%ae>").strip() == "Ada <ada@example.org>"
 
 
 def test_hooks_signing_and_ignore_files_of_the_user_do_nothing(repo: Repo, tmp_path: Path) -> None:
@@ -75,8 +75,8 @@ def test_names_with_odd_characters_are_names(repo: Repo) -> None:
 
     assert sorted(names) == sorted(change.path for change in repo.changes())
     repo.add(["*.txt"])
-    assert "a.txt" not in repo.git("diff", "--cached", "--name-only") and 5 == sum(
-        c.kind == "?" for c in repo.changes()
+    assert (
+        "a.txt" not in repo.git("diff", "--cached", "--name-only") and sum(c.kind == "?" for c in repo.changes()) == 5
     )
 
 
@@ -99,7 +99,7 @@ def test_a_worktree_is_asked_about_without_trusting_what_lies_in_it(repo: Repo, 
 
     kinds = {change.path: change.kind for change in tree.changes()}
 
-    assert ("M", "?") == (kinds["a.txt"], kinds[".gitattributes"])
+    assert (kinds["a.txt"], kinds[".gitattributes"]) == ("M", "?")
     assert not (tmp_path / "attacked").exists()
 
 
@@ -124,7 +124,7 @@ def test_lines_are_counted(repo: Repo) -> None:
     write(repo, "a.txt", "1\n2\n3\n")
     repo.add(["a.txt"])
 
-    assert 2 == repo.lines_added(before, repo.commit("longer"))
+    assert repo.lines_added(before, repo.commit("longer")) == 2
 
 
 def test_what_is_missing_is_named(repo: Repo, tmp_path: Path) -> None:
@@ -146,5 +146,5 @@ def test_excluding_twice_writes_once(repo: Repo) -> None:
     repo.exclude(["x", "y"])
     repo.exclude(["y", "z"])
 
-    assert ["x", "y", "z"] == (repo.common_dir() / "info" / "exclude").read_text().split()
-    assert [] == repo.changes()
+    assert (repo.common_dir() / "info" / "exclude").read_text().split() == ["x", "y", "z"]
+    assert repo.changes() == []

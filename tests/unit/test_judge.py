@@ -56,30 +56,30 @@ def test_a_metric_without_noise_needs_no_repeats() -> None:
     """Where repeats agree exactly, any gain is real, and equality is equality."""
     exact = (5.0, 5.0, 5.0)
 
-    assert "keep" == decide((4.999,), exact, [exact], 0, CONFIRM).action
-    assert "discard" == decide((5.0,), exact, [exact], 0, CONFIRM).action
-    assert "keep" == decide((5.0,), exact, [exact], -1, CONFIRM).action
+    assert decide((4.999,), exact, [exact], 0, CONFIRM).action == "keep"
+    assert decide((5.0,), exact, [exact], 0, CONFIRM).action == "discard"
+    assert decide((5.0,), exact, [exact], -1, CONFIRM).action == "keep"
 
 
 def test_unknown_noise_is_measured_before_a_gain_is_believed() -> None:
     """With a baseline of one run, a first gain is repeated, however large: nobody knows how large luck is."""
-    assert "repeat" == decide((0.5,), (1.0,), [(1.0,)], 0, CONFIRM).action
-    assert "keep" == decide((0.5, 0.501), (1.0,), [(1.0,)], 0, CONFIRM).action
-    assert "discard" == decide((0.5,), (1.0,), [(1.0,)], 0, Rules(repeats=0)).action
+    assert decide((0.5,), (1.0,), [(1.0,)], 0, CONFIRM).action == "repeat"
+    assert decide((0.5, 0.501), (1.0,), [(1.0,)], 0, CONFIRM).action == "keep"
+    assert decide((0.5,), (1.0,), [(1.0,)], 0, Rules(repeats=0)).action == "discard"
 
 
 def test_the_noise_is_pooled_over_all_repeats() -> None:
     """Every commit that ran more than once tells something of the spread; single runs tell nothing."""
     noise = pooled([(1.0, 1.2), (5.0,), (3.0, 3.2, 3.1)])
 
-    assert 3 == noise.dof
+    assert noise.dof == 3
     assert math.sqrt((0.02 + 0.02) / 3) == pytest.approx(noise.sigma)
     assert Noise(0.0, 0) == pooled([(1.0,)])
 
 
 def test_few_samples_need_more_evidence() -> None:
     """The t quantile grows as degrees of freedom vanish (tables: 6.314 at 1, 2.920 at 2, 1.645 at infinity, level 0.05)."""
-    assert [6.314, 2.920, 1.645] == [pytest.approx(t_quantile(0.05, dof), abs=1e-3) for dof in (1, 2, 100_000)]
+    assert [pytest.approx(t_quantile(0.05, dof), abs=1e-3) for dof in (1, 2, 100_000)] == [6.314, 2.920, 1.645]
 
 
 def false_keeps(rules: Rules, rounds: int, seed: int) -> float:

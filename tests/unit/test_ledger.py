@@ -15,7 +15,7 @@ def test_a_row_has_the_five_columns_people_grep() -> None:
     """Short hash, six decimals, gigabytes with one; whatever the description holds, the row stays one line of five."""
     line = row(record(commit="abcdef0123", value=0.99790012, memory_gb=44.04, description="two\tlines\nof text"))
 
-    assert "abcdef0\t0.997900\t44.0\tkeep\ttwo lines of text" == line
+    assert line == "abcdef0\t0.997900\t44.0\tkeep\ttwo lines of text"
     assert HEADER.count("\t") == line.count("\t") == 4
 
 
@@ -33,7 +33,7 @@ def test_appending_twice_adds_once(tmp_path: Path) -> None:
     ledger.append(record(id="0001"))
     ledger.append(record(id="0001"))
 
-    assert ["0001"] == [r.id for r in ledger.records()]
+    assert [r.id for r in ledger.records()] == ["0001"]
     assert [HEADER, row(record())] == ledger.tsv.read_text().splitlines()
 
 
@@ -43,7 +43,7 @@ def test_two_equal_rows_of_two_experiments_both_stand(tmp_path: Path) -> None:
     ledger.append(record(id="0001"))
     ledger.append(record(id="0002"))
 
-    assert 2 == ledger.tsv.read_text().splitlines().count(row(record()))
+    assert ledger.tsv.read_text().splitlines().count(row(record())) == 2
 
 
 @pytest.mark.parametrize("cut", [1, 7, 40, 200])
@@ -59,7 +59,7 @@ def test_a_cut_last_line_is_set_aside_and_named(tmp_path: Path, cut: int) -> Non
     said = ledger.repair()
     ledger.append(record(id="0002"))
 
-    assert ["0001", "0002"] == [r.id for r in ledger.records()]
+    assert [r.id for r in ledger.records()] == ["0001", "0002"]
     assert any("middle of a line" in sentence for sentence in said)
     assert (tmp_path / "aside" / "cut-lines.txt").read_bytes() == second[:cut] + b"\n"
 
@@ -85,8 +85,8 @@ def test_only_the_newline_missing_is_mended(tmp_path: Path) -> None:
     ledger.append(record(id="0001"))
     ledger.jsonl.write_bytes(ledger.jsonl.read_bytes()[:-1])
 
-    assert [] == ledger.repair()
-    assert ["0001"] == [r.id for r in ledger.records()]
+    assert ledger.repair() == []
+    assert [r.id for r in ledger.records()] == ["0001"]
 
 
 def test_a_damaged_line_in_the_middle_is_named(tmp_path: Path) -> None:
@@ -105,7 +105,7 @@ def test_records_of_a_newer_version_are_read(tmp_path: Path) -> None:
     ledger.append(record())
     ledger.jsonl.write_text(ledger.jsonl.read_text().replace('{"id"', '{"new_field":[1],"id"'))
 
-    assert ["0001"] == [r.id for r in ledger.records()]
+    assert [r.id for r in ledger.records()] == ["0001"]
 
 
 @pytest.mark.parametrize(("direction", "expected"), [("min", "0002"), ("max", "0003")])

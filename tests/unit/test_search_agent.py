@@ -66,12 +66,12 @@ def test_ranges_come_from_the_comments() -> None:
     """`lo to hi` bounds, `one of` lists, powers of two are searched as such, shares near one by their distance from it."""
     found = {c.name: c for c in find(SOURCE, frozenset({"cpu"}))}
 
-    assert ("log", 0.005, 0.2) == (found["MATRIX_LR"].kind, found["MATRIX_LR"].low, found["MATRIX_LR"].high)
-    assert ("integer", 1, 6) == (found["DEPTH"].kind, found["DEPTH"].low, found["DEPTH"].high)
-    assert ("power", 16384, 65536) == (found["BATCH"].kind, found["BATCH"].value, found["BATCH"].high)
-    assert ("choice", ("relu", "gelu", "silu")) == (found["ACT"].kind, found["ACT"].choices)
-    assert "tail" == found["MOMENTUM"].kind
-    assert "power" == found["TABLES.cpu.ROWS"].kind
+    assert (found["MATRIX_LR"].kind, found["MATRIX_LR"].low, found["MATRIX_LR"].high) == ("log", 0.005, 0.2)
+    assert (found["DEPTH"].kind, found["DEPTH"].low, found["DEPTH"].high) == ("integer", 1, 6)
+    assert (found["BATCH"].kind, found["BATCH"].value, found["BATCH"].high) == ("power", 16384, 65536)
+    assert (found["ACT"].kind, found["ACT"].choices) == ("choice", ("relu", "gelu", "silu"))
+    assert found["MOMENTUM"].kind == "tail"
+    assert found["TABLES.cpu.ROWS"].kind == "power"
 
 
 def test_without_any_range_every_number_counts() -> None:
@@ -80,13 +80,13 @@ def test_without_any_range_every_number_counts() -> None:
         c.name: (c.kind, c.low, c.high) for c in find("LR = 0.1\nN = 6\nROWS = 64\nOFF = 0.0\nNEG = -2.0\nON = True\n")
     }
 
-    assert {
+    assert {name: (kind, pytest.approx(low), pytest.approx(high)) for name, (kind, low, high) in found.items()} == {
         "LR": ("log", 0.025, 0.4),
         "N": ("integer", 3, 12),
         "ROWS": ("power", 16, 256),
         "NEG": ("linear", -8, -0.5),
         "ON": ("choice", 0, 0),
-    } == {name: (kind, pytest.approx(low), pytest.approx(high)) for name, (kind, low, high) in found.items()}
+    }
 
 
 def test_an_edit_changes_the_value_and_nothing_else() -> None:
@@ -102,7 +102,7 @@ def test_a_written_float_stays_a_float(value: float) -> None:
     """Whatever the number, the source holds a float of nearly that value."""
     changed = replace("LR = 0.1\n", {"LR": value})
 
-    found = eval(changed.removeprefix("LR = "))  # noqa: S307 - our own text
+    found = eval(changed.removeprefix("LR = "))
     assert isinstance(found, float) and found == pytest.approx(value, rel=1e-5)
 
 
@@ -111,7 +111,7 @@ def test_the_message_is_a_persons(tmp_path: Path) -> None:
     edit, text = edited(tmp_path, brief())
 
     name, old, arrow, new = edit.message.split(", ")[0].split(" ")
-    assert "→" == arrow and old != new
+    assert arrow == "→" and old != new
     assert f"{name}" in text and new in text
 
 
@@ -148,7 +148,7 @@ def test_no_edit_is_tried_twice(tmp_path: Path) -> None:
                 record(id=f"{number:04d}", parent="p" * 40, status="discard", value=2.0, proposal=edit.proposal),
             )
 
-    assert 5 == len(seen)  # 3 x 2 combinations less the parent itself
+    assert len(seen) == 5  # 3 x 2 combinations less the parent itself
 
 
 def test_going_back_to_what_was_measured_is_not_a_proposal(tmp_path: Path) -> None:
@@ -166,16 +166,19 @@ def test_it_learns_from_the_ledger(tmp_path: Path) -> None:
     source = "LR = 0.1  # 0.01 to 1.0\n"
     base = record(commit="p" * 40, is_baseline=True, value=1.0)
     tried = [0.04 + 0.01 * i for i in range(6)] + [0.11 + 0.02 * i for i in range(9)]
-    history = (base,) + tuple(
-        record(
-            id=f"{i:04d}",
-            commit=f"{i:040d}",
-            parent="p" * 40,
-            status="discard",
-            value=1.1 - new,
-            proposal={"edit": {"train.py:LR": [0.1, new]}},
-        )
-        for i, new in enumerate(tried)
+    history = (
+        base,
+        *tuple(
+            record(
+                id=f"{i:04d}",
+                commit=f"{i:040d}",
+                parent="p" * 40,
+                status="discard",
+                value=1.1 - new,
+                proposal={"edit": {"train.py:LR": [0.1, new]}},
+            )
+            for i, new in enumerate(tried)
+        ),
     )
     larger = 0
     for number in range(20, 40):

@@ -31,9 +31,9 @@ def test_an_edit_of_the_free_file_becomes_one_commit(workspace: Workspace) -> No
         edit(checkout.path, "scratch.tmp")
         commit = workspace.commit(checkout, "an idea")
 
-    assert ["train.py"] == workspace.repo.changed_between(head, commit)
+    assert workspace.repo.changed_between(head, commit) == ["train.py"]
     assert [commit] == workspace.repo.commits(head, commit)
-    assert "an idea" == workspace.repo.message(commit)
+    assert workspace.repo.message(commit) == "an idea"
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_free_may_be_a_pattern(tmp_path: Path) -> None:
         edit(checkout.path, "src/b.py")
         commit = workspace.commit(checkout, "a new module")
 
-    assert ["src/b.py"] == workspace.repo.changed_between(workspace.repo.head(), commit)
+    assert workspace.repo.changed_between(workspace.repo.head(), commit) == ["src/b.py"]
 
 
 def test_checkouts_are_gone_afterwards(workspace: Workspace) -> None:
@@ -88,7 +88,7 @@ def test_checkouts_are_gone_afterwards(workspace: Workspace) -> None:
         place = checkout.path
         raise ZeroDivisionError
 
-    assert not place.exists() and 1 == workspace.repo.git("worktree", "list").count("\n")
+    assert not place.exists() and workspace.repo.git("worktree", "list").count("\n") == 1
 
 
 def test_a_dirty_repository_is_refused_with_the_way_out(workspace: Workspace) -> None:
@@ -158,8 +158,8 @@ def test_the_branch_follows_into_the_users_checkout(workspace: Workspace) -> Non
     workspace.advance(branch, commit, head)
     workspace.advance(branch, commit, head)
 
-    assert "x = 2\n" == (workspace.folder / "train.py").read_text()
-    assert [] == [c for c in workspace.repo.changes() if c.kind != "?"]
+    assert (workspace.folder / "train.py").read_text() == "x = 2\n"
+    assert [c for c in workspace.repo.changes() if c.kind != "?"] == []
 
 
 def test_the_users_branch_is_left_alone(workspace: Workspace) -> None:
@@ -199,4 +199,4 @@ def test_the_branch_has_a_valid_name(folder: str, name: str | None, branch: str)
     full = branch_name(Path(folder), name)
 
     assert f"refs/heads/{branch}" == full
-    assert 0 == subprocess.run(["git", "check-ref-format", full], check=False).returncode
+    assert subprocess.run(["git", "check-ref-format", full], check=False).returncode == 0

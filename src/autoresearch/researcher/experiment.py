@@ -7,6 +7,7 @@ are read, and what is quoted of it is cut to one short line. Leaves to others: i
 from __future__ import annotations
 
 import math
+import os
 import re
 import shutil
 import sys
@@ -36,6 +37,7 @@ METRIC_LINE = re.compile(r"([A-Za-z_][\w.-]*):[ \t]*(\S+)[ \t]*")
 LOG_BYTES = 64 * 2**20
 QUOTE = 200
 CURVE, CURVE_BYTES = "curve.jsonl", 2**20
+CACHE, CACHE_BYTES = "cache", 512 * 2**20
 GB = 2**30
 
 
@@ -89,7 +91,8 @@ class Runner:
         that no evidence of an earlier run can be taken for this one's (trap C5). Raises Stopped."""
         shutil.rmtree(folder, ignore_errors=True)
         (folder / "out").mkdir(parents=True)
-        (folder / "tmp").mkdir()
+        (folder / "score").mkdir()
+        self.warm_up(folder / "tmp" / "cache")
         with self.workspace.fresh(commit) as checkout:
             measured = self.train(checkout, seed, mark, folder, timeout_s)
             measured = inspect(measured, checkout, self.workspace)
@@ -101,7 +104,8 @@ class Runner:
 
     def train(self, checkout: Checkout, seed: int, mark: str, folder: Path, timeout_s: float) -> Measurement:
         """The first half: the experiment's own command in a checkout it may write in, read from its log."""
-        job = self.job(self.config.experiment.command, checkout, seed, mark, folder, "run.log", timeout_s)
+        command = argv(self.config.experiment.command, folder / "out")
+        job = self.job(command, checkout, seed, mark, folder, "run.log", timeout_s)
         finished = self.run(job)
         log = job.log.relative_to(self.workspace.folder).as_posix()
         read = read_run(read_log(job.log), finished, self.config.experiment.metric, timeout_s)
@@ -111,7 +115,14 @@ class Runner:
         self, measured: Measurement, checkout: Checkout, mark: str, folder: Path, timeout_s: float
     ) -> Measurement:
         """The second half: the harness's own command, from a fresh checkout; its number is the one that counts."""
-        job = self.job(self.config.score.command, checkout, measured.seed, mark, folder, "score.log", timeout_s)
+        command = argv(self.config.score.command, folder / "out")
+        job = self.job(command, checkout, measured.seed, mark, folder, "score.log", timeout_s)
+        job = replace(  # nothing that the run left may be found by the scorer but its answers, and those cannot be changed
+            job,
+            env={**job.env, "HOME": str(folder / "score"), "TMPDIR": str(folder / "score")},
+            readable=(*self.readable, folder / "out"),
+            writable=(checkout.path, folder / "score"),
+        )
         finished = self.run(job)
         scored = read_run(read_log(job.log), finished, self.config.experiment.metric, timeout_s)
         return compare(replace(measured, score_seconds=finished.seconds), scored, self.config.score.tolerance)
@@ -122,20 +133,53 @@ class Runner:
             raise Stopped
         return finished
 
+    def warm_up(self, cache: Path) -> None:
+        """Give a run its own copy of the compiler's cache of the last kept commit: what a run writes there reaches no other."""
+        if self.warm.is_dir():
+            shutil.copytree(self.warm, cache, symlinks=True)
+        else:
+            cache.mkdir(parents=True)
+
+    @property
+    def warm(self) -> Path:
+        return self.workspace.private / "warm"
+
+    def keep_warm(self, log: str) -> None:
+        """Let the cache that a kept run left be the one later runs begin with. Only speeds things up: may be lost at any time."""
+        cache = (self.workspace.folder / log).parent / CACHE
+        if log and cache.is_dir() and size_bytes(cache) <= CACHE_BYTES:
+            shutil.rmtree(self.warm, ignore_errors=True)
+            cache.replace(self.warm)
+
+    def drop_caches(self, attempt_id: str) -> None:
+        """Remove what the runs of a settled attempt left beside logs and curves."""
+        for cache in (self.workspace.private / "runs" / attempt_id).glob(f"*/{CACHE}"):
+            shutil.rmtree(cache, ignore_errors=True)
+
     def job(
-        self, command: Sequence[str], checkout: Checkout, seed: int, mark: str, folder: Path, log: str, timeout_s: float
+        self,
+        command: tuple[str, ...],
+        checkout: Checkout,
+        seed: int,
+        mark: str,
+        folder: Path,
+        log: str,
+        timeout_s: float,
     ) -> Job:
         """A command as the sandbox takes it: it may write in its checkout and its run folder, nowhere else."""
         limits = self.config.limits
         return Job(
-            argv=argv(command, folder / "out"),
+            argv=command,
             cwd=checkout.path,
             env={
                 **self.environment,
                 **self.config.environment,
                 "HOME": str(folder / "tmp"),
                 "TMPDIR": str(folder / "tmp"),
+                "XDG_CACHE_HOME": str(folder / "tmp" / "cache"),
+                "TORCHINDUCTOR_CACHE_DIR": str(folder / "tmp" / "cache" / "torchinductor"),
                 "PYTHONDONTWRITEBYTECODE": "1",
+                "PYTHONNOUSERSITE": "1",
                 "PYTHONUNBUFFERED": "1",
                 "PYTHONIOENCODING": "utf-8",
                 "AUTORESEARCH_SEED": str(seed),
@@ -254,8 +298,16 @@ def tidy(folder: Path) -> None:
     curve = folder / "out" / CURVE
     if curve.is_file() and not curve.is_symlink() and curve.stat().st_size <= CURVE_BYTES:
         curve.replace(folder / CURVE)
-    for scratch in ("out", "tmp"):
+    cache = folder / "tmp" / "cache"
+    if cache.is_dir() and not cache.is_symlink() and any(cache.iterdir()):
+        cache.replace(folder / CACHE)
+    for scratch in ("out", "tmp", "score"):
         shutil.rmtree(folder / scratch, ignore_errors=True)
+
+
+def size_bytes(folder: Path) -> int:
+    """What the files below a folder take; links are not followed."""
+    return sum(os.lstat(os.path.join(place, name)).st_size for place, _, names in os.walk(folder) for name in names)
 
 
 def number(*texts: str) -> float | None:

@@ -261,6 +261,9 @@ class Loop:
         if record.status == "keep" and not record.is_baseline:
             self.workspace.advance(self.branch, record.commit, record.parent)
         self.workspace.ledger.append(record)
+        if record.status == "keep":
+            self.runner.keep_warm(record.log)
+        self.runner.drop_caches(record.id)
         self.journal.save(attempt=None)
         self.display.verdict(record.id, record.status, record.reason)
         return record

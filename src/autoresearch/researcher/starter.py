@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -32,8 +33,23 @@ def start_lab(folder: Path, track: str, data: Path | None = None) -> Repo:
     `data` is the user's own text, for the track `custom`."""
     check_track(track)
     refuse_filled(folder)
+    lab = lab_folder()
+    folder = folder.absolute()
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(
+        prefix=f".{folder.name}-", dir=folder.parent
+    ) as place:  # never half there after a kill
+        repo = fill(Path(place) / "new", lab, track, data)
+        if folder.exists():
+            folder.rmdir()
+        repo.path.rename(folder)
+    return Repo(folder)
+
+
+def fill(folder: Path, lab: Path, track: str, data: Path | None) -> Repo:
+    """Put the lab's files, the configuration and one commit into a new repository."""
     repo = Repo.init(folder)
-    for file in sorted(lab_folder().iterdir()):
+    for file in sorted(lab.iterdir()):
         if file.suffix in LAB_SUFFIXES and file.is_file():
             shutil.copyfile(file, folder / file.name)
     extra = "".join(f", {json.dumps(text)}" for text in ("--data", str(data.resolve()))) if data else ""

@@ -1,0 +1,192 @@
+"""Acceptance: kill -9 at random moments of `autoresearch run`, and at every single step of the books; nothing is lost, doubled, left."""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+from autoresearch.researcher.sandbox import Finished, Job
+from rich.console import Console
+
+from autoresearch.git.repo import Repo
+from autoresearch.researcher.agents.scripted import ScriptedAgent
+from autoresearch.researcher.display import Display
+from autoresearch.researcher.experiment import Runner
+from autoresearch.researcher.ledger import row
+from autoresearch.researcher.loop import Loop, Options
+from autoresearch.researcher.workspace import Workspace
+from tiny_workspaces import ENVIRONMENT, TOML, kept, make, noisy, script
+
+ROUNDS = 20
+# a run long enough to be killed in, with a grandchild that would outlive it
+SLOW = "import os, time\nif os.fork() == 0:\n    time.sleep(300)\n    os._exit(0)\ntime.sleep(0.15)\n"
+
+
+def steps(count: int, slow: str = "") -> list[dict[str, object]]:
+    """Edits of every fate: gains, losses, gains inside the noise, crashes, refused ones."""
+    value, made = 1.0, []
+    for number in range(count):
+        files: dict[str, str] = {}
+        fate = number % 6
+        if fate in (0, 3):
+            value *= 0.9
+            files["train.py"] = slow + noisy(value, 0.001)
+        elif fate == 1:
+            files["train.py"] = slow + noisy(value * 1.5, 0.001)
+        elif fate == 2:
+            files["train.py"] = slow + noisy(value - 0.0015, 0.001)
+        elif fate == 4:
+            files["train.py"] = slow + f"raise SystemExit('broken {number}')\n"
+        else:
+            files["prepare.py"] = f"LIMIT = {number}\n"
+        made.append({"message": f"idea {number}", "files": files})
+    return made
+
+
+def check_books(workspace: Workspace, ideas: int) -> None:
+    """Every experiment once in both ledgers, the branch exactly the kept ones, every attempt reachable, nothing open or left."""
+    records = workspace.ledger.records()
+    tried = [record for record in records if not record.is_baseline]
+    branch = tried[0].branch
+    assert [f"idea {n}" for n in range(ideas)] == [record.description for record in tried]
+    assert len({record.id for record in records}) == len(records) == ideas + 1
+    assert Counter(row(record) for record in records) == Counter(workspace.ledger.tsv.read_text().splitlines()[1:])
+    assert [r.commit for r in tried if r.status == "keep"] == kept(workspace, branch)
+    reachable = workspace.repo.refs("refs/autoresearch/attempts/").values()
+    assert {record.commit for record in tried} <= set(reachable)
+    assert not list((workspace.private / "worktrees").glob("*"))
+    assert [c for c in workspace.repo.changes() if c.kind != "?"] == []
+
+
+def alive(folder: Path) -> list[str]:
+    """Processes that have anything to do with a workspace."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            told = " ".join([*process.cmdline(), process.environ().get("AUTORESEARCH_RUN_DIR", "")])
+            if str(folder) in told and process.status() != psutil.STATUS_ZOMBIE and process.pid != os.getpid():
+                found.append(f"{process.pid}: {told}")
+        except psutil.Error:
+            continue
+    return found
+
+
+def start(workspace: Workspace, ideas: Path) -> subprocess.Popen[bytes]:
+    arguments = ["run", str(workspace.folder), "--agent", "scripted", "--script", str(ideas), "--sandbox", "none"]
+    program = "from autoresearch.cli.autoresearch import main; main()"
+    output = (workspace.private.parent.parent / "out.txt").open("ab")
+    with output:
+        return subprocess.Popen([sys.executable, "-c", program, *arguments], stdout=output, stderr=output)
+
+
+@pytest.mark.slow
+def test_twenty_kills_lose_nothing(tmp_path: Path) -> None:
+    """Twenty times killed with -9 at a random moment and started again, the books are those of a night without a kill."""
+    chance = random.Random(20)
+    workspace = make(tmp_path / "w", SLOW + noisy(1.0, 0.001))
+    ideas = script(tmp_path / "ideas.jsonl", steps(36, SLOW))
+    killed = 0
+    for _ in range(ROUNDS):
+        process = start(workspace, ideas)
+        try:
+            process.wait(timeout=chance.uniform(0.3, 2.5))
+        except subprocess.TimeoutExpired:
+            killed += 1
+        process.kill()
+        process.wait()
+    last = start(workspace, ideas)
+
+    assert last.wait(timeout=200) == 0, (tmp_path / "out.txt").read_text()
+    check_books(workspace, 36)
+    assert killed >= 10
+    assert alive(workspace.folder) == []
+
+
+# ---------------------------------------------------------------- every single step
+
+
+class Killed(BaseException):
+    """Stands for kill -9 in this process: nothing of ours catches it."""
+
+
+class Instant:
+    """A sandbox without processes: it evaluates the number the program would print. For counting steps, not for isolation."""
+
+    name = "instant"
+
+    def run(self, job: Job, stop: threading.Event | None = None) -> Finished:
+        text = (job.cwd / "train.py").read_text()
+        broken = "SystemExit" in text
+        value = 0.0 if broken else float(text.split("VALUE = ")[1].split(" ")[0])
+        noise = random.Random(int(job.env["AUTORESEARCH_SEED"])).gauss(0, 0.001)
+        job.log.write_text("broken\n" if broken else f"val_bpb: {value + noise:.6f}\n")
+        return Finished(1 if broken else 0, False, 0.01, "")
+
+
+def research(folder: Path, ideas: int) -> None:
+    workspace = Workspace(folder)
+    stop = threading.Event()
+    runner = Runner(workspace, Instant(), ENVIRONMENT, stop=stop)
+    agent = ScriptedAgent(steps(ideas))
+    with workspace.lock():
+        Loop(workspace, agent, runner, Options(), Display(Console(quiet=True), quiet=True), stop).run()
+
+
+def interrupt(monkeypatch: pytest.MonkeyPatch, at: int, before: bool) -> Callable[[], int]:
+    """Let the `at`-th effect on disk (a git command, an fsync, a rename) be the last, done or not done. Returns the count so far."""
+    count = 0
+
+    def wrap(owner: object, name: str) -> None:
+        real = getattr(owner, name)
+
+        def effect(*args: object, **kwargs: object) -> object:
+            nonlocal count
+            count += 1
+            if count == at and before:
+                raise Killed
+            result = real(*args, **kwargs)
+            if count == at:
+                raise Killed
+            return result
+
+        monkeypatch.setattr(owner, name, effect)
+
+    wrap(Repo, "git_bytes")
+    wrap(os, "fsync")
+    wrap(os, "write")
+    wrap(Path, "replace")
+    return lambda: count
+
+
+def test_a_kill_at_any_step_of_the_books_is_mended(tmp_path: Path) -> None:
+    """Whatever step of an experiment was the last (journal, commit, ref, branch, ledger, table), the next start makes it whole."""
+    ideas = 3
+    make(tmp_path / "whole", noisy(1.0, 0.001))
+    with pytest.MonkeyPatch.context() as patch:
+        total = interrupt(patch, at=0, before=False)
+        research(tmp_path / "whole", ideas)
+        effects = total()
+    started = time.monotonic()
+    tried = 0
+    for at in random.Random(9).sample(range(1, effects + 1), effects):
+        if time.monotonic() - started > 40 and tried >= 30:  # a slow machine tries fewer, never none
+            break
+        tried += 1
+        folder = tmp_path / f"cut-{at}"
+        make(folder, noisy(1.0, 0.001))
+        with pytest.MonkeyPatch.context() as patch:
+            interrupt(patch, at=at, before=at % 2 == 0)
+            with pytest.raises(Killed):
+                research(folder, ideas)
+        research(folder, ideas)
+        check_books(Workspace(folder), ideas)
+    assert TOML and tried >= 30
