@@ -1,0 +1,13 @@
+"""Strangers' code on the user's machine: runs a program with nothing in reach but what its job names, under limits, and leaves nothing behind.
+
+    from autoresearch.researcher.sandbox import Job, Limits, choose
+    finished = choose("auto").run(Job(argv=("python", "train.py"), cwd=..., env={...}, limits=Limits(timeout_s=120), log=...))
+
+The levels, what each guarantees and what none does: docs/sandbox.md. The one owner of the processes of experiments and agents.
+"""
+
+from autoresearch.researcher.sandbox.job import Finished, Job, Level, Limits, Sandbox
+from autoresearch.researcher.sandbox.levels import choose, probe
+from autoresearch.researcher.sandbox.processes import sweep
+
+__all__ = ["Finished", "Job", "Level", "Limits", "Sandbox", "choose", "probe", "sweep"]

@@ -1,0 +1,169 @@
+"""Runs a confined command to its end under its limits. Knows nothing of how a level isolates; starts the warden and watches.
+
+runner ──starts──▶ warden ──forks──▶ the job, and all that it forks
+   │ watches time, memory, disk         ▲
+   └── a byte, or its own death ────────┘ kills the whole tree
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+import select
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from autoresearch.researcher.sandbox.job import Confinement, Finished, Job
+from autoresearch.researcher.sandbox.processes import sweep
+from autoresearch.researcher.sandbox.watch import Watch, largest_file_bytes, size
+
+WARDEN = Path(__file__).with_name("warden.py")
+LAST_WORDS_S = 30.0  # the warden gives up on unkillable processes after 10 s and says so
+
+
+@dataclass(frozen=True)
+class Ending:
+    """What is known when a job is over: what its warden said, and why we ended it ("" if we did not)."""
+
+    exit_code: int | None = None
+    signal: int | None = None
+    error: str = ""
+    stopped_for: str = ""
+
+
+def supervise(job: Job, confinement: Confinement, stop: threading.Event | None = None) -> Finished:
+    """Run to the end, or to a limit, or to `stop`; afterwards nothing of the job is alive."""
+    started = time.monotonic()
+    deadline = started + job.limits.timeout_s
+    with warden(job, confinement) as process:
+        watch = Watch(job, process.pid)
+        over = ""
+        while not over and not answered(process, min(watch.pause_s, max(0.0, deadline - time.monotonic()), 0.1)):
+            if time.monotonic() >= deadline:
+                over = over_time(job)
+            else:
+                over = "stopped" if stop is not None and stop.is_set() else watch.look()
+        seconds = time.monotonic() - started
+        said = last_words(process)
+    sweep(job.mark)
+    ending = Ending(said.get("exit"), said.get("signal"), said.get("error", ""), over)
+    return Finished(exit_code(ending), over == over_time(job), seconds, reason(ending, job))
+
+
+def over_time(job: Job) -> str:
+    return f"over {job.limits.timeout_s:g} s"
+
+
+@contextlib.contextmanager
+def warden(job: Job, confinement: Confinement) -> Iterator[subprocess.Popen[bytes]]:
+    """A warden with its job started; leaving the block, however that comes about, kills the job."""
+    process = subprocess.Popen(
+        [sys.executable, "-I", "-S", "-B", str(WARDEN)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd="/",
+        env={},
+        start_new_session=True,  # Ctrl-C reaches the runner alone, which then stops the job in order
+    )
+    try:
+        assert process.stdin is not None
+        process.stdin.write(json.dumps(spec(job, confinement)).encode() + b"\n")
+        process.stdin.flush()
+        yield process
+    finally:
+        last_words(process)
+
+
+def spec(job: Job, confinement: Confinement) -> dict[str, Any]:
+    """The job as the warden reads it."""
+    return {
+        "argv": list(confinement.argv),
+        "cwd": confinement.cwd,
+        "env": dict(job.env),
+        "log": str(job.log),
+        "log_bytes": job.limits.log_bytes,
+        "rlimits": rlimits(job),
+        "landlock": landlock(confinement),
+        "seccomp": base64.b64encode(confinement.seccomp).decode(),
+        "seccomp_fd": base64.b64encode(confinement.seccomp_fd).decode(),
+        "drop_privileges": confinement.drop_privileges,
+    }
+
+
+def landlock(confinement: Confinement) -> dict[str, Any] | None:
+    if confinement.landlock is None:
+        return None
+    return {**asdict(confinement.landlock), "rules": [[rule.path, rule.access] for rule in confinement.landlock.rules]}
+
+
+def rlimits(job: Job) -> dict[str, int]:
+    limits = {"RLIMIT_CORE": 0}  # a core file would hold the memory of whatever crashed
+    if job.limits.file_bytes is not None:
+        limits["RLIMIT_FSIZE"] = job.limits.file_bytes
+    if job.limits.address_bytes is not None:
+        limits["RLIMIT_AS"] = job.limits.address_bytes
+    return limits
+
+
+def answered(process: subprocess.Popen[bytes], timeout_s: float) -> bool:
+    """Whether the warden has something to say, waiting for it so long."""
+    assert process.stdout is not None
+    poll = select.poll()  # select() fails beyond 1024 open files
+    poll.register(process.stdout, select.POLLIN | select.POLLHUP)
+    return bool(poll.poll(max(1, round(timeout_s * 1000))))
+
+
+def last_words(process: subprocess.Popen[bytes]) -> dict[str, Any]:
+    """Tell the warden to end, and return what it says of the job's end; {"error": …} where it cannot."""
+    if process.returncode is not None:
+        return {}
+    try:
+        out, err = process.communicate(timeout=LAST_WORDS_S)  # closes its input, which means: kill
+    except subprocess.TimeoutExpired:
+        process.kill()
+        out, err = process.communicate()
+    try:
+        said: dict[str, Any] = json.loads(out)
+    except ValueError:
+        tail = err.decode("utf-8", "replace").strip().splitlines()[-1:] or [f"exit code {process.returncode}"]
+        return {"error": f"the process that guards the run ended: {tail[0]}"}
+    if said.get("left"):
+        return {**said, "error": f"processes {said['left']} could not be killed"}
+    if said.get("log_error"):
+        return {**said, "error": f"its log could not be written: {said['log_error']}"}
+    return said
+
+
+def exit_code(ending: Ending) -> int | None:
+    return -ending.signal if ending.signal is not None else ending.exit_code
+
+
+def reason(ending: Ending, job: Job) -> str:
+    """Why a run counts as failed, in a few words; "" when it ended by itself with code 0."""
+    if ending.stopped_for:
+        return ending.stopped_for
+    if ending.error:
+        started = ending.exit_code is not None or ending.signal is not None
+        return ending.error if started else f"could not start {job.argv[0]}: {ending.error}"
+    limit = job.limits.file_bytes
+    if ending.signal == signal.SIGXFSZ or (ending.exit_code and limit and largest_file_bytes(job.writable) >= limit):
+        return f"wrote a file larger than {size(limit or 0)}"
+    if ending.signal is not None:
+        return f"killed by signal {ending.signal} ({signal_name(ending.signal)})"
+    return f"ended with exit code {ending.exit_code}" if ending.exit_code else ""
+
+
+def signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return "a real-time signal"

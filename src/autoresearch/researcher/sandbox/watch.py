@@ -1,0 +1,149 @@
+"""Watches what a running job uses, from outside: memory, processes and disk of its whole tree. Decides nothing but "over or not".
+
+Why not only rlimits: they bind each process on its own, and RLIMIT_AS stops CUDA from starting. Two hundred processes below the limit
+each are over it together.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+
+from autoresearch.researcher.sandbox.job import GB, MB, Job
+
+FILL_BYTES_PER_S = 4 * GB  # about what one core can touch; decides how soon to look again
+LOOK_S = (0.05, 0.5)
+DISK_LOOK_S = 1.0
+
+
+def size(n_bytes: float) -> str:
+    return f"{n_bytes / GB:.1f} GB" if n_bytes >= GB / 10 else f"{n_bytes / MB:.1f} MB"
+
+
+@dataclass
+class Watch:
+    """`look()` returns the sentence of the limit that is passed, else "", and sets when to look again."""
+
+    job: Job
+    warden: int
+    pause_s: float = LOOK_S[0]
+    disk_due: float = field(default_factory=time.monotonic)
+
+    def look(self) -> str:
+        limits = self.job.limits
+        over_disk = limits.disk_bytes is not None and time.monotonic() >= self.disk_due
+        if limits.memory_bytes is None and limits.processes is None and not over_disk:
+            self.pause_s = LOOK_S[1]
+            return ""
+        tree = descendants(self.warden)
+        return self.memory(tree) or self.count(tree) or (self.disk(tree) if over_disk else "")
+
+    def memory(self, tree: list[psutil.Process]) -> str:
+        limit = self.job.limits.memory_bytes
+        if limit is None:
+            self.pause_s = LOOK_S[1]
+            return ""
+        used = resident(tree)
+        if used > limit:
+            used = shared_once(tree)
+        self.pause_s = min(max((limit - used) / FILL_BYTES_PER_S, LOOK_S[0]), LOOK_S[1])
+        return f"used more than {size(limit)} of memory" if used > limit else ""
+
+    def count(self, tree: list[psutil.Process]) -> str:
+        limit = self.job.limits.processes
+        if limit is None or len(tree) <= limit:
+            return ""
+        return f"started more than {limit} processes"
+
+    def disk(self, tree: list[psutil.Process]) -> str:
+        limit = self.job.limits.disk_bytes
+        assert limit is not None
+        began = time.monotonic()
+        used = disk_bytes(self.job.writable) + unlinked_bytes(p.pid for p in tree)
+        took = time.monotonic() - began
+        self.disk_due = began + took + max(DISK_LOOK_S, 20 * took)  # a folder of many files costs at most 5 % of a core
+        return f"wrote more than {size(limit)}" if used > limit else ""
+
+
+def descendants(pid: int) -> list[psutil.Process]:
+    try:
+        return psutil.Process(pid).children(recursive=True)
+    except psutil.NoSuchProcess:
+        return []
+
+
+def resident(tree: Iterable[psutil.Process]) -> int:
+    """Bytes, shared pages counted in every process that maps them: an upper bound, and cheap."""
+    return sum(_each(tree, lambda p: p.memory_info().rss))
+
+
+def shared_once(tree: Iterable[psutil.Process]) -> int:
+    """Bytes, shared pages divided among their users (Linux PSS; elsewhere what is unique). Dear, so asked only near the limit."""
+    return sum(_each(tree, lambda p: getattr(p.memory_full_info(), "pss", 0) or p.memory_full_info().uss))
+
+
+def _each(tree: Iterable[psutil.Process], ask: Callable[[psutil.Process], int]) -> Iterator[int]:
+    for process in tree:
+        try:
+            yield ask(process)
+        except (psutil.Error, OSError):
+            continue
+
+
+def disk_bytes(folders: Iterable[Path]) -> int:
+    """Blocks in use beneath the folders, each file once; follows no link."""
+    seen: set[tuple[int, int]] = set()
+    return sum(blocks for folder in dict.fromkeys(folders) for blocks in _blocks(str(folder), seen))
+
+
+def _blocks(folder: str, seen: set[tuple[int, int]]) -> Iterator[int]:
+    try:
+        entries = list(os.scandir(folder))
+    except OSError:
+        return
+    for entry in entries:
+        try:
+            info = entry.stat(follow_symlinks=False)
+        except OSError:
+            continue
+        if stat.S_ISDIR(info.st_mode):
+            yield from _blocks(entry.path, seen)
+        elif (info.st_dev, info.st_ino) not in seen:
+            seen.add((info.st_dev, info.st_ino))
+            yield info.st_blocks * 512
+
+
+def unlinked_bytes(pids: Iterable[int]) -> int:
+    """What files hold that a process keeps open after deleting them (memory files among them): no folder shows those."""
+    if not sys.platform.startswith("linux"):
+        return 0
+    held: dict[tuple[int, int], int] = {}
+    for pid in pids:
+        try:
+            for name in os.listdir(f"/proc/{pid}/fd"):
+                info = os.stat(f"/proc/{pid}/fd/{name}")
+                if info.st_nlink == 0 and stat.S_ISREG(info.st_mode):
+                    held[info.st_dev, info.st_ino] = info.st_blocks * 512
+        except OSError:  # ended, or closed it
+            continue
+    return sum(held.values())
+
+
+def largest_file_bytes(folders: Iterable[Path]) -> int:
+    """Apparent size of the largest file beneath the folders."""
+    sizes = [0]
+    for folder in folders:
+        for parent, _, names in os.walk(folder):
+            for name in names:
+                try:
+                    sizes.append(os.lstat(os.path.join(parent, name)).st_size)
+                except OSError:
+                    continue
+    return max(sizes)
