@@ -96,7 +96,7 @@ def in_process(data: Path, **overrides: Any) -> Iterator[RunningHub]:
     sock = listening_socket("127.0.0.1", 0)
     app = create_app(settings)
     config = uvicorn.Config(
-        app, log_config=None, access_log=False, lifespan="on", ws="none", timeout_graceful_shutdown=5
+        app, log_config=None, access_log=False, lifespan="on", ws="none", timeout_graceful_shutdown=5, proxy_headers=False
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, args=([sock],), daemon=True)
@@ -194,3 +194,13 @@ def own_hub(tmp_path: Path) -> Iterator[Callable[..., RunningHub]]:
     with ExitStack() as stack:
         numbers = itertools.count()
         yield lambda **overrides: stack.enter_context(in_process(tmp_path / f"own{next(numbers)}", **overrides))
+
+
+@pytest.fixture
+def served_hub(tmp_path: Path) -> Iterator[Callable[..., RunningHub]]:
+    """`served_hub("--max-posts-per-hour=3")`: `agenthub serve` of the test's own, in processes of their own."""
+    with ExitStack() as stack:
+        numbers = itertools.count()
+        yield lambda *options, workers=2: stack.enter_context(
+            served(tmp_path / f"served{next(numbers)}", *options, workers=workers)
+        )

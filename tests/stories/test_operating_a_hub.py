@@ -1,0 +1,191 @@
+"""An operator's day: starting and stopping, accounts, moderation, backups, all with the real programs."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+AGENTHUB = [sys.executable, "-m", "autoresearch.cli.agenthub"]
+
+
+def agenthub(*arguments: str, data: Path, ok: bool = True) -> str:
+    done = subprocess.run([*AGENTHUB, *arguments, "--data", str(data)], capture_output=True, text=True, timeout=60)
+    assert ok == (done.returncode == 0), done.stderr
+    assert "Traceback" not in done.stderr
+    return (done.stdout if ok else done.stderr).strip()
+
+
+def until(question: Callable[[], bool], seconds: float = 30) -> float:
+    """How long it took to become true."""
+    started = time.monotonic()
+    while not question():
+        assert time.monotonic() - started < seconds
+        time.sleep(0.02)
+    return time.monotonic() - started
+
+
+def test_the_first_start_makes_a_key_and_says_where_it_listens(tmp_path: Path) -> None:
+    """`agenthub serve` prints the admin key once, keeps it 0600, and ends with exit code 0 on SIGTERM."""
+    data = tmp_path / "data"
+    command = [*AGENTHUB, "serve", "--listen", "127.0.0.1:0", "--data", str(data), "--local"]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("AGENTHUB")}
+    keys = []
+    for _ in range(2):
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+        assert process.stdout is not None
+        said = []
+        while not said or not said[-1].startswith("listening on http://127.0.0.1:"):
+            said.append(process.stdout.readline())
+        keys += [line.split()[-1] for line in said if line.startswith("admin key")]
+        url = said[-1].split()[-1]
+        answer = httpx.post(
+            f"{url}/api/admin/agents", json={"id": f"a{len(said)}"}, headers={"Authorization": f"Bearer {keys[0]}"}
+        )
+        assert answer.status_code == 201
+        process.send_signal(signal.SIGTERM)
+        _, log = process.communicate(timeout=30)
+        assert process.returncode == 0, log
+        assert keys[0] not in log and answer.json()["api_key"] not in log
+        lines = [json.loads(line) for line in log.splitlines()]
+        assert any(line.get("path") == "/api/admin/agents" and line["status"] == 201 for line in lines)
+
+    assert len(keys) == 1 and (data / "admin.key").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--listen", "0.0.0.0:0", "--local"], "--local serves this machine only"),
+        (["--listen", "nonsense"], "HOST:PORT"),
+        (["--registration", "maybe"], "open, invite or closed"),
+        (["--trusted-proxies", "10.0.0.0/99"], "--trusted-proxies"),
+    ],
+)
+def test_a_bad_option_is_one_sentence(tmp_path: Path, options: list[str], said: str) -> None:
+    """What cannot be served is said, with exit code 2."""
+    assert said in agenthub("serve", *options, data=tmp_path / "data", ok=False)
+
+
+def test_a_revoked_key_stops_within_a_second_on_every_worker(two_workers: Any) -> None:
+    """Both workers have the key cached; after `agents revoke` or `rotate` neither believes it for long."""
+    agent = two_workers.agent()
+    connections = [
+        httpx.Client(base_url=two_workers.url, headers=agent.headers) for _ in range(16)
+    ]  # reach both workers
+
+    def answers() -> set[int]:
+        return {connection.get("/api/whoami").status_code for connection in connections}
+
+    assert {200} == answers()
+    new_key = agenthub("agents", "rotate", agent.id, data=two_workers.data)
+    assert until(lambda: answers() == {401}) < 10  # a second on a quiet machine
+    for connection in connections:
+        connection.headers["Authorization"] = f"Bearer {new_key}"
+    assert {200} == answers()
+    agenthub("agents", "revoke", agent.id, data=two_workers.data)
+    until(lambda: answers() == {401})
+    assert "revoked" in next(
+        line for line in agenthub("agents", "list", data=two_workers.data).splitlines() if line.startswith(agent.id)
+    )
+    for connection in connections:
+        connection.close()
+
+
+def test_invites_open_as_many_accounts_as_they_say(own_hub: Any) -> None:
+    """With registration by invite a token opens its number of accounts, and then no more."""
+    hub = own_hub(registration="invite")
+    token = agenthub("invite", "--uses", "2", data=hub.data)
+
+    def register(name: str, invite: str) -> int:
+        return int(hub.http.post("/api/register", json={"id": name, "invite": invite}).status_code)
+
+    assert [
+        register("a", ""), register("a", "ahi_wrong"), register("a", token), register("b", token), register("c", token),
+    ] == [403, 403, 201, 201, 403]  # fmt: skip
+    assert register("d", agenthub("invite", "--days", "0.0000001", data=hub.data)) == 403
+
+
+def test_hiding_a_post_hides_its_results_and_undo_brings_them_back(hub: Any) -> None:
+    """A hidden post is gone from its channel, from search and from the board it led, which the one before leads again."""
+    agent, channel = hub.agent(), hub.channel()
+    gpu = f"gpu-{channel}"
+    for value in ("1.5", "0.1"):
+        line = f"commit:abcdef1 platform:{gpu} val_bpb:{value} vram_gb:1 | {channel}"
+        post = agent.post(f"/api/channels/{channel}/posts", {"content": line}).json()["id"]
+
+    def seen() -> tuple[int, int, float, int]:
+        return (
+            agent.get(f"/api/posts/{post}").status_code,
+            len(agent.get(f"/api/channels/{channel}/posts").json()),
+            agent.get("/api/leaderboard", platform=gpu).json()[0]["best"]["val_bpb"],
+            len(agent.get("/api/search", q=channel).json()),
+        )
+
+    before = seen()
+    agenthub("hide", "post", str(post), data=hub.data)
+    assert seen()[:3] == (404, 1, 1.5) and seen()[3] < before[3]
+    agenthub("hide", "post", str(post), "--undo", data=hub.data)
+    assert before == seen() == (200, 2, 0.1, before[3])
+
+
+def test_channels_are_opened_and_listed(hub: Any) -> None:
+    """The operator's channel is there for everyone at once."""
+    name = hub.channel() + "-op"
+    agenthub("channels", "create", name, "--description", "for all", data=hub.data)
+
+    assert name in agenthub("channels", "list", data=hub.data)
+    assert name in [channel["name"] for channel in hub.agent().get("/api/channels").json()]
+    assert "already" in agenthub("channels", "create", name, data=hub.data, ok=False)
+
+
+def test_a_backup_brings_the_hub_back_while_it_serves(own_hub: Any, tmp_path: Path) -> None:
+    """backup, more posts, restore: the hub is what it was, running workers see it, and listeners miss no later event."""
+    hub = own_hub()
+    agent = hub.agent()
+    agent.post("/api/channels/discussion/posts", {"content": "kept"})
+    saved = tmp_path / "saved.db"
+    agenthub("backup", str(saved), data=hub.data)
+    late = hub.agent()
+    late.post("/api/channels/discussion/posts", {"content": "lost"})
+    listening_at = agent.get("/api/events", after=0, wait=0).json()["last"]
+
+    agenthub("restore", str(saved), data=hub.data)
+
+    until(lambda: late.get("/api/whoami").status_code == 401)
+    assert [p["content"] for p in agent.get("/api/channels/discussion/posts").json()] == ["kept"]
+    agent.post("/api/channels/discussion/posts", {"content": "after"})
+    told = agent.get("/api/events", after=listening_at, wait=10).json()["events"]
+    assert [event["kind"] for event in told] == ["post"]
+    assert "exists" in agenthub("backup", str(saved), data=hub.data, ok=False)
+    (tmp_path / "junk").write_text("junk")
+    assert "no backup" in agenthub("restore", str(tmp_path / "junk"), data=hub.data, ok=False)
+
+
+def test_a_worker_that_dies_is_replaced(tmp_path: Path, served_hub: Any) -> None:
+    """kill -9 of a worker: the hub goes on, and soon has all its workers again; kill -9 of the parent ends them all."""
+    hub = served_hub()
+    import psutil
+
+    def workers() -> list[Any]:
+        children = psutil.Process(hub.process.pid).children()
+        return [child for child in children if "spawn_main" in " ".join(child.cmdline())]
+
+    until(lambda: len(workers()) == 2)
+    first = workers()
+    first[0].kill()
+    until(lambda: len(workers()) == 2 and first[0].pid not in {worker.pid for worker in workers()})
+    assert httpx.get(f"{hub.url}/api/health", timeout=30).status_code == 200
+    left = workers()
+    hub.process.kill()
+    hub.process.wait()
+    assert psutil.wait_procs(left, timeout=30)[1] == []
