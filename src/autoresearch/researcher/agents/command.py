@@ -1,0 +1,112 @@
+"""Any coding-agent command line as an agent: started fresh for every experiment, in the checkout, with a time limit and its children.
+
+The brief goes in on standard input, as a file, or as an argument; what the program leaves in the checkout is the edit. State lives in the ledger
+and the hub, so the loop never depends on a model's patience. Leaves to others: starting and ending processes (`sandbox`).
+
+A coding agent needs its network, its home and its own keys, so it is not isolated as experiments are; it never gets ours.
+"""
+
+from __future__ import annotations
+
+import secrets
+import shlex
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from autoresearch.errors import BadInput
+from autoresearch.researcher.agents.base import AgentFailed, Brief, Edit
+from autoresearch.researcher.agents.prompt import IN_PLACE, Note, render
+from autoresearch.researcher.agents.quote import clean
+from autoresearch.researcher.sandbox import Job, Limits, Sandbox
+
+# Each by its maker's manual: not interactive, edits accepted, kept inside the current directory as far as the program can.
+# Without {brief} or {brief_file} the brief is standard input. {free} stands for the free files, one argument each.
+PRESETS = {
+    "claude": "claude -p --permission-mode acceptEdits --allowedTools Read,Edit,Write,Glob,Grep",
+    "codex": "codex exec --sandbox workspace-write --skip-git-repo-check -",
+    "gemini": "gemini --approval-mode auto_edit -p 'Carry out the brief above.'",
+    "aider": "aider --yes-always --no-auto-commits --no-check-update --no-show-release-notes --message-file {brief_file} {free}",
+    "opencode": "opencode run {brief}",
+}
+OURS = ("AGENTHUB_", "AUTORESEARCH_")
+FROM_FILE = 'exec "$0" "$@" < "$AUTORESEARCH_BRIEF"'
+DESCRIPTION = "DESCRIPTION:"
+LOG_TAIL_BYTES = 64 * 1024
+
+
+@dataclass(frozen=True)
+class CommandAgent:
+    """`command` is a line as a shell would split it (no shell runs it). `folder` keeps every brief and transcript."""
+
+    command: str
+    folder: Path
+    environment: Mapping[str, str]
+    sandbox: Sandbox
+    timeout_s: float = 1800
+    template: str = ""
+    notes: Callable[[], Sequence[Note]] = tuple
+    name: str = "command"
+
+    def edit(self, worktree: Path, brief: Brief) -> Edit:
+        """Run the program once. Raises AgentFailed with its last words where it fails or hangs."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        text = render(brief, IN_PLACE, notes=self.notes(), template=self.template)
+        file = (self.folder / f"{brief.number:05d}.brief.md").absolute()
+        file.write_text(text, "utf-8")
+        log = file.with_name(f"{brief.number:05d}.log")
+        argv = self.argv(text, file, brief.free)
+        mark = secrets.token_hex(8)
+        job = Job(argv, worktree, self.env(file, mark), Limits(self.timeout_s), log, mark=mark)
+        finished = self.sandbox.run(job)
+        said = tail(log)
+        if finished.reason:
+            raise AgentFailed(
+                f"`{self.program()}` came to nothing: {finished.reason}; its last line: {last_line(said)}; all of it: {log}"
+            )
+        return Edit(
+            described(said) or f"{self.program()}: experiment {brief.number}", {"seconds": round(finished.seconds, 1)}
+        )
+
+    def words(self) -> list[str]:
+        try:
+            words = shlex.split(PRESETS.get(self.command, self.command))
+        except ValueError as error:
+            raise BadInput(f"--command {self.command!r} cannot be split into words: {error}") from error
+        if not words:
+            raise BadInput(f"--command is empty; name a program, or one of {', '.join(PRESETS)}")
+        return words
+
+    def program(self) -> str:
+        return self.words()[0]
+
+    def argv(self, text: str, file: Path, free: Sequence[str]) -> tuple[str, ...]:
+        """The command's words with their places filled; the brief never passes through a shell."""
+        words = self.words()
+        filled: list[str] = []
+        for word in words:
+            filled += free if word == "{free}" else [word.replace("{brief_file}", str(file)).replace("{brief}", text)]
+        handed_over = any("{brief}" in word or "{brief_file}" in word for word in words)
+        return tuple(filled) if handed_over else ("sh", "-c", FROM_FILE, *filled)
+
+    def env(self, file: Path, mark: str) -> dict[str, str]:
+        """The user's environment without our keys and settings."""
+        theirs = {k: v for k, v in self.environment.items() if not k.startswith(OURS)}
+        return {**theirs, "AUTORESEARCH_BRIEF": str(file), "AUTORESEARCH_RUN": mark}
+
+
+def tail(log: Path) -> str:
+    with log.open("rb") as stream:
+        stream.seek(max(0, log.stat().st_size - LOG_TAIL_BYTES))
+        return stream.read().decode("utf-8", "replace")
+
+
+def last_line(text: str) -> str:
+    lines = [line for line in map(clean, text.splitlines()) if line.strip()]
+    return lines[-1].strip()[:200] if lines else "(it said nothing)"
+
+
+def described(text: str) -> str:
+    """The program's own line for the commit message, the last one that it wrote."""
+    found = [line.partition(DESCRIPTION)[2].strip() for line in map(clean, text.splitlines()) if DESCRIPTION in line]
+    return found[-1][:200] if found else ""
