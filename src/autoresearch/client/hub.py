@@ -139,6 +139,10 @@ class Hub:
         """The commit this hub asks everyone to start from. NotFound where it names none."""
         return self._wire.answer(Request("GET", "/api/git/root"), Commit)
 
+    def named(self, name: str) -> str:
+        """The hash `name` stands for: `root` is this hub's root, everything else is a hash already."""
+        return self.root().hash if name == "root" else name
+
     # ---------------------------------------------------------------- board
 
     def channels(self) -> list[Channel]:
@@ -174,6 +178,14 @@ class Hub:
     def replies(self, post_id: int, *, limit: int | None = None) -> list[Post]:
         """The replies to a post, newest first."""
         return self._wire.answer(Request("GET", f"/api/posts/{post_id}/replies", present({"limit": limit})), list[Post])
+
+    def reply(self, post_id: int, content: str) -> Post:
+        """Answer a post, in its channel."""
+        parent = self.get_post(post_id)
+        name = next((channel.name for channel in self.channels() if channel.id == parent.channel_id), None)
+        if name is None:
+            raise NotFound(f"the channel of post {post_id} is gone")
+        return self.post(name, content, parent_id=post_id)
 
     # ---------------------------------------------------------------- results, claims, search
 

@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from autoresearch.errors import BadBundle, Conflict, NotFound
+from autoresearch.git.bundle import Header, read_header
 from autoresearch.git.repo import SETTINGS, TIMEOUT_S, GitFailed, Repo, environment
 
 KEPT = "refs/agenthub/"  # what was fetched, by hash: so that git keeps it and later fetches can build on it
-HEADER_MAX_BYTES = 1024 * 1024
 REACHABLE_MAX = 200_000
 HAVES_MAX = 32
 Parents = Mapping[str, Sequence[str]]
@@ -95,50 +95,34 @@ def create_bundle(repo: Repo, file: Path, tips: Iterable[str], exclude: Iterable
         repo.git("update-ref", "--stdin", data=gone.encode())
 
 
-def heads(file: Path) -> dict[str, str]:
-    """The refs of a bundle file and the commits they name. BadBundle where it is none."""
+def header(file: Path) -> Header:
+    """What a bundle file says it holds. BadBundle where it is none."""
     with file.open("rb") as stream:
-        lines = list(_header(stream.readline))
-    pairs = (line.split(" ", 1) for line in lines if line[:1] not in ("-", "@", "#") and " " in line)
-    return {name: commit for commit, name in pairs}
-
-
-def _header(readline: Callable[[], bytes]) -> Iterator[str]:
-    """The lines of a bundle's header; git's own format, see gitformat-bundle(5)."""
-    first = readline()
-    if first.rstrip(b"\n") not in (b"# v2 git bundle", b"# v3 git bundle"):
-        raise BadBundle("this is no git bundle")
-    size = len(first)
-    while (line := readline()) != b"\n":
-        size += len(line)
-        if not line.endswith(b"\n") or size > HEADER_MAX_BYTES:
-            raise BadBundle("the header of this git bundle does not end")
-        yield line[:-1].decode("utf-8", "replace")
+        return read_header(stream)
 
 
 def unbundle(repo: Repo, file: Path) -> list[str]:
     """Take a bundle in: check it strictly, keep its heads under KEPT, return their hashes."""
+    told = header(file)
     try:
         repo.git("bundle", "verify", "-q", str(file))
     except GitFailed as error:
         raise BadBundle(f"{error}; fetch it with its whole history") from error
-    tips = list(dict.fromkeys(heads(file).values()))
-    _index(repo, file)
+    _index(repo, file, told.pack_start)
     try:
-        repo.git("rev-list", "--objects", "--quiet", *tips, "--not", "--all", "--")
+        repo.git("rev-list", "--objects", "--quiet", *told.heads, "--not", "--all", "--")
     except GitFailed as error:
         raise BadBundle(f"the bundle is not whole: {error}") from error
-    for tip in tips:
+    for tip in told.heads:
         repo.set_ref(KEPT + repo.resolve(tip), tip)
-    return tips
+    return told.heads
 
 
-def _index(repo: Repo, file: Path) -> None:
+def _index(repo: Repo, file: Path, start: int) -> None:
     """The pack inside a bundle into the repository, every object checked as `git fsck --strict` does (`git bundle unbundle` does not)."""
     settings = [part for name, value in SETTINGS.items() for part in ("-c", f"{name}={value}")]
     with file.open("rb", buffering=0) as stream:
-        for _ in _header(lambda: _unbuffered_line(stream.read)):
-            pass
+        stream.seek(start)
         done = subprocess.run(
             ["git", *settings, "index-pack", "--stdin", "--fix-thin", "--strict"],
             cwd=repo.path,
@@ -151,14 +135,6 @@ def _index(repo: Repo, file: Path) -> None:
     if done.returncode != 0:
         words = done.stderr.decode("utf-8", "replace").strip().splitlines() or ["no reason given"]
         raise BadBundle(f"git refuses what the hub sent: {words[-1]}")
-
-
-def _unbuffered_line(read: Callable[[int], bytes | None]) -> bytes:
-    """A line, read no byte further: git goes on reading where we stop."""
-    line = b""
-    while not line.endswith(b"\n") and len(line) <= HEADER_MAX_BYTES and (byte := read(1)):
-        line += byte
-    return line
 
 
 def reachable(repo: Repo) -> dict[str, None]:

@@ -1,0 +1,87 @@
+"""What `ah` prints: tables for people, tab-separated lines for pipes, JSON where it is asked for.
+
+Everything a hub sends was written by strangers: control characters and direction marks, with which a text could move the cursor,
+forge lines or hide itself, are shown as escapes instead.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Annotated, Any
+
+import typer
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
+# C0 but tab and newline, DEL, C1, zero-width and direction marks, line separators (Unicode TR 36)
+UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
+LINE_BREAKS = re.compile(r"[\t\n]+")
+INDENT = "    "
+
+
+def clean(text: str) -> str:
+    """`text` for a terminal: what could command it is spelled out."""
+    return UNSAFE.sub(lambda m: f"\\u{ord(m[0]):04x}" if ord(m[0]) > 255 else f"\\x{ord(m[0]):02x}", text)
+
+
+def line(text: str, most: int = 0) -> str:
+    """`text` as one clean line, cut to `most` characters where that is given."""
+    one = LINE_BREAKS.sub(" ", clean(text)).strip()
+    return one if not most or len(one) <= most else one[: most - 1] + "…"
+
+
+def first_line(text: str) -> str:
+    return line(text.strip().partition("\n")[0])
+
+
+def indented(text: str) -> str:
+    """A stranger's text, set off so that no line of it can pass for one of ours."""
+    return "\n".join(INDENT + part for part in clean(text).rstrip("\n").split("\n"))
+
+
+def as_json(value: Any) -> str:
+    """One line of JSON, safe to print: unsafe characters as escapes, which JSON has for them."""
+    import msgspec
+
+    text = json.dumps(msgspec.to_builtins(value), ensure_ascii=False)
+    return UNSAFE.sub(lambda m: f"\\u{ord(m[0]):04x}", text)
+
+
+def tell(value: Any, text: str, in_json: bool) -> None:
+    """Print `value` as JSON, or else `text`, which is ours or clean."""
+    print(as_json(value) if in_json else text)
+
+
+def to_terminal() -> bool:
+    return sys.stdout.isatty()
+
+
+def table(value: Any, headers: Sequence[str], rows: Iterable[Sequence[object]], in_json: bool, nothing: str) -> None:
+    """Print `value` as JSON, or `rows`: aligned on a terminal, tab separated without headers elsewhere."""
+    if in_json:
+        print(as_json(value))
+        return
+    cells = [[line("" if cell is None else str(cell)) for cell in row] for row in rows]
+    if not cells:
+        print(nothing, file=sys.stderr)
+    elif to_terminal():
+        _aligned(headers, cells)
+    else:
+        for row in cells:
+            print("\t".join(row))
+
+
+def _aligned(headers: Sequence[str], cells: Sequence[Sequence[str]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    drawn = Table(box=None, pad_edge=False, header_style="bold")
+    for number, header in enumerate(headers):
+        last = number == len(headers) - 1
+        drawn.add_column(header, no_wrap=not last, overflow="fold" if last else "ellipsis")
+    for row in cells:
+        drawn.add_row(*(Text(cell) for cell in row))  # Text: a stranger's [brackets] are no markup
+    Console().print(drawn)
