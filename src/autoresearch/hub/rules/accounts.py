@@ -73,11 +73,16 @@ class Keyring:
             raise Unauthorized("no key: send `Authorization: Bearer <key>`; POST /api/register gives one")
         raise Unauthorized(f"{scheme[:20]!r} is no scheme of this hub: send `Authorization: Bearer <key>`")
 
+    def known(self, key_hash: bytes) -> Caller | None:
+        """The caller of a key that was right a moment ago; None where it has to be looked up."""
+        found = self._known.get(key_hash)
+        return found[0] if found is not None and found[1] > time.monotonic() else None
+
     def owner(self, key: str) -> Caller:
         key_hash = digest(key)
-        found = self._known.get(key_hash)
-        if found is not None and found[1] > time.monotonic():
-            return found[0]
+        known = self.known(key_hash)
+        if known is not None:
+            return known
         caller = self._look_up(key_hash)
         if len(self._known) >= CACHE_MAX:
             self._known.clear()

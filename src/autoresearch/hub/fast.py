@@ -1,0 +1,90 @@
+"""The hottest reads, answered before the framework sees them: the same rules, the same bytes, at a third of the cost.
+
+Only the plain case is answered here: a right key, known parameters, a thing that is there. Everything else (errors, unusual parameters, hidden
+things) returns None and goes the usual way, so that there is one place that says what an error looks like. A test compares both ways.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from autoresearch.errors import AutoresearchError
+from autoresearch.hub.routes.common import PAGE_DEFAULT, page
+from autoresearch.hub.rules import board
+from autoresearch.hub.worker import Hub
+
+NUMBER_DIGITS_MAX = 18
+_encode = msgspec.json.Encoder().encode
+Query = dict[str, int]
+Answer = Callable[[Hub, str, Query], Any]
+
+
+def _posts(hub: Hub, name: str, query: Query) -> Any:
+    limit, offset, before = query.pop("limit", PAGE_DEFAULT), query.pop("offset", 0), query.pop("before", None)
+    return None if query else board.posts(hub.db.reader, name, page(limit), offset, before)
+
+
+def _post(hub: Hub, number: str, query: Query) -> Any:
+    digits = number.isascii() and number.isdecimal() and len(number) <= NUMBER_DIGITS_MAX
+    return board.post(hub.db.reader, int(number)) if digits and not query else None
+
+
+# First and last part of a path around its one variable part -> (path as /metrics names it, who answers).
+_ROUTES: dict[tuple[str, str], tuple[str, Answer]] = {
+    ("/api/channels/", "/posts"): ("/api/channels/{name}/posts", _posts),
+    ("/api/posts/", ""): ("/api/posts/{post_id}", _post),
+}
+
+
+def answer(hub: Hub, scope: Any) -> bytes | None:
+    """The body of a 200, or None where the framework shall answer. Notes the caller and the route in `scope`."""
+    found = _route(scope["path"])
+    if found is None:
+        return None
+    (template, answers), part = found
+    query = _numbers(scope["query_string"])
+    caller = _caller(hub, scope["headers"])
+    if query is None or caller is None:
+        return None
+    try:
+        body = answers(hub, part, query)
+    except AutoresearchError:
+        return None
+    if body is None:
+        return None
+    scope["caller"] = caller
+    scope["path_template"] = template
+    return _encode(body)
+
+
+def _route(path: str) -> tuple[tuple[str, Answer], str] | None:
+    for (start, end), route in _ROUTES.items():
+        if path.startswith(start) and path.endswith(end):
+            part = path[len(start) : len(path) - len(end)]
+            if part and "/" not in part:
+                return route, part
+    return None
+
+
+def _numbers(query: bytes) -> Query | None:
+    """`limit=20&before=7` as numbers over zero; None where there is anything else."""
+    if not query:
+        return {}
+    numbers: Query = {}
+    for pair in query.decode("latin-1").split("&"):
+        name, _, value = pair.partition("=")
+        if not (value.isascii() and value.isdecimal() and len(value) <= 7) or int(value) == 0 or name in numbers:
+            return None
+        numbers[name] = int(value)
+    return numbers
+
+
+def _caller(hub: Hub, headers: Any) -> Any:
+    for name, value in headers:
+        if name == b"authorization":
+            return hub.keyring.known(hashlib.sha256(value[7:]).digest()) if value[:7] == b"Bearer " else None
+    return None
