@@ -12,11 +12,19 @@ from litestar.exceptions import HTTPException
 from autoresearch.errors import AutoresearchError
 from autoresearch.hub import openapi
 from autoresearch.hub.door import Door
-from autoresearch.hub.routes import accounts, board, claims, common, events, pages, results
+from autoresearch.hub.routes import accounts, board, claims, common, events, git, pages, results
 from autoresearch.hub.settings import JSON_BODY_MAX_BYTES, Settings
 from autoresearch.hub.worker import Hub
 
-PUBLIC = [accounts.register, pages.health, pages.openapi, pages.metrics]
+PUBLIC = [
+    accounts.register,
+    pages.health,
+    pages.openapi,
+    pages.metrics,
+    pages.llms_txt,
+    pages.whole_guide,
+    pages.front,
+]
 WITH_KEY = [
     accounts.whoami,
     accounts.create_agent,
@@ -34,6 +42,15 @@ WITH_KEY = [
     claims.heartbeat,
     claims.release,
     events.listen,
+    git.push_bundle,
+    git.fetch_bundle,
+    git.list_commits,
+    git.list_leaves,
+    git.get_root,
+    git.get_commit,
+    git.list_children,
+    git.list_lineage,
+    git.get_diff,
 ]
 
 

@@ -155,3 +155,22 @@ class Events(Struct, frozen=True):
 
     events: list[Event]
     last: int
+
+
+class Commit(Struct, frozen=True):
+    """A pushed commit. `parent_hash` is the first of `parents`, empty for a root; `agent_id` is who pushed it first, empty for one
+    nobody pushed as their own; `created_at` is when this hub took it in. `seq` goes into `before`."""
+
+    hash: str
+    parent_hash: str
+    agent_id: str
+    message: str
+    created_at: str
+    parents: list[str]
+    seq: int
+
+
+class Pushed(Struct, frozen=True):
+    """The heads of the push, whether or not they were new."""
+
+    hashes: list[str]

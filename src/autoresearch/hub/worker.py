@@ -12,6 +12,7 @@ from autoresearch.hub.feed import Feed
 from autoresearch.hub.logs import AccessLog
 from autoresearch.hub.metrics import Metrics
 from autoresearch.hub.rules.accounts import Keyring
+from autoresearch.hub.rules.fetch import Kept
 from autoresearch.hub.settings import Settings
 from autoresearch.hub.store import migrate
 from autoresearch.hub.store.database import Database
@@ -28,6 +29,7 @@ class Hub:
         self.settings = settings
         self.db = Database(settings.data)
         self.keyring = Keyring(self.db, settings.admin_key_hash)
+        self.bundles = Kept(settings.data / "cache" / "bundles")
         self.feed = Feed(self.db, on_revoked=self.keyring.forget)
         self.access = AccessLog()
         self.metrics = Metrics(settings.metrics_dir)

@@ -219,3 +219,53 @@ events = Table(  # one row for every change, in the change's own transaction
 )
 
 # --- git (commits, their parents, objects, refs) ----------------------------------------------------------------------
+
+commits = Table(
+    "commits",
+    metadata,
+    Column("seq", Id, primary_key=True),  # grows from parents to children: every walk through history is bounded by it
+    Column("hash", Text, nullable=False, unique=True),  # 40 hex digits
+    Column("parents", Text, nullable=False),  # their hashes, a space between; empty for a root
+    Column("agent_id", Text, nullable=False),  # who pushed it first; empty for one nobody pushed as their own
+    Column("message", Text, nullable=False),
+    Column("created_at", Text, nullable=False),  # when this hub took it in
+    Column("tree", LargeBinary, nullable=False),
+    Column("parent_seq", Id),
+    Column("root_seq", Id, nullable=False),  # where its first parents end
+    Column("generation", Integer, nullable=False),  # how many first parents it has
+    Column("is_leaf", Integer, nullable=False),  # no commit names it as a parent, first or other (trap D14)
+    Column("hidden", Integer, nullable=False, server_default=FLAG),
+    Index(None, "agent_id", "seq"),
+    Index("ix_commits_leaves", "seq", sqlite_where=text("is_leaf = 1"), postgresql_where=text("is_leaf = 1")),
+    sqlite_autoincrement=True,
+)
+
+commit_parents = Table(
+    "commit_parents",
+    metadata,
+    Column("child_seq", Id, ForeignKey("commits.seq"), primary_key=True),
+    Column("position", Integer, primary_key=True),  # 0 is the first parent
+    Column("parent_seq", Id, ForeignKey("commits.seq"), nullable=False),
+    Index(None, "parent_seq", "child_seq"),
+    sqlite_with_rowid=False,
+)
+
+objects = Table(  # a commit, tree or file as it stands in a pack, so that packs are written without compressing anew
+    "objects",
+    metadata,
+    Column("id", Id, primary_key=True),  # grows: what a cache has not seen is behind the last it has
+    Column("oid", LargeBinary, nullable=False, unique=True),  # 20 bytes
+    Column("kind", Integer, nullable=False),  # 1 commit, 2 tree, 3 blob, as in packs
+    Column("size", Integer, nullable=False),  # inflated
+    Column("body", LargeBinary, nullable=False),  # zlib
+)
+
+refs = Table(  # names given by plain `git push`; bundles need none
+    "refs",
+    metadata,
+    Column("name", Text, primary_key=True),  # refs/heads/...
+    Column("hash", Text, nullable=False),
+    Column("agent_id", Text, nullable=False),  # whose it is: nobody else moves it
+    Column("updated_at", Text, nullable=False),
+    Index(None, "updated_at"),
+)

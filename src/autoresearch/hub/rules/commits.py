@@ -1,0 +1,102 @@
+"""Reading the DAG: which commit is meant, and lists of them. Knows nothing of HTTP; taking commits in is `push`, handing them out `fetch`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from autoresearch.errors import BadInput, Conflict, NotFound
+from autoresearch.git.fsck import COMMIT, KINDS
+from autoresearch.hub import wire
+from autoresearch.hub.store import commits, objects
+from autoresearch.hub.store.database import Reader, Row
+
+DIGITS_MIN, DIGITS_MAX = 4, 40
+_HEX = frozenset("0123456789abcdef")
+LINEAGE_MAX = 10_000  # commits of one answer
+
+
+def find(reader: Reader, digits: str) -> Row:
+    """COMMIT columns of the one commit whose hash begins with `digits` (4 to 40 hex digits, any case).
+
+    Raises BadInput for what is no hash, Conflict for an ambiguous one, NotFound for an unknown or hidden one.
+    """
+    lower = digits.lower()
+    if not DIGITS_MIN <= len(lower) <= DIGITS_MAX or set(lower) - _HEX:
+        raise BadInput(f"{digits[:64]!r} is no hash: it has {DIGITS_MIN} to {DIGITS_MAX} hex digits")
+    found = commits.by_digits(reader, lower)
+    if len(found) > 1:
+        raise Conflict(f"{lower!r} is ambiguous: it begins {found[0][1]} and {found[1][1]}; give more digits")
+    if not found:
+        raise NotFound(_why_not(reader, lower))
+    if found[0][6]:
+        raise NotFound(f"commit {found[0][1]} was hidden by this hub's operator")
+    return found[0]
+
+
+def _why_not(reader: Reader, lower: str) -> str:
+    kind = objects.kind(reader, bytes.fromhex(lower)) if len(lower) == DIGITS_MAX else None
+    if kind is not None and kind != COMMIT:
+        return f"{lower} is a {KINDS[kind]}, not a commit"
+    return f"no commit {lower!r}; GET /api/git/commits lists those this hub has"
+
+
+def told(row: Row) -> wire.Commit:
+    """A row as the wire tells it; a hidden one keeps its place but not its words."""
+    _, commit_hash, parents, agent_id, message, created_at, hidden = row
+    return wire.Commit(
+        commit_hash, parents[:40], agent_id, "" if hidden else message, created_at, parents.split(), row[0]
+    )
+
+
+def _told(rows: Sequence[Row]) -> list[wire.Commit]:
+    return [told(row) for row in rows]
+
+
+def one(reader: Reader, digits: str) -> wire.Commit:
+    return told(find(reader, digits))
+
+
+def latest(
+    reader: Reader, most: int, skip: int = 0, before: str | None = None, agent: str | None = None
+) -> list[wire.Commit]:
+    """Commits newest first, of everyone or of one agent."""
+    return _told(commits.latest(reader, "agent" if agent else "all", most, skip, cursor(reader, before), agent or None))
+
+
+def leaves(reader: Reader, most: int, skip: int = 0, before: str | None = None) -> list[wire.Commit]:
+    """Commits nobody has built on, newest first."""
+    return _told(commits.latest(reader, "leaves", most, skip, cursor(reader, before)))
+
+
+def children(reader: Reader, digits: str, most: int, skip: int = 0, before: str | None = None) -> list[wire.Commit]:
+    """Commits that name this one as a parent, first or other, newest first."""
+    of = find(reader, digits)[0]
+    return _told(commits.latest(reader, "children", most, skip, cursor(reader, before), of))
+
+
+def lineage(reader: Reader, digits: str, most: int, before: str | None = None) -> list[wire.Commit]:
+    """A commit and its first parents, newest first. `before`, the last one of a page, continues behind it."""
+    start = find(reader, digits)[0]
+    last = cursor(reader, before)
+    if last is None:
+        return _told(commits.lineage(reader, start, most))
+    return _told(commits.lineage(reader, min(last, start), most + 1)[1:])
+
+
+def cursor(reader: Reader, before: str | None) -> int | None:
+    """`before` as a seq: given as the `seq` of a commit, or as its hash."""
+    if before is None:
+        return None
+    if before.isascii() and before.isdecimal() and len(before) < 19:
+        return int(before)
+    return int(find(reader, before)[0])
+
+
+def root(reader: Reader) -> wire.Commit:
+    """The commit everybody should start from. Raises NotFound where the operator has published none."""
+    canonical = commits.root(reader)
+    if not canonical:
+        raise NotFound(
+            "this hub has no canonical root; push your own baseline, or build on a leaf (GET /api/git/leaves)"
+        )
+    return one(reader, canonical)

@@ -1,0 +1,189 @@
+"""Handing commits out: bundles and packs written in process from stored rows, without what the asker has.
+
+What a pack must hold follows from the walk back through commits (bounded by `seq`, which grows from parents to children) and from what each
+commit's tree has that its parents' trees lack. Bundles with the whole history of a commit never change: they are kept in a folder of limited
+size, and a later commit's bundle is made from the nearest earlier one. That folder may be deleted at any time.
+"""
+
+from __future__ import annotations
+
+import heapq
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import BinaryIO
+
+from autoresearch.errors import BadInput
+from autoresearch.git import bundle
+from autoresearch.git.pack import write_pack
+from autoresearch.hub.rules import commits
+from autoresearch.hub.rules.trees import Trees
+from autoresearch.hub.store import commits as rows
+from autoresearch.hub.store import objects
+from autoresearch.hub.store.database import Reader, Row
+
+HAVES_MAX = 256
+HAVE_STEPS_MAX = 5000  # how far back the asker's commits are followed; beyond, some of what it has is sent again
+SPOOL_BYTES = 4 * 1024 * 1024
+CACHE_BYTES = 512 * 1024 * 1024
+KEPT_FROM = 64  # commits in a bundle worth keeping: smaller ones are made as fast as they are read
+
+
+def incremental(reader: Reader, digits: str, have: Sequence[str]) -> BinaryIO:
+    """The bundle of a commit without the history of those in `have`. What of `have` this hub does not know counts for nothing.
+
+    Raises NotFound, Conflict or BadInput over `digits`, BadInput over too many or malformed `have`.
+    """
+    tip = commits.find(reader, digits)
+    chosen, bases = missing(reader, [tip[0]], known(reader, have))
+    oids = names(reader, chosen)
+    prerequisites = [rows.by_seq(reader, seq)[0] for seq in bases] if chosen else [tip[1]]
+    head = _header(tip[1], prerequisites)
+    file: BinaryIO = tempfile.SpooledTemporaryFile(SPOOL_BYTES)  # type: ignore[assignment]  # noqa: SIM115
+    file.writelines(write_pack(len(oids), objects.packed(reader, oids), head))
+    file.seek(0)
+    return file
+
+
+def _header(tip: str, prerequisites: Sequence[str] = ()) -> bytes:
+    """HEAD, so that `git clone FILE` and `git pull FILE` work, and a name that clashes with nobody's branch."""
+    return bundle.write_header([(tip, "HEAD"), (tip, f"refs/agenthub/{tip}")], prerequisites)
+
+
+def known(reader: Reader, have: Sequence[str]) -> list[int]:
+    """The seqs of those in `have` (hashes, also several with commas between) that this hub knows."""
+    given = [digits for part in have for digits in part.split(",") if digits]
+    if len(given) > HAVES_MAX:
+        raise BadInput(f"have names {len(given)} commits; {HAVES_MAX} of the newest tell as much")
+    found = []
+    for digits in given:
+        if len(digits) > commits.DIGITS_MAX or set(digits.lower()) - set("0123456789abcdef"):
+            raise BadInput(f"have={digits[:64]!r} is no hash")
+        matches = rows.by_digits(reader, digits.lower()) if len(digits) >= commits.DIGITS_MIN else []
+        if len(matches) == 1:
+            found.append(int(matches[0][0]))
+    return found
+
+
+def missing(reader: Reader, tips: Sequence[int], have: Sequence[int]) -> tuple[list[int], list[int]]:
+    """Seqs of what `tips` have behind them that `have` have not, oldest first; and of the known commits those build on.
+
+    From the newest back: a commit's fate is settled when it comes up, for all its children have a higher seq. Following `have` stops
+    after HAVE_STEPS_MAX commits, so that a far relative costs no more than it saves.
+    """
+    if not have:
+        return _everything(reader, tips), []
+    wanted, owned = set(tips), set(have)
+    queue = [-seq for seq in wanted | owned]
+    heapq.heapify(queue)
+    open_wants = len(wanted - owned)
+    chosen: list[int] = []
+    steps = 0
+    while queue and open_wants:
+        seq = -heapq.heappop(queue)
+        is_owned = seq in owned
+        if is_owned:
+            steps += 1
+            if steps > HAVE_STEPS_MAX:
+                continue
+        else:
+            chosen.append(seq)
+            open_wants -= 1
+        for parent in rows.parent_seqs(reader, seq):
+            new = parent not in wanted and parent not in owned
+            if is_owned:
+                open_wants -= parent in wanted and parent not in owned
+                owned.add(parent)
+            elif parent not in wanted:
+                wanted.add(parent)
+                open_wants += parent not in owned
+            if new:
+                heapq.heappush(queue, -parent)
+    chosen.reverse()
+    inside = set(chosen)
+    bases = {parent for seq in chosen for parent in rows.parent_seqs(reader, seq) if parent not in inside}
+    return chosen, sorted(bases)
+
+
+def _everything(reader: Reader, tips: Sequence[int]) -> list[int]:
+    found: set[int] = set()
+    for tip in tips:
+        if tip not in found:
+            found.update(row[0] for row in rows.history(reader, tip))
+    return sorted(found)
+
+
+def names(reader: Reader, chosen: Sequence[int], seen: set[bytes] | None = None) -> list[bytes]:
+    """The objects of `chosen` commits (seqs, oldest first) that their parents lack, each once; `seen` are left out and added to."""
+    seen = set() if seen is None else seen
+    trees = Trees(reader)
+    tree_of: dict[int, bytes] = {}
+    found: list[bytes] = []
+    for seq in chosen:
+        commit_hash, tree = rows.by_seq(reader, seq)
+        tree_of[seq] = tree
+        found.append(bytes.fromhex(commit_hash))
+        beside = [tree_of.get(p) or rows.by_seq(reader, p)[1] for p in rows.parent_seqs(reader, seq)]
+        found.extend(trees.new(tree, beside, seen))
+    return found
+
+
+class Kept:
+    """Bundles with whole histories in `folder`, by commit. Any file of it may vanish; any number of workers share it."""
+
+    def __init__(self, folder: Path, most_bytes: int = CACHE_BYTES) -> None:
+        self._folder = folder
+        self._most_bytes = most_bytes
+
+    def open(self, reader: Reader, digits: str) -> BinaryIO:
+        """The bundle of a commit with its whole history, at its beginning."""
+        tip = commits.find(reader, digits)
+        path = self._path(tip[1])
+        try:
+            return path.open("rb")
+        except FileNotFoundError:
+            return self._make(reader, tip, path)
+
+    def _path(self, commit_hash: str) -> Path:
+        return self._folder / f"{commit_hash}.bundle"
+
+    def _make(self, reader: Reader, tip: Row, path: Path) -> BinaryIO:
+        history = rows.history(reader, tip[0])
+        oids = names(reader, [row[0] for row in history])
+        head = _header(tip[1])
+        pieces = write_pack(len(oids), objects.packed(reader, oids), head)
+        if len(history) < KEPT_FROM:
+            file: BinaryIO = tempfile.SpooledTemporaryFile(SPOOL_BYTES)  # type: ignore[assignment]  # noqa: SIM115
+            file.writelines(pieces)
+            file.seek(0)
+            return file
+        self._keep(path, pieces)
+        return path.open("rb")
+
+    def _keep(self, path: Path, pieces: Iterator[bytes]) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        descriptor, draft = tempfile.mkstemp(dir=self._folder)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.writelines(pieces)
+            os.replace(draft, path)
+        except BaseException:
+            Path(draft).unlink(missing_ok=True)
+            raise
+        self._make_room()
+
+    def _make_room(self) -> None:
+        """Delete the oldest until the rest fits."""
+        files = []
+        for path in self._folder.glob("*.bundle"):
+            try:
+                files.append((path.stat().st_mtime, path.stat().st_size, path))
+            except FileNotFoundError:  # another worker made room at the same time
+                continue
+        total = sum(size for _, size, _ in files)
+        for _, size, path in sorted(files)[:-1]:
+            if total <= self._most_bytes:
+                return
+            path.unlink(missing_ok=True)
+            total -= size
