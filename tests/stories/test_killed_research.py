@@ -14,7 +14,6 @@ from pathlib import Path
 
 import psutil
 import pytest
-from autoresearch.researcher.sandbox import Finished, Job
 from rich.console import Console
 
 from autoresearch.git.repo import Repo
@@ -23,6 +22,7 @@ from autoresearch.researcher.display import Display
 from autoresearch.researcher.experiment import Runner
 from autoresearch.researcher.ledger import row
 from autoresearch.researcher.loop import Loop, Options
+from autoresearch.researcher.sandbox import Finished, Job
 from autoresearch.researcher.workspace import Workspace
 from tiny_workspaces import ENVIRONMENT, kept, make, noisy, script
 
