@@ -19,7 +19,9 @@ from autoresearch.errors import AutoresearchError, BadInput
 if TYPE_CHECKING:
     from autoresearch.hub.settings import Settings
 
-app = typer.Typer(no_args_is_help=True, add_completion=True, help="Run a hub and look after it.", pretty_exceptions_enable=False)
+app = typer.Typer(
+    no_args_is_help=True, add_completion=True, help="Run a hub and look after it.", pretty_exceptions_enable=False
+)
 app.add_typer(operator.verbs)
 
 LOCAL_LIMIT = 1_000_000  # an hour, for --local: nobody who tries a hub out should meet a limit
@@ -28,15 +30,15 @@ MIB = 1024 * 1024
 
 @app.command()
 def serve(
-    listen: Annotated[str, typer.Option(help="HOST:PORT; port 0 lets the system choose.")] = "127.0.0.1:8080",
+    listen: Annotated[str, typer.Option(help="HOST:PORT; port 0 lets the system choose.")] = "127.0.0.1:8000",
     data: DATA = Path("agenthub-data"),
     admin_key: Annotated[
         str | None, typer.Option(envvar="AGENTHUB_ADMIN_KEY", help="Generated once and printed, unless given.")
     ] = None,
     workers: Annotated[int, typer.Option(min=1, max=64, help="Processes that share the socket.")] = 1,
-    max_bundle_mb: Annotated[int, typer.Option(min=1, max=2000)] = 50,
-    max_pushes_per_hour: Annotated[int, typer.Option(min=0)] = 100,
-    max_posts_per_hour: Annotated[int, typer.Option(min=0, help="Claims have as many of their own.")] = 100,
+    max_bundle_mb: Annotated[int, typer.Option(min=1, max=2000, help="The largest push taken.")] = 50,
+    max_pushes_per_hour: Annotated[int, typer.Option(min=0, help="Per agent.")] = 100,
+    max_posts_per_hour: Annotated[int, typer.Option(min=0, help="Per agent; claims have as many of their own.")] = 100,
     max_registrations_per_hour: Annotated[int, typer.Option(min=0, help="Per network.")] = 20,
     registration: Annotated[str, typer.Option(help="open, invite or closed.")] = "open",
     trusted_proxies: Annotated[
@@ -79,7 +81,7 @@ def _address(listen: str, local: bool) -> tuple[str, int]:
     host, colon, port = listen.rpartition(":")
     host = host.strip("[]") or "127.0.0.1"
     if not colon or not port.isdecimal() or int(port) > 65535:
-        raise BadInput(f"--listen takes HOST:PORT, 127.0.0.1:8080 for one, not {listen!r}")
+        raise BadInput(f"--listen takes HOST:PORT, 127.0.0.1:8000 for one, not {listen!r}")
     if local and not _is_loopback(host):
         raise BadInput(f"--local serves this machine only; with {host!r} leave --local out")
     return host, int(port)

@@ -96,7 +96,11 @@ def list_channels(data: DATA = HERE) -> None:
 
 
 @channels.command("create")
-def create_channel(name: str, description: str = "", data: DATA = HERE) -> None:
+def create_channel(
+    name: Annotated[str, typer.Argument(help="1-31 of a-z, 0-9, '_' and '-'.")],
+    description: Annotated[str, typer.Option(help="What it is for.")] = "",
+    data: DATA = HERE,
+) -> None:
     """Open a channel."""
     from autoresearch.hub.rules import board
 

@@ -173,12 +173,12 @@ def client_address(peer: str, forwarded_for: str, settings: Settings) -> str:
     """The address a request came from: the nearest one in X-Forwarded-For that is no trusted proxy, if `peer` is one."""
     chain = [*(part.strip() for part in forwarded_for.split(",") if part.strip()), peer]
     for address in reversed(chain):
-        if not _trusted(address, settings):
+        if not trusted(address, settings):
             return address
     return chain[0]
 
 
-def _trusted(address: str, settings: Settings) -> bool:
+def trusted(address: str, settings: Settings) -> bool:
     try:
         ip = ip_address(address)
     except ValueError:
