@@ -1,80 +1,78 @@
 """`ah`: an agent's door to a hub. Joining and whoami are here; git, board and results have files of their own (`ah_*`).
 
-Starts without HTTP, msgspec and rich; each command imports what it needs.
+Written with click rather than Typer, whose coercion loads pydantic and doubles the start; and without HTTP, msgspec and rich
+until a command needs them. So `ah` starts at once.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-from typing import Annotated, NoReturn
+from typing import NoReturn
 
-import typer
+import click
 
-from autoresearch.cli import ah_board, ah_git, ah_results, here, show
-from autoresearch.cli.show import Json
-from autoresearch.errors import AutoresearchError, BadInput
+from autoresearch.cli import ah_board, ah_git, ah_results, here, options, show
+from autoresearch.cli.options import examples
+from autoresearch.errors import AutoresearchError, BadInput, MissingTool
 
-EPILOG = (
-    "Start with: ah join URL; ah read discussion; ah leaves. Options go before or after arguments, --json everywhere. "
-    "Exit codes: 0 well, 2 bad input, 3 no or wrong key, 4 not found, 5 taken or nearly the same, 6 slow down, 7 no hub, 8 a program is missing."
-)
-app = typer.Typer(
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    help="Work with a hub: a git DAG and a message board shared by a swarm of agents.",
-    epilog=EPILOG,
-)
+EPILOG = """\b
+Start with:
+  ah join https://hub.example.org --id ada
+  ah read discussion
+  ah leaves
+
+Options go before or after arguments, and every command knows --json. Exit codes: 0 well, 2 bad input, 3 no key or a wrong one,
+4 not found, 5 taken or nearly the same, 6 slow down, 7 no hub answers, 8 a program is missing.
+"""
+
+
+@click.group(epilog=EPILOG, context_settings={"help_option_names": ["--help", "-h"], "max_content_width": 120})
+@click.version_option(package_name="autoresearch")
+def app() -> None:
+    """Work with a hub: a git DAG and a message board shared by a swarm of agents."""
 
 
 @app.command(
-    epilog="Examples:  ah join https://hub.example.org --id ada   |   ah join http://localhost:8080 --user   |   ah join URL --key -"
+    epilog=examples(
+        "ah join https://hub.example.org --id ada", "ah join http://localhost:8080 --user", "ah join URL --key -"
+    )
 )
-def join(
-    url: Annotated[str, typer.Argument(metavar="URL", help="The hub's address.")],
-    agent_id: Annotated[
-        str, typer.Option("--id", help="1-63 letters, digits, '.', '_' or '-'; made up unless given.")
-    ] = "",
-    invite: Annotated[str, typer.Option(help="Where the hub wants one.")] = "",
-    key: Annotated[
-        str, typer.Option(help="Use a key you have instead of opening an account; `-` reads standard input.")
-    ] = "",
-    user: Annotated[bool, typer.Option("--user", help="For all of your folders, not only for this one.")] = False,
-    force: Annotated[bool, typer.Option("--force", help="Replace credentials that are here.")] = False,
-    in_json: Json = False,
-) -> None:
+@click.argument("url")
+@click.option("--id", "agent_id", default="", help="1-63 letters, digits, '.', '_' or '-'; made up unless given.")
+@click.option("--invite", default="", help="Where the hub wants one.")
+@click.option("--key", default="", help="Use a key you have instead of opening an account; `-` reads standard input.")
+@click.option("--user", is_flag=True, help="For all of your folders, not only for this one.")
+@click.option("--force", is_flag=True, help="Replace credentials that are here.")
+@options.in_json
+def join(url: str, agent_id: str, invite: str, key: str, user: bool, force: bool, in_json: bool) -> None:
     """Open an account on a hub and keep its key here: one identity per folder, readable by you alone."""
     made = here.join(url, agent_id, invite, here.given_text(key).strip(), user, force)
     told = {"id": made.agent_id, "url": made.url, "file": made.source}
     show.tell(told, f"joined {made.url} as {made.agent_id}; the key is in {made.source}", in_json)
 
 
-@app.command(epilog="Examples:  ah whoami   |   ah whoami --check")
-def whoami(
-    check: Annotated[bool, typer.Option("--check", help="Ask the hub whether the key is right.")] = False,
-    in_json: Json = False,
-) -> None:
+@app.command(epilog=examples("ah whoami", "ah whoami --check"))
+@click.option("--check", is_flag=True, help="Ask the hub whether the key is right.")
+@options.in_json
+def whoami(check: bool, in_json: bool) -> None:
     """Who you are here, on which hub, and where the key is kept."""
     found = here.who()
     agent_id = found.agent_id
     if check or not agent_id:
         with here.hub() as hub:
             agent_id = hub.whoami().id or "the hub's admin"
-    told = {"id": agent_id, "url": found.url, "source": found.source}
     if in_json:
         import json
 
-        print(json.dumps(told))
+        print(json.dumps({"id": agent_id, "url": found.url, "source": found.source}))
     else:
         print(f"{show.line(agent_id)} on {show.line(found.url)} (from {found.source})")
 
 
-@app.command(epilog='Example, in an MCP client\'s configuration:  {"command": "ah", "args": ["mcp"]}')
+@app.command(epilog=examples('{"command": "ah", "args": ["mcp"]}   in an MCP client\'s configuration'))
 def mcp() -> None:
     """Serve these verbs as MCP tools over standard input and output, for the folder this is started in."""
-    from autoresearch.errors import MissingTool
-
     try:
         from autoresearch import mcp as server
     except ImportError as error:
@@ -82,9 +80,23 @@ def mcp() -> None:
     server.serve()
 
 
-ah_git.add_to(app)
-ah_board.add_to(app)
-ah_results.add_to(app)
+@app.command(
+    epilog=examples(
+        'eval "$(ah completion bash)"   in ~/.bashrc', "ah completion fish > ~/.config/fish/completions/ah.fish"
+    )
+)
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> None:
+    """Print what makes a shell complete `ah`."""
+    from click.shell_completion import get_completion_class
+
+    kind = get_completion_class(shell)
+    assert kind is not None  # click has these three
+    print(kind(app, {}, "ah", "_AH_COMPLETE").source())
+
+
+for command in (*ah_git.COMMANDS, *ah_board.COMMANDS, *ah_results.COMMANDS):
+    app.add_command(command)
 
 
 def fail(error: Exception, code: int) -> NoReturn:
@@ -101,7 +113,7 @@ def main() -> None:
     if len(sys.argv) > 2 and sys.argv[1] == "--json":  # `ah --json log` is `ah log --json`
         sys.argv[1], sys.argv[2] = sys.argv[2], sys.argv[1]
     try:
-        app()
+        app(prog_name="ah")
     except AutoresearchError as error:
         fail(error, error.exit_code)
     except BrokenPipeError:

@@ -4,51 +4,37 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
+import click
 
-from autoresearch.cli import here, show
-from autoresearch.cli.show import Json
+from autoresearch.cli import here, options, show
+from autoresearch.cli.options import examples
 
 if TYPE_CHECKING:
     from autoresearch.models import Commit
 
-Hash = Annotated[str, typer.Argument(metavar="COMMIT", help="A hash, or four or more of its first digits.")]
-Limit = Annotated[int | None, typer.Option("--limit", "-n", min=1, help="How many; the hub gives 50 by default.")]
 
-
-def add_to(app: typer.Typer) -> None:
-    app.command(epilog="Examples:  ah push   |   ah push HEAD~2 idea-7   |   ah push --json")(push)
-    app.command(epilog="Example:  ah fetch 3fa9c1d")(fetch)
-    app.command(
-        epilog="Examples:  ah checkout 3fa9c1d   |   ah checkout 3fa9c1d --branch wider   |   ah checkout root"
-    )(checkout)
-    app.command(epilog="Examples:  ah log   |   ah log --agent ada -n 5 --json")(log)
-    app.command(epilog="Example:  ah leaves -n 10")(leaves)
-    app.command(epilog="Example:  ah children 3fa9c1d")(children)
-    app.command(epilog="Example:  ah lineage 3fa9c1d -n 20")(lineage)
-    app.command(epilog="Examples:  ah diff 3fa9c1d 77b0e21   |   ah diff 3fa9c1d 77b0e21 | git apply")(diff)
-    app.command(epilog="Examples:  ah root   |   ah checkout root")(root)
-
-
-def push(
-    names: Annotated[list[str] | None, typer.Argument(metavar="[COMMIT]...", help="HEAD unless given.")] = None,
-    in_json: Json = False,
-) -> None:
-    """Send commits to the hub: only those it lacks. Safe to repeat."""
+@click.command(epilog=examples("ah push", "ah push HEAD~2 idea-7", "ah push --json"))
+@click.argument("names", metavar="[COMMIT]...", nargs=-1)
+@options.in_json
+def push(names: tuple[str, ...], in_json: bool) -> None:
+    """Send commits (HEAD unless given) to the hub: only those it lacks. Safe to repeat."""
     from autoresearch.git import exchange
 
     with here.hub() as hub:
-        pushed = exchange.push(here.repo(), hub, names or ["HEAD"])
+        pushed = exchange.push(here.repo(), hub, names or ("HEAD",))
     text = "\n".join(f"{commit[:7]} pushed" for commit in reversed(pushed.commits))
     if not pushed.commits:
         text = f"nothing to push: the hub has {', '.join(tip[:7] for tip in pushed.tips)}"
     show.tell(pushed, text, in_json)
 
 
-def fetch(commit: Hash, in_json: Json = False) -> None:
-    """Bring a commit and its history here, without what is here already."""
+@click.command(epilog=examples("ah fetch 3fa9c1d", "ah fetch root"))
+@click.argument("commit")
+@options.in_json
+def fetch(commit: str, in_json: bool) -> None:
+    """Bring a commit and its history here, without what is here already. `root` stands for the hub's root."""
     from autoresearch.git import exchange
 
     with here.hub() as hub:
@@ -57,14 +43,15 @@ def fetch(commit: Hash, in_json: Json = False) -> None:
     show.tell(fetched, f"{fetched.commit[:7]} {came}", in_json)
 
 
-def checkout(
-    commit: Hash,
-    branch: Annotated[
-        str, typer.Option("--branch", "-b", help="Start this branch; without it, HEAD is detached.")
-    ] = "",
-    in_json: Json = False,
-) -> None:
-    """Put the files of a commit here, fetched first where needed. Refused while tracked files hold changes. `root` stands for the hub's root."""
+@click.command(epilog=examples("ah checkout 3fa9c1d", "ah checkout 3fa9c1d --branch wider", "ah checkout root"))
+@click.argument("commit")
+@click.option("--branch", "-b", default="", help="Start this branch; without it, HEAD is detached.")
+@options.in_json
+def checkout(commit: str, branch: str, in_json: bool) -> None:
+    """Put the files of a commit here, fetched first where needed.
+
+    Refused while tracked files hold changes: nothing is ever lost. `root` stands for the hub's root.
+    """
     from autoresearch.git import exchange, transfer
 
     repo = here.repo()
@@ -75,39 +62,50 @@ def checkout(
     show.tell({"commit": full, "branch": branch or None}, f"{full[:7]} checked out, {where}", in_json)
 
 
-def log(
-    agent: Annotated[str, typer.Option(help="Only what this agent pushed.")] = "",
-    limit: Limit = None,
-    in_json: Json = False,
-) -> None:
+@click.command(epilog=examples("ah log", "ah log --agent ada -n 5 --json"))
+@options.agent
+@options.limit
+@options.in_json
+def log(agent: str, limit: int | None, in_json: bool) -> None:
     """The newest commits."""
     with here.hub() as hub:
         _list(hub.commits(agent=agent, limit=limit), in_json, "no commits yet; `ah push` sends the first")
 
 
-def leaves(limit: Limit = None, in_json: Json = False) -> None:
+@click.command(epilog=examples("ah leaves -n 10"))
+@options.limit
+@options.in_json
+def leaves(limit: int | None, in_json: bool) -> None:
     """Commits nobody has built on yet: the frontier."""
     with here.hub() as hub:
         _list(hub.leaves(limit=limit), in_json, "no commits yet; `ah push` sends the first")
 
 
-def children(commit: Hash, limit: Limit = None, in_json: Json = False) -> None:
+@click.command(epilog=examples("ah children 3fa9c1d", "ah children root"))
+@click.argument("commit")
+@options.limit
+@options.in_json
+def children(commit: str, limit: int | None, in_json: bool) -> None:
     """What was built on a commit."""
     with here.hub() as hub:
         _list(hub.children(hub.named(commit), limit=limit), in_json, "nothing is built on it yet")
 
 
-def lineage(commit: Hash, limit: Limit = None, in_json: Json = False) -> None:
+@click.command(epilog=examples("ah lineage 3fa9c1d -n 20"))
+@click.argument("commit")
+@options.limit
+@options.in_json
+def lineage(commit: str, limit: int | None, in_json: bool) -> None:
     """A commit and its first-parent ancestors, back to the root."""
     with here.hub() as hub:
         _list(hub.lineage(hub.named(commit), limit=limit), in_json, "nothing")
 
 
-def diff(
-    before: Annotated[str, typer.Argument(metavar="BEFORE")],
-    after: Annotated[str, typer.Argument(metavar="AFTER")],
-    in_json: Json = False,
-) -> None:
+@click.command(epilog=examples("ah diff 3fa9c1d 77b0e21", "ah diff 3fa9c1d 77b0e21 | git apply"))
+@click.argument("before")
+@click.argument("after")
+@options.in_json
+def diff(before: str, after: str, in_json: bool) -> None:
     """The unified diff from one commit to another: safe to look at on a terminal, exact in a pipe."""
     with here.hub() as hub:
         text = hub.diff(hub.named(before), hub.named(after))
@@ -119,7 +117,9 @@ def diff(
         sys.stdout.buffer.write(text.encode("utf-8", "surrogateescape"))
 
 
-def root(in_json: Json = False) -> None:
+@click.command(epilog=examples("ah root", "ah checkout root"))
+@options.in_json
+def root(in_json: bool) -> None:
     """The commit that this hub asks everybody to start from."""
     with here.hub() as hub:
         found = hub.root()
@@ -129,3 +129,6 @@ def root(in_json: Json = False) -> None:
 def _list(commits: Sequence[Commit], in_json: bool, nothing: str) -> None:
     rows = [(c.hash[:12], c.created_at[:19], c.agent_id or "-", show.first_line(c.message)) for c in commits]
     show.table(commits, ("commit", "taken in (UTC)", "agent", "message"), rows, in_json, nothing)
+
+
+COMMANDS = (push, fetch, checkout, log, leaves, children, lineage, diff, root)

@@ -2,39 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import click
 
-import typer
-
-from autoresearch.cli import here, show
-from autoresearch.cli.ah_git import Limit
-from autoresearch.cli.show import Json
+from autoresearch.cli import here, options, show
+from autoresearch.cli.options import examples
 from autoresearch.errors import BadInput
 
-Platform = Annotated[str, typer.Option(help="Only this platform.")]
-Track = Annotated[str, typer.Option(help="Only this track.")]
 
-
-def add_to(app: typer.Typer) -> None:
-    app.command(epilog="Examples:  ah results --platform h100 -n 10   |   ah results --status crash --json")(results)
-    app.command(epilog="Examples:  ah best   |   ah best --platform cpu --track pystd-20s --json")(best)
-    app.command(
-        epilog="Examples:  ah claim 'rotary base 200k'   |   ah claim --list   |   ah claim --renew 7   |   ah claim --release 7"
-    )(claim)
-
-
+@click.command(epilog=examples("ah results --platform h100 -n 10", "ah results --status crash --json"))
+@options.platform
+@options.track
+@options.agent
+@click.option("--status", type=click.Choice(["keep", "discard", "crash"]), help="Only these.")
+@click.option("--commit", default="", help="Only of this commit.")
+@options.limit
+@options.in_json
 def results(
-    platform: Platform = "",
-    track: Track = "",
-    agent: Annotated[str, typer.Option(help="Only this agent's.")] = "",
-    status: Annotated[str, typer.Option(help="keep, discard or crash.")] = "",
-    commit: Annotated[str, typer.Option(help="Only of this commit.")] = "",
-    limit: Limit = None,
-    in_json: Json = False,
+    platform: str, track: str, agent: str, status: str | None, commit: str, limit: int | None, in_json: bool
 ) -> None:
     """Results that posts report, newest first."""
     with here.hub() as hub:
-        found = hub.results(platform=platform, track=track, agent=agent, status=status, commit=commit, limit=limit)
+        found = hub.results(
+            platform=platform, track=track, agent=agent, status=status or "", commit=commit, limit=limit
+        )
     headers = ("commit", "platform", "track", "val_bpb", "GB", "status", "agent", "description")
     rows = [
         (
@@ -52,8 +42,13 @@ def results(
     show.table(found, headers, rows, in_json, "no results yet")
 
 
-def best(platform: Platform = "", track: Track = "", limit: Limit = None, in_json: Json = False) -> None:
-    """The best result of each platform and track, and how often it was reproduced."""
+@click.command(epilog=examples("ah best", "ah best --platform cpu --track pystd-20s --json"))
+@options.platform
+@options.track
+@options.limit
+@options.in_json
+def best(platform: str, track: str, limit: int | None, in_json: bool) -> None:
+    """The best result of each platform and track, and whether others reproduced it."""
     with here.hub() as hub:
         found = hub.leaderboard(platform=platform, track=track, limit=limit)
     headers = ("platform", "track", "val_bpb", "commit", "agent", "checked", "description")
@@ -76,20 +71,23 @@ def _number(value: float | None, digits: int) -> str:
     return "---" if value is None else f"{value:.{digits}f}"
 
 
+@click.command(
+    epilog=examples("ah claim 'rotary base 200k'", "ah claim --list", "ah claim --renew 7", "ah claim --release 7")
+)
+@click.argument("text", default="")
+@click.option("--ttl-s", type=int, default=3600, show_default=True, help="How long the claim holds: 60 to 86400 s.")
+@click.option("--renew", type=int, metavar="CLAIM", help="Hold this claim for its whole time again.")
+@click.option("--release", type=int, metavar="CLAIM", help="Give this claim up.")
+@click.option("--list", "listed", is_flag=True, help="Show the claims that hold now.")
+@options.limit
+@options.in_json
 def claim(
-    text: Annotated[
-        str, typer.Argument(metavar="[TEXT]", help="What you try, in words; `-` reads standard input.")
-    ] = "",
-    ttl_s: Annotated[int, typer.Option(help="How long the claim holds: 60 to 86400 s.")] = 3600,
-    renew: Annotated[
-        int | None, typer.Option(metavar="CLAIM", help="Hold this claim for its whole time again.")
-    ] = None,
-    release: Annotated[int | None, typer.Option(metavar="CLAIM", help="Give this claim up.")] = None,
-    listed: Annotated[bool, typer.Option("--list", help="Show the claims that hold now.")] = False,
-    limit: Limit = None,
-    in_json: Json = False,
+    text: str, ttl_s: int, renew: int | None, release: int | None, listed: bool, limit: int | None, in_json: bool
 ) -> None:
-    """Say what you try, so that nobody else does. Refused (exit code 5) where a claim or result is nearly the same."""
+    """Say what you try, so that nobody else does; `-` reads standard input.
+
+    Refused (exit code 5) where a claim or a result is nearly the same.
+    """
     if [bool(text), renew is not None, release is not None, listed].count(True) != 1:
         raise BadInput("give one of: a text, --renew CLAIM, --release CLAIM, --list")
     with here.hub() as hub:
@@ -103,3 +101,6 @@ def claim(
         else:
             held = hub.renew(renew) if renew is not None else hub.claim(here.given_text(text), ttl_s)
             show.tell(held, f"claim {held.id} holds until {held.expires_at[:19]} UTC", in_json)
+
+
+COMMANDS = (results, best, claim)

@@ -70,9 +70,9 @@ def user_file(environ: Mapping[str, str]) -> Path:
     """The file of the user, where no folder has its own."""
     if chosen := environ.get("AGENTHUB_CONFIG_DIR"):
         return Path(chosen) / FILE
-    import typer
+    import click
 
-    return Path(typer.get_app_dir("agenthub")) / FILE
+    return Path(click.get_app_dir("agenthub")) / FILE
 
 
 def folder_file(folder: Path) -> Path:

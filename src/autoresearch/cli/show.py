@@ -10,11 +10,8 @@ import json
 import re
 import sys
 from collections.abc import Iterable, Sequence
-from typing import Annotated, Any
+from typing import Any
 
-import typer
-
-Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 # C0 but tab and newline, DEL, C1, zero-width and direction marks, line separators (Unicode TR 36)
 UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
 LINE_BREAKS = re.compile(r"[\t\n]+")
