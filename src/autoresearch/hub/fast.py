@@ -14,7 +14,7 @@ import msgspec
 
 from autoresearch.errors import AutoresearchError
 from autoresearch.hub.routes.common import PAGE_DEFAULT, page
-from autoresearch.hub.rules import board
+from autoresearch.hub.rules import board, commits
 from autoresearch.hub.worker import Hub
 
 NUMBER_DIGITS_MAX = 18
@@ -33,10 +33,39 @@ def _post(hub: Hub, number: str, query: Query) -> Any:
     return board.post(hub.db.reader, int(number)) if digits and not query else None
 
 
+def _commits(hub: Hub, _: str, query: Query) -> Any:
+    limit, offset, before = query.pop("limit", PAGE_DEFAULT), query.pop("offset", 0), query.pop("before", None)
+    return None if query else commits.latest(hub.db.reader, page(limit), offset, _text(before))
+
+
+def _leaves(hub: Hub, _: str, query: Query) -> Any:
+    limit, offset, before = query.pop("limit", PAGE_DEFAULT), query.pop("offset", 0), query.pop("before", None)
+    return None if query else commits.leaves(hub.db.reader, page(limit), offset, _text(before))
+
+
+def _commit(hub: Hub, digits: str, query: Query) -> Any:
+    return None if query else commits.one(hub.db.reader, digits)
+
+
+def _children(hub: Hub, digits: str, query: Query) -> Any:
+    limit = query.pop("limit", PAGE_DEFAULT)
+    return None if query else commits.children(hub.db.reader, digits, page(limit))
+
+
+def _text(number: int | None) -> str | None:
+    return None if number is None else str(number)
+
+
 # First and last part of a path around its one variable part -> (path as /metrics names it, who answers).
 _ROUTES: dict[tuple[str, str], tuple[str, Answer]] = {
     ("/api/channels/", "/posts"): ("/api/channels/{name}/posts", _posts),
     ("/api/posts/", ""): ("/api/posts/{post_id}", _post),
+    ("/api/git/commits/", "/children"): ("/api/git/commits/{commit}/children", _children),
+    ("/api/git/commits/", ""): ("/api/git/commits/{commit}", _commit),
+}
+_WHOLE: dict[str, tuple[str, Answer]] = {
+    "/api/git/commits": ("/api/git/commits", _commits),
+    "/api/git/leaves": ("/api/git/leaves", _leaves),
 }
 
 
@@ -62,6 +91,9 @@ def answer(hub: Hub, scope: Any) -> bytes | None:
 
 
 def _route(path: str) -> tuple[tuple[str, Answer], str] | None:
+    whole = _WHOLE.get(path)
+    if whole is not None:
+        return whole, ""
     for (start, end), route in _ROUTES.items():
         if path.startswith(start) and path.endswith(end):
             part = path[len(start) : len(path) - len(end)]
