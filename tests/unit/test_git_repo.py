@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -148,3 +149,10 @@ def test_excluding_twice_writes_once(repo: Repo) -> None:
 
     assert (repo.common_dir() / "info" / "exclude").read_text().split() == ["x", "y", "z"]
     assert repo.changes() == []
+
+
+def test_ctrl_c_does_not_reach_git(repo: Repo) -> None:
+    """git runs in a session of its own: a Ctrl-C in our terminal cannot end it in the middle of a write."""
+    session = int(repo.git("-c", "alias.session=!ps -o sid= -p $$", "session"))
+
+    assert session != os.getsid(0)

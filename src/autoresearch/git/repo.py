@@ -111,6 +111,7 @@ class Repo:
                 capture_output=True,
                 timeout=TIMEOUT_S,
                 check=False,
+                start_new_session=True,  # a Ctrl-C is for us: git finishes what it writes
             )
         except FileNotFoundError as error:
             if not self.path.is_dir():

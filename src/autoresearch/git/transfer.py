@@ -131,6 +131,7 @@ def _index(repo: Repo, file: Path, start: int) -> None:
             capture_output=True,
             timeout=TIMEOUT_S,
             check=False,
+            start_new_session=True,
         )
     if done.returncode != 0:
         words = done.stderr.decode("utf-8", "replace").strip().splitlines() or ["no reason given"]
