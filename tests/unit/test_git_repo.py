@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -153,6 +154,6 @@ def test_excluding_twice_writes_once(repo: Repo) -> None:
 
 def test_ctrl_c_does_not_reach_git(repo: Repo) -> None:
     """git runs in a session of its own: a Ctrl-C in our terminal cannot end it in the middle of a write."""
-    session = int(repo.git("-c", "alias.session=!ps -o sid= -p $$", "session"))
+    session = int(repo.git("-c", f"alias.session=!{sys.executable} -c 'import os; print(os.getsid(0))'", "session"))
 
     assert session != os.getsid(0)
