@@ -2,17 +2,98 @@
 
 from __future__ import annotations
 
+import os
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
 from autoresearch.errors import BadInput, MissingTool
-from autoresearch.researcher.sandbox.job import Level, Sandbox
+from autoresearch.researcher.sandbox import bubblewrap, container, landlock
+from autoresearch.researcher.sandbox.job import Job, Level, Limits, Sandbox
 from autoresearch.researcher.sandbox.plain import Plain
 
+NAMES = ("auto", "bwrap", "landlock", "container", "none")
+PROBE_TIMEOUT_S = 30.0
+ADVICE = (
+    "install bubblewrap (Debian, Ubuntu: sudo apt install bubblewrap; Fedora: sudo dnf install bubblewrap), or, for code you trust, "
+    "ask for no sandbox with --sandbox none"
+)
+UBUNTU = "; if this is Ubuntu 24.04 or later, docs/sandbox.md tells how to let bwrap make user namespaces"
 
-def choose(name: str = "auto") -> Sandbox:
-    """A sandbox by name. MissingTool where it does not work here; BadInput for a name that is none."""
-    if name in ("none", "auto"):
+
+def choose(name: str = "auto", image: str = "") -> Sandbox:
+    """A sandbox that works here, by name; auto is bwrap, else landlock. `image` is the container's.
+
+    MissingTool where it does not work, with what to do; BadInput for a name that is none.
+    """
+    if name not in NAMES:
+        raise BadInput(f"there is no sandbox {name!r}; there are {', '.join(NAMES)}")
+    if name == "none":
         return Plain()
-    raise MissingTool(f"no sandbox {name!r} yet")
+    tried = []
+    for level in ("bwrap", "landlock") if name == "auto" else (name,):
+        sandbox, trouble = MAKERS[level](image)
+        if sandbox is not None and not trouble:
+            return sandbox
+        tried.append(f"{level}: {trouble}")
+    raise MissingTool(f"no sandbox works here ({'; '.join(tried)}); {ADVICE}")
 
 
 def probe() -> list[Level]:
-    return [Level("none", True, "no isolation: only for code you trust")]
+    """Every level as it stands on this machine, the best first; each has really run /bin/true where it says that it works."""
+    levels = []
+    for name, make in MAKERS.items():
+        trouble = make("")[1]
+        levels.append(Level(name, not trouble, trouble or GUARANTEES[name]))
+    return [*levels, Level("none", os.name == "posix", GUARANTEES["none"])]
+
+
+GUARANTEES = {
+    "bwrap": "own mounts, processes, network and users, and a filter of system calls",
+    "landlock": "files and processes kept apart by Landlock, network and kernel by a filter of system calls; no shared memory",
+    "container": "a container without network",
+    "none": "limits and clean ending only: for code you trust",
+}
+
+
+def make_bubblewrap(_: str) -> tuple[Sandbox | None, str]:
+    if not sys.platform.startswith("linux"):
+        return None, "bubblewrap needs Linux"
+    found = bubblewrap.find()
+    if found is None:
+        return None, "bwrap is not installed"
+    trouble = trial(found)
+    return found, trouble + (UBUNTU if trouble else "")
+
+
+def make_landlock(_: str) -> tuple[Sandbox | None, str]:
+    reason = landlock.unsupported()
+    if reason:
+        return None, reason
+    found = landlock.LandlockSandbox(landlock.kernel_abi())
+    return found, trial(found)
+
+
+def make_container(image: str) -> tuple[Sandbox | None, str]:
+    found = container.find(image)
+    if found is None:
+        return None, "neither podman nor docker answers here"
+    return found, trial(found)
+
+
+MAKERS: dict[str, Callable[[str], tuple[Sandbox | None, str]]] = {
+    "bwrap": make_bubblewrap,
+    "landlock": make_landlock,
+    "container": make_container,
+}
+
+
+def trial(sandbox: Sandbox) -> str:
+    """Run /bin/true in it: "" where that works, else why not."""
+    with tempfile.TemporaryDirectory(prefix="autoresearch-probe-") as folder:
+        place = Path(folder)
+        job = Job(("/bin/true",), place, {"PATH": "/usr/bin:/bin"}, Limits(PROBE_TIMEOUT_S), place / "log")
+        finished = sandbox.run(job)
+        said = (place / "log").read_text("utf-8", "replace").strip().splitlines() if finished.reason else []
+    return ": ".join(filter(None, [finished.reason, *said[:1]]))

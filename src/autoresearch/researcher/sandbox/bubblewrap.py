@@ -1,0 +1,141 @@
+"""The best level: bubblewrap gives a job its own mounts, processes, network, users and names, then a seccomp filter closes the rest.
+
+The job sees system programs, the running Python and what it names, read-only; its own folders, writable; nothing else exists. No setuid
+program of ours, no daemon. bwrap(1) describes the flags; which of them this version knows is read from its help.
+"""
+
+from __future__ import annotations
+
+import platform
+import re
+import shutil
+import subprocess
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from autoresearch.researcher.sandbox import reach, seccomp
+from autoresearch.researcher.sandbox.job import GB, MB, Confinement, Finished, Job
+from autoresearch.researcher.sandbox.supervise import Ending, reason, supervise
+
+NOBODY = "65534"
+SHM_BYTES, TMP_BYTES = (
+    GB,
+    256 * MB,
+)  # memory that no process shows: so it is bounded; a run's real scratch is its own folder
+SIGNAL_EXIT = range(129, 193)  # bwrap ends with 128 + n where a signal n ended its program
+READABLE, WRITABLE = "--ro-bind", "--bind"
+
+
+@dataclass(frozen=True)
+class Bubblewrap:
+    """`flags` are those this bwrap knows."""
+
+    program: str
+    flags: frozenset[str] = field(repr=False)
+    name: str = "bwrap"
+
+    def run(self, job: Job, stop: threading.Event | None = None) -> Finished:
+        finished = supervise(job, confine(job, self.program, self.flags), stop)
+        return translate(finished, job)
+
+
+def find() -> Bubblewrap | None:
+    """The bwrap on PATH with the flags it knows, or None."""
+    program = shutil.which("bwrap")
+    if program is None:
+        return None
+    usage = subprocess.run([program, "--help"], capture_output=True, text=True, timeout=30, check=False)
+    return Bubblewrap(program, frozenset(re.findall(r"--[a-z0-9-]+", usage.stdout + usage.stderr)))
+
+
+def confine(job: Job, program: str, flags: frozenset[str]) -> Confinement:
+    known = seccomp.supported(platform.machine())
+    filtering = seccomp.compile_filter(seccomp.inside_namespaces(), platform.machine()) if known else b""
+    seccomp_words = ["--seccomp", "{seccomp_fd}"] if known else []
+    argv = (program, *isolation(flags), *view(job, flags), *seccomp_words, "--chdir", str(job.cwd), "--", *job.argv)
+    return Confinement(argv, "/", seccomp_fd=filtering)
+
+
+def isolation(flags: frozenset[str]) -> list[str]:
+    """Own everything, no privilege, dies with the warden. The environment is the one bwrap is started with: exactly the job's."""
+    words = ["--unshare-all", "--unshare-user", "--uid", NOBODY, "--gid", NOBODY, "--hostname", "sandbox"]
+    words += ["--die-with-parent", "--new-session", "--cap-drop", "ALL"]
+    return [*words, *(["--disable-userns"] if "--disable-userns" in flags else [])]
+
+
+def view(job: Job, flags: frozenset[str]) -> list[str]:
+    """The file system as the job finds it."""
+    words = [
+        "--proc",
+        "/proc",
+        "--dev",
+        "/dev",
+        *memory_folder("/dev/shm", SHM_BYTES, flags),
+        *memory_folder("/tmp", TMP_BYTES, flags),
+    ]
+    for path in reach.system():
+        words += ["--symlink", str(path.readlink()), str(path)] if path.is_symlink() else mount(READABLE, path)
+    for path in reach.devices():
+        words += ["--dev-bind-try", str(path), str(path)]
+    for path in reach.sysfs():
+        words += mount(READABLE, path)
+    for path, how in sorted(
+        mounts(job).items(), key=lambda item: len(item[0].parts)
+    ):  # a folder before what lies in it
+        words += mount(how, path)
+    for path in hidden(job):
+        words += (
+            ["--tmpfs", str(path), "--remount-ro", str(path)]
+            if path.is_dir()
+            else ["--ro-bind", "/dev/null", str(path)]
+        )
+    # /proc too: where root starts it, the settings in /proc/sys ask for root's number, not for privileges, and bwrap leaves them open
+    return [*words, "--remount-ro", "/proc", "--remount-ro", "/dev", "--remount-ro", "/"]
+
+
+def memory_folder(path: str, size_bytes: int, flags: frozenset[str]) -> list[str]:
+    bounded = ["--size", str(size_bytes)] if "--size" in flags else []
+    return [*bounded, "--tmpfs", path]
+
+
+def mount(how: str, path: Path) -> list[str]:
+    return [how, str(path), str(path)]
+
+
+def mounts(job: Job) -> dict[Path, str]:
+    """The job's own paths, by the name it knows them under and by the one links lead to."""
+    asked = dict.fromkeys((job.cwd, *job.readable), READABLE) | dict.fromkeys(job.writable, WRITABLE)
+    named = {path.absolute(): how for path, how in asked.items() if path.exists()}
+    real = {path.resolve(): how for path, how in named.items()}
+    return {**real, **{path: how for path, how in named.items() if path == path.resolve() or not inside_link(path)}}
+
+
+def inside_link(path: Path) -> bool:
+    """Whether a parent of the path is a link: then the real path is enough, and the other could not be made."""
+    return any(parent.is_symlink() for parent in path.parents)
+
+
+def hidden(job: Job) -> Iterator[Path]:
+    """What has to be covered: hidden paths that would be seen otherwise."""
+    seen = [*reach.system(), *mounts(job)]
+    for path in {p.resolve() for p in job.hidden}:
+        if path.exists() and reach.beneath(path, seen):
+            yield path
+
+
+def translate(finished: Finished, job: Job) -> Finished:
+    """bwrap's exit codes as the job's: a signal's number, or that the sandbox itself could not be made."""
+    code = finished.exit_code
+    if code is not None and code in SIGNAL_EXIT and finished.reason.startswith("ended with"):
+        return Finished(128 - code, False, finished.seconds, reason(Ending(signal=code - 128), job))
+    if code == 1 and (trouble := setup_failure(job.log)):
+        return Finished(None, False, finished.seconds, f"the sandbox could not be made: {trouble}")
+    return finished
+
+
+def setup_failure(log: Path) -> str:
+    """bwrap's own complaint where the log is nothing else."""
+    lines = log.read_bytes()[:500].decode("utf-8", "replace").splitlines() if log.is_file() else []
+    return lines[0] if len(lines) == 1 and lines[0].startswith("bwrap: ") else ""

@@ -1,0 +1,74 @@
+"""The level of people who have docker or podman set up: each job in a container without network, with the running Python mounted in.
+
+The image only has to bring a C library that suits that Python. Containers are children of a daemon, so they are ended by name, and
+`timeout` inside ends one whose runner was killed. NVIDIA cards are passed with `--gpus all` (docker) or CDI (podman).
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import subprocess
+import threading
+from dataclasses import dataclass
+
+from autoresearch.researcher.sandbox import reach
+from autoresearch.researcher.sandbox.bubblewrap import READABLE, mounts
+from autoresearch.researcher.sandbox.job import GB, Confinement, Finished, Job
+from autoresearch.researcher.sandbox.supervise import supervise
+
+DEFAULT_IMAGE = "debian:stable-slim"
+GRACE_S = 10  # the runner's own clock goes first
+PROCESSES = 4096
+ANSWER_S = 60.0
+
+
+@dataclass(frozen=True)
+class Container:
+    engine: str
+    image: str = DEFAULT_IMAGE
+    name: str = "container"
+
+    def run(self, job: Job, stop: threading.Event | None = None) -> Finished:
+        called = f"autoresearch-{secrets.token_hex(8)}"
+        try:
+            return supervise(job, Confinement(tuple(command(job, self.engine, self.image, called)), "/"), stop)
+        finally:
+            subprocess.run([self.engine, "kill", called], capture_output=True, timeout=ANSWER_S, check=False)
+
+
+def find(image: str = "") -> Container | None:
+    """The first engine on PATH that answers, or None."""
+    for engine in filter(None, map(shutil.which, ("podman", "docker"))):
+        answer = subprocess.run([engine, "info"], capture_output=True, timeout=ANSWER_S, check=False)
+        if answer.returncode == 0:
+            return Container(engine, image or DEFAULT_IMAGE)
+    return None
+
+
+def command(job: Job, engine: str, image: str, called: str) -> list[str]:
+    """The engine's command line. Environment values go through its own environment, not its arguments, where anyone could read them."""
+    words = [engine, "run", "--rm", "--init", "--name", called, "--network", "none", "--read-only", "--cap-drop", "ALL"]
+    words += [
+        "--security-opt",
+        "no-new-privileges",
+        "--user",
+        f"{os.getuid()}:{os.getgid()}",
+        "--tmpfs",
+        "/tmp",
+        "--shm-size",
+        str(GB),
+    ]
+    words += ["--pids-limit", str(job.limits.processes or PROCESSES), "--ulimit", "core=0", "--workdir", str(job.cwd)]
+    if job.limits.memory_bytes:
+        words += ["--memory", str(job.limits.memory_bytes), "--memory-swap", str(job.limits.memory_bytes)]
+    for path, how in {**dict.fromkeys(reach.python(), READABLE), **mounts(job)}.items():
+        words += ["--volume", f"{path}:{path}{':ro' if how == READABLE else ''}"]
+    for path in job.hidden:
+        words += ["--tmpfs", str(path)] if path.is_dir() else ["--volume", f"/dev/null:{path}:ro"]
+    for variable in job.env:
+        words += ["--env", variable]
+    if any("nvidia" in device.name for device in reach.devices()):
+        words += ["--device", "nvidia.com/gpu=all"] if "podman" in engine else ["--gpus", "all"]
+    return [*words, image, "timeout", "-s", "KILL", f"{job.limits.timeout_s + GRACE_S:.0f}", *job.argv]

@@ -1,0 +1,145 @@
+"""Seccomp filters as BPF programs, written by hand: a list of calls that are refused, everything else allowed.
+
+A list of refusals because torch, CUDA and compilers use most of the kernel's calls, differently with every version. What is refused is
+what reaches other processes, the machine or the network, or has been a door into the kernel. Layout: seccomp(2), linux/filter.h.
+There is no well kept library with wheels, and the programs are a hundred lines of two instructions each.
+"""
+
+from __future__ import annotations
+
+import errno
+import struct
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from autoresearch.researcher.sandbox.syscalls import NUMBERS
+
+LD_WORD, JUMP_EQUAL, JUMP_GREATER_EQUAL, JUMP_SET, RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
+ALLOW, ERRNO, KILL = 0x7FFF0000, 0x00050000, 0x80000000
+NUMBER_AT, ARCHITECTURE_AT, ARGUMENTS_AT = 0, 4, 16  # offsets in struct seccomp_data; both processors are little-endian
+ARCHITECTURES = {"x86_64": (0xC000003E, 0), "aarch64": (0xC00000B7, 1)}  # AUDIT_ARCH_*, column of NUMBERS
+X32 = 0x40000000
+
+AF_UNIX, AF_INET, AF_INET6, AF_NETLINK = 1, 2, 10, 16
+NEW_NAMESPACES = 0x7E020080  # CLONE_NEW{NS,CGROUP,UTS,IPC,USER,PID,NET,TIME}
+
+OTHER_PROCESSES = ("ptrace", "process_vm_readv", "process_vm_writev", "process_madvise", "kcmp", "pidfd_getfd")
+# fmt: off
+MOUNTS = (
+    "mount", "umount2", "pivot_root", "chroot", "open_tree", "move_mount", "fsopen", "fsconfig", "fsmount", "fspick", "mount_setattr",
+    "unshare", "setns", "name_to_handle_at", "open_by_handle_at", "fanotify_init", "lookup_dcookie",
+)
+MACHINE = (
+    "reboot", "kexec_load", "kexec_file_load", "init_module", "finit_module", "delete_module", "swapon", "swapoff", "acct", "quotactl",
+    "quotactl_fd", "settimeofday", "clock_settime", "clock_adjtime", "adjtimex", "sethostname", "setdomainname", "iopl", "ioperm", "syslog",
+    "vhangup", "nfsservctl", "uselib", "ustat", "sysfs", "modify_ldt",
+)
+KERNEL = (
+    "bpf", "perf_event_open", "userfaultfd", "io_uring_setup", "io_uring_enter", "io_uring_register", "keyctl", "add_key", "request_key",
+)
+# What namespaces keep apart and Landlock does not: this machine's shared memory, message queues and schedules.
+SHARED = (
+    "shmget", "shmat", "shmctl", "semget", "semop", "semctl", "semtimedop", "msgget", "msgsnd", "msgrcv", "msgctl", "mq_open", "mq_unlink",
+    "setpriority", "ioprio_set", "inotify_init", "inotify_init1",
+)
+OWN_ONLY = ("prlimit64", "sched_setaffinity", "sched_setattr", "sched_setparam", "sched_setscheduler")  # first argument: a pid
+SIGNALS = ("tkill", "tgkill", "rt_sigqueueinfo", "rt_tgsigqueueinfo", "pidfd_send_signal")
+# Landlock does not guard a file's mode, owner, times and attributes. Compilers and copies set them and stop when that fails,
+# so the call does nothing and says that it worked.
+METADATA = (
+    "chmod", "fchmod", "fchmodat", "fchmodat2", "chown", "fchown", "lchown", "fchownat", "utime", "utimes", "futimesat", "utimensat",
+)
+ATTRIBUTES = (
+    "setxattr", "lsetxattr", "fsetxattr", "setxattrat", "removexattr", "lremovexattr", "fremovexattr", "removexattrat", "file_setattr",
+)
+# fmt: on
+
+
+@dataclass(frozen=True)
+class Policy:
+    """`refused`: call to errno (0: pretend). `only`: call to the values its first argument may have. `without`: to the bits it must lack."""
+
+    refused: Mapping[str, int]
+    only: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    without: Mapping[str, int] = field(default_factory=dict)
+
+
+def inside_namespaces() -> Policy:
+    """For a job that already has its own network, processes and mounts: what those leave open (other address families, keyrings)."""
+    refused = dict.fromkeys(OTHER_PROCESSES + MOUNTS + MACHINE + KERNEL, errno.EPERM)
+    refused["clone3"] = errno.ENOSYS  # its flags lie in memory, out of a filter's sight; libc then takes clone
+    families = (AF_UNIX, AF_INET, AF_INET6, AF_NETLINK)  # not AF_VSOCK, which reaches the host from every namespace
+    return Policy(refused, {"socket": families}, {"clone": NEW_NAMESPACES})
+
+
+def beside_landlock(abi: int) -> Policy:
+    """For a job that shares everything with the machine but what Landlock of this ABI keeps from it; no sockets at all but pairs."""
+    base = inside_namespaces()
+    refused = {
+        **base.refused,
+        **dict.fromkeys(SHARED + ATTRIBUTES, errno.EPERM),
+        **dict.fromkeys(METADATA, 0),
+        **(dict.fromkeys(SIGNALS, errno.EPERM) if abi < 6 else {}),
+        **({"truncate": errno.EPERM} if abi < 3 else {}),
+        "socket": errno.EPERM,
+    }
+    own = {**dict.fromkeys(OWN_ONLY, (0,)), **({"kill": (0,)} if abi < 6 else {})}
+    return Policy(refused, own, base.without)
+
+
+def supported(machine: str) -> bool:
+    """`machine` as platform.machine() names it."""
+    return machine in ARCHITECTURES
+
+
+def compile_filter(policy: Policy, machine: str) -> bytes:
+    """The policy as an array of struct sock_filter for this processor. KeyError for one that is not `supported`."""
+    architecture, column = ARCHITECTURES[machine]
+    code = [
+        instruction(LD_WORD, ARCHITECTURE_AT),
+        instruction(JUMP_EQUAL, architecture, 1, 0),
+        instruction(RETURN, KILL),  # the 32-bit calls have other numbers
+        instruction(LD_WORD, NUMBER_AT),
+        instruction(JUMP_GREATER_EQUAL, X32, 0, 1),
+        instruction(RETURN, ERRNO | errno.ENOSYS),
+    ]
+    for name, body in bodies(policy):
+        number = NUMBERS[name][column]
+        if number is not None:
+            code += [instruction(JUMP_EQUAL, number, 0, len(body)), *body]
+    return b"".join([*code, instruction(RETURN, ALLOW)])
+
+
+def bodies(policy: Policy) -> Iterable[tuple[str, list[bytes]]]:
+    """For each call what to do once its number has matched; every body ends in a return."""
+    for name, number in policy.refused.items():
+        yield name, [instruction(RETURN, ERRNO | number)]
+    for name, values in policy.only.items():
+        allowed = [step for value in values for step in allow_if_first_is(value)]
+        yield name, [*allowed, instruction(RETURN, ERRNO | errno.EPERM)]
+    for name, bits in policy.without.items():
+        yield (
+            name,
+            [
+                instruction(LD_WORD, ARGUMENTS_AT),
+                instruction(JUMP_SET, bits, 0, 1),
+                instruction(RETURN, ERRNO | errno.EPERM),
+                instruction(RETURN, ALLOW),
+            ],
+        )
+
+
+def allow_if_first_is(value: int) -> list[bytes]:
+    """All 64 bits: the upper half must be zero too."""
+    return [
+        instruction(LD_WORD, ARGUMENTS_AT),
+        instruction(JUMP_EQUAL, value, 0, 3),
+        instruction(LD_WORD, ARGUMENTS_AT + 4),
+        instruction(JUMP_EQUAL, 0, 0, 1),
+        instruction(RETURN, ALLOW),
+    ]
+
+
+def instruction(code: int, value: int, if_true: int = 0, if_false: int = 0) -> bytes:
+    """One struct sock_filter."""
+    return struct.pack("<HBBI", code, if_true, if_false, value)
