@@ -7,7 +7,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tiny_workspaces import TOML, make, marked, measure, noisy
+from tiny_workspaces import TOML, Writes, make, marked, measure, noisy, research
 
 SCORED = TOML + '[score]\ncommand = ["python", "score.py", "{run_dir}/answer.txt"]\n'
 SCORER = "import sys\nprint('val_bpb:', open(sys.argv[1]).read())\n"
@@ -158,3 +158,25 @@ def test_the_seed_is_the_harness_own(tmp_path: Path) -> None:
     workspace = make(tmp_path, noisy())
 
     assert measure(workspace, seed=1).value == measure(workspace, seed=1).value != measure(workspace, seed=2).value
+
+
+def test_compiled_kernels_stay_warm_but_private(tmp_path: Path) -> None:
+    """A compiler's cache of the baseline is there for later runs, as their own copy: what a dropped candidate left reaches nobody."""
+    train = (
+        "import os, pathlib\n"
+        "cache = pathlib.Path(os.environ['TORCHINDUCTOR_CACHE_DIR'])\n"
+        "cache.mkdir(parents=True, exist_ok=True)\n"
+        "found = sorted(p.name for p in cache.iterdir())\n"
+        "(cache / '{name}').write_text('x')\n"
+        "print('found', found)\n"
+        "print('val_bpb: {value}')\n"
+    )
+    workspace = make(tmp_path, train.format(name="base", value=1.0))
+
+    research(
+        workspace, Writes(train.format(name="dropped", value=2.0), train.format(name="last", value=3.0)), experiments=2
+    )
+
+    found = [(tmp_path / r.log).read_text().splitlines()[0] for r in workspace.ledger.records()]
+    assert found == ["found ['base']"] * 3
+    assert not list((workspace.private / "runs").rglob("cache"))

@@ -228,9 +228,9 @@ def cache() -> Path:
 
 
 def readable() -> tuple[Path, ...]:
-    """What a run may read besides the system and its own folders: the interpreter and the prepared data."""
-    places = {Path(sys.prefix), Path(sys.base_prefix), Path(sys.executable).parent, cache()}
-    return tuple(sorted(place for place in places if place.exists()))
+    """What a run may read besides the system, the running Python and its own folders: the prepared data."""
+    cache().mkdir(parents=True, exist_ok=True)
+    return (cache(),)
 
 
 def summary_json(summary: Summary) -> dict[str, Any]:

@@ -186,6 +186,7 @@ class Loop:
                 raise BadWorkspace(
                     f"the unchanged code does not run, so nothing can be compared with it: {measured.reason} (log: {measured.log})"
                 )
+            self.runner.keep_warm(measured.log)  # the first run compiles, the others need not
             attempt = self.journal.attempt(measurements=(*attempt.measurements, measured))
 
     # ---------------------------------------------------------------- one experiment
