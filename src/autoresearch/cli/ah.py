@@ -113,7 +113,10 @@ def main() -> None:
     if len(sys.argv) > 2 and sys.argv[1] == "--json":  # `ah --json log` is `ah log --json`
         sys.argv[1], sys.argv[2] = sys.argv[2], sys.argv[1]
     try:
-        app(prog_name="ah")
+        try:
+            app(prog_name="ah")
+        finally:
+            sys.stdout.flush()  # here, where a closed pipe is caught, and not when the interpreter ends
     except AutoresearchError as error:
         fail(error, error.exit_code)
     except BrokenPipeError:

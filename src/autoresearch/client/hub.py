@@ -121,9 +121,9 @@ class Hub:
             Request("GET", _commit_path(commit, "children"), present({"limit": limit})), list[Commit]
         )
 
-    def lineage(self, commit: str, *, limit: int | None = None, offset: int | None = None) -> list[Commit]:
+    def lineage(self, commit: str, *, limit: int | None = None, before: str | int | None = None) -> list[Commit]:
         """The commit and its first-parent ancestors, down to the root."""
-        query = present({"limit": limit, "offset": offset})
+        query = present({"limit": limit, "before": before})
         return self._wire.answer(Request("GET", _commit_path(commit, "lineage"), query), list[Commit])
 
     def leaves(self, *, limit: int | None = None, before: str | int | None = None) -> list[Commit]:
