@@ -1,0 +1,98 @@
+"""Claims about what a person sees while experiments run."""
+
+from __future__ import annotations
+
+import io
+import time
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from autoresearch.researcher.display import Display, Point, duration, newest
+from autoresearch.researcher.machine import name, word
+
+
+def display(terminal: bool) -> tuple[Display, io.StringIO]:
+    text = io.StringIO()
+    return Display(Console(file=text, force_terminal=terminal, width=100)), text
+
+
+def test_plain_lines_where_there_is_no_terminal(tmp_path: Path) -> None:
+    """A log file gets whole lines without colours or carriage returns, each once."""
+    shown, text = display(terminal=False)
+    with shown.running("  run 1, seed 7", tmp_path):
+        time.sleep(0.05)
+    shown.verdict("0002", "keep", "better: 1.0 to 0.9")
+
+    assert text.getvalue() == "  run 1, seed 7\n  keep     better: 1.0 to 0.9\n"
+
+
+def test_a_bar_follows_the_curve_in_a_terminal(tmp_path: Path) -> None:
+    """Progress and loss of the run's own curve are shown while it is written."""
+    shown, text = display(terminal=True)
+    with shown.running("run 1", tmp_path):
+        (tmp_path / "curve.jsonl").write_text('{"progress": 0.5, "loss": 2.125}\n')
+        deadline = time.monotonic() + 30
+        while "loss 2.125" not in text.getvalue() and time.monotonic() < deadline:
+            time.sleep(0.05)
+
+    assert "loss 2.125" in text.getvalue()
+
+
+def test_markup_in_messages_is_text(tmp_path: Path) -> None:
+    """A commit message cannot colour or hide anything."""
+    shown, text = display(terminal=False)
+    shown.say("[red]an idea[/red]")
+
+    assert text.getvalue() == "[red]an idea[/red]\n"
+
+
+def test_quiet_says_nothing(tmp_path: Path) -> None:
+    """With --json standard output is one object."""
+    text = io.StringIO()
+    shown = Display(Console(file=text), quiet=True)
+    shown.say("x")
+    shown.verdict("1", "keep", "y")
+    with shown.running("z", tmp_path):
+        pass
+
+    assert text.getvalue() == ""
+
+
+@pytest.mark.parametrize(
+    ("curve", "point"),
+    [
+        ("", None),
+        ('{"progress": 0.1, "loss": 3.0}\n{"progress": 0.2, "lo', Point(0.1, 3.0)),
+        ('{"progress": 7, "loss": 3.0}\n', Point(1.0, 3.0)),
+        ('{"progress": 0.5}\n', Point(0.5, None)),
+        ('{"progress": 0.5, "loss": NaN}\n', Point(0.5, None)),
+        ('{"progress": NaN}\n', None),
+        ("[1, 2]\n", None),
+        ("nonsense\n", None),
+        ('{"progress": "x"}\n', None),
+        ("[" * 4000 + "\n", None),
+    ],
+)
+def test_a_curve_is_untrusted(tmp_path: Path, curve: str, point: Point | None) -> None:
+    """A half-written line, nonsense or nesting without end shows nothing instead of failing."""
+    (tmp_path / "curve.jsonl").write_text(curve)
+
+    assert newest(tmp_path / "curve.jsonl") == point
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.2, "0 s"), (59, "59 s"), (95, "1 min 35 s"), (3600, "1 h"), (3725, "1 h 2 min")]
+)
+def test_durations_are_words(seconds: float, text: str) -> None:
+    """Two units are enough."""
+    assert duration(seconds) == text
+
+
+def test_a_machine_is_one_word() -> None:
+    """A platform's name fits the one-line format of the board: no spaces, no trade marks."""
+    assert word("Intel(R) Xeon(R) CPU @ 2.20GHz 8c") == "Intel-Xeon-8c"
+    assert word("NVIDIA H200") == "NVIDIA-H200"
+    assert word("???") == "unknown"
+    assert name() and " " not in name() and len(name()) <= 40

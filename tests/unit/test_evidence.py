@@ -1,0 +1,108 @@
+"""Claims about what is put before the judge: which runs count, against which value of the parent."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from autoresearch.researcher.config import Config
+from autoresearch.researcher.evidence import (
+    Incumbent,
+    baseline_finding,
+    incumbent,
+    refreshed,
+    run_seed,
+    weigh,
+)
+from autoresearch.researcher.experiment import Measurement
+from autoresearch.researcher.journal import Attempt
+from tiny_workspaces import record
+
+CONFIG = msgspec.convert({"experiment": {"free": ["train.py"], "command": ["python", "train.py"]}}, Config)
+BASE = record(commit="b" * 40, is_baseline=True, values=(1.0, 1.01, 0.99), value=1.0, throughput=1.0)
+
+
+def run(value: float | None, pace: float = 1.0, **more: Any) -> Measurement:
+    outcome = "ok" if value is not None else "failed"
+    return Measurement(
+        outcome,
+        "" if value is not None else "broken",
+        1,
+        value=value,
+        tokens_M=10 * pace,
+        training_seconds=10.0,
+        **more,
+    )
+
+
+def attempt(*runs: Measurement, rechecks: tuple[Measurement, ...] = ()) -> Attempt:
+    return Attempt("0002", "b" * 40, "m", "measuring", "", commit="c" * 40, measurements=runs, rechecks=rechecks)
+
+
+@pytest.mark.parametrize(
+    ("runs", "rechecks", "action"),
+    [
+        ((), (), "repeat"),
+        ((run(None),), (), "crash"),
+        ((run(0.8), run(None)), (), "crash"),
+        ((run(0.8),), (), "keep"),
+        ((run(1.2),), (), "discard"),
+        ((run(0.8, pace=0.3),), (), "repeat"),
+        ((run(1.2, pace=0.3), run(1.2, pace=0.3)), (), "recheck"),
+        ((run(1.2, pace=0.3), run(1.2, pace=0.3)), (run(1.0, pace=1.0),), "discard"),
+        ((run(1.2, pace=0.3), run(1.2, pace=0.3)), (run(1.5, pace=0.3),), "keep"),
+        ((run(0.8, pace=2.0),), (), "recheck"),
+        ((run(0.8, pace=2.0),), (run(0.8, pace=2.0),), "discard"),
+        ((run(0.8, pace=2.0),), (run(None),), "keep"),
+    ],
+)
+def test_what_to_do_next(runs: tuple[Measurement, ...], rechecks: tuple[Measurement, ...], action: str) -> None:
+    """Runs on an uneven machine are repeated, its change of speed is checked on the parent, and only then is judged."""
+    found = weigh(attempt(*runs, rechecks=rechecks), [BASE], 0, CONFIG, "confirm")
+
+    assert found.action == action, found
+
+
+def test_the_parent_is_known_by_its_newest_measurement() -> None:
+    """A re-run that an earlier attempt asked for is not asked for again."""
+    later = record(
+        id="0002", parent="b" * 40, commit="d" * 40, status="discard", parent_values=(0.9,), parent_throughput=2.0
+    )
+
+    assert incumbent([BASE, later], "b" * 40) == Incumbent((0.9,), 2.0)
+    assert incumbent([BASE], "b" * 40) == Incumbent((1.0, 1.01, 0.99), 1.0)
+
+
+def test_a_re_run_at_the_same_speed_adds_evidence() -> None:
+    """Only a change of speed makes old values worthless."""
+    best = Incumbent((1.0,), 1.0)
+
+    assert refreshed(best, (run(1.1, pace=0.9),), 0.7) == Incumbent((1.0, 1.1), 1.0)
+    assert refreshed(best, (run(1.1, pace=0.5),), 0.7) == Incumbent((1.1,), 0.5)
+
+
+@pytest.mark.parametrize(
+    ("paces", "action", "usable"),
+    [
+        ((1.0, 1.0), "repeat", ()),
+        ((1.0, 1.0, 0.9), "keep", (0, 1, 2)),
+        ((0.3, 1.0, 1.0), "repeat", ()),
+        ((0.3, 1.0, 1.0, 0.95), "keep", (1, 2, 3)),
+        ((0.1, 0.2, 0.4, 0.8, 1.6), "keep", (0, 1, 2, 3, 4)),
+    ],
+)
+def test_a_disturbed_baseline_run_is_replaced(paces: tuple[float, ...], action: str, usable: tuple[int, ...]) -> None:
+    """The noise is measured on runs that had the same chances; where that cannot be had, all count and it is said."""
+    found = baseline_finding([run(1.0, pace=p) for p in paces], wanted=3, below=0.7, repeats=2)
+
+    assert (found.action, found.usable) == (action, usable)
+
+
+def test_every_run_has_a_seed_of_its_own() -> None:
+    """Seeds differ between runs and attempts, and are the same again after a restart."""
+    seeds = [run_seed(0, f"{i:04d}", n) for i in range(50) for n in range(1, 5)]
+
+    assert len(set(seeds)) == 200 and all(0 <= s < 2**31 for s in seeds)
+    assert run_seed(0, "0001", 1) == run_seed(0, "0001", 1) != run_seed(1, "0001", 1)
