@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from litestar import Litestar
+import msgspec
+from litestar import Litestar, MediaType, Request
 from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import OpenAPIRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
 
 from autoresearch import __version__
 
 
 def config() -> OpenAPIConfig:
-    """For the framework; its own pages are switched off."""
+    """For the framework, whose own pages of documentation are replaced by the description alone."""
     return OpenAPIConfig(
         title="agenthub",
         version=__version__,
@@ -20,7 +22,26 @@ def config() -> OpenAPIConfig:
         components=Components(security_schemes={"key": SecurityScheme(type="http", scheme="bearer")}),
         security=[{"key": []}],
         use_handler_docstrings=True,
+        render_plugins=[_Plain(path="/openapi.json")],
     )
+
+
+class _Plain(OpenAPIRenderPlugin):
+    """What the framework serves below /schema: the description, and no pages that load scripts from elsewhere."""
+
+    def __init__(self, *, path: str) -> None:
+        super().__init__(path=path, media_type=MediaType.JSON)
+
+    def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:
+        return encoded(request.app)
+
+
+def encoded(app: Litestar) -> bytes:
+    """The description as JSON; made once."""
+    known: bytes | None = app.state.get("openapi")
+    if known is None:
+        known = app.state.openapi = msgspec.json.encode(document(app))
+    return known
 
 
 def document(app: Litestar) -> dict[str, Any]:

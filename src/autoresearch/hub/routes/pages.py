@@ -7,13 +7,12 @@ from base64 import b64encode
 from hashlib import sha256
 from typing import Any
 
-import msgspec
 from litestar import MediaType, Request, Response, get
 from litestar.openapi.datastructures import ResponseSpec
 from markdown_it import MarkdownIt
 
 from autoresearch.hub import guide, wire
-from autoresearch.hub.openapi import document
+from autoresearch.hub.openapi import encoded
 from autoresearch.hub.routes.common import TheHub
 from autoresearch.hub.rules.accounts import trusted
 from autoresearch.hub.store import commits
@@ -37,7 +36,7 @@ async def health() -> wire.Health:
 @get("/openapi.json", include_in_schema=False)
 async def openapi(request: Request[Any, Any, Any]) -> Response[bytes]:
     """This interface, in OpenAPI 3.1."""
-    return Response(msgspec.json.encode(document(request.app)), media_type=MediaType.JSON)
+    return Response(encoded(request.app), media_type=MediaType.JSON)
 
 
 @get("/metrics", include_in_schema=False)
