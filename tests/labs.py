@@ -1,0 +1,88 @@
+"""Prepared tracks for tests: a copy of prepare.py with a cache of its own and a little text, in seconds."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+PREPARE = Path(__file__).parent.parent / "lab" / "prepare.py"
+# Letters of one to four bytes; small vocabularies split most of them between tokens.
+SENTENCES = (
+    "The fox ate 12345 plums. ",
+    "Die Füchsin aß süße Äpfel. ",
+    "狐狸吃了三个梅子。",
+    "Лиса ела сливы. ",
+    "🦊🍎🫐 yes! ",
+)
+
+
+def texts(count: int = 60) -> list[str]:
+    """Documents of very different lengths, all different, with letters of every width."""
+    return [
+        "".join(f"{i}-{j} {SENTENCES[(i * j + j) % 5]}" for j in range(1 + i * i % 37)) + "\n" for i in range(count)
+    ]
+
+
+@dataclass(frozen=True)
+class Lab:
+    """A folder with prepare.py, and the environment its programs run in."""
+
+    folder: Path
+    prepare: ModuleType
+
+    @property
+    def env(self) -> dict[str, str]:
+        kept = {k: v for k, v in os.environ.items() if not k.startswith(("AUTORESEARCH_", "HF_"))}
+        return {**kept, "AUTORESEARCH_CACHE": str(self.folder / "cache"), "HF_HUB_DISABLE_XET": "1"}
+
+    def run(self, *args: str, **env: str) -> subprocess.CompletedProcess[str]:
+        """prepare.py in a process of its own."""
+        command = [sys.executable, "prepare.py", *args]
+        return subprocess.run(
+            command, cwd=self.folder, env=self.env | env, capture_output=True, text=True, timeout=240, check=False
+        )
+
+    def prepared(self, *args: str) -> Any:
+        """Prepare in this process and open the track."""
+        with self.environment():
+            self.prepare.main(list(args))
+            return self.prepare.open_track(self.prepare.read_here()["track"])
+
+    @contextlib.contextmanager
+    def environment(self, **env: str) -> Iterator[None]:
+        before = dict(os.environ)
+        os.environ.clear()
+        os.environ.update(self.env | env)
+        try:
+            yield
+        finally:
+            os.environ.clear()
+            os.environ.update(before)
+
+
+def make_lab(folder: Path) -> Lab:
+    folder.mkdir(parents=True, exist_ok=True)
+    copy = Path(shutil.copy(PREPARE, folder / "prepare.py"))
+    spec = importlib.util.spec_from_file_location(f"prepare_{abs(hash(folder))}", copy)
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses look their module up
+    spec.loader.exec_module(module)
+    return Lab(folder, module)
+
+
+def write_texts(folder: Path, count: int = 60) -> Path:
+    """A data folder for `--track custom`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, text in enumerate(texts(count)):
+        (folder / f"{number:03}.txt").write_text(text, "utf-8")
+    return folder
