@@ -12,7 +12,7 @@ from litestar.exceptions import HTTPException
 from autoresearch.errors import AutoresearchError
 from autoresearch.hub import openapi
 from autoresearch.hub.door import Door
-from autoresearch.hub.routes import accounts, board, claims, common, events, git, pages, results
+from autoresearch.hub.routes import accounts, board, claims, common, events, git, pages, results, smart_http
 from autoresearch.hub.settings import JSON_BODY_MAX_BYTES, Settings
 from autoresearch.hub.worker import Hub
 
@@ -52,6 +52,7 @@ WITH_KEY = [
     git.list_lineage,
     git.get_diff,
 ]
+PLAIN_GIT = [smart_http.info_refs, smart_http.upload_pack, smart_http.receive_pack]
 
 
 def create_app(settings: Settings) -> Door:
@@ -65,7 +66,11 @@ def create_app(settings: Settings) -> Door:
         await hub.stop()
 
     app = Litestar(
-        route_handlers=[*PUBLIC, Router("/", route_handlers=WITH_KEY, guards=[common.needs_key])],
+        route_handlers=[
+            *PUBLIC,
+            Router("/", route_handlers=WITH_KEY, guards=[common.needs_key]),
+            Router("/", route_handlers=PLAIN_GIT, guards=[smart_http.needs_password]),
+        ],
         dependencies={
             "hub": Provide(common.the_hub, sync_to_thread=False),
             "caller": Provide(common.the_caller, sync_to_thread=False),

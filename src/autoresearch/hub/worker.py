@@ -13,11 +13,13 @@ from autoresearch.hub.logs import AccessLog
 from autoresearch.hub.metrics import Metrics
 from autoresearch.hub.rules.accounts import Keyring
 from autoresearch.hub.rules.fetch import Kept
+from autoresearch.hub.rules.mirror import Mirror
 from autoresearch.hub.settings import Settings
 from autoresearch.hub.store import migrate
 from autoresearch.hub.store.database import Database
 
 T = TypeVar("T")
+UPLOADS = 4  # git processes that serve clones at once
 THREADS = 6  # for work that would hold up the event loop: git, searches, long lineages
 
 
@@ -30,6 +32,8 @@ class Hub:
         self.db = Database(settings.data)
         self.keyring = Keyring(self.db, settings.admin_key_hash)
         self.bundles = Kept(settings.data / "cache" / "bundles")
+        self.uploads = asyncio.Semaphore(UPLOADS)
+        self.mirror = Mirror(self.db, settings.data / "cache" / "git")
         self.feed = Feed(self.db, on_revoked=self.keyring.forget)
         self.access = AccessLog()
         self.metrics = Metrics(settings.metrics_dir)

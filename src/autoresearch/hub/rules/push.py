@@ -119,7 +119,7 @@ class Incoming:
         """Write what is new, within `tx`: objects, commits, search, events. The hashes of the new commits, parents first."""
         objects.add(tx, self._rows())
         root = commits.root(tx) if roots_only else ""
-        root_seq = int(commits.place(tx, root)[0]) if root else 0  # type: ignore[index]
+        root_seq = int(commits.place(tx, root)[1]) if root else 0  # type: ignore[index]
         added = []
         for oid in self._new:
             if commits.place(tx, oid.hex()) is None:  # a push at the same time may have been quicker

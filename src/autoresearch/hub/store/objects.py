@@ -22,6 +22,7 @@ _BEHIND = Query(
     .order_by(_O.id)
     .limit(given("most")["most"])
 )
+_NAME_OF = Query(select(_O.oid).where(_O.id == given("number")["number"]))
 _COUNT = Query(select(func.count()).where(_O.id > given("behind")["behind"], _O.id <= given("to")["to"]))
 _LAST = Query(select(func.coalesce(func.max(_O.id), 0)))
 
@@ -75,6 +76,11 @@ def add(tx: Transaction, rows: Iterable[tuple[bytes, int, int, bytes]]) -> None:
 def last_id(reader: Reader) -> int:
     """The number of the newest object."""
     return int(reader.value(_LAST))
+
+
+def name_of(reader: Reader, number: int) -> bytes:
+    """The name of the object with this number; empty where there is none."""
+    return bytes(reader.value(_NAME_OF, number=number) or b"")
 
 
 def count(reader: Reader, behind: int, to: int) -> int:

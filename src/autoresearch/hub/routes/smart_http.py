@@ -1,0 +1,150 @@
+"""Plain git over HTTP (gitprotocol-http(5)): `git clone URL/git`, `git fetch`, and `git push` with the key as password.
+
+Reading runs `git upload-pack` on the mirror; a push is read here and goes the way of every push: same rules, same rows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+import zlib
+from collections.abc import AsyncIterator
+from typing import Annotated, Any, BinaryIO, Literal
+
+from litestar import Request, Response, get, post
+from litestar.connection import ASGIConnection
+from litestar.exceptions import NotAuthorizedException
+from litestar.handlers.base import BaseRouteHandler
+from litestar.params import QueryParameter
+from litestar.response import Stream
+
+from autoresearch.errors import AutoresearchError, BadInput, TooLarge, Unauthorized
+from autoresearch.git import pktline
+from autoresearch.hub.routes.common import TheCaller, TheHub, needs_key
+from autoresearch.hub.routes.git import SPOOL_BYTES, spooled
+from autoresearch.hub.rules import refs
+from autoresearch.hub.store import commits, objects
+
+ASK_MAX_BYTES = 4 * 1024 * 1024  # what a fetch may ask: a line of 50 bytes for every commit it names
+HAVE_SHOWN = 50
+NO_CACHE = {"Cache-Control": "no-cache, max-age=0, must-revalidate"}
+CAPABILITIES = "report-status delete-refs ofs-delta agent=agenthub"
+BLOCK = 256 * 1024
+
+
+def needs_password(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+    """Guard: as `needs_key`, but asks in the way that makes git prompt for name and password."""
+    try:
+        needs_key(connection, handler)
+    except Unauthorized as error:
+        raise NotAuthorizedException(str(error), headers={"WWW-Authenticate": 'Basic realm="agenthub"'}) from None
+
+
+@get("/git/info/refs", include_in_schema=False)
+async def info_refs(
+    request: Request[Any, Any, Any],
+    hub: TheHub,
+    service: Annotated[Literal["git-upload-pack", "git-receive-pack"], QueryParameter()],
+) -> Response[Any]:
+    """What git asks first: the refs, and what the server can do."""
+    media_type = f"application/x-{service}-advertisement"
+    if service == "git-receive-pack":
+        reader = hub.db.reader
+        told = pktline.advertisement(objects.newest_refs(reader, 500), commits.leaves(reader, HAVE_SHOWN), CAPABILITIES)
+        return Response(told, media_type=media_type, headers=NO_CACHE)
+    bare = await hub.off_loop(hub.mirror.refresh)
+    protocol = _protocol(request)
+    async with hub.uploads:
+        body = b"".join([piece async for piece in bare.upload_pack(None, protocol)])
+    if protocol != "version=2":
+        body = pktline.line("# service=git-upload-pack\n") + pktline.FLUSH + body
+    return Response(body, media_type=media_type, headers=NO_CACHE)
+
+
+def _protocol(request: Request[Any, Any, Any]) -> str:
+    asked = request.headers.get("git-protocol", "")
+    return asked if asked in ("version=1", "version=2") else ""
+
+
+@post("/git/git-upload-pack", status_code=200, include_in_schema=False, request_max_body_size=None)
+async def upload_pack(request: Request[Any, Any, Any], hub: TheHub) -> Response[Any]:
+    """A fetch or clone."""
+    file = await _body(request, ASK_MAX_BYTES)
+    bare = await hub.off_loop(hub.mirror.refresh)
+    file.fileno()  # from memory into a file, for git to read
+    media_type = "application/x-git-upload-pack-result"
+    return Stream(
+        _uploading(bare.upload_pack(file, _protocol(request)), file, hub.uploads),
+        media_type=media_type,
+        headers=NO_CACHE,
+    )
+
+
+async def _uploading(pieces: AsyncIterator[bytes], file: BinaryIO, turns: asyncio.Semaphore) -> AsyncIterator[bytes]:
+    try:
+        async with turns:
+            async for piece in pieces:
+                yield piece
+    finally:
+        file.close()
+
+
+@post("/git/git-receive-pack", status_code=200, include_in_schema=False, request_max_body_size=None)
+async def receive_pack(request: Request[Any, Any, Any], hub: TheHub, caller: TheCaller) -> Response[bytes]:
+    """A push. What is refused is told in the way git shows it to whoever pushed."""
+    caller.writer()
+    file = await _body(request, hub.settings.max_bundle_bytes)
+    try:
+        body = await hub.off_loop(_receive, hub, caller, file)
+    finally:
+        file.close()
+    return Response(body, media_type="application/x-git-receive-pack-result", headers=NO_CACHE)
+
+
+def _receive(hub: TheHub, caller: TheCaller, file: BinaryIO) -> bytes:
+    commands = pktline.read_commands(file)
+    if not commands:  # git probes with an empty push whether it may
+        return b""
+    try:
+        return pktline.report("ok", refs.receive(hub.db, hub.settings, caller, commands, file))
+    except refs.AllRefused as refused:
+        return pktline.report("ok", refused.outcomes)
+    except AutoresearchError as error:
+        return pktline.report(str(error), [(command.name, str(error)) for command in commands])
+
+
+async def _body(request: Request[Any, Any, Any], most_bytes: int) -> BinaryIO:
+    """The body, inflated where git has compressed it, at most `most_bytes` either way."""
+    file = await spooled(request, most_bytes)
+    encoding = request.headers.get("content-encoding", "")
+    if encoding in ("", "identity"):
+        return file
+    if encoding not in ("gzip", "x-gzip"):
+        file.close()
+        raise BadInput(f"the body is encoded as {encoding[:40]!r}; send it plain or with gzip")
+    with file:
+        return _gunzip(file, most_bytes)
+
+
+def _gunzip(file: BinaryIO, most_bytes: int) -> BinaryIO:
+    out: BinaryIO = tempfile.SpooledTemporaryFile(SPOOL_BYTES)  # type: ignore[assignment]  # noqa: SIM115
+    inflater, size = zlib.decompressobj(31), 0
+    try:
+        while chunk := file.read(BLOCK):
+            while chunk and not inflater.eof:
+                piece = inflater.decompress(chunk, BLOCK)
+                size += out.write(piece)
+                if size > most_bytes:
+                    raise TooLarge(
+                        f"the body inflates to more than the {most_bytes} bytes this hub takes; push in parts"
+                    )
+                chunk = inflater.unconsumed_tail
+        out.write(inflater.flush())
+    except zlib.error:
+        out.close()
+        raise BadInput("the body is not the gzip it says it is") from None
+    except TooLarge:
+        out.close()
+        raise
+    out.seek(0)
+    return out

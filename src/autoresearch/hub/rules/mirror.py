@@ -1,0 +1,73 @@
+"""The bare repository that plain git reads, kept in step with the database: what of the store goes into it, and which refs it shows.
+
+It is a cache: an empty folder, a deleted pack or a restored database are found out and made good before the next answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from autoresearch.git.pack import write_pack
+from autoresearch.git.upload import Bare, Held
+from autoresearch.hub.store import commits, objects
+from autoresearch.hub.store.database import Database, Reader
+
+LEAVES_SHOWN = 100
+REFS_SHOWN = 500
+ROOT = "refs/heads/root"
+
+
+class Mirror:
+    """The mirror of one database in `folder`; any number of workers may share it."""
+
+    def __init__(self, db: Database, folder: Path) -> None:
+        self._db = db
+        self.bare = Bare(folder)
+
+    def refresh(self) -> Bare:
+        """Bring the repository up to date. Not for the event loop."""
+        with self.bare.locked(), self._db.read(snapshot=True) as reader:
+            self._add_objects(reader)
+            refs = shown(reader)
+            self.bare.set_refs(refs, ROOT if ROOT in refs else next(iter(refs), ROOT))
+        return self.bare
+
+    def _add_objects(self, reader: Reader) -> None:
+        held, upto = self._good(reader), objects.last_id(reader)
+        covered = held[-1].to if held else 0
+        if covered >= upto:
+            return
+        merged = []
+        # a few packs, each at least twice the next: a clone costs the same after any number of pushes
+        while held and held[-1].to - held[-1].behind <= 2 * (upto - held[-1].to) + 64:
+            merged.append(held.pop())
+        behind = held[-1].to if held else 0
+        last = objects.name_of(reader, upto)
+        pieces = write_pack(objects.count(reader, behind, upto), _bodies(reader, behind, upto))
+        self.bare.add(Held(behind, upto, last.hex()), pieces)
+        self.bare.drop(merged)
+
+    def _good(self, reader: Reader) -> list[Held]:
+        """The packs that follow each other without a gap and belong to this database; the others are dropped."""
+        good: list[Held] = []
+        bad: list[Held] = []
+        for pack in self.bare.held():
+            follows = pack.behind == (good[-1].to if good else 0)
+            name = objects.name_of(reader, pack.to)
+            (good if follows and name.hex() == pack.last else bad).append(pack)
+        self.bare.drop(bad)
+        return good
+
+
+def _bodies(reader: Reader, behind: int, upto: int) -> Iterator[tuple[int, int, bytes]]:
+    for _, _, kind, size, body in objects.numbered(reader, behind, upto):
+        yield kind, size, body
+
+
+def shown(reader: Reader) -> dict[str, str]:
+    """The refs that plain git sees, by name: the root, names agents gave, and the newest leaves."""
+    refs = {f"refs/heads/leaf/{leaf[:12]}": leaf for leaf in commits.leaves(reader, LEAVES_SHOWN)}
+    refs = {**refs, **dict(objects.newest_refs(reader, REFS_SHOWN))}
+    root = commits.root(reader)
+    return {ROOT: root, **refs} if root else refs
