@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -83,3 +84,11 @@ def test_every_route_with_a_key_says_401_without(hub: Any) -> None:
             answer = hub.http.request(method.upper(), url, params={"q": "x", "wait": 0})
             assert (path, method, answer.status_code) == (path, method, 401)
             assert "401" in operation["responses"], path
+
+
+def test_every_route_stands_in_the_docs(hub: Any) -> None:
+    """docs/wire.md tells of every route by the path and the verb that /openapi.json has."""
+    wire = (Path(__file__).parents[2] / "docs" / "wire.md").read_text("utf-8")
+    for path, item in httpx.get(f"{hub.url}/openapi.json").json()["paths"].items():
+        for method in item:
+            assert f"{method.upper()} `{path}`" in wire, f"{method.upper()} {path}"
