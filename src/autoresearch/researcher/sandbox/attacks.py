@@ -25,8 +25,11 @@ def found(data):
 def read(path):
     with open(path, "rb") as file: return file.read(1 << 20)
 def everywhere(name):
-    for pid in filter(str.isdigit, os.listdir("/proc")):
-        if int(pid) != os.getpid():
+    pids = {bait["pid"], os.getppid(), 1}  # known ones too: a list of all may be refused, the files not
+    try: pids |= {int(entry) for entry in os.listdir("/proc") if entry.isdigit()}
+    except OSError: pass
+    for pid in pids:
+        if pid != os.getpid():
             try: found(read(f"/proc/{pid}/{name}"))
             except OSError: pass
 def connects(family, kind, address):

@@ -81,7 +81,8 @@ def add_key(token: str, secret: bytes) -> int:
 def serve(secret: bytes, udp: socket.socket, listeners: list[socket.socket]) -> None:
     """Hand the secret to anyone who asks, until standard input ends."""
     while True:
-        ready, _, _ = select.select([0, udp, *listeners], [], [])
+        waiting: list[Any] = [0, udp, *listeners]
+        ready, _, _ = select.select(waiting, [], [])
         if 0 in ready and not os.read(0, 1):
             return
         if udp in ready:
