@@ -35,16 +35,18 @@ from pathlib import Path
 os.environ.setdefault("PYTORCH_ALLOC_CONF", "expandable_segments:True")
 os.environ.setdefault("PYTORCH_CUDA_ALLOC_CONF", "expandable_segments:True")
 
-import prepare
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
+
+import prepare
 
 # ---------------------------------------------------------------------------------------------------------------------
 # Constants of every scale
 
 SCALE = "auto"  # one of auto, climbmix, tinystories, cpu; auto: by device and track
 COMPILE = 1  # torch.compile, one of 0, 1; falls back by itself where no compiler is found
+EVAL_ROWS = 32  # rows evaluated at once; no influence on the score, 1 to 256
 SOFTCAP = 15.0  # logits stay within plus and minus this, 5 to 50
 MATRIX_MOMENTUM_START = 0.85  # Muon's momentum at progress 0, 0.5 to 0.95
 MATRIX_MOMENTUM = 0.95  # and from progress MOMENTUM_RAMP on, 0.8 to 0.98
@@ -65,6 +67,7 @@ SCALES = {
         "PATTERN": "SSSSL",  # windows of the layers in turn, S short, L full; the last layer is always full
         "SHORT_WINDOW": 256,  # tokens a short window looks back beside its own, 16 to 1024
         "ROTARY_BASE": 200000,  # 1000 to 1000000
+        "KEY_SHIFT": 0,  # half of the channels: no rotation, and keys of the token before, one of 0, 1
         "VALUE_EMBEDS": 1,  # every second layer mixes its own token table into V, one of 0, 1
         "CONV_TAPS": 0,  # causal depthwise convolution before attention, 0 = none, 0 to 4
         "BIGRAM_ROWS": 0,  # hashed input tables, 0 = none, 0 to 1048576
@@ -94,12 +97,13 @@ SCALES = {
         "MICRO_ROWS": 32,
     },
     "cpu": {  # two cores: steps completed decide, so everything here is cheap
-        "DEPTH": 2,  # layers, 1 to 6
-        "ASPECT": 64,  # width = depth * aspect, 32 to 256
+        "DEPTH": 1,  # layers, 1 to 4
+        "ASPECT": 128,  # width = depth * aspect, rounded up to whole heads, 64 to 256
         "HEAD_DIM": 64,  # one of 32, 64, 128
-        "PATTERN": "S",
+        "PATTERN": "S",  # windows of the layers but the last, which is full, one of S, L
         "SHORT_WINDOW": 64,  # 16 to 256
         "ROTARY_BASE": 10000,  # 1000 to 1000000
+        "KEY_SHIFT": 1,  # a query finds what followed its own token earlier: one layer copies, one of 0, 1
         "VALUE_EMBEDS": 0,  # one of 0, 1
         "CONV_TAPS": 3,  # 0 to 4
         "BIGRAM_ROWS": 32768,  # 0 to 262144
@@ -109,7 +113,7 @@ SCALES = {
         "MATRIX_LR": 0.04,  # 0.005 to 0.2
         "EMBED_LR": 0.3,  # 0.05 to 1.0
         "HEAD_LR": 0.01,  # 0.001 to 0.05
-        "TABLE_LR": 0.05,  # 0.005 to 0.5
+        "TABLE_LR": 0.3,  # 0.005 to 0.5
         "SCALAR_LR": 0.02,  # 0.002 to 0.5
         "MATRIX_DECAY": 0.0,  # 0.0 to 0.5
         "HEAD_DECAY": 0.0,
@@ -149,6 +153,7 @@ class Config:
     head_dim: int
     windows: tuple  # per layer: how many tokens it looks back beside its own; seq_len = all
     rotary_base: float
+    key_shift: int
     value_embeds: int
     conv_taps: int
     bigram_rows: int
@@ -167,7 +172,7 @@ def make_config(s, vocab_size, seq_len):
         vocab_size=vocab_size, seq_len=seq_len, depth=depth, head_dim=head_dim,
         width=max(1, math.ceil(depth * s["ASPECT"] / head_dim)) * head_dim,
         windows=tuple(seq_len if c == "L" else min(s["SHORT_WINDOW"], seq_len) for c in letters),
-        rotary_base=s["ROTARY_BASE"], value_embeds=s["VALUE_EMBEDS"], conv_taps=s["CONV_TAPS"],
+        rotary_base=s["ROTARY_BASE"], key_shift=s["KEY_SHIFT"], value_embeds=s["VALUE_EMBEDS"], conv_taps=s["CONV_TAPS"],
         bigram_rows=s["BIGRAM_ROWS"], trigram_rows=s["TRIGRAM_ROWS"],
         b_start=s["B_START"], matrix_start=s["MATRIX_START"], softcap=SOFTCAP,
     )  # fmt: skip
@@ -183,6 +188,11 @@ def rotate(x, cos, sin):
     return torch.cat((a * cos + b * sin, b * cos - a * sin), dim=-1)
 
 
+def soft_cap(raw, cap):
+    """cap * tanh(raw / cap), by one exponential: on a CPU half the time of tanh. An overflow is an inf, and then right."""
+    return cap - 2 * cap / ((2 / cap * raw).exp() + 1)
+
+
 class CappedLoss(torch.autograd.Function):
     """Mean cross entropy (nats) of soft-capped logits, from the raw ones (N, V).
 
@@ -192,8 +202,8 @@ class CappedLoss(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, raw, targets, cap):
-        lse = (cap * torch.tanh(raw.float() / cap)).exp().sum(-1).log()
-        hit = cap * torch.tanh(raw.gather(1, targets[:, None]).float() / cap)
+        lse = soft_cap(raw.float(), cap).exp().sum(-1).log()
+        hit = soft_cap(raw.gather(1, targets[:, None]).float(), cap)
         ctx.save_for_backward(raw, targets, lse)
         ctx.cap = cap
         return (lse - hit[:, 0]).mean()
@@ -201,10 +211,10 @@ class CappedLoss(torch.autograd.Function):
     @staticmethod
     def backward(ctx, grad):
         raw, targets, lse = ctx.saved_tensors
-        t = torch.tanh(raw.float() / ctx.cap)
-        p = (ctx.cap * t - lse[:, None]).exp()
+        z = soft_cap(raw.float(), ctx.cap)
+        p = (z - lse[:, None]).exp()
         hit = torch.arange(raw.size(1), device=raw.device) == targets[:, None]
-        return ((p - hit.float()) * (1 - t * t) * (grad / raw.size(0))).to(raw.dtype), None, None
+        return ((p - hit.float()) * (1 - (z / ctx.cap) ** 2) * (grad / raw.size(0))).to(raw.dtype), None, None
 
 
 class Attention(nn.Module):
@@ -227,6 +237,9 @@ class Attention(nn.Module):
         if self.value is not None:
             gate = 2 * torch.sigmoid(self.gate(x[..., : self.gate.in_features]))  # (B, T, H), 1 at the start
             v = v + gate[..., None] * self.value(idx).view(B, T, H, D)
+        if self.c.key_shift:
+            still = torch.arange(D, device=x.device) % (D // 2) >= D // 4
+            k = torch.where(still, F.pad(k, (0, 0, 0, 0, 1, 0))[:, :-1], k)
         q, k = norm(rotate(q, cos, sin)).to(v.dtype), norm(rotate(k, cos, sin)).to(v.dtype)
         return self.out(attend(q, k, v, self.window).reshape(B, T, C))
 
@@ -246,7 +259,7 @@ class Block(nn.Module):
         self.down = nn.Linear(4 * c.width, c.width, bias=False)
 
     def forward(self, x, x0, idx, cos, sin, attend):
-        x = self.a * x + self.b * x0
+        x = self.a.to(x.dtype) * x + self.b.to(x.dtype) * x0
         x = x + self.attention(norm(x), idx, cos, sin, attend)
         return x + self.down(F.relu(self.up(norm(x))).square())
 
@@ -266,6 +279,8 @@ class GPT(nn.Module):
         angles = torch.outer(
             torch.arange(c.seq_len).float(), c.rotary_base ** -(torch.arange(0, c.head_dim, 2) / c.head_dim)
         )
+        if c.key_shift:  # half of the channels do not rotate: they match what a token is, wherever it stands
+            angles[:, c.head_dim // 4 :] = 0
         self.register_buffer("cos", angles.cos()[:, None], persistent=False)
         self.register_buffer("sin", angles.sin()[:, None], persistent=False)
         self.start()
@@ -296,13 +311,11 @@ class GPT(nn.Module):
     def lookup(self, idx):
         """The hashed rows of the last two and three tokens (B, T, C), or None. Outside `body`, which is compiled:
         sparse gradients do not go through the compiler, and a gather gains nothing from it."""
-        back = F.pad(idx, (2, 0))  # token 0 stands before the row
-        one, two = back[:, 1:-1], back[:, :-2]
-        rows = []
-        if self.bigram is not None:
-            rows.append(self.bigram((idx * 36313 ^ one * 27191) % self.c.bigram_rows))
-        if self.trigram is not None:
-            rows.append(self.trigram((idx * 36313 ^ one * 27191 ^ two * 51749) % self.c.trigram_rows))
+        hashed, rows = idx, []
+        for back, table in enumerate((self.bigram, self.trigram), start=1):
+            hashed = hashed * 1000003 ^ F.pad(idx, (back, 0))[:, : idx.size(1)] * 36313 + 7
+            if table is not None:
+                rows.append(table((hashed ^ hashed >> 17) % table.num_embeddings))
         return sum(rows) if rows else None
 
     def body(self, idx, rows=None, targets=None):
@@ -315,7 +328,7 @@ class GPT(nn.Module):
         raw = self.head(norm(x))
         if targets is not None:
             return CappedLoss.apply(raw.view(-1, c.vocab_size), targets.reshape(-1), c.softcap)
-        return c.softcap * torch.tanh(raw.float() / c.softcap)
+        return soft_cap(raw.float(), c.softcap)
 
     def forward(self, idx, targets=None, body=None):
         """`body` may be a compiled one. What depends on the device is chosen here, where the compiler does not look."""
@@ -414,8 +427,12 @@ def flash3():
         return None, f"{type(why).__name__}; see flash3() in train.py"
 
 
+def flash_window(window, T):
+    return (window, 0) if window < T else (-1, -1)
+
+
 def flash_attention(q, k, v, window):
-    out = flash3()[0](q, k, v, causal=True, window_size=(window, 0) if window < q.size(1) else (-1, -1))
+    out = flash3()[0](q, k, v, causal=True, window_size=flash_window(window, q.size(1)))
     return out[0] if isinstance(out, tuple) else out
 
 
@@ -488,13 +505,14 @@ def adam_update(w, g, m, v, h_step, h_rate, h_beta1, h_decay):
     w.sub_((h_rate * (m / (1 - h_beta1**h_step) / size + h_decay * w.float())).to(w.dtype))
 
 
-def table_update(w, g, v, h_rate):
-    """Adagrad on the rows that this step touched: the first visit of a row moves it by the whole rate, later ones less."""
+def table_update(w, g, size, rate):
+    """Adagrad with one size a row (rows, 1), on the rows that this step touched: a row's first visit moves it by the whole
+    rate, later ones by less, as its count settles."""
     g = g.coalesce()
-    rows, g = g.indices()[0], g.values()
-    size = v[rows].addcmul_(g, g)
-    v[rows] = size
-    w[rows] -= h_rate * g / (size.sqrt() + 1e-10)
+    rows, g = g.indices()[0], g.values().float()
+    now = size[rows] + g.square().mean(-1, keepdim=True)
+    size[rows] = now
+    w.index_add_(0, rows, (-rate * g * (now + 1e-20).rsqrt()).to(w.dtype))
 
 
 @dataclass(frozen=True)
@@ -541,7 +559,9 @@ class Optimizer:
             )
             for w in ws
         ]
-        self.tables = [(t.weight, s["TABLE_LR"] * shrink, zeros(t.weight)) for t in model.tables()]
+        self.tables = [
+            (t.weight, s["TABLE_LR"] * shrink, zeros(t.weight[:, :1], dtype=torch.float32)) for t in model.tables()
+        ]
         self.groups = []
         for shape in sorted({tuple(w.shape) for w in matrices}):
             ws = [w for w in matrices if tuple(w.shape) == shape]
@@ -591,12 +611,6 @@ PEAK_TFLOPS = {
 }  # fmt: skip
 
 
-def find_device():
-    if torch.cuda.is_available():
-        return torch.device("cuda")
-    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
-
-
 def device_name(device):
     if device.type == "cuda":
         return torch.cuda.get_device_name()
@@ -636,6 +650,17 @@ def keep_freed_memory():
         (-2, 2**28),
     ):  # ARENA_MAX, MMAP_MAX, TRIM_THRESHOLD, TOP_PAD
         libc.mallopt(option, value)
+
+
+def keep_compiled():
+    """Where compiled kernels stay between runs: the first run of a shape compiles for a minute, later ones read them."""
+    folder = prepare.cache_root() / "compiled"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        writable = os.access(folder, os.W_OK)
+    except OSError:
+        writable = False
+    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(folder if writable else prepare.run_dir() / "compiled"))
 
 
 def choose_scale(device, track):
@@ -713,27 +738,40 @@ class Trainer:
 
 
 def get_ready(track, tokenizer, s, device, rows, compiling):
-    """Build everything, run two whole steps on dummy batches, and put the state back: compilation and the first
-    allocations cost nothing, and nothing is learned from them."""
+    """Build everything and warm it up."""
     torch.manual_seed(prepare.harness_seed())
     rows, micro_batches = plan_batch(s["TOTAL_BATCH"], rows, track.seq_len)
     model = GPT(make_config(s, tokenizer.vocab_size, track.seq_len)).to(device)
-    if device.type == "cuda":
-        model.embed.bfloat16()
+    if device.type == "cuda":  # a lookup reads memory and nothing else
+        for m in model.modules():
+            if isinstance(m, nn.Embedding):
+                m.bfloat16()
     wrap = functools.partial(torch.compile, dynamic=False) if compiling else lambda f: f
     body = wrap(model.body)
-    optimizer = Optimizer(model, s, wrap)
+    # on a CPU the optimiser's few small products gain little, and each of its shapes would be one more C++ compilation
+    optimizer = Optimizer(model, s, wrap if device.type != "cpu" else lambda f: f)
     loader = prepare.make_dataloader(tokenizer, rows, split="train", device=device)
     trainer = Trainer(model, optimizer, loader, micro_batches, lambda x, y: model(x, y, body))
-    before = [w.detach().clone() for w in model.parameters()]
-    for step in range(2):
-        for _ in range(min(micro_batches, 2)):
-            trainer.micro_step(*loader.dummy())
-        optimizer.step(0.0)
-    with torch.no_grad():
-        torch._foreach_copy_(list(model.parameters()), before)
-    optimizer.reset()
+    for window in set(model.c.windows):  # before the compiler looks
+        if device.type == "cuda" and flash3()[0] is None:
+            FLEX_MASKS[track.seq_len, window] = make_flex_mask(track.seq_len, window, device)
+    warm_up(trainer, loader.dummy)
     return trainer
+
+
+def warm_up(trainer, dummy):
+    """Two whole steps on dummy batches, then every weight and state back to where it was: compilation and the first
+    allocations cost no budget, and nothing is learned from them."""
+    weights = list(trainer.model.parameters())
+    before = [w.detach().clone() for w in weights]
+    for _ in range(2):
+        for _ in range(min(trainer.micro_batches, 2)):
+            trainer.micro_step(*dummy())
+        trainer.optimizer.step(0.0)
+    with torch.no_grad():
+        for w, old in zip(weights, before, strict=True):
+            w.copy_(old)
+    trainer.optimizer.reset()
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -809,7 +847,8 @@ def main():
     started = time.monotonic()
     track = prepare.load_track()
     tokenizer = prepare.Tokenizer.load(track)
-    device = find_device()
+    device = prepare.find_device()
+    keep_compiled()
     torch.set_float32_matmul_precision("medium")  # CPUs: two to four times faster at full accuracy; GPUs: TF32
     if device.type == "cpu":
         keep_freed_memory()
@@ -829,7 +868,10 @@ def main():
     steps = train(trainer, device, prepare.run_dir())
     loader = trainer.loader
     prepare.save_checkpoint(model, asdict(model.c), prepare.run_dir() / "checkpoint.safetensors")
-    val_bpb = prepare.evaluate_bpb(model, tokenizer, 32)
+    try:
+        val_bpb = prepare.evaluate_bpb(model, tokenizer, EVAL_ROWS)
+    except prepare.PrepareError as error:
+        sys.exit(f"FAIL: {error}")
     print(f"anchor: {prepare.anchor_line(track)}")
     prepare.print_summary(
         val_bpb=val_bpb,

@@ -1,0 +1,76 @@
+"""Attention of the free file: every backend that runs here, against a mask written out by hand."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from lab_module import train
+
+T, WINDOW = 16, 4
+
+
+def by_hand(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, window: int) -> torch.Tensor:
+    """One query at a time, in float64: softmax over the keys i - window … i."""
+    out = torch.zeros_like(q)
+    for i in range(q.size(1)):
+        first = max(0, i - window)
+        for b in range(q.size(0)):
+            for h in range(q.size(2)):
+                weights = (k[b, first : i + 1, h] @ q[b, i, h] / q.size(-1) ** 0.5).softmax(0)
+                out[b, i, h] = weights @ v[b, first : i + 1, h]
+    return out
+
+
+def flex(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, window: int) -> torch.Tensor:
+    train.FLEX_MASKS[q.size(1), window] = train.make_flex_mask(q.size(1), window, "cpu")
+    try:
+        return train.flex_attention(q, k, v, window)
+    finally:
+        train.FLEX_MASKS.clear()
+
+
+@pytest.mark.filterwarnings("ignore:flex_attention called without torch.compile")
+@pytest.mark.parametrize("window", [1, WINDOW, 5, T])
+@pytest.mark.parametrize("backend", [train.explicit_attention, train.sdpa_attention, flex, train.flex_attention])
+def test_a_window_means_the_same_in_every_backend(backend: object, window: int) -> None:
+    """Trap: FlashAttention's window (w, 0) shows w + 1 keys; fallbacks that show w, or all, are another model."""
+    torch.manual_seed(0)
+    q, k, v = torch.randn(3, 2, T, 2, 8)
+
+    expected = by_hand(q.double(), k.double(), v.double(), window).float()
+
+    torch.testing.assert_close(backend(q, k, v, window), expected)  # type: ignore[operator]
+
+
+def test_flash_attention_is_asked_for_the_same_window() -> None:
+    """What FlashAttention is given: (w, 0) for a window, no limit for a full layer."""
+    assert train.flash_window(WINDOW, T) == (WINDOW, 0)
+    assert train.flash_window(T, T) == (-1, -1)
+
+
+def test_without_a_gpu_no_kernel_is_looked_for() -> None:
+    """A CPU takes plain products; nothing is downloaded and nothing optional is imported."""
+    name, function = train.attention_backend("cpu")
+
+    assert name == "explicit"
+    assert function is train.explicit_attention
+
+
+def test_the_last_layer_sees_everything() -> None:
+    """The pattern repeats over the layers, S short and L full, and the last layer is always full."""
+    settings = train.SCALES["climbmix"] | {"DEPTH": 5, "PATTERN": "SSL", "SHORT_WINDOW": 3}
+
+    assert train.make_config(settings, 10, 64).windows == (3, 3, 64, 3, 64)
+    assert train.make_config(settings | {"PATTERN": ""}, 10, 64).windows == (64,) * 5
+
+
+def test_shifted_keys_find_what_followed() -> None:
+    """With KEY_SHIFT the keys of half the channels come from the token before, and the first token has none: still causal."""
+    settings = train.SCALES["climbmix"] | train.SCALES["cpu"]
+    torch.manual_seed(0)
+    model = train.GPT(train.make_config(settings, 50, 32))
+    angles = torch.atan2(model.sin, model.cos)[-1, 0]
+
+    assert angles[: len(angles) // 2].abs().min() > 0
+    assert angles[len(angles) // 2 :].abs().max() == 0
