@@ -472,9 +472,9 @@ def near_duplicates(files):
             holders.setdefault(line, []).append(path)
     shared = Counter()
     for paths in holders.values():
-        if len(paths) <= 20:  # what more files share is a licence or an idiom
+        if len(paths) <= 60:  # what more files share is a licence or an idiom
             shared.update((a, b) for i, a in enumerate(paths) for b in paths[i + 1 :])
-    parent = {path: path for path in files}
+    parent, first = {path: path for path in files}, {}
 
     def root(path):
         while parent[path] != path:
@@ -484,6 +484,8 @@ def near_duplicates(files):
     for (a, b), count in shared.items():
         if count >= 3 and count > min(len(lines[a]), len(lines[b])) / 2:
             parent[root(a)] = root(b)
+    for path, text in files.items():  # the very same text, however short
+        parent[root(path)] = root(first.setdefault(text, path))
     families = {}
     for path in files:
         families.setdefault(root(path), []).append(path)

@@ -10,11 +10,12 @@ import time
 from pathlib import Path
 from typing import Any
 
-import labs
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+import labs
 
 
 @pytest.fixture(scope="module")

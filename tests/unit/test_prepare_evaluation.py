@@ -6,11 +6,12 @@ import math
 from pathlib import Path
 from typing import Any
 
-import labs
 import numpy as np
 import pytest
 import torch
 from torch import nn
+
+import labs
 
 F = nn.functional
 

@@ -1,0 +1,305 @@
+"""Tracks: their names and ids, the offline sources, the user's own text, damage and what is said about it."""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pyarrow
+import pyarrow.parquet
+import pytest
+
+import labs
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> labs.Lab:
+    return labs.make_lab(tmp_path_factory.mktemp("tracks"))
+
+
+@pytest.fixture()
+def custom(lab: labs.Lab) -> list[str]:
+    data = labs.write_texts(lab.folder / "texts")
+    return ["--track", "custom", "--data", str(data), "--vocab-size", "260", "--seq-len", "16"]
+
+
+@pytest.mark.parametrize(
+    ("name", "budget_s", "want"),
+    [
+        ("pystd", None, ("pystd", 60.0, "pystd")),
+        ("pystd-20s", None, ("pystd", 20.0, "pystd-20s")),
+        ("pystd-60s", None, ("pystd", 60.0, "pystd")),
+        ("stories", 7.5, ("stories", 7.5, "stories-7.5s")),
+        ("climbmix", None, ("climbmix", 300.0, "climbmix")),
+    ],
+)
+def test_a_budget_is_part_of_the_name(
+    lab: labs.Lab, name: str, budget_s: float | None, want: tuple[str, float, str]
+) -> None:
+    """Another budget is another, clearly named track."""
+    assert lab.prepare.parse_name(name, budget_s) == want
+
+
+@pytest.mark.parametrize("name", ["web", "pystd-20", "pystd-0s", "../pystd", ""])
+def test_an_unknown_track_is_a_sentence(lab: labs.Lab, name: str) -> None:
+    """Names that are none, and budgets that cannot be."""
+    with pytest.raises(lab.prepare.PrepareError, match=r"no track|no sense"):
+        lab.prepare.parse_name(name)
+
+
+def test_budgets_share_the_data_and_not_the_id(lab: labs.Lab, custom: list[str]) -> None:
+    """`--budget-s` makes a separate track at once, on the same prepared folder."""
+    a, b = lab.prepared(*custom), lab.prepared(*custom, "--budget-s", "5")
+
+    assert (a.name, b.name) == ("custom", "custom-5s")
+    assert a.folder == b.folder and a.id != b.id
+
+
+def test_preparing_twice_does_nothing_new(lab: labs.Lab, custom: list[str]) -> None:
+    """The second call finds everything there and leaves it alone."""
+    before = lab.prepared(*custom)
+    made = (before.folder / "train.bin").stat().st_mtime_ns
+
+    assert lab.prepared(*custom).id == before.id
+    assert (before.folder / "train.bin").stat().st_mtime_ns == made
+
+
+def test_stories_are_the_same_everywhere(lab: labs.Lab) -> None:
+    """The generator uses integers of its own: these hashes hold on every machine and Python."""
+    stories = lab.prepare.Stories()
+    texts = [next(stories.told(split)) for split in ("train", "val")]
+
+    assert [lab.prepare.path_hash(text)[:12] for text, _ in texts] == ["11f0a66caf6a", "68106dccd9aa"]
+
+
+def test_every_choice_of_a_story_can_be_read_off_it(lab: labs.Lab) -> None:
+    """Each line fits exactly one template and every list holds a word once, so choices and text carry the same information."""
+    p = lab.prepare
+    assert all(len(set(words)) == len(words) for words in p.WORDS.values())
+
+    def pattern(template: str) -> re.Pattern[str]:
+        def slot(match: re.Match[str]) -> str:
+            kind = match[1].rstrip("23")
+            if kind in ("who", "hero", "friend"):
+                kind = "name"
+            if kind in ("n", "m", "sum"):
+                return r"(\d+)"
+            if kind == "home":
+                return "the old (" + "|".join(p.WORDS["place"]) + ")"
+            if kind == "treasure":
+                return "((?:" + "|".join(p.WORDS["thing"]) + ") of (?:" + "|".join(p.WORDS["name"]) + "))"
+            return "(" + "|".join(p.WORDS[kind]) + ")"
+
+        parts = re.split(r"(\{\w+\})", template)
+        return re.compile(
+            "".join(slot(re.match(r"\{(\w+)\}", x)) if x.startswith("{") else re.escape(x) for x in parts)
+        )  # type: ignore[arg-type]
+
+    patterns = [pattern(template) for template in p.SENTENCES]
+    stories = p.Stories().told("val")
+    lines = [line for _ in range(60) for line in next(stories)[0].splitlines()[1:]]
+    assert all(sum(bool(x.fullmatch(line)) for x in patterns) == 1 for line in lines)
+    assert len({p.path_hash(line) for line in lines}) > 200
+
+
+def test_the_entropy_of_stories_is_in_the_wanted_range(lab: labs.Lab) -> None:
+    """Rich enough to be no toy: 0.4 to 0.6 bits per byte, about 400 KB to score."""
+    told = list(lab.prepare.Stories().told("val"))
+
+    assert 0.4 < lab.prepare.Stories().entropy_bpb() < 0.6
+    assert 400_000 <= sum(len(text) for text, _ in told) < 402_000
+
+
+def test_near_duplicates_stay_on_one_side(lab: labs.Lab) -> None:
+    """Two files that share most of their lines are one family; a family above the cap is training text."""
+    shared = "\n".join(f"a telling line of code number {i}" for i in range(20))
+    files = {f"f{i}.py": f"nothing in common with others, {i}\n" * 3 for i in range(40)}
+    files |= {"a.py": shared, "b.py": shared + "\nand one line more than that", "big.py": "x = 1\n" * 3000}
+    families = lab.prepare.near_duplicates(files)
+    val = lab.prepare.choose_validation(files, 800, 2000)
+
+    assert ["a.py", "b.py"] in [sorted(family) for family in families]
+    assert ("a.py" in val) == ("b.py" in val)
+    assert "big.py" not in val and 0 < len(val) < len(files)
+
+
+def test_the_standard_library_is_split_with_care(lab: labs.Lab) -> None:
+    """No tests, no charmap tables, no file over the cap in validation, nothing on both sides, the same twice."""
+    source, again = lab.prepare.Pystd(), lab.prepare.Pystd()
+    train, val = (list(source.documents(split)) for split in ("train", "val"))
+
+    assert source.fingerprint == again.fingerprint
+    assert 600_000 <= sum(len(t.encode()) for t in val) <= 660_000 and len(val) > 20
+    assert max(len(t.encode()) for t in val) <= lab.prepare.PYSTD_FILE_CAP_BYTES
+    assert not set(train) & set(val)
+    assert not any("decoding_table" in t and "charmap_decode" in t for t in train + val)
+
+
+@pytest.mark.parametrize("kind", ["folder", "txt", "jsonl", "parquet"])
+def test_ones_own_text_comes_in_four_kinds(lab: labs.Lab, tmp_path: Path, kind: str) -> None:
+    """A folder, .txt, .jsonl of strings or objects, .parquet: the same text counts the same bytes."""
+    texts = labs.texts(40)
+    file = tmp_path / f"data.{kind}"
+    if kind == "folder":
+        labs.write_texts(file, 40)
+    elif kind == "txt":
+        file.write_text("".join(texts), "utf-8")
+    elif kind == "jsonl":
+        lines = [json.dumps(t if i % 2 else {"text": t, "id": i}) for i, t in enumerate(texts)]
+        file.write_text("\n".join(lines) + "\n", "utf-8")
+    else:
+        pyarrow.parquet.write_table(pyarrow.table({"text": texts}), file, row_group_size=7)
+    manifest = lab.prepared("--track", "custom", "--data", str(file), "--vocab-size", "260").manifest
+
+    assert manifest["train"]["bytes"] + manifest["val"]["bytes"] == sum(len(t.encode()) for t in texts)
+
+
+def bad_data(folder: Path, kind: str) -> Path:
+    file = folder / f"data.{kind}"
+    content = {
+        "txt": b"\xff\xfe\x00 not UTF-8" * 100,
+        "jsonl": b'{"text": "fine"}\n{"txt": "no"}\n',
+        "parquet": b"PAR1 cut off",
+        "short.txt": b"too little",
+        "missing": b"",
+    }[kind]
+    if kind != "missing":
+        file.write_bytes(content)
+    return file
+
+
+@pytest.mark.parametrize(
+    ("kind", "sentence"),
+    [
+        ("txt", "cannot be read as UTF-8"),
+        ("jsonl", "line 2"),
+        ("parquet", "cannot be read as parquet"),
+        ("short.txt", "too little"),
+        ("missing", "cannot be read"),
+    ],
+)
+def test_data_that_cannot_be_used_is_a_sentence(lab: labs.Lab, tmp_path: Path, kind: str, sentence: str) -> None:
+    """Exit by FAIL with what is wrong, where."""
+    with pytest.raises(SystemExit, match=f"FAIL: .*{sentence}"):
+        lab.prepared("--track", "custom", "--data", str(bad_data(tmp_path, kind)))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--track", "custom"], "needs --data"),
+        (["--track", "pystd", "--vocab-size", "4096"], "belong to `--track custom`"),
+        (["--track", "custom", "--data", "x", "--vocab-size", "100"], "must lie between 260"),
+        (["--track", "custom", "--data", "x", "--seq-len", "2"], "must lie between 8"),
+        (["--track", "climbmix", "--num-shards", "0"], "no training shard"),
+        (["--track", "stories", "--budget-s", "-1"], "makes no sense"),
+    ],
+)
+def test_settings_that_cannot_be_are_a_sentence(lab: labs.Lab, arguments: list[str], sentence: str) -> None:
+    """Refused before anything is made."""
+    with pytest.raises(SystemExit, match=f"FAIL: .*{re.escape(sentence)}"):
+        lab.prepared(*arguments)
+
+
+def test_a_track_that_is_not_prepared_says_how(lab: labs.Lab) -> None:
+    """train.py ends at once, with the command to run."""
+    with (
+        lab.environment(AUTORESEARCH_TRACK="stories-5s"),
+        pytest.raises(SystemExit, match=r"prepare.py --track stories-5s"),
+    ):
+        lab.prepare.load_track()
+
+
+@pytest.mark.parametrize("name", ["train.bin", "tokenizer.json", "eval.bin", "val.idx"])
+def test_damage_is_found_told_and_mended(lab: labs.Lab, custom: list[str], name: str) -> None:
+    """A file cut short is noticed when the track is opened; prepare makes it anew."""
+    track = lab.prepared(*custom)
+    file = track.folder / name
+    file.write_bytes(file.read_bytes()[:-1])
+    with lab.environment(AUTORESEARCH_TRACK="custom"), pytest.raises(SystemExit, match=f"damaged .{name}.*prepare.py"):
+        lab.prepare.load_track()
+
+    assert lab.prepared(*custom).id == track.id
+
+
+def test_a_flipped_byte_is_found_by_show(lab: labs.Lab, custom: list[str]) -> None:
+    """--show reads every byte."""
+    file = lab.prepared(*custom).folder / "train.bin"
+    content = bytearray(file.read_bytes())
+    content[100] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(SystemExit, match=r"train.bin has other content"):
+        lab.prepared("--show")
+    lab.prepared(*custom)
+
+
+def test_show_tells_everything(lab: labs.Lab, custom: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """Track, id, fingerprints, sizes, anchors and a sample."""
+    track = lab.prepared(*custom)
+    lab.prepared("--show")
+    said = capsys.readouterr().out
+
+    assert f"id: {track.id}" in said and "trigram" in said and "sample:\n" in said
+    assert all(
+        f"\n{word}: " in said for word in ("seq_len", "vocab_size", "train", "val", "evaluation", "data", "tokenizer")
+    )
+
+
+def test_the_trigram_is_a_probability(lab: labs.Lab, custom: list[str]) -> None:
+    """Over all next tokens the anchor's probabilities add up to one, after known and unknown histories."""
+    import numpy as np
+
+    track = lab.prepared(*custom)
+    tokenizer = lab.prepare.Tokenizer.load(track)
+    train, _ = lab.prepare.read_tokens(track.folder, "train")
+    whole = tokenizer.token_bytes.clone()
+    tokenizer.token_bytes = whole * 0 + 1  # count every target once, specials too
+    for history in ([int(train[1]), int(train[2])], [255, 254]):
+        mass = 0.0
+        for target in range(tokenizer.vocab_size):
+            row = np.array([[tokenizer.bos, *history, target]], np.uint16)
+            three = 3 * lab.prepare.trigram_bpb(train, row, tokenizer)
+            two = 2 * lab.prepare.trigram_bpb(train, row[:, :3], tokenizer)
+            mass += 2.0 ** -(three - two)
+        assert mass == pytest.approx(1, abs=1e-9)
+
+
+def test_the_block_is_printed_as_promised(lab: labs.Lab, capsys: pytest.CaptureFixture[str]) -> None:
+    """`---`, nine names in order, val_bpb with six decimals; what greps look for."""
+    values = dict.fromkeys(lab.prepare.SUMMARY, 3) | {"val_bpb": 1.2345678, "mfu_percent": float("nan")}
+    lab.prepare.print_summary(**values)
+    lines = capsys.readouterr().out.splitlines()
+
+    assert lines[0] == "---" and lines[1].split() == ["val_bpb:", "1.234568"]
+    assert [line.split(":")[0] for line in lines[1:]] == ["val_bpb", "training_seconds", "total_seconds", "peak_vram_mb", "mfu_percent", "total_tokens_M", "num_steps", "num_params_M", "depth"]
+    assert all(re.fullmatch(r"\w+: +\S+", line) for line in lines[1:])
+
+
+@pytest.mark.slow
+def test_kill_9_at_any_moment_leaves_nothing_half_there(tmp_path: Path) -> None:
+    """After each kill a track is either not prepared or whole; and one more call makes it whole and cleans up."""
+    lab = labs.make_lab(tmp_path)
+    data = labs.write_texts(tmp_path / "texts", 300)
+    command = [sys.executable, "-u", "prepare.py", "--track", "custom", "--data", str(data), "--vocab-size", "600"]
+    moments = random.Random(5)
+    for _ in range(6):
+        process = subprocess.Popen(command, cwd=tmp_path, env=lab.env, stdout=subprocess.PIPE, text=True)
+        assert process.stdout
+        process.stdout.readline()  # it is at work: the interesting part is short
+        time.sleep(moments.uniform(0, 0.4))
+        process.kill()
+        process.wait()
+        with lab.environment():
+            try:
+                track = lab.prepare.open_track("custom")
+            except lab.prepare.PrepareError as error:
+                assert "not prepared" in str(error)
+            else:
+                assert not lab.prepare.find_damage(track.folder, track.manifest, thorough=True)
+    assert lab.run(*command[3:]).returncode == 0
+    assert not list((tmp_path / "cache" / "custom").glob(".new-*"))
