@@ -22,7 +22,7 @@ from autoresearch.git.fsck import BLOB, COMMIT, KINDS, TAG, TREE
 OFS_DELTA, REF_DELTA = 6, 7
 MIB = 1024 * 1024
 BLOCK = 256 * 1024
-CACHE_BYTES = 24 * MIB  # inflated objects kept at hand while deltas are resolved
+CACHE_BYTES = 16 * MIB  # inflated objects kept at hand while deltas are resolved
 SPOOL_BYTES = 2 * MIB  # of compressed objects kept in memory before they go to a temporary file
 LEVEL = 3  # of compression for what deltas make: half the time of git's 6 for a few per cent in size
 
@@ -35,7 +35,7 @@ class Limits:
     """What a pack may hold. A pack that inflates to more than `total_bytes`, or to more than `floor_bytes` and `ratio` times its size, is a bomb."""
 
     objects: int = 100_000
-    object_bytes: int = 32 * MIB
+    object_bytes: int = 16 * MIB
     total_bytes: int = 1024 * MIB
     floor_bytes: int = 64 * MIB
     ratio: int = 200
@@ -111,9 +111,14 @@ class Pack:
         self._spend(record.size)
         return self._remember(oid, zlib.decompress(self.body(record)))
 
-    def close(self) -> None:
-        self._spool.close()
+    def forget(self) -> None:
+        """Let go of what is only needed while reading."""
         self._cache.clear()
+        self._cached_bytes = 0
+
+    def close(self) -> None:
+        self.forget()
+        self._spool.close()
 
     def _header(self) -> int:
         header = self._file.get(self._start, 12)
@@ -293,7 +298,9 @@ class _Window:
 
 def object_name(kind: int, data: bytes) -> bytes:
     """The SHA-1 that names an object, 20 bytes."""
-    return hashlib.sha1(b"%b %d\0" % (KINDS[kind].encode(), len(data)) + data, usedforsecurity=False).digest()
+    digest = hashlib.sha1(b"%b %d\0" % (KINDS[kind].encode(), len(data)), usedforsecurity=False)
+    digest.update(data)
+    return digest.digest()
 
 
 def delta_sizes(delta: bytes) -> tuple[int, int, int]:

@@ -20,6 +20,7 @@ from autoresearch.hub.store.database import Database
 
 T = TypeVar("T")
 UPLOADS = 4  # git processes that serve clones at once
+PUSHES = 2  # that are checked at once; with the limits of `rules.push` this bounds the worker's memory
 THREADS = 6  # for work that would hold up the event loop: git, searches, long lineages
 
 
@@ -38,10 +39,15 @@ class Hub:
         self.access = AccessLog()
         self.metrics = Metrics(settings.metrics_dir)
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="hub")
+        self._pushes = ThreadPoolExecutor(PUSHES, thread_name_prefix="hub-push")
 
     async def off_loop(self, work: Callable[..., T], *args: Any, **kwargs: Any) -> T:
         """Run `work` on one of the worker's few threads; its SQL goes through that thread's own connection."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, partial(work, *args, **kwargs))
+
+    async def in_push_lane(self, work: Callable[..., T], *args: Any) -> T:
+        """Run `work` where pushes are checked: few at a time, for each may need a good deal of memory."""
+        return await asyncio.get_running_loop().run_in_executor(self._pushes, partial(work, *args))
 
     async def start(self) -> None:
         self.feed.start()
@@ -53,4 +59,5 @@ class Hub:
         await self.access.stop()
         await self.metrics.stop()
         self._threads.shutdown(wait=True)
+        self._pushes.shutdown(wait=True)
         self.db.close()

@@ -74,7 +74,8 @@ async def push_bundle(request: Request[Any, Any, Any], hub: TheHub, caller: TheC
     push.allowed(hub.db.reader, hub.settings, caller)
     file = await spooled(request, hub.settings.max_bundle_bytes)
     try:
-        heads = await hub.off_loop(push.receive, hub.db, hub.settings, caller, file)
+        with await hub.in_push_lane(push.checked, hub.db, hub.settings, caller, file) as bundled:
+            heads = await hub.db.change(bundled.store)
     finally:
         file.close()
     return wire.Pushed(heads)

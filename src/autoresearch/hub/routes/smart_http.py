@@ -95,7 +95,7 @@ async def receive_pack(request: Request[Any, Any, Any], hub: TheHub, caller: The
     caller.writer()
     file = await _body(request, hub.settings.max_bundle_bytes)
     try:
-        body = await hub.off_loop(_receive, hub, caller, file)
+        body = await hub.in_push_lane(_receive, hub, caller, file)
     finally:
         file.close()
     return Response(body, media_type="application/x-git-receive-pack-result", headers=NO_CACHE)

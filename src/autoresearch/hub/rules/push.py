@@ -32,9 +32,26 @@ def receive(db: Database, settings: Settings, caller: Caller, file: BinaryIO) ->
 
     Raises BadBundle, TooLarge or RateLimited, and Conflict where the hub takes descendants of its root only; then nothing was taken in.
     """
+    with checked(db, settings, caller, file) as bundled:
+        return db.transact(bundled.store)
+
+
+def checked(db: Database, settings: Settings, caller: Caller, file: BinaryIO) -> Checked:
+    """All of `receive` but the transaction. What is refused for its content costs a token. Not for the event loop."""
     allowed(db.reader, settings, caller)
     header = bundle.read_header(file)
-    return charged(db, settings, caller, lambda: _take_in(db, settings, caller, file, header))
+    return charged(db, settings, caller, lambda: _checked(db.reader, settings, caller, file, header))
+
+
+def _checked(reader: Reader, settings: Settings, caller: Caller, file: BinaryIO, header: bundle.Header) -> Checked:
+    _check_prerequisites(reader, header.prerequisites)
+    incoming = Incoming(reader, file, header.pack_start)
+    try:
+        incoming.check(header.heads)
+    except BaseException:
+        incoming.close()
+        raise
+    return Checked(settings, caller, incoming, header.heads)
 
 
 def allowed(reader: Reader, settings: Settings, caller: Caller) -> None:
@@ -53,19 +70,6 @@ def charged(db: Database, settings: Settings, caller: Caller, push: Callable[[],
 
 def spend(tx: Transaction, settings: Settings, caller: Caller) -> None:
     limits.spend(tx, f"agent:{caller.writer()}", "push", settings.max_pushes_per_hour)
-
-
-def _take_in(db: Database, settings: Settings, caller: Caller, file: BinaryIO, header: bundle.Header) -> list[str]:
-    _check_prerequisites(db.reader, header.prerequisites)
-    with Incoming(db.reader, file, header.pack_start) as incoming:
-        incoming.check(header.heads)
-
-        def change(tx: Transaction) -> list[str]:
-            spend(tx, settings, caller)
-            incoming.store(tx, caller.agent_id, settings.roots_only)
-            return header.heads
-
-        return db.transact(change)
 
 
 def _check_prerequisites(reader: Reader, prerequisites: Sequence[str]) -> None:
@@ -99,6 +103,9 @@ class Incoming:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
         self._pack.close()
 
     def check(self, heads: Iterable[str]) -> None:
@@ -113,6 +120,8 @@ class Incoming:
                     f"the head {oid} is no commit of this push or of the hub; push branches, not tags or files"
                 )
         self._new = self._in_order()
+        self._named.clear()
+        self._pack.forget()
         self._unstored = [oid for oid in self._pack.records if objects.kind(self._reader, oid) is None]
 
     def store(self, tx: Transaction, agent_id: str, roots_only: bool = False) -> list[str]:
@@ -211,6 +220,25 @@ class Incoming:
         new = {oid: header for oid, header in self.commits.items() if commits.place(self._reader, oid.hex()) is None}
         order = TopologicalSorter({oid: [p for p in header.parents if p in new] for oid, header in new.items()})
         return list(order.static_order())
+
+
+class Checked:
+    """A bundle that may come in. `store` it in a transaction; use as a context."""
+
+    def __init__(self, settings: Settings, caller: Caller, incoming: Incoming, heads: list[str]) -> None:
+        self._settings, self._caller, self._incoming, self._heads = settings, caller, incoming, heads
+
+    def __enter__(self) -> Checked:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._incoming.close()
+
+    def store(self, tx: Transaction) -> list[str]:
+        """Spend the token and write what is new; the bundle's heads."""
+        spend(tx, self._settings, self._caller)
+        self._incoming.store(tx, self._caller.agent_id, self._settings.roots_only)
+        return self._heads
 
 
 def hide(tx: Transaction, commit_hash: str, hidden: bool) -> None:
