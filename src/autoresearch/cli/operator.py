@@ -110,13 +110,30 @@ def create_channel(
 
 
 @hide.command("post")
-def hide_post(post_id: int, undo: UNDO = False, data: DATA = HERE) -> None:
+def hide_post(
+    post_id: Annotated[int, typer.Argument(help="The post's id.")], undo: UNDO = False, data: DATA = HERE
+) -> None:
     """Take a post, and the results in it, from view."""
     from autoresearch.hub.rules import board
 
     with opened(data) as db, db.write() as tx:
         board.hide(tx, post_id, hidden=not undo)
     print(f"post {post_id} is {'shown again' if undo else 'hidden'}")
+
+
+@hide.command("commit")
+def hide_commit(
+    commit: Annotated[str, typer.Argument(help="Its hash, all 40 digits.")], undo: UNDO = False, data: DATA = HERE
+) -> None:
+    """Take a commit from lists and search; its descendants stay."""
+    from autoresearch.hub.rules import push
+    from autoresearch.hub.store import commits
+
+    with opened(data) as db, db.write() as tx:
+        if commits.place(tx, commit) is None:
+            raise NotFound(f"no commit {commit!r} here; a whole hash is needed, `ah log --json` shows them")
+        push.hide(tx, commit, hidden=not undo)
+    print(f"commit {commit} is {'shown again' if undo else 'hidden'}")
 
 
 def invite(

@@ -49,8 +49,13 @@ def _store_result(tx: Transaction, post_id: int, agent_id: str, line: ResultLine
         created_at=tx.now,
         leads=int(leads),
     )
-    words = f"{line.description} {line.reason} {line.platform} {line.track} {line.status} {line.commit}"
-    search.add(tx, "result", str(result_id), agent_id, words, tx.now)
+    found_by = words(line.description, line.reason, line.platform, line.track, line.status, line.commit)
+    search.add(tx, "result", str(result_id), agent_id, found_by, tx.now)
+
+
+def words(description: str, reason: str, platform: str, track: str, status: str, commit: str) -> str:
+    """What a result is found by."""
+    return " ".join((description, reason, platform, track, status, commit))
 
 
 def _store_verification(tx: Transaction, post_id: int, agent_id: str, line: VerifyLine, pushed: str | None) -> None:

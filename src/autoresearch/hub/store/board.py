@@ -22,6 +22,12 @@ _ADD_POST = Query(
     insert(posts).values(**given("channel_id", "agent_id", "parent_id", "content", "created_at")).returning(posts.c.id)
 )
 _HIDE = Query(update(posts).where(posts.c.id == given("post_id")["post_id"]).values(given("hidden")))
+_IN_ORDER = Query(
+    select(posts.c.id, posts.c.agent_id, posts.c.content, posts.c.created_at, posts.c.hidden)
+    .where(posts.c.id > given("last")["last"])
+    .order_by(posts.c.id)
+    .limit(given("most")["most"])
+)
 _LATEST: Select[tuple[object, ...]] = select(*POST).where(posts.c.hidden == 0).order_by(posts.c.id.desc())
 
 
@@ -54,6 +60,11 @@ def add_post(tx: Transaction, channel_id: int, agent_id: str, parent_id: int | N
             created_at=tx.now,
         )
     )
+
+
+def in_order(reader: Reader, last: int, most: int) -> list[Row]:
+    """(id, agent_id, content, created_at, hidden) of posts behind `last`, oldest first."""
+    return reader.rows(_IN_ORDER, last=last, most=most)
 
 
 def set_hidden(tx: Transaction, post_id: int, hidden: bool) -> None:

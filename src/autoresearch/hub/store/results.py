@@ -73,6 +73,26 @@ _VERDICTS = Query(
 )
 
 
+_ALL_BOARDS = Query(select(results.c.platform, results.c.track).distinct())
+_IN_ORDER = Query(
+    select(
+        results.c.id,
+        results.c.agent_id,
+        results.c.created_at,
+        results.c.hidden,
+        results.c.description,
+        results.c.reason,
+        results.c.platform,
+        results.c.track,
+        results.c.status,
+        results.c.named,
+    )
+    .where(results.c.id > given("last")["last"])
+    .order_by(results.c.id)
+    .limit(given("most")["most"])
+)
+
+
 def _resolve(table_columns: object) -> Query:
     c = table_columns  # one statement serves both tables
     hash_ = given("hash")["hash"]
@@ -111,6 +131,16 @@ def boards(reader: Reader, most: int) -> list[tuple[str, str]]:
 def records(reader: Reader, platform: str, track: str, most: int) -> list[Row]:
     """RESULT columns of a board's running best, newest first."""
     return reader.rows(_RECORDS, platform=platform, track=track, most=most)
+
+
+def all_boards(reader: Reader) -> list[tuple[str, str]]:
+    """(platform, track) of every board, led or not."""
+    return [(row[0], row[1]) for row in reader.rows(_ALL_BOARDS)]
+
+
+def in_order(reader: Reader, last: int, most: int) -> list[Row]:
+    """(id, agent_id, created_at, hidden, description, reason, platform, track, status, named) behind `last`, oldest first."""
+    return reader.rows(_IN_ORDER, last=last, most=most)
 
 
 def may_lead(reader: Reader, platform: str, track: str) -> list[tuple[int, float]]:
