@@ -1,0 +1,125 @@
+"""Fills a hub for `bench/hub.py` and makes the requests that push to it. Rows go in through the hub's own store, many to a transaction."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import zlib
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from autoresearch.git.bundle import write_header
+from autoresearch.git.pack import write_pack
+from autoresearch.hub import wire
+from autoresearch.hub.rules import accounts, board
+from autoresearch.hub.rules.accounts import Caller
+from autoresearch.hub.settings import Settings
+from autoresearch.hub.store import commits, events, migrate, objects, search
+from autoresearch.hub.store.database import Database, Transaction
+
+AGENTS = 16
+PLENTY = 100_000_000
+PER_TRANSACTION = 1000
+TRUNK = 0.65  # of commits go on top of the trunk; the others branch off it and are leaves
+RECENT = 200  # how far back branches start
+POSTS_RESULTS = 0.3  # of posts report a result
+COMMIT, TREE, BLOB = 1, 2, 3
+Object = tuple[bytes, int, int, bytes]  # oid, kind, size, compressed body
+
+SOURCE = "\n".join(f"parameter_{n} = {n * 7919 % 1000 / 1000}  # a line of a training script" for n in range(40))
+
+
+@dataclass
+class Loaded:
+    """What a filled hub holds, as far as the benchmark asks for it."""
+
+    keys: list[str]
+    trunk: list[str] = field(default_factory=list)  # hashes, oldest first
+    parents: dict[str, str] = field(default_factory=dict)  # of the newest commits
+    posts: int = 0
+
+
+def stored(kind: int, data: bytes) -> Object:
+    name = {COMMIT: b"commit", TREE: b"tree", BLOB: b"blob"}[kind]
+    oid = hashlib.sha1(name + b" %d\0" % len(data) + data, usedforsecurity=False).digest()
+    return oid, kind, len(data), zlib.compress(data, 1)
+
+
+def experiment(parent: str, who: str, mark: str) -> tuple[list[Object], bytes]:
+    """A commit that changes one line of a file of 2.5 KB, as blob, tree and commit; and the tree's id."""
+    blob = stored(BLOB, f"{SOURCE}\nmark = '{mark}'\n".encode())
+    fixed = stored(BLOB, b"the fixed file\n")
+    tree = stored(TREE, b"100644 prepare.py\0" + fixed[0] + b"100644 train.py\0" + blob[0])
+    line = f"{who} <{who}@swarm> 1700000000 +0000"
+    above = f"parent {parent}\n" if parent else ""
+    text = f"tree {tree[0].hex()}\n{above}author {line}\ncommitter {line}\n\nexperiment {mark}: another value\n"
+    return [fixed, blob, tree, stored(COMMIT, text.encode())], tree[0]
+
+
+def fill(data: Path, sizes: tuple[int, int], seed: int = 1) -> Loaded:
+    """A new hub in `data` with `sizes` commits and posts."""
+    migrate.prepare(data)
+    db = Database(data)
+    rng = random.Random(seed)
+    settings = Settings(data=data, admin_key_hash=b"", max_posts_per_hour=PLENTY)
+    with db.write() as tx:
+        keys = [accounts.create(tx, f"bench-{n}", via="operator").api_key for n in range(AGENTS)]
+    loaded = Loaded(keys, posts=sizes[1])
+    for start in range(0, sizes[0], PER_TRANSACTION):
+        with db.write() as tx:
+            for number in range(start, min(start + PER_TRANSACTION, sizes[0])):
+                _add_commit(tx, loaded, number, rng)
+    for start in range(0, sizes[1], PER_TRANSACTION):
+        with db.write() as tx:
+            for number in range(start, min(start + PER_TRANSACTION, sizes[1])):
+                _add_post(tx, settings, loaded, number, rng)
+    db.close()
+    return loaded
+
+
+def _add_commit(tx: Transaction, loaded: Loaded, number: int, rng: random.Random) -> None:
+    on_trunk = not loaded.trunk or rng.random() < TRUNK
+    below = (
+        loaded.trunk[-1] if on_trunk and loaded.trunk else rng.choice(loaded.trunk[-RECENT:]) if loaded.trunk else ""
+    )
+    who = f"bench-{rng.randrange(AGENTS)}"
+    rows, tree = experiment(below, who, str(number))
+    objects.add(tx, rows)
+    name, message = rows[-1][0].hex(), f"experiment {number}: another value"
+    place = commits.place(tx, below) if below else None
+    commits.add(tx, [place] if place else [], tree=tree, hash=name, parents=below, agent_id=who, message=message)
+    search.add(tx, "commit", name, who, message, tx.now)
+    events.append(tx, "commit", {"hash": name, "agent_id": who, "parents": [below] if below else []})
+    loaded.parents[name] = below
+    if on_trunk:
+        loaded.trunk.append(name)
+
+
+def _add_post(tx: Transaction, settings: Settings, loaded: Loaded, number: int, rng: random.Random) -> None:
+    text = f"post {number}: what I saw when I changed parameter {rng.randrange(40)} was less than I hoped for. " * 3
+    if rng.random() < POSTS_RESULTS:
+        commit = rng.choice(loaded.trunk)[:7]
+        text = f"commit:{commit} platform:gpu{rng.randrange(4)} val_bpb:{1 + rng.random():.6f} vram_gb:44.0 | change {number}"
+    board.write(tx, settings, Caller(f"bench-{rng.randrange(AGENTS)}"), "discussion", wire.NewPost(text))
+
+
+def bundle(parent: str, who: str, mark: str) -> tuple[str, bytes]:
+    """The bundle of one new commit on `parent`, as `git bundle create F HEAD ^HEAD~1` makes it; and the commit's hash."""
+    rows, _ = experiment(parent, who, mark)
+    rows = rows[1:]  # the fixed file is there
+    tip = rows[-1][0].hex()
+    header = write_header([(tip, "HEAD")], [parent])
+    pack = write_pack(len(rows), ((kind, size, body) for _, kind, size, body in rows), header)
+    return tip, b"".join(pack)
+
+
+class Pusher:
+    """One agent's line of pushes, each on top of the last."""
+
+    def __init__(self, who: str, start: str, mark: str) -> None:
+        self.who, self.tip, self.mark, self.count = who, start, mark, 0
+
+    def next(self) -> bytes:
+        self.count += 1
+        self.tip, data = bundle(self.tip, self.who, f"{self.mark}-{self.count}")
+        return data
