@@ -10,7 +10,7 @@ import pytest
 
 from autoresearch.errors import BadWorkspace, Conflict
 from autoresearch.git.repo import Repo
-from autoresearch.researcher.workspace import OutsideFree, Workspace, branch_name
+from autoresearch.researcher.workspace import OutsideFree, Workspace, branch_name, wipe
 from tiny_workspaces import TOML, make, noisy
 
 
@@ -89,6 +89,18 @@ def test_checkouts_are_gone_afterwards(workspace: Workspace) -> None:
         raise ZeroDivisionError
 
     assert not place.exists() and workspace.repo.git("worktree", "list").count("\n") == 1
+
+
+def test_a_folder_without_permissions_is_removed_too(tmp_path: Path) -> None:
+    """A run cannot leave something behind by locking it."""
+    locked = tmp_path / "a" / "b"
+    locked.mkdir(parents=True)
+    (locked / "c").write_text("x")
+    locked.chmod(0)
+
+    wipe(tmp_path / "a")
+
+    assert not (tmp_path / "a").exists()
 
 
 def test_a_dirty_repository_is_refused_with_the_way_out(workspace: Workspace) -> None:

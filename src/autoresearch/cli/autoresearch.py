@@ -239,6 +239,19 @@ def summary_json(summary: Summary) -> dict[str, Any]:
     return {"branch": summary.branch, "ended": summary.ended, "experiments": msgspec.to_builtins(summary.finished)}
 
 
+# ---------------------------------------------------------------- status
+
+
+@app.command(epilog="Examples:  autoresearch status nightly   |   autoresearch status nightly --json")
+def status(directory: Directory = Path("."), as_json: Json = False) -> None:
+    """Tell what is going on in an experiment's folder and what was found so far; disturbs nothing."""
+    from autoresearch.researcher import status as view
+    from autoresearch.researcher.workspace import Workspace
+
+    found = view.read(Workspace(directory))
+    tell(found.as_dict(), "\n".join(view.sentences(found)), as_json)
+
+
 # ---------------------------------------------------------------- the doors of every command
 
 

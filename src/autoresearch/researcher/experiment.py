@@ -20,7 +20,7 @@ from typing import Literal
 
 from autoresearch.researcher.config import Config
 from autoresearch.researcher.sandbox import Finished, Job, Limits, Sandbox
-from autoresearch.researcher.workspace import Checkout, Workspace, listed
+from autoresearch.researcher.workspace import Checkout, Workspace, listed, wipe
 
 Outcome = Literal[
     "ok",
@@ -89,7 +89,7 @@ class Runner:
     def measure(self, commit: str, seed: int, mark: str, folder: Path, timeout_s: float) -> Measurement:
         """Run a commit once and return what came of it. `folder` is this run's own; whatever lies in it is removed first, so
         that no evidence of an earlier run can be taken for this one's (trap C5). Raises Stopped."""
-        shutil.rmtree(folder, ignore_errors=True)
+        wipe(folder)
         (folder / "out").mkdir(parents=True)
         (folder / "score").mkdir()
         self.warm_up(folder / "tmp" / "cache")
@@ -302,7 +302,7 @@ def tidy(folder: Path) -> None:
     if cache.is_dir() and not cache.is_symlink() and any(cache.iterdir()):
         cache.replace(folder / CACHE)
     for scratch in ("out", "tmp", "score"):
-        shutil.rmtree(folder / scratch, ignore_errors=True)
+        wipe(folder / scratch)
 
 
 def size_bytes(folder: Path) -> int:

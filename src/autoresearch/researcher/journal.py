@@ -53,7 +53,6 @@ class State:
     next_id: int = 1
     lines: dict[str, Line] = field(default_factory=dict)
     attempt: Attempt | None = None
-    runner: int = 0  # process id of the last runner, for `status`
 
 
 class Journal:

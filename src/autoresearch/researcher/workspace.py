@@ -7,6 +7,7 @@ git itself (`git.repo`), what is decided (judge), making a new repository (start
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -61,11 +62,11 @@ class Workspace:
         self.ledger = Ledger(self.folder, aside=self.private)
 
     @contextmanager
-    def lock(self) -> Iterator[None]:
+    def lock(self, wait_s: float = 1.0) -> Iterator[None]:
         """Hold the workspace alone; Conflict where another runner has it. A killed runner's lock is gone with it."""
         self.repo.exclude(IGNORED)
         self.private.mkdir(exist_ok=True)
-        lock = FileLock(self.private / "lock", timeout=0)
+        lock = FileLock(self.private / "lock", timeout=wait_s)
         try:
             lock.acquire()
         except Timeout as error:
@@ -123,7 +124,7 @@ class Workspace:
         return Checkout(self.repo.add_worktree(path, commit), commit)
 
     def remove(self, checkout: Checkout) -> None:
-        shutil.rmtree(checkout.path, ignore_errors=True)
+        wipe(checkout.path)
         self.repo.prune_worktrees()
 
     @contextmanager
@@ -137,7 +138,7 @@ class Workspace:
 
     def sweep_checkouts(self) -> None:
         """Remove what a killed runner left."""
-        shutil.rmtree(self.private / "worktrees", ignore_errors=True)
+        wipe(self.private / "worktrees")
         self.repo.prune_worktrees()
 
     # ---------------------------------------------------------------- commits
@@ -195,6 +196,15 @@ class Workspace:
             self.repo.set_ref(branch, commit, old=parent)
         else:
             Repo(folder).fast_forward(commit)
+
+
+def wipe(folder: Path) -> None:
+    """Remove a folder that a run wrote in, also where it took away its own permissions."""
+    shutil.rmtree(folder, ignore_errors=True)
+    if folder.exists():
+        for place, _, _ in os.walk(folder):
+            os.chmod(place, 0o700)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def branch_name(folder: Path, name: str | None) -> str:

@@ -1,0 +1,126 @@
+"""What is going on in a workspace, read without disturbing it: who runs, what is open, what was found so far.
+
+Reads ledger and journal, and tries the lock; changes nothing. Leaves to others: tables and pictures (report).
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from autoresearch.errors import Conflict
+from autoresearch.researcher.display import newest
+from autoresearch.researcher.journal import Attempt, Journal
+from autoresearch.researcher.judge import pooled
+from autoresearch.researcher.ledger import Record, best
+from autoresearch.researcher.workspace import Workspace, short
+
+
+@dataclass(frozen=True)
+class Open:
+    """The experiment in progress. `progress` is 0 to 1 where its run tells."""
+
+    id: str
+    commit: str
+    description: str
+    phase: str
+    runs: int
+    started_at: str
+    progress: float | None
+
+
+@dataclass(frozen=True)
+class Status:
+    """One workspace. `noise` is the standard deviation of one run, None while unknown."""
+
+    folder: str
+    branch: str
+    running: bool
+    metric: str
+    track: str
+    kept: int
+    discarded: int
+    crashed: int
+    baseline: float | None
+    noise: float | None
+    best: float | None
+    best_commit: str
+    best_description: str
+    attempt: Open | None
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def read(workspace: Workspace) -> Status:
+    """The status of the branch that grew last."""
+    state = Journal(workspace.private / "state.json").state
+    branch = short(state.branch)
+    records = [r for r in workspace.ledger.records() if not branch or r.branch == branch]
+    tried = [r for r in records if not r.is_baseline]
+    base = next((r for r in records if r.is_baseline), None)
+    top = best(records, workspace.config.experiment.direction)
+    noise = pooled([r.values for r in records])
+    return Status(
+        folder=str(workspace.folder),
+        branch=branch,
+        running=is_running(workspace),
+        metric=workspace.config.experiment.metric,
+        track=workspace.config.track,
+        kept=count(tried, "keep"),
+        discarded=count(tried, "discard"),
+        crashed=count(tried, "crash"),
+        baseline=base.value if base else None,
+        noise=noise.sigma if noise.dof else None,
+        best=top.value if top else None,
+        best_commit=top.commit if top else "",
+        best_description=top.description if top else "",
+        attempt=opened(workspace, state.attempt) if state.attempt else None,
+    )
+
+
+def count(records: list[Record], status: str) -> int:
+    return sum(record.status == status for record in records)
+
+
+def opened(workspace: Workspace, attempt: Attempt) -> Open:
+    runs = len(attempt.measurements) + len(attempt.rechecks)
+    point = newest(workspace.private / "runs" / attempt.id / str(runs + 1) / "out" / "curve.jsonl")
+    progress = point.progress if point else None
+    return Open(attempt.id, attempt.commit, attempt.description, attempt.phase, runs, attempt.started_at, progress)
+
+
+def is_running(workspace: Workspace) -> bool:
+    """Whether a runner holds the workspace's lock."""
+    if not Path(workspace.private / "lock").exists():
+        return False
+    try:
+        with workspace.lock(wait_s=0):
+            return False
+    except Conflict:
+        return True
+
+
+def sentences(status: Status) -> list[str]:
+    """The status for a person."""
+    if status.baseline is None:
+        first = f"{status.folder}: no experiment yet; start with: autoresearch run {status.folder}"
+        return [first, *working(status)]
+    noise = f" (noise {status.noise:.6f})" if status.noise is not None else ""
+    return [
+        f"{status.folder}: {status.kept} kept, {status.discarded} discarded, {status.crashed} crashed, on branch {status.branch}",
+        f"baseline {status.metric} {status.baseline:.6f}{noise}",
+        f"best     {status.metric} {status.best or status.baseline:.6f}  {status.best_commit[:7]}  {status.best_description}",
+        *working(status),
+    ]
+
+
+def working(status: Status) -> list[str]:
+    """What is in progress, or how to go on."""
+    if status.attempt is None:
+        return ["a runner is between two experiments"] if status.running else []
+    a = status.attempt
+    done = f", {a.progress:.0%} of its run" if a.progress is not None and status.running else ""
+    what = f"experiment {a.id} {a.description or '(being edited)'}: {a.runs} runs finished{done}, since {a.started_at}"
+    return [what if status.running else f"interrupted in {what}; `autoresearch run {status.folder}` goes on with it"]
