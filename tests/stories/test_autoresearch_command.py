@@ -15,7 +15,7 @@ import pytest
 from autoresearch.git.repo import Repo
 from autoresearch.researcher.starter import lab_folder
 from autoresearch.researcher.workspace import Workspace
-from tiny_workspaces import TOML, command, make, marked, noisy, script
+from tiny_workspaces import TOML, Writes, command, make, marked, noisy, research, script
 
 SEARCHABLE = "LR = 0.04  # 0.001 to 1.0\nDEPTH = 2  # 1 to 8\nimport math\nprint('val_bpb:', 1 + (math.log10(LR) + 0.5) ** 2 + 0.1 * (DEPTH - 5) ** 2)\n"
 
@@ -35,6 +35,19 @@ def test_a_repository_of_ones_own(tmp_path: Path) -> None:
     assert [len(answer["experiments"]), answer["ended"]] == [4, "4 experiments finished"]
     assert all("→" in e["description"] and e["metric"] == "seconds" for e in answer["experiments"])
     assert repo.changes()[0].path == "autoresearch.toml" and len(repo.changes()) == 1
+
+
+def test_a_report_of_what_was_run(tmp_path: Path) -> None:
+    """After a run the table, the picture and the page are one command away, and git does not see them."""
+    workspace = make(tmp_path, noisy(1.0, 0.001))
+    research(workspace, Writes(noisy(0.9, 0.001)), experiments=1)
+
+    told = command("report", str(tmp_path))
+    as_json = command("report", str(tmp_path), "--json", "--last", "1")
+
+    assert told.returncode == 0 and "idea 1" in told.stdout and "progress.png" in told.stdout, told.stderr
+    assert json.loads(as_json.stdout)["counts"]["keep"] == 2, as_json.stderr
+    assert (tmp_path / "progress.png").stat().st_size > 1000 and workspace.repo.changes() == []
 
 
 def test_init_makes_a_clean_repository_of_the_lab(tmp_path: Path) -> None:

@@ -252,6 +252,34 @@ def status(directory: Directory = Path("."), as_json: Json = False) -> None:
     tell(found.as_dict(), "\n".join(view.sentences(found)), as_json)
 
 
+# ---------------------------------------------------------------- report
+
+
+@app.command(
+    epilog="Examples:  autoresearch report nightly   |   autoresearch report results.tsv --out pictures   |   autoresearch report . --last 20"
+)
+def report(
+    directory: Annotated[Path, typer.Argument(help="The experiment's folder, or any results.tsv.")] = Path("."),
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Where progress.png, progress.svg and report.html go; by default beside the ledger."),
+    ] = None,
+    last: Annotated[int | None, typer.Option(min=1, help="Show only the last experiments in the table.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Print the table of experiments and draw their progress; reads any results.tsv, whoever wrote it."""
+    from autoresearch.researcher import report as reports
+
+    summary = reports.summarise(directory)
+    files = reports.write(directory, out)
+    if not as_json:
+        from rich.console import Console
+
+        reports.render_table(summary, Console(), last)
+    written = {"png": str(files.png), "svg": str(files.svg), "html": str(files.html)}
+    tell({**summary.to_json(), "files": written}, f"picture: {files.png}\npage:    {files.html}", as_json)
+
+
 # ---------------------------------------------------------------- the doors of every command
 
 

@@ -15,7 +15,7 @@ from autoresearch.researcher import config
 from autoresearch.researcher.workspace import IGNORED
 
 LAB_SUFFIXES = (".py", ".md", ".toml")
-GITIGNORE = (*IGNORED, "/run/", "/.track", "/progress.*", "/report.html", "__pycache__/", ".venv/")
+GITIGNORE = (*IGNORED, "/run/", "/.track", "__pycache__/", ".venv/")
 
 
 def lab_folder() -> Path:

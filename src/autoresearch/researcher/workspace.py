@@ -25,7 +25,7 @@ from autoresearch.researcher.ledger import JSONL, TSV, Ledger
 
 PRIVATE = ".autoresearch"
 ATTEMPTS = "refs/autoresearch/attempts/"
-IGNORED = (TSV, JSONL, f"/{PRIVATE}/", "run.log")
+IGNORED = (TSV, JSONL, f"/{PRIVATE}/", "run.log", "/progress.png", "/progress.svg", "/report.html")
 
 
 class OutsideFree(BadInput):
