@@ -821,26 +821,36 @@ def mfu_percent(trainer, device):
 def train(trainer, device, directory):
     """Until the loader's clock runs out; returns the number of steps. Exits with 1 when the loss is lost."""
     progress = Progress(trainer, device, directory)
-    total, worst, micro, step = 0.0, 0.0, 0, 0
-    for x, y in trainer.loader:
-        loss = trainer.micro_step(x, y)
-        total, worst = total + loss, torch.maximum(torch.as_tensor(worst, device=device), loss)  # both keep a NaN
-        micro += 1
-        if micro % trainer.micro_batches:
-            continue
-        if not worst.item() <= 100:  # before the step: every micro-batch counts, also one whose mean looks fine
-            progress.close()
-            sys.exit(f"FAIL: the loss of step {step + 1} is {worst.item():.1f}: the run diverged; try lower rates")
-        trainer.optimizer.step(trainer.loader.progress)
-        step += 1
-        progress.update(step, total.item() / trainer.micro_batches)
-        total, worst = 0.0, 0.0
-        if step == 1:  # collections stop the loop for tens of milliseconds, and nothing here needs them
-            gc.collect()
-            gc.freeze()
-            gc.disable()
-    progress.close()
+    total, worst, micro, step = 0.0, torch.zeros((), device=device), 0, 0
+    try:
+        for x, y in trainer.loader:
+            loss = trainer.micro_step(x, y)
+            total, worst = total + loss, torch.maximum(worst, loss)  # both keep a NaN
+            micro += 1
+            if device.type == "cpu" or micro % trainer.micro_batches == 0:  # reading it makes a GPU wait
+                stop_if_lost(worst, step)
+            if micro % trainer.micro_batches:
+                continue
+            trainer.optimizer.step(trainer.loader.progress)
+            step += 1
+            progress.update(step, total.item() / trainer.micro_batches)
+            total = 0.0
+            if step == 1:  # collections stop the loop for tens of milliseconds, and nothing here needs them
+                gc.collect()
+                gc.freeze()
+                gc.disable()
+        stop_if_lost(worst, step)
+    finally:
+        progress.close()
+    if not step:
+        sys.exit("FAIL: the budget was over before the first step; lower TOTAL_BATCH")
     return step
+
+
+def stop_if_lost(worst, step):
+    """`worst` is the largest loss of any micro-batch so far: one whose mean looks fine counts too."""
+    if not worst.item() <= 100:
+        sys.exit(f"FAIL: the loss of step {step + 1} is {worst.item():.1f}: the run diverged; try lower rates")
 
 
 def main():
