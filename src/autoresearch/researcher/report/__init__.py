@@ -1,0 +1,71 @@
+"""What a person wakes up to: a table, a picture and one HTML page of the experiments in a directory.
+
+rows.py    an experiment, and the summary of them all        labels.py   where a label fits
+tsv.py     any results.tsv                                   plots.py    progress.png and progress.svg
+read.py    both ledgers brought together and summed up       page.py     report.html, one file
+table.py   the table in the terminal
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from autoresearch.errors import BadInput
+from autoresearch.researcher.report.read import summarise
+from autoresearch.researcher.report.rows import Experiment, Summary
+from autoresearch.researcher.report.table import render_table
+
+__all__ = ["Experiment", "ReportFiles", "Summary", "render_table", "summarise", "write"]
+
+
+@dataclass(frozen=True, slots=True)
+class ReportFiles:
+    """What `write` left behind."""
+
+    png: Path
+    svg: Path
+    html: Path
+
+
+def write(directory: Path | str, out: Path | str | None = None) -> ReportFiles:
+    """Draw the ledger of `directory` into `out` (the same folder by default): progress.png, progress.svg, report.html.
+
+    Raises NotFound where there is no ledger, BadInput where `out` cannot be written to.
+    """
+    return write_summary(summarise(directory), out)
+
+
+def write_summary(summary: Summary, out: Path | str | None = None) -> ReportFiles:
+    """The same for a ledger that was read already."""
+    from autoresearch.researcher.report import page, plots
+
+    folder = Path(out) if out is not None else summary.directory
+    figure = plots.draw(summary)
+    picture = plots.svg(figure)
+    files = ReportFiles(folder / "progress.png", folder / "progress.svg", folder / "report.html")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        replace(files.png, plots.png(figure))
+        replace(files.svg, picture.encode("utf-8"))
+        replace(files.html, page.render(summary, picture).encode("utf-8"))
+    except OSError as error:
+        raise BadInput(
+            f"the report cannot be written to {folder}: {error.strerror}; name another folder with --out"
+        ) from error
+    return files
+
+
+def replace(path: Path, data: bytes) -> None:
+    """Write a file as a whole or not at all: somebody may be looking at the old one."""
+    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
+    try:
+        with os.fdopen(descriptor, "wb") as handle:
+            handle.write(data)
+        os.chmod(name, 0o644)
+        os.replace(name, path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise

@@ -1,0 +1,225 @@
+"""Brings the two ledgers of a directory together and sums them up: results.tsv for everyone, experiments.jsonl for us.
+
+results.tsv decides which experiments there are, because any agent and any tool writes it; experiments.jsonl adds what the
+five columns cannot hold. Reads files only: whether an experiment was worth keeping was decided by `researcher.judge`.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import statistics
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from autoresearch.errors import BadWorkspace, NotFound
+from autoresearch.researcher.report.rows import Experiment, Summary, renumber
+from autoresearch.researcher.report.tsv import Sheet, clean, read_tsv, status_word
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+MAX_LEDGER_BYTES = 64 * 2**20  # about half a million experiments; anything larger is not a ledger
+
+
+def summarise(directory: Path | str) -> Summary:
+    """Read `directory` (or a results.tsv itself) and sum it up.
+
+    Raises NotFound where there is no ledger, BadWorkspace where autoresearch.toml or the ledger cannot be used.
+    """
+    folder, tsv, jsonl = ledger_files(Path(directory))
+    sheet = read_tsv(read_bytes(tsv)) if tsv.exists() else Sheet()
+    records, jsonl_notes = read_records(jsonl)
+    settings = metric_settings(folder)
+    rows = merge(sheet.rows, records)
+    metric = str(settings.get("metric") or (sheet.metric if tsv.exists() else first(records, "metric")) or "val_bpb")
+    chosen, other_notes = latest_group(rows)
+    return add_up(
+        Summary(
+            directory=folder,
+            metric=clean(metric),
+            direction="max" if settings.get("direction") == "max" else "min",
+            track=chosen[-1].track if chosen else "",
+            platform=chosen[-1].platform if chosen else "",
+            experiments=tuple(chosen),
+            notes=tuple(sheet.notes + jsonl_notes + other_notes),
+        )
+    )
+
+
+def add_up(summary: Summary) -> Summary:
+    """The summary with its baseline, best and noise filled in from its experiments."""
+    rows = summary.experiments
+    scored = [row for row in rows if row.value is not None]
+    marked = [row for row in scored if row.is_baseline]
+    kept = [row for row in scored if row.status == "keep"]
+    baseline = next(iter(marked or kept or scored), None)
+    best = None
+    for row in kept or ([baseline] if baseline else []):
+        best = row if best is None or summary.better(best.value, row.value) != best.value else best
+    noise, source = measured_noise(rows, baseline)
+    return replace(summary, baseline=baseline, best=best, noise=noise, noise_source=source)
+
+
+def measured_noise(rows: Sequence[Experiment], baseline: Experiment | None) -> tuple[float | None, str]:
+    """Standard deviation between runs of the same code, and where it comes from; (None, "") when nothing ran twice.
+
+    Repeats of the baseline are the cleanest; without them every code that ran more than once is pooled:
+    sqrt(sum of squared deviations / degrees of freedom).
+    """
+    groups: dict[str, list[float]] = {}
+    for row in rows:
+        if row.value is not None:
+            key = row.commit if is_hash(row.commit) else f"row {row.number}"
+            groups.setdefault(key, []).extend(row.values or (row.value,))
+    own = groups.get(baseline.commit if is_hash(baseline.commit) else f"row {baseline.number}", []) if baseline else []
+    if len(own) > 1:
+        return statistics.stdev(own), f"standard deviation of {len(own)} runs of the baseline"
+    repeated = [values for values in groups.values() if len(values) > 1]
+    if not repeated:
+        return None, ""
+    freedom = sum(len(values) - 1 for values in repeated)
+    squares = sum((len(values) - 1) * statistics.variance(values) for values in repeated)
+    return math.sqrt(squares / freedom), f"pooled over {len(repeated)} experiments that ran more than once"
+
+
+def ledger_files(given: Path) -> tuple[Path, Path, Path]:
+    """The folder, its results.tsv and its experiments.jsonl, at least one of which exists."""
+    folder = given.parent if given.is_file() else given
+    tsv = given if given.is_file() and given.suffix != ".jsonl" else folder / "results.tsv"
+    jsonl = folder / "experiments.jsonl"
+    if not tsv.exists() and not jsonl.exists():
+        raise NotFound(
+            f"no results.tsv in {folder}; start an experiment there with `autoresearch run`, or name its folder"
+        )
+    return folder, tsv, jsonl
+
+
+def read_bytes(path: Path) -> bytes:
+    if path.stat().st_size > MAX_LEDGER_BYTES:
+        raise BadWorkspace(f"{path} is larger than {MAX_LEDGER_BYTES // 2**20} MiB: that is no ledger of experiments")
+    return path.read_bytes()
+
+
+def read_records(path: Path) -> tuple[list[dict[str, Any]], list[str]]:
+    """The records of experiments.jsonl and a note for the lines that are none (a power failure cuts the last one)."""
+    if not path.exists():
+        return [], []
+    records, bad = [], 0
+    for line in read_bytes(path).decode("utf-8-sig", errors="replace").split("\n"):
+        if not line.strip():
+            continue
+        try:
+            record = json.loads(line)
+        except ValueError:
+            record = None
+        if isinstance(record, dict) and status_word(str(record.get("status", ""))):
+            records.append(record)
+        else:
+            bad += 1
+    return records, [f"{bad} line(s) of experiments.jsonl are not readable: ignored"] if bad else []
+
+
+def merge(rows: list[Experiment], records: list[dict[str, Any]]) -> list[Experiment]:
+    """Each row with what its record adds; records without a row follow at the end. Numbered from 1."""
+    unused = list(records)
+    merged = []
+    for row in rows:
+        match = next((record for record in unused if same_experiment(row, record)), None)
+        if match is not None:
+            unused.remove(match)
+        merged.append(enriched(row, match) if match else row)
+    return renumber(merged + [from_record(record) for record in unused])
+
+
+def same_experiment(row: Experiment, record: dict[str, Any]) -> bool:
+    commit = str(record.get("commit", ""))
+    return bool(commit) and commit.startswith(row.commit) and status_word(str(record["status"])) == row.status
+
+
+def enriched(row: Experiment, record: dict[str, Any]) -> Experiment:
+    """The row with its record's details; the record's value has more digits, so it is taken where both have one."""
+    full = from_record(record)
+    value = full.value if row.value is not None and full.value is not None else row.value
+    return replace(
+        full,
+        commit=row.commit,
+        value=value,
+        memory_gb=row.memory_gb if row.memory_gb is not None else full.memory_gb,
+        description=row.description or full.description,
+    )
+
+
+def from_record(record: dict[str, Any]) -> Experiment:
+    status = status_word(str(record["status"])) or "crash"
+    values = record.get("values")
+    repeats = [finite(value) for value in values] if isinstance(values, list) else []
+    return Experiment(
+        number=0,
+        commit=clean(str(record.get("commit", "")))[:7],
+        status=status,
+        value=None if status == "crash" else finite(record.get("value")),
+        description=text(record, "description"),
+        memory_gb=None if status == "crash" else finite(record.get("memory_gb")),
+        values=tuple(value for value in repeats if value is not None),
+        reason=text(record, "reason"),
+        track=text(record, "track"),
+        platform=text(record, "platform"),
+        agent=text(record, "agent"),
+        is_baseline=record.get("is_baseline") is True,
+        contended=record.get("contended") is True,
+        total_seconds=finite(record.get("total_seconds")),
+        finished_at=text(record, "finished_at"),
+        log=text(record, "log"),
+    )
+
+
+def text(record: dict[str, Any], name: str) -> str:
+    value = record.get(name)
+    return clean(value) if isinstance(value, str) else ""
+
+
+def finite(value: object) -> float | None:
+    """A finite number, or None for anything else (JSON written by Python may hold NaN)."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return float(value) if is_number and math.isfinite(value) else None  # type: ignore[arg-type]
+
+
+def is_hash(commit: str) -> bool:
+    return len(commit) >= 4 and all(character in "0123456789abcdef" for character in commit.lower())
+
+
+def first(records: Iterable[dict[str, Any]], name: str) -> str:
+    return next((str(record[name]) for record in records if record.get(name)), "")
+
+
+def latest_group(rows: list[Experiment]) -> tuple[list[Experiment], list[str]]:
+    """The experiments of the last one's track and platform: numbers of different ones are never compared.
+
+    A row that names none (another tool's) belongs to whatever is shown.
+    """
+    if not rows:
+        return [], []
+    track = next((row.track for row in reversed(rows) if row.track), "")
+    platform = next((row.platform for row in reversed(rows) if row.platform), "")
+    chosen = [row for row in rows if row.track in ("", track) and row.platform in ("", platform)]
+    left_out = len(rows) - len(chosen)
+    note = f"{left_out} experiment(s) of other tracks or platforms are not shown: their numbers cannot be compared"
+    return chosen, [note] if left_out else []
+
+
+def metric_settings(folder: Path) -> dict[str, Any]:
+    """The [experiment] table of autoresearch.toml, or nothing where the ledger stands alone."""
+    path = folder / "autoresearch.toml"
+    if not path.is_file():
+        return {}
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8")).get("experiment", {})
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise BadWorkspace(f"{path} is not valid TOML: {error}") from error
+    return table if isinstance(table, dict) else {}

@@ -1,0 +1,100 @@
+"""The table of experiments for a terminal: colours and a frame where it is one, plain columns where it is a file or a pipe."""
+
+from __future__ import annotations
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from autoresearch.researcher.report.rows import Experiment, Summary
+
+STYLES = {"keep": "bold green", "discard": "dim", "crash": "red"}
+PLAIN_WIDTH = 200  # columns of a table that goes to a file
+NARROW = 110  # columns of a terminal below which memory and runs are left out
+HEADINGS = ("#", "commit", "{metric}", "change", "runs", "GB", "verdict", "description")
+NUMERIC, LESS_IMPORTANT, VERDICT = {0, 2, 3, 4, 5}, {4, 5}, 6
+
+
+def render_table(summary: Summary, console: Console | None = None, last: int | None = None) -> None:
+    """Print the experiments (only the `last` ones where that is given) and what they add up to."""
+    console = console or Console()
+    if not console.is_terminal:
+        console = Console(file=console.file, width=max(console.width, PLAIN_WIDTH), no_color=True)
+    rows = summary.experiments if last is None else summary.experiments[-last:]
+    if len(rows) < len(summary.experiments):
+        console.print(f"the last {len(rows)} of {len(summary.experiments)} experiments", highlight=False)
+    if rows:
+        console.print(table_of(summary, rows, narrow=console.width < NARROW))
+    for line in closing_lines(summary):
+        console.print(Text(line), soft_wrap=True)
+
+
+def table_of(summary: Summary, rows: tuple[Experiment, ...], narrow: bool = False) -> Table:
+    """One line per experiment. Descriptions come from agents: they are shown as text, never as markup."""
+    table = Table(box=SIMPLE_HEAD, header_style="bold", padding=(0, 1), pad_edge=False, show_edge=False)
+    shown = [at for at in range(len(HEADINGS)) if not (narrow and at in LESS_IMPORTANT)]
+    for at in shown:
+        name = HEADINGS[at].format(metric=summary.metric)
+        last = at == len(HEADINGS) - 1
+        table.add_column(
+            Text(name),
+            justify="right" if at in NUMERIC else "left",
+            no_wrap=not last,
+            overflow="fold" if last else "ellipsis",
+        )
+    for row in rows:
+        texts = cells(summary, row)
+        table.add_row(*(Text(texts[at], style=STYLES[row.status] if at == VERDICT else "") for at in shown))
+    return table
+
+
+def cells(summary: Summary, row: Experiment) -> list[str]:
+    """The texts of one line: number, commit, value, change against the baseline, runs, memory, verdict, description."""
+    base = summary.baseline.value if summary.baseline else None
+    change = "" if row.value is None or base is None or row is summary.baseline else f"{row.value - base:+.6f}"
+    verdict = "baseline" if row is summary.baseline else row.status
+    marks = " *" * (row is summary.best and row is not summary.baseline) + " (busy)" * row.contended
+    return [
+        str(row.number),
+        row.commit[:10],
+        "-" if row.value is None else f"{row.value:.6f}",
+        change,
+        str(len(row.values)) if row.values else "",
+        "" if row.memory_gb is None else f"{row.memory_gb:.1f}",
+        verdict + marks,
+        row.description + (f" [{row.reason}]" if row.status == "crash" and row.reason else ""),
+    ]
+
+
+def closing_lines(summary: Summary) -> list[str]:
+    """What the table adds up to, a line each."""
+    counts = ", ".join(
+        f"{summary.count(status)} {word}"  # type: ignore[arg-type]
+        for status, word in (("keep", "kept (with the baseline)"), ("discard", "discarded"), ("crash", "crashed"))
+    )
+    lines = [f"{len(summary.experiments)} experiments: {counts}"]
+    if summary.baseline is not None and summary.best is not None:
+        lines.append(f"baseline {summary.baseline.value:.6f}, best {summary.best.value:.6f}{gain_words(summary)}")
+        lines.append(noise_words(summary))
+    if any(row.contended for row in summary.experiments):
+        lines.append("(busy): the machine was slower than for the baseline, so that number means little")
+    return [*lines, *(f"note: {note}" for note in summary.notes)]
+
+
+def gain_words(summary: Summary) -> str:
+    """` (experiment 3, 0.021 better, 1.4 %, 5 times the noise)`, as far as it is known."""
+    if summary.gain is None or summary.best is None or summary.gain == 0:
+        return ": nothing better yet"
+    parts = [f"experiment {summary.best.number}", f"{summary.gain:.6f} better"]
+    if summary.gain_percent is not None:
+        parts.append(f"{summary.gain_percent:.1f} %")
+    if summary.noise:
+        parts.append(f"{summary.gain / summary.noise:.1f} times the noise")
+    return f" ({', '.join(parts)})"
+
+
+def noise_words(summary: Summary) -> str:
+    if summary.noise is None:
+        return "noise not measured: run the baseline again with another AUTORESEARCH_SEED to know which gains are real"
+    return f"noise {summary.noise:.6f} ({summary.noise_source})"

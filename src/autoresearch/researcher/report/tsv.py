@@ -1,0 +1,195 @@
+"""Reads any results.tsv: ours, an agent's handwriting, or another tool's. Draws nothing, judges nothing.
+
+The lines people's tools write differ: another order or number of columns, spaces for tabs, no header, hashes that are
+none, a crash written as 0.000000, UTF-16 from a Windows shell, a last line cut by a power failure. What cannot be read
+is skipped and told in a note, never guessed.
+"""
+
+from __future__ import annotations
+
+import codecs
+import math
+import re
+import unicodedata
+from dataclasses import dataclass, field
+
+from autoresearch.models import Status
+from autoresearch.researcher.report.rows import Experiment
+
+STATUS_WORDS: dict[str, Status] = {
+    **dict.fromkeys(("keep", "kept", "baseline", "accept", "accepted", "improved"), "keep"),
+    **dict.fromkeys(("discard", "discarded", "reject", "rejected", "revert", "reverted", "drop", "dropped"), "discard"),
+    **dict.fromkeys(("crash", "crashed", "fail", "failed", "error", "timeout", "oom", "nan", "diverged"), "crash"),
+}
+COLUMN_NAMES = {
+    "commit": ("commit", "hash", "sha", "commit_hash"),
+    "memory_gb": ("memory_gb", "vram_gb", "mem_gb", "memory", "peak_vram_gb", "vram"),
+    "status": ("status", "result", "verdict", "outcome"),
+    "description": ("description", "desc", "idea", "notes", "note", "message", "change", "summary"),
+}
+NUMBER = re.compile(r"[-+]?(?:\d+(?:[.,]\d*)?|[.,]\d+)(?:[eE][-+]?\d+)?")
+MAX_TEXT = 2000  # characters of one description that a report keeps: a ledger is data, and may hold anything
+
+
+@dataclass
+class Sheet:
+    """What was read from one results.tsv."""
+
+    metric: str = "val_bpb"
+    rows: list[Experiment] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def read_tsv(data: bytes) -> Sheet:
+    """Every experiment of a results.tsv, in the file's order; unreadable lines become notes."""
+    text = decode(data)
+    sheet, columns = Sheet(), None
+    lines = text.split("\n")
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        header = header_columns(line) if columns is None and not sheet.rows else None
+        if header is not None:
+            columns, sheet.metric = header, metric_name(line, header)
+            continue
+        row = parse_line(line, columns, len(sheet.rows) + 1)
+        if row is None:
+            cut = number == len(lines)  # a whole line ends with a newline, so the last piece is then empty
+            sheet.notes.append(
+                f"line {number} of results.tsv {'was cut off' if cut else 'is not readable'}: not counted"
+            )
+            continue
+        sheet.rows.append(without_impossible_value(row, sheet.metric))
+    return sheet
+
+
+def decode(data: bytes) -> str:
+    """Text of a file in UTF-8 or UTF-16, with or without a byte order mark, with any line ends.
+
+    Windows PowerShell's `>` writes UTF-16, and its `>>` adds UTF-16 to a file in UTF-8: the zero bytes are dropped there.
+    """
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        text = data.decode("utf-16", errors="replace")
+    elif len(data) > 3 and data[1::2].count(0) > 0.6 * len(data[1::2]):
+        text = data.decode("utf-16-le", errors="replace")
+    elif len(data) > 3 and data[0::2].count(0) > 0.6 * len(data[0::2]):
+        text = data.decode("utf-16-be", errors="replace")
+    else:
+        text = data.decode("utf-8-sig", errors="replace")
+    return text.replace("\x00", "").replace("\ufeff", "").replace("\r\n", "\n").replace("\r", "\n")
+
+
+def cells_of(line: str) -> list[str]:
+    if "\t" in line:
+        return [cell.strip() for cell in line.split("\t")]
+    return re.split(r" {2,}", line.strip()) if re.search(r"\S {2,}\S", line) else line.split()
+
+
+def header_columns(line: str) -> dict[str, int] | None:
+    """Where each known column stands, if this line is a header; else None."""
+    names = [cell.lower().lstrip("#").strip() for cell in (line.split("\t") if "\t" in line else line.split())]
+    found = {
+        column: names.index(alias)
+        for column, aliases in COLUMN_NAMES.items()
+        for alias in reversed(aliases)
+        if alias in names
+    }
+    has_numbers = any(NUMBER.fullmatch(name) for name in names)
+    return found if "status" in found and len(found) >= 2 and not has_numbers else None
+
+
+def metric_name(line: str, columns: dict[str, int]) -> str:
+    """The first column that is none of the others, or val_bpb."""
+    names = [cell.strip().lstrip("#").strip() for cell in (line.split("\t") if "\t" in line else line.split())]
+    if "val_bpb" in names:
+        columns["value"] = names.index("val_bpb")
+        return "val_bpb"
+    for index, name in enumerate(names):
+        if index not in columns.values() and re.fullmatch(r"[A-Za-z][\w.-]{0,40}", name):
+            columns["value"] = index
+            return name
+    return "val_bpb"
+
+
+def parse_line(line: str, columns: dict[str, int] | None, number: int) -> Experiment | None:
+    """One experiment: by the header's columns where they fit, else around the word that is a status; None if neither."""
+    cells = cells_of(line)
+    if columns is not None and "\t" in line:
+        row = by_columns(cells, columns, number)
+        if row is not None:
+            return row
+    return around_status(line, number)
+
+
+def by_columns(cells: list[str], columns: dict[str, int], number: int) -> Experiment | None:
+    def cell(name: str) -> str:
+        index = columns.get(name, -1)
+        return cells[index] if 0 <= index < len(cells) else ""
+
+    status = status_word(cell("status"))
+    if status is None:
+        return None
+    description = cell("description")
+    last = max(columns.values())
+    if columns.get("description") == last and len(cells) > last + 1:
+        description = " ".join(cells[last:])  # a tab inside the description
+    return experiment(number, cell("commit"), cell("value"), cell("memory_gb"), status, description)
+
+
+def around_status(line: str, number: int) -> Experiment | None:
+    """Commit, value and memory stand before the status, the description behind it, whatever separates them."""
+    words = list(re.finditer(r"\S+", line))
+    for position, word in enumerate(words[:6]):
+        status = status_word(word.group())
+        before = [w.group() for w in words[:position]]
+        values = [text for text in before[1:] if is_value(text)]
+        if status is None or len(before) < 2 or not values:
+            continue
+        memory = values[1] if len(values) > 1 else ""
+        return experiment(number, before[0], values[0], memory, status, line[word.end() :])
+    return None
+
+
+def experiment(number: int, commit: str, value: str, memory: str, status: Status, description: str) -> Experiment:
+    return Experiment(
+        number=number,
+        commit=clean(commit)[:40],
+        status=status,
+        value=None if status == "crash" else number_in(value),
+        memory_gb=None if status == "crash" else number_in(memory),
+        description=clean(description),
+    )
+
+
+def without_impossible_value(row: Experiment, metric: str) -> Experiment:
+    """A kept or discarded 0.000000 bits per byte is a run that printed nothing: no text has none."""
+    if metric != "val_bpb" or row.value is None or row.value > 0:
+        return row
+    return experiment(row.number, row.commit, "", "", "crash", row.description)
+
+
+def status_word(text: str) -> Status | None:
+    return STATUS_WORDS.get(text.strip().strip("*`[]().:,✓✗✅❌").lower())
+
+
+def is_value(text: str) -> bool:
+    return NUMBER.match(text) is not None or text.lower() in {"---", "--", "-", "nan", "inf", "none", "n/a", "na"}
+
+
+def number_in(text: str) -> float | None:
+    """A finite number at the start of the text (a unit may follow, a comma may be the point), or None."""
+    match = NUMBER.match(text.strip())
+    if match is None:
+        return None
+    value = float(match.group().replace(",", "."))
+    return value if math.isfinite(value) else None
+
+
+def clean(text: str) -> str:
+    """One line without control, formatting or direction-changing characters: it goes to terminals and pages."""
+    kept = "".join(" " if unicodedata.category(c) in {"Cc", "Zl", "Zp"} else c for c in text[:MAX_TEXT] if visible(c))
+    return " ".join(kept.split())
+
+
+def visible(character: str) -> bool:
+    return unicodedata.category(character) not in {"Cf", "Cs", "Co", "Cn"}
