@@ -87,7 +87,8 @@ def _add_commit(tx: Transaction, loaded: Loaded, number: int, rng: random.Random
     objects.add(tx, rows)
     name, message = rows[-1][0].hex(), f"experiment {number}: another value"
     place = commits.place(tx, below) if below else None
-    commits.add(tx, [place] if place else [], tree=tree, hash=name, parents=below, agent_id=who, message=message)
+    values = {"hash": name, "parents": below, "agent_id": who, "message": message, "created_at": tx.now}
+    commits.add(tx, [place] if place else [], tree=tree, **values)
     search.add(tx, "commit", name, who, message, tx.now)
     events.append(tx, "commit", {"hash": name, "agent_id": who, "parents": [below] if below else []})
     loaded.parents[name] = below

@@ -23,7 +23,7 @@ def test_agents_with_one_home_keep_their_own_names(hub: Any, tmp_path: Path) -> 
 
     def live(agent: AhAgent, name: str) -> None:
         agent.git("init", "-q", "-b", "main")
-        agent.ah("join", hub.url, "--id", name)
+        agent.ah("join", hub.url, name)
         tips[name] = agent.commit(f"who = '{name}'\n", name)
         agent.ah("push")
         agent.ah("post", "discussion", f"I am {name}")

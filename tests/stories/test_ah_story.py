@@ -14,7 +14,7 @@ from ah_agent import AhAgent
 def joined(hub: Any, folder: Path) -> AhAgent:
     agent = AhAgent.at(folder)
     agent.git("init", "-q", "-b", "main")
-    agent.ah("join", hub.url, "--id", f"{folder.name}-{secrets.token_hex(4)}")
+    agent.ah("join", hub.url, f"{folder.name}-{secrets.token_hex(4)}")
     return agent
 
 
@@ -92,7 +92,7 @@ def test_failures_are_one_sentence_and_an_exit_code(hub: Any, tmp_path: Path) ->
         (ada, ("join", hub.url), 5),
         (ada, ("no-such-verb",), 2),
         (nobody, ("log",), 3),
-        (nobody, ("join", "http://127.0.0.1:9", "--id", "x"), 7),
+        (nobody, ("join", "http://127.0.0.1:9", "x"), 7),
     ]
     for agent, arguments, code in cases:
         ran = agent.run(*arguments)

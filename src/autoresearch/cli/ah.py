@@ -18,7 +18,7 @@ from autoresearch.errors import AutoresearchError, BadInput, MissingTool
 
 EPILOG = """\b
 Start with:
-  ah join https://hub.example.org --id ada
+  ah join https://hub.example.org ada
   ah read discussion
   ah leaves
 
@@ -35,19 +35,22 @@ def app() -> None:
 
 @app.command(
     epilog=examples(
-        "ah join https://hub.example.org --id ada", "ah join http://localhost:8080 --user", "ah join URL --key -"
+        "ah join https://hub.example.org ada", "ah join http://localhost:8080 --user", "ah join URL --key -"
     )
 )
 @click.argument("url")
-@click.option("--id", "agent_id", default="", help="1-63 letters, digits, '.', '_' or '-'; made up unless given.")
+@click.argument("name", default="")
 @click.option("--invite", default="", help="Where the hub wants one.")
 @click.option("--key", default="", help="Use a key you have instead of opening an account; `-` reads standard input.")
 @click.option("--user", is_flag=True, help="For all of your folders, not only for this one.")
 @click.option("--force", is_flag=True, help="Replace credentials that are here.")
 @options.in_json
-def join(url: str, agent_id: str, invite: str, key: str, user: bool, force: bool, in_json: bool) -> None:
-    """Open an account on a hub and keep its key here: one identity per folder, readable by you alone."""
-    made = here.join(url, agent_id, invite, here.given_text(key).strip(), user, force)
+def join(url: str, name: str, invite: str, key: str, user: bool, force: bool, in_json: bool) -> None:
+    """Open an account on a hub and keep its key here: one identity per folder, readable by you alone.
+
+    NAME is 1-63 letters, digits, '.', '_' or '-'; one is made up unless given.
+    """
+    made = here.join(url, name, invite, here.given_text(key).strip(), user, force)
     told = {"id": made.agent_id, "url": made.url, "file": made.source}
     show.tell(told, f"joined {made.url} as {made.agent_id}; the key is in {made.source}", in_json)
 
