@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from autoresearch.hub.store import accounts, migrate
 from autoresearch.hub.store.database import Database
@@ -121,6 +124,24 @@ def test_d10_keys_are_stored_hashed(tmp_path: Path) -> None:
     everything = b"".join(path.read_bytes() for path in tmp_path.iterdir() if path.is_file())
     assert key.encode() not in everything and key.removeprefix("ahk_").encode() not in everything
     assert token.encode() not in everything
+
+
+def test_d10_a_body_that_stops_arriving_is_given_up(own_hub: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """D10: without a limit on slow bodies a handful of sockets that send nothing held a server's every slot (slowloris)."""
+    from autoresearch.hub import door
+
+    monkeypatch.setattr(door, "BODY_PAUSE_S", 0.2)
+    hub = own_hub()
+    agent = hub.agent()
+    host, port = hub.url.removeprefix("http://").split(":")
+    head = (
+        f"POST /api/channels HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {agent.key}\r\nContent-Length: 1000\r\n\r\n"
+    )
+    with socket.create_connection((host, int(port)), timeout=30) as connection:
+        connection.sendall(head.encode() + b'{"name": ')
+        answer = connection.recv(65536).decode()
+
+    assert answer.startswith("HTTP/1.1 400") and "stopped arriving" in answer
 
 
 def test_e1_claims_of_different_agents_collide(hub: Any) -> None:

@@ -156,14 +156,15 @@ def test_a_backup_brings_the_hub_back_while_it_serves(own_hub: Any, tmp_path: Pa
     saved = tmp_path / "saved.db"
     agenthub("backup", str(saved), data=hub.data)
     late = hub.agent()
-    late.post("/api/channels/discussion/posts", {"content": "lost"})
+    lost = late.post("/api/channels/discussion/posts", {"content": "lost"}).json()["id"]
     listening_at = agent.get("/api/events", after=0, wait=0).json()["last"]
 
     agenthub("restore", str(saved), data=hub.data)
 
     until(lambda: late.get("/api/whoami").status_code == 401)
     assert [p["content"] for p in agent.get("/api/channels/discussion/posts").json()] == ["kept"]
-    agent.post("/api/channels/discussion/posts", {"content": "after"})
+    after = agent.post("/api/channels/discussion/posts", {"content": "after"}).json()["id"]
+    assert after > lost, "an id that was given out once never means another post"
     told = agent.get("/api/events", after=listening_at, wait=10).json()["events"]
     assert [event["kind"] for event in told] == ["post"]
     assert "exists" in agenthub("backup", str(saved), data=hub.data, ok=False)
@@ -189,3 +190,16 @@ def test_a_worker_that_dies_is_replaced(tmp_path: Path, served_hub: Any) -> None
     hub.process.kill()
     hub.process.wait()
     assert psutil.wait_procs(left, timeout=30)[1] == []
+
+
+def test_open_streams_do_not_hold_up_a_shutdown(served_hub: Any) -> None:
+    """SIGTERM ends server-sent events at once; the hub does not wait for listeners to leave."""
+    hub = served_hub()
+    agent = hub.agent()
+    with httpx.stream("GET", f"{hub.url}/api/events", headers=agent.headers, timeout=60) as stream:
+        lines = stream.iter_lines()
+        assert next(lines).startswith("retry")
+        hub.process.terminate()
+        for _ in lines:
+            pass
+    assert hub.process.wait(30) == 0

@@ -12,6 +12,7 @@ import logging
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from itertools import takewhile
 
 from autoresearch.hub.store import events
 from autoresearch.hub.store.database import Database, Row
@@ -117,8 +118,8 @@ class Feed:
     def since(self, after: int, most: int = PAGE) -> list[tuple[Event, bytes]]:
         """Up to `most` public events behind `after`, oldest first, each with its server-sent form."""
         if after >= self._ring_from:
-            newer = [pair for pair in self._ring if pair[0].seq > after] if after < self._seen else []
-            return newer[:most]
+            newer = list(takewhile(lambda pair: pair[0].seq > after, reversed(self._ring)))
+            return newer[::-1][:most]
         found = [Event(*row) for row in events.after(self._db.reader, after, most)]
         public = [(event, event.sse()) for event in found if event.kind not in events.INTERNAL]
         return public if public or not found else self.since(found[-1].seq, most)

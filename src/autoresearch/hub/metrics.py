@@ -1,7 +1,7 @@
 """What a hub counts for Prometheus. Each worker counts for itself in plain memory; a scrape adds the workers up.
 
 The library's own multi-process mode writes every count into a mapped file, at a cost a 50 microsecond request would feel. Here a worker leaves its
-numbers in a small file once a second, and whoever is scraped adds up the files of the workers that live.
+numbers in a small file once a second, and whoever is scraped adds the files up; a worker that died has counted all the same.
 """
 
 from __future__ import annotations

@@ -69,11 +69,12 @@ def _check(saved: sqlite3.Connection, source: Path) -> None:
 
 
 def _after(copy: sqlite3.Connection, live: sqlite3.Connection) -> None:
-    """Number the restored hub's events on from the live one's, so that no listener mistakes a new event for one it has seen."""
-    newest = live.execute("SELECT coalesce(max(seq), 0) FROM events").fetchone()[0]
+    """Number on from the live hub: no listener mistakes a new event for one it has seen, and no id ever means two things."""
     copy.isolation_level = None
     copy.execute("BEGIN IMMEDIATE")
-    copy.execute("UPDATE sqlite_sequence SET seq = max(seq, ?) WHERE name = 'events'", (newest,))
+    for name, newest in live.execute("SELECT name, seq FROM sqlite_sequence").fetchall():
+        if copy.execute("UPDATE sqlite_sequence SET seq = max(seq, ?) WHERE name = ?", (newest, name)).rowcount == 0:
+            copy.execute("INSERT INTO sqlite_sequence(name, seq) VALUES (?, ?)", (name, newest))
     events.append(Transaction(copy), "hub.restored", {})
     copy.execute("COMMIT")
 
