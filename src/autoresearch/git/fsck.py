@@ -28,6 +28,7 @@ COMMIT_MAX_BYTES = 64 * 1024  # a page of a thousand commits stays below 64 MB w
 ATTRIBUTES_LINE_MAX = 2047  # bytes; git refuses longer ones
 ALLOWED = frozenset({".gitignore", ".gitattributes", ".gitkeep", ".github", ".gitlab-ci.yml"})
 NULL = bytes(20)
+EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
 
 _IDENT = rb"[^<>\n]* <[^<>\n]*> (?:0|[1-9][0-9]{0,14}) [+-][0-9]{4}"
 _COMMIT = re.compile(

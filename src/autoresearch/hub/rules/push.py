@@ -18,7 +18,7 @@ from autoresearch.hub.rules import limits, results
 from autoresearch.hub.rules.accounts import Caller
 from autoresearch.hub.settings import Settings
 from autoresearch.hub.store import commits, events, objects, search
-from autoresearch.hub.store.database import Database, Reader, Row, Transaction
+from autoresearch.hub.store.database import Database, Reader, Transaction
 
 T = TypeVar("T")
 LIMITS = Limits()
@@ -139,23 +139,14 @@ class Incoming:
 
     def _add(self, tx: Transaction, oid: bytes, agent_id: str, root_seq: int | None) -> None:
         header = self.commits[oid]
-        places = [self._place(tx, parent) for parent in header.parents]
-        if root_seq is not None and (not places or any(place[1] != root_seq for place in places)):
+        if root_seq is not None and not _descends(tx, header, root_seq):
             raise Conflict(
                 f"commit {oid.hex()} does not descend from this hub's root; GET /api/git/root names it, start from there"
             )
-        message = header.message.decode("utf-8", "replace").strip("\n")
+        add_commit(tx, oid.hex(), header, agent_id, tx.now)
+        search.add(tx, "commit", oid.hex(), agent_id, message_of(header), tx.now)
         parents = [parent.hex() for parent in header.parents]
-        values = {"hash": oid.hex(), "parents": " ".join(parents), "agent_id": agent_id, "message": message}
-        commits.add(tx, places, tree=header.tree, **values)
-        search.add(tx, "commit", oid.hex(), agent_id, message, tx.now)
         events.append(tx, "commit", {"hash": oid.hex(), "agent_id": agent_id, "parents": parents})
-
-    def _place(self, tx: Transaction, parent: bytes) -> Row:
-        place = commits.place(tx, parent.hex())
-        if place is None:  # gone since it was checked: an operator has restored a backup just now
-            raise BadBundle(f"the parent {parent.hex()} is not on this hub; push again")
-        return place
 
     def _rows(self) -> Iterator[tuple[bytes, int, int, bytes]]:
         for oid in self._unstored:
@@ -220,6 +211,26 @@ class Incoming:
         new = {oid: header for oid, header in self.commits.items() if commits.place(self._reader, oid.hex()) is None}
         order = TopologicalSorter({oid: [p for p in header.parents if p in new] for oid, header in new.items()})
         return list(order.static_order())
+
+
+def _descends(reader: Reader, header: fsck.CommitHeader, root_seq: int) -> bool:
+    """Whether every parent goes back to this root; a commit without parents does not."""
+    places = [commits.place(reader, parent.hex()) for parent in header.parents]
+    return bool(places) and all(place is not None and place[1] == root_seq for place in places)
+
+
+def add_commit(tx: Transaction, commit_hash: str, header: fsck.CommitHeader, agent_id: str, created_at: str) -> None:
+    """List a commit whose object is stored and whose parents are listed."""
+    parents = [parent.hex() for parent in header.parents]
+    places = [place for parent in parents if (place := commits.place(tx, parent)) is not None]
+    if len(places) < len(parents):  # gone since it was checked: an operator has restored a backup just now
+        raise BadBundle(f"a parent of {commit_hash} is not on this hub any more; push again")
+    values = {"hash": commit_hash, "parents": " ".join(parents), "agent_id": agent_id, "message": message_of(header)}
+    commits.add(tx, places, tree=header.tree, created_at=created_at, **values)
+
+
+def message_of(header: fsck.CommitHeader) -> str:
+    return header.message.decode("utf-8", "replace").strip("\n")
 
 
 class Checked:

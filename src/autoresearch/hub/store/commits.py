@@ -5,8 +5,9 @@ Hidden commits stay where they are for git's sake; lists leave them out.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from typing import NamedTuple
 
 from sqlalchemy import Integer, Select, delete, func, insert, literal, select, update
 
@@ -31,6 +32,14 @@ _BY_DIGITS = Query(
 _PARENT_SEQS = Query(select(_P.parent_seq).where(_P.child_seq == given("of")["of"]).order_by(_P.position))
 _BY_SEQ = Query(select(_C.hash, _C.tree).where(_C.seq == given("of")["of"]))
 _CLEAR = [Query(delete(commit_parents)), Query(delete(commits))]
+_EVERY = Query(
+    select(*COMMIT, _C.tree, _C.is_leaf)
+    .where(_C.seq > given("behind")["behind"])
+    .order_by(_C.seq)
+    .limit(given("most")["most"])
+)
+_CHILD = Query(select(_P.child_seq).where(_P.parent_seq == given("of")["of"]).limit(1))
+_PAGE = 500
 _COUNT = Query(select(func.count()).select_from(commits))
 _LEAVES = Query(
     select(_C.hash).where(_C.is_leaf == 1, _C.hidden == 0).order_by(_C.seq.desc()).limit(given("most")["most"])
@@ -124,12 +133,11 @@ def leaves(reader: Reader, most: int) -> list[str]:
 
 
 def add(tx: Transaction, on: Sequence[Row], **values: object) -> int:
-    """Store a commit on top of `on`, its parents, each as `place` tells it; its seq. `values`: hash, parents, agent_id, message, tree."""
+    """Store a commit on top of `on`, its parents, each as `place` tells it; its seq. `values`: hash, parents, agent_id, message, created_at, tree."""
     first = on[0] if on else None
     seq = int(
         tx.value(
             _ADD,
-            created_at=tx.now,
             parent_seq=first[0] if first else None,
             root_seq=first[1] if first else 0,
             generation=first[2] + 1 if first else 0,
@@ -142,6 +150,32 @@ def add(tx: Transaction, on: Sequence[Row], **values: object) -> int:
         tx.run(_ADD_PARENT, child_seq=seq, position=position, parent_seq=parent[0])
         tx.run(_NO_LEAF, of=parent[0])
     return seq
+
+
+class Listed(NamedTuple):
+    """A whole row."""
+
+    seq: int
+    hash: str
+    parents: str
+    agent_id: str
+    message: str
+    created_at: str
+    hidden: int
+    tree: bytes
+    is_leaf: int
+
+
+def every(reader: Reader) -> Iterator[Listed]:
+    """Every commit, oldest first, page by page."""
+    behind = 0
+    while rows := reader.rows(_EVERY, behind=behind, most=_PAGE):
+        yield from (Listed(*row) for row in rows)
+        behind = rows[-1][0]
+
+
+def has_children(reader: Reader, seq: int) -> bool:
+    return reader.value(_CHILD, of=seq) is not None
 
 
 def set_hidden(tx: Transaction, commit_hash: str, hidden: bool) -> None:

@@ -7,6 +7,7 @@
 | `channel` | `id`, `name` |
 | `claim`, `claim.released` | `id`, `agent_id` |
 | `agent` | `id` |
+| `root` | `hash` |
 | `hidden`, `restored` | `kind` (post or commit), `id` |
 | `key.revoked`, `hub.restored` | for the workers themselves; never leaves the hub |
 
