@@ -1,0 +1,220 @@
+"""The lab against what a newcomer would run: the loader against tokenising on the fly, our scale against the advice for small machines.
+
+    python bench/lab.py                                # loader, then 3 pairs of 60 s on pystd: about 12 minutes
+    python bench/lab.py --track stories --pairs 3 --skip-loader
+    python bench/lab.py --pairs 1 --json pairs.json    # one more pair, kept with the earlier ones in that file
+    python bench/lab.py --scale climbmix --track climbmix --budget-s 300   # on a large GPU
+
+Everything is measured in turn, ours and theirs, because the speed of a shared machine swings more than most gains. Both train
+on the same text and are scored on the same bytes; the reference has its own vocabulary, as advised.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import os
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+LAB = Path(__file__).resolve().parent.parent / "lab"
+sys.path.insert(0, str(LAB))
+
+# What upstream's baseline runs on a large GPU, before any experiment (docs/architecture-of-the-model.md).
+BASELINE: dict[str, Any] = {
+    "DEPTH": 8, "ASPECT": 64, "HEAD_DIM": 128, "PATTERN": "SSSL", "SHORT_WINDOW": 1024, "ROTARY_BASE": 10000, "KEY_SHIFT": 0,
+    "VALUE_EMBEDS": 1, "CONV_TAPS": 0, "BIGRAM_ROWS": 0, "TRIGRAM_ROWS": 0, "TOTAL_BATCH": 524288, "MICRO_ROWS": 128,
+    "MATRIX_LR": 0.04, "EMBED_LR": 0.6, "HEAD_LR": 0.004, "SCALAR_LR": 0.5, "MATRIX_DECAY": 0.2, "HEAD_DECAY": 0.0,
+    "EMBED_DECAY": 0.0, "VALUE_DECAY": 0.0, "B_START": 0.1, "MATRIX_START": 1.0, "MOMENTUM_RAMP": 0.31, "FALL": 0.5,
+    "FINAL_RATE": 0.0,
+}  # fmt: skip
+# The same on a small machine, as users are advised: all of it smaller, nothing of it different. Vocabulary 4096, rows of 256.
+REFERENCES = {
+    "climbmix": (BASELINE, {"climbmix": 8192}),
+    "cpu": (
+        BASELINE | {"DEPTH": 4, "PATTERN": "L", "TOTAL_BATCH": 16384, "MICRO_ROWS": 32},
+        {"pystd": 4096, "stories": 4096},
+    ),
+}
+
+
+def experiment(folder: Path, scale: str, settings: dict[str, Any] | None, vocab: dict[str, int]) -> Path:
+    """A folder with the lab's files; with `settings` as its scale and `vocab` as its tracks' vocabularies, if given."""
+    folder.mkdir(parents=True)
+    source = (LAB / "prepare.py").read_text("utf-8")
+    for track, size in vocab.items():
+        source, found = re.subn(rf'("{track}": {{"vocab_size": )\d+', rf"\g<1>{size}", source)
+        assert found == 1, f"prepare.py has no track {track}"
+    (folder / "prepare.py").write_text(source, "utf-8")
+    train = (LAB / "train.py").read_text("utf-8")
+    override = f"SCALE = {scale!r}\n"
+    if settings:
+        override = f"SCALES['reference'] = {settings!r}\nSCALE = 'reference'\n"
+    (folder / "train.py").write_text(
+        train.replace('if __name__ == "__main__":', override + '\n\nif __name__ == "__main__":'), "utf-8"
+    )
+    return folder
+
+
+def python(folder: Path, *arguments: str, **env: str) -> str:
+    """The program's output; ends the bench with the program's own last lines when it fails."""
+    done = subprocess.run(
+        [sys.executable, *arguments], cwd=folder, env={**os.environ, **env}, capture_output=True, text=True
+    )
+    if done.returncode:
+        sys.exit(f"{' '.join(arguments)} failed:\n{done.stdout[-1500:]}{done.stderr[-1500:]}")
+    return done.stdout
+
+
+def measure(folder: Path, track: str, seed: int) -> dict[str, float]:
+    """One whole run: the numbers of its block, the anchors of its track."""
+    began = time.monotonic()
+    out = python(folder, "train.py", AUTORESEARCH_TRACK=track, AUTORESEARCH_SEED=str(seed), AUTORESEARCH_RUN_DIR="run")
+    block = {
+        name: float(value) for name, value in re.findall(r"^(\w+): +([\d.]+|nan)$", out.split("\n---\n")[-1], re.M)
+    }
+    entropy = re.search(r"exact entropy.* is ([\d.]+)", out)
+    block["tokens_per_s"] = block["total_tokens_M"] * 1e6 / block["training_seconds"]
+    block["overhead_s"] = time.monotonic() - began - block["training_seconds"]
+    return block | ({"entropy_bpb": float(entropy[1])} if entropy else {})
+
+
+def pairs(args: argparse.Namespace, root: Path) -> Iterator[dict[str, Any]]:
+    """{"ours": …, "reference": …} one after the other, each pair in the other order and with its own seed."""
+    track = args.track if args.budget_s is None else f"{args.track}-{args.budget_s:g}s"
+    settings, vocab = REFERENCES[args.scale]
+    sides = {
+        "ours": experiment(root / "ours", args.scale, None, {}),
+        "reference": experiment(root / "reference", args.scale, settings, {args.track: vocab[args.track]}),
+    }
+    for folder in sides.values():
+        python(folder, "prepare.py", "--track", track)
+    for number in range(args.first, args.first + args.pairs):
+        pair = {}
+        for name in sorted(sides, reverse=bool(number % 2)):
+            pair[name] = measure(sides[name], track, 42 + number)
+            print(f"  pair {number} {name:9s} {describe(pair[name])}", flush=True)
+        yield {"track": track, "scale": args.scale, "seed": 42 + number, **pair}
+
+
+def describe(run: dict[str, float]) -> str:
+    return (
+        f"val_bpb {run['val_bpb']:.4f}  {run['tokens_per_s']:8,.0f} tokens/s  {run['num_steps']:5.0f} steps  "
+        f"MFU {run['mfu_percent']:.1f} %  start-up and evaluation {run['overhead_s']:.0f} s"
+    )
+
+
+def spread(values: Iterable[float], digits: int = 4) -> str:
+    values = list(values)
+    return f"{statistics.median(values):,.{digits}f} ({min(values):,.{digits}f} to {max(values):,.{digits}f})"
+
+
+def summarise(done: list[dict[str, Any]]) -> None:
+    """Medians and spreads, by track."""
+    for track, group in itertools.groupby(sorted(done, key=lambda p: p["track"]), key=lambda p: p["track"]):
+        runs = list(group)
+        print(f"\n{track}, {len(runs)} pairs in turn; median (lowest to highest)")
+        for name in ("ours", "reference"):
+            side = [p[name] for p in runs]
+            print(
+                f"  {name:9s} val_bpb {spread(r['val_bpb'] for r in side)}  tokens/s {spread((r['tokens_per_s'] for r in side), 0)}"
+            )
+            if "entropy_bpb" in side[0]:
+                print(
+                    f"            {statistics.median(r['val_bpb'] - r['entropy_bpb'] for r in side):.4f} above the text's exact entropy"
+                )
+        print(
+            f"  ours is lower by {spread(p['reference']['val_bpb'] - p['ours']['val_bpb'] for p in runs)} bits per byte"
+        )
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# The loader
+
+
+def on_the_fly(texts: list[str], encode: Any, bos: int, rows: int, row_len: int) -> Iterator[list[list[int]]]:
+    """The usual way: tokenise as you go, keep a thousand documents, scan them all for the longest that fits, crop the last."""
+    source = itertools.cycle(texts)
+    buffer: list[list[int]] = []
+    while True:
+        batch = []
+        for _ in range(rows):
+            row: list[int] = []
+            while len(row) < row_len:
+                while len(buffer) < 1000:
+                    buffer.append([bos, *encode(next(source))])
+                room = row_len - len(row)
+                best = max(
+                    (i for i, d in enumerate(buffer) if len(d) <= room), key=lambda i: len(buffer[i]), default=None
+                )
+                if best is None:
+                    best = min(range(len(buffer)), key=lambda i: len(buffer[i]))
+                row += buffer.pop(best)[:room]
+            batch.append(row)
+        yield batch
+
+
+def tokens_per_s(batches: Iterator[Any], tokens_a_batch: int, seconds: float) -> float:
+    next(batches)
+    began, count = time.perf_counter(), 0
+    while time.perf_counter() - began < seconds:
+        next(batches)
+        count += tokens_a_batch
+    return count / (time.perf_counter() - began)
+
+
+def bench_loader(rounds: int = 3, seconds: float = 3.0) -> None:
+    """On pystd: packed rows from the memory map against tokenising and scanning, in turn, one thread each."""
+    import prepare
+
+    python(LAB, "prepare.py", "--track", "pystd")
+    os.environ["AUTORESEARCH_TRACK"] = "pystd"
+    track = prepare.load_track()
+    tokenizer = prepare.Tokenizer.load(track)
+    texts = list(prepare.Pystd().documents("train"))
+    rows, ours, theirs = 32, [], []
+    for number in range(rounds):
+        fast = prepare.packed_batches(track, tokenizer.bos, rows, seed=number)
+        slow = on_the_fly(texts, tokenizer.encode, tokenizer.bos, rows, track.seq_len + 1)
+        ours.append(tokens_per_s(fast, rows * track.seq_len, seconds))
+        theirs.append(tokens_per_s(slow, rows * track.seq_len, seconds))
+    print(f"loader, {rounds} rounds in turn; median (lowest to highest)")
+    print(f"  ours       {spread(ours, 0)} tokens/s\n  on the fly {spread(theirs, 0)} tokens/s")
+    print(f"  {statistics.median(ours) / statistics.median(theirs):.0f} times as fast")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--pairs", type=int, default=3, help="ours and the reference, in turn; default 3")
+    parser.add_argument("--budget-s", type=float, help="seconds of training; default: the track's own")
+    parser.add_argument("--track", default="pystd", help="pystd (default), stories or climbmix")
+    parser.add_argument("--scale", default="cpu", choices=sorted(REFERENCES), help="the scale of train.py; default cpu")
+    parser.add_argument("--json", type=Path, help="keep the pairs in this file, together with those it already has")
+    parser.add_argument("--skip-loader", action="store_true")
+    parser.add_argument("--summary", action="store_true", help="only print what --json has")
+    args = parser.parse_args()
+    done = json.loads(args.json.read_text("utf-8")) if args.json and args.json.exists() else []
+    args.first = len(done)
+    if not args.summary:
+        if not args.skip_loader:
+            bench_loader()
+        with tempfile.TemporaryDirectory() as root:
+            for pair in pairs(args, Path(root)):
+                done.append(pair)
+                if args.json:
+                    args.json.write_text(json.dumps(done, indent=1), "utf-8")
+            shutil.rmtree(root, ignore_errors=True)
+    summarise(done)
+
+
+if __name__ == "__main__":
+    main()
