@@ -29,8 +29,12 @@ def choose(name: str = "auto", image: str = "") -> Sandbox:
     """
     if name not in NAMES:
         raise BadInput(f"there is no sandbox {name!r}; there are {', '.join(NAMES)}")
-    if name == "none":
+    if name == "none" and os.name == "posix":
         return Plain()
+    if os.name != "posix":
+        raise MissingTool(
+            "runs are started and ended in ways that Windows does not have; use WSL2, where every level works"
+        )
     tried = []
     for level in ("bwrap", "landlock") if name == "auto" else (name,):
         sandbox, trouble = MAKERS[level](image)

@@ -1,0 +1,72 @@
+"""Every attack of the package fails in every sandbox, and succeeds where there is none: acceptance 3 of the swarm.
+
+bubblewrap and Landlock have to work where the tests run; a machine without them fails here with what to install.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from autoresearch.researcher.sandbox import choose, probe
+from autoresearch.researcher.sandbox.attacks import ATTACKS
+from autoresearch.researcher.sandbox.conformance import AttackResult, Unprotected, conformance, judge, quick
+from autoresearch.researcher.sandbox.job import Finished
+from sandbox_jobs import ISOLATED, ROOT
+
+DOC = Path(__file__).parents[2] / "docs" / "sandbox.md"
+
+
+def names(results: Sequence[AttackResult], *, blocked: bool) -> list[str]:
+    return [f"{r.attack.name}: {r.detail}" for r in results if r.blocked is blocked]
+
+
+@ISOLATED
+def test_every_attack_fails(level: str) -> None:
+    """In the sandbox none comes through, and none could not be tried."""
+    results = conformance(choose(level))
+
+    assert len(results) >= 30
+    assert names(results, blocked=False) == []
+
+
+def test_every_attack_can_succeed() -> None:
+    """Without a sandbox each one escapes, but for those that say what they lack here. So the test above can fail."""
+    needs = {"kernel"} if ROOT else {"kernel", "root"}
+    results = conformance(Unprotected(), [a for a in ATTACKS if a.needs not in needs])
+
+    assert len(results) >= 30
+    assert names(results, blocked=True) == []
+
+
+def test_without_isolation_the_environment_and_the_end_are_still_clean() -> None:
+    """`none` keeps our environment and descriptors back, and ends daemons; it promises no more."""
+    promised = [a for a in ATTACKS if a.name in ("environment", "inherited-descriptors", "daemon", "stubborn-daemon")]
+
+    assert names(conformance(choose("none"), promised), blocked=False) == []
+
+
+def test_silence_is_not_safety() -> None:
+    """An attack that could not run proves nothing and counts as failed."""
+    attack = ATTACKS[0]
+
+    assert not judge(attack, Finished(1, False, 0.1, "ended with exit code 1"), "Traceback", []).blocked
+    assert judge(attack, Finished(0, False, 0.1, ""), "BLOCKED OSError", []).blocked
+    assert not judge(attack, Finished(0, False, 0.1, ""), "BLOCKED x\nESCAPED read the canary", []).blocked
+
+
+def test_the_best_level_that_works_is_taken() -> None:
+    """auto is the first that probe finds working; each says something of itself."""
+    levels = probe()
+
+    assert choose("auto").name == next(level.name for level in levels if level.works)
+    assert all(level.detail for level in levels)
+
+
+def test_names_are_unique_and_documented() -> None:
+    """docs/sandbox.md has a line for every attack; the short round is short."""
+    rows = {line.split("|")[1].strip() for line in DOC.read_text("utf-8").splitlines() if line.startswith("| ")}
+
+    assert len({a.name for a in ATTACKS}) == len(ATTACKS)
+    assert {a.name for a in ATTACKS} <= rows
+    assert 5 <= len(quick()) <= 12
