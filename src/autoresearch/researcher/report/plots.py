@@ -42,7 +42,8 @@ def draw(summary: Summary) -> Figure:
     import matplotlib
     from matplotlib.figure import Figure
 
-    with matplotlib.rc_context({"font.family": "sans-serif", "font.size": 11, "axes.unicode_minus": True}):
+    with warnings.catch_warnings(), matplotlib.rc_context({"font.family": "sans-serif", "font.size": 11}):
+        warnings.filterwarnings("ignore", message="Glyph")  # a description may hold letters no font here has
         figure = Figure(figsize=(WIDTH_IN, HEIGHT_IN), dpi=100, facecolor="white")
         has_crashes = summary.count("crash") > 0
         rows = figure.subplots(

@@ -27,6 +27,42 @@ COLUMN_NAMES = {
     "status": ("status", "result", "verdict", "outcome"),
     "description": ("description", "desc", "idea", "notes", "note", "message", "change", "summary"),
 }
+# Columns that other tools add, which are not the metric.
+OTHER_COLUMNS = frozenset(
+    [
+        "id",
+        "number",
+        "run",
+        "experiment",
+        "iteration",
+        "iter",
+        "step",
+        "seed",
+        "when",
+        "time",
+        "date",
+        "timestamp",
+        "agent",
+        "author",
+        "branch",
+        "parent",
+        "track",
+        "platform",
+        "gpu",
+        "device",
+        "model",
+        "seconds",
+        "duration",
+        "delta",
+        "change",
+        "noise",
+        "training_seconds",
+        "total_seconds",
+        "num_steps",
+        "mfu_percent",
+        "num_params_m",
+    ]
+)
 NUMBER = re.compile(r"[-+]?(?:\d+(?:[.,]\d*)?|[.,]\d+)(?:[eE][-+]?\d+)?")
 MAX_TEXT = 2000  # characters of one description that a report keeps: a ledger is data, and may hold anything
 
@@ -68,11 +104,12 @@ def decode(data: bytes) -> str:
 
     Windows PowerShell's `>` writes UTF-16, and its `>>` adds UTF-16 to a file in UTF-8: the zero bytes are dropped there.
     """
+    head = data[:64]  # the rest may be in another encoding
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         text = data.decode("utf-16", errors="replace")
-    elif len(data) > 3 and data[1::2].count(0) > 0.6 * len(data[1::2]):
+    elif len(head) > 3 and head[1::2].count(0) > 0.6 * len(head[1::2]):
         text = data.decode("utf-16-le", errors="replace")
-    elif len(data) > 3 and data[0::2].count(0) > 0.6 * len(data[0::2]):
+    elif len(head) > 3 and head[0::2].count(0) > 0.6 * len(head[0::2]):
         text = data.decode("utf-16-be", errors="replace")
     else:
         text = data.decode("utf-8-sig", errors="replace")
@@ -99,13 +136,14 @@ def header_columns(line: str) -> dict[str, int] | None:
 
 
 def metric_name(line: str, columns: dict[str, int]) -> str:
-    """The first column that is none of the others, or val_bpb."""
+    """val_bpb, or the first column that is none of those other things."""
     names = [cell.strip().lstrip("#").strip() for cell in (line.split("\t") if "\t" in line else line.split())]
     if "val_bpb" in names:
         columns["value"] = names.index("val_bpb")
         return "val_bpb"
     for index, name in enumerate(names):
-        if index not in columns.values() and re.fullmatch(r"[A-Za-z][\w.-]{0,40}", name):
+        is_free = index not in columns.values() and name.lower() not in OTHER_COLUMNS
+        if is_free and re.fullmatch(r"[A-Za-z][\w.-]{0,40}", name):
             columns["value"] = index
             return name
     return "val_bpb"
