@@ -1,0 +1,116 @@
+"""doctor looks at real programs and folders, and says what to do."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from autoresearch.git.repo import Repo
+from autoresearch.researcher import doctor
+from autoresearch.researcher.config import NAME
+
+TOML = '[experiment]\nfree = ["train.py"]\ncommand = ["python", "train.py"]\n'
+
+
+def machine(tmp_path: Path, **environment: str) -> doctor.Machine:
+    return doctor.Machine({"PATH": os.environ["PATH"], **environment}, tmp_path / "cache")
+
+
+def experiment(folder: Path, **files: str) -> Path:
+    repo = Repo.init(folder)
+    for name, text in {"train.py": "print(1)\n", **files}.items():
+        (folder / name.replace("_py", ".py")).write_text(text)
+    repo.add(change.path for change in repo.changes())
+    repo.commit("start")
+    (folder / NAME).write_text(TOML)
+    return folder
+
+
+def test_a_folder_without_experiment_is_no_failure(tmp_path: Path) -> None:
+    """On a fresh machine doctor says how to begin, and that is all."""
+    settings, check = doctor.look_at_experiment(tmp_path)
+
+    assert settings is None
+    assert check.level == "warning" and "autoresearch init" in check.todo
+
+
+def test_a_broken_configuration_is_a_failure(tmp_path: Path) -> None:
+    """What `run` would refuse, doctor names first."""
+    folder = experiment(tmp_path)
+    (folder / NAME).write_text("[experiment\n")
+
+    assert "not valid TOML" in doctor.look_at_experiment(folder)[1].found
+    assert not doctor.is_well([doctor.look_at_experiment(folder)[1]])
+
+
+def test_uncommitted_changes_are_named(tmp_path: Path) -> None:
+    """Experiments start from commits: a changed file is told by its name."""
+    folder = experiment(tmp_path)
+    (folder / "train.py").write_text("print(2)\n")
+
+    assert "train.py" in doctor.look_at_experiment(folder)[1].found
+
+
+def test_a_torch_that_cannot_be_imported_is_a_sentence(tmp_path: Path) -> None:
+    """A broken installation neither takes doctor down nor hides why; it only matters where torch is needed."""
+    broken = tmp_path / "torch.py"
+    broken.write_text("raise ImportError('libcudart.so.12: cannot open shared object file')\n")
+    here = machine(tmp_path, PYTHONPATH=str(tmp_path))
+
+    needed = doctor.look_at_torch(tmp_path, here, needed=True)
+    assert needed.level == "failure" and "libcudart.so.12" in needed.found and "pip install" in needed.todo
+    assert doctor.look_at_torch(tmp_path, here, needed=False).level == "warning"
+
+
+def test_a_hanging_program_is_given_up(tmp_path: Path) -> None:
+    """A driver that never answers costs the time limit, not the night."""
+    code, _ = doctor.ask(("sleep", "600"), tmp_path, {"PATH": os.environ["PATH"]}, timeout_s=0.5)
+
+    assert code != 0
+
+
+def test_the_track_is_asked_from_the_experiment_itself(tmp_path: Path) -> None:
+    """`prepare.py --show` decides: prepared or not, in its own words."""
+    prepare = "import sys, os\nprint('pystd-20s-1a2b3c') if 'READY' in os.environ else sys.exit('FAIL: run prepare.py first')\n"
+    folder = experiment(tmp_path / "x", prepare_py=prepare)
+    settings = doctor.look_at_experiment(folder)[0]
+    assert settings is not None
+
+    assert doctor.look_at_track(folder, settings, machine(tmp_path, READY="1")).level == "ok"
+    missing = doctor.look_at_track(folder, settings, machine(tmp_path))
+    assert (missing.level, missing.found) == ("warning", "FAIL: run prepare.py first")
+
+
+def test_no_git_is_a_failure(tmp_path: Path) -> None:
+    """Nothing works without git, and the sentence says how to get it."""
+    check = doctor.look_at_git(tmp_path, doctor.Machine({"PATH": str(tmp_path)}, tmp_path))
+
+    assert check.level == "failure" and "install git" in check.todo
+
+
+def test_no_compiler_is_a_warning(tmp_path: Path) -> None:
+    """Training works without one, only slower."""
+    assert doctor.look_at_compiler(doctor.Machine({"PATH": str(tmp_path)}, tmp_path)).level == "warning"
+
+
+def test_a_hub_that_does_not_answer_is_a_warning() -> None:
+    """A hub that is down never stops research."""
+    assert doctor.look_at_hub("http://127.0.0.1:9").level == "warning"
+
+
+def test_a_whole_examination(tmp_path: Path) -> None:
+    """Every check of this machine tells what it found; whatever is not well comes with what to do, or says it itself."""
+    checks = list(doctor.examine(experiment(tmp_path / "x"), machine(tmp_path)))
+
+    assert [check.name for check in checks if check.name != "sandbox"] == [
+        "python",
+        "experiment",
+        "torch",
+        "disk",
+        "memory",
+        "git",
+        "compiler",
+    ]
+    assert all(check.found for check in checks)
+    assert all(check.todo for check in checks if check.level == "failure")
+    assert doctor.as_json(checks)["ok"] is doctor.is_well(checks)
