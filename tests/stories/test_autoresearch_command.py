@@ -50,6 +50,17 @@ def test_a_report_of_what_was_run(tmp_path: Path) -> None:
     assert (tmp_path / "progress.png").stat().st_size > 1000 and workspace.repo.changes() == []
 
 
+def test_doctor_tells_of_the_folder_and_the_machine(tmp_path: Path) -> None:
+    """One object for scripts: every check has a name, a level and what was found; the exit code says whether all is well."""
+    make(tmp_path, noisy())
+
+    told = command("doctor", str(tmp_path), "--json")
+
+    answer = json.loads(told.stdout)
+    assert told.returncode == (0 if answer["ok"] else 1), told.stderr
+    assert all(check["name"] and check["level"] and check["found"] for check in answer["checks"])
+
+
 def test_init_makes_a_clean_repository_of_the_lab(tmp_path: Path) -> None:
     """The lab's files and one commit; the ledger is ignored; a second init is refused with the way on."""
     folder = tmp_path / "night"

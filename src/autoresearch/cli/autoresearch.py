@@ -306,30 +306,6 @@ def doctor(
         raise typer.Exit(1)
 
 
-# ---------------------------------------------------------------- doctor
-
-
-@app.command(epilog="Examples:  autoresearch doctor   |   autoresearch doctor nightly --json")
-def doctor(
-    directory: Directory = Path("."),
-    hub: Annotated[str, typer.Option(help="A hub to ask for, too.")] = "",
-    as_json: Json = False,
-) -> None:
-    """Look at this machine and an experiment's folder, and say what to do about what is missing. Exit code 1 where experiments cannot run."""
-    from autoresearch.researcher import doctor as examination
-
-    machine = examination.Machine(environment((*FOR_RUNS, *FOR_PREPARE)), cache(), hub)
-    checks = []
-    for check in examination.examine(directory, machine):
-        checks.append(check)
-        if not as_json:
-            print(examination.sentence(check), flush=True)
-    if as_json:
-        print(json.dumps(examination.as_json(checks), ensure_ascii=False))
-    if not examination.is_well(checks):
-        raise typer.Exit(1)
-
-
 # ---------------------------------------------------------------- the doors of every command
 
 

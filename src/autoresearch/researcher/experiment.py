@@ -134,9 +134,13 @@ class Runner:
         return finished
 
     def warm_up(self, cache: Path) -> None:
-        """Give a run its own copy of the compiler's cache of the last kept commit: what a run writes there reaches no other."""
-        if self.warm.is_dir():
-            shutil.copytree(self.warm, cache, symlinks=True)
+        """Give a run its own copy of a compiler's cache, of this attempt's run before or else of the last kept commit: what a
+        run writes there reaches no other attempt."""
+        attempt = cache.parents[2]
+        earlier = sorted(attempt.glob(f"*/{CACHE}"), key=lambda found: int(found.parent.name))
+        source = earlier[-1] if earlier else self.warm
+        if source.is_dir():
+            shutil.copytree(source, cache, symlinks=True)
         else:
             cache.mkdir(parents=True)
 
