@@ -115,7 +115,10 @@ def git_refuses(work: Work, objects: list[tuple[int, bytes]]) -> set[str]:
         path.write_bytes(zlib.compress(b"%b %d\0" % (NAMES[kind], len(data)) + data, 1))
     done = work.run("fsck", "--strict", "--no-dangling", "--no-reflogs")
     told = (done.stdout + done.stderr).decode("utf-8", "replace").splitlines()
-    return {name for line in told if line.startswith("error") for name in re.findall(r"[0-9a-f]{40}", line)}
+    # links are held against the object named in another test, with `index-pack`: here trees may call a file a directory
+    complaints = [line for line in told if line.startswith("error") and "broken link" not in line]
+    found = {name for line in complaints for name in re.findall(r"[0-9a-f]{40}", line)}
+    return found - {EMPTY.hex()}  # blamed only where a tree calls it .gitattributes, which we hold against that tree
 
 
 @pytest.fixture(scope="module")
