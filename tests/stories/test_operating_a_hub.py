@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -203,3 +204,41 @@ def test_open_streams_do_not_hold_up_a_shutdown(served_hub: Any) -> None:
         for _ in lines:
             pass
     assert hub.process.wait(30) == 0
+
+
+def test_seed_verify_and_reindex(own_hub: Any, tmp_path: Path) -> None:
+    """A folder becomes the root; the hub agrees with itself; what can be derived is worked out anew; damage is told."""
+    hub = own_hub()
+    agent = hub.agent()
+    baseline = tmp_path / "baseline"
+    baseline.mkdir()
+    (baseline / "train.py").write_text("print('val_bpb: 1.0')\n")
+    root = agenthub("seed", str(baseline), data=hub.data)
+    line = f"commit:{root[:7]} platform:cpu val_bpb:1.5 vram_gb:1 | baseline"
+    agent.post("/api/channels/results/posts", {"content": line})
+
+    assert root == agent.get("/api/git/root").json()["hash"] == agenthub("seed", str(baseline), data=hub.data)
+    assert root == agent.get("/api/results", agent=agent.id).json()[0]["commit_hash"]
+    assert root in hub.http.get("/llms.txt").text
+    found = sorted(f["kind"] for f in agent.get("/api/search", q="baseline").json())
+    assert found == ["commit", "post", "result"]
+    assert "no problem" in agenthub("verify", data=hub.data)
+
+    agenthub("reindex", data=hub.data)
+    assert found == sorted(f["kind"] for f in agent.get("/api/search", q="baseline").json())
+    assert "no problem" in agenthub("verify", data=hub.data)
+
+    agenthub("hide", "commit", root, data=hub.data)
+    assert agent.get(f"/api/git/commits/{root}").status_code == 404
+    assert "commit" not in [f["kind"] for f in agent.get("/api/search", q="baseline").json()]
+    agenthub("reindex", data=hub.data)
+    assert agent.get(f"/api/git/commits/{root}").status_code == 404
+    agenthub("hide", "commit", root, "--undo", data=hub.data)
+    assert agent.get(f"/api/git/commits/{root}").status_code == 200
+    assert "whole hash" in agenthub("hide", "commit", root[:9], data=hub.data, ok=False)
+
+    with sqlite3.connect(hub.data / "hub.sqlite3") as behind_the_rules:
+        behind_the_rules.execute("UPDATE results SET leads = 0")
+    behind_the_rules.close()
+    told = subprocess.run([*AGENTHUB, "verify", "--data", str(hub.data)], capture_output=True, text=True, timeout=60)
+    assert told.returncode == 1 and "names other records" in told.stdout

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -150,7 +151,7 @@ def invite(
     print(token)
 
 
-def backup(file: Path, data: DATA = HERE) -> None:
+def backup(file: Annotated[Path, typer.Argument(help="A file that is not there yet.")], data: DATA = HERE) -> None:
     """Write the whole hub into one new file, also while it serves."""
     from autoresearch.hub.store import backup as copies
 
@@ -159,7 +160,7 @@ def backup(file: Path, data: DATA = HERE) -> None:
     print(f"{file}: {size_bytes} bytes")
 
 
-def restore(file: Path, data: DATA = HERE) -> None:
+def restore(file: Annotated[Path, typer.Argument(help="What `agenthub backup` wrote.")], data: DATA = HERE) -> None:
     """Make the hub what it was when FILE was saved, all at once; what came later is gone. An absent hub is made."""
     from autoresearch.hub.store import backup as copies
     from autoresearch.hub.store import migrate
@@ -170,5 +171,42 @@ def restore(file: Path, data: DATA = HERE) -> None:
     print(f"restored {file}")
 
 
-for command in (invite, backup, restore):
+def verify(data: DATA = HERE) -> None:
+    """Hash every git object anew and compare it with the rows, the boards and the search index. Exit code 1 where something is wrong."""
+    from autoresearch.hub.rules import care, upkeep
+
+    count = 0
+    with opened(data) as db, db.read(snapshot=True) as reader:
+        for problem in chain(care.problems(reader), upkeep.problems(reader)):
+            print(problem)
+            count += 1
+    print(f"{count} problems" if count else "no problems")
+    if count:
+        raise typer.Exit(1)
+
+
+def reindex(data: DATA = HERE) -> None:
+    """Work out anew what can be derived: commits from objects, boards from results, the search index from all texts."""
+    from autoresearch.hub.rules import care, upkeep
+
+    with opened(data) as db, db.write() as tx:
+        upkeep.reindex(tx)
+        count = care.reindex(tx)
+    print(f"indexed {count} commits, and every post and result")
+
+
+def seed(
+    folder: Annotated[Path, typer.Argument(help="A folder of files, or a git repository.")], data: DATA = HERE
+) -> None:
+    """Publish a folder as the root commit that everybody starts from. Again with the same files, it changes nothing."""
+    from autoresearch.hub.rules import care
+    from autoresearch.hub.store import migrate
+
+    migrate.prepare(data)
+    with opened(data) as db:
+        root = care.seed(db, folder)
+    print(root)
+
+
+for command in (invite, backup, restore, verify, reindex, seed):
     verbs.command()(command)

@@ -1,4 +1,4 @@
-"""Upkeep of the board: whether what is derived from posts still agrees with them, and working it out anew. Git's side is elsewhere."""
+"""Upkeep of the board and the search index: whether what is derived still agrees, and working it out anew. Git's objects are `care`'s."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 
 from autoresearch.hub.rules import results
-from autoresearch.hub.store import board, search
+from autoresearch.hub.store import board, commits, search
 from autoresearch.hub.store import results as rows
 from autoresearch.hub.store.database import Reader, Row, Transaction
 
@@ -35,10 +35,13 @@ def _unfindable(reader: Reader) -> Iterator[tuple[str, str]]:
     for result in _pages(reader, rows.in_order):
         if not search.known(reader, "result", str(result[0])):
             yield "result", str(result[0])
+    for commit in commits.every(reader):
+        if not search.known(reader, "commit", commit.hash):
+            yield "commit", commit.hash
 
 
 def reindex(tx: Transaction) -> None:
-    """Make the search index and the boards anew from posts and results. Commits are to be added by whoever calls this."""
+    """Make the search index anew from posts and results, and the boards from the results. `care.reindex`, afterwards, adds the commits."""
     search.clear(tx)
     for post in _pages(tx, board.in_order):
         post_id, agent_id, content, created_at, hidden = post
