@@ -1439,7 +1439,7 @@ class Evaluation:
             future = self.rows[donor, cut : self.T]
             if donor == row or bool(future[0] == x[cut]):  # the very next token has to change
                 future = x[cut:].flip(0)
-                future[0] = (x[cut] + 1 + int(self.random.integers(self.V - 5))) % (self.V - 4)
+                future[0] = (x[cut] + 1 + (donor + cut) % (self.V - 5)) % (self.V - 4)  # the same when called again
             x[cut:] = future
         return x
 
@@ -1471,7 +1471,8 @@ class Evaluation:
         ahead = [i for i, (_, cut, _) in enumerate(self.slots) if cut < self.T]
         moved = {i: self.difference(i, scored) for i in again + ahead}
         if is_too_much([d for i in again for d in moved[i]]):
-            self.explain(again, moved)
+            worst = max(again, key=lambda i: max(moved[i]))
+            self.explain(worst, scored[self.slots[worst][0]])
         if is_too_much([d for i in ahead for d in moved[i]]) or is_too_much([moved[i][-1] for i in ahead]):
             raise EvaluationError(
                 "the model looks ahead: its answers change when only later tokens do; make every part of it causal"
@@ -1483,18 +1484,17 @@ class Evaluation:
         a, b = self.losses[scored[row], :cut].double(), self.losses[i, :cut].double()
         return list(zip((b - a).abs().tolist(), a.abs().tolist(), strict=True))
 
-    def explain(self, again, differences):
-        """Why does a row score differently in another call? The very same call once more tells memory from company."""
-        worst = max(again, key=lambda i: max(differences[i]))
-        at = worst - worst % self.batch_size
-        now = self.call(self.slots[at : at + self.batch_size]).double()
-        then = self.losses[at : at + self.batch_size].double()
-        finite = torch.isfinite(now)
-        moved = zip((now - then)[finite].abs().tolist(), then[finite].abs().tolist(), strict=True)
-        if is_too_much(list(moved)):
-            raise EvaluationError(
-                "the model remembers earlier calls, or is random: the same call gave another answer later; keep no state"
-            )
+    def explain(self, *two):
+        """Why does a row score differently in two calls? Each of them once more, to the letter, tells memory from company."""
+        for at in (i - i % self.batch_size for i in two):
+            now = self.call(self.slots[at : at + self.batch_size]).double()
+            then = self.losses[at : at + self.batch_size].double()
+            finite = torch.isfinite(now)
+            moved = zip((now - then)[finite].abs().tolist(), then[finite].abs().tolist(), strict=True)
+            if is_too_much(list(moved)):
+                raise EvaluationError(
+                    "the model remembers earlier calls, or is random: the same call gave another answer later; keep no state"
+                )
         raise EvaluationError(
             "the model's answers for a row depend on the other rows of the batch; a row may use its own past only"
         )
