@@ -2,7 +2,7 @@
 
 What a pack must hold follows from the walk back through commits (bounded by `seq`, which grows from parents to children) and from what each
 commit's tree has that its parents' trees lack. Bundles with the whole history of a commit never change: they are kept in a folder of limited
-size, and a later commit's bundle is made from the nearest earlier one. That folder may be deleted at any time.
+size, which may be deleted at any time.
 """
 
 from __future__ import annotations
