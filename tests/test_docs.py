@@ -1,0 +1,151 @@
+"""Holds the documentation to the programs: every command, option, track and route is described, every link and README command works."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+import typer
+
+ROOT = Path(__file__).parent.parent
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "ARCHITECTURE.md",
+    ROOT / "CONTRIBUTING.md",
+    *sorted((ROOT / "docs").rglob("*.md")),
+    *sorted((ROOT / "lab").glob("*.md")),
+]
+DOCS = "\n".join(page.read_text("utf-8") for page in PAGES)
+PROGRAMS = ["autoresearch", "ah", "agenthub"]
+
+
+def commands(program: str) -> Iterator[tuple[str, click.Command]]:
+    """Every leaf command of a program with its full name, e.g. `agenthub agents list`."""
+    app = importlib.import_module(f"autoresearch.cli.{program}").app
+
+    def walk(name: str, command: click.Command) -> Iterator[tuple[str, click.Command]]:
+        children = getattr(command, "commands", None)
+        if not children:
+            yield name, command
+        for child, sub in (children or {}).items():
+            yield from walk(f"{name} {child}", sub)
+
+    return walk(program, app if isinstance(app, click.Command) else typer.main.get_command(app))
+
+
+ALL_COMMANDS = [(name, command) for program in PROGRAMS for name, command in commands(program) if not command.hidden]
+
+
+@pytest.mark.parametrize("name", [name for name, _ in ALL_COMMANDS])
+def test_every_command_is_documented(name: str) -> None:
+    """A command that exists stands in the docs under its full name."""
+    assert re.search(re.escape(name) + r"\b", DOCS), f"no page mentions `{name}`"
+
+
+@pytest.mark.parametrize(("name", "command"), ALL_COMMANDS, ids=[name for name, _ in ALL_COMMANDS])
+def test_every_option_is_documented(name: str, command: click.Command) -> None:
+    """A flag that exists stands in the docs."""
+    flags = {o for p in command.params for o in p.opts if o.startswith("--") and not getattr(p, "hidden", False)}
+    missing = {f for f in flags - {"--help", "--install-completion", "--show-completion"} if f not in DOCS}
+    assert not missing, f"`{name}`: no page mentions {sorted(missing)}"
+
+
+@pytest.mark.parametrize(("name", "command"), ALL_COMMANDS, ids=[name for name, _ in ALL_COMMANDS])
+def test_every_command_says_what_it_does(name: str, command: click.Command) -> None:
+    """--help has a sentence for every command and every option."""
+    assert command.help, f"`{name}` has no help"
+    silent = [
+        p.name for p in command.params if isinstance(p, click.Option) and not p.help and not getattr(p, "hidden", False)
+    ]
+    assert not silent, f"`{name}`: options without a word of help: {silent}"
+
+
+def test_every_option_of_prepare_and_every_track_is_documented() -> None:
+    """`prepare.py --help` lists its flags and tracks; the docs know them all."""
+    said = subprocess.run(
+        [sys.executable, ROOT / "lab/prepare.py", "--help"], capture_output=True, text=True, check=True
+    ).stdout
+    flags = set(re.findall(r"--[a-z][a-z-]+", said)) - {"--help"}
+    assert flags and not {f for f in flags if f not in DOCS}
+    for track in ("climbmix", "tinystories", "pystd", "stories", "custom"):
+        assert track in said and f"`{track}`" in DOCS
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.relative_to(ROOT).as_posix())
+def test_every_relative_link_leads_somewhere(page: Path) -> None:
+    """A page's relative links and pictures exist."""
+    links = re.findall(r"\]\((?!https?:|#|mailto:)([^)#\s]+)", page.read_text("utf-8"))
+    assert not [link for link in links if not (page.parent / link).exists()]
+
+
+def readme_commands() -> list[str]:
+    blocks = re.findall(r"```sh\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.S)
+    return [line.split("  #")[0].strip() for block in blocks for line in block.splitlines() if line.strip()]
+
+
+# README lines that would take a night, or a port of the machine, and what stands for them here: the same command, made short.
+SHORTER = {"--track pystd": "--track pystd-3s", "--hours 8": "--experiments 1 --baseline-runs 2"}
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which README's relative commands work: its `.venv/bin` is that of the running interpreter."""
+    folder = tmp_path_factory.mktemp("desk")
+    (folder / ".venv").mkdir()
+    (folder / ".venv" / "bin").symlink_to(Path(sys.executable).parent)
+    return folder
+
+
+def run(desk: Path, line: str) -> str:
+    env = {
+        **os.environ,
+        "AUTORESEARCH_CACHE": str(desk / "cache"),
+        "AGENTHUB_CONFIG_DIR": str(desk / "config"),
+        "NO_COLOR": "1",
+    }
+    done = subprocess.run(["bash", "-c", line], cwd=desk, env=env, capture_output=True, text=True, timeout=280)
+    assert done.returncode == 0, f"{line}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+    return done.stdout
+
+
+def test_readme_make_targets_exist() -> None:
+    """The two commands of the README are targets of the Makefile; CI calls the second."""
+    for line in ("make run", "make test"):
+        assert line in readme_commands()
+        assert subprocess.run(["make", "-n", line.split()[1]], cwd=ROOT, capture_output=True).returncode == 0
+    assert "make test" in (ROOT / ".ci" / "run").read_text("utf-8")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_readme_researcher_commands_run(desk: Path) -> None:
+    """doctor, init, run, status and report, in the README's order and words (budgets shortened), end well."""
+    lines = [line for line in readme_commands() if line.startswith(".venv/bin/autoresearch")]
+    assert len(lines) >= 5
+    for line in lines:
+        for long, short in SHORTER.items():
+            line = line.replace(long, short)
+        run(desk, line)
+    assert (desk / "runs/night/progress.png").stat().st_size > 10_000
+
+
+def test_readme_hub_commands_run(desk: Path) -> None:
+    """serve, join, post, read and leaves, in the README's order and words (on a port of the system's choice), end well."""
+    serve, *lines = [line for line in readme_commands() if "/agenthub" in line or "/ah " in line]
+    argv = serve.replace("127.0.0.1:8000", "127.0.0.1:0").split()
+    with subprocess.Popen(argv, cwd=desk, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as server:
+        try:
+            assert server.stdout
+            found = (re.search(r"http://127\.0\.0\.1:\d+", line) for line in server.stdout)
+            url = next(match for match in found if match).group()
+            said = [run(desk, line.replace("http://127.0.0.1:8000", url)) for line in lines]
+        finally:
+            server.terminate()
+    assert any("hello, swarm" in text for text in said)
