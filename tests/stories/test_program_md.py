@@ -10,9 +10,12 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
+
+from conftest import RunningHub
 
 LAB = Path(__file__).parents[2] / "lab"
 BRIEFS = ["program.md", "program_agenthub.md", "README.md"]
@@ -173,3 +176,74 @@ def command_line(process: psutil.Process) -> list[str]:
         return process.cmdline()
     except psutil.Error:
         return []
+
+
+# ---------------------------------------------------------------- in a swarm
+
+
+@pytest.fixture
+def swarm(own_hub: Any, lab: Path) -> RunningHub:
+    """A hub whose canonical root is the fast lab."""
+    hub: RunningHub = own_hub()
+    command = [sys.executable, "-m", "autoresearch.cli.agenthub", "seed", str(lab), "--data", str(hub.data)]
+    seeded = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert seeded.returncode == 0, seeded.stderr
+    return hub
+
+
+def join(hub: RunningHub, folder: Path, name: str) -> str:
+    """Follow the page up to the branch on the canonical root; returns what a new shell starts with."""
+    folder.mkdir()
+    shell(folder, "git init -q . && git config user.name Ada && git config user.email ada@example.org")
+    names = (
+        block("program_agenthub.md", "NAME=ada-h100-1")
+        .replace("ada-h100-1", name)
+        .replace("http://localhost:8080", hub.url)
+    )
+    tools = block("program_agenthub.md", "<<'EOT'")
+    shell(folder, names + block("program_agenthub.md", "/api/register") + tools)
+    shell(folder, ". .agent/hub.sh\n" + block("program_agenthub.md", "git bundle unbundle"))
+    return ". .agent/hub.sh\n"
+
+
+def test_a_swarm_by_the_book(swarm: RunningHub, tmp_path: Path) -> None:
+    """Two agents with curl and git join, start from one root, claim, push an improvement and post every result."""
+    page = "program_agenthub.md"
+    ada, bob = tmp_path / "ada", tmp_path / "bob"
+    begin = join(swarm, ada, "ada")
+    join(swarm, bob, "bob")
+    assert shell(ada, "git rev-parse HEAD") == shell(bob, "git rev-parse HEAD")
+    assert (ada / ".agent" / "agent.json").stat().st_mode & 0o077 == 0
+    assert shell(ada, "git status --short") == ""
+
+    shell(ada, begin + block(page, "/api/claims -H"))
+    refused = "if " + block(page, "/api/claims -H").strip() + "; then exit 1; fi\n"
+    shell(bob, begin + refused)  # the same idea is taken
+    shell(ada, "echo '# better' >> train.py && git commit -qam 'rotary base 10k to 200k'")
+    shell(ada, begin + block(page, "git bundle create") + block(page, "(DISCARD)"))
+
+    read = shell(bob, begin + block(page, "what was tried, newest first"))
+    tip = shell(ada, "git rev-parse HEAD").strip()
+    assert all(f"commit:{tip[:7]} platform:H100 val_bpb:{value}" in read for value in ("0.991200", "0.998100", "---"))
+    results = swarm.http.get("/api/results", headers={"Authorization": f"Bearer {swarm.register('reader')}"}).json()
+    assert sorted(result["status"] for result in results) == ["crash", "discard", "keep"]
+    assert all(result["commit_hash"] == tip for result in results)
+    assert tip in shell(bob, begin + "hub '/api/git/leaves?limit=50'")
+
+
+def test_a_result_waits_while_the_hub_is_away(swarm: RunningHub, tmp_path: Path) -> None:
+    """What could not be posted goes to the outbox, and arrives once when the hub is back."""
+    begin = join(swarm, tmp_path / "ada", "ada") + block("program_agenthub.md", "flush()")
+    line = "commit:a1b2c3d platform:cpu val_bpb:1.100000 vram_gb:1.8 | said in the dark"
+
+    shell(tmp_path / "ada", f"{begin}HUB=http://127.0.0.1:9\nsend '{line}'\nflush\n")
+    shell(tmp_path / "ada", f"{begin}flush\nflush\n")
+
+    assert shell(tmp_path / "ada", begin + "hub '/api/channels/results/posts'").count("said in the dark") == 1
+    assert not (tmp_path / "ada" / ".agent" / "outbox").exists()
+
+
+def test_the_key_is_never_on_a_command_line() -> None:
+    """Other users of a machine read command lines: the key goes to curl by standard input."""
+    for text in blocks("program_agenthub.md"):
+        assert not re.search(r"curl[^<\n]*(\$KEY|Bearer)", text)
