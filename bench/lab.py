@@ -58,7 +58,7 @@ def experiment(folder: Path, scale: str, settings: dict[str, Any] | None, vocab:
     train = (LAB / "train.py").read_text("utf-8")
     override = f"SCALE = {scale!r}\n"
     if settings:
-        override = f"SCALES['reference'] = {settings!r}\nSCALE = 'reference'\n"
+        override = f"SCALES['reference'] = {settings!r}\nSCALE = 'reference'\nCOMPILE = 2\n"
     (folder / "train.py").write_text(
         train.replace('if __name__ == "__main__":', override + '\n\nif __name__ == "__main__":'), "utf-8"
     )

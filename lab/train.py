@@ -26,6 +26,7 @@ import json
 import math
 import os
 import platform
+import re
 import sys
 import time
 from dataclasses import asdict, dataclass
@@ -45,7 +46,7 @@ import prepare
 # Constants of every scale
 
 SCALE = "auto"  # one of auto, climbmix, tinystories, cpu; auto: by device and track
-COMPILE = 1  # torch.compile, one of 0, 1; falls back by itself where no compiler is found
+COMPILE = 1  # 0 nothing, 1 the model and on GPUs the optimiser, 2 both everywhere, one of 0, 1, 2; falls back by itself
 EVAL_ROWS = 32  # rows evaluated at once; no influence on the score, 1 to 256
 SOFTCAP = 15.0  # logits stay within plus and minus this, 5 to 50
 MATRIX_MOMENTUM_START = 0.85  # Muon's momentum at progress 0, 0.5 to 0.95
@@ -364,7 +365,7 @@ def explicit_attention(q, k, v, window):
     """Plain products and a softmax, fused by the compiler: on a CPU at these sizes faster than SDPA."""
     T, D = q.size(1), q.size(3)
     q, k, v = (x.transpose(1, 2) for x in (q, k, v))  # (B, H, T, D)
-    if window < T and T % window == 0:
+    if 0 < window < T and T % window == 0:
         return banded(q, k, v, window).transpose(1, 2)
     scores = (q @ k.mT).float() * D**-0.5
     scores = scores.masked_fill(~seen(T, window, q.device), float("-inf"))
@@ -395,12 +396,15 @@ FLEX_MASKS = {}  # (T, window) -> block mask, made before compilation
 
 
 def flex_attention(q, k, v, window):
-    """For compiled code on GPUs without FlashAttention 3: skips the blocks outside the window."""
+    """For compiled code on GPUs without FlashAttention 3: skips the blocks outside the window. Uncompiled (in evaluation) it
+    would build every score, so that SDPA takes its place."""
+    mask = FLEX_MASKS.get((q.size(1), window)) if torch.compiler.is_compiling() else None
+    return sdpa_attention(q, k, v, window) if mask is None else flex_masked(q, k, v, mask)
+
+
+def flex_masked(q, k, v, mask):
     from torch.nn.attention.flex_attention import flex_attention as flex
 
-    mask = FLEX_MASKS.get((q.size(1), window))
-    if mask is None:
-        return sdpa_attention(q, k, v, window)
     return flex(*(x.transpose(1, 2) for x in (q, k, v)), block_mask=mask).transpose(1, 2)
 
 
@@ -450,11 +454,12 @@ def attention_backend(device_type):
 
 @functools.cache
 def low_precision(device_type):
-    """bf16 where the device computes in it, else float32 (Turing GPUs and older, x86 without AVX-512)."""
+    """bf16 where the device computes in it, else float32 (Turing GPUs and older, CPUs without bf16 products)."""
     if device_type == "cuda":
         return torch.cuda.get_device_capability()[0] >= 8 or bool(torch.version.hip)
     if device_type == "cpu":
-        return torch.ops.mkldnn._is_mkldnn_bf16_supported()
+        able = getattr(torch.cpu, "get_capabilities", dict)()
+        return any(able.get(feature, False) for feature in ("avx512_bf16", "amx_bf16", "bf16", "arm_bf16"))
     return device_type == "mps"
 
 
@@ -614,6 +619,9 @@ PEAK_TFLOPS = {
 def device_name(device):
     if device.type == "cuda":
         return torch.cuda.get_device_name()
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists() and (found := re.search(r"^model name\s*:\s*(.+)$", cpuinfo.read_text("utf-8"), re.M)):
+        return found[1]
     return platform.processor() or platform.machine()
 
 
@@ -712,7 +720,7 @@ def settle(attempt, rows, compiling):
             elif cannot_compile(error) and compiling:
                 reason = str(error).strip().splitlines()[0][:200]
                 print(f"torch.compile does not work here, running without it, which is slower ({reason})", flush=True)
-                compiling = False
+                compiling = 0
             else:
                 raise
         gc.collect()
@@ -749,7 +757,7 @@ def get_ready(track, tokenizer, s, device, rows, compiling):
     wrap = functools.partial(torch.compile, dynamic=False) if compiling else lambda f: f
     body = wrap(model.body)
     # on a CPU the optimiser's few small products gain little, and each of its shapes would be one more C++ compilation
-    optimizer = Optimizer(model, s, wrap if device.type != "cpu" else lambda f: f)
+    optimizer = Optimizer(model, s, wrap if device.type != "cpu" or compiling == 2 else lambda f: f)
     loader = prepare.make_dataloader(tokenizer, rows, split="train", device=device)
     trainer = Trainer(model, optimizer, loader, micro_batches, lambda x, y: model(x, y, body))
     for window in set(model.c.windows):  # before the compiler looks

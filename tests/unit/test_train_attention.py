@@ -23,11 +23,7 @@ def by_hand(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, window: int) -> t
 
 
 def flex(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, window: int) -> torch.Tensor:
-    train.FLEX_MASKS[q.size(1), window] = train.make_flex_mask(q.size(1), window, "cpu")
-    try:
-        return train.flex_attention(q, k, v, window)
-    finally:
-        train.FLEX_MASKS.clear()
+    return train.flex_masked(q, k, v, train.make_flex_mask(q.size(1), window, "cpu"))
 
 
 @pytest.mark.filterwarnings("ignore:flex_attention called without torch.compile")
