@@ -25,9 +25,7 @@ if TYPE_CHECKING:
     from autoresearch.researcher.loop import Summary
     from autoresearch.researcher.workspace import Workspace
 
-EXIT_CODES = (
-    "Exit codes: 0 well, 2 bad input, 4 not found, 5 taken or in use, 8 a program is missing, 130 stopped by Ctrl-C."
-)
+EXIT_CODES = "Exit codes: 0 well, 1 not well (doctor), 2 bad input, 4 not found, 5 taken or in use, 8 a program is missing, 130 stopped by Ctrl-C."
 # What an experiment may see of the environment: programs, languages, devices, threads. No keys, no home.
 FOR_RUNS = (
     "PATH", "LANG", "LC_ALL", "TZ", "SYSTEMROOT", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "CUDA_HOME",
