@@ -178,9 +178,14 @@ def test_a_worker_that_dies_is_replaced(tmp_path: Path, served_hub: Any) -> None
     hub = served_hub()
     import psutil
 
+    def is_worker(child: Any) -> bool:
+        try:
+            return "spawn_main" in " ".join(child.cmdline())
+        except psutil.Error:  # it has just died
+            return False
+
     def workers() -> list[Any]:
-        children = psutil.Process(hub.process.pid).children()
-        return [child for child in children if "spawn_main" in " ".join(child.cmdline())]
+        return [child for child in psutil.Process(hub.process.pid).children() if is_worker(child)]
 
     until(lambda: len(workers()) == 2)
     first = workers()
