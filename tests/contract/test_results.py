@@ -53,9 +53,9 @@ def test_results_are_filtered(hub: Any) -> None:
     assert numbers(platform=gpu, track="t1") == ["run 1"]
     assert numbers(commit=f"{digits}2".upper(), status="keep") == ["run 2"]
     assert numbers(platform=gpu, status="crash") == []
-    assert numbers(
-        agent=agent.id, limit=1, before=agent.get("/api/results", agent=agent.id).json()[0]["id"]
-    ) == ["run 1"]
+    assert numbers(agent=agent.id, limit=1, before=agent.get("/api/results", agent=agent.id).json()[0]["id"]) == [
+        "run 1"
+    ]
     assert agent.get("/api/results", commit="xyz").status_code == 400
 
 
