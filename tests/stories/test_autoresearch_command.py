@@ -15,6 +15,7 @@ import pytest
 from autoresearch.git.repo import Repo
 from autoresearch.researcher.starter import lab_folder
 from autoresearch.researcher.workspace import Workspace
+from chat_server import chat_server
 from tiny_workspaces import TOML, Writes, command, make, marked, noisy, research, script
 
 SEARCHABLE = "LR = 0.04  # 0.001 to 1.0\nDEPTH = 2  # 1 to 8\nimport math\nprint('val_bpb:', 1 + (math.log10(LR) + 0.5) ** 2 + 0.1 * (DEPTH - 5) ** 2)\n"
@@ -161,3 +162,55 @@ def test_preparing_that_fails_stops_before_anything_runs(tmp_path: Path) -> None
 
     assert ran.returncode == 2 and "no shard_06542 here" in ran.stderr
     assert not (tmp_path / "results.tsv").exists()
+
+
+def test_a_model_as_the_agent(tmp_path: Path) -> None:
+    """`--agent llm` researches with any endpoint that speaks the protocol; its bill stands in the ledger."""
+    make(tmp_path, noisy(1.0, 0.001))
+    better = "DESCRIPTION: a better value\nFILE: train.py\n<<<<<<< SEARCH\nVALUE = 1.0  # 0.1 to 10.0\n=======\nVALUE = 0.5\n>>>>>>> REPLACE\n"
+    with chat_server(better) as server:
+        ran = command(
+            *("run", str(tmp_path), "--experiments", "1", "--sandbox", "none", "--json", "--agent", "llm"),
+            *("--base-url", server.url, "--model", "m", "--price", "1", "10"),
+        )
+
+    assert ran.returncode == 0, ran.stderr
+    (done,) = json.loads(ran.stdout)["experiments"]
+    assert (done["status"], done["description"], done["agent"]) == ("keep", "a better value", "llm")
+    assert done["proposal"]["cost_usd"] == 0.0003
+
+
+def test_a_coding_agent_as_the_agent(tmp_path: Path) -> None:
+    """`--agent command` researches with any program that edits files; its transcript is kept."""
+    workspace = make(tmp_path / "w", noisy(1.0, 0.001))
+    coder = tmp_path / "coder.py"
+    coder.write_text(
+        "import sys, pathlib\nassert 'Experiment' in sys.stdin.read()\nfile = pathlib.Path('train.py')\n"
+        "file.write_text(file.read_text().replace('VALUE = 1.0', 'VALUE = 0.5'))\nprint('DESCRIPTION: halve it')\n"
+    )
+    ran = command(
+        *("run", str(tmp_path / "w"), "--experiments", "1", "--sandbox", "none", "--json"),
+        *("--agent", "command", "--command", f"{sys.executable} {coder}"),
+    )
+
+    assert ran.returncode == 0, ran.stderr
+    (done,) = json.loads(ran.stdout)["experiments"]
+    assert (done["status"], done["description"]) == ("keep", "halve it")
+    assert "halve it" in (workspace.private / "agents" / "00002.log").read_text()
+
+
+@pytest.mark.parametrize(
+    ("kind", "sentence"),
+    [
+        ("llm", "--agent llm needs --base-url"),
+        ("command", "--agent command needs --command"),
+        ("scripted", "needs --script"),
+    ],
+)
+def test_an_agent_without_what_it_needs_is_said_at_once(tmp_path: Path, kind: str, sentence: str) -> None:
+    """A missing option is exit code 2 and a sentence before anything runs."""
+    make(tmp_path, noisy())
+
+    told = command("run", str(tmp_path), "--agent", kind, "--sandbox", "none")
+
+    assert told.returncode == 2 and sentence in told.stderr

@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
+from autoresearch.cli.agents import AgentKind, AgentOptions, make_agent
 from autoresearch.errors import AutoresearchError, BadInput
 
 if TYPE_CHECKING:
-    from autoresearch.researcher.agents.base import Agent
     from autoresearch.researcher.loop import Summary
     from autoresearch.researcher.workspace import Workspace
 
@@ -49,11 +49,6 @@ app = typer.Typer(
 
 Directory = Annotated[Path, typer.Argument(help="The experiment's folder.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
-
-
-class AgentKind(str, Enum):
-    search = "search"
-    scripted = "scripted"
 
 
 class PolicyKind(str, Enum):
@@ -120,8 +115,29 @@ def init(
 def run(
     directory: Directory = Path("."),
     agent: Annotated[
-        AgentKind, typer.Option(help="Who edits: search tunes the constants of the free file.")
+        AgentKind,
+        typer.Option(
+            help="Who edits: search tunes the constants of the free file, llm asks a model, command starts a coding agent."
+        ),
     ] = AgentKind.search,
+    command: Annotated[
+        str | None,
+        typer.Option(
+            help="For --agent command: claude, codex, gemini, aider, opencode, or a command line of your own."
+        ),
+    ] = None,
+    model: Annotated[str | None, typer.Option(help="For --agent llm: the model's name.")] = None,
+    base_url: Annotated[
+        str | None, typer.Option(help="For --agent llm: an OpenAI-compatible endpoint, up to and with /v1.")
+    ] = None,
+    brief: Annotated[
+        Path | None, typer.Option(help="For llm and command: a template of your own instead of the built-in brief.")
+    ] = None,
+    agent_minutes: Annotated[float, typer.Option(min=0.01, help="The longest an agent may take over one edit.")] = 30,
+    price: Annotated[
+        tuple[float, float],
+        typer.Option(help="For --agent llm: dollars per million tokens in and out, for the ledger."),
+    ] = (0.0, 0.0),
     experiments: Annotated[
         int | None, typer.Option(min=0, help="Stop after this many further experiments; without it, never.")
     ] = None,
@@ -163,6 +179,8 @@ def run(
     stop = stopped_by_signals()
     display = Display(Console(stderr=as_json), quiet=as_json)
     runner = Runner(workspace, chosen, environment(FOR_RUNS), readable(), stop)
+    wanted = AgentOptions(agent, script, command, model, base_url, brief, agent_minutes, price)
+    editor = make_agent(wanted, workspace.private / "agents", os.environ)
     options = Options(experiments, hours, policy.value, seed, branch, baseline_runs, platform or machine.name())
     with workspace.lock():
         display.say(f"{workspace.folder}: agent {agent.value}, policy {policy.value}, sandbox {chosen.name}")
@@ -170,22 +188,10 @@ def run(
             prepare(workspace, display.say, stop)
         except Stopped:
             raise typer.Exit(130) from None
-        summary = Loop(workspace, make_agent(agent, script), runner, options, display, stop).run()
+        summary = Loop(workspace, editor, runner, options, display, stop).run()
     tell(summary_json(summary), f"{summary.ended}; kept experiments are on branch {summary.branch}", as_json)
     if stop.is_set():
         raise typer.Exit(130)
-
-
-def make_agent(kind: AgentKind, script: Path | None) -> Agent:
-    if kind is AgentKind.scripted:
-        from autoresearch.researcher.agents.scripted import ScriptedAgent
-
-        if script is None:
-            raise BadInput("--agent scripted needs --script FILE")
-        return ScriptedAgent.load(script)
-    from autoresearch.researcher.agents.search import SearchAgent
-
-    return SearchAgent()
 
 
 def prepare(workspace: Workspace, say: Callable[[str], None], stop: threading.Event) -> None:

@@ -47,7 +47,10 @@ class Edit:
 
 
 class Agent(Protocol):
-    name: str
+    @property
+    def name(self) -> str:
+        """The word of `--agent`; stands in the ledger."""
+        ...
 
     def edit(self, worktree: Path, brief: Brief) -> Edit:
         """Change free files below `worktree`. Raises AgentFailed or NothingLeft."""

@@ -1,0 +1,91 @@
+"""Which agent `autoresearch run` asks for edits: reads what each kind needs of the options and of the environment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from autoresearch.errors import BadInput
+
+if TYPE_CHECKING:
+    from autoresearch.researcher.agents.base import Agent
+
+T = TypeVar("T")
+KEYS = ("AUTORESEARCH_LLM_KEY", "OPENAI_API_KEY")
+
+
+class AgentKind(str, Enum):
+    search = "search"
+    llm = "llm"
+    command = "command"
+    scripted = "scripted"
+
+
+@dataclass(frozen=True)
+class AgentOptions:
+    """What the options of `autoresearch run` say of the agent; empty or None where not given."""
+
+    kind: AgentKind
+    script: Path | None = None
+    command: str | None = None
+    model: str | None = None
+    base_url: str | None = None
+    brief: Path | None = None
+    minutes: float = 30
+    prices: tuple[float, float] = (0.0, 0.0)
+
+
+def make_agent(options: AgentOptions, transcripts: Path, environment: Mapping[str, str]) -> Agent:
+    """The agent; BadInput names the option it lacks. `environment` is the user's own, whole."""
+    if options.kind is AgentKind.scripted:
+        from autoresearch.researcher.agents.scripted import ScriptedAgent
+
+        return ScriptedAgent.load(given(options.script, "scripted", "--script FILE"))
+    if options.kind is AgentKind.llm:
+        return llm(options, transcripts, environment)
+    if options.kind is AgentKind.command:
+        return command(options, transcripts, environment)
+    from autoresearch.researcher.agents.search import SearchAgent
+
+    return SearchAgent()
+
+
+def llm(options: AgentOptions, transcripts: Path, environment: Mapping[str, str]) -> Agent:
+    from autoresearch.researcher.agents.endpoint import Endpoint
+    from autoresearch.researcher.agents.llm import LlmAgent, Price
+
+    endpoint = Endpoint(
+        base_url=given(options.base_url, "llm", "--base-url URL, for example http://127.0.0.1:11434/v1"),
+        model=given(options.model, "llm", "--model NAME"),
+        api_key=next((environment[name] for name in KEYS if environment.get(name)), ""),
+        timeout_s=options.minutes * 60,
+    )
+    return LlmAgent(endpoint, transcripts, Price(*options.prices), template(options))
+
+
+def command(options: AgentOptions, transcripts: Path, environment: Mapping[str, str]) -> Agent:
+    from autoresearch.researcher.agents.command import PRESETS, CommandAgent
+    from autoresearch.researcher.sandbox import choose
+
+    line = given(options.command, "command", f"--command LINE, or one of {', '.join(PRESETS)}")
+    agent = CommandAgent(line, transcripts, environment, choose("none"), options.minutes * 60, template(options))
+    agent.words()  # a line that cannot be split is told now, not after the baseline
+    return agent
+
+
+def given(value: T | None, kind: str, what: str) -> T:
+    if not value:
+        raise BadInput(f"--agent {kind} needs {what}")
+    return value
+
+
+def template(options: AgentOptions) -> str:
+    if options.brief is None:
+        return ""
+    try:
+        return options.brief.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(f"--brief {options.brief} cannot be read: {error}") from error
