@@ -3,7 +3,7 @@
 PYTHON ?= python3
 TRACK ?= pystd-20s
 RUN ?= runs/$(TRACK)
-EXPERIMENTS ?= 5
+EXPERIMENTS ?= 4
 PYTEST_ARGS ?=
 BIN := .venv/bin
 
@@ -16,6 +16,10 @@ help:  ## what each target does
 run: .venv/.run  ## real experiments on this machine, judged and plotted; a second run continues
 	@test -e "$(RUN)/autoresearch.toml" || $(BIN)/autoresearch init "$(RUN)" --track "$(TRACK)"
 	@$(BIN)/autoresearch run "$(RUN)" --experiments "$(EXPERIMENTS)"
+	@$(BIN)/autoresearch report "$(RUN)"
+	@printf '\nnext: a whole night           %s run %s --hours 8\n' "$(BIN)/autoresearch" "$(RUN)"
+	@printf '      with a coding agent     %s run %s --agent command --command claude\n' "$(BIN)/autoresearch" "$(RUN)"
+	@printf '      on a hub of your own    %s serve --local\n' "$(BIN)/agenthub"
 
 test: .venv/.test check  ## everything the project promises, checked with real parts
 	@echo "== tests"
