@@ -11,7 +11,7 @@ from litestar import Request, Response, get, post
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import OpenAPIMediaType, Operation, RequestBody, Schema
 from litestar.openapi.spec.enums import OpenAPIType
-from litestar.params import PathParameter, QueryParameter
+from litestar.params import FromPath, QueryParameter
 from litestar.response import Stream
 
 from autoresearch.errors import TooLarge
@@ -24,7 +24,7 @@ CHUNK_BYTES = 256 * 1024
 BUNDLE = "application/x-git-bundle"
 WHOLE_BYTES = 1024 * 1024  # answers up to here are sent in one piece
 
-Hash = Annotated[str, PathParameter(description="four or more digits of a commit's hash")]
+Hash = FromPath[str]  # four or more digits of a commit's hash
 Before = Annotated[
     str | None,
     QueryParameter(
