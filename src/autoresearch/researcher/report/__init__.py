@@ -42,7 +42,7 @@ def write_summary(summary: Summary, out: Path | str | None = None) -> ReportFile
     """The same for a ledger that was read already."""
     from autoresearch.researcher.report import page, plots
 
-    folder = Path(out) if out is not None else summary.directory
+    folder = (Path(out) if out is not None else summary.directory).absolute()
     figure = plots.draw(summary)
     picture = plots.svg(figure)
     files = ReportFiles(folder / "progress.png", folder / "progress.svg", folder / "report.html")
