@@ -34,13 +34,13 @@ def record(commit: str, status: str, value: float | None, **more: Any) -> dict[s
     return {**plain, "track": "pystd-20s-1", "platform": "cpu", "description": "", **more}
 
 
-def test_noise_is_the_spread_of_the_baseline(tmp_path: Path) -> None:
+def test_noise_is_the_spread_of_repeated_runs(tmp_path: Path) -> None:
     """Repeats in experiments.jsonl give the noise; the value there has more digits than the table."""
     records = [record("a1b2c3d", "keep", 1.5000001, values=[1.49, 1.5, 1.51], is_baseline=True)]
     summary = report.summarise(ledger(tmp_path, BASE, records=records))
 
     assert summary.noise == pytest.approx(0.01)
-    assert summary.noise_source == "standard deviation of 3 runs of the baseline"
+    assert summary.noise_source == "standard deviation of 3 runs of the same code"
     assert summary.baseline is not None and summary.baseline.value == 1.5000001
 
 
@@ -50,6 +50,16 @@ def test_noise_of_a_lone_agents_ledger(tmp_path: Path) -> None:
     summary = report.summarise(ledger(tmp_path, BASE, again))
 
     assert summary.noise == pytest.approx(0.00707, abs=1e-5)
+
+
+def test_noise_is_pooled_as_the_judge_pools_it(tmp_path: Path) -> None:
+    """`status`, the verdicts and the report name one number: the spread within each code, not between them."""
+    from autoresearch.researcher.judge import pooled
+
+    runs = [(1.49, 1.5, 1.51), (1.4, 1.42)]
+    records = [record(f"{at}1b2c3d", "keep", sum(v) / len(v), values=list(v)) for at, v in enumerate(runs)]
+
+    assert report.summarise(ledger(tmp_path, records=records)).noise == pytest.approx(pooled(runs).sigma)
 
 
 def test_noise_is_unknown_where_nothing_ran_twice(tmp_path: Path) -> None:

@@ -62,30 +62,27 @@ def add_up(summary: Summary) -> Summary:
     best = None
     for row in kept or ([baseline] if baseline else []):
         best = row if best is None or summary.better(best.value, row.value) != best.value else best
-    noise, source = measured_noise(rows, baseline)
+    noise, source = measured_noise(rows)
     return replace(summary, baseline=baseline, best=best, noise=noise, noise_source=source)
 
 
-def measured_noise(rows: Sequence[Experiment], baseline: Experiment | None) -> tuple[float | None, str]:
+def measured_noise(rows: Sequence[Experiment]) -> tuple[float | None, str]:
     """Standard deviation between runs of the same code, and where it comes from; (None, "") when nothing ran twice.
 
-    Repeats of the baseline are the cleanest; without them every code that ran more than once is pooled:
-    sqrt(sum of squared deviations / degrees of freedom).
+    Pooled, as `judge.pooled` does: sqrt(sum of squared deviations / degrees of freedom) over every code that ran more than once.
     """
     groups: dict[str, list[float]] = {}
     for row in rows:
         if row.value is not None:
             key = row.commit if is_hash(row.commit) else f"row {row.number}"
             groups.setdefault(key, []).extend(row.values or (row.value,))
-    own = groups.get(baseline.commit if is_hash(baseline.commit) else f"row {baseline.number}", []) if baseline else []
-    if len(own) > 1:
-        return statistics.stdev(own), f"standard deviation of {len(own)} runs of the baseline"
     repeated = [values for values in groups.values() if len(values) > 1]
     if not repeated:
         return None, ""
-    freedom = sum(len(values) - 1 for values in repeated)
+    runs = sum(map(len, repeated))
     squares = sum((len(values) - 1) * statistics.variance(values) for values in repeated)
-    return math.sqrt(squares / freedom), f"pooled over {len(repeated)} experiments that ran more than once"
+    where = "the same code" if len(repeated) == 1 else f"{len(repeated)} codes that ran more than once"
+    return math.sqrt(squares / (runs - len(repeated))), f"standard deviation of {runs} runs of {where}"
 
 
 def ledger_files(given: Path) -> tuple[Path, Path, Path]:
