@@ -96,7 +96,13 @@ def in_process(data: Path, **overrides: Any) -> Iterator[RunningHub]:
     sock = listening_socket("127.0.0.1", 0)
     app = create_app(settings)
     config = uvicorn.Config(
-        app, log_config=None, access_log=False, lifespan="on", ws="none", timeout_graceful_shutdown=5, proxy_headers=False
+        app,
+        log_config=None,
+        access_log=False,
+        lifespan="on",
+        ws="none",
+        timeout_graceful_shutdown=5,
+        proxy_headers=False,
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, args=([sock],), daemon=True)
