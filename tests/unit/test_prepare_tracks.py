@@ -276,7 +276,17 @@ def test_the_block_is_printed_as_promised(lab: labs.Lab, capsys: pytest.CaptureF
     lines = capsys.readouterr().out.splitlines()
 
     assert lines[0] == "---" and lines[1].split() == ["val_bpb:", "1.234568"]
-    assert [line.split(":")[0] for line in lines[1:]] == ["val_bpb", "training_seconds", "total_seconds", "peak_vram_mb", "mfu_percent", "total_tokens_M", "num_steps", "num_params_M", "depth"]
+    assert [line.split(":")[0] for line in lines[1:]] == [
+        "val_bpb",
+        "training_seconds",
+        "total_seconds",
+        "peak_vram_mb",
+        "mfu_percent",
+        "total_tokens_M",
+        "num_steps",
+        "num_params_M",
+        "depth",
+    ]
     assert all(re.fullmatch(r"\w+: +\S+", line) for line in lines[1:])
 
 
