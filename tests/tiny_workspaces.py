@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from autoresearch.researcher.sandbox import choose
 from rich.console import Console
 
 from autoresearch.git.repo import Repo
@@ -21,6 +20,7 @@ from autoresearch.researcher.display import Display
 from autoresearch.researcher.experiment import Measurement, Runner
 from autoresearch.researcher.ledger import Record
 from autoresearch.researcher.loop import Loop, Options, Summary
+from autoresearch.researcher.sandbox import choose
 from autoresearch.researcher.workspace import Workspace
 
 # prints the value it is told to, a little noise from the harness's seed, and what makes up the block
