@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
@@ -123,11 +124,13 @@ def _ours(item: object, name: str | None, kind: str, reflected: bool, compare_to
     return not (kind == "table" and (name or "").startswith("search"))
 
 
-def test_many_processes_may_start_on_a_new_folder(tmp_path: Path) -> None:
-    """Workers that start at once make the tables once."""
-    with ThreadPoolExecutor(4) as pool:
-        list(pool.map(migrate.prepare, [tmp_path / "new"] * 4))
-    db = Database(tmp_path / "new")
+def test_many_may_start_on_a_new_folder(tmp_path: Path) -> None:
+    """Workers that start at once make the tables once, and none meets "database is locked": SQLite waits for nobody when it turns
+    a new file to WAL, so opening takes turns as well."""
+    with ProcessPoolExecutor(6, get_context("spawn")) as pool:
+        for number in range(40):
+            list(pool.map(migrate.prepare, [tmp_path / f"new{number}"] * 6))
+    db = Database(tmp_path / "new0")
 
     assert db.reader.raw("SELECT count(*) FROM channels")[0][0] == 2
     db.close()

@@ -111,9 +111,10 @@ class Database:
         self._threads = threading.local()
         self._connections: list[sqlite3.Connection] = []
         self._turn = threading.Lock()
-        self._writing = self._open()
         self._turnstile = os.open(folder / "turn.lock", os.O_RDWR | os.O_CREAT, 0o600)
         self._lock = os.open(folder / "write.lock", os.O_RDWR | os.O_CREAT, 0o600)
+        with self._alone():  # SQLite waits for nobody when it turns a new file to WAL
+            self._writing = self._open()
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._writer: threading.Thread | None = None
         self.after_commit: list[Callable[[], None]] = []  # called on whatever thread committed; must be quick
@@ -152,6 +153,11 @@ class Database:
     @contextmanager
     def exclusive(self) -> Iterator[sqlite3.Connection]:
         """The writing connection, while no other thread or process writes."""
+        with self._alone():
+            yield self._writing
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
         with self._turn:
             fcntl.flock(self._turnstile, fcntl.LOCK_EX)
             try:
@@ -159,7 +165,7 @@ class Database:
             finally:
                 fcntl.flock(self._turnstile, fcntl.LOCK_UN)
             try:
-                yield self._writing
+                yield
             finally:
                 fcntl.flock(self._lock, fcntl.LOCK_UN)
 
