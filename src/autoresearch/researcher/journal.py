@@ -34,9 +34,14 @@ class Attempt:
     description: str = ""
     proposal: dict[str, object] = field(default_factory=dict)
     measurements: tuple[Measurement, ...] = ()
-    rechecks: tuple[Measurement, ...] = ()  # runs of the parent, asked for by this attempt
+    rival: str = ""  # the best commit it is judged against, where that is no longer its parent
+    rechecks: tuple[Measurement, ...] = ()  # runs of the commit it is judged against, asked for by this attempt
     record: Record | None = None
     is_baseline: bool = False
+
+    @property
+    def judged_against(self) -> str:
+        return self.rival or self.parent
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,67 @@
+"""What the commands of `autoresearch` share: the part of the environment that programs see, the cache, Ctrl-C, and `--json`."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+# What an experiment may see of the environment: programs, languages, devices, threads. No keys, no home.
+FOR_RUNS = (
+    "PATH", "LANG", "LC_ALL", "TZ", "SYSTEMROOT", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "CUDA_HOME",
+    "CUDA_DEVICE_ORDER", "ROCR_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "HSA_OVERRIDE_GFX_VERSION", "OMP_NUM_THREADS",
+    "MKL_NUM_THREADS", "PYTORCH_ALLOC_CONF", "PYTORCH_CUDA_ALLOC_CONF", "PYTORCH_ENABLE_MPS_FALLBACK",
+)  # fmt: skip
+# What `prepare` may see besides: where to download from, and through what.
+FOR_PREPARE = (
+    "HOME", "USERPROFILE", "TERM", "HF_ENDPOINT", "HF_HOME", "HF_TOKEN", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE",
+    "CURL_CA_BUNDLE", "http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY",
+)  # fmt: skip
+
+Directory = Annotated[Path, typer.Argument(help="The experiment's folder.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
+
+
+def tell(data: dict[str, Any], text: str, as_json: bool) -> None:
+    print(json.dumps(data, ensure_ascii=False) if as_json else text)
+
+
+def environment(names: Iterable[str]) -> dict[str, str]:
+    """The part of our environment that a program may see, and where the lab's cache is."""
+    return {**{name: os.environ[name] for name in names if name in os.environ}, "AUTORESEARCH_CACHE": str(cache())}
+
+
+def cache() -> Path:
+    default = Path(os.environ.get("HOME", "~")).expanduser() / ".cache" / "autoresearch"
+    return Path(os.environ.get("AUTORESEARCH_CACHE") or default).resolve()
+
+
+def readable() -> tuple[Path, ...]:
+    """What a run may read besides the system, the running Python and its own folders: the prepared data."""
+    cache().mkdir(parents=True, exist_ok=True)
+    return (cache(),)
+
+
+def stopped_by_signals() -> threading.Event:
+    """An event that the first Ctrl-C (or SIGTERM) sets; the second one interrupts at once."""
+    stop = threading.Event()
+
+    def note(number: int, frame: object) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+        stop.set()
+        print(
+            "\nstopping: ending the run in progress and closing the books; once more to interrupt at once",
+            file=sys.stderr,
+        )
+
+    signal.signal(signal.SIGINT, note)
+    signal.signal(signal.SIGTERM, note)
+    return stop
