@@ -29,6 +29,9 @@ if [ "$(uname -s)" = Linux ]; then
         { [ "$what" = run ] && say "no bubblewrap here: the next best sandbox is used (for the best: sudo apt install bubblewrap)"; } ||
         die "bubblewrap is missing, and the tests attack the sandbox it makes; run: sudo apt install bubblewrap"
 fi
+if [ "$what" != run ] && ! command -v chromium-browser >/dev/null && ! command -v google-chrome >/dev/null; then
+    need chromium chromium "the tests look at the hub's pages" || die "no Chromium here, and the tests look at the hub's pages with one; run: sudo apt install chromium"
+fi
 [ "$what" = run ] || need curl curl "agents that know only curl and git" || die "curl is missing; run: sudo apt install curl"
 
 if [ ! -x .venv/bin/python ] || ! .venv/bin/python -m pip --version >/dev/null 2>&1; then
