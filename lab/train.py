@@ -794,15 +794,20 @@ class Progress:
         self.live = sys.stdout.isatty()
         self.curve = open(directory / "curve.jsonl", "w", encoding="utf-8")
         self.smooth, self.curve_at, self.line_at = None, 0.0, 0.0
+        self.since = []  # losses of the steps since the last point
 
     def update(self, step, loss):
         loader = self.trainer.loader
         self.smooth = loss if self.smooth is None else 0.9 * self.smooth + 0.1 * loss
+        self.since.append(loss)
         if loader.progress >= self.curve_at:
             self.curve_at = loader.progress + 0.02
-            point = {"progress": round(loader.progress, 4), "step": step, "loss": round(loss, 6)}
+            # the mean since the last point: one step's loss is luck of its batch, and runs are compared by this
+            mean = sum(self.since) / len(self.since)
+            point = {"progress": round(loader.progress, 4), "step": step, "loss": round(mean, 6)}
             point |= {"tokens": loader.tokens, "elapsed_s": round(loader.elapsed_s, 3)}
             print(json.dumps(point), file=self.curve, flush=True)
+            self.since.clear()
         if self.live or loader.progress >= self.line_at:
             self.line_at = loader.progress + 0.1
             print("\r" if self.live else "", self.line(step), end="" if self.live else "\n", flush=True, sep="")
