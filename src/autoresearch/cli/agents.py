@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -12,6 +12,7 @@ from autoresearch.errors import BadInput
 
 if TYPE_CHECKING:
     from autoresearch.researcher.agents.base import Agent
+    from autoresearch.researcher.agents.prompt import Note
 
 T = TypeVar("T")
 KEYS = ("AUTORESEARCH_LLM_KEY", "OPENAI_API_KEY")
@@ -38,22 +39,29 @@ class AgentOptions:
     prices: tuple[float, float] = (0.0, 0.0)
 
 
-def make_agent(options: AgentOptions, transcripts: Path, environment: Mapping[str, str]) -> Agent:
-    """The agent; BadInput names the option it lacks. `environment` is the user's own, whole."""
+def make_agent(
+    options: AgentOptions,
+    transcripts: Path,
+    environment: Mapping[str, str],
+    notes: Callable[[], Sequence[Note]] = tuple,
+) -> Agent:
+    """The agent; BadInput names the option it lacks. `environment` is the user's own, whole; `notes` tells what others wrote."""
     if options.kind is AgentKind.scripted:
         from autoresearch.researcher.agents.scripted import ScriptedAgent
 
         return ScriptedAgent.load(given(options.script, "scripted", "--script FILE"))
     if options.kind is AgentKind.llm:
-        return llm(options, transcripts, environment)
+        return llm(options, transcripts, environment, notes)
     if options.kind is AgentKind.command:
-        return command(options, transcripts, environment)
+        return command(options, transcripts, environment, notes)
     from autoresearch.researcher.agents.search import SearchAgent
 
     return SearchAgent()
 
 
-def llm(options: AgentOptions, transcripts: Path, environment: Mapping[str, str]) -> Agent:
+def llm(
+    options: AgentOptions, transcripts: Path, environment: Mapping[str, str], notes: Callable[[], Sequence[Note]]
+) -> Agent:
     from autoresearch.researcher.agents.endpoint import Endpoint
     from autoresearch.researcher.agents.llm import LlmAgent, Price
 
@@ -63,15 +71,18 @@ def llm(options: AgentOptions, transcripts: Path, environment: Mapping[str, str]
         api_key=next((environment[name] for name in KEYS if environment.get(name)), ""),
         timeout_s=options.minutes * 60,
     )
-    return LlmAgent(endpoint, transcripts, Price(*options.prices), template(options))
+    return LlmAgent(endpoint, transcripts, Price(*options.prices), template(options), notes)
 
 
-def command(options: AgentOptions, transcripts: Path, environment: Mapping[str, str]) -> Agent:
+def command(
+    options: AgentOptions, transcripts: Path, environment: Mapping[str, str], notes: Callable[[], Sequence[Note]]
+) -> Agent:
     from autoresearch.researcher.agents.command import PRESETS, CommandAgent
     from autoresearch.researcher.sandbox import choose
 
     line = given(options.command, "command", f"--command LINE, or one of {', '.join(PRESETS)}")
-    agent = CommandAgent(line, transcripts, environment, choose("none"), options.minutes * 60, template(options))
+    seconds = options.minutes * 60
+    agent = CommandAgent(line, transcripts, environment, choose("none"), seconds, template(options), notes)
     agent.words()  # a line that cannot be split is told now, not after the baseline
     return agent
 

@@ -102,6 +102,7 @@ def run(
     from autoresearch.researcher.experiment import Runner, Stopped
     from autoresearch.researcher.loop import Loop, Options
     from autoresearch.researcher.sandbox import choose
+    from autoresearch.researcher.swarm.base import Alone
     from autoresearch.researcher.workspace import Workspace
 
     workspace = Workspace(directory)
@@ -110,7 +111,8 @@ def run(
     display = Display(Console(stderr=as_json), quiet=as_json)
     runner = Runner(workspace, chosen, environment(FOR_RUNS), readable(), stop)
     wanted = AgentOptions(agent, script, command, model, base_url, brief, agent_minutes, price)
-    editor = make_agent(wanted, workspace.private / "agents", os.environ)
+    swarm = Alone()  # the place for a hub
+    editor = make_agent(wanted, workspace.private / "agents", os.environ, swarm.notes)
     options = Options(experiments, hours, policy.value, seed, branch, baseline_runs, platform or machine.name())
     with workspace.lock():
         display.say(f"{workspace.folder}: agent {agent.value}, policy {policy.value}, sandbox {chosen.name}")
@@ -118,7 +120,7 @@ def run(
             prepare(workspace, display.say, stop)
         except Stopped:
             raise typer.Exit(130) from None
-        summary = Loop(workspace, editor, runner, options, display, stop).run()
+        summary = Loop(workspace, editor, runner, options, display, stop, swarm).run()
     tell(summary_json(summary), f"{summary.ended}; kept experiments are on branch {summary.branch}", as_json)
     if stop.is_set():
         raise typer.Exit(130)

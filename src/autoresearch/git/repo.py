@@ -258,10 +258,13 @@ class Repo:
     def delete_ref(self, name: str) -> None:
         self.git("update-ref", "-d", name)
 
-    def fast_forward(self, commit: str) -> None:
-        """Move the checked-out branch and its files forward; git refuses to overwrite uncommitted work, then Conflict."""
+    def follow(self, commit: str, old: str) -> None:
+        """Move the checked-out branch and its files from `old` to any other commit. Uncommitted work and untracked files stay as they
+        are; where they are in the way git refuses, then Conflict."""
         try:
-            self.git("merge", "-q", "--ff-only", commit)
+            if self.head() != old:
+                raise GitFailed(f"it is at {self.head()[:7]}, not at {old[:7]}")
+            self.git("reset", "-q", "--keep", commit)
         except GitFailed as error:
             raise Conflict(
                 f"the branch checked out in {self.path} could not follow to {commit[:7]}: {error}"

@@ -38,6 +38,7 @@ class Attempt:
     rechecks: tuple[Measurement, ...] = ()  # runs of the commit it is judged against, asked for by this attempt
     record: Record | None = None
     is_baseline: bool = False
+    agent: str = ""  # whose commit it is, where it is not our own agent's
 
     @property
     def judged_against(self) -> str:

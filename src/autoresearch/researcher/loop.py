@@ -22,9 +22,11 @@ from autoresearch.researcher.experiment import Measurement, Runner, Stopped, now
 from autoresearch.researcher.journal import Attempt, Journal, Line
 from autoresearch.researcher.ledger import Record
 from autoresearch.researcher.sandbox import sweep
+from autoresearch.researcher.swarm.base import Alone, Foreign, Swarm
 from autoresearch.researcher.workspace import OutsideFree, Workspace, branch_name, short
 
 FAILED_EDITS = 3  # in a row, then the agent is not asked again
+REFUSED_CLAIMS = 3  # in a row, then an experiment goes on without a claim
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,7 @@ class Loop:
         options: Options,
         display: Display,
         stop: threading.Event,
+        swarm: Swarm | None = None,
     ) -> None:
         self.workspace = workspace
         self.agent = agent
@@ -65,6 +68,8 @@ class Loop:
         self.options = options
         self.display = display
         self.stop = stop
+        self.swarm = swarm or Alone()
+        self.refused_claims = 0
         self.journal = Journal(workspace.private / "state.json")
         self.branch = self.choose_branch()
 
@@ -86,6 +91,8 @@ class Loop:
             summary.ended = "stopped; the same command goes on from here"
         except NothingLeft as error:
             summary.ended = str(error)
+        finally:
+            self.swarm.close()
         return summary
 
     def is_over(self, finished: int, seconds: float) -> str:
@@ -109,12 +116,24 @@ class Loop:
         self.workspace.sweep_checkouts()
         self.workspace.check_clean()
         self.workspace.check_ready()
-        tip = self.workspace.start_branch(self.branch)
+        self.swarm.open()
+        tip = self.start_branch()
         self.join_line(tip)
         for sentence in self.workspace.notices(self.branch, tip):
             self.display.say(sentence)
         if attempt is not None and attempt.phase == "editing":
             self.journal.save(attempt=None)
+
+    def start_branch(self) -> str:
+        """The tip of the branch; a new one begins where the swarm says, else at the user's HEAD."""
+        if self.workspace.repo.ref(self.branch) is not None:
+            return self.workspace.start_branch(self.branch)
+        start = self.swarm.start()
+        try:
+            return self.workspace.start_branch(self.branch, start)
+        except OutsideFree as error:
+            self.display.say(f"the branch starts at your own commit: {error}")
+            return self.workspace.start_branch(self.branch)
 
     def join_line(self, tip: str) -> None:
         """Note where the branch starts; refuse to go on with results that could not be compared."""
@@ -201,9 +220,12 @@ class Loop:
         return self.settle(attempt)
 
     def propose(self) -> Attempt | None:
-        """Have the agent edit a fresh checkout of the best commit, and commit that."""
+        """Another agent's commit worth trying, or what our agent makes of a fresh checkout of the best commit."""
+        adopted = self.adopt()
+        if adopted is not None:
+            return adopted
         for _ in range(FAILED_EDITS):
-            attempt = self.begin(self.tip())
+            attempt = self.begin(self.best().commit)
             with self.workspace.fresh(attempt.parent) as checkout:
                 try:
                     edit = self.agent.edit(checkout.path, self.brief(attempt))
@@ -222,8 +244,43 @@ class Loop:
                 self.display.say("the agent changed nothing")
                 self.journal.save(attempt=None)
                 continue
+            if not refused and not self.claimed(attempt, edit.message):
+                return None
             return self.proposed(attempt, edit, commit, refused)
         raise NothingLeft(f"the agent {self.agent.name} failed {FAILED_EDITS} times in a row")
+
+    def adopt(self) -> Attempt | None:
+        """Open an experiment whose edit is another agent's commit, where the swarm has one to offer."""
+        best = self.best()
+        foreign = self.swarm.foreign(best)
+        if foreign is None:
+            return None
+        try:
+            self.workspace.check_comparable(foreign.commit, best.commit)
+        except OutsideFree as error:
+            self.display.say(f"{foreign.agent}'s {foreign.commit[:7]} is not tried: {error}")
+            return None
+        attempt = self.begin(best.commit)
+        attempt = self.journal.attempt(agent=foreign.agent)
+        edit = Edit(adoption(foreign), {"adopted": foreign.commit, "from": foreign.agent})
+        return self.proposed(attempt, edit, foreign.commit, "")
+
+    def claimed(self, attempt: Attempt, message: str) -> bool:
+        """Lease the idea. Refused, the attempt is dropped; after several refusals in a row it goes on without a lease."""
+        refusal = self.swarm.claim(attempt.id, message)
+        if not refusal:
+            self.refused_claims = 0
+            return True
+        self.refused_claims += 1
+        if self.refused_claims >= REFUSED_CLAIMS:
+            self.display.say(
+                f"{refusal}; {REFUSED_CLAIMS} ideas in a row were refused, so this one is tried all the same"
+            )
+            self.refused_claims = 0
+            return True
+        self.display.say(f"another idea is asked for: {refusal}")
+        self.journal.save(attempt=None)
+        return False
 
     def proposed(self, attempt: Attempt, edit: Edit, commit: str, refused: str) -> Attempt:
         """The edit is a commit: from here on it will have a verdict, whatever happens."""
@@ -260,8 +317,9 @@ class Loop:
         if record is None:
             raise ValueError(f"attempt {attempt.id} is decided and has no record")
         if record.status == "keep" and not record.is_baseline:
-            self.workspace.advance(self.branch, record.commit, record.parent)
+            self.workspace.advance(self.branch, record.commit, attempt.judged_against)
         self.workspace.ledger.append(record)
+        self.swarm.settled(record)
         if record.status == "keep":
             self.runner.keep_warm(record.log)
         self.runner.drop_caches(record.id)
@@ -278,15 +336,16 @@ class Loop:
         self.journal.save(attempt=attempt, next_id=number + 1)
         return attempt
 
-    def tip(self) -> str:
+    def best(self) -> Record:
+        """The last experiment kept; Conflict where the branch is not at its commit."""
         tip = self.workspace.repo.ref(self.branch)
-        last = next((r.commit for r in reversed(self.history()) if r.status == "keep"), None)
-        if tip is None or tip != last:
+        last = next(r for r in reversed(self.history()) if r.status == "keep")
+        if tip != last.commit:
             raise Conflict(
-                f"{short(self.branch)} is at {(tip or 'nothing')[:7]}, but the last experiment kept on it is {(last or 'none')[:7]}; move it back "
-                f"(git update-ref {self.branch} {last}), or start another branch with --branch NAME"
+                f"{short(self.branch)} is at {(tip or 'nothing')[:7]}, but the last experiment kept on it is {last.commit[:7]}; move it back "
+                f"(git update-ref {self.branch} {last.commit}), or start another branch with --branch NAME"
             )
-        return tip
+        return last
 
     def measure(self, attempt: Attempt, commit: str, title: str) -> Measurement:
         """One run of a commit with a seed of its own. Raises Stopped."""
@@ -329,6 +388,12 @@ class Loop:
             self.history(),
             self.workspace.config,
             short(self.branch),
-            self.agent.name,
+            attempt.agent or self.agent.name,
             self.options.platform,
         )
+
+
+def adoption(foreign: Foreign) -> str:
+    """How the ledger calls an experiment with another agent's commit. Their words are data: one line, no control characters."""
+    words = " ".join("".join(c if c.isprintable() else " " for c in foreign.description).split())
+    return f"adopt {foreign.agent}'s {foreign.commit[:7]}: {words}"[:300]

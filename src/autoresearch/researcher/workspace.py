@@ -169,6 +169,14 @@ class Workspace:
         checkout.repo.add(changed)
         return checkout.repo.commit(message)
 
+    def check_comparable(self, commit: str, ours: str) -> None:
+        """OutsideFree where another agent's commit differs from ours in a fixed file."""
+        fixed = [path for path in self.repo.changed_between(ours, commit) if not self.is_free(path)]
+        if fixed:
+            raise OutsideFree(
+                f"it differs from {ours[:7]} in {listed(fixed)}, which is fixed here, so its results could not be compared"
+            )
+
     def remember(self, attempt_id: str, commit: str) -> None:
         """Keep an attempt's commit reachable, kept or not (trap C4)."""
         self.repo.set_ref(ATTEMPTS + attempt_id, commit)
@@ -178,24 +186,28 @@ class Workspace:
 
     # ---------------------------------------------------------------- the experiment branch
 
-    def start_branch(self, branch: str) -> str:
-        """The tip of the experiment branch, which starts at the user's HEAD where it does not exist yet."""
+    def start_branch(self, branch: str, start: str | None = None) -> str:
+        """The tip of the experiment branch. One that does not exist yet starts at `start`, else at the user's HEAD; OutsideFree
+        where `start` has other fixed files than HEAD."""
         tip = self.repo.ref(branch)
         if tip is None:
             tip = self.repo.head()
+            if start is not None and start != tip:
+                self.check_comparable(start, tip)
+                tip = start
             self.repo.set_ref(branch, tip, old=ZERO)
         return tip
 
     def advance(self, branch: str, commit: str, parent: str) -> None:
-        """Move the branch from `parent` to `commit`; nothing to do where it is there already. Where the user has the branch
-        checked out, their files follow (git refuses to overwrite work of theirs)."""
+        """Move the branch from `parent` to `commit`, a descendant or not; nothing to do where it is there already. Where the user
+        has the branch checked out, their files follow (git refuses to overwrite work of theirs)."""
         if self.repo.ref(branch) == commit:
             return
         folder = self.repo.checked_out().get(branch)
         if folder is None:
             self.repo.set_ref(branch, commit, old=parent)
         else:
-            Repo(folder).fast_forward(commit)
+            Repo(folder).follow(commit, old=parent)
 
 
 def wipe(folder: Path) -> None:

@@ -25,7 +25,7 @@ class Foreign:
 
 
 class Swarm(Protocol):
-    """The loop holds one. Called from the loop's thread only."""
+    """The loop holds one and calls it from one thread; only `notes` is called from an agent's thread as well."""
 
     def open(self) -> None:
         """Once, when the loop starts: join or come back, read what is new, send what waits."""
