@@ -75,6 +75,58 @@ def test_the_parent_is_known_by_its_newest_measurement() -> None:
     assert incumbent([BASE], "b" * 40) == Incumbent((1.0, 1.01, 0.99), 1.0)
 
 
+def candidate(*values: float) -> tuple[Measurement, ...]:
+    return tuple(run(value) for value in values)
+
+
+@pytest.mark.parametrize(
+    ("values", "rechecks", "action"),
+    [
+        ((0.98,), (), "recheck"),
+        ((0.98,), (1.0,), "repeat"),
+        ((0.98,), (1.02,), "repeat"),
+        ((0.98,), (0.97,), "discard"),
+        ((0.98, 0.96), (1.0,), "keep"),
+        ((0.98, 0.99), (1.0,), "discard"),
+        ((0.95,), (), "keep"),
+    ],
+)
+def test_candidate_and_best_take_turns(values: tuple[float, ...], rechecks: tuple[float, ...], action: str) -> None:
+    """Inside the noise the best runs again before the candidate does, and its own run alone keeps nothing: it is no look."""
+    found = weigh(attempt(*candidate(*values), rechecks=candidate(*rechecks)), [BASE], 0, CONFIG, "confirm")
+
+    assert found.action == action, found
+
+
+def test_old_evidence_is_renewed() -> None:
+    """After so many measured experiments the best runs again, once, before the next candidate; runs that were stopped do not count."""
+    tried = [record(id=f"{i:04d}", parent="b" * 40, commit=f"{i:040x}", value=1.1, values=(1.1,)) for i in range(2, 22)]
+    stopped = [record(id="0030", parent="b" * 40, commit="e" * 40, value=None, values=())]
+
+    assert weigh(attempt(), [BASE, *tried, *stopped], 0, CONFIG, "confirm").action == "recheck"
+    assert weigh(attempt(rechecks=candidate(1.0)), [BASE, *tried], 0, CONFIG, "confirm").action == "repeat"
+    assert weigh(attempt(), [BASE, *tried[1:], *stopped], 0, CONFIG, "confirm").action == "repeat"
+    assert weigh(attempt(), [BASE, *tried], 0, CONFIG, "greedy").action == "repeat"
+
+
+def test_a_kept_value_is_met_without_its_luck() -> None:
+    """What later candidates are compared with is the estimate, not the lucky mean that was kept."""
+    found = weigh(attempt(run(0.965)), [BASE], 0, CONFIG, "confirm")
+    kept = record(
+        commit="c" * 40, parent="b" * 40, value=0.965, values=(0.965,), estimate=found.estimate, throughput=1.0
+    )
+
+    assert found.action == "keep" and found.estimate is not None and found.estimate > 0.965
+    assert incumbent([BASE, kept], "c" * 40).values == (pytest.approx(found.estimate),)
+
+
+def test_a_run_that_was_stopped_early_is_discarded() -> None:
+    """Hopeless is not broken: the verdict is discard, with the sentence of what stopped it, and there is no value."""
+    found = weigh(attempt(Measurement("stopped early", "stopped early at 25 %", 1)), [BASE], 0, CONFIG, "confirm")
+
+    assert (found.action, found.reason, found.usable) == ("discard", "stopped early at 25 %", ())
+
+
 def test_a_re_run_at_the_same_speed_adds_evidence() -> None:
     """Only a change of speed makes old values worthless."""
     best = Incumbent((1.0,), 1.0)

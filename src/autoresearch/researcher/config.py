@@ -41,11 +41,15 @@ class ScoreTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class JudgeTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`[judge]`. A run below `contended_below` of the baseline's throughput is repeated up to `contended_repeats` times."""
+    """`[judge]`. A run below `contended_below` of the baseline's throughput is repeated up to `contended_repeats` times. A first
+    run as good as the best's is stopped early, at each mark of its curve, with probability `early_level`."""
 
-    alpha: float = 0.05
-    repeats: int = 2
+    alpha: float = 0.1
+    repeats: int = 1
     baseline_runs: int = 3
+    recheck_after: int = 20
+    early_stopping: bool = True
+    early_level: float = 0.3
     contended_below: float = 0.7
     contended_repeats: int = 2
 
@@ -121,6 +125,8 @@ def mistakes(config: Config) -> list[str]:
         (NAME in e.free, f"{NAME} itself cannot be free: it says what is judged"),
         (not 0 < j.alpha < 0.5, "judge.alpha must lie between 0 and 0.5"),
         (j.repeats < 0 or j.contended_repeats < 0, "judge.repeats and judge.contended_repeats cannot be negative"),
+        (j.recheck_after < 0, "judge.recheck_after cannot be negative; 0 means never"),
+        (not 0 < j.early_level < 0.5, "judge.early_level must lie between 0 and 0.5"),
         (j.baseline_runs < 1, "judge.baseline_runs must be at least 1"),
         (not 0 <= j.contended_below < 1, "judge.contended_below must lie between 0 and 1"),
         (config.score.tolerance < 0, "score.tolerance cannot be negative"),

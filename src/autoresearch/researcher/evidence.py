@@ -1,8 +1,9 @@
 """What is known when an attempt is judged, gathered from its runs and the ledger. Pure: no files, no processes.
 
 The incumbent is the last kept commit. Its value is what the ledger says of it, or of its last re-run: machines change speed
-overnight, and a value measured on a fast machine must not judge a candidate on a slow one. Leaves to others: the statistics
-(judge), doing what is decided (loop).
+overnight, and a value measured on a fast machine must not judge a candidate on a slow one. So a candidate that has to run again
+takes turns with it, it runs again when its evidence is old, and its value is corrected for the luck of having been kept. Leaves
+to others: the statistics (judge), doing what is decided (loop).
 """
 
 from __future__ import annotations
@@ -22,11 +23,12 @@ from autoresearch.researcher.ledger import Record
 
 FIRST_TIMEOUT_S = 3600.0  # of the baseline, where the limit is to be measured
 TIMEOUT_FACTOR, TIMEOUT_MARGIN_S = 2.0, 60.0
+NEWEST = 8  # runs of the best that count: older ones are of another hour of the machine
 
 
 @dataclass(frozen=True)
 class Incumbent:
-    """The best so far as a candidate meets it: its judged runs and their throughput."""
+    """The best so far as a candidate meets it: its judged runs, corrected for luck, and their throughput."""
 
     values: tuple[float, ...]
     throughput: float | None
@@ -34,44 +36,84 @@ class Incumbent:
 
 @dataclass(frozen=True)
 class Finding:
-    """What to do with an attempt: settle it, run it again, or run its parent again first. `usable`: which runs count."""
+    """What to do with an attempt: settle it, run it again, or run its parent again first. `usable`: which runs count;
+    `estimate`: what a kept one is worth without luck, where that is known."""
 
     action: Literal["keep", "discard", "crash", "repeat", "recheck"]
     reason: str
     usable: tuple[int, ...] = ()
     contended: bool = False
+    estimate: float | None = None
 
 
 def weigh(attempt: Attempt, history: Sequence[Record], lines: int, config: Config, policy: judge.Policy) -> Finding:
     """Judge an attempt by all its runs so far. `lines`: added less removed."""
     runs, rules = attempt.measurements, config.judge
-    crashed = next((run for run in runs if run.value is None), None)
-    if crashed is not None:
-        return Finding("crash", crashed.reason)
+    ended = next((run for run in runs if run.value is None), None)
+    if ended is not None:
+        return Finding("discard" if ended.outcome == "stopped early" else "crash", ended.reason)
+    best = incumbent(history, attempt.judged_against)
+    stale = policy == "confirm" and is_stale(history, attempt.judged_against, rules.recheck_after)
+    if stale and not attempt.rechecks and not runs:
+        return Finding("recheck", f"{rules.recheck_after} experiments since its best was run: it is run again first")
     if not runs:
         return Finding("repeat", "")
-    best = incumbent(history, attempt.parent)
     paces = [run.throughput for run in runs]
     pace = judge.pace(paces, best.throughput, rules.contended_below, rules.contended_repeats)
     if pace.repeat:
         return Finding("repeat", f"{pace.label}: run again rather than judged")
     met = refreshed(best, attempt.rechecks, rules.contended_below)
     values = [run.value for i, run in enumerate(runs) if i in pace.usable and run.value is not None]
-    decision = judge.decide(
-        values,
-        met.values,
-        [r.values for r in history],
-        lines,
-        judge.Rules(policy, config.experiment.direction, rules.alpha, rules.repeats),
-    )
+    spread = groups(history, attempt)
+    limits = judge.Rules(policy, config.experiment.direction, rules.alpha, rules.repeats)
+    decision = judge.decide(values, met.values, spread, lines, limits)
     far = judge.far_off(mean(paces[i] for i in pace.usable), met.throughput, rules.contended_below)
     if not attempt.rechecks and (far, decision.action) in (("fast", "keep"), ("slow", "discard")):
         return Finding(
             "recheck",
             f"much {'faster' if far == 'fast' else 'slower'} than its parent ran: the parent is run again now",
         )
+    if policy == "confirm" and not far:
+        in_turn = turn(decision, len(values), len(attempt.rechecks) - stale)
+        if in_turn is not None:
+            return in_turn
     parts = (decision.reason, pace.label, rechecked(best, met), left_behind(runs))
-    return Finding(decision.action, "; ".join(part for part in parts if part), pace.usable, bool(pace.label))
+    reason = "; ".join(part for part in parts if part)
+    estimate = None
+    if policy == "confirm" and decision.action == "keep":
+        estimate = judge.without_luck(values, met.values, judge.pooled([*spread, values]), limits)
+    return Finding(decision.action, reason, pace.usable, bool(pace.label), estimate)
+
+
+def turn(decision: judge.Decision, looks: int, rechecks: int) -> Finding | None:
+    """Whose turn it is where a candidate has to run again: candidate, best, candidate, ..., so that a drifting machine favours
+    neither. After the best's turn nothing is kept before the candidate's next: that would be a look that alpha does not count."""
+    if decision.action == "repeat" and rechecks < looks:
+        return Finding("recheck", f"{decision.reason}; the best is run again first, then this")
+    if decision.action == "keep" and rechecks >= looks:
+        return Finding("repeat", f"{decision.reason}; run again after the best was")
+    return None
+
+
+def groups(history: Sequence[Record], attempt: Attempt) -> list[tuple[float, ...]]:
+    """Runs of the same code, to tell the noise from: every record's, and those that later attempts made of their best. The latter
+    are groups of their own: a kept record's runs were lucky, and beside them others would make the noise look larger."""
+    again: dict[str, tuple[float, ...]] = {}
+    for record in history:
+        again[record.judged_against] = (*again.get(record.judged_against, ()), *record.rechecks)
+    now = (run.value for run in attempt.rechecks if run.value is not None)
+    again[attempt.judged_against] = (*again.get(attempt.judged_against, ()), *now)
+    return [*(record.values for record in history), *again.values()]
+
+
+def is_stale(history: Sequence[Record], commit: str, after: int) -> bool:
+    """Whether so many measured experiments have passed since a commit was run that it is time to run it again; 0: never."""
+    age = 0
+    for record in reversed(history):
+        if record.commit == commit or (record.judged_against == commit and record.parent_values):
+            break
+        age += record.value is not None
+    return 0 < after <= age
 
 
 def incumbent(history: Sequence[Record], commit: str) -> Incumbent:
@@ -79,8 +121,9 @@ def incumbent(history: Sequence[Record], commit: str) -> Incumbent:
     found = Incumbent((), None)
     for record in history:
         if record.commit == commit and record.status == "keep":
-            found = Incumbent(record.values, record.throughput)
-        elif record.parent == commit and record.parent_values:
+            luck = 0.0 if record.estimate is None else record.estimate - fmean(record.values)
+            found = Incumbent(tuple(value + luck for value in record.values), record.throughput)
+        elif record.judged_against == commit and record.parent_values:
             found = Incumbent(record.parent_values, record.parent_throughput)
     return found
 
@@ -94,7 +137,7 @@ def refreshed(best: Incumbent, rechecks: Sequence[Measurement], below: float) ->
     pace = mean(run.throughput for run in good)
     if judge.far_off(pace, best.throughput, below):
         return Incumbent(values, pace)
-    return Incumbent((*best.values, *values), best.throughput)
+    return Incumbent((*best.values, *values)[-NEWEST:], best.throughput)
 
 
 def rechecked(best: Incumbent, met: Incumbent) -> str:
@@ -119,19 +162,22 @@ def record_of(
     every = attempt.measurements
     runs = [run for i, run in enumerate(every) if i in finding.usable]
     values = tuple(run.value for run in runs if run.value is not None)
-    met = refreshed(incumbent(history, attempt.parent), attempt.rechecks, config.judge.contended_below)
+    met = refreshed(incumbent(history, attempt.judged_against), attempt.rechecks, config.judge.contended_below)
     return Record(
         id=attempt.id,
         commit=attempt.commit,
         parent="" if attempt.is_baseline else attempt.parent,
+        rival=attempt.rival,
         status=status,
         description=attempt.description,
         reason=finding.reason,
         metric=config.experiment.metric,
         value=fmean(values) if values else None,
         values=values,
+        estimate=finding.estimate,
         parent_values=met.values if attempt.rechecks else (),
         parent_throughput=met.throughput if attempt.rechecks else None,
+        rechecks=tuple(run.value for run in attempt.rechecks if run.value is not None),
         memory_gb=max((run.memory_gb for run in runs if run.memory_gb is not None), default=None),
         track=config.track,
         platform=platform,
@@ -149,6 +195,8 @@ def record_of(
         started_at=attempt.started_at,
         finished_at=now(),
         log=every[-1].log if every else "",
+        logs=tuple(run.log for run in runs),
+        recheck_logs=tuple(run.log for run in attempt.rechecks if run.value is not None),
         is_baseline=attempt.is_baseline,
         proposal=attempt.proposal,
     )

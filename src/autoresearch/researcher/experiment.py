@@ -19,7 +19,9 @@ from pathlib import Path
 from typing import Literal
 
 from autoresearch.researcher.config import Config
+from autoresearch.researcher.curves import Watch
 from autoresearch.researcher.sandbox import Finished, Job, Limits, Sandbox
+from autoresearch.researcher.watching import watching
 from autoresearch.researcher.workspace import Checkout, Workspace, listed, wipe
 
 Outcome = Literal[
@@ -32,6 +34,7 @@ Outcome = Literal[
     "changed fixed files",
     "score failed",
     "score differs",
+    "stopped early",
 ]
 METRIC_LINE = re.compile(r"([A-Za-z_][\w.-]*):[ \t]*(\S+)[ \t]*")
 LOG_BYTES = 64 * 2**20
@@ -81,20 +84,24 @@ class Runner:
     environment: Mapping[str, str]
     readable: tuple[Path, ...] = ()
     stop: threading.Event | None = None
+    cores: tuple[int, ...] = ()  # the processors runs are kept on; empty for all
 
     @property
     def config(self) -> Config:
         return self.workspace.config
 
-    def measure(self, commit: str, seed: int, mark: str, folder: Path, timeout_s: float) -> Measurement:
+    def measure(
+        self, commit: str, seed: int, mark: str, folder: Path, timeout_s: float, watch: Watch | None = None
+    ) -> Measurement:
         """Run a commit once and return what came of it. `folder` is this run's own; whatever lies in it is removed first, so
-        that no evidence of an earlier run can be taken for this one's (trap C5). Raises Stopped."""
+        that no evidence of an earlier run can be taken for this one's (trap C5). With a `watch`, training ends where its curve
+        is hopeless. Raises Stopped."""
         wipe(folder)
         (folder / "out").mkdir(parents=True)
         (folder / "score").mkdir()
         self.warm_up(folder / "tmp" / "cache")
         with self.workspace.fresh(commit) as checkout:
-            measured = self.train(checkout, seed, mark, folder, timeout_s)
+            measured = self.train(checkout, seed, mark, folder, timeout_s, watch)
             measured = inspect(measured, checkout, self.workspace)
         if measured.outcome == "ok" and self.config.score.command:
             with self.workspace.fresh(commit) as checkout:
@@ -102,13 +109,19 @@ class Runner:
         tidy(folder)
         return measured
 
-    def train(self, checkout: Checkout, seed: int, mark: str, folder: Path, timeout_s: float) -> Measurement:
+    def train(
+        self, checkout: Checkout, seed: int, mark: str, folder: Path, timeout_s: float, watch: Watch | None = None
+    ) -> Measurement:
         """The first half: the experiment's own command in a checkout it may write in, read from its log."""
         command = argv(self.config.experiment.command, folder / "out")
         job = self.job(command, checkout, seed, mark, folder, "run.log", timeout_s)
-        finished = self.run(job)
+        with watching(watch, folder / "out" / CURVE, self.stop) as ending:
+            finished = self.run(job, ending.now)
         log = job.log.relative_to(self.workspace.folder).as_posix()
-        read = read_run(read_log(job.log), finished, self.config.experiment.metric, timeout_s)
+        if ending.reason and finished.exit_code != 0:  # else it was done before it could be ended
+            read = Measurement("stopped early", ending.reason, seed)
+        else:
+            read = read_run(read_log(job.log), finished, self.config.experiment.metric, timeout_s)
         return replace(read, seed=seed, seconds=finished.seconds, log=log)
 
     def score(
@@ -127,8 +140,9 @@ class Runner:
         scored = read_run(read_log(job.log), finished, self.config.experiment.metric, timeout_s)
         return compare(replace(measured, score_seconds=finished.seconds), scored, self.config.score.tolerance)
 
-    def run(self, job: Job) -> Finished:
-        finished = self.sandbox.run(job, stop=self.stop)
+    def run(self, job: Job, ending: threading.Event | None = None) -> Finished:
+        """Run a job to its end, or to `ending`, or to the user's stop, which raises Stopped."""
+        finished = self.sandbox.run(job, stop=ending or self.stop)
         if self.stop is not None and self.stop.is_set():
             raise Stopped
         return finished
@@ -139,9 +153,10 @@ class Runner:
         attempt = cache.parents[2]
         earlier = sorted(attempt.glob(f"*/{CACHE}"), key=lambda found: int(found.parent.name))
         source = earlier[-1] if earlier else self.warm
-        if source.is_dir():
+        try:
             shutil.copytree(source, cache, symlinks=True)
-        else:
+        except OSError:  # there is none, or another experiment was kept just now and replaces it
+            wipe(cache)
             cache.mkdir(parents=True)
 
     @property
@@ -201,6 +216,7 @@ class Runner:
             readable=self.readable,
             writable=(checkout.path, folder / "out", folder / "tmp"),
             mark=mark,
+            cores=self.cores,
         )
 
 

@@ -1,10 +1,11 @@
 """Decides what becomes of an experiment. Pure: numbers in, a verdict and its reason out; no files, no clock, no chance.
 
-Policies. greedy: lower is kept, after one run. confirm: after each run a one-sided t-test of the gain over the best so far, with
-the standard deviation pooled over all repeated commits of this branch (the baseline's repeats first). The level of each
-look is alpha / (repeats + 1), so that a change that changes nothing is kept with a probability of at most alpha
-(Bonferroni over the looks; a run of bad luck ends at once as a discard, which only lowers it). Equal within one standard
-error after a repeat, and fewer lines: kept as a simplification.
+Policies. greedy: lower is kept, after one run. confirm: a sequential one-sided t-test of the gain over the best so far, with the
+standard deviation pooled over all repeated commits of this branch. Each look may spend half of the error that the one before it
+may, all together `alpha`: a change that changes nothing is kept with a probability of at most alpha (Bonferroni over the looks;
+giving up early on a small gain only lowers it). A gain that was kept was lucky more often than not, so the best's value is
+corrected for that (`without_luck`). Equal within one standard error after a repeat, and fewer lines: kept as a simplification.
+docs/judging.md has the error rates, and what each costs and gains.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import Literal
 
 Policy = Literal["confirm", "greedy"]
 Action = Literal["keep", "discard", "repeat"]
+FUTILE = 0.6  # of the gain that would be needed: with less than that another run hardly ever ends in a keep
 
 
 @dataclass(frozen=True)
@@ -32,8 +34,8 @@ class Noise:
 class Rules:
     policy: Policy = "confirm"
     direction: Literal["min", "max"] = "min"
-    alpha: float = 0.05
-    repeats: int = 2
+    alpha: float = 0.1
+    repeats: int = 1
 
 
 @dataclass(frozen=True)
@@ -86,11 +88,11 @@ def confirm(
 ) -> Decision:
     """One look of the sequential test; see the top of the file."""
     looks_left = rules.repeats + 1 - len(values)
-    error = noise.sigma * math.sqrt(1 / len(values) + 1 / len(incumbent))
+    error = standard_error(values, incumbent, noise)
     shown = f"{fmean(incumbent):.6f} to {fmean(values):.6f} ({'gain' if gain >= 0 else 'loss'} {abs(gain):.6f}"
     if noise.dof == 0:
         return unknown_noise(gain, shown, looks_left)
-    needed = t_quantile(rules.alpha / (rules.repeats + 1), noise.dof) * error
+    needed = t_quantile(spent(len(values), rules), noise.dof) * error
     shown += f", noise {noise.sigma:.6f}, n={len(values)})"
     if gain > needed:
         return Decision("keep", f"better: {shown}, needed {needed:.6f}")
@@ -100,9 +102,48 @@ def confirm(
         return Decision("repeat", f"equal within the noise and simpler: {shown}")
     if gain <= 0:
         return Decision("discard", f"{'worse' if gain < -needed else 'no better'}: {shown}")
-    if looks_left > 0:
+    if looks_left > 0 and gain > FUTILE * needed:
         return Decision("repeat", f"inside the noise: {shown}, needed {needed:.6f}")
     return Decision("discard", f"inside the noise: {shown}, needed {needed:.6f}")
+
+
+def standard_error(values: Sequence[float], incumbent: Sequence[float], noise: Noise) -> float:
+    """Of the difference between the means of two groups of runs."""
+    return noise.sigma * math.sqrt(1 / len(values) + 1 / len(incumbent))
+
+
+def spent(look: int, rules: Rules) -> float:
+    """The level of the look after `look` runs: half of the one before, all looks together alpha; the last one's for any further."""
+    looks = rules.repeats + 1
+    return rules.alpha * 2.0 ** -min(look, looks) / (1 - 2.0**-looks)
+
+
+def without_luck(values: Sequence[float], incumbent: Sequence[float], noise: Noise, rules: Rules) -> float:
+    """What a candidate that was just kept is really worth, as far as can be told: the winner's curse taken off its mean.
+
+    The true gain is the one under which the seen gain is as likely as it gets *among those that pass the test* (conditional
+    maximum likelihood; Zoellner and Pritchard 2007), at least 0. Candidate and best share the correction by their variances:
+    the best's value was uncertain too, and it is not touched here."""
+    mean, sign = fmean(values), -1 if rules.direction == "min" else 1
+    error = standard_error(values, incumbent, noise)
+    gain = sign * (mean - fmean(incumbent))
+    if noise.dof == 0 or error == 0 or gain <= 0:
+        return mean
+    bar = t_quantile(spent(len(values), rules), noise.dof)
+    luck = gain - error * conditional_gain(gain / error, bar)
+    share = (1 / len(values)) / (1 / len(values) + 1 / len(incumbent))
+    return mean - sign * luck * share
+
+
+def conditional_gain(seen: float, bar: float) -> float:
+    """The true gain, 0 to `seen`, of which `seen` is the mean once only what exceeds `bar` is shown; all in standard errors."""
+    low, high = 0.0, max(seen, 0.0)
+    for _ in range(40):
+        middle = (low + high) / 2
+        above = 0.5 * math.erfc((bar - middle) / math.sqrt(2))
+        shown = middle + math.exp(-((bar - middle) ** 2) / 2) / math.sqrt(2 * math.pi) / max(above, 1e-300)
+        low, high = (middle, high) if shown < seen else (low, middle)
+    return low
 
 
 def unknown_noise(gain: float, shown: str, looks_left: int) -> Decision:

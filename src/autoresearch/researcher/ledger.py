@@ -35,6 +35,7 @@ class Record:
     metric: str = "val_bpb"
     value: float | None = None
     values: tuple[float, ...] = ()
+    estimate: float | None = None  # of a kept one: its value with the luck of having been kept taken off
     memory_gb: float | None = None
     track: str = ""
     platform: str = ""
@@ -47,15 +48,23 @@ class Record:
     tokens_M: float | None = None
     num_steps: float | None = None
     throughput: float | None = None  # million tokens per training second, mean of the judged runs
-    parent_values: tuple[float, ...] = ()  # of a re-run of the parent, where this attempt asked for one
+    rival: str = ""  # the commit it was judged against, where another one had become best meanwhile
+    parent_values: tuple[float, ...] = ()  # of a re-run of the parent (of the rival), where this attempt asked for one
     parent_throughput: float | None = None
+    rechecks: tuple[float, ...] = ()  # the runs of that commit that this attempt asked for
     slowest_seconds: float | None = None  # wall clock of the longest run
     contended: bool = False
     started_at: str = ""
     finished_at: str = ""
     log: str = ""  # relative to the workspace
+    logs: tuple[str, ...] = ()  # of the judged runs, curve.jsonl beside each
+    recheck_logs: tuple[str, ...] = ()
     is_baseline: bool = False
     proposal: Mapping[str, object] = field(default_factory=dict)  # what the agent wants to remember of its edit
+
+    @property
+    def judged_against(self) -> str:
+        return self.rival or self.parent
 
 
 def row(record: Record) -> str:

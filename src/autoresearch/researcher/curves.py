@@ -1,0 +1,152 @@
+"""Early stopping: a candidate's training curve against those of the best, at fixed fractions of the budget.
+
+A curve is `curve.jsonl` of a run, one `{"progress": 0 to 1, "loss": ...}` a line; what it says is untrusted. At each mark the mean
+loss just before it is compared with the same of the best's runs; the spread is pooled over every commit that ran more than once.
+Conservative where curves cannot be compared: another loss scale, a much slower machine, too few curves mean that a run goes on.
+Only ever costs a candidate its chance: what is kept is decided by scored values alone. Leaves to others: ending the run
+(experiment), the verdict (evidence).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+from typing import TYPE_CHECKING, NamedTuple
+
+from autoresearch.researcher.judge import pooled, t_quantile
+from autoresearch.researcher.ledger import Record
+
+if TYPE_CHECKING:
+    from autoresearch.researcher.journal import Attempt
+
+NAME = "curve.jsonl"
+MARKS = (0.1, 0.25, 0.5, 0.75)  # fractions of the budget at which a run may end
+WINDOW = 0.08  # of the budget: losses are smoothed over so much before a mark
+MOST_BYTES, MOST_POINTS = 2**20, 4096
+FEWEST_DEGREES = 2  # of freedom behind the spread
+OTHER_SCALE = 0.05  # a first loss further off than this share is a loss of another kind
+SLOW = 0.7  # of the best's tokens at a mark: with fewer, other work on the machine may be the reason
+NEWEST = 12  # commits with several curves that tell the spread
+
+
+class Point(NamedTuple):
+    progress: float  # 0 to 1 of the budget
+    loss: float  # mean since the point before
+    tokens: float = 0.0  # so far; 0 where the program does not tell
+
+
+@dataclass(frozen=True)
+class Mark:
+    """What the best's curves say at one fraction of the budget. A loss above `limit` is hopeless, given about so many tokens."""
+
+    progress: float
+    mean: float
+    limit: float
+    tokens: float = 0.0
+
+
+@dataclass(frozen=True)
+class Watch:
+    """Numbers only, so that it can travel to where a run is. `start`: the best's first loss, to know another scale by."""
+
+    marks: tuple[Mark, ...]
+    start: float
+
+    def hopeless(self, points: Sequence[Point]) -> str:
+        """Why a run with this curve so far had better end, or the empty string."""
+        if not points or abs(points[0].loss - self.start) > OTHER_SCALE * abs(self.start):
+            return ""
+        for mark in self.marks:
+            loss = smoothed(points, mark.progress)
+            if loss is not None and loss > mark.limit and tokens_at(points, mark.progress) >= SLOW * mark.tokens:
+                return (
+                    f"stopped early at {mark.progress:.0%}: training loss {loss:.4f}, the best had {mark.mean:.4f} there "
+                    f"(stopped above {mark.limit:.4f})"
+                )
+        return ""
+
+
+def smoothed(points: Sequence[Point], mark: float) -> float | None:
+    """The mean loss over the window that ends at a mark; None before the curve has passed it, or where it has a hole there."""
+    if not points or points[-1].progress < mark:
+        return None
+    inside = [point.loss for point in points if mark - WINDOW < point.progress <= mark]
+    return fmean(inside) if inside else None
+
+
+def tokens_at(points: Sequence[Point], mark: float) -> float:
+    return max((point.tokens for point in points if point.progress <= mark), default=0.0)
+
+
+def watch_over(
+    best: Sequence[Sequence[Point]], others: Iterable[Sequence[Sequence[Point]]], level: float
+) -> Watch | None:
+    """What to watch a candidate for. `best`: curves of the commit it is judged against; `others`: of further commits, grouped.
+
+    At each mark a run that is as good as the best's is stopped with probability `level` (a one-sided t-test of one new run).
+    None where there are too few curves."""
+    groups = [best, *others]
+    marks = [mark for at in MARKS if (mark := mark_at(at, groups, level)) is not None]
+    starts = [curve[0].loss for curve in best if curve]
+    return Watch(tuple(marks), fmean(starts)) if marks else None
+
+
+def mark_at(at: float, groups: Sequence[Sequence[Sequence[Point]]], level: float) -> Mark | None:
+    """One mark; the best's curves are the first of the groups."""
+    levels = [[loss for curve in group if (loss := smoothed(curve, at)) is not None] for group in groups]
+    noise = pooled(levels)
+    if not levels[0] or noise.dof < FEWEST_DEGREES:
+        return None
+    mean = fmean(levels[0])
+    margin = t_quantile(level, noise.dof) * noise.sigma * math.sqrt(1 + 1 / len(levels[0]))
+    tokens = fmean(tokens_at(curve, at) for curve in groups[0])
+    return Mark(at, mean, mean + margin, tokens)
+
+
+def watch_for(attempt: Attempt, history: Sequence[Record], workspace: Path, level: float) -> Watch | None:
+    """The watch over an attempt's next run, from the kept curves of the runs of what it is judged against. `workspace`: its
+    folder. None for a run after the first: a candidate that has to run again is promising."""
+    if attempt.is_baseline or attempt.measurements:
+        return None
+    logs: dict[str, list[str]] = {}
+    for record in history:
+        logs.setdefault(record.commit, []).extend(record.logs)
+        logs.setdefault(record.judged_against, []).extend(record.recheck_logs)
+    best = curves_beside(logs.pop(attempt.judged_against, []), workspace)
+    repeated = [names for names in logs.values() if len(names) > 1][-NEWEST:]
+    return watch_over(best, (curves_beside(names, workspace) for names in repeated), level) if best else None
+
+
+def curves_beside(logs: Iterable[str], workspace: Path) -> list[tuple[Point, ...]]:
+    """The curves of these runs, as far as they left one."""
+    found = (read((workspace / log).parent / NAME) for log in logs if log)
+    return [curve for curve in found if curve]
+
+
+def read(file: Path) -> tuple[Point, ...]:
+    """The points of a curve, in order; whatever is no point of a curve is left out, and a file that is no small plain one is none."""
+    try:
+        if file.is_symlink() or not file.is_file() or file.stat().st_size > MOST_BYTES:
+            return ()
+        text = file.read_bytes().decode("utf-8", "replace")
+    except OSError:
+        return ()
+    points: list[Point] = []
+    for line in text.split("\n")[:MOST_POINTS]:
+        point = parse(line)
+        if point is not None and (not points or point.progress > points[-1].progress):
+            points.append(point)
+    return tuple(points)
+
+
+def parse(line: str) -> Point | None:
+    try:
+        data = json.loads(line)
+        point = Point(float(data["progress"]), float(data["loss"]), float(data.get("tokens", 0)))
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError):
+        return None
+    return point if 0 <= point.progress <= 1 and math.isfinite(point.loss) and point.tokens >= 0 else None
