@@ -24,20 +24,26 @@ On disk, below AUTORESEARCH_CACHE (default ~/.cache/autoresearch):
 import argparse
 import base64
 import contextlib
+import ctypes
 import hashlib
 import importlib.util
 import json
 import math
+import mmap
 import os
 import platform
 import queue
 import re
 import secrets
+import select
 import shutil
+import signal
+import struct
 import sys
 import sysconfig
 import threading
 import time
+import warnings
 from bisect import bisect_right, insort
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -93,6 +99,14 @@ TOLERANCE_TOKEN = 0.1  # of one token, plus 2 % of its loss: one step of bf16 lo
 TOLERANCE_MEAN = 0.01  # of the mean over many
 EVAL_CHUNK_BYTES = 128 * 2**20  # of logits turned to full precision at once
 
+# Scoring: train.py's model lives in two processes of its own, see "The model's own processes"
+HELD_BACK = ("val.bin", "val.idx", "eval.bin")  # what a run under the researcher does not find in the prepared folder
+ANSWER_BYTES = 512 * 2**20  # of logits that one of them hands over at once
+ANSWER_DTYPES = (torch.float32, torch.bfloat16, torch.float16)
+WORDS_BYTES = 300  # of its own words, when it fails
+FRESH_BYTES = 60_000  # of new stories, told when a model of that track is scored
+FRESH_TOLERANCE = 0.03  # bits per byte by which they may be harder than the text of the track
+
 HERE = Path(__file__).resolve().parent
 SUMMARY = (
     "val_bpb",
@@ -133,6 +147,12 @@ def run_dir():
     folder = Path(os.environ.get("AUTORESEARCH_RUN_DIR") or "run").resolve()
     folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+def validation():
+    """Where this process finds the validation text, by AUTORESEARCH_VALIDATION: "" in the cache, "hidden" nowhere (a run under
+    the researcher, whose checkpoint is scored later), "stdin": its rows come through standard input (that scoring)."""
+    return os.environ.get("AUTORESEARCH_VALIDATION", "")
 
 
 def find_device():
@@ -316,6 +336,8 @@ def find_damage(folder, manifest, thorough=False):
     """What is wrong with a prepared folder, or an empty string. Sizes always, every byte's hash if thorough."""
     for name, expected in manifest["files"].items():
         path = folder / name
+        if (name in HELD_BACK and validation()) or (name.startswith("train.") and validation() == "stdin"):
+            continue  # not there for this process
         if not path.is_file():
             return f"{name} is missing"
         if path.stat().st_size != expected["size"]:
@@ -719,10 +741,12 @@ class Stories:
         for text, _ in self.told(split):
             yield text
 
-    def told(self, split):
-        """(text, its information in bits) until the split is full. Every story has dice of its own."""
-        size, number, wanted = 0, 0, STORIES_TRAIN_BYTES if split == "train" else STORIES_VAL_BYTES
-        while size < wanted:
+    def told(self, split, wanted=None):
+        """(text, its information in bits) until the split is full. Every story has dice of its own.
+
+        A split of another name than train and val is one nobody has seen, of `wanted` bytes."""
+        size, number, sizes = 0, 0, {"train": STORIES_TRAIN_BYTES, "val": STORIES_VAL_BYTES}
+        while size < (wanted or sizes[split]):
             dice = Dice(int(fingerprint(["story", STORIES_SEED, split, number])[:16], 16))
             text = tell_story(dice)
             size, number = size + len(text), number + 1
@@ -876,10 +900,19 @@ def prepare(args):
             build(source, data_fingerprint, settings, root / key)
         write_atomically(root / f"ready-{selector(base)}.json", json.dumps({"key": key}))
     track = make_track(name, base, budget_s, root / key, read_manifest(root / key))
+    if args.rows:
+        copy_rows(track, Path(args.rows))
     with contextlib.suppress(OSError):  # beside a prepare.py in a read-only place, AUTORESEARCH_TRACK does the same
         write_atomically(HERE / ".track", json.dumps({"track": name, "key": key}))
     say(f"track {track.id}: {anchor_line(track)}")
     say(f"ready in {time.monotonic() - started:.1f} s; next: `python train.py`, {budget_s:g} s of training")
+
+
+def copy_rows(track, target):
+    """The rows that evaluation scores, for a harness that hides them from a run and hands them to `score` alone."""
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    shutil.copyfile(track.folder / "eval.bin", temporary)
+    os.replace(temporary, target)
 
 
 def check_settings(base, args):
@@ -1039,6 +1072,8 @@ def in_batches(texts, size):
 
 def read_tokens(folder, split):
     """(tokens uint16 memory-mapped, starts int64 of the documents' BOS and the end)"""
+    if split != "train" and validation():
+        raise PrepareError("the validation text is hidden from this run; only the harness reads it, when it scores")
     starts = np.fromfile(folder / f"{split}.idx", np.uint64).astype(np.int64)
     tokens = np.asarray(np.memmap(folder / f"{split}.bin", np.uint16, "r"))  # a plain view: slicing it is much faster
     if starts[-1] != len(tokens):
@@ -1339,15 +1374,19 @@ def evaluate_bpb(model, tokenizer, batch_size):
 
     Every byte is scored once, in frozen rows, whatever the batch size. The model is handed tokens and nothing else; the
     loss is taken here. Among the rows to score, in an order nobody can foresee, are probes: rows once more in other company, and
-    rows with another future. Raises EvaluationError, a sentence, when answers change that must not (docs/tracks.md)."""
+    rows with another future. Raises EvaluationError, a sentence, when answers change that must not (docs/tracks.md).
+
+    Where the validation text is hidden from this run it is nan: the researcher scores the checkpoint afterwards."""
     track = tokenizer.track
-    rows = evaluation_rows(track)
-    return Evaluation(model, tokenizer, rows, batch_size).bpb()
+    if validation():
+        say("the validation text is hidden from this run, so val_bpb is nan here: the harness scores the checkpoint")
+        return math.nan
+    rows = evaluation_rows(track, (track.folder / "eval.bin").read_bytes())
+    return Evaluation([ModelHere(model)], tokenizer, rows, batch_size).bpb()
 
 
-def evaluation_rows(track):
-    """(N, seq_len + 1) int64; the array is hashed again, so what is scored is what the track says."""
-    raw = (track.folder / "eval.bin").read_bytes()
+def evaluation_rows(track, raw):
+    """(N, seq_len + 1) int64 of the bytes of eval.bin; hashed again, so what is scored is what the track says."""
     if hashlib.sha256(raw).hexdigest() != track.manifest["eval_sha256"]:
         raise PrepareError(f"the evaluation rows of {track.name} are damaged; run prepare.py --track {track.name}")
     rows = np.frombuffer(raw, np.uint16).reshape(-1, track.seq_len + 1)
@@ -1357,38 +1396,44 @@ def evaluation_rows(track):
 class Evaluation:
     """One evaluation: slots (a row, perhaps with another future) shuffled into calls of one shape, then compared.
 
-    slot = (row, cut, donor): tokens from place `cut` on are the donor row's; cut = T leaves the row as it is."""
+    slot = (row, cut, donor, side): tokens from place `cut` on are the donor row's; cut = T leaves the row as it is; `side` says
+    which of the models is asked. They are the same model: where there are two, the one that is asked for a row to score is never the one
+    that sees the row's probes, so a model that remembers what it was asked before cannot fit its answers to them."""
 
-    def __init__(self, model, tokenizer, rows, batch_size):
-        self.model, self.rows = model, rows
+    def __init__(self, models, tokenizer, rows, batch_size):
+        self.models, self.rows = models, rows
         self.V, self.T = tokenizer.vocab_size, rows.shape[1] - 1
         self.sizes = tokenizer.token_bytes[rows[:, 1:]]  # (N, T) bytes of each target
-        held = [*model.parameters(), *model.buffers()]
-        self.device = held[0].device if held else torch.device("cpu")
         self.random = np.random.default_rng(int.from_bytes(os.urandom(16), "big"))
-        self.slots = self.plan()
-        self.batch_size = max(1, min(int(batch_size), len(self.slots)))
+        self.planned = self.plan()
+        self.batch_size = max(1, min(int(batch_size), len(self.planned)))
 
     def plan(self):
         """Every row once as it is, then probes. What is a row to score and what a probe is settled by the order alone."""
-        N, T, draw = len(self.rows), self.T, self.random.integers
-        slots = [(row, T, row) for row in range(N)]
-        slots += [(int(row), T, int(row)) for row in draw(N, size=min(max(N // 32, 8), 64))]
+        N, T, draw, sides = len(self.rows), self.T, self.random.integers, len(self.models)
+        home = draw(sides, size=N).tolist()
+        slots = [(row, T, row, home[row]) for row in range(N)]
+        again = draw(N, size=min(max(N // 32, 8), 64)).tolist()
+        slots += [(row, T, row, (home[row] + 1) % sides) for row in again]
         for row in draw(N, size=min(max(N // 8, 24), 512)).tolist():
             used = int(torch.nonzero(self.sizes[row])[-1]) + 1  # places that are more than padding
-            slots.append((row, int(draw(1, used)) if used > 1 else T, int(draw(N))))
+            cut = int(draw(1, used)) if used > 1 else T
+            slots.append((row, cut, int(draw(N)), (home[row] + 1) % sides))
         return [slots[i] for i in self.random.permutation(len(slots))]
 
     def bpb(self):
-        was_training = self.model.training
-        self.model.eval()
-        try:
-            with torch.no_grad():
-                nats = self.run()
-                self.compare()
-        finally:
-            self.model.train(was_training)
-        return nats / math.log(2) / int(self.sizes.sum())
+        """Bits per byte of all rows, every probe passed."""
+        nats = self.measure()
+        return math.fsum(nats.values()) / math.log(2) / int(self.sizes.sum())
+
+    def measure(self):
+        """{row: nats of its scored bytes}, every probe passed."""
+        with contextlib.ExitStack() as stack, torch.no_grad():
+            for model in self.models:
+                stack.enter_context(model.evaluating())
+            nats = self.run()
+            self.compare()
+        return nats
 
     def run(self):
         """Nats of all scored bytes. Slots that fill up the last call are probes as well."""
@@ -1401,39 +1446,50 @@ class Evaluation:
             if self.batch_size == 1:
                 raise EvaluationError("one row of logits does not fit into memory; use a smaller model or vocabulary")
             self.batch_size //= 2
-            if self.device.type == "cuda":
+            if torch.cuda.is_available():
                 torch.cuda.empty_cache()
 
     def attempt(self):
-        lacking = -len(self.slots) % self.batch_size
-        self.slots += [self.slots[i] for i in self.random.integers(len(self.slots), size=lacking)]
+        self.slots, calls = [], []
+        for side in range(len(self.models)):
+            own = [slot for slot in self.planned if slot[3] == side]
+            lacking = -len(own) % self.batch_size if own else 0
+            own += [own[i] for i in self.random.integers(max(len(own), 1), size=lacking)]
+            calls += [(i, side, len(self.slots) + at) for i, at in enumerate(range(0, len(own), self.batch_size))]
+            self.slots += own
         self.losses = torch.empty(len(self.slots), self.T)  # (slots, T) nats of the row's own targets
         nats = {}
-        for at in range(0, len(self.slots), self.batch_size):
-            calls = self.slots[at : at + self.batch_size]
-            losses = self.call(calls)
-            self.losses[at : at + len(calls)] = losses.float()
-            for (row, cut, _), loss in zip(calls, losses, strict=True):
+        for at, logits in self.answers(sorted(calls)):  # the models take turns
+            losses = self.cross_entropy(logits, at)
+            self.losses[at : at + len(losses)] = losses.float()
+            for (row, cut, _, _), loss in zip(self.slots[at:], losses, strict=False):
                 if cut == self.T and row not in nats:
                     nats[row] = float(loss.double()[self.sizes[row] > 0].sum())
-        return math.fsum(nats.values())
+        return nats
 
-    def call(self, slots):
-        """(B, T) losses in nats of the rows' own targets, given the slots' tokens."""
-        x = torch.stack([self.tokens(slot) for slot in slots])
-        y = self.rows[[row for row, _, _ in slots], 1:]
-        logits = self.model(x.to(self.device, copy=True))  # memory of its own: nothing behind it to look at
-        if not torch.is_tensor(logits) or tuple(logits.shape) != (len(slots), self.T, self.V):
-            got = f"shape {tuple(logits.shape)}" if torch.is_tensor(logits) else f"a {type(logits).__name__}"
-            raise EvaluationError(
-                f"forward(idx) must return logits of shape {(len(slots), self.T, self.V)} for idx of shape {tuple(x.shape)}, not {got}"
-            )
-        if not logits.is_floating_point():
-            raise EvaluationError(f"forward(idx) must return floating-point logits, not {logits.dtype}")
-        return self.cross_entropy(logits, y)
+    def answers(self, calls):
+        """(at, logits) of every call; a model of its own process has its next call before its last answer is looked at."""
+        asked = {}
+        for _, side, at in calls:
+            model = self.models[side]
+            answer = (asked[side], model.answer()) if side in asked else None
+            model.ask(self.inputs(at))
+            asked[side] = at
+            if answer:
+                yield answer
+        for side, at in asked.items():
+            yield at, self.models[side].answer()
+
+    def inputs(self, at):
+        return torch.stack([self.tokens(slot) for slot in self.slots[at : at + self.batch_size]])
+
+    def call(self, at, side):
+        """(B, T) losses in nats of the call that begins at slot `at`, asked of one model, outside of the order."""
+        self.models[side].ask(self.inputs(at))
+        return self.cross_entropy(self.models[side].answer(), at)
 
     def tokens(self, slot):
-        row, cut, donor = slot
+        row, cut, donor, _ = slot
         x = self.rows[row, : self.T].clone()
         if cut < self.T:
             future = self.rows[donor, cut : self.T]
@@ -1443,15 +1499,18 @@ class Evaluation:
             x[cut:] = future
         return x
 
-    def cross_entropy(self, logits, y):
+    def cross_entropy(self, logits, at):
         """(B, T) on the CPU, a few rows at a time; float64 on CPUs, float32 on devices."""
+        slots = self.slots[at : at + self.batch_size]
+        check_logits(logits, (len(slots), self.T, self.V))
+        y = self.rows[[row for row, _, _, _ in slots], 1:]
         precise = torch.float64 if logits.device.type == "cpu" else torch.float32
         step = max(1, EVAL_CHUNK_BYTES // (self.T * self.V * 8))
         losses = []
-        for at in range(0, len(y), step):
-            part = logits[at : at + step].to(precise)
+        for first in range(0, len(y), step):
+            part = logits[first : first + step].to(precise)
             whole = torch.logsumexp(part, -1)
-            target = part.gather(-1, y[at : at + step, :, None].to(part.device))[..., 0]
+            target = part.gather(-1, y[first : first + step, :, None].to(part.device))[..., 0]
             losses.append((whole - target).cpu())
             if not bool(torch.isfinite(whole).all()):
                 raise EvaluationError("the model returned NaN or infinite logits; it diverged, or divides by zero")
@@ -1460,15 +1519,15 @@ class Evaluation:
     def compare(self):
         """Every slot against the first one of the same row as it is: no answer may depend on more than its own past."""
         scored = {}
-        for i, (row, cut, _) in enumerate(self.slots):
+        for i, (row, cut, _, _) in enumerate(self.slots):
             if cut == self.T:
                 scored.setdefault(row, i)
         finite = torch.isfinite(self.losses)
-        if not bool((finite | (self.sizes[[row for row, _, _ in self.slots]] == 0)).all()):
+        if not bool((finite | (self.sizes[[row for row, _, _, _ in self.slots]] == 0)).all()):
             raise EvaluationError("the model gives a token of the text probability zero, an infinite loss")
         self.losses[~finite] = 0
-        again = [i for i, (row, cut, _) in enumerate(self.slots) if cut == self.T and scored[row] != i]
-        ahead = [i for i, (_, cut, _) in enumerate(self.slots) if cut < self.T]
+        again = [i for i, (row, cut, _, _) in enumerate(self.slots) if cut == self.T and scored[row] != i]
+        ahead = [i for i, (_, cut, _, _) in enumerate(self.slots) if cut < self.T]
         moved = {i: self.difference(i, scored) for i in again + ahead}
         if is_too_much([d for i in again for d in moved[i]]):
             worst = max(again, key=lambda i: max(moved[i]))
@@ -1480,24 +1539,68 @@ class Evaluation:
 
     def difference(self, i, scored):
         """[(difference, loss)] over the places that a slot shares with its row as scored; the last is the cut's neighbour."""
-        row, cut, _ = self.slots[i]
+        row, cut, _, _ = self.slots[i]
         a, b = self.losses[scored[row], :cut].double(), self.losses[i, :cut].double()
         return list(zip((b - a).abs().tolist(), a.abs().tolist(), strict=True))
 
     def explain(self, *two):
         """Why does a row score differently in two calls? Each of them once more, to the letter, tells memory from company."""
-        for at in (i - i % self.batch_size for i in two):
-            now = self.call(self.slots[at : at + self.batch_size]).double()
-            then = self.losses[at : at + self.batch_size].double()
-            finite = torch.isfinite(now)
-            moved = zip((now - then)[finite].abs().tolist(), then[finite].abs().tolist(), strict=True)
-            if is_too_much(list(moved)):
+        calls = [i - i % self.batch_size for i in two]  # every side's slots fill whole calls
+        for at in calls:
+            if self.differs(at, self.slots[at][3]):
                 raise EvaluationError(
                     "the model remembers earlier calls, or is random: the same call gave another answer later; keep no state"
+                )
+        for at in calls:
+            if self.differs(at, (self.slots[at][3] + 1) % len(self.models)):
+                raise EvaluationError(
+                    "two processes with the same weights answer the same call differently: the model remembers earlier calls, or "
+                    "build_model does not make the same model of the same config twice"
                 )
         raise EvaluationError(
             "the model's answers for a row depend on the other rows of the batch; a row may use its own past only"
         )
+
+    def differs(self, at, side):
+        """Whether the call that begins at slot `at` gets another answer now, from one of the models."""
+        now = self.call(at, side).double()
+        then = self.losses[at : at + self.batch_size].double()
+        finite = torch.isfinite(now)
+        return is_too_much(list(zip((now - then)[finite].abs().tolist(), then[finite].abs().tolist(), strict=True)))
+
+
+def check_logits(logits, shape):
+    if not torch.is_tensor(logits) or tuple(logits.shape) != shape:
+        got = f"shape {tuple(logits.shape)}" if torch.is_tensor(logits) else f"a {type(logits).__name__}"
+        raise EvaluationError(
+            f"forward(idx) must return logits of shape {shape} for idx of shape {shape[:2]}, not {got}"
+        )
+    if not logits.is_floating_point():
+        raise EvaluationError(f"forward(idx) must return floating-point logits, not {logits.dtype}")
+
+
+class ModelHere:
+    """A model of this process, asked by Evaluation."""
+
+    def __init__(self, model):
+        self.model = model
+        held = [*model.parameters(), *model.buffers()]
+        self.device = held[0].device if held else torch.device("cpu")
+
+    @contextlib.contextmanager
+    def evaluating(self):
+        was_training = self.model.training
+        self.model.eval()
+        try:
+            yield
+        finally:
+            self.model.train(was_training)
+
+    def ask(self, x):
+        self.x = x
+
+    def answer(self):
+        return self.model(self.x.to(self.device, copy=True))  # memory of its own: nothing behind it to look at
 
 
 def is_too_much(differences):
@@ -1510,19 +1613,238 @@ def is_too_much(differences):
 
 
 # ---------------------------------------------------------------------------------------------------------------------
+# The model's own processes. train.py may be anyone's, so `score` never imports it beside the targets: two forked processes
+# do, before anything of the validation text has been read, and answer tokens with logits through memory that this process made.
+# What they say is data: fixed sizes, copied before it is looked at, never unpickled. docs/trust.md tells what that stops.
+#
+# Its price: logits pass through shared memory once, V x 4 bytes a token. On a CPU that is little beside the model's own work, and the
+# two overlap with the loss. On a GPU they travel device -> memory -> device: about 2 x 33 KB a token at V = 8192, half in bf16.
+
+
+class ModelProcess:
+    """One of them, asked by Evaluation. Raises EvaluationError when it fails, is gone, or says what makes no sense."""
+
+    def __init__(self):
+        self.memory = os.memfd_create("answers", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+        its_inbox, self.outbox = os.pipe()
+        self.inbox, its_outbox = os.pipe()
+        with warnings.catch_warnings():  # no thread of torch's runs before its first operation
+            warnings.simplefilter("ignore", DeprecationWarning)
+            self.pid = os.fork()
+        if self.pid == 0:
+            become_model(its_inbox, its_outbox, self.memory)
+        os.close(its_inbox)
+        os.close(its_outbox)
+        self.ended, self.waiting, self.device = None, 0, torch.device("cpu")
+
+    def load(self, model, checkpoint, rows, T, V, threads):
+        """Let it begin: import train.py, build the model, load the weights. From here on it runs foreign code."""
+        import fcntl
+
+        self.rows, self.T, self.V = rows, T, V
+        order = {"model": str(model), "checkpoint": str(checkpoint), "rows": rows, "T": T, "V": V, "threads": threads}
+        os.ftruncate(self.memory, rows * T * (1 + V) * 4)
+        fcntl.fcntl(self.memory, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL)
+        self.inputs, self.answers = shared_arrays(self.memory, rows, T, V)
+        data = json.dumps(order).encode()
+        self.send(struct.pack("=I", len(data)) + data)
+        self.waiting = 1
+
+    def ready(self):
+        """Wait until the model is there."""
+        self.receive()
+        self.device = find_device()
+
+    @contextlib.contextmanager
+    def evaluating(self):
+        yield
+
+    def ask(self, x):
+        if self.waiting:  # of an attempt that was given up
+            self.receive()
+        self.inputs[: len(x)] = x.numpy()
+        self.send(struct.pack("=I", len(x)))
+        self.waiting = len(x)
+
+    def answer(self):
+        """(B, T, V) logits in memory of our own: what is shared may change between two looks."""
+        rows, dtype = self.waiting, ANSWER_DTYPES[self.receive()]
+        part = self.answers if dtype.itemsize == 4 else self.answers.view(torch.int16)
+        there = part.flatten()[: rows * self.T * self.V].view(dtype).view(rows, self.T, self.V)
+        return there.to(self.device, copy=True)
+
+    def send(self, data):
+        with contextlib.suppress(BrokenPipeError):  # receive() will say why
+            os.write(self.outbox, data)
+
+    def receive(self):
+        """The number that its answer begins with. Its failures are raised, in its words, cut and cleaned."""
+        self.waiting = 0
+        kind, value, size = struct.unpack("=cBH", self.read(4))
+        words = printable(self.read(size).decode("utf-8", "replace")) if size <= WORDS_BYTES else ""
+        if kind == b"k" and value < len(ANSWER_DTYPES):
+            return value
+        if kind == b"m":
+            raise RuntimeError("out of memory in the model's process")
+        raise EvaluationError(
+            f"in the model's process: {words}"
+            if words
+            else "the model process answered in a way that it was not asked to"
+        )
+
+    def read(self, size):
+        data = b""
+        while len(data) < size:
+            gone = self.is_gone()  # asked first: what it said before it went is in the pipe
+            if select.select([self.inbox], [], [], 0 if gone else 0.5)[0]:
+                piece = os.read(self.inbox, size - len(data))
+                data += piece
+                gone = gone or not piece
+                if piece:
+                    continue
+            if gone:
+                self.kill()
+                code = os.waitstatus_to_exitcode(self.ended)
+                how = f"exit code {code}" if code >= 0 else f"signal {-code}"
+                raise EvaluationError(
+                    f"the model process ended by itself ({how}); it has to stay and answer until it is told to go"
+                )
+        return data
+
+    def is_gone(self):
+        if self.ended is None:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            self.ended = status if pid else None
+        return self.ended is not None
+
+    def kill(self):
+        """It and its group. Done before anything is printed: nothing that it does later can matter."""
+        for _ in range(20):  # one that is just ending may say with what
+            if self.is_gone() or not select.select([self.inbox], [], [], 0)[0]:
+                break
+            time.sleep(0.01)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
+        if not self.is_gone():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGKILL)  # before it has a group of its own
+            self.ended = os.waitpid(self.pid, 0)[1]
+
+
+def shared_arrays(memory, rows, T, V):
+    """((rows, T) int32 inputs, (rows * T * V,) float32 answers) of one shared memory."""
+    block = np.frombuffer(mmap.mmap(memory, 0), np.float32)
+    return block[: rows * T].view(np.int32).reshape(rows, T), torch.from_numpy(block[rows * T :])
+
+
+def printable(text):
+    """On one line."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+
+
+def hide_memory():
+    """No process of this user may look into this one's memory or open its files through /proc (PR_SET_DUMPABLE)."""
+    ctypes.CDLL(None).prctl(4, 0, 0, 0, 0)
+
+
+def become_model(inbox, outbox, memory):
+    """The life of a forked process; never returns. Everything but its three descriptors is closed before foreign code runs."""
+    try:
+        os.setsid()
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL, 0, 0, 0)  # PR_SET_PDEATHSIG
+        under_harness = validation()
+        os.environ["AUTORESEARCH_VALIDATION"] = "stdin"
+        nothing = os.open(os.devnull, os.O_RDWR)
+        os.dup2(nothing, 0)
+        if under_harness:  # what it prints is nobody's business: its number is not asked
+            os.dup2(nothing, 2)
+        os.dup2(2, 1)
+        close_all_but({0, 1, 2, inbox, outbox, memory})
+        order = json.loads(read_exactly(inbox, struct.unpack("=I", read_exactly(inbox, 4))[0]))
+        serve_model(order, inbox, outbox, memory)
+    except BaseException as error:  # noqa: BLE001 - whatever foreign code raises is told, SystemExit included
+        tell(outbox, b"x", 0, f"{type(error).__name__}: {first_line(error)}")
+    finally:
+        os._exit(1)
+
+
+def close_all_but(keep):
+    low = 0
+    for descriptor in sorted(keep):
+        if low < descriptor:  # an empty range that starts at 0 would close everything
+            os.closerange(low, descriptor)
+        low = descriptor + 1
+    os.closerange(low, min(os.sysconf("SC_OPEN_MAX"), 2**20))
+
+
+def read_exactly(descriptor, size):
+    data = b""
+    while len(data) < size:
+        piece = os.read(descriptor, size - len(data))
+        if not piece:
+            os._exit(0)  # told to go
+        data += piece
+    return data
+
+
+def tell(outbox, kind, value, words=""):
+    data = words.encode()[:WORDS_BYTES]
+    os.write(outbox, struct.pack("=cBH", kind, value, len(data)) + data)
+
+
+def serve_model(order, inbox, outbox, memory):
+    torch.set_num_threads(order["threads"])
+    T, V = order["T"], order["V"]
+    inputs, answers = shared_arrays(memory, order["rows"], T, V)
+    try:
+        device = find_device()
+        model = restore(Path(order["model"]), order["checkpoint"]).to(device).eval()
+    except PrepareError as error:
+        return tell(outbox, b"x", 0, str(error))
+    tell(outbox, b"k", 0)
+    while True:
+        rows = struct.unpack("=I", read_exactly(inbox, 4))[0]
+        idx = torch.from_numpy(inputs[:rows].astype(np.int64)).to(device)
+        try:
+            with torch.no_grad():
+                logits = model(idx)
+            check_logits(logits, (rows, T, V))
+            tell(outbox, b"k", hand_over(logits, answers))
+        except EvaluationError as error:
+            tell(outbox, b"x", 0, str(error))
+        except RuntimeError as error:
+            if "out of memory" not in str(error) and "can't allocate memory" not in str(error):
+                raise
+            logits = None
+            if device.type == "cuda":
+                torch.cuda.empty_cache()
+            tell(outbox, b"m", 0)
+
+
+def hand_over(logits, answers):
+    """Copy logits into the shared memory in their own type; its number."""
+    dtype = logits.dtype if logits.dtype in ANSWER_DTYPES else torch.float32
+    part = answers if dtype.itemsize == 4 else answers.view(torch.int16)
+    part[: logits.numel()].view(dtype).view(logits.shape).copy_(logits)
+    return ANSWER_DTYPES.index(dtype)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
 # Checkpoints, the score, the summary
 
 
 def save_checkpoint(model, config, path):
-    """Weights as safetensors (nothing in it can run), beside them what is needed to score them: config, track, train.py."""
+    """Weights as safetensors (nothing in it can run), beside them what is needed to score them: config, track, train.py, run."""
     from safetensors.torch import save_model
 
-    train = Path(sys.modules[type(getattr(model, "_orig_mod", model)).__module__].__file__ or "train.py")
+    train = train_file(getattr(model, "_orig_mod", model))
     about = {
         "format": "autoresearch-checkpoint-1",
         "config": json.dumps(config),
         "track": open_track().id,
         "train_sha256": sha256_file(train) if train.is_file() else "",
+        "run": os.environ.get("AUTORESEARCH_RUN", ""),
+        "seed": str(harness_seed()),
     }
     path = Path(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
@@ -1530,32 +1852,153 @@ def save_checkpoint(model, config, path):
     os.replace(temporary, path)
 
 
-def score(args):
-    """Rebuild a checkpoint's model with train.py's build_model, evaluate it, print the last lines that a runner reads."""
-    from safetensors import SafetensorError, safe_open
-    from safetensors.torch import load_model
+def train_file(model):
+    """The file that offers build_model: the running program, else where the model's class stands."""
+    main = sys.modules["__main__"]
+    own = main if hasattr(main, "build_model") else sys.modules[type(model).__module__]
+    return Path(getattr(own, "__file__", None) or "train.py")
 
-    track = open_track(args.track)
+
+def score(args):
+    """Rebuild a checkpoint's model with train.py's build_model, evaluate it, print the last lines that a runner reads.
+
+    The order is the point: the model's processes come to be before anything is read that they must not know, wait until it is read,
+    and are dead before anything is printed."""
+    apart = sys.platform == "linux"
+    if apart:
+        hide_memory()
+    models = [ModelProcess() for _ in range(2)] if apart else []
+    sys.path[:] = [
+        place for place in sys.path if place not in ("", str(HERE))
+    ]  # nothing is imported from beside train.py
+    try:
+        given = sys.stdin.buffer.read() if validation() == "stdin" else None
+        track = open_track(args.track)
+        read_about(args, track)
+        rows = evaluation_rows(track, (track.folder / "eval.bin").read_bytes() if given is None else given)
+        tokenizer = Tokenizer.load(track)
+        fresh, limits = fresh_rows(track, tokenizer)
+        batch = fitting_batch(args.batch_size, track.seq_len, tokenizer.vocab_size)
+        if apart:
+            threads = max(1, torch.get_num_threads() // 2)
+            for model in models:
+                model.load(
+                    Path(args.model).resolve(),
+                    Path(args.checkpoint).resolve(),
+                    batch,
+                    track.seq_len,
+                    tokenizer.vocab_size,
+                    threads,
+                )
+            for model in models:
+                model.ready()
+        else:
+            models = [ModelHere(restore(Path(args.model), args.checkpoint).to(find_device()))]
+        evaluation = Evaluation(models, tokenizer, torch.cat([rows, fresh]), batch)
+        nats = evaluation.measure()
+    finally:
+        for model in models if apart else []:
+            model.kill()
+    val_bpb = judged_bpb(nats, evaluation.sizes, len(rows), limits)
+    say(f"budget_s: {track.budget_s:g}\n---\nval_bpb: {val_bpb:.6f}")
+
+
+def fitting_batch(batch_size, T, V):
+    return max(1, min(batch_size, ANSWER_BYTES // (T * V * 4)))
+
+
+def read_about(args, track):
+    """Check what a checkpoint says of itself, without building anything; its metadata."""
+    from safetensors import SafetensorError, safe_open
+
+    if os.path.islink(args.checkpoint):
+        raise PrepareError(
+            f"{args.checkpoint} is a link, not a checkpoint; save_checkpoint writes a file of the run's own"
+        )
+    if not os.path.exists(args.checkpoint):
+        raise PrepareError(
+            f"the run left no checkpoint at {args.checkpoint}; it has to call save_checkpoint before it ends"
+        )
     try:
         with safe_open(args.checkpoint, framework="pt") as file:
-            about, dtypes = file.metadata() or {}, {name: file.get_tensor(name).dtype for name in file.keys()}
-        config, made_on = json.loads(about["config"]), about["track"]
+            about = file.metadata() or {}
+        made_on = about["track"]
+        json.loads(about["config"])
     except (SafetensorError, OSError, KeyError, ValueError) as error:
         raise PrepareError(f"{args.checkpoint} is no checkpoint of save_checkpoint ({first_line(error)})") from error
     if made_on != track.id:
         raise PrepareError(f"{args.checkpoint} was trained on {made_on}, which cannot be compared with {track.id}")
-    train = load_train(Path(args.model))
-    if about.get("train_sha256") not in ("", sha256_file(args.model)):
-        print(f"note: {args.model} is not the file that trained {args.checkpoint}", file=sys.stderr)
-    model = train.build_model(config)
+    check_owner(about, args)
+
+
+def check_owner(about, args):
+    """Under the researcher a checkpoint has to be of this very run: this train.py, this run's mark, the seed it was given."""
+    model = Path(args.model)
+    other_file = model.is_file() and about.get("train_sha256") not in ("", sha256_file(model))
+    if validation() != "stdin":
+        if other_file:
+            print(f"note: {model} is not the file that trained {args.checkpoint}", file=sys.stderr)
+        return
+    if other_file or about.get("run") != os.environ.get("AUTORESEARCH_RUN", ""):
+        raise PrepareError("the run claims another's checkpoint: it was not saved by this train.py in this run")
+    if about.get("seed") != str(harness_seed()):
+        raise PrepareError(
+            f"the run used seed {printable(about.get('seed', ''))[:20]}, but the harness gave it {harness_seed()}"
+        )
+
+
+def fresh_rows(track, tokenizer):
+    """(rows nobody has seen (N, seq_len + 1), (exact entropy in bits per byte of the track's text, of these rows)).
+
+    Only where text can be made: a model that learned the validation text of `stories`, which anyone can tell again, does worse here."""
+    entropy = track.manifest["anchors"].get("entropy_bpb")
+    if track.base != "stories" or entropy is None:
+        return torch.empty(0, track.seq_len + 1, dtype=torch.int64), (entropy, None)
+    told = list(Stories().told(secrets.token_hex(16), FRESH_BYTES))
+    documents = [np.concatenate(([tokenizer.bos], tokenizer.encode_array(text))).astype(np.uint16) for text, _ in told]
+    starts = np.cumsum([0, *map(len, documents)])
+    rows = pack_evaluation(np.concatenate(documents), starts, track.seq_len, tokenizer.bos)
+    bits, size = sum(bits for _, bits in told), sum(len(text.encode()) for text, _ in told)
+    return torch.from_numpy(rows.astype(np.int64)), (entropy, bits / size)
+
+
+def judged_bpb(nats, sizes, rows, limits):
+    """val_bpb over the first `rows` rows, unless it is one that no honest model can have."""
+    size = int(sizes[:rows].sum())
+    bits = math.fsum(nats[row] for row in range(rows)) / math.log(2)
+    entropy, fresh_entropy = limits
+    # a model that does not know the text saves k bits on its exact information with a probability of at most 2^-k
+    if not math.isfinite(bits) or bits < 0 or (entropy is not None and bits < entropy * size - 64):
+        raise EvaluationError(
+            f"val_bpb {bits / size:.6f} is below what is possible{f' ({entropy:.6f} is the exact entropy of this text)' if entropy else ''}: "
+            "the model knows the validation text"
+        )
+    if fresh_entropy is not None:
+        fresh = math.fsum(nats[row] for row in range(rows, len(sizes))) / math.log(2) / int(sizes[rows:].sum())
+        if fresh - fresh_entropy > bits / size - entropy + FRESH_TOLERANCE:
+            raise EvaluationError(
+                f"the model knows the validation text: {bits / size - entropy:.4f} bits per byte above its entropy, but "
+                f"{fresh - fresh_entropy:.4f} above that of new text of the same kind"
+            )
+    return bits / size
+
+
+def restore(path, checkpoint):
+    """The model of a checkpoint, as train.py at `path` builds it; foreign code."""
+    from safetensors import safe_open
+    from safetensors.torch import load_model
+
+    with safe_open(checkpoint, framework="pt") as file:
+        config = json.loads(file.metadata()["config"])
+        dtypes = {name: file.get_tensor(name).dtype for name in file.keys()}
+    model = load_train(path).build_model(config)
     for name, weight in model.named_parameters():
         weight.data = weight.data.to(dtypes.get(name, weight.dtype))  # as it was trained
     try:
-        load_model(model, args.checkpoint)
+        load_model(model, checkpoint)
     except (RuntimeError, ValueError) as error:
-        raise PrepareError(f"the weights do not fit the model of {args.model}: {first_line(error)}") from error
-    val_bpb = evaluate_bpb(model.to(find_device()), Tokenizer.load(track), args.batch_size)
-    say(f"---\nval_bpb: {val_bpb:.6f}")
+        raise PrepareError(f"the weights do not fit the model of {path}: {first_line(error)}") from error
+    return model
 
 
 def load_train(path):
@@ -1613,6 +2056,7 @@ def parse(argv):
     parser.add_argument("--data", help="custom: a folder, .txt, .jsonl or .parquet")
     parser.add_argument("--vocab-size", type=int, help=f"custom: tokens, {BYTE_VOCAB} = plain bytes")
     parser.add_argument("--seq-len", type=int, help="custom: tokens a row")
+    parser.add_argument("--rows", metavar="FILE", help="also write the rows that evaluation scores to FILE")
     parser.add_argument("--show", action="store_true", help="print the prepared track, checked, and change nothing")
     args = parser.parse_args(argv)
     args.download_workers = max(1, args.download_workers)
