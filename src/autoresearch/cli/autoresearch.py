@@ -14,11 +14,11 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from autoresearch.cli import run
+from autoresearch.cli import run, verify
 from autoresearch.cli.surroundings import FOR_PREPARE, FOR_RUNS, Directory, Json, cache, environment, tell
 from autoresearch.errors import AutoresearchError, BadInput
 
-EXIT_CODES = "Exit codes: 0 well, 1 not well (doctor), 2 bad input, 4 not found, 5 taken or in use, 8 a program is missing, 130 stopped by Ctrl-C."
+EXIT_CODES = "Exit codes: 0 well, 1 not well (doctor) or not reproduced (verify), 2 bad input, 3 not allowed, 4 not found, 5 taken or in use, 7 no hub answers, 8 a program is missing, 130 stopped by Ctrl-C."
 app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
@@ -72,6 +72,7 @@ def init(
 
 
 app.command(epilog=run.EPILOG)(run.run)
+app.command(epilog=verify.EPILOG)(verify.verify)
 
 
 # ---------------------------------------------------------------- status

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from autoresearch.cli.agents import AgentKind, AgentOptions, make_agent
+from autoresearch.cli.isolation import IsolationOption, NoSandboxOption, SandboxKind, chosen_sandbox
 from autoresearch.cli.surroundings import (
     FOR_PREPARE,
     FOR_RUNS,
@@ -27,19 +28,12 @@ if TYPE_CHECKING:
     from autoresearch.researcher.loop import Summary
     from autoresearch.researcher.workspace import Workspace
 
-EPILOG = "Examples:  autoresearch run nightly --experiments 20   |   autoresearch run nightly --hours 8   |   autoresearch run . --policy greedy --sandbox none"
+EPILOG = "Examples:  autoresearch run nightly --experiments 20   |   autoresearch run nightly --hours 8   |   autoresearch run . --policy greedy --unsafe-no-sandbox"
 
 
 class PolicyKind(str, Enum):
     confirm = "confirm"
     greedy = "greedy"
-
-
-class SandboxKind(str, Enum):
-    auto = "auto"
-    bwrap = "bwrap"
-    landlock = "landlock"
-    none = "none"
 
 
 def run(
@@ -75,9 +69,8 @@ def run(
     policy: Annotated[
         PolicyKind, typer.Option(help="confirm repeats what is inside the noise; greedy keeps whatever is lower.")
     ] = PolicyKind.confirm,
-    sandbox: Annotated[
-        SandboxKind, typer.Option(help="Isolation of runs: auto takes the best that works; none is for code you trust.")
-    ] = SandboxKind.auto,
+    sandbox: IsolationOption = SandboxKind.auto,
+    unsafe_no_sandbox: NoSandboxOption = False,
     seed: Annotated[int, typer.Option(help="Where proposals and the seeds of runs derive from.")] = 0,
     branch: Annotated[
         str | None,
@@ -101,12 +94,11 @@ def run(
     from autoresearch.researcher.display import Display
     from autoresearch.researcher.experiment import Runner, Stopped
     from autoresearch.researcher.loop import Loop, Options
-    from autoresearch.researcher.sandbox import choose
     from autoresearch.researcher.swarm.base import Alone
     from autoresearch.researcher.workspace import Workspace
 
     workspace = Workspace(directory)
-    chosen = choose(sandbox.value)
+    chosen = chosen_sandbox(sandbox, unsafe_no_sandbox)
     stop = stopped_by_signals()
     display = Display(Console(stderr=as_json), quiet=as_json)
     runner = Runner(workspace, chosen, environment(FOR_RUNS), readable(), stop)

@@ -189,6 +189,13 @@ class Repo:
         """The commits of `tip` that `base` has not, oldest first."""
         return self.git("rev-list", "--reverse", f"{base}..{tip}").split()
 
+    def merge_base(self, one: str, other: str) -> str:
+        """The nearest commit both descend from, or the empty string where they share none."""
+        try:
+            return self.git("merge-base", one, other).split("\n")[0].strip()
+        except GitFailed:
+            return ""
+
     # ---------------------------------------------------------------- commits and refs
 
     def identity(self) -> dict[str, str]:
@@ -224,6 +231,11 @@ class Repo:
                 "--pathspec-file-nul",
                 data=listing,
             )
+
+    def take(self, commit: str, paths: Sequence[str]) -> None:
+        """Put exactly these paths of another commit into the files here and into the index."""
+        args = ("checkout", "-q", commit, "--pathspec-from-file=-", "--pathspec-file-nul")
+        self.git("--literal-pathspecs", *args, data="\0".join(paths).encode())
 
     def commit(self, message: str) -> str:
         """Commit what is staged and return the hash."""

@@ -17,7 +17,7 @@ NAMES = ("auto", "bwrap", "landlock", "container", "none")
 PROBE_TIMEOUT_S = 30.0
 ADVICE = (
     "install bubblewrap (Debian, Ubuntu: sudo apt install bubblewrap; Fedora: sudo dnf install bubblewrap), or, for code you trust, "
-    "ask for no sandbox with --sandbox none"
+    "ask for no sandbox with --unsafe-no-sandbox"
 )
 UBUNTU = "; if this is Ubuntu 24.04 or later, docs/sandbox.md tells how to let bwrap make user namespaces"
 

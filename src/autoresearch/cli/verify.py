@@ -1,0 +1,186 @@
+"""`autoresearch verify`: gathers what its options say, runs a claimed result again, and tells."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from autoresearch.cli.isolation import IsolationOption, NoSandboxOption, SandboxKind, chosen_sandbox
+from autoresearch.cli.run import prepare
+from autoresearch.cli.surroundings import FOR_RUNS, Json, environment, readable, stopped_by_signals, tell
+from autoresearch.errors import BadInput, Conflict
+
+if TYPE_CHECKING:
+    from autoresearch.researcher.verify.rerun import Claim
+    from autoresearch.researcher.verify.rounds import Rounds
+    from autoresearch.researcher.verify.verifier import Verdict, Verifier
+    from autoresearch.researcher.workspace import Workspace
+
+EPILOG = (
+    "Examples:  autoresearch verify 1a2b3c4 nightly --claimed 1.2345   |   autoresearch verify 1a2b3c4 nightly --hub https://hub.example   |   "
+    "autoresearch verify nightly --hub https://hub.example --watch"
+)
+
+
+def verify(
+    what: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[COMMIT] [DIR]", help="A commit, and an experiment's folder (by default this one)."),
+    ] = None,
+    hub: Annotated[
+        str,
+        typer.Option(
+            help="Take claims from this hub and reply in their threads; without a COMMIT the best unverified one."
+        ),
+    ] = "",
+    watch: Annotated[bool, typer.Option("--watch", help="Verify whatever comes on the hub, until stopped.")] = False,
+    runs: Annotated[int, typer.Option(min=2, max=100, help="How often a claimed commit is run.")] = 3,
+    claimed: Annotated[
+        float | None, typer.Option(help="Without --hub: the value to compare with, where our ledger has none.")
+    ] = None,
+    platform: Annotated[
+        str | None, typer.Option(help="This machine's name on the hub; by default its GPU or processor.")
+    ] = None,
+    sandbox: IsolationOption = SandboxKind.auto,
+    unsafe_no_sandbox: NoSandboxOption = False,
+    as_json: Json = False,
+) -> None:
+    """Run a claimed result again, with this folder's own fixed files, and compare: exit code 0 reproduced, 1 not reproduced."""
+    from rich.console import Console
+
+    from autoresearch.researcher import machine
+    from autoresearch.researcher.display import Display
+    from autoresearch.researcher.experiment import Runner, Stopped
+    from autoresearch.researcher.verify.rerun import Notebook
+    from autoresearch.researcher.verify.verifier import Verifier
+    from autoresearch.researcher.workspace import Workspace
+
+    commit, directory = sorted_out(what or [])
+    check_options(commit, hub, watch, claimed)
+    workspace = Workspace(directory)
+    workspace.check_clean()
+    workspace.check_ready()
+    chosen = chosen_sandbox(sandbox, unsafe_no_sandbox)
+    stop = stopped_by_signals()
+    display = Display(Console(stderr=as_json), quiet=as_json)
+    runner = Runner(workspace, chosen, environment(FOR_RUNS), readable(), stop)
+    notebook = Notebook(workspace.private / "verify")
+    verifier = Verifier(workspace, runner, notebook, display, stop, platform or machine.name(), runs)
+    with workspace.lock():
+        workspace.sweep_checkouts()
+        try:
+            prepare(workspace, display.say, stop)
+            if hub:
+                verdict = on_hub(verifier, hub, commit, watch)
+            else:
+                verdict = verifier.verify(local_claim(workspace, verifier.platform, commit, claimed))
+                notebook.forget(verdict.claim)
+        except Stopped:
+            verdict = None
+    if stop.is_set():
+        raise typer.Exit(130)
+    ended(verdict, as_json)
+
+
+def ended(verdict: Verdict | None, as_json: bool) -> None:
+    """Tell, and leave with the exit code that says it."""
+    if verdict is None:
+        tell(
+            {"outcome": "nothing to verify"},
+            "nothing to verify: no unverified result of this platform and track",
+            as_json,
+        )
+        return
+    if verdict.outcome == "undecided":
+        raise Conflict(f"not decided: {verdict.reason}; try again when the machine is free")
+    reason = f" ({verdict.reason})" if verdict.reason else ""
+    mean = "" if verdict.value is None or verdict.reason else f": {verdict.value:.6f} in {verdict.runs} runs"
+    text = f"{verdict.claim.commit[:7]} claims {verdict.claim.value:.6f}: {verdict.outcome}{reason}{mean}"
+    tell(as_data(verdict), text, as_json)
+    if verdict.outcome != "reproduced":
+        raise typer.Exit(1)
+
+
+def as_data(verdict: Verdict) -> dict[str, Any]:
+    import msgspec
+
+    data: dict[str, Any] = msgspec.to_builtins(verdict)
+    return data
+
+
+def sorted_out(what: list[str]) -> tuple[str, Path]:
+    """Which of the words is the commit and which the folder: a folder is one that exists."""
+    words = list(what)
+    directory = Path(words.pop()) if words and Path(words[-1]).is_dir() else Path(".")
+    if len(words) > 1:
+        raise BadInput(f"{words[-1]!r} is not a folder; it goes: autoresearch verify [COMMIT] [DIR]")
+    return (words[0] if words else ""), directory
+
+
+def check_options(commit: str, hub: str, watch: bool, claimed: float | None) -> None:
+    wrong = [
+        (not commit and not hub, "name a COMMIT to run again, or --hub URL to take claims from"),
+        (watch and not hub, "--watch needs --hub URL"),
+        (watch and bool(commit), "--watch takes what comes; leave the COMMIT out"),
+        (claimed is not None and bool(hub), "--claimed is for a commit of your own; a hub has its claims"),
+    ]
+    for is_wrong, sentence in wrong:
+        if is_wrong:
+            raise BadInput(sentence)
+
+
+def local_claim(workspace: Workspace, platform: str, commit: str, claimed: float | None) -> Claim:
+    """What our own ledger, or --claimed, says of a commit in this repository."""
+    from autoresearch.researcher.verify.rerun import Claim
+
+    full = workspace.repo.resolve(commit)
+    if claimed is not None:
+        return Claim(full, claimed, workspace.config.track, platform)
+    told = [r for r in workspace.ledger.records() if r.commit == full and r.value is not None]
+    same = [r for r in told if r.platform == platform and r.track == workspace.config.track]
+    if not same or same[-1].value is None:
+        where = f" (only for {told[-1].platform} on track {told[-1].track or '(none)'})" if told else ""
+        raise BadInput(f"the ledger here claims nothing about {full[:7]}{where}; give the value with --claimed")
+    return Claim(full, same[-1].value, same[-1].track, platform, same[-1].agent)
+
+
+def on_hub(verifier: Verifier, url: str, commit: str, watch: bool) -> Verdict | None:
+    """Join, and verify what was asked for, or the best that nobody has verified, or whatever comes."""
+    from autoresearch.cli.membership import joined
+    from autoresearch.client import Hub
+    from autoresearch.researcher.swarm.track import track_id
+    from autoresearch.researcher.verify.board import Board
+    from autoresearch.researcher.verify.rounds import Rounds
+
+    workspace = verifier.workspace
+    workspace.repo.exclude(["/.agenthub/"])
+    track = track_id(workspace)
+    account = joined(workspace.folder, url, os.environ, role="verifier")
+    with Hub(account.url, account.key) as hub:
+        me = hub.whoami().id
+        verifier.display.say(f"verifying on {hub.url} as {me}, for {verifier.platform} on track {track}")
+        direction = workspace.config.experiment.direction
+        rounds = Rounds(verifier, Board(hub, me, verifier.platform, track, direction), verifier.stop)
+        if watch:
+            rounds.forever()
+            return None
+        rounds.tell_what_waits()
+        return one(rounds, commit) if commit else rounds.once()
+
+
+def one(rounds: Rounds, commit: str) -> Verdict:
+    """Verify one claim that was asked for by name, also where others have; an errors' sentence where it cannot be."""
+    claim = rounds.board.asked_for(rounds.verifier.workspace.repo, commit)
+    notebook = rounds.verifier.notebook
+    known = notebook.read(claim)
+    if known is not None and known.posted:
+        notebook.forget(claim)  # asked for once more: run once more
+    verdict = rounds.verifier.verify(claim)
+    if verdict.outcome == "undecided":
+        notebook.forget(claim)
+    else:
+        rounds.tell(verdict)
+    return verdict

@@ -1,0 +1,1 @@
+"""Reproduction of others' results: run what somebody claims with our own fixed files, compare, and say so in the claim's thread."""

@@ -1,0 +1,154 @@
+"""What there is to verify on a hub, and the reply in the claim's thread. Everything read here was written by strangers.
+
+Idempotent: before a reply is written its thread is looked through for one of ours, so a reply whose answer was lost, or that a
+killed verifier had already written, is not written again. Leaves to others: the wire (client), what the verdict is (verifier).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from autoresearch.client import Hub
+from autoresearch.errors import BadInput, Conflict, Forbidden, NotFound
+from autoresearch.git.exchange import fetch
+from autoresearch.git.repo import Repo
+from autoresearch.models import Claim as Lease
+from autoresearch.models import Result
+from autoresearch.researcher.agents.quote import clean
+from autoresearch.researcher.swarm.lines import Found, verification
+from autoresearch.researcher.verify.rerun import Claim, Notes
+from autoresearch.researcher.verify.verifier import Incomparable, Verdict
+
+PAGE = 200
+VERIFY_LINE = re.compile(r"^[\s>*`\-+•]*verify\s+commit\s*:\s*([0-9a-f]{7,64})\b", re.IGNORECASE | re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Board:
+    """A hub as one verifier sees it. `me` is our account there; only results of this platform and track are ours to check."""
+
+    hub: Hub
+    me: str
+    platform: str
+    track: str
+    direction: str = "min"
+    verified: set[int] = field(default_factory=set)  # results found verified: never asked for again
+
+    # ---------------------------------------------------------------- reading
+
+    def unverified(self, skip: Callable[[Result], bool]) -> Iterator[Result]:
+        """Results of others that nobody has verified, best first. `skip` is asked before the hub is."""
+        sign = 1 if self.direction == "min" else -1
+        found = [
+            r for r in self.hub.results(platform=self.platform, status="keep", limit=PAGE) if self.is_ours_to_check(r)
+        ]
+        self.verified.update(self.judged())
+        for result in sorted(found, key=lambda r: (sign * (r.val_bpb or 0.0), r.id)):
+            if skip(result) or result.id in self.verified:
+                continue
+            if self.replies(result.post_id, result.commit, result.agent_id.__ne__):
+                self.verified.add(result.id)
+            else:
+                yield result
+
+    def is_ours_to_check(self, result: Result) -> bool:
+        return (
+            result.platform == self.platform
+            and result.track == self.track
+            and result.agent_id != self.me
+            and result.commit_hash is not None
+            and result.val_bpb is not None
+            and not result.problem
+        )
+
+    def judged(self) -> set[int]:
+        """Results that lead a board and that somebody has verified, in their thread or elsewhere."""
+        boards = self.hub.leaderboard(platform=self.platform, limit=PAGE)
+        return {r.result_id for board in boards for r in board.records if r.verified != "unverified"}
+
+    def replies(self, post_id: int, commit: str, by: Callable[[str], bool]) -> int:
+        """How many replies with a verify line about this commit stand in a thread, by agents that `by` says yes to."""
+        return sum(by(post.agent_id) and names(post.content, commit) for post in self.hub.replies(post_id, limit=PAGE))
+
+    def asked_for(self, repo: Repo, commit: str) -> Claim:
+        """The newest claim about a commit that we may verify. NotFound, Forbidden (our own) or Incomparable say why there is none."""
+        found = self.hub.results(commit=commit, limit=PAGE)
+        kept = [r for r in found if r.status == "keep" and r.val_bpb is not None and not r.problem]
+        ours = [r for r in kept if self.is_ours_to_check(r)]
+        if ours:
+            return self.claim(repo, ours[0])
+        if not kept:
+            raise NotFound(
+                f"nobody claims a kept result of commit {commit}; `ah results --commit {commit}` shows what there is"
+            )
+        if all(r.agent_id == self.me for r in kept):
+            raise Forbidden(
+                f"the result of commit {commit} is your own ({self.me}); nobody verifies their own: let another agent do it"
+            )
+        others = [r for r in kept if r.agent_id != self.me]
+        if all(r.commit_hash is None for r in others):
+            raise NotFound(f"commit {commit} was never pushed to {self.hub.url}, so nobody can run it")
+        where = ", ".join(sorted({f"{clean(r.platform)} on track {clean(r.track) or '(none)'}" for r in others}))
+        raise Incomparable(
+            f"commit {commit} is claimed for {where}; this is {self.platform} on track {self.track or '(none)'}, and only the same may be compared"
+        )
+
+    def claim(self, repo: Repo, result: Result) -> Claim:
+        """The claim with its commit in our repository. BadInput for a hub that hands out another commit than it names."""
+        if result.commit_hash is None or result.val_bpb is None:
+            raise BadInput(f"result {result.id} names no pushed commit or no value")
+        fetched = fetch(repo, self.hub, result.commit_hash).commit
+        if fetched != result.commit_hash or not fetched.startswith(result.commit):
+            raise BadInput(f"{self.hub.url} hands out {fetched[:12]} for {result.commit_hash[:12]}; it is not believed")
+        stood = self.replies(result.post_id, fetched, self.is_me)
+        about = (result.track, result.platform, result.agent_id, self.hub.url, result.id, result.post_id, stood)
+        return Claim(fetched, result.val_bpb, *about)
+
+    # ---------------------------------------------------------------- telling
+
+    def lease(self, claim: Claim, seconds: float) -> Lease | None:
+        """Tell the others that we are at it; None where somebody is already."""
+        text = f"verify result {claim.result_id} of commit {claim.commit[:7]}"
+        try:
+            return self.hub.claim(text, ttl_s=int(min(max(seconds, 60), 86_400)))
+        except Conflict:
+            return None
+
+    def reply(self, notes: Notes) -> bool:
+        """Write the verdict into the claim's thread; False where it stands there already."""
+        claim = notes.claim
+        if self.replies(claim.post_id, claim.commit, self.is_me) > claim.stood:
+            return False
+        self.hub.reply(claim.post_id, notes.verdict)
+        return True
+
+    def is_me(self, agent_id: str) -> bool:
+        return agent_id == self.me
+
+
+def names(content: str, commit: str) -> bool:
+    """Whether a post has a verify line about this commit."""
+    told = (match[1].lower() for match in VERIFY_LINE.finditer(content))
+    return any(commit.startswith(t) or t.startswith(commit) for t in told)
+
+
+def post(verdict: Verdict, platform: str, notes: Notes) -> str:
+    """The reply: the line a hub reads, and beneath it our numbers. No word of the program's own stands at the start of a line."""
+    claim = verdict.claim
+    why = "" if verdict.outcome == "reproduced" else verdict.reason
+    line = verification(Found(claim.commit, platform, claim.track, verdict.value, verdict.runs, why))
+    runs = [f"- run {i}, seed {run.seed}: {shown(run.value)}" for i, run in enumerate(notes.measurements, 1)]
+    runs += [f"- our own baseline beside it: {shown(run.value)}" for run in notes.control]
+    noise = verdict.comparison
+    about = [f"The claim was {claim.value:.6f}, run again with the fixed files of {notes.pristine[:7]}."]
+    if noise is not None:
+        about.append(
+            f"Noise of one run here {noise.sigma:.6f}; up to {noise.allowed:.6f} worse than the claim is chance."
+        )
+    return "\n".join([line, "", " ".join(about), *(["", *runs] if runs else [])])
+
+
+def shown(value: float | None) -> str:
+    return "no number" if value is None else f"{value:.6f}"

@@ -1,0 +1,151 @@
+"""Runs somebody's commit with our own fixed files: their free files on top of the commit checked out here, nothing else of theirs.
+
+What is found of a claim is in a file before the next step begins, so that a killed verifier neither loses a run nor says anything
+twice. Leaves to others: running (experiment), comparing (compare), the hub (board).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import msgspec
+
+from autoresearch.errors import BadInput
+from autoresearch.researcher.evidence import run_seed
+from autoresearch.researcher.experiment import Measurement
+from autoresearch.researcher.ledger import sync_folder
+from autoresearch.researcher.workspace import Workspace, listed
+
+REFS = "refs/autoresearch/verify/"
+# Never run and never read by a run, or our own copy is taken whatever theirs says: no reason to dispute a number.
+HARMLESS = ("autoresearch.toml", ".gitignore")
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A result somebody claims. On a hub it is `result_id` in post `post_id`; 0 where it is one of our own ledger."""
+
+    commit: str  # full hash, in the repository
+    value: float
+    track: str = ""
+    platform: str = ""
+    agent: str = ""
+    hub: str = ""
+    result_id: int = 0
+    post_id: int = 0
+    stood: int = 0  # replies of ours that stood in its thread when we began
+
+    @property
+    def name(self) -> str:
+        """One word for files and folders: the same commit may be claimed twice with different numbers."""
+        told = f"{self.commit}/{self.hub}/{self.result_id}/{self.value}"
+        return f"{self.commit[:7]}-{hashlib.sha256(told.encode()).hexdigest()[:8]}"
+
+
+@dataclass(frozen=True)
+class Notes:
+    """What was found of a claim so far. `seed` is ours and random: no program can have been written for it. `verdict` is the line
+    that is posted, "" while it is open; `control` are runs of our own baseline beside it."""
+
+    claim: Claim
+    mark: str
+    seed: int
+    pristine: str  # our commit whose fixed files are used
+    measurements: tuple[Measurement, ...] = ()
+    control: tuple[Measurement, ...] = ()
+    verdict: str = ""
+    reproduced: bool = False
+    posted: bool = False
+
+    def next_seed(self) -> int:
+        return run_seed(self.seed, self.claim.name, len(self.measurements) + len(self.control) + 1)
+
+
+class Notebook:
+    """The notes of every claim, one small file each in `.autoresearch/verify/`, replaced as a whole."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def open(self, claim: Claim, pristine: str) -> Notes:
+        """The notes of a claim, begun where there are none, or where our own fixed files are others by now."""
+        known = self.read(claim)
+        if known is not None and (known.verdict or known.pristine == pristine):
+            return known
+        return self.write(Notes(claim, secrets.token_hex(16), secrets.randbits(31), pristine))
+
+    def read(self, claim: Claim) -> Notes | None:
+        try:
+            return msgspec.json.decode((self.folder / f"{claim.name}.json").read_bytes(), type=Notes)
+        except (FileNotFoundError, msgspec.MsgspecError):
+            return None
+
+    def write(self, notes: Notes, **changes: object) -> Notes:
+        """On disk when this returns."""
+        notes = replace(notes, **changes)  # type: ignore[arg-type]
+        self.folder.mkdir(parents=True, exist_ok=True)
+        file = self.folder / f"{notes.claim.name}.json"
+        with file.with_suffix(".new").open("wb") as handle:
+            handle.write(msgspec.json.format(msgspec.json.encode(notes)))
+            handle.flush()
+            os.fsync(handle.fileno())
+        file.with_suffix(".new").replace(file)
+        sync_folder(self.folder)
+        return notes
+
+    def forget(self, claim: Claim) -> None:
+        """Begin anew the next time: what was found of it does not count."""
+        (self.folder / f"{claim.name}.json").unlink(missing_ok=True)
+
+    def unfinished(self) -> list[Notes]:
+        """Notes whose runs or whose reply are still owed, by file name."""
+        found = []
+        for file in sorted(self.folder.glob("*.json")):
+            try:
+                notes = msgspec.json.decode(file.read_bytes(), type=Notes)
+            except msgspec.MsgspecError:
+                continue
+            if not notes.posted:
+                found.append(notes)
+        return found
+
+
+def changed_fixed_files(workspace: Workspace, pristine: str, claimed: str) -> list[str]:
+    """Fixed files in which a commit differs from ours and that a run could read; pages of documentation are none."""
+    paths = workspace.repo.changed_between(pristine, claimed)
+    return [p for p in paths if not workspace.is_free(p) and p not in HARMLESS and not p.endswith(".md")]
+
+
+def is_of_our_line(workspace: Workspace, pristine: str, claimed: str) -> bool:
+    """Whether what differs was changed on their side: since the last common commit our own fixed files are as they were."""
+    base = workspace.repo.merge_base(pristine, claimed)
+    return bool(base) and not changed_fixed_files(workspace, base, pristine)
+
+
+def graft(workspace: Workspace, pristine: str, claimed: str) -> str:
+    """A commit of our pristine files with the claimed commit's free files; kept reachable. BadInput where it has no free file."""
+    theirs = [path for path in workspace.repo.files(claimed) if workspace.is_free(path)]
+    if not theirs:
+        raise BadInput(f"commit {claimed[:7]} has none of the free files {listed(workspace.config.experiment.free)}")
+    with workspace.fresh(pristine) as checkout:
+        for path in workspace.repo.files(pristine):
+            if workspace.is_free(path) and path not in theirs:
+                (checkout.path / path).unlink()
+        checkout.repo.take(claimed, theirs)
+        changed = [change.path for change in checkout.changes()]
+        checkout.repo.add(changed)
+        commit = (
+            checkout.repo.commit(f"Verify {claimed[:12]}: its free files on {pristine[:12]}") if changed else pristine
+        )
+    workspace.repo.set_ref(REFS + claimed, commit)
+    return commit
+
+
+def crash(runs: Sequence[Measurement]) -> Measurement | None:
+    """The first run that came to no number."""
+    return next((run for run in runs if run.value is None), None)

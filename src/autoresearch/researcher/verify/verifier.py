@@ -1,0 +1,172 @@
+"""Verifies one claim: graft, run, compare, and before anybody is disputed, look whether this machine is itself.
+
+A dispute is an accusation. So it is only made where the fixed files are ours, the noise is known, and, where our ledger has a
+baseline for this machine and track, one more run of it just now came out as the ledger says. Leaves to others: which claims
+there are and the reply (board), the sandbox (experiment).
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from autoresearch.errors import BadInput
+from autoresearch.researcher.display import Display, duration
+from autoresearch.researcher.evidence import baseline_finding, measured_timeout_s
+from autoresearch.researcher.experiment import Measurement, Runner, Stopped
+from autoresearch.researcher.judge import far_off
+from autoresearch.researcher.ledger import Record
+from autoresearch.researcher.sandbox import sweep
+from autoresearch.researcher.verify.compare import Comparison, compare
+from autoresearch.researcher.verify.rerun import (
+    Claim,
+    Notebook,
+    Notes,
+    changed_fixed_files,
+    crash,
+    graft,
+    is_of_our_line,
+)
+from autoresearch.researcher.workspace import Workspace, listed
+
+Outcome = Literal["reproduced", "not reproduced", "undecided"]
+RUNS = 3
+
+
+class Incomparable(BadInput):
+    """A claim that cannot be judged here: another version of the fixed files, another machine, another track."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What came of a claim. `reason` is empty where it was reproduced; `value` is None where no run came to a number."""
+
+    claim: Claim
+    outcome: Outcome
+    reason: str
+    value: float | None
+    runs: int
+    comparison: Comparison | None = None
+
+
+@dataclass(frozen=True)
+class Verifier:
+    """Holds what a verification needs; the caller holds the workspace's lock. `platform` is this machine's name."""
+
+    workspace: Workspace
+    runner: Runner
+    notebook: Notebook
+    display: Display
+    stop: threading.Event
+    platform: str
+    runs: int = RUNS
+
+    def verify(self, claim: Claim) -> Verdict:
+        """Run a claimed commit and compare. Raises Incomparable, Stopped; a run that was finished before is not repeated."""
+        pristine = self.workspace.repo.head()
+        if changed := self.check_fixed_files(claim, pristine):
+            return Verdict(claim, "not reproduced", f"changed fixed files: {listed(changed)}", None, 0)
+        notes = self.notebook.open(claim, pristine)
+        sweep(notes.mark)
+        commit = graft(self.workspace, pristine, claim.commit)
+        self.display.say(
+            f"{claim.commit[:7]} claims {claim.value:.6f}: run here with the fixed files of {pristine[:7]}"
+        )
+        notes = self.measure(notes, commit)
+        if failed := crash(notes.measurements):
+            return self.checked(
+                notes, Verdict(claim, "not reproduced", f"crashed: {failed.reason}", None, len(notes.measurements))
+            )
+        rules = self.workspace.config.judge
+        finding = baseline_finding(notes.measurements, self.runs, rules.contended_below, rules.contended_repeats)
+        values = [
+            run.value for i, run in enumerate(notes.measurements) if i in finding.usable and run.value is not None
+        ]
+        found = compare(claim.value, values, self.groups(), self.workspace.config.experiment.direction)
+        outcome: Outcome = "reproduced" if found.reproduced else "not reproduced"
+        return self.checked(notes, Verdict(claim, outcome, found.reason, found.mean, found.runs, found))
+
+    def check_fixed_files(self, claim: Claim, pristine: str) -> list[str]:
+        """The fixed files that the claimant changed. Incomparable where ours are simply of another version."""
+        changed = changed_fixed_files(self.workspace, pristine, claim.commit)
+        if changed and not is_of_our_line(self.workspace, pristine, claim.commit):
+            raise Incomparable(
+                f"commit {claim.commit[:7]} belongs to another version of the fixed files ({listed(changed)} differ from {pristine[:7]}, and not "
+                "only on its side); verify it in a repository that starts from its root"
+            )
+        return changed
+
+    # ---------------------------------------------------------------- runs
+
+    def measure(self, notes: Notes, commit: str) -> Notes:
+        """As many good runs as wanted, or until one crashes; one slowed by other work is replaced. Each is noted as it ends."""
+        rules = self.workspace.config.judge
+        while not crash(notes.measurements):
+            runs = notes.measurements
+            if (
+                runs
+                and baseline_finding(runs, self.runs, rules.contended_below, rules.contended_repeats).action == "keep"
+            ):
+                break
+            run = self.run(notes, commit, f"run {len(runs) + 1}")
+            notes = self.notebook.write(notes, measurements=(*runs, run))
+        return notes
+
+    def run(self, notes: Notes, commit: str, title: str) -> Measurement:
+        if self.stop.is_set():
+            raise Stopped
+        number = len(notes.measurements) + len(notes.control) + 1
+        folder = self.workspace.private / "runs" / f"verify-{notes.claim.name}" / str(number)
+        with self.display.running(f"  {title}", folder / "out"):
+            run = self.runner.measure(commit, notes.next_seed(), notes.mark, folder, self.timeout_s())
+        told = run.reason if run.value is None else f"{run.value:.6f} in {duration(run.seconds + run.score_seconds)}"
+        self.display.verdict("", "run", told)
+        return run
+
+    def timeout_s(self) -> float:
+        base = self.baseline()
+        return self.workspace.config.experiment.timeout_s or measured_timeout_s(base.slowest_seconds if base else None)
+
+    # ---------------------------------------------------------------- what this machine is like
+
+    def ours(self) -> list[Record]:
+        """Our ledger's records of this machine and track."""
+        track = self.workspace.config.track
+        return [r for r in self.workspace.ledger.records() if r.platform == self.platform and r.track == track]
+
+    def groups(self) -> list[Sequence[float]]:
+        """Values of every commit that ran more than once here: what the noise is estimated from."""
+        return [record.values for record in self.ours() if len(record.values) > 1]
+
+    def baseline(self) -> Record | None:
+        return next((r for r in reversed(self.ours()) if r.is_baseline and r.value is not None), None)
+
+    def checked(self, notes: Notes, verdict: Verdict) -> Verdict:
+        """The verdict, unless it is a dispute on a machine that does not come to its own baseline just now: then undecided."""
+        base = self.baseline()
+        if verdict.outcome != "not reproduced" or base is None or base.value is None:
+            return verdict
+        if not notes.control:
+            control = self.run(notes, base.commit, f"our own baseline {base.commit[:7]}, before anybody is disputed")
+            notes = self.notebook.write(notes, control=(control,))
+        trouble = unlike(notes.control[0], base, self.groups(), self.workspace)
+        if not trouble:
+            return verdict
+        return Verdict(
+            verdict.claim, "undecided", f"{trouble} ({verdict.reason})", verdict.value, verdict.runs, verdict.comparison
+        )
+
+
+def unlike(control: Measurement, base: Record, groups: Sequence[Sequence[float]], workspace: Workspace) -> str:
+    """Why this machine is not as it was when its baseline was measured, or the empty string."""
+    if control.value is None or base.value is None:
+        return f"our own baseline does not run here now: {control.reason}"
+    if far_off(control.throughput, base.throughput, workspace.config.judge.contended_below) == "slow":
+        return "this machine is much slower just now than when its baseline was measured"
+    if any(len(group) > 1 for group in groups):
+        found = compare(base.value, [control.value], groups, workspace.config.experiment.direction)
+        if not found.reproduced:
+            return f"our own baseline is worse just now than in our ledger: {found.reason}"
+    return ""
