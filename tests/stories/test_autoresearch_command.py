@@ -127,7 +127,7 @@ def test_stopping_closes_the_books(tmp_path: Path, number: signal.Signals) -> No
     deadline = time.monotonic() + 120
     while not runs.exists() and time.monotonic() < deadline:
         time.sleep(0.05)
-    mark = json.loads(state.read_text())["attempt"]["mark"]
+    mark = json.loads(state.read_text())["attempts"]["0002"]["mark"]
 
     process.send_signal(number)
     output, _ = process.communicate(timeout=120)

@@ -1,4 +1,4 @@
-"""What a person sees while experiments run: a moving bar in a terminal, plain lines anywhere else.
+"""What a person sees while experiments run: moving bars in a terminal, plain lines anywhere else.
 
 Reads `curve.jsonl` of the run in progress (untrusted: at most its last piece, numbers only). Decides nothing.
 """
@@ -16,11 +16,12 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 TAIL_BYTES = 4096
 POLL_S = 0.25
 COLOURS = {"keep": "green", "discard": "yellow", "crash": "red", "repeat": "cyan"}
+RunKey = tuple[str, int]  # experiment, number of its run
 
 
 @dataclass(frozen=True)
@@ -32,11 +33,13 @@ class Point:
 
 
 class Display:
-    """Prints to `console`. `quiet` says nothing at all (for --json)."""
+    """Prints to `console`. `quiet` says nothing at all (for --json). `many`: several experiments at once, so every line names its own."""
 
     def __init__(self, console: Console, quiet: bool = False) -> None:
         self.console = console
         self.quiet = quiet
+        self.many = False
+        self.bars: Bars | None = None
 
     def say(self, text: str) -> None:
         """One plain line; the text may come from anywhere, so it is never read as markup."""
@@ -45,50 +48,90 @@ class Display:
 
     def verdict(self, number: str, word: str, text: str) -> None:
         if not self.quiet:
+            whose = f"{number}  " if self.many else ""
             self.console.print(
-                f"  [{COLOURS.get(word, 'white')}]{word:8}[/] {escape(text)}", highlight=False, soft_wrap=True
+                f"  {whose}[{COLOURS.get(word, 'white')}]{word:8}[/] {escape(text)}", highlight=False, soft_wrap=True
             )
+
+    def started(self, run: RunKey, title: str, folder: Path) -> None:
+        """A run begins; its curve is looked for in `folder`."""
+        if self.quiet:
+            return
+        whose = f"  {run[0]}" if self.many else ""
+        if not self.console.is_terminal:
+            self.say(f"{whose}{title}")
+            return
+        self.bars = self.bars or Bars(self.console)
+        self.bars.add(run, f"{whose}{title}", folder)
+
+    def finished(self, run: RunKey) -> None:
+        """A run is over; where it was the last one, so are the bars."""
+        if self.bars is not None and self.bars.drop(run) == 0:
+            self.close()
+
+    def close(self) -> None:
+        """Nothing moves any more."""
+        if self.bars is not None:
+            self.bars.close()
+            self.bars = None
 
     @contextmanager
     def running(self, title: str, folder: Path) -> Iterator[None]:
-        """Show one run while it goes on; its curve is looked for in `folder`."""
-        if self.quiet:
+        """Show one run while the block lasts."""
+        run = ("", 0)
+        self.started(run, title, folder)
+        try:
             yield
-        elif not self.console.is_terminal:
-            self.say(title)
-            yield
-        else:
-            with self.bar(title, folder):
-                yield
+        finally:
+            self.finished(run)
 
-    @contextmanager
-    def bar(self, title: str, folder: Path) -> Iterator[None]:
-        done = threading.Event()
+
+class Bars:
+    """One moving bar for each run in progress, drawn from the runs' curves by a thread."""
+
+    def __init__(self, console: Console) -> None:
         columns = (
             TextColumn("{task.description}"),
             BarColumn(30),
             TextColumn("{task.fields[loss]}"),
             TimeElapsedColumn(),
         )
-        with Progress(*columns, console=self.console, transient=True) as progress:
-            task = progress.add_task(escape(title), total=None, loss="starting")
+        self.progress = Progress(*columns, console=console, transient=True)
+        self.shown: dict[RunKey, tuple[TaskID, Path]] = {}
+        self.done = threading.Event()
+        self.watcher = threading.Thread(target=self.follow, daemon=True)
+        self.progress.start()
+        self.watcher.start()
 
-            def follow() -> None:
-                while not done.wait(POLL_S):
-                    point = newest(folder / "curve.jsonl")
-                    if point is not None:
-                        loss = "" if point.loss is None else f"loss {point.loss:.3f}"
-                        progress.update(
-                            task, total=1.0, completed=point.progress, loss=loss if point.progress < 1 else "scoring"
-                        )
+    def add(self, run: RunKey, title: str, folder: Path) -> None:
+        self.shown[run] = self.progress.add_task(escape(title), total=None, loss="starting"), folder
 
-            watcher = threading.Thread(target=follow, daemon=True)
-            watcher.start()
-            try:
-                yield
-            finally:
-                done.set()
-                watcher.join(timeout=5)
+    def drop(self, run: RunKey) -> int:
+        """Take a bar away; returns how many are left."""
+        if run in self.shown:
+            self.progress.remove_task(self.shown.pop(run)[0])
+        return len(self.shown)
+
+    def close(self) -> None:
+        self.done.set()
+        self.watcher.join(timeout=5)
+        self.progress.stop()
+
+    def follow(self) -> None:
+        while not self.done.wait(POLL_S):
+            for task, folder in list(self.shown.values()):
+                point = newest(folder / "curve.jsonl")
+                if point is not None:
+                    self.move(task, point)
+
+    def move(self, task: TaskID, point: Point) -> None:
+        loss = "" if point.loss is None else f"loss {point.loss:.3f}"
+        try:
+            self.progress.update(
+                task, total=1.0, completed=point.progress, loss=loss if point.progress < 1 else "scoring"
+            )
+        except KeyError:  # taken away meanwhile
+            pass
 
 
 def newest(curve: Path) -> Point | None:

@@ -22,7 +22,7 @@ Phase = Literal["editing", "measuring", "decided"]
 
 @dataclass(frozen=True)
 class Attempt:
-    """The open experiment. editing: nothing of it counts yet; measuring: the commit and each finished run are kept; decided:
+    """An open experiment. editing: nothing of it counts yet; measuring: the commit and each finished run are kept; decided:
     the record stands, and branch and ledger follow it (both steps can be done again without harm)."""
 
     id: str
@@ -51,6 +51,7 @@ class Line:
 
     base: str
     fingerprint: str
+    slot: str = ""  # the share of the machine that a run had; empty: all of it
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,8 @@ class State:
     branch: str = ""  # full ref name of the branch that grew last
     next_id: int = 1
     lines: dict[str, Line] = field(default_factory=dict)
-    attempt: Attempt | None = None
+    attempts: dict[str, Attempt] = field(default_factory=dict)  # by id: every open experiment
+    attempt: Attempt | None = None  # of a file written when there could be only one; read, never written
 
 
 class Journal:
@@ -68,13 +70,16 @@ class Journal:
 
     def load(self) -> State:
         try:
-            return msgspec.json.decode(self.file.read_bytes(), type=State)
+            state = msgspec.json.decode(self.file.read_bytes(), type=State)
         except FileNotFoundError:
             return State()
         except msgspec.MsgspecError as error:
             raise BadWorkspace(
-                f"{self.file} is damaged ({error}); move it away: the ledger and the branch stay, the open experiment is forgotten"
+                f"{self.file} is damaged ({error}); move it away: the ledger and the branch stay, the open experiments are forgotten"
             ) from error
+        if state.attempt is not None:
+            return replace(state, attempts={state.attempt.id: state.attempt}, attempt=None)
+        return state
 
     def save(self, **changes: object) -> State:
         """Replace fields of the state; on disk when this returns."""
@@ -89,10 +94,18 @@ class Journal:
         sync_folder(self.file.parent)
         return self.state
 
-    def attempt(self, **changes: object) -> Attempt:
-        """Replace fields of the open attempt."""
-        if self.state.attempt is None:
-            raise ValueError("no experiment is open")
-        opened = replace(self.state.attempt, **changes)  # type: ignore[arg-type]
-        self.save(attempt=opened)
-        return opened
+    def begin(self, attempt: Attempt) -> Attempt:
+        """Open an attempt; its id is used up."""
+        attempts = {**self.state.attempts, attempt.id: attempt}
+        self.save(attempts=attempts, next_id=max(self.state.next_id, int(attempt.id) + 1))
+        return attempt
+
+    def attempt(self, attempt_id: str, **changes: object) -> Attempt:
+        """Replace fields of an open attempt."""
+        changed = replace(self.state.attempts[attempt_id], **changes)  # type: ignore[arg-type]
+        self.save(attempts={**self.state.attempts, attempt_id: changed})
+        return changed
+
+    def close(self, attempt_id: str) -> None:
+        """Forget an attempt: its record stands in the ledger, or it never came to anything."""
+        self.save(attempts={i: attempt for i, attempt in self.state.attempts.items() if i != attempt_id})

@@ -47,7 +47,11 @@ class Status:
     best: float | None
     best_commit: str
     best_description: str
-    attempt: Open | None
+    attempts: tuple[Open, ...]  # every open experiment, the oldest first
+
+    @property
+    def attempt(self) -> Open | None:
+        return self.attempts[0] if self.attempts else None
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -76,7 +80,7 @@ def read(workspace: Workspace) -> Status:
         best=top.value if top else None,
         best_commit=top.commit if top else "",
         best_description=top.description if top else "",
-        attempt=opened(workspace, state.attempt) if state.attempt else None,
+        attempts=tuple(opened(workspace, state.attempts[i]) for i in sorted(state.attempts)),
     )
 
 
@@ -118,9 +122,15 @@ def sentences(status: Status) -> list[str]:
 
 def working(status: Status) -> list[str]:
     """What is in progress, or how to go on."""
-    if status.attempt is None:
+    if not status.attempts:
         return ["a runner is between two experiments"] if status.running else []
-    a = status.attempt
-    done = f", {a.progress:.0%} of its run" if a.progress is not None and status.running else ""
-    what = f"experiment {a.id} {a.description or '(being edited)'}: {a.runs} runs finished{done}, since {a.started_at}"
-    return [what if status.running else f"interrupted in {what}; `autoresearch run {status.folder}` goes on with it"]
+    what = [told(attempt, status.running) for attempt in status.attempts]
+    if status.running:
+        return what
+    return [f"interrupted in {', '.join(what)}; `autoresearch run {status.folder}` goes on with it"]
+
+
+def told(attempt: Open, running: bool) -> str:
+    done = f", {attempt.progress:.0%} of its run" if attempt.progress is not None and running else ""
+    description = attempt.description or "(being edited)"
+    return f"experiment {attempt.id} {description}: {attempt.runs} runs finished{done}, since {attempt.started_at}"

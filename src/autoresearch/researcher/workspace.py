@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -60,6 +61,7 @@ class Workspace:
         self.config = config.read(self.folder)
         self.private = self.folder / PRIVATE
         self.ledger = Ledger(self.folder, aside=self.private)
+        self.listing = threading.Lock()  # git would forget a worktree that another thread is half done with adding
 
     @contextmanager
     def lock(self, wait_s: float = 1.0) -> Iterator[None]:
@@ -121,11 +123,13 @@ class Workspace:
         place = self.private / "worktrees"
         place.mkdir(parents=True, exist_ok=True)
         path = Path(tempfile.mkdtemp(prefix=f"{commit[:7]}-", dir=place))
-        return Checkout(self.repo.add_worktree(path, commit), commit)
+        with self.listing:
+            return Checkout(self.repo.add_worktree(path, commit), commit)
 
     def remove(self, checkout: Checkout) -> None:
         wipe(checkout.path)
-        self.repo.prune_worktrees()
+        with self.listing:
+            self.repo.prune_worktrees()
 
     @contextmanager
     def fresh(self, commit: str) -> Iterator[Checkout]:

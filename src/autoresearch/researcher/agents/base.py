@@ -24,9 +24,18 @@ class NothingLeft(AutoresearchError):
 
 
 @dataclass(frozen=True)
+class Pending:
+    """An experiment that is being run at this moment, so has no verdict yet."""
+
+    parent: str
+    description: str
+    proposal: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Brief:
     """What an agent is told. `history` is this branch's ledger, oldest first; `settings` are the single lines `name: value`
-    that the baseline's own run printed (untrusted text of the experiment)."""
+    that the baseline's own run printed (untrusted text of the experiment); `pending` is what other slots are trying now."""
 
     number: int
     parent: str
@@ -36,6 +45,7 @@ class Brief:
     seed: int
     history: Sequence[Record] = ()
     settings: Mapping[str, str] = field(default_factory=dict)
+    pending: Sequence[Pending] = ()
 
 
 @dataclass(frozen=True)

@@ -62,7 +62,7 @@ def render(brief: Brief, handover: str, *, notes: Sequence[Note] = (), template:
         "better": "lower" if brief.direction == "min" else "higher",
         "free": ", ".join(f"`{name}`" for name in brief.free),
         "standing": standing(brief),
-        "history": quote("the ledger of this machine", history(brief.history), limit=HISTORY_CHARS),
+        "history": quote("the ledger of this machine", tried(brief), limit=HISTORY_CHARS),
         "notes": "\n\n".join(["## What others say", *(quote(n.source, n.text) for n in notes)]) if notes else "",
         "notice": NOTICE,
         "handover": Template(handover).safe_substitute(file=brief.free[0]),
@@ -89,6 +89,12 @@ def standing(brief: Brief) -> str:
     if len(spread) > 1:
         lines.append(f"- noise: {len(spread)} runs of the baseline lay between {min(spread):.6f} and {max(spread):.6f}")
     return "\n".join(lines)
+
+
+def tried(brief: Brief) -> str:
+    """What was tried and what is being tried at this moment."""
+    now = [f"(running now, no verdict yet) on {p.parent[:7]}: {p.description}" for p in brief.pending]
+    return "\n".join([history(brief.history), *now])
 
 
 def history(records: Sequence[Record]) -> str:

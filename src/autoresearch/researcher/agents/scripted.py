@@ -10,11 +10,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from autoresearch.errors import BadInput
-from autoresearch.researcher.agents.base import Brief, Edit, NothingLeft
+from autoresearch.researcher.agents.base import Brief, Edit, NothingLeft, Pending
+from autoresearch.researcher.ledger import Record
 
 
 class ScriptedAgent:
-    """Takes the lines in turn; how many are done is read off the ledger, so that a restart goes on where it was."""
+    """Takes the lines in turn; which are done, or being tried now, is read off the ledger and the open experiments, so that a
+    restart goes on where it was."""
 
     name = "scripted"
 
@@ -29,7 +31,8 @@ class ScriptedAgent:
             raise BadInput(f"the script {file} cannot be read: {error}; one JSON object a line is expected") from error
 
     def edit(self, worktree: Path, brief: Brief) -> Edit:
-        done = sum(not record.is_baseline for record in brief.history)
+        tried: list[Record | Pending] = [*brief.history, *brief.pending]
+        done = len({step for one in tried if (step := one.proposal.get("step")) is not None})
         if done >= len(self.steps):
             raise NothingLeft(f"the script's {len(self.steps)} edits are done")
         step = self.steps[done]

@@ -11,13 +11,14 @@ from __future__ import annotations
 import dataclasses
 import math
 import random
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 from statistics import pstdev
 from typing import Any
 
-from autoresearch.researcher.agents.base import AgentFailed, Brief, Edit, NothingLeft
+from autoresearch.researcher.agents.base import AgentFailed, Brief, Edit, NothingLeft, Pending
 from autoresearch.researcher.agents.constants import Constant, Value, find, replace, shown
 from autoresearch.researcher.ledger import Record
 
@@ -70,8 +71,9 @@ def propose(
 ) -> tuple[dict[Key, Value], dict[str, str]]:
     """New values for one or two constants, and the sources with them, that were not tried before. NothingLeft after many tries."""
     chance = random.Random(f"{brief.seed}/{brief.number}/{brief.parent}")
-    tried = edits_on(brief.parent, brief.history)
-    seen = {record.proposal.get(which) for record in brief.history for which in ("from", "source")}
+    known: list[Record | Pending] = [*brief.history, *brief.pending]
+    tried = edits_on(brief.parent, known)
+    seen = {one.proposal.get(which) for one in known for which in ("from", "source")}
     weights = preferences(constants, brief.history)
     for attempt in range(TRIES):
         study = new_study(chance.randrange(2**31))
@@ -91,13 +93,13 @@ def propose(
     raise NothingLeft(f"{TRIES} proposals in a row were tried before on commit {brief.parent[:7]}")
 
 
-def edits_of(record: Record) -> dict[str, tuple[Value, Value]]:
+def edits_of(record: Record | Pending) -> dict[str, tuple[Value, Value]]:
     """What a record's proposal changed: constant to (old, new); empty for other agents' records."""
     edit = record.proposal.get("edit")
     return {name: (old, new) for name, (old, new) in edit.items()} if isinstance(edit, dict) else {}
 
 
-def edits_on(parent: str, history: Iterable[Record]) -> set[frozenset[tuple[str, Value]]]:
+def edits_on(parent: str, history: Iterable[Record | Pending]) -> set[frozenset[tuple[str, Value]]]:
     return {
         frozenset((name, new) for name, (_, new) in edits_of(record).items())
         for record in history
@@ -138,7 +140,10 @@ def new_study(seed: int) -> Any:
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=STARTUP_TRIALS)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        # what others are trying now counts as a bad value until it has one, so that slots spread out
+        sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=STARTUP_TRIALS, constant_liar=True)
     return optuna.create_study(sampler=sampler)
 
 
@@ -170,19 +175,21 @@ def inner(constant: Constant, value: Value) -> Value:
 
 
 def tell(study: Any, constants: Mapping[Key, Constant], brief: Brief) -> None:
-    """Tell the study every finished experiment that changed constants of ours; a crash is told as a failure."""
+    """Tell the study every experiment that changed constants of ours; a crash is told as a failure, an open one as running."""
     import optuna
 
+    states = optuna.trial.TrialState
     named = {":".join(key): constant for key, constant in constants.items()}
     values = {record.commit: record.value for record in brief.history}
     gains = [g for g in (gain(r, values, brief.direction) for r in brief.history) if g is not None]
     scale = pstdev(gains) if len(gains) > 1 and pstdev(gains) > 0 else 1.0
-    for record in brief.history:
-        edit = {name: new for name, (_, new) in edits_of(record).items() if name in named}
+    known: list[Record | Pending] = [*brief.history, *brief.pending]
+    for one in known:
+        edit = {name: new for name, (_, new) in edits_of(one).items() if name in named}
         if not edit:
             continue
-        won = gain(record, values, brief.direction)
-        state = optuna.trial.TrialState.COMPLETE if won is not None else optuna.trial.TrialState.FAIL
+        won = None if isinstance(one, Pending) else gain(one, values, brief.direction)
+        state = states.RUNNING if isinstance(one, Pending) else states.FAIL if won is None else states.COMPLETE
         try:
             trial = optuna.trial.create_trial(
                 params={name: inner(named[name], new) for name, new in edit.items()},

@@ -63,6 +63,8 @@ def command(job: Job, engine: str, image: str, called: str) -> list[str]:
     words += ["--pids-limit", str(job.limits.processes or PROCESSES), "--ulimit", "core=0", "--workdir", str(job.cwd)]
     if job.limits.memory_bytes:
         words += ["--memory", str(job.limits.memory_bytes), "--memory-swap", str(job.limits.memory_bytes)]
+    if job.cores:
+        words += ["--cpuset-cpus", ",".join(map(str, job.cores))]
     for path, how in {**dict.fromkeys(reach.python(), READABLE), **mounts(job)}.items():
         words += ["--volume", f"{path}:{path}{':ro' if how == READABLE else ''}"]
     for path in job.hidden:

@@ -35,7 +35,8 @@ class Job:
 
     Besides the system's programs and the running Python it may read `readable` and write beneath `writable` (its `cwd` counts as
     readable); `hidden` paths, in whatever tree they lie, are not there for it. `mark` is what its processes carry in
-    AUTORESEARCH_RUN, so that `sweep` finds any that outlived a killed runner.
+    AUTORESEARCH_RUN, so that `sweep` finds any that outlived a killed runner. `cores` are the processors it is kept on, empty for all;
+    Linux only, and a courtesy between neighbours rather than a limit.
     """
 
     argv: tuple[str, ...]
@@ -47,6 +48,7 @@ class Job:
     writable: tuple[Path, ...] = ()
     hidden: tuple[Path, ...] = ()
     mark: str = ""
+    cores: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

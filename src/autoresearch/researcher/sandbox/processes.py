@@ -15,15 +15,20 @@ def marked(mark: str) -> list[psutil.Process]:
     found = []
     for process in psutil.process_iter():
         try:
-            if process.pid != os.getpid() and process.environ().get(MARK) == mark:
+            if process.pid != os.getpid() and carries(process.environ().get(MARK, ""), mark):
                 found.append(process)
         except (psutil.Error, OSError):  # gone, another user's, a kernel thread
             continue
     return found
 
 
+def carries(found: str, mark: str) -> bool:
+    """Whether a process belongs to a mark: it carries it, or one of its runs, `<mark>-<number>`."""
+    return found == mark or found.startswith(f"{mark}-")
+
+
 def sweep(mark: str) -> list[int]:
-    """Kill every process that carries AUTORESEARCH_RUN=<mark>, with whatever it forks meanwhile; returns their ids.
+    """Kill every process that carries AUTORESEARCH_RUN=<mark> or <mark>-<number>, with whatever it forks meanwhile; returns their ids.
 
     Never by name: another run's `train.py` is none of our business (trap C7).
     """

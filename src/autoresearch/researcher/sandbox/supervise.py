@@ -96,6 +96,7 @@ def spec(job: Job, confinement: Confinement) -> dict[str, Any]:
         "seccomp": base64.b64encode(confinement.seccomp).decode(),
         "seccomp_fd": base64.b64encode(confinement.seccomp_fd).decode(),
         "drop_privileges": confinement.drop_privileges,
+        "cores": list(job.cores),
     }
 
 

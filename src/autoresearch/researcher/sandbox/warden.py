@@ -100,6 +100,8 @@ def become(spec: dict[str, Any], output: int, warden: int) -> None:
     os.dup2(output, 1)
     os.dup2(output, 2)
     os.chdir(spec["cwd"])
+    if LINUX and spec["cores"]:
+        os.sched_setaffinity(0, spec["cores"])  # inherited by all that it starts
     for name, value in spec["rlimits"].items():
         hard = resource.getrlimit(getattr(resource, name))[1]
         bound = value if hard == resource.RLIM_INFINITY else min(value, hard)

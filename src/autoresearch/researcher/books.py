@@ -1,0 +1,133 @@
+"""The books of one line of research: its branch, its ledger and its journal, read together and kept in step.
+
+Says what is known (the best, the history, the limit of a run), refuses what could not be compared, and writes an attempt's beginning
+and verdict into the journal. Leaves to others: when any of it happens (loop), the files themselves (ledger, journal, workspace).
+"""
+
+from __future__ import annotations
+
+import secrets
+
+from autoresearch.errors import BadWorkspace, Conflict
+from autoresearch.models import Status
+from autoresearch.researcher.agents.base import Brief, Pending
+from autoresearch.researcher.evidence import Finding, measured_timeout_s, record_of
+from autoresearch.researcher.experiment import now, printed, read_log
+from autoresearch.researcher.journal import Attempt, Journal, Line
+from autoresearch.researcher.ledger import Record
+from autoresearch.researcher.workspace import Workspace, branch_name, short
+
+
+class Books:
+    """`branch`: the name asked for, None for the one used last. `slot`: the share of the machine that a run has, empty for all of it."""
+
+    def __init__(self, workspace: Workspace, branch: str | None, slot: str, platform: str) -> None:
+        self.workspace = workspace
+        self.slot = slot
+        self.platform = platform
+        self.journal = Journal(workspace.private / "state.json")
+        self.branch = self.choose_branch(branch)
+
+    # ---------------------------------------------------------------- the branch
+
+    def join_line(self, tip: str) -> None:
+        """Note where the branch starts; refuse to go on with results that could not be compared."""
+        state = self.journal.state
+        known = state.lines.get(self.branch)
+        fingerprint, slot = self.workspace.config.fingerprint(), self.slot
+        if known is not None and known.fingerprint != fingerprint:
+            raise BadWorkspace(
+                f"command, metric, score or environment in autoresearch.toml changed since {short(self.branch)} was started, so results could "
+                "not be compared; undo that, or start another branch with --branch NAME"
+            )
+        if known is not None and known.slot != slot and self.has_results():
+            raise BadWorkspace(
+                f"{short(self.branch)} was measured with {known.slot or 'the whole machine'} a run and this call gives {slot or 'the whole machine'}, so "
+                "results could not be compared; use the --jobs it was started with, or start another branch with --branch NAME"
+            )
+        base = known.base if known else self.first_commit() or tip
+        self.journal.save(
+            branch=self.branch,
+            lines={**state.lines, self.branch: Line(base, fingerprint, slot)},
+            next_id=max(state.next_id, self.highest_id() + 1),
+        )
+
+    def choose_branch(self, wanted: str | None) -> str:
+        state = self.journal.state
+        if wanted is None and state.branch:
+            return state.branch
+        branch = branch_name(self.workspace.folder, wanted)
+        if state.attempts and state.branch != branch:
+            raise Conflict(
+                f"an experiment on {short(state.branch)} is not finished; run once without --branch to finish it"
+            )
+        return branch
+
+    # ---------------------------------------------------------------- what is known
+
+    def first_commit(self) -> str | None:
+        return next((record.commit for record in self.history() if record.is_baseline), None)
+
+    def highest_id(self) -> int:
+        ids = [record.id for record in self.workspace.ledger.records()] + self.workspace.attempt_ids()
+        return max((int(i) for i in ids if i.isdecimal()), default=0)
+
+    def has_results(self) -> bool:
+        return bool(self.history()) or any(a.measurements for a in self.journal.state.attempts.values())
+
+    def history(self) -> list[Record]:
+        """This branch's records, oldest first."""
+        return [r for r in self.workspace.ledger.records() if r.branch == short(self.branch)]
+
+    def best(self) -> Record:
+        """The last experiment kept; Conflict where the branch is not at its commit."""
+        tip = self.workspace.repo.ref(self.branch)
+        last = next(r for r in reversed(self.history()) if r.status == "keep")
+        if tip != last.commit:
+            raise Conflict(
+                f"{short(self.branch)} is at {(tip or 'nothing')[:7]}, but the last experiment kept on it is {last.commit[:7]}; move it back "
+                f"(git update-ref {self.branch} {last.commit}), or start another branch with --branch NAME"
+            )
+        return last
+
+    def timeout_s(self) -> float:
+        """The stated limit, or the measured one."""
+        base = self.baseline_record()
+        return self.workspace.config.experiment.timeout_s or measured_timeout_s(base.slowest_seconds if base else None)
+
+    def baseline_record(self) -> Record | None:
+        return next((record for record in self.history() if record.is_baseline), None)
+
+    def brief(self, attempt: Attempt, seed: int) -> Brief:
+        history = self.history()
+        e = self.workspace.config.experiment
+        base = self.baseline_record()
+        lines = printed(read_log(self.workspace.folder / base.log)) if base and base.log else {}
+        settings = {name: values[0] for name, values in lines.items() if len(values) == 1}
+        others = [a for i, a in sorted(self.journal.state.attempts.items()) if i != attempt.id]
+        pending = tuple(Pending(a.parent, a.description, a.proposal) for a in others)
+        free = tuple(e.free)
+        return Brief(int(attempt.id), attempt.parent, free, e.metric, e.direction, seed, history, settings, pending)
+
+    # ---------------------------------------------------------------- what is written
+
+    def begin(self, parent: str, is_baseline: bool = False, agent: str = "") -> Attempt:
+        """Open an attempt in the journal; its mark is on disk before any process carries it."""
+        number = self.journal.state.next_id
+        mark = secrets.token_hex(16)
+        attempt = Attempt(f"{number:04d}", parent, mark, "editing", now(), is_baseline=is_baseline, agent=agent)
+        return self.journal.begin(attempt)
+
+    def decide(self, attempt: Attempt, status: Status, finding: Finding, agent: str) -> Attempt:
+        """The verdict, on disk before anything follows from it."""
+        record = record_of(
+            attempt,
+            status,
+            finding,
+            self.history(),
+            self.workspace.config,
+            short(self.branch),
+            attempt.agent or agent,
+            self.platform,
+        )
+        return self.journal.attempt(attempt.id, phase="decided", record=record)

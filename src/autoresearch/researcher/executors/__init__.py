@@ -1,0 +1,1 @@
+"""Where runs take place: in slots of this machine (local), or on a Ray cluster (ray). The loop submits orders and takes measurements."""

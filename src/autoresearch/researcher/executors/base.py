@@ -1,0 +1,40 @@
+"""What the loop asks for (an order) and who carries it out (an executor). Leaves to others: what a run is (experiment), verdicts (judge)."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from autoresearch.researcher.curves import Watch
+from autoresearch.researcher.experiment import Measurement
+
+
+@dataclass(frozen=True)
+class Order:
+    """One run of one commit. `folder` is the run's own, in the workspace: log and curve are there when the future is done. `watch`
+    ends it early where its curve is hopeless."""
+
+    commit: str
+    seed: int
+    mark: str  # on every process of the run
+    folder: Path
+    timeout_s: float
+    watch: Watch | None = None
+
+
+class Executor(Protocol):
+    """Carries out as many orders at once as it has slots; further ones wait."""
+
+    @property
+    def slots(self) -> int: ...
+
+    def submit(self, order: Order) -> Future[Measurement]:
+        """The measurement, sooner or later. The future raises Stopped where the user asked to stop meanwhile: that run does
+        not count, and the same order may be submitted again."""
+        ...
+
+    def close(self) -> None:
+        """End what still runs and give back what was held; afterwards no process of any order is alive."""
+        ...

@@ -1,0 +1,51 @@
+"""One edit by the agent, made a commit: done in a thread while other experiments run. Touches neither journal, ledger nor branch.
+
+Leaves to others: what becomes of the commit (loop), who edits (agents).
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import TypeVar
+
+from autoresearch.researcher.agents.base import Agent, Brief, Edit
+from autoresearch.researcher.workspace import OutsideFree, Workspace
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """An edit and its commit, which is the parent where nothing changed. `refused`: why it may not be run, or empty."""
+
+    edit: Edit
+    commit: str
+    refused: str = ""
+
+
+def propose(workspace: Workspace, agent: Agent, brief: Brief) -> Proposal:
+    """Have the agent edit a fresh checkout of the brief's parent, and commit that. Raises AgentFailed and NothingLeft."""
+    with workspace.fresh(brief.parent) as checkout:
+        edit = agent.edit(checkout.path, brief)
+        try:
+            return Proposal(edit, workspace.commit(checkout, edit.message))
+        except OutsideFree as error:
+            return Proposal(edit, workspace.commit_evidence(checkout, edit.message), str(error))
+
+
+def in_thread(work: Callable[[], T]) -> Future[T]:
+    """Do it in a thread that does not keep the program alive: a second Ctrl-C ends an agent that takes long."""
+    future: Future[T] = Future()
+
+    def carry_out() -> None:
+        try:
+            future.set_result(work())
+        except BaseException as error:  # noqa: BLE001 - whatever it is belongs to whoever waits
+            future.set_exception(error)
+
+    future.set_running_or_notify_cancel()
+    threading.Thread(target=carry_out, name="agent", daemon=True).start()
+    return future
