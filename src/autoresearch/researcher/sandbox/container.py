@@ -49,7 +49,7 @@ def find(image: str = "") -> Container | None:
 
 def command(job: Job, engine: str, image: str, called: str) -> list[str]:
     """The engine's command line. Environment values go through its own environment, not its arguments, where anyone could read them."""
-    words = [engine, "run", "--rm", "--init", "--name", called, "--network", "none", "--read-only", "--cap-drop", "ALL"]
+    words = [engine, "run", *(["-i"] if job.stdin else []), "--rm", "--init", "--name", called, "--network", "none", "--read-only", "--cap-drop", "ALL"]
     words += [
         "--security-opt",
         "no-new-privileges",

@@ -31,7 +31,8 @@ class Limits:
 
 @dataclass(frozen=True)
 class Job:
-    """One program to run. Its environment is exactly `env`; its input is empty; what it prints goes to `log`, a file it cannot reach.
+    """One program to run. Its environment is exactly `env`; its input is empty, or what `stdin` holds, poured through a pipe, so that the
+    file itself stays out of its reach; what it prints goes to `log`, a file it cannot reach.
 
     Besides the system's programs and the running Python it may read `readable` and write beneath `writable` (its `cwd` counts as
     readable); `hidden` paths, in whatever tree they lie, are not there for it. `mark` is what its processes carry in
@@ -48,6 +49,7 @@ class Job:
     writable: tuple[Path, ...] = ()
     hidden: tuple[Path, ...] = ()
     mark: str = ""
+    stdin: Path | None = None
     cores: tuple[int, ...] = ()
 
 

@@ -89,6 +89,7 @@ def spec(job: Job, confinement: Confinement) -> dict[str, Any]:
         "argv": list(confinement.argv),
         "cwd": confinement.cwd,
         "env": dict(job.env),
+        "stdin": str(job.stdin or ""),
         "log": str(job.log),
         "log_bytes": job.limits.log_bytes,
         "rlimits": rlimits(job),

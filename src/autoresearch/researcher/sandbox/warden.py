@@ -18,6 +18,7 @@ import select
 import signal
 import struct
 import sys
+import threading
 import time
 from typing import Any
 
@@ -65,26 +66,50 @@ def wake_on_child() -> int:
     return reading
 
 
+def listen(spec: dict[str, Any]) -> int:
+    """Where the job's input is read: nothing, or a pipe into which a file is poured. Not the file itself: what was read of a pipe
+    once is gone for every process that holds it."""
+    if not spec["stdin"]:
+        return os.open(os.devnull, os.O_RDONLY)
+    file = os.open(spec["stdin"], os.O_RDONLY | os.O_CLOEXEC)
+    reading, writing = os.pipe()
+    threading.Thread(target=pour, args=(file, writing), daemon=True).start()
+    return reading
+
+
+def pour(file: int, pipe: int) -> None:
+    try:
+        while data := os.read(file, 65536):
+            while data:
+                data = data[os.write(pipe, data) :]
+    except BrokenPipeError:  # a job need not listen
+        pass
+    finally:
+        os.close(pipe)
+
+
 def start(spec: dict[str, Any]) -> tuple[int, int, str]:
     """Fork and become the job. Returns its pid, where its output is read, and why it could not start ("" if it did)."""
     output, its_output = os.pipe()
     trouble, its_trouble = os.pipe()  # closes by itself when exec succeeds
+    its_input = listen(spec)
     warden = os.getpid()
     pid = os.fork()
     if pid == 0:
         try:
-            become(spec, its_output, warden)
+            become(spec, its_input, its_output, warden)
         except (OSError, ValueError) as error:
             os.write(its_trouble, str(error).encode())
         finally:
             os._exit(127)
+    os.close(its_input)
     os.close(its_output)
     os.close(its_trouble)
     with os.fdopen(trouble, "rb") as pipe:
         return pid, output, pipe.read().decode("utf-8", "replace")
 
 
-def become(spec: dict[str, Any], output: int, warden: int) -> None:
+def become(spec: dict[str, Any], input_: int, output: int, warden: int) -> None:
     """In the child: a session of its own, no inherited descriptor, limits, confinement, then the job's program."""
     os.setsid()
     if LINUX:
@@ -96,7 +121,7 @@ def become(spec: dict[str, Any], output: int, warden: int) -> None:
         )  # where memory runs out, the experiment goes before the desktop
     for ignored in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores these; a job starts with the defaults
         signal.signal(ignored, signal.SIG_DFL)
-    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    os.dup2(input_, 0)
     os.dup2(output, 1)
     os.dup2(output, 2)
     os.chdir(spec["cwd"])
