@@ -49,7 +49,7 @@ def find(image: str = "") -> Container | None:
 
 def command(job: Job, engine: str, image: str, called: str) -> list[str]:
     """The engine's command line. Environment values go through its own environment, not its arguments, where anyone could read them."""
-    words = [engine, "run", *(["-i"] if job.stdin else []), "--rm", "--init", "--name", called, "--network", "none", "--read-only", "--cap-drop", "ALL"]
+    words = [engine, "run", "--rm", "--init", "--name", called, "--network", "none", "--read-only", "--cap-drop", "ALL"]
     words += [
         "--security-opt",
         "no-new-privileges",
@@ -63,6 +63,8 @@ def command(job: Job, engine: str, image: str, called: str) -> list[str]:
     words += ["--pids-limit", str(job.limits.processes or PROCESSES), "--ulimit", "core=0", "--workdir", str(job.cwd)]
     if job.limits.memory_bytes:
         words += ["--memory", str(job.limits.memory_bytes), "--memory-swap", str(job.limits.memory_bytes)]
+    if job.stdin:
+        words += ["--interactive"]
     if job.cores:
         words += ["--cpuset-cpus", ",".join(map(str, job.cores))]
     for path, how in {**dict.fromkeys(reach.python(), READABLE), **mounts(job)}.items():

@@ -66,18 +66,8 @@ def wake_on_child() -> int:
     return reading
 
 
-def listen(spec: dict[str, Any]) -> int:
-    """Where the job's input is read: nothing, or a pipe into which a file is poured. Not the file itself: what was read of a pipe
-    once is gone for every process that holds it."""
-    if not spec["stdin"]:
-        return os.open(os.devnull, os.O_RDONLY)
-    file = os.open(spec["stdin"], os.O_RDONLY | os.O_CLOEXEC)
-    reading, writing = os.pipe()
-    threading.Thread(target=pour, args=(file, writing), daemon=True).start()
-    return reading
-
-
 def pour(file: int, pipe: int) -> None:
+    """Give the job its input. A pipe, not the file: what was read of it once is gone for every process that holds its end."""
     try:
         while data := os.read(file, 65536):
             while data:
@@ -86,13 +76,15 @@ def pour(file: int, pipe: int) -> None:
         pass
     finally:
         os.close(pipe)
+        os.close(file)
 
 
 def start(spec: dict[str, Any]) -> tuple[int, int, str]:
     """Fork and become the job. Returns its pid, where its output is read, and why it could not start ("" if it did)."""
     output, its_output = os.pipe()
     trouble, its_trouble = os.pipe()  # closes by itself when exec succeeds
-    its_input = listen(spec)
+    its_input, input_ = os.pipe()
+    source = os.open(spec["stdin"] or os.devnull, os.O_RDONLY)
     warden = os.getpid()
     pid = os.fork()
     if pid == 0:
@@ -105,6 +97,7 @@ def start(spec: dict[str, Any]) -> tuple[int, int, str]:
     os.close(its_input)
     os.close(its_output)
     os.close(its_trouble)
+    threading.Thread(target=pour, args=(source, input_), daemon=True).start()  # no thread before the fork
     with os.fdopen(trouble, "rb") as pipe:
         return pid, output, pipe.read().decode("utf-8", "replace")
 
