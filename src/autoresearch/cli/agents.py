@@ -44,8 +44,10 @@ def make_agent(
     transcripts: Path,
     environment: Mapping[str, str],
     notes: Callable[[], Sequence[Note]] = tuple,
+    hidden: tuple[Path, ...] = (),
 ) -> Agent:
-    """The agent; BadInput names the option it lacks. `environment` is the user's own, whole; `notes` tells what others wrote."""
+    """The agent; BadInput names the option it lacks. `environment` is the user's own, whole; `notes` tells what others wrote; `hidden`
+    is what no agent may read."""
     if options.kind is AgentKind.scripted:
         from autoresearch.researcher.agents.scripted import ScriptedAgent
 
@@ -53,7 +55,7 @@ def make_agent(
     if options.kind is AgentKind.llm:
         return llm(options, transcripts, environment, notes)
     if options.kind is AgentKind.command:
-        return command(options, transcripts, environment, notes)
+        return command(options, transcripts, environment, notes, hidden)
     from autoresearch.researcher.agents.search import SearchAgent
 
     return SearchAgent()
@@ -75,14 +77,18 @@ def llm(
 
 
 def command(
-    options: AgentOptions, transcripts: Path, environment: Mapping[str, str], notes: Callable[[], Sequence[Note]]
+    options: AgentOptions,
+    transcripts: Path,
+    environment: Mapping[str, str],
+    notes: Callable[[], Sequence[Note]],
+    hidden: tuple[Path, ...],
 ) -> Agent:
     from autoresearch.researcher.agents.command import PRESETS, CommandAgent
-    from autoresearch.researcher.sandbox import choose
+    from autoresearch.researcher.sandbox.curtain import curtain
 
     line = given(options.command, "command", f"--command LINE, or one of {', '.join(PRESETS)}")
     seconds = options.minutes * 60
-    agent = CommandAgent(line, transcripts, environment, choose("none"), seconds, template(options), notes)
+    agent = CommandAgent(line, transcripts, environment, curtain(), seconds, template(options), notes, hidden)
     agent.words()  # a line that cannot be split is told now, not after the baseline
     return agent
 

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from autoresearch.cli.agents import AgentKind, AgentOptions, make_agent
+from autoresearch.cli.community import AgentIdOption, HubOption, ShareAllOption, community, hidden
 from autoresearch.cli.isolation import IsolationOption, NoSandboxOption, SandboxKind, chosen_sandbox
+from autoresearch.cli.places import GpusOption, JobsOption, PlaceOptions, place
 from autoresearch.cli.surroundings import (
     FOR_PREPARE,
     FOR_RUNS,
@@ -85,16 +87,20 @@ def run(
     platform: Annotated[
         str | None, typer.Option(help="This machine's name in the ledger; by default its GPU or processor.")
     ] = None,
+    hub: HubOption = "",
+    agent_id: AgentIdOption = "",
+    share_all: ShareAllOption = False,
+    jobs: JobsOption = 1,
+    gpus: GpusOption = 1,
     as_json: Json = False,
 ) -> None:
     """Experiment until stopped: edit, commit, run, judge, keep or drop. Ctrl-C is safe, and so is `kill -9`: run it again."""
     from rich.console import Console
 
-    from autoresearch.researcher import machine
     from autoresearch.researcher.display import Display
     from autoresearch.researcher.experiment import Runner, Stopped
     from autoresearch.researcher.loop import Loop, Options
-    from autoresearch.researcher.swarm.base import Alone
+    from autoresearch.researcher.swarm.community import Wishes
     from autoresearch.researcher.workspace import Workspace
 
     workspace = Workspace(directory)
@@ -103,16 +109,17 @@ def run(
     display = Display(Console(stderr=as_json), quiet=as_json)
     runner = Runner(workspace, chosen, environment(FOR_RUNS), readable(), stop)
     wanted = AgentOptions(agent, script, command, model, base_url, brief, agent_minutes, price)
-    swarm = Alone()  # the place for a hub
-    editor = make_agent(wanted, workspace.private / "agents", os.environ, swarm.notes)
-    options = Options(experiments, hours, policy.value, seed, branch, baseline_runs, platform or machine.name())
-    with workspace.lock():
+    with workspace.lock(), place(PlaceOptions(jobs, gpus), runner, display.say) as where:
+        here = platform or where.platform
+        swarm = community(workspace, hub, agent_id, agent.value, Wishes(here, seed, share_all), display.say)
+        editor = make_agent(wanted, workspace.private / "agents", os.environ, swarm.notes, hidden(workspace))
+        options = Options(experiments, hours, policy.value, seed, branch, baseline_runs, here, where.slot)
         display.say(f"{workspace.folder}: agent {agent.value}, policy {policy.value}, sandbox {chosen.name}")
         try:
             prepare(workspace, display.say, stop)
         except Stopped:
             raise typer.Exit(130) from None
-        summary = Loop(workspace, editor, runner, options, display, stop, swarm).run()
+        summary = Loop(workspace, editor, runner, options, display, stop, swarm, where.executor).run()
     tell(summary_json(summary), f"{summary.ended}; kept experiments are on branch {summary.branch}", as_json)
     if stop.is_set():
         raise typer.Exit(130)

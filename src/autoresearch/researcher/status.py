@@ -14,6 +14,8 @@ from autoresearch.researcher.display import newest
 from autoresearch.researcher.journal import Attempt, Journal
 from autoresearch.researcher.judge import pooled
 from autoresearch.researcher.ledger import Record, best
+from autoresearch.researcher.swarm import standing
+from autoresearch.researcher.swarm.standing import Standing
 from autoresearch.researcher.workspace import Workspace, short
 
 
@@ -48,6 +50,7 @@ class Status:
     best_commit: str
     best_description: str
     attempts: tuple[Open, ...]  # every open experiment, the oldest first
+    hub: Standing | None = None  # None where research never had one
 
     @property
     def attempt(self) -> Open | None:
@@ -81,6 +84,7 @@ def read(workspace: Workspace) -> Status:
         best_commit=top.commit if top else "",
         best_description=top.description if top else "",
         attempts=tuple(opened(workspace, state.attempts[i]) for i in sorted(state.attempts)),
+        hub=standing.read(workspace.private),
     )
 
 
@@ -110,14 +114,19 @@ def sentences(status: Status) -> list[str]:
     """The status for a person."""
     if status.baseline is None:
         first = f"{status.folder}: no experiment yet; start with: autoresearch run {status.folder}"
-        return [first, *working(status)]
+        return [first, *working(status), *with_hub(status)]
     noise = f" (noise {status.noise:.6f})" if status.noise is not None else ""
     return [
         f"{status.folder}: {status.kept} kept, {status.discarded} discarded, {status.crashed} crashed, on branch {status.branch}",
         f"baseline {status.metric} {status.baseline:.6f}{noise}",
         f"best     {status.metric} {status.best or status.baseline:.6f}  {status.best_commit[:7]}  {status.best_description}",
         *working(status),
+        *with_hub(status),
     ]
+
+
+def with_hub(status: Status) -> list[str]:
+    return standing.sentences(status.hub) if status.hub else []
 
 
 def working(status: Status) -> list[str]:

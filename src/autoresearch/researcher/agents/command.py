@@ -3,7 +3,8 @@
 The brief goes in on standard input, as a file, or as an argument; what the program leaves in the checkout is the edit. State lives in the ledger
 and the hub, so the loop never depends on a model's patience. Leaves to others: starting and ending processes (`sandbox`).
 
-A coding agent needs its network, its home and its own keys, so it is not isolated as experiments are; it never gets ours.
+A coding agent needs its network, its home and its own keys, so it is not isolated as experiments are; it never gets ours: `hidden` paths are
+behind a curtain where bubblewrap works (`sandbox.curtain`).
 """
 
 from __future__ import annotations
@@ -46,6 +47,7 @@ class CommandAgent:
     timeout_s: float = 1800
     template: str = ""
     notes: Callable[[], Sequence[Note]] = tuple
+    hidden: tuple[Path, ...] = ()
     name: str = "command"
 
     def edit(self, worktree: Path, brief: Brief) -> Edit:
@@ -57,7 +59,7 @@ class CommandAgent:
         log = file.with_name(f"{brief.number:05d}.log")
         argv = self.argv(text, file, brief.free)
         mark = secrets.token_hex(8)
-        job = Job(argv, worktree, self.env(file, mark), Limits(self.timeout_s), log, mark=mark)
+        job = Job(argv, worktree, self.env(file, mark), Limits(self.timeout_s), log, hidden=self.hidden, mark=mark)
         finished = self.sandbox.run(job)
         said = tail(log)
         if finished.reason:

@@ -1,0 +1,96 @@
+"""What `autoresearch run --hub` needs of the command line: the folder's key, and the name to join by.
+
+The key is the folder's own, in `.agenthub/` with mode 0600, or that of AGENTHUB_URL, AGENTHUB_KEY and AGENTHUB_ID; never one that other folders use
+too (trap D12). Leaves joining to `researcher.swarm.membership`: a hub may be down, and research goes on.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from autoresearch.cli import credentials
+from autoresearch.cli.credentials import Credentials
+from autoresearch.errors import BadInput, Conflict
+
+if TYPE_CHECKING:
+    from autoresearch.researcher.swarm.base import Swarm
+    from autoresearch.researcher.swarm.community import Wishes
+    from autoresearch.researcher.swarm.membership import Member
+    from autoresearch.researcher.workspace import Workspace
+
+HubOption = Annotated[
+    str,
+    typer.Option(
+        "--hub", metavar="URL", help="Do research on this hub: read, claim, post every result, share improvements."
+    ),
+]
+AgentIdOption = Annotated[str, typer.Option("--agent-id", metavar="NAME", help="With --hub: the name to join by.")]
+ShareAllOption = Annotated[
+    bool, typer.Option("--share-all", help="With --hub: push discarded commits too; their posts say DISCARD.")
+]
+
+
+class FolderKeyring:
+    """The key of one experiment folder for one hub."""
+
+    def __init__(self, folder: Path, url: str) -> None:
+        self.file = credentials.folder_file(folder)
+        self.url = url
+
+    def load(self) -> Member | None:
+        """The environment's key where it is for this hub, else the folder's. Conflict where the folder belongs to another hub."""
+        from autoresearch.researcher.swarm.membership import Member
+
+        key = os.environ.get("AGENTHUB_KEY", "")
+        if key and same(os.environ.get("AGENTHUB_URL") or self.url, self.url):
+            return Member(os.environ.get("AGENTHUB_ID", ""), key)
+        found = credentials.read(self.file)
+        if found is None:
+            return None
+        if not same(found.url, self.url):
+            raise Conflict(
+                f"this folder is {found.agent_id or 'an agent'} on {found.url}; one folder, one identity: use another folder for {self.url}, or "
+                f"move {self.file} away"
+            )
+        return Member(found.agent_id, found.key)
+
+    def save(self, member: Member) -> None:
+        credentials.reserve(self.file, force=False)
+        credentials.write(self.file, Credentials(self.url, member.key, member.agent_id))
+
+
+def same(one: str, other: str) -> bool:
+    return one.rstrip("/") == other.rstrip("/")
+
+
+def hidden(workspace: Workspace) -> tuple[Path, ...]:
+    """What no child may read: the folder's key."""
+    return (workspace.folder / credentials.FOLDER,)
+
+
+def community(
+    workspace: Workspace, url: str, agent_id: str, kind: str, wishes: Wishes, say: Callable[[str], None]
+) -> Swarm:
+    """The hub as the loop's swarm, or none where no hub is named. Raises BadInput for an address that is none, Conflict as the keyring."""
+    from autoresearch.client.wire import checked_url
+    from autoresearch.researcher.swarm.base import Alone
+    from autoresearch.researcher.swarm.community import Community
+    from autoresearch.researcher.swarm.membership import Membership, checked_id
+
+    if not url:
+        if agent_id or wishes.share_all:
+            raise BadInput("--agent-id and --share-all need --hub URL")
+        return Alone()
+    address = checked_url(url)
+    workspace.repo.exclude([f"/{credentials.FOLDER}/"])
+    keyring = FolderKeyring(workspace.folder, address)
+    member = keyring.load()
+    if member is not None and agent_id and member.agent_id not in ("", agent_id):
+        say(f"this folder is {member.agent_id} on {address} already; --agent-id {agent_id} is not used")
+    wanted = checked_id(agent_id or os.environ.get("AGENTHUB_ID") or f"{kind}-{os.urandom(3).hex()}")
+    return Community(workspace, Membership(address, wanted, keyring), wishes, say)

@@ -1,0 +1,49 @@
+"""For programs that need the user's own surroundings (a coding agent: its network, home and keys): everything is there but what is hidden.
+
+With bubblewrap: hidden paths are empty, and no process outside can be seen, so that neither a file nor another process's memory or environment
+gives away what lies behind. Without it nothing is hidden. No isolation otherwise; that is for experiments.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+
+from autoresearch.researcher.sandbox import bubblewrap
+from autoresearch.researcher.sandbox.bubblewrap import Bubblewrap, translate
+from autoresearch.researcher.sandbox.job import Confinement, Finished, Job, Sandbox
+from autoresearch.researcher.sandbox.levels import trial
+from autoresearch.researcher.sandbox.plain import Plain
+from autoresearch.researcher.sandbox.supervise import supervise
+
+# What root would need to draw the curtain back; nobody else has it.
+DROPPED = ("CAP_SYS_ADMIN", "CAP_SYS_PTRACE", "CAP_SYS_MODULE", "CAP_SYS_RAWIO")
+
+
+@dataclass(frozen=True)
+class Curtain:
+    """`bwrap` is the one that works here."""
+
+    bwrap: Bubblewrap
+    name: str = "curtain"
+
+    def run(self, job: Job, stop: threading.Event | None = None) -> Finished:
+        return translate(supervise(job, Confinement(argv(job, self.bwrap.program), "/"), stop), job)
+
+
+def curtain() -> Sandbox:
+    """What hides best here: the curtain where bubblewrap works, else no isolation at all."""
+    found = bubblewrap.find()
+    if found is None or trial(Curtain(found)):
+        return Plain()
+    return Curtain(found)
+
+
+def argv(job: Job, program: str) -> tuple[str, ...]:
+    words = [program, "--dev-bind", "/", "/", "--unshare-pid", "--proc", "/proc", "--die-with-parent"]
+    for capability in DROPPED:
+        words += ["--cap-drop", capability]
+    for path in sorted({p.resolve() for p in job.hidden if p.exists()}):
+        covered = ["--tmpfs", str(path)] if path.is_dir() else ["--ro-bind", "/dev/null", str(path)]
+        words += covered
+    return (*words, "--chdir", str(job.cwd), "--", *job.argv)

@@ -1,0 +1,289 @@
+"""Research on a hub: where to start, whose commits to try, what others said, claims before runs, every verdict told. The loop's `Swarm`.
+
+What goes out is in the outbox before the loop goes on, and a thread sends it; what comes in is asked for with a deadline and does without where
+the hub does not answer. Leaves to others: time limits (link), sending (postman), words (lines), which commits (choice), joining (membership).
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from statistics import median
+
+from autoresearch.client import Hub
+from autoresearch.errors import AutoresearchError, BadInput, Conflict, HubUnavailable
+from autoresearch.git import exchange
+from autoresearch.researcher.agents.prompt import Note
+from autoresearch.researcher.experiment import now
+from autoresearch.researcher.ledger import Record
+from autoresearch.researcher.swarm import choice, lines
+from autoresearch.researcher.swarm.base import Foreign
+from autoresearch.researcher.swarm.choice import Claimed, Ground
+from autoresearch.researcher.swarm.digest import Digest
+from autoresearch.researcher.swarm.link import Link
+from autoresearch.researcher.swarm.membership import Membership
+from autoresearch.researcher.swarm.memory import Held, Memory, Offer
+from autoresearch.researcher.swarm.outbox import Outbox, Step
+from autoresearch.researcher.swarm.postman import PAUSE_MAX_S, Postman
+from autoresearch.researcher.swarm.standing import MEMORY, OUTBOX
+from autoresearch.researcher.swarm.track import track_id
+from autoresearch.researcher.verify.compare import compare
+from autoresearch.researcher.workspace import OutsideFree, Workspace
+
+ASK_S, FETCH_S, LAST_TRY_S = 15.0, 60.0, 10.0
+STARTS_TRIED, OFFERS_TRIED = 5, 3  # commits fetched and compared at one time
+TTL_MIN_S, TTL_MAX_S = 60, 86_400  # what a hub takes
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What the command line says of hub mode."""
+
+    platform: str
+    seed: int = 0
+    share_all: bool = False
+
+
+class Community:
+    """One workspace's part in a hub. `say` tells a person; `membership` knows who we are."""
+
+    def __init__(
+        self, workspace: Workspace, membership: Membership, wishes: Wishes, say: Callable[[str], None]
+    ) -> None:
+        self.workspace = workspace
+        self.membership = membership
+        self.wishes = wishes
+        self.say = say
+        self.memory = Memory(workspace.private / MEMORY)
+        self.outbox = Outbox(workspace.private / OUTBOX)
+        self.link = Link(membership, self.memory, say)
+        self.postman = Postman(self.outbox, self.link, workspace.repo, self.renew_claims)
+        self.digest = Digest()
+        self.reading = threading.Lock()
+        self.track = ""
+        self.unfit: set[str] = set()  # commits that cannot be compared with ours, told once
+
+    # ---------------------------------------------------------------- open, close
+
+    def open(self) -> None:
+        """Join or come back, and send what waits."""
+        self.memory.save(hub=self.membership.url)
+        self.link.ask(lambda hub: hub.whoami(), None, ASK_S)
+        self.memory.save(agent_id=self.me)
+        self.track = track_id(self.workspace)
+        waiting = len(self.outbox.names("waiting"))
+        if waiting:
+            self.say(f"{waiting} results wait in the outbox for {self.membership.url}")
+        self.postman.start()
+
+    def close(self) -> None:
+        self.postman.stop(LAST_TRY_S)
+        self.memory.save(agent_id=self.me or self.memory.facts.agent_id)
+        self.link.close()
+
+    @property
+    def me(self) -> str:
+        return self.membership.agent_id
+
+    def ground(self) -> Ground:
+        return Ground(self.wishes.platform, self.track, self.workspace.config.experiment.direction)
+
+    # ---------------------------------------------------------------- others' commits
+
+    def start(self) -> str | None:
+        """The best plausible commit of our platform and track, now and then a leaf instead, else the hub's root, else None."""
+        ground, seed = self.ground(), self.wishes.seed
+        nothing: list[Claimed] = []
+        found = choice.starts(self.link.ask(lambda hub: choice.claims_on(hub, ground), nothing, ASK_S), ground)
+        if choice.explores(seed, self.me):
+            leaves = self.link.ask(lambda hub: choice.leaves_on(hub, ground, seed), nothing, ASK_S)
+            found = [*leaves, *found]
+        for claim in found[:STARTS_TRIED]:
+            if self.fetched(claim.commit, claim.agent):
+                self.offer(claim)
+                self.say(
+                    f"starting from {claim.commit[:7]} by {claim.agent}, {claim.value:.6f} ({claim.verified}): {claim.description}"
+                )
+                return claim.commit
+        return self.root()
+
+    def root(self) -> str | None:
+        root = self.link.ask(root_of, "", ASK_S)
+        if root and self.fetched(root, "the hub's root"):
+            self.say(f"starting from the hub's root {root[:7]}")
+            return root
+        return None
+
+    def foreign(self, best: Record) -> Foreign | None:
+        """A commit of somebody else that claims a better value than our best, fetched and comparable; each is offered once."""
+        if best.value is None:
+            return None
+        nothing: list[Claimed] = []
+        claims = self.link.ask(lambda hub: choice.claims_on(hub, self.ground()), nothing, ASK_S)
+        known = {*self.memory.facts.offers, *self.unfit, *self.measured()} if claims else set()
+        for claim in choice.worth_trying(claims, self.ground(), best.value, self.me, known)[:OFFERS_TRIED]:
+            if self.fetched(claim.commit, claim.agent):
+                self.offer(claim)
+                return Foreign(claim.commit, claim.agent, claim.description, claim.value)
+        return None
+
+    def measured(self) -> set[str]:
+        return {record.commit for record in self.workspace.ledger.records()}
+
+    def offer(self, claim: Claimed) -> None:
+        """Remember whose claim is measured here, so that the answer goes into its thread."""
+        if claim.agent != self.me:
+            offer = Offer(claim.agent, claim.post_id, claim.value, lines.first_line(claim.description))
+            self.memory.offered(claim.commit, offer)
+
+    def fetched(self, commit: str, whose: str) -> bool:
+        """Bring a commit here; False, said once, where it cannot be had or its fixed files are not ours."""
+        if commit in self.unfit:
+            return False
+        try:
+            there = self.link.ask(lambda hub: self.bring(hub, commit), False, FETCH_S)
+            if there:
+                self.workspace.check_comparable(commit, self.workspace.repo.head())
+            return there
+        except OutsideFree as error:
+            self.say(f"{commit[:7]} by {whose} is passed over: {error}")
+        except AutoresearchError as error:
+            self.say(f"{commit[:7]} by {whose} could not be fetched: {error}")
+        self.unfit.add(commit)
+        return False
+
+    def bring(self, hub: Hub, commit: str) -> bool:
+        if self.workspace.repo.maybe(commit) == commit:
+            return True
+        return exchange.fetch(self.workspace.repo, hub, commit).commit == commit
+
+    # ---------------------------------------------------------------- others' words
+
+    def notes(self) -> Sequence[Note]:
+        """Recent results, discussion and claims of others. Safe to call from an agent's thread."""
+        with self.reading:
+            known = self.digest
+            try:
+                self.digest = self.link.ask(lambda hub: known.catch_up(hub, self.me), known, ASK_S)
+            except AutoresearchError as error:
+                self.say(f"the hub's channels cannot be read: {error}")
+            return self.digest.notes()
+
+    # ---------------------------------------------------------------- claims
+
+    def claim(self, attempt_id: str, idea: str) -> str:
+        """Lease an idea; a hub that does not answer, or does not understand, grants it."""
+        text, ttl_s = lines.first_line(idea), self.ttl_s()
+        if len(text) < 3:
+            return ""
+        try:
+            held = self.link.ask(lambda hub: hub.claim(text, ttl_s), None, ASK_S)
+        except Conflict as error:
+            return str(error)
+        except AutoresearchError as error:
+            self.say(f"no claim: {error}")
+            return ""
+        if held is not None:
+            self.memory.holds(attempt_id, Held(held.id, ttl_s, time.time() + ttl_s / 2))
+        return ""
+
+    def ttl_s(self) -> int:
+        """Twice as long as an experiment here took so far, or as one may take."""
+        took = [seconds for r in self.workspace.ledger.records() if (seconds := duration_s(r)) is not None]
+        expected = median(took) if took else self.workspace.config.experiment.timeout_s
+        return int(min(max(2 * expected, TTL_MIN_S), TTL_MAX_S))
+
+    def renew_claims(self) -> float:
+        """Renew what is half over; seconds until the next one is. The postman's errand."""
+        facts = self.memory.facts
+        for attempt_id, held in facts.claims.items():
+            if time.time() < held.renew_at:
+                continue
+            try:
+                self.link.call(lambda hub, held=held: hub.renew(held.claim_id), ASK_S)  # type: ignore[misc]
+                self.memory.holds(attempt_id, replace(held, renew_at=time.time() + held.ttl_s / 2))
+            except HubUnavailable:
+                return 5.0
+            except AutoresearchError:  # over: it says nothing any more
+                self.memory.holds(attempt_id, None)
+        times = [held.renew_at - time.time() for held in self.memory.facts.claims.values()]
+        return max(0.5, min([*times, PAUSE_MAX_S]))
+
+    # ---------------------------------------------------------------- verdicts
+
+    def settled(self, record: Record) -> None:
+        """Queue what a verdict has to tell: the commit where it is shared, the post, the end of its claim."""
+        steps = [*self.pushes(record), *self.posts(record)]
+        held = self.memory.facts.claims.get(record.id)
+        if held is not None:
+            steps.append(Step("release", claim_id=held.claim_id))
+        self.outbox.add(record.id, now(), tuple(steps))
+        if held is not None:
+            self.memory.holds(record.id, None)
+        self.postman.notice()
+
+    def pushes(self, record: Record) -> list[Step]:
+        """Improvements always, discards where everything is shared; never what touched the fixed files, never others' commits."""
+        if record.commit in self.memory.facts.offers or not record.commit:
+            return []
+        if record.status != "keep" and not (self.wishes.share_all and self.is_within_free(record)):
+            return []
+        return [Step("push", commit=record.commit)]
+
+    def is_within_free(self, record: Record) -> bool:
+        try:
+            self.workspace.check_comparable(record.commit, record.parent)
+        except AutoresearchError:
+            return False
+        return record.commit != record.parent
+
+    def posts(self, record: Record) -> list[Step]:
+        """Our own result; for somebody else's commit the answer in its claim's thread."""
+        record = replace(record, platform=record.platform or self.wishes.platform)
+        offer = self.memory.facts.offers.get(record.commit)
+        if offer is None:
+            return [Step("post", content=lines.result(record, self.track))]
+        why = self.dispute(record, offer)
+        if why is None:
+            return []
+        found = lines.Found(record.commit, record.platform, self.track, record.value, len(record.values), why)
+        content = f"{lines.verification(found)}\n\n{lines.details(record, self.track)}\n"
+        return [Step("post", content=content, parent_id=offer.post_id)]
+
+    def dispute(self, record: Record, offer: Offer) -> str | None:
+        """Why a claim was not reproduced here, the empty string where it was, None where this machine cannot tell."""
+        if record.status == "crash" or not record.values:
+            return f"crashed: {record.reason}"
+        if offer.claimed is None:
+            return None
+        groups = [r.values for r in self.workspace.ledger.records() if len(r.values) > 1 and r.id != record.id]
+        try:
+            found = compare(offer.claimed, record.values, groups, self.workspace.config.experiment.direction)
+        except BadInput:
+            return None
+        return None if found.reason and record.contended else found.reason
+
+
+def root_of(hub: Hub) -> str:
+    """The hub's root, or the empty string where it has none or answers with something else."""
+    try:
+        root = hub.root().hash
+    except AutoresearchError as error:
+        if isinstance(error, HubUnavailable):
+            raise
+        return ""
+    return root if choice.HASH.fullmatch(root) else ""
+
+
+def duration_s(record: Record) -> float | None:
+    """How long an experiment took, editing and repeats included; None where its times cannot be read."""
+    try:
+        began, ended = (
+            datetime.fromisoformat(t.replace("Z", "+00:00")) for t in (record.started_at, record.finished_at)
+        )
+    except ValueError:
+        return None
+    return max(0.0, (ended - began).total_seconds())
