@@ -20,6 +20,7 @@ else:
     import tomli as tomllib
 
 NAME = "autoresearch.toml"
+INPUT = "{input}"  # in `prepare`: the file that becomes the score command's standard input
 
 
 class ExperimentTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -34,33 +35,40 @@ class ExperimentTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ScoreTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`[score]`: run by the harness from pristine fixed files. A printed number further off than `tolerance` is a crash."""
+    """`[score]`: run by the harness from pristine fixed files. A printed number further off than `tolerance` is a crash.
+
+    `hidden`: patterns below the cache of what neither a run nor its scoring may read, such as the validation text; then a run need not
+    print the metric. `hidden_too`: of what the scoring may not read besides."""
 
     command: list[str] = []
     tolerance: float = 0.001
+    hidden: list[str] = []
+    hidden_too: list[str] = []
 
 
 class JudgeTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`[judge]`. A run below `contended_below` of the baseline's throughput is repeated up to `contended_repeats` times. A first
     run as good as the best's is stopped early, at each mark of its curve, with probability `early_level`."""
 
-    alpha: float = 0.1
+    alpha: float = 0.15
     repeats: int = 1
     baseline_runs: int = 3
     recheck_after: int = 20
     early_stopping: bool = True
-    early_level: float = 0.3
+    early_level: float = 0.35
     contended_below: float = 0.7
     contended_repeats: int = 2
 
 
 class LimitsTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`[limits]` of one run; 0 means none."""
+    """`[limits]` of one run; 0 means none, of `outside_s` (seconds besides the budget, and of scoring): measured."""
 
     memory_gb: float = 0
     file_gb: float = 8
     disk_gb: float = 16
     processes: int = 0
+    outside_s: float = 0
+    free_kb: float = 512
 
 
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -76,6 +84,11 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def track(self) -> str:
         """What makes results comparable, as far as this file knows it; empty outside the lab."""
         return self.environment.get("AUTORESEARCH_TRACK", "")
+
+    @property
+    def feeds_score(self) -> bool:
+        """Whether `prepare` writes a file that the score command gets as its standard input, and nothing else gets at all."""
+        return any(INPUT in word for word in self.experiment.prepare)
 
     def fingerprint(self) -> str:
         """Changes whenever results measured before and after could not be compared."""
@@ -109,7 +122,7 @@ def plain(message: str) -> str:
 
 def mistakes(config: Config) -> list[str]:
     """What is well-typed and still cannot work."""
-    e, j = config.experiment, config.judge
+    e, j, hidden = config.experiment, config.judge, config.score.hidden + config.score.hidden_too
     wrong = [
         (not e.free, "experiment.free is empty; name the files an agent may change"),
         (not e.command, "experiment.command is empty; name the program that prints the metric"),
@@ -130,6 +143,11 @@ def mistakes(config: Config) -> list[str]:
         (j.baseline_runs < 1, "judge.baseline_runs must be at least 1"),
         (not 0 <= j.contended_below < 1, "judge.contended_below must lie between 0 and 1"),
         (config.score.tolerance < 0, "score.tolerance cannot be negative"),
+        (
+            any(Path(f).is_absolute() or ".." in Path(f).parts for f in hidden),
+            "score.hidden must be patterns below the cache, such as */*/val.*",
+        ),
+        (bool(hidden) and not config.score.command, "score.hidden hides from a run what only score.command may read"),
         (min(msgspec.structs.astuple(config.limits)) < 0, "limits cannot be negative; 0 means none"),
     ]
     return [sentence for is_wrong, sentence in wrong if is_wrong]
@@ -143,7 +161,7 @@ LAB = """\
 # What `autoresearch run` may change here, how it runs an experiment, and which number it judges. docs/researcher.md tells all.
 [experiment]
 free = ["train.py"]  # the files an agent may change; every other tracked file is fixed
-prepare = ["python", "prepare.py", "--track", "{track}"{extra}]
+prepare = ["python", "prepare.py", "--track", "{track}"{extra}, "--rows", "{{input}}"]
 command = ["python", "train.py"]  # "python" is the interpreter autoresearch runs under
 timeout_s = 0  # wall clock of one run; 0 = measured: twice the slowest baseline run plus a minute
 metric = "val_bpb"
@@ -151,6 +169,8 @@ direction = "min"
 
 [score]  # run by the harness from pristine fixed files; its number is the one judged
 command = ["python", "prepare.py", "score", "{{run_dir}}/checkpoint.safetensors"]
+hidden = ["*/*/val.*", "*/*/eval.bin", "*/raw"]  # in the cache: no run finds the validation text; the score gets {{input}} as its input
+hidden_too = ["*/*/train.*"]  # a model that is scored has no data to train on
 
 [environment]
 AUTORESEARCH_TRACK = "{track}"

@@ -188,6 +188,8 @@ def record_of(
         training_seconds=mean(run.training_seconds for run in runs),
         total_seconds=mean(run.total_seconds for run in runs),
         slowest_seconds=max((run.seconds for run in every), default=None),
+        outside_seconds=max((run.outside_seconds for run in every if run.outside_seconds is not None), default=None),
+        score_seconds=max((run.score_seconds for run in every), default=None),
         tokens_M=mean(run.tokens_M for run in runs),
         num_steps=mean(run.num_steps for run in runs),
         throughput=mean(run.throughput for run in runs),

@@ -18,8 +18,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from autoresearch.errors import BadWorkspace
 from autoresearch.researcher.config import Config
 from autoresearch.researcher.curves import Watch
+from autoresearch.researcher.ledger import Record
 from autoresearch.researcher.sandbox import Finished, Job, Limits, Sandbox
 from autoresearch.researcher.watching import watching
 from autoresearch.researcher.workspace import Checkout, Workspace, listed, wipe
@@ -35,12 +37,20 @@ Outcome = Literal[
     "score failed",
     "score differs",
     "stopped early",
+    "outside the clock",
+    "carries data",
 ]
 METRIC_LINE = re.compile(r"([A-Za-z_][\w.-]*):[ \t]*(\S+)[ \t]*")
 LOG_BYTES = 64 * 2**20
 QUOTE = 200
 CURVE, CURVE_BYTES = "curve.jsonl", 2**20
 CACHE, CACHE_BYTES = "cache", 512 * 2**20
+CACHE_FACTOR, CACHE_MARGIN_BYTES = (
+    2,
+    4 * 2**20,
+)  # compiled code of one model is about as large as another's; weights are not
+OUTSIDE_FACTOR, OUTSIDE_MARGIN_S = 2.0, 20.0
+INPUT = "score.input"
 GB = 2**30
 
 
@@ -50,13 +60,16 @@ class Stopped(Exception):
 
 @dataclass(frozen=True)
 class Measurement:
-    """What came of one run. `value` is None unless outcome is "ok"; `reason` is the sentence; `left` names untracked files."""
+    """What came of one run. `value` is None unless outcome is "ok"; `reason` is the sentence; `left` names untracked files.
+
+    `outside_seconds`: of training's wall clock what the budget, as the scorer names it, does not cover; None where it names none."""
 
     outcome: Outcome
     reason: str
     seed: int
     seconds: float = 0.0  # wall clock, start to end of training
     score_seconds: float = 0.0
+    outside_seconds: float | None = None
     value: float | None = None
     printed: float | None = None
     memory_gb: float | None = None
@@ -101,12 +114,14 @@ class Runner:
         (folder / "score").mkdir()
         self.warm_up(folder / "tmp" / "cache")
         with self.workspace.fresh(commit) as checkout:
+            if heavy := too_heavy(checkout, self.workspace):
+                return Measurement("carries data", heavy, seed)
             measured = self.train(checkout, seed, mark, folder, timeout_s, watch)
             measured = inspect(measured, checkout, self.workspace)
         if measured.outcome == "ok" and self.config.score.command:
             with self.workspace.fresh(commit) as checkout:
                 measured = self.score(measured, checkout, mark, folder, timeout_s)
-        tidy(folder)
+        tidy(folder, self.cache_bytes())
         return measured
 
     def train(
@@ -115,13 +130,16 @@ class Runner:
         """The first half: the experiment's own command in a checkout it may write in, read from its log."""
         command = argv(self.config.experiment.command, folder / "out")
         job = self.job(command, checkout, seed, mark, folder, "run.log", timeout_s)
+        hides = self.config.score.hidden
+        if hides:
+            job = replace(job, hidden=self.hidden(hides), env={**job.env, "AUTORESEARCH_VALIDATION": "hidden"})
         with watching(watch, folder / "out" / CURVE, self.stop) as ending:
             finished = self.run(job, ending.now)
         log = job.log.relative_to(self.workspace.folder).as_posix()
         if ending.reason and finished.exit_code != 0:  # else it was done before it could be ended
             read = Measurement("stopped early", ending.reason, seed)
         else:
-            read = read_run(read_log(job.log), finished, self.config.experiment.metric, timeout_s)
+            read = read_run(read_log(job.log), finished, self.config.experiment.metric, timeout_s, bool(hides))
         return replace(read, seed=seed, seconds=finished.seconds, log=log)
 
     def score(
@@ -132,13 +150,49 @@ class Runner:
         job = self.job(command, checkout, measured.seed, mark, folder, "score.log", timeout_s)
         job = replace(  # nothing that the run left may be found by the scorer but its answers, and those cannot be changed
             job,
-            env={**job.env, "HOME": str(folder / "score"), "TMPDIR": str(folder / "score")},
+            env={
+                **job.env,
+                **places(folder / "score"),
+                **({"AUTORESEARCH_VALIDATION": "stdin"} if self.input() else {}),
+            },
             readable=(*self.readable, folder / "out"),
             writable=(checkout.path, folder / "score"),
+            hidden=self.hidden([*self.config.score.hidden, *self.config.score.hidden_too]),
+            stdin=self.input(),
         )
         finished = self.run(job)
-        scored = read_run(read_log(job.log), finished, self.config.experiment.metric, timeout_s)
-        return compare(replace(measured, score_seconds=finished.seconds), scored, self.config.score.tolerance)
+        log = read_log(job.log)
+        scored = read_run(log, finished, self.config.experiment.metric, timeout_s)
+        budget_s = number(*printed(log).get("budget_s", [])[-1:])
+        outside_s = None if budget_s is None else max(0.0, measured.seconds - budget_s)
+        measured = replace(measured, score_seconds=finished.seconds, outside_seconds=outside_s)
+        return self.in_time(compare(measured, scored, self.config.score.tolerance))
+
+    def in_time(self, measured: Measurement) -> Measurement:
+        """A run that took much longer than its budget and what the baseline needs besides is a crash: nobody knows what it did."""
+        return in_time(measured, self.workspace.ledger.baseline(), self.config.limits.outside_s)
+
+    def input(self) -> Path | None:
+        """What the scorer reads from its standard input. BadWorkspace where `prepare` has not written it."""
+        if not self.config.feeds_score:
+            return None
+        file = self.workspace.private / INPUT
+        if not file.is_file():
+            raise BadWorkspace(
+                f"{file} is missing, which preparing writes; start `autoresearch run` again, it prepares first"
+            )
+        return file
+
+    def hidden(self, patterns: Sequence[str]) -> tuple[Path, ...]:
+        """The paths below the cache that patterns name now."""
+        cache = Path(self.environment.get("AUTORESEARCH_CACHE", os.devnull))
+        return tuple(sorted({path for pattern in patterns for path in cache.glob(pattern)}))
+
+    def cache_bytes(self) -> int:
+        """The largest cache that a run may leave to later ones: enough for compiled code, too little for what it has learned."""
+        if not self.warm.is_dir():
+            return CACHE_BYTES
+        return min(CACHE_BYTES, CACHE_FACTOR * size_bytes(self.warm) + CACHE_MARGIN_BYTES)
 
     def run(self, job: Job, ending: threading.Event | None = None) -> Finished:
         """Run a job to its end, or to `ending`, or to the user's stop, which raises Stopped."""
@@ -193,10 +247,7 @@ class Runner:
             env={
                 **self.environment,
                 **self.config.environment,
-                "HOME": str(folder / "tmp"),
-                "TMPDIR": str(folder / "tmp"),
-                "XDG_CACHE_HOME": str(folder / "tmp" / "cache"),
-                "TORCHINDUCTOR_CACHE_DIR": str(folder / "tmp" / "cache" / "torchinductor"),
+                **places(folder / "tmp"),
                 "PYTHONDONTWRITEBYTECODE": "1",
                 "PYTHONNOUSERSITE": "1",
                 "PYTHONUNBUFFERED": "1",
@@ -218,6 +269,16 @@ class Runner:
             mark=mark,
             cores=self.cores,
         )
+
+
+def places(home: Path) -> dict[str, str]:
+    """Where a program that we start keeps what it keeps."""
+    return {
+        "HOME": str(home),
+        "TMPDIR": str(home),
+        "XDG_CACHE_HOME": str(home / "cache"),
+        "TORCHINDUCTOR_CACHE_DIR": str(home / "cache" / "torchinductor"),
+    }
 
 
 def argv(command: Sequence[str], run_dir: Path) -> tuple[str, ...]:
@@ -252,8 +313,11 @@ def printed(text: str) -> dict[str, list[str]]:
     return found
 
 
-def read_run(text: str, finished: Finished, metric: str, timeout_s: float) -> Measurement:
-    """What one run's log and end say. Pure; seed, log and times are filled in by the caller."""
+def read_run(
+    text: str, finished: Finished, metric: str, timeout_s: float, is_scored_later: bool = False
+) -> Measurement:
+    """What one run's log and end say. Pure; seed, log and times are filled in by the caller. Where the run cannot know its value,
+    because it is scored later on what is hidden from it, none or `nan` will do."""
     lines = printed(text)
     values = lines.get(metric, [])
     said = f"; its last words: {last_line(text)}" if last_line(text) else ""
@@ -265,12 +329,12 @@ def read_run(text: str, finished: Finished, metric: str, timeout_s: float) -> Me
         return crash("timeout", f"still running after {timeout_s:.0f} s, so it was stopped{said}")
     if finished.exit_code != 0 or finished.reason:
         return crash("failed", f"{finished.reason or f'ended with exit code {finished.exit_code}'}{said}")
-    if not values:
+    if not values and not is_scored_later:
         return crash("no metric", f"ended without printing a line `{metric}: <number>`{said}")
     if len(values) > 1:
         return crash("printed twice", f"printed {metric} {len(values)} times; it has to be printed once, at the end")
-    value = number(values[0])
-    if value is None:
+    value = number(*values)
+    if value is None and not (is_scored_later and values in ([], ["nan"])):
         return crash("not finite", f"printed `{metric}: {values[0][:40]}`, which is no finite number")
     memory_mb = number(*lines.get("peak_vram_mb", [])[-1:])
     return Measurement(
@@ -291,10 +355,37 @@ def compare(measured: Measurement, scored: Measurement, tolerance: float) -> Mea
     """The run with its scored value, or the crash that the scorer or a difference makes of it."""
     if scored.value is None:
         return replace(measured, outcome="score failed", value=None, reason=f"scoring failed: {scored.reason}")
-    if measured.value is None or abs(measured.value - scored.value) > tolerance:
+    if measured.value is not None and abs(measured.value - scored.value) > tolerance:
         reason = f"printed {measured.value} but scores {scored.value}; only the score of the pristine harness counts"
         return replace(measured, outcome="score differs", value=None, reason=reason)
     return replace(measured, value=scored.value)
+
+
+def in_time(measured: Measurement, baseline: Record | None, allowed_s: float) -> Measurement:
+    """The run, or the crash that too many seconds outside the clock make of it. `allowed_s` 0: measured at the baseline."""
+    if measured.value is None:
+        return measured
+    parts = (
+        ("the run spent {0:.0f} s outside the clock", measured.outside_seconds, baseline and baseline.outside_seconds),
+        ("scoring the run's model took {0:.0f} s", measured.score_seconds, baseline and baseline.score_seconds),
+    )
+    for words, seconds, known in parts:
+        limit = allowed_s or (OUTSIDE_FACTOR * known + OUTSIDE_MARGIN_S if known else math.inf)
+        if seconds is not None and seconds > limit:
+            reason = f"{words.format(seconds)}, where {limit:.0f} s are allowed"
+            reason += f"; the baseline takes {known:.0f} s" if known else ""
+            return replace(measured, outcome="outside the clock", value=None, reason=reason)
+    return measured
+
+
+def too_heavy(checkout: Checkout, workspace: Workspace) -> str:
+    """Why the free files are too large to be a program, or "": they might hold what other runs have learned."""
+    limit_kb = workspace.config.limits.free_kb
+    sizes = {
+        p.relative_to(checkout.path).as_posix(): p.lstat().st_size for p in checkout.path.rglob("*") if p.is_file()
+    }
+    heavy = [name for name, size in sizes.items() if workspace.is_free(name) and 0 < limit_kb * 1000 < size]
+    return f"{listed(heavy)} is over {limit_kb:g} kB: a program carries no data (limits.free_kb)" if heavy else ""
 
 
 def inspect(measured: Measurement, checkout: Checkout, workspace: Workspace) -> Measurement:
@@ -313,13 +404,13 @@ def inspect(measured: Measurement, checkout: Checkout, workspace: Workspace) -> 
     return replace(measured, left=left)
 
 
-def tidy(folder: Path) -> None:
-    """Keep logs and the curve of a finished run, drop checkpoints and scratch: a night's runs must not fill the disk."""
+def tidy(folder: Path, cache_bytes: int = CACHE_BYTES) -> None:
+    """Keep logs, the curve and a small cache of a finished run, drop checkpoints and scratch: a night's runs must not fill the disk."""
     curve = folder / "out" / CURVE
     if curve.is_file() and not curve.is_symlink() and curve.stat().st_size <= CURVE_BYTES:
         curve.replace(folder / CURVE)
     cache = folder / "tmp" / "cache"
-    if cache.is_dir() and not cache.is_symlink() and any(cache.iterdir()):
+    if cache.is_dir() and not cache.is_symlink() and 0 < size_bytes(cache) <= cache_bytes:
         cache.replace(folder / CACHE)
     for scratch in ("out", "tmp", "score"):
         wipe(folder / scratch)

@@ -53,6 +53,8 @@ class Record:
     parent_throughput: float | None = None
     rechecks: tuple[float, ...] = ()  # the runs of that commit that this attempt asked for
     slowest_seconds: float | None = None  # wall clock of the longest run
+    outside_seconds: float | None = None  # of training besides the budget, and of scoring: the longest of each
+    score_seconds: float | None = None
     contended: bool = False
     started_at: str = ""
     finished_at: str = ""
@@ -95,6 +97,10 @@ class Ledger:
         return [
             decode(line, number, self.jsonl) for number, line in enumerate(whole_lines(self.jsonl), 1) if line.strip()
         ]
+
+    def baseline(self) -> Record | None:
+        """The newest baseline: what this machine needs for the unchanged code."""
+        return next((record for record in reversed(self.records()) if record.is_baseline), None)
 
     def append(self, record: Record) -> None:
         """Add the record to both files unless it is there; on disk when this returns."""

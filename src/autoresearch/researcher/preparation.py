@@ -8,6 +8,8 @@ import threading
 from collections.abc import Mapping
 
 from autoresearch.errors import BadWorkspace
+from autoresearch.researcher.config import INPUT
+from autoresearch.researcher.experiment import INPUT as INPUT_NAME
 from autoresearch.researcher.experiment import Stopped, argv, last_line, read_log
 from autoresearch.researcher.sandbox import Job, Limits, choose
 from autoresearch.researcher.workspace import Workspace
@@ -18,8 +20,9 @@ TIMEOUT_S = 12 * 3600.0  # a large download on a slow line
 def prepare(workspace: Workspace, environment: Mapping[str, str], stop: threading.Event) -> None:
     """BadWorkspace with the command's own last words where it fails; Stopped where the user asked to."""
     log = workspace.private / "prepare.log"
+    command = argv(workspace.config.experiment.prepare, workspace.private)
     job = Job(
-        argv=argv(workspace.config.experiment.prepare, workspace.private),
+        argv=tuple(word.replace(INPUT, str(workspace.private / INPUT_NAME)) for word in command),
         cwd=workspace.folder,
         env={**environment, **workspace.config.environment},
         limits=Limits(timeout_s=TIMEOUT_S),
