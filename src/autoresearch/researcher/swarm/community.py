@@ -18,6 +18,7 @@ from autoresearch.errors import AutoresearchError, BadInput, Conflict, HubUnavai
 from autoresearch.git import exchange
 from autoresearch.researcher.agents.prompt import Note
 from autoresearch.researcher.experiment import now
+from autoresearch.researcher.journal import Journal
 from autoresearch.researcher.ledger import Record
 from autoresearch.researcher.swarm import choice, lines
 from autoresearch.researcher.swarm.base import Foreign
@@ -77,6 +78,7 @@ class Community:
         waiting = len(self.outbox.names("waiting"))
         if waiting:
             self.say(f"{waiting} results wait in the outbox for {self.membership.url}")
+        self.drop_claims()
         self.postman.start()
 
     def close(self) -> None:
@@ -195,6 +197,15 @@ class Community:
         took = [seconds for r in self.workspace.ledger.records() if (seconds := duration_s(r)) is not None]
         expected = median(took) if took else self.workspace.config.experiment.timeout_s
         return int(min(max(2 * expected, TTL_MIN_S), TTL_MAX_S))
+
+    def drop_claims(self) -> None:
+        """Give up claims of attempts that came to nothing: what was only being edited when the runner was killed."""
+        attempts = Journal(self.workspace.private / "state.json").state.attempts
+        alive = {attempt.id for attempt in attempts.values() if attempt.phase != "editing"}
+        for attempt_id, held in self.memory.facts.claims.items():
+            if attempt_id not in alive:
+                self.outbox.add(f"claim{held.claim_id}", now(), (Step("release", claim_id=held.claim_id),))
+                self.memory.holds(attempt_id, None)
 
     def renew_claims(self) -> float:
         """Renew what is half over; seconds until the next one is. The postman's errand."""
