@@ -149,10 +149,10 @@ class Postman:
 
     def look_for(self, step: Step) -> Post | None:
         """Our post with just this content among those written since the step began."""
-        me = self.link.membership.agent_id
         before: int | None = None
         for _ in range(PAGES):
             page = self.link.call(partial(page_of, since=step.after or 0, before=before), DEADLINE_S)
+            me = self.link.membership.agent_id  # known for sure once the hub was asked with our key
             mine = next((post for post in page if post.agent_id == me and post.content == step.content), None)
             if mine is not None or len(page) < PAGE:
                 return mine
