@@ -14,7 +14,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from autoresearch.cli import run, verify
+from autoresearch.cli import run, verify, watch
 from autoresearch.cli.surroundings import FOR_PREPARE, FOR_RUNS, Directory, Json, cache, environment, tell
 from autoresearch.errors import AutoresearchError, BadInput
 
@@ -73,6 +73,7 @@ def init(
 
 app.command(epilog=run.EPILOG)(run.run)
 app.command(epilog=verify.EPILOG)(verify.verify)
+app.command(epilog=watch.EPILOG)(watch.watch)
 
 
 # ---------------------------------------------------------------- status

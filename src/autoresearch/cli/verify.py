@@ -8,17 +8,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from autoresearch.cli.community import FolderKeyring
+from autoresearch.cli.credentials import FOLDER
 from autoresearch.cli.isolation import IsolationOption, NoSandboxOption, SandboxKind, chosen_sandbox
 from autoresearch.cli.run import prepare
 from autoresearch.cli.surroundings import FOR_RUNS, Json, environment, readable, stopped_by_signals, tell
-from autoresearch.errors import BadInput, Conflict
+from autoresearch.errors import BadInput, Conflict, HubUnavailable
 
 if TYPE_CHECKING:
+    from autoresearch.researcher.swarm.membership import Member
     from autoresearch.researcher.verify.rerun import Claim
     from autoresearch.researcher.verify.rounds import Rounds
     from autoresearch.researcher.verify.verifier import Verdict, Verifier
     from autoresearch.researcher.workspace import Workspace
 
+ASK_AGAIN_S = 30.0  # a hub that is down when `--watch` begins
 EPILOG = (
     "Examples:  autoresearch verify 1a2b3c4 nightly --claimed 1.2345   |   autoresearch verify 1a2b3c4 nightly --hub https://hub.example   |   "
     "autoresearch verify nightly --hub https://hub.example --watch"
@@ -149,26 +153,45 @@ def local_claim(workspace: Workspace, platform: str, commit: str, claimed: float
 
 def on_hub(verifier: Verifier, url: str, commit: str, watch: bool) -> Verdict | None:
     """Join, and verify what was asked for, or the best that nobody has verified, or whatever comes."""
-    from autoresearch.cli.membership import joined
     from autoresearch.client import Hub
     from autoresearch.researcher.swarm.track import track_id
     from autoresearch.researcher.verify.board import Board
     from autoresearch.researcher.verify.rounds import Rounds
 
     workspace = verifier.workspace
-    workspace.repo.exclude(["/.agenthub/"])
+    workspace.repo.exclude([f"/{FOLDER}/"])
+    member = joined(verifier, url, patient=watch)
+    if member is None:
+        return None
     track = track_id(workspace)
-    account = joined(workspace.folder, url, os.environ, role="verifier")
-    with Hub(account.url, account.key) as hub:
-        me = hub.whoami().id
-        verifier.display.say(f"verifying on {hub.url} as {me}, for {verifier.platform} on track {track}")
+    with Hub(url, member.key) as hub:
+        verifier.display.say(f"verifying on {hub.url} as {member.agent_id}, for {verifier.platform} on track {track}")
         direction = workspace.config.experiment.direction
-        rounds = Rounds(verifier, Board(hub, me, verifier.platform, track, direction), verifier.stop)
+        board = Board(hub, member.agent_id, verifier.platform, track, direction)
+        rounds = Rounds(verifier, board, verifier.stop)
         if watch:
             rounds.forever()
             return None
         rounds.tell_what_waits()
         return one(rounds, commit) if commit else rounds.once()
+
+
+def joined(verifier: Verifier, url: str, patient: bool) -> Member | None:
+    """The folder's account on the hub, opened where it has none. `patient`: wait for a hub that is down, until stopped (None)."""
+    from autoresearch.client.wire import checked_url
+    from autoresearch.researcher.swarm.membership import Membership
+
+    keyring = FolderKeyring(verifier.workspace.folder, checked_url(url))
+    membership = Membership(keyring.url, f"verifier-{os.urandom(3).hex()}", keyring)
+    while not verifier.stop.is_set():
+        try:
+            return membership.member(verifier.display.say)
+        except HubUnavailable as error:
+            if not patient:
+                raise
+            verifier.display.say(f"{error}; asking again in {ASK_AGAIN_S:.0f} s")
+            verifier.stop.wait(ASK_AGAIN_S)
+    return None
 
 
 def one(rounds: Rounds, commit: str) -> Verdict:

@@ -18,6 +18,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
+from autoresearch.researcher.agents.quote import clean
+
 TAIL_BYTES = 4096
 POLL_S = 0.25
 COLOURS = {"keep": "green", "discard": "yellow", "crash": "red", "repeat": "cyan"}
@@ -42,15 +44,17 @@ class Display:
         self.bars: Bars | None = None
 
     def say(self, text: str) -> None:
-        """One plain line; the text may come from anywhere, so it is never read as markup."""
+        """One plain line; the text may come from anywhere, so it is never read as markup, nor as a command to the terminal."""
         if not self.quiet:
-            self.console.print(escape(text), highlight=False, soft_wrap=True)
+            self.console.print(escape(harmless(text)), highlight=False, soft_wrap=True)
 
     def verdict(self, number: str, word: str, text: str) -> None:
         if not self.quiet:
             whose = f"{number}  " if self.many else ""
             self.console.print(
-                f"  {whose}[{COLOURS.get(word, 'white')}]{word:8}[/] {escape(text)}", highlight=False, soft_wrap=True
+                f"  {whose}[{COLOURS.get(word, 'white')}]{word:8}[/] {escape(harmless(text))}",
+                highlight=False,
+                soft_wrap=True,
             )
 
     def started(self, run: RunKey, title: str, folder: Path) -> None:
@@ -104,7 +108,7 @@ class Bars:
         self.watcher.start()
 
     def add(self, run: RunKey, title: str, folder: Path) -> None:
-        self.shown[run] = self.progress.add_task(escape(title), total=None, loss="starting"), folder
+        self.shown[run] = self.progress.add_task(escape(harmless(title)), total=None, loss="starting"), folder
 
     def drop(self, run: RunKey) -> int:
         """Take a bar away; returns how many are left."""
@@ -132,6 +136,11 @@ class Bars:
             )
         except KeyError:  # taken away meanwhile
             pass
+
+
+def harmless(text: str) -> str:
+    """A text whose lines a terminal only shows: no escapes, no direction marks, whoever wrote it (trap C8)."""
+    return "\n".join(map(clean, text.splitlines()))
 
 
 def newest(curve: Path) -> Point | None:

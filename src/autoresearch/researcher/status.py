@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from autoresearch.errors import Conflict
-from autoresearch.researcher.display import newest
+from autoresearch.researcher.display import harmless, newest
 from autoresearch.researcher.journal import Attempt, Journal
 from autoresearch.researcher.judge import pooled
 from autoresearch.researcher.ledger import Record, best
@@ -111,7 +111,11 @@ def is_running(workspace: Workspace) -> bool:
 
 
 def sentences(status: Status) -> list[str]:
-    """The status for a person."""
+    """The status for a person; what agents wrote in it commands no terminal."""
+    return [harmless(line) for line in lines(status)]
+
+
+def lines(status: Status) -> list[str]:
     if status.baseline is None:
         first = f"{status.folder}: no experiment yet; start with: autoresearch run {status.folder}"
         return [first, *working(status), *with_hub(status)]

@@ -1,0 +1,100 @@
+"""`autoresearch watch`: a picture that renews itself in a terminal, lines anywhere else."""
+
+from __future__ import annotations
+
+import io
+import signal
+import sys
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from autoresearch.cli.surroundings import Directory, Json, tell
+from autoresearch.errors import AutoresearchError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from autoresearch.researcher.watch.look import View, Watcher
+
+EPILOG = "Examples:  autoresearch watch nightly   |   autoresearch watch nightly --once   |   autoresearch watch nightly >> night.log"
+
+
+def watch(
+    directory: Directory = Path("."),
+    once: Annotated[bool, typer.Option("--once", help="Print what there is to see now, as lines, and end.")] = False,
+    every: Annotated[float, typer.Option(min=0.2, max=3600, help="Seconds between two looks.")] = 1.0,
+    as_json: Json = False,
+) -> None:
+    """See the research happen: progress, the run's loss beside the best's, verdicts, GPU. Reads only; Ctrl-C ends it, not the research."""
+    from rich.console import Console
+
+    from autoresearch.researcher.watch.look import Watcher
+    from autoresearch.researcher.watch.plain import snapshot
+
+    stop = ended_by_signals()
+    watcher = Watcher(directory)
+    first = watcher.look()
+    console = Console()
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
+    if as_json:
+        tell(first.as_json(), "", as_json)
+    elif once:
+        say(snapshot(first))
+    elif console.is_terminal and not console.is_dumb_terminal:
+        show(watcher, first, console, every, stop)
+    else:
+        follow(watcher, first, every, stop)
+
+
+def ended_by_signals() -> threading.Event:
+    """An event that Ctrl-C or SIGTERM sets, so that the terminal is put back as it was."""
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    return stop
+
+
+def say(lines: list[str]) -> None:
+    for line in lines:
+        print(line, flush=True)
+
+
+def show(watcher: Watcher, view: View, console: Console, every: float, stop: threading.Event) -> None:
+    """The picture, on a screen of its own; afterwards its content stays as lines."""
+    from rich.live import Live
+    from rich.text import Text
+
+    from autoresearch.researcher.watch.draw import picture
+    from autoresearch.researcher.watch.plain import snapshot
+
+    braille = console.encoding.lower().startswith("utf")
+    with Live(console=console, screen=True, auto_refresh=False, redirect_stdout=False, redirect_stderr=False) as live:
+        while not stop.is_set():
+            live.update(picture(view, console.width, console.height, braille), refresh=True)
+            stop.wait(every)
+            try:
+                view = watcher.look()
+            except AutoresearchError as error:  # shown instead, and looked at again: a person may mend it meanwhile
+                live.update(Text(str(error)), refresh=True)
+                stop.wait(max(every, 2.0))
+    say(snapshot(view))
+
+
+def follow(watcher: Watcher, view: View, every: float, stop: threading.Event) -> None:
+    """Lines: everything once, then what changes."""
+    from autoresearch.researcher.watch.plain import changes, snapshot
+
+    say(snapshot(view))
+    while not stop.wait(every):
+        try:
+            new = watcher.look()
+        except AutoresearchError as error:
+            say([str(error)])
+            stop.wait(60)
+            continue
+        say(list(changes(view, new)))
+        view = new

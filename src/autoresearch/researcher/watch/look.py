@@ -1,0 +1,168 @@
+"""What there is to see in a workspace right now, as values: the night so far, the runs in progress with their curves, the machine.
+
+Reads ledger, journal, curves and the outbox; takes nothing and writes nothing. Everything in them was written by programs and
+agents: texts are cleaned here, once, so that nothing that is drawn can command a terminal. Leaves to others: drawing (draw, plain).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+import psutil
+
+from autoresearch.researcher import curves, status
+from autoresearch.researcher.agents.quote import clean
+from autoresearch.researcher.curves import Point
+from autoresearch.researcher.journal import Attempt, Journal
+from autoresearch.researcher.ledger import Record
+from autoresearch.researcher.watch.gpus import Gpu, Gpus
+from autoresearch.researcher.workspace import Workspace, short
+
+TEXT_MAX = 300
+CURVES_MAX = 3  # of the best, drawn behind a run's own
+GB = 2**30
+Kind = Literal["baseline", "keep", "discard", "crash"]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One finished experiment. `value` is None where it crashed."""
+
+    id: str
+    commit: str
+    kind: Kind
+    value: float | None
+    description: str
+    reason: str
+    agent: str
+    finished_at: str
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run in progress. `points` is its training curve so far; `against` the curves of the commit it is judged against."""
+
+    id: str
+    number: int
+    commit: str
+    description: str
+    points: tuple[Point, ...] = ()
+    against: tuple[tuple[Point, ...], ...] = ()
+
+    @property
+    def progress(self) -> float | None:
+        return self.points[-1].progress if self.points else None
+
+    def behind(self) -> tuple[float, float] | None:
+        """This run's smoothed loss and the best's at the same progress; None where there is nothing to compare."""
+        if not self.points:
+            return None
+        at = self.points[-1].progress
+        ours = curves.smoothed(self.points, at)
+        theirs = [loss for curve in self.against if (loss := curves.smoothed(curve, at)) is not None]
+        return (ours, sum(theirs) / len(theirs)) if ours is not None and theirs else None
+
+
+@dataclass(frozen=True)
+class Machine:
+    """`processor` is the share of all cores in use since the last look, 0 to 1."""
+
+    processor: float
+    cores: int
+    used_gb: float
+    total_gb: float
+    gpus: tuple[Gpu, ...] = ()
+
+
+@dataclass(frozen=True)
+class View:
+    """`edited` are experiments whose idea is still being written."""
+
+    about: status.Status
+    verdicts: tuple[Verdict, ...]
+    runs: tuple[Run, ...]
+    edited: tuple[str, ...]
+    machine: Machine
+    direction: Literal["min", "max"] = "min"
+
+    @property
+    def waiting(self) -> int | None:
+        """How many experiments are not told to the hub yet; None where there is none."""
+        return self.about.hub.waiting if self.about.hub else None
+
+    def as_json(self) -> dict[str, Any]:
+        """For scripts: curves as their last point only."""
+        told: dict[str, Any] = msgspec.to_builtins(self)
+        for run, seen in zip(told["runs"], self.runs, strict=True):
+            del run["against"], run["points"]
+            both = seen.behind()
+            last = seen.points[-1].loss if seen.points else None
+            run.update(progress=seen.progress, loss=last, best_loss_there=both[1] if both else None)
+        return told
+
+
+class Watcher:
+    """Looks again whenever it is asked; remembers only what cannot change."""
+
+    def __init__(self, folder: Path, gpus: Gpus | None = None) -> None:
+        self.folder = folder
+        self.gpus = gpus or Gpus()
+        self.kept: dict[str, tuple[Point, ...]] = {}  # curves of finished runs, by log
+        psutil.cpu_percent(interval=0.1)  # later answers are the share since the last one
+
+    def look(self) -> View:
+        """BadWorkspace where the folder is no experiment, or its ledger or journal is damaged."""
+        workspace = Workspace(self.folder)
+        about = status.read(workspace)
+        state = Journal(workspace.private / "state.json").state
+        branch = short(state.branch)
+        records = [r for r in workspace.ledger.records() if not branch or r.branch == branch]
+        attempts = [state.attempts[name] for name in sorted(state.attempts)]
+        return View(
+            about=replace(about, best_description=safe(about.best_description)),
+            verdicts=tuple(map(verdict, records)),
+            runs=tuple(run for attempt in attempts for run in self.runs(workspace, attempt, records)),
+            edited=tuple(a.id for a in attempts if a.phase == "editing"),
+            machine=self.machine(),
+            direction=workspace.config.experiment.direction,
+        )
+
+    def runs(self, workspace: Workspace, attempt: Attempt, records: Sequence[Record]) -> list[Run]:
+        """The runs of an attempt that are going on: those whose folder still has its `out`."""
+        place = workspace.private / "runs" / attempt.id
+        numbers = sorted(int(f.name) for f in place.glob("*") if f.name.isdecimal() and (f / "out").is_dir())
+        against = self.curves_of(workspace, attempt.judged_against, records)
+        title = safe(attempt.description) or ("the unchanged code" if attempt.is_baseline else "")
+        return [
+            Run(attempt.id, n, attempt.commit, title, curves.read(place / str(n) / "out" / curves.NAME), against)
+            for n in numbers
+        ]
+
+    def curves_of(self, workspace: Workspace, commit: str, records: Sequence[Record]) -> tuple[tuple[Point, ...], ...]:
+        """The newest curves that runs of a commit left."""
+        logs = [log for r in records if r.commit == commit for log in (r.logs or (r.log,)) if log][-CURVES_MAX:]
+        for log in logs:
+            if log not in self.kept:
+                self.kept[log] = curves.read((workspace.folder / log).parent / curves.NAME)
+        return tuple(self.kept[log] for log in logs if self.kept[log])
+
+    def machine(self) -> Machine:
+        memory = psutil.virtual_memory()
+        used = (memory.total - memory.available) / GB
+        return Machine(psutil.cpu_percent() / 100, psutil.cpu_count() or 1, used, memory.total / GB, self.gpus.read())
+
+
+def verdict(record: Record) -> Verdict:
+    kind: Kind = "baseline" if record.is_baseline else record.status
+    value = None if record.status == "crash" else record.value
+    texts = (safe(record.description), safe(record.reason), safe(record.agent))
+    return Verdict(record.id, record.commit, kind, value, *texts, finished_at=safe(record.finished_at))
+
+
+def safe(text: str) -> str:
+    """A stranger's text as one short line that a terminal only shows."""
+    return " ".join(clean(text[: 4 * TEXT_MAX].replace("\n", " ").replace("\r", " ")).split())[:TEXT_MAX]

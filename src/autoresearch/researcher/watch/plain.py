@@ -1,0 +1,53 @@
+"""A view as lines, for pipes, logs and screen readers: once everything, then only what has changed. Pure: views in, lines out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from autoresearch.researcher.watch.draw import heading, run_state, value
+from autoresearch.researcher.watch.look import Run, Verdict, View
+
+SHOWN = 10
+QUARTERS = 4  # a run in progress is told at each quarter of its budget
+
+
+def snapshot(view: View) -> list[str]:
+    """Everything in a few lines."""
+    lines = [text.plain for text in heading(view)]
+    if not (view.verdicts or view.about.running):
+        lines.insert(1, f"no experiment is finished yet; start with: autoresearch run {view.about.folder}")
+    lines += [verdict(v) for v in view.verdicts[-SHOWN:]]
+    return [*lines, *(run(r) for r in view.runs), *(f"{name} is being edited" for name in view.edited)]
+
+
+def changes(before: View, after: View) -> Iterator[str]:
+    """A line for each thing that is new; nothing where nothing happened."""
+    if before.about.running != after.about.running:
+        yield "research goes on" if after.about.running else "research has stopped"
+    known = {v.id for v in before.verdicts}
+    for v in after.verdicts:
+        if v.id not in known:
+            yield verdict(v)
+    if after.about.best != before.about.best and after.about.best is not None:
+        yield f"best {after.about.metric} {after.about.best:.6f}  {after.about.best_commit[:7]}  {after.about.best_description}"
+    begun = {(r.id, r.number): r for r in before.runs}
+    for r in after.runs:
+        if quarter(r) != quarter(begun.get((r.id, r.number))):
+            yield run(r)
+    if before.waiting != after.waiting and after.waiting is not None:
+        yield f"{after.waiting} wait for the hub" if after.waiting else "everything has reached the hub"
+
+
+def quarter(run: Run | None) -> int:
+    """-1 before a run, 0 when it begins, 1 to 4 as its budget is used up."""
+    if run is None:
+        return -1
+    return int((run.progress or 0.0) * QUARTERS)
+
+
+def verdict(v: Verdict) -> str:
+    return f"{v.id}  {v.kind:8}  {value(v):>10}  {v.commit[:7]}  {v.description}: {v.reason}"
+
+
+def run(r: Run) -> str:
+    return f"{r.id}  run {r.number}     {run_state(r)}  {r.commit[:7]}  {r.description}"
