@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import subprocess
 import sys
 import threading
+from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,8 +19,11 @@ from rich.console import Console
 from autoresearch.git.repo import Repo
 from autoresearch.researcher.agents.base import Agent, Brief, Edit
 from autoresearch.researcher.display import Display
+from autoresearch.researcher.executors.local import LocalExecutor
+from autoresearch.researcher.executors.slots import Slot
 from autoresearch.researcher.experiment import Measurement, Runner
-from autoresearch.researcher.ledger import Record
+from autoresearch.researcher.journal import Journal
+from autoresearch.researcher.ledger import Record, row
 from autoresearch.researcher.loop import Loop, Options, Summary
 from autoresearch.researcher.sandbox import choose
 from autoresearch.researcher.workspace import Workspace
@@ -90,12 +95,14 @@ class Writes:
         return Edit(f"idea {self.asked}")
 
 
-def research(workspace: Workspace, agent: Agent, **options: Any) -> Summary:
-    """Run the loop in this process, silently."""
+def research(workspace: Workspace, agent: Agent, slots: int = 1, **options: Any) -> Summary:
+    """Run the loop in this process, silently, with so many experiments at once."""
     stop = threading.Event()
     display = Display(Console(quiet=True), quiet=True)
+    alone = runner(workspace, stop)
+    executor = LocalExecutor(alone, [Slot()] * slots)
     with workspace.lock():
-        return Loop(workspace, agent, runner(workspace, stop), Options(**options), display, stop).run()
+        return Loop(workspace, agent, alone, Options(**options), display, stop, executor=executor).run()
 
 
 def kept(workspace: Workspace, branch: str) -> list[str]:
@@ -131,6 +138,35 @@ def marked(mark: str) -> list[int]:
         except psutil.Error:
             continue
     return found
+
+
+def alive(folder: Path) -> list[str]:
+    """Processes that have anything to do with a workspace."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            told = " ".join([*process.cmdline(), process.environ().get("AUTORESEARCH_RUN_DIR", "")])
+            if str(folder) in told and process.status() != psutil.STATUS_ZOMBIE and process.pid != os.getpid():
+                found.append(f"{process.pid}: {told}")
+        except psutil.Error:
+            continue
+    return found
+
+
+def check_books(workspace: Workspace, ideas: int) -> None:
+    """Every experiment once in both ledgers, the branch at the last one kept, every attempt reachable, nothing open or left."""
+    records = workspace.ledger.records()
+    tried = [record for record in records if not record.is_baseline]
+    assert sorted(f"idea {n}" for n in range(ideas)) == sorted(record.description for record in tried)
+    assert len({record.id for record in records}) == len(records) == ideas + 1
+    assert Counter(row(record) for record in records) == Counter(workspace.ledger.tsv.read_text().splitlines()[1:])
+    last = [record.commit for record in records if record.status == "keep"][-1]
+    assert workspace.repo.ref(f"refs/heads/{records[0].branch}") == last
+    reachable = workspace.repo.refs("refs/autoresearch/attempts/").values()
+    assert {record.commit for record in tried} <= set(reachable)
+    assert Journal(workspace.private / "state.json").state.attempts == {}
+    assert not list((workspace.private / "worktrees").glob("*"))
+    assert [c for c in workspace.repo.changes() if c.kind != "?"] == []
 
 
 def record(**fields: Any) -> Record:

@@ -12,11 +12,13 @@ from pathlib import Path
 
 GPUS = Path("/proc/driver/nvidia/gpus")
 CPUS = Path("/proc/cpuinfo")
+LONGEST = 40
 
 
-def name() -> str:
-    """One word such as `NVIDIA-H200`, `Apple-M3` or `AMD-EPYC-2c`."""
-    return word(gpu() or cpu())
+def name(share: str = "") -> str:
+    """One word such as `NVIDIA-H200`, `Apple-M3` or `AMD-EPYC-2c`. `share` is the part of the processor that a run has where it
+    is not all of it: results with one core and with two are not compared."""
+    return word(gpu()) if gpu() else joined(cpu(), share or f"{os.cpu_count() or 1}c")
 
 
 def gpu() -> str:
@@ -29,14 +31,18 @@ def gpu() -> str:
 
 
 def cpu() -> str:
-    """The processor's model and its number of cores."""
+    """The processor's model."""
     text = CPUS.read_text("utf-8", "replace") if CPUS.exists() else ""
     match = re.search(r"^model name\s*:\s*(.+)$", text, re.MULTILINE)
-    model = match[1] if match else platform.processor() or platform.machine() or "cpu"
-    return f"{model} {os.cpu_count() or 1}c"
+    return match[1] if match else platform.processor() or platform.machine() or "cpu"
+
+
+def joined(model: str, share: str) -> str:
+    """A model and a share in one word; a long model is cut, never the share."""
+    return f"{word(model)[: LONGEST - len(share) - 1].strip('-')}-{share}"
 
 
 def word(text: str) -> str:
     """Free text as one word of letters, digits and dashes, at most 40 characters, as the one-line format needs."""
     plain = re.sub(r"\((?:R|TM|r|tm)\)|@.*?(?= \d+c$|$)|\b(?:CPU|Processor|\d+-Core)\b", "", text)
-    return re.sub(r"[^A-Za-z0-9.]+", "-", plain).strip("-")[:40] or "unknown"
+    return re.sub(r"[^A-Za-z0-9.]+", "-", plain).strip("-")[:LONGEST] or "unknown"

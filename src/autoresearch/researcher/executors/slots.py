@@ -7,16 +7,18 @@ other, hence the files. `plan` is pure; `hold` takes the locks. Leaves to others
 from __future__ import annotations
 
 import os
-import subprocess
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from filelock import FileLock, Timeout
 
 from autoresearch.errors import BadInput, Conflict
 
+T = TypeVar("T")
 THREADS = (
     "OMP_NUM_THREADS",
     "MKL_NUM_THREADS",
@@ -24,8 +26,15 @@ THREADS = (
     "NUMEXPR_NUM_THREADS",
     "VECLIB_MAXIMUM_THREADS",
 )
-ASK_GPUS = ("nvidia-smi", "--query-gpu=index", "--format=csv,noheader")
-ASK_TIMEOUT_S = 30
+DRIVERS = Path("/proc/driver/nvidia/gpus")
+
+
+@dataclass(frozen=True)
+class Gpu:
+    """`name` as CUDA_VISIBLE_DEVICES takes it; `identity` is the same for everyone who means this device."""
+
+    name: str
+    identity: str
 
 
 @dataclass(frozen=True)
@@ -33,12 +42,15 @@ class Slot:
     """Where one run takes place. No cores: all of them, unpinned; no GPUs: whatever the environment shows."""
 
     cores: tuple[int, ...] = ()
-    gpus: tuple[str, ...] = ()
+    gpus: tuple[Gpu, ...] = ()
 
     def environment(self) -> dict[str, str]:
         """What a run has to be told so that it uses its slot and no more."""
         threads = dict.fromkeys(THREADS, str(len(self.cores))) if self.cores else {}
-        return {**threads, **({"CUDA_VISIBLE_DEVICES": ",".join(self.gpus)} if self.gpus else {})}
+        if not self.gpus:
+            return threads
+        order = {"CUDA_DEVICE_ORDER": "PCI_BUS_ID"}  # else CUDA counts from the fastest
+        return {**threads, **order, "CUDA_VISIBLE_DEVICES": ",".join(gpu.name for gpu in self.gpus)}
 
 
 @dataclass(frozen=True)
@@ -50,6 +62,7 @@ class Plan:
     cores_each: int = 0  # 0: not pinned
     gpus_each: int = 0
     size: str = ""
+    share: str = ""  # the part of the processor, as one word for the platform's name
     warning: str = ""
 
 
@@ -63,13 +76,13 @@ def plan(jobs: int, cores: int, gpus: int, gpus_each: int = 1) -> Plan:
             + (f"use --jobs {fits}, or --gpus 0 to let runs share them" if fits else "use a smaller --gpus")
         )
     each = gpus_each if gpus else 0
-    if jobs == 1:
+    if jobs == 1:  # alone: all cores, as if there were no slots
         return Plan(1, 0, each, f"{each} GPUs" if each > 1 else "")
     cores_each = cores // jobs
     if cores_each == 0:
         warning = f"--jobs {jobs} on {cores} cores: runs share cores and disturb each other's speed; with --jobs {cores} each has one of its own"
-        return Plan(jobs, 0, each, sized(each, f"{cores} cores shared by {jobs}"), warning)
-    return Plan(jobs, cores_each, each, sized(each, f"{cores_each} core{'s' * (cores_each > 1)}"))
+        return Plan(jobs, 0, each, sized(each, f"{cores} cores shared by {jobs}"), f"{cores}c-by-{jobs}", warning)
+    return Plan(jobs, cores_each, each, sized(each, f"{cores_each} core{'s' * (cores_each > 1)}"), f"{cores_each}c")
 
 
 def sized(gpus: int, cores: str) -> str:
@@ -77,37 +90,38 @@ def sized(gpus: int, cores: str) -> str:
 
 
 @contextmanager
-def hold(wanted: Plan, cores: Sequence[int], gpus: Sequence[str], folder: Path) -> Iterator[list[Slot]]:
+def hold(wanted: Plan, cores: Sequence[int], gpus: Sequence[Gpu], folder: Path) -> Iterator[list[Slot]]:
     """The slots, each core and GPU locked for as long as the block lasts. Conflict where other runners hold too many."""
     folder.mkdir(parents=True, exist_ok=True)
     with ExitStack() as held:
-        taken_gpus = take(held, "gpu", gpus, wanted.count * wanted.gpus_each, folder)
-        names = [str(core) for core in cores]
-        taken_cores = [int(c) for c in take(held, "core", names, wanted.count * wanted.cores_each, folder)]
-        slots = [Slot() for _ in range(wanted.count)]
-        for i, slot in enumerate(slots):
-            mine = slice(i * wanted.cores_each, (i + 1) * wanted.cores_each)
-            devices = slice(i * wanted.gpus_each, (i + 1) * wanted.gpus_each)
-            slots[i] = replace(slot, cores=tuple(taken_cores[mine]), gpus=tuple(taken_gpus[devices]))
-        yield slots
+        free_gpus = take(held, "GPU", {gpu: gpu.identity for gpu in gpus}, wanted.count * wanted.gpus_each, folder)
+        free_cores = take(held, "core", {core: str(core) for core in cores}, wanted.count * wanted.cores_each, folder)
+        yield [
+            Slot(tuple(part(free_cores, i, wanted.cores_each)), tuple(part(free_gpus, i, wanted.gpus_each)))
+            for i in range(wanted.count)
+        ]
 
 
-def take(held: ExitStack, kind: str, names: Sequence[str], count: int, folder: Path) -> list[str]:
-    """Lock the first `count` that nobody holds. A killed runner's locks are gone with it."""
-    taken: list[str] = []
-    for name in names:
+def part(whole: Sequence[T], number: int, size: int) -> Sequence[T]:
+    return whole[number * size : (number + 1) * size]
+
+
+def take(held: ExitStack, kind: str, things: Mapping[T, str], count: int, folder: Path) -> list[T]:
+    """Lock the first `count` that nobody holds, each by its name. A killed runner's locks are gone with it."""
+    taken: list[T] = []
+    for thing, name in things.items():
         if len(taken) == count:
             break
-        lock = FileLock(folder / f"{kind}-{''.join(c if c.isalnum() else '-' for c in name)}.lock", timeout=0)
+        lock = FileLock(folder / f"{kind.lower()}-{re.sub(r'[^A-Za-z0-9-]', '-', name)}.lock", timeout=0)
         try:
             lock.acquire()
         except Timeout:
             continue
         held.callback(lock.release)
-        taken.append(name)
+        taken.append(thing)
     if len(taken) < count:
         raise Conflict(
-            f"{count} {kind}s are needed and {len(taken)} of {len(names)} are free: another `autoresearch run` of this machine holds the others; "
+            f"{count} {kind}s are needed and {len(taken)} of {len(things)} are free: another `autoresearch run` of this machine holds the others; "
             "stop it, or use fewer --jobs"
         )
     return taken
@@ -123,13 +137,18 @@ def usable_cores() -> list[int]:
     return list(range(os.cpu_count() or 1))
 
 
-def visible_gpus(environment: Mapping[str, str]) -> list[str]:
-    """The NVIDIA GPUs runs may use, as CUDA_VISIBLE_DEVICES names them: those of that variable, else all that nvidia-smi lists."""
+def visible_gpus(environment: Mapping[str, str], drivers: Path = DRIVERS, devices: Path = Path("/dev")) -> list[Gpu]:
+    """The NVIDIA GPUs runs may use: those CUDA_VISIBLE_DEVICES of `environment` names, else all that the kernel shows."""
+    there = [uuid for minor, uuid in driver_gpus(drivers) if (devices / f"nvidia{minor}").exists()]
     named = environment.get("CUDA_VISIBLE_DEVICES")
-    if named is not None:
-        return [name for name in (part.strip() for part in named.split(",")) if name and name != "-1"]
-    try:
-        done = subprocess.run(ASK_GPUS, capture_output=True, text=True, timeout=ASK_TIMEOUT_S, check=False)
-    except (OSError, subprocess.TimeoutExpired):
-        return []
-    return done.stdout.split() if done.returncode == 0 else []
+    if named is None:
+        return [Gpu(str(i), uuid) for i, uuid in enumerate(there)]
+    names = [name for name in (part.strip() for part in named.split(",")) if name and name != "-1"]
+    return [Gpu(name, there[int(name)] if name.isdecimal() and int(name) < len(there) else name) for name in names]
+
+
+def driver_gpus(drivers: Path) -> list[tuple[str, str]]:
+    """Minor number and UUID of each GPU in the order of the PCI bus, from the driver's own files."""
+    texts = [file.read_text("utf-8", "replace") for file in sorted(drivers.glob("*/information"))]
+    found = [(re.search(r"^Device Minor:\s*(\d+)", t, re.M), re.search(r"^GPU UUID:\s*(\S+)", t, re.M)) for t in texts]
+    return [(minor[1], uuid[1]) for minor, uuid in found if minor and uuid]
