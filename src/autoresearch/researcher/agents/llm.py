@@ -6,6 +6,7 @@ others: the protocol (`endpoint`), the blocks (`edits`), the words (`prompt`).
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -59,7 +60,11 @@ class LlmAgent:
 
     def question(self, brief: Brief, files: dict[str, str]) -> str:
         parts = [render(brief, AS_BLOCKS, notes=self.notes(), template=self.template)]
-        parts += [f"## `{name}` as it stands\n\n{text}" for name, text in files.items()]
+        fence = f"----- {secrets.token_hex(8)} -----"  # what it holds may be another agent's code, and cannot guess how it ends
+        parts += [
+            f"## `{name}` as it stands, code between two lines of {fence}\n\n{fence}\n{text}\n{fence}"
+            for name, text in files.items()
+        ]
         return "\n\n".join(parts)
 
     def propose(

@@ -35,6 +35,7 @@ from autoresearch.researcher.verify.compare import compare
 from autoresearch.researcher.workspace import OutsideFree, Workspace
 
 ASK_S, FETCH_S, LAST_TRY_S = 15.0, 60.0, 10.0
+SAID_CHARS = 600
 STARTS_TRIED, OFFERS_TRIED = 5, 3  # commits fetched and compared at one time
 TTL_MIN_S, TTL_MAX_S = 60, 86_400  # what a hub takes
 
@@ -57,10 +58,10 @@ class Community:
         self.workspace = workspace
         self.membership = membership
         self.wishes = wishes
-        self.say = say
+        self.say = lambda text: say(lines.one_line(text, SAID_CHARS))  # a hub's words may hold a terminal's commands
         self.memory = Memory(workspace.private / MEMORY)
         self.outbox = Outbox(workspace.private / OUTBOX)
-        self.link = Link(membership, self.memory, say)
+        self.link = Link(membership, self.memory, self.say)
         self.postman = Postman(self.outbox, self.link, workspace.repo, self.renew_claims)
         self.digest = Digest()
         self.reading = threading.Lock()
@@ -129,7 +130,8 @@ class Community:
         for claim in choice.worth_trying(claims, self.ground(), best.value, self.me, known)[:OFFERS_TRIED]:
             if self.fetched(claim.commit, claim.agent):
                 self.offer(claim)
-                return Foreign(claim.commit, claim.agent, claim.description, claim.value)
+                agent, words = lines.one_line(claim.agent, 63), lines.first_line(claim.description)
+                return Foreign(claim.commit, agent, words, claim.value)
         return None
 
     def measured(self) -> set[str]:
@@ -184,7 +186,7 @@ class Community:
         try:
             held = self.link.ask(lambda hub: hub.claim(text, ttl_s), None, ASK_S)
         except Conflict as error:
-            return str(error)
+            return lines.one_line(str(error), SAID_CHARS)
         except AutoresearchError as error:
             self.say(f"no claim: {error}")
             return ""

@@ -52,13 +52,13 @@ class Digest:
         ]
 
     def discussion(self) -> list[Note]:
-        """The newest posts whole, each with its author as the source, as many as fit."""
+        """The newest posts, as many as fit. Authors choose their names: those are quoted with what they wrote."""
         notes, left = [], SHARES[DISCUSSION]
         for post in self.windows[DISCUSSION]:
             text = post.content.strip()[:POST_CHARS]
             left -= len(text) + SOURCE_CHARS
             if text and left >= 0:
-                notes.append(Note(f"#discussion of the hub, post {post.id} by {name(post.agent_id)}", text))
+                notes.append(Note(f"#discussion of the hub, post {post.id}", f"{name(post.agent_id)} wrote:\n{text}"))
         return notes
 
 
