@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autoresearch.researcher.agents.base import AgentFailed, Brief, NothingLeft
+from autoresearch.researcher.agents.base import AgentFailed, Brief, NothingLeft, Pending
 from autoresearch.researcher.agents.constants import find, replace, shown
 from autoresearch.researcher.agents.search import SearchAgent, edits_of
 from autoresearch.researcher.ledger import Record
@@ -149,6 +149,18 @@ def test_no_edit_is_tried_twice(tmp_path: Path) -> None:
             )
 
     assert len(seen) == 5  # 3 x 2 combinations less the parent itself
+
+
+def test_what_is_being_tried_is_not_proposed_again(tmp_path: Path) -> None:
+    """Asked again and again before any verdict falls, it fills every slot with another edit, and then has nothing left."""
+    open_now: list[Pending] = []
+    for number in range(2, 5):
+        edit, _ = edited(tmp_path, brief(number, pending=tuple(open_now)), "KIND = 'a'  # one of a, b, c, d\n")
+        open_now.append(Pending("p" * 40, edit.message, edit.proposal))
+
+    assert {p.description for p in open_now} == {f"KIND a → {kind}" for kind in "bcd"}
+    with pytest.raises(NothingLeft):
+        edited(tmp_path, brief(5, pending=tuple(open_now)), "KIND = 'a'  # one of a, b, c, d\n")
 
 
 def test_going_back_to_what_was_measured_is_not_a_proposal(tmp_path: Path) -> None:
