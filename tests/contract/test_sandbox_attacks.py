@@ -10,7 +10,15 @@ from pathlib import Path
 
 from autoresearch.researcher.sandbox import choose, probe
 from autoresearch.researcher.sandbox.attacks import ATTACKS
-from autoresearch.researcher.sandbox.conformance import AttackResult, Unprotected, conformance, judge, quick
+from autoresearch.researcher.sandbox.conformance import (
+    AttackResult,
+    Unprotected,
+    behind_curtain,
+    conformance,
+    judge,
+    quick,
+)
+from autoresearch.researcher.sandbox.curtain import curtain
 from autoresearch.researcher.sandbox.job import Finished
 from sandbox_jobs import ISOLATED, ROOT
 
@@ -44,6 +52,15 @@ def test_without_isolation_the_environment_and_the_end_are_still_clean() -> None
     promised = [a for a in ATTACKS if a.name in ("environment", "inherited-descriptors", "daemon", "stubborn-daemon")]
 
     assert names(conformance(choose("none"), promised), blocked=False) == []
+
+
+def test_a_coding_agent_does_not_find_the_key() -> None:
+    """Behind the curtain, where it has the user's home and network, the folder's key and other processes are out of reach."""
+    behind = curtain()
+
+    assert behind.name == "curtain"
+    assert len(behind_curtain()) == 6
+    assert names(conformance(behind, behind_curtain()), blocked=False) == []
 
 
 def test_silence_is_not_safety() -> None:

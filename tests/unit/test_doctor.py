@@ -8,6 +8,9 @@ from pathlib import Path
 from autoresearch.git.repo import Repo
 from autoresearch.researcher import doctor
 from autoresearch.researcher.config import NAME
+from autoresearch.researcher.sandbox import choose
+from autoresearch.researcher.sandbox.attacks import ATTACKS
+from autoresearch.researcher.sandbox.conformance import Unprotected
 
 TOML = '[experiment]\nfree = ["train.py"]\ncommand = ["python", "train.py"]\n'
 
@@ -108,9 +111,42 @@ def test_a_whole_examination(tmp_path: Path) -> None:
         "torch",
         "disk",
         "memory",
+        "hub key",
         "git",
         "compiler",
     ]
     assert all(check.found for check in checks)
     assert all(check.todo for check in checks if check.level == "failure")
     assert doctor.as_json(checks)["ok"] is doctor.is_well(checks)
+
+
+def test_a_hole_in_the_sandbox_is_a_failure_with_its_name() -> None:
+    """An attack that comes through is told by name, in a check of its own and in the sum; in a level that is not used it only warns."""
+    attack = next(a for a in ATTACKS if a.name == "key-file")
+
+    (one, total) = doctor.prove(Unprotected(), [attack])
+    (spare, _) = doctor.prove(Unprotected(), [attack], active="bwrap")
+
+    assert (one.name, one.level, total.level) == ("attack", "failure", "failure")
+    assert "key-file (an ssh key in the user's home): ESCAPED" in one.found and "key-file" in total.found
+    assert spare.level == "warning"
+
+
+def test_every_attack_gets_a_line_when_asked_for() -> None:
+    """`--attacks`: each attack on each working level, and what was answered."""
+    tried = [a for a in ATTACKS if a.quick]
+
+    checks = doctor.prove(choose("auto"), tried)
+
+    assert [c.level for c in checks] == ["ok"] * (len(tried) + 1)
+    assert (
+        all("BLOCKED" in c.found for c in checks[:-1]) and f"stopped {len(tried)} of {len(tried)}" in checks[-1].found
+    )
+
+
+def test_the_hub_key_is_out_of_reach_and_doctor_says_so() -> None:
+    """Where bubblewrap works, attacks on the key from a coding agent's place come to nothing."""
+    check = doctor.look_at_curtain()
+
+    assert (check.level, check.name) == ("ok", "hub key"), check
+    assert "6 of 6" in check.found

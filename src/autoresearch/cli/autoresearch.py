@@ -121,17 +121,20 @@ def report(
 
 
 @app.command(
-    epilog="Examples:  autoresearch doctor   |   autoresearch doctor nightly --json   |   autoresearch doctor --hub https://hub.example"
+    epilog="Examples:  autoresearch doctor   |   autoresearch doctor nightly --json   |   autoresearch doctor --attacks   |   autoresearch doctor --hub https://hub.example"
 )
 def doctor(
     directory: Directory = Path("."),
     hub: Annotated[str, typer.Option(help="Also ask whether this hub answers.")] = "",
+    attacks: Annotated[
+        bool, typer.Option("--attacks", help="Try every attack on every sandbox that works here; a line for each.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Look at this machine and the experiment's folder; exit code 1 only where something is missing that runs need."""
     from autoresearch.researcher import doctor as examination
 
-    machine = examination.Machine(environment((*FOR_RUNS, *FOR_PREPARE)), cache(), hub)
+    machine = examination.Machine(environment((*FOR_RUNS, *FOR_PREPARE)), cache(), hub, attacks)
     checks = []
     for check in examination.examine(directory, machine):
         checks.append(check)

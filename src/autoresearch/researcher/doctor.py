@@ -11,7 +11,7 @@ import platform
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -22,8 +22,10 @@ from autoresearch.errors import AutoresearchError
 from autoresearch.git.repo import Repo
 from autoresearch.researcher import config
 from autoresearch.researcher.experiment import argv, last_line, read_log
-from autoresearch.researcher.sandbox import Job, Limits, choose, probe
-from autoresearch.researcher.sandbox.conformance import conformance, quick
+from autoresearch.researcher.sandbox import Job, Limits, Sandbox, choose, probe
+from autoresearch.researcher.sandbox.attacks import ATTACKS, Attack
+from autoresearch.researcher.sandbox.conformance import behind_curtain, conformance, quick
+from autoresearch.researcher.sandbox.curtain import curtain
 from autoresearch.researcher.workspace import Workspace
 
 Level = Literal["ok", "warning", "failure"]
@@ -59,6 +61,7 @@ class Machine:
     environment: Mapping[str, str]
     cache: Path
     hub_url: str = ""
+    attacks: bool = False  # try all of them on every level, instead of the quickest on the active one
 
 
 def examine(directory: Path, machine: Machine) -> Iterator[Check]:
@@ -71,7 +74,8 @@ def examine(directory: Path, machine: Machine) -> Iterator[Check]:
         yield look_at_track(directory, settings, machine)
     yield look_at_disk(machine.cache)
     yield look_at_memory()
-    yield from look_at_sandboxes()
+    yield from look_at_sandboxes(machine.attacks)
+    yield look_at_curtain()
     yield look_at_git(directory, machine)
     yield look_at_compiler(machine)
     if machine.hub_url:
@@ -190,8 +194,8 @@ def look_at_memory() -> Check:
     return Check("memory", "ok", found)
 
 
-def look_at_sandboxes() -> Iterator[Check]:
-    """Each level as it stands, and the active one under the quickest attacks: it is proven, not believed."""
+def look_at_sandboxes(every_attack: bool = False) -> Iterator[Check]:
+    """Each level as it stands, and the active one under attack: it is proven, not believed."""
     levels = [level for level in probe() if level.name != "none"]
     for level in levels:
         enough = any(other.works for other in levels)  # one is enough: the others are told, not complained about
@@ -202,23 +206,51 @@ def look_at_sandboxes() -> Iterator[Check]:
     except AutoresearchError as error:
         yield Check("sandbox", "failure", "none works here", str(error))
         return
-    try:
-        results = conformance(active, quick())
-    except AutoresearchError as error:
-        yield Check("sandbox", "warning", f"{active.name} could not be tried: {error}")
+    if not every_attack:
+        yield prove(active, quick())[-1]
         return
-    through = [result.attack.name for result in results if not result.blocked]
+    for level in levels:
+        if level.works:
+            yield from prove(choose(level.name), ATTACKS, active.name)
+
+
+def prove(sandbox: Sandbox, attacks: Sequence[Attack], active: str = "") -> list[Check]:
+    """A check for each attack, and one that sums them up. A hole in a level that is not the active one is a warning only."""
+    try:
+        results = conformance(sandbox, attacks)
+    except AutoresearchError as error:
+        return [Check("sandbox", "warning", f"{sandbox.name} could not be tried: {error}")]
+    worst: Level = "failure" if active in ("", sandbox.name) else "warning"
+    checks = [
+        Check("attack", "ok" if r.blocked else worst, f"{sandbox.name}, {r.attack.name} ({r.attack.tries}): {r.detail}")
+        for r in results
+    ]
+    through = [r.attack.name for r in results if not r.blocked]
     if through:
-        found = f"{active.name} lets {len(through)} of {len(results)} attacks through: {', '.join(through)}"
-        yield Check(
-            "sandbox", "failure", found, "run no code of strangers here; docs/sandbox.md tells what each level needs"
+        found = f"{sandbox.name} lets {len(through)} of {len(results)} attacks through: {', '.join(through)}"
+        todo = "run no code of strangers here; docs/sandbox.md tells what each level needs"
+        return [*checks, Check("sandbox", worst, found, todo)]
+    what = "`--sandbox auto` takes " if active in ("", sandbox.name) else ""
+    return [
+        *checks,
+        Check("sandbox", "ok", f"{what}{sandbox.name}, which stopped {len(results)} of {len(results)} attacks"),
+    ]
+
+
+def look_at_curtain() -> Check:
+    """Whether a coding agent, which has the user's home and network, is kept from the hub's key."""
+    behind = curtain()
+    if behind.name == "none":
+        todo = "install bubblewrap where you use `--agent command` together with `--hub`"
+        return Check(
+            "hub key", "warning", "a coding agent could read this folder's key to its hub: no bubblewrap works", todo
         )
-    else:
-        yield Check(
-            "sandbox",
-            "ok",
-            f"`--sandbox auto` takes {active.name}, which stopped {len(results)} of {len(results)} attacks",
+    found = prove(behind, behind_curtain())[-1]
+    if found.level == "ok":
+        return Check(
+            "hub key", "ok", f"out of reach for experiments and coding agents: {found.found.partition(', which ')[2]}"
         )
+    return Check("hub key", "warning", found.found, "use no `--agent command` together with `--hub` on this machine")
 
 
 def look_at_git(directory: Path, machine: Machine) -> Check:

@@ -61,6 +61,19 @@ class Attack:
 SECRETS = (
     Attack("environment", "a key in its own environment", "found(json.dumps(dict(os.environ)))", quick=True),
     Attack("key-file", "an ssh key in the user's home", "found(read(bait['key']))", quick=True),
+    Attack("hub-key", "the key of the experiment's folder to its hub, by climbing up to it", """
+here = os.getcwd()
+while here != '/':
+    here = os.path.dirname(here)
+    for name in ('.agenthub/credentials.json', '.agent/agent.json'):
+        try: found(read(os.path.join(here, name)))
+        except OSError: pass
+""", quick=True),
+    Attack("home-hub-key", "a key to a hub in the user's home", """
+for name in ('.config/agenthub/credentials.json', '.agenthub_creds', '.agenthub/config.json'):
+    try: found(read(os.path.join(bait['home'], name)))
+    except OSError: pass
+"""),
     Attack("config-listing", "the names of files in the user's home", "os.listdir(bait['home']); escaped('listed it')"),
     Attack("symlink", "a key through a link planted in the run's folder", "os.symlink(bait['key'], 'l'); found(read('l'))"),
     Attack("hard-link", "a key through a second name in the run's folder", "os.link(bait['key'], 'h'); found(read('h'))"),

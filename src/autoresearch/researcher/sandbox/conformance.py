@@ -28,6 +28,7 @@ from autoresearch.researcher.sandbox.job import Finished, Job, Limits, Sandbox
 KEEPER = Path(__file__).with_name("bait.py")
 TIMEOUT_S = 60.0
 AT_ONCE = 2
+BEHIND_CURTAIN = ("environment", "hub-key", "environments", "process-memory-file", "process-vm-readv", "ptrace")
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,11 @@ def quick() -> tuple[Attack, ...]:
     return tuple(attack for attack in ATTACKS if attack.quick)
 
 
+def behind_curtain() -> tuple[Attack, ...]:
+    """What a coding agent must not get at either, though it has the user's home and network: the key to the hub, wherever it is."""
+    return tuple(attack for attack in ATTACKS if attack.name in BEHIND_CURTAIN)
+
+
 def attempt(sandbox: Sandbox, attack: Attack, laid: Bait) -> AttackResult:
     """One attack in a run folder of its own."""
     place = laid.folder / "runs" / attack.name
@@ -77,7 +83,7 @@ def attempt(sandbox: Sandbox, attack: Attack, laid: Bait) -> AttackResult:
         log=place / "log",
         readable=(place / "data",),
         writable=(place / "run",),
-        hidden=(place / "data" / "validation.bin",),
+        hidden=(place / "data" / "validation.bin", place / ".agenthub"),
         mark=told["token"],
     )
     finished = sandbox.run(job)
@@ -97,7 +103,8 @@ def own_files(laid: Bait, place: Path, attack: Attack) -> dict[str, Any]:
         files[name].write_text(laid.canary if name == "validation" else "intact")
         files[name].chmod(0o600)
     files["alias"].symlink_to(files["validation"])
-    return {**laid.known, **{name: str(path) for name, path in files.items()}, "token": f"{laid.token}-{attack.name}"}
+    put_key(place / ".agenthub" / "credentials.json", laid.canary)
+    return {**laid.known, **{name: str(path) for name, path in files.items()}, "token": f"{attack.name}.{laid.token}"}
 
 
 def judge(attack: Attack, finished: Finished, said: str, survivors: list[int]) -> AttackResult:
@@ -159,12 +166,18 @@ def bait() -> Iterator[Bait]:
 
 
 def lay(folder: Path, canary: str) -> dict[str, Any]:
-    """A home with a key in it, and what attacks are told of it."""
+    """A home with keys in it, and what attacks are told of it."""
     key = folder / "home" / ".ssh" / "id_canary"
-    key.parent.mkdir(parents=True)
-    key.write_text(canary)
-    key.chmod(0o600)
+    put_key(key, canary)
+    put_key(folder / "home" / ".config" / "agenthub" / "credentials.json", canary)
     return {"canary": canary, "home": str(folder / "home"), "key": str(key)}
+
+
+def put_key(file: Path, canary: str) -> None:
+    """A key as programs keep theirs: for its owner alone."""
+    file.parent.mkdir(mode=0o700, parents=True)
+    file.write_text(canary)
+    file.chmod(0o600)
 
 
 @dataclass(frozen=True)
