@@ -58,7 +58,7 @@ class Community:
         self.workspace = workspace
         self.membership = membership
         self.wishes = wishes
-        self.say = lambda text: say(lines.one_line(text, SAID_CHARS))  # a hub's words may hold a terminal's commands
+        self.tell = say
         self.memory = Memory(workspace.private / MEMORY)
         self.outbox = Outbox(workspace.private / OUTBOX)
         self.link = Link(membership, self.memory, self.say)
@@ -67,6 +67,10 @@ class Community:
         self.reading = threading.Lock()
         self.track = ""
         self.unfit: set[str] = set()  # commits that cannot be compared with ours, told once
+
+    def say(self, text: str) -> None:
+        """Tell a person, in one line: a hub's words may hold a terminal's commands."""
+        self.tell(lines.one_line(text, SAID_CHARS))
 
     # ---------------------------------------------------------------- open, close
 

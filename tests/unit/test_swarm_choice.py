@@ -1,0 +1,53 @@
+"""Which commits of others are built on or tried: pure choices from what strangers claim."""
+
+from __future__ import annotations
+
+import math
+
+from autoresearch.researcher.swarm.choice import Claimed, Ground, explores, is_sound, starts, worth_trying
+
+GROUND = Ground("H100", "t")
+
+
+def claim(value: float, agent: str = "bob", verified: str = "unverified", commit: str = "") -> Claimed:
+    return Claimed(commit or f"{abs(hash((value, agent))):040x}"[-40:], agent, value, 1, "an idea", verified)
+
+
+def test_a_reproduced_result_is_built_on_before_a_better_one_nobody_checked() -> None:
+    """Reproduced, then unverified, the better first in each; disputed never."""
+    claims = [claim(0.8), claim(0.5, verified="disputed"), claim(0.7), claim(0.9, verified="reproduced")]
+
+    assert [c.value for c in starts(claims, GROUND)] == [0.9, 0.7, 0.8]
+    assert [c.value for c in starts(claims, Ground("H100", "t", "max"))] == [0.9, 0.8, 0.7]
+
+
+def test_only_better_undisputed_new_commits_of_others_are_tried() -> None:
+    """Not our own, not what was offered before, not what claims no gain; the best first."""
+    claims = [
+        claim(0.8),
+        claim(0.7),
+        claim(0.6, agent="me"),
+        claim(0.5, verified="disputed"),
+        claim(0.4, commit="d" * 40),
+        claim(1.0),
+    ]
+
+    assert [c.value for c in worth_trying(claims, GROUND, 0.9, "me", {"d" * 40})] == [0.7, 0.8]
+    assert [c.value for c in worth_trying(claims, Ground("H100", "t", "max"), 0.9, "me", ())] == [1.0]
+
+
+def test_what_is_no_commit_or_no_number_is_not_even_asked_for() -> None:
+    """A hash that could be an option of git, a value that beats every comparison, an agent without a name."""
+    assert is_sound(claim(0.5))
+    for commit in ("--upload-pack=x", "HEAD", "a" * 39, "A" * 40, "a" * 40 + "\n", ""):
+        assert not is_sound(Claimed(commit, "bob", 0.5, 1, ""))
+    for value in (math.nan, math.inf, -math.inf):
+        assert not is_sound(Claimed("a" * 40, "bob", value, 1, ""))
+    assert not is_sound(Claimed("a" * 40, "\n\x00", 0.5, 1, ""))
+
+
+def test_about_one_new_branch_in_five_explores() -> None:
+    """The same researcher and seed decide the same; over many, a fifth begins at a leaf."""
+    assert explores(3, "ada") == explores(3, "ada")
+    share = sum(explores(seed, f"agent-{seed % 7}") for seed in range(2000)) / 2000
+    assert 0.16 < share < 0.24
