@@ -37,13 +37,13 @@ class Incumbent:
 @dataclass(frozen=True)
 class Finding:
     """What to do with an attempt: settle it, run it again, or run its parent again first. `usable`: which runs count;
-    `estimate`: what a kept one is worth without luck, where that is known."""
+    `standing`: the runs that stand for a kept one from now on."""
 
     action: Literal["keep", "discard", "crash", "repeat", "recheck"]
     reason: str
     usable: tuple[int, ...] = ()
     contended: bool = False
-    estimate: float | None = None
+    standing: tuple[float, ...] = ()
 
 
 def weigh(attempt: Attempt, history: Sequence[Record], lines: int, config: Config, policy: judge.Policy) -> Finding:
@@ -79,10 +79,10 @@ def weigh(attempt: Attempt, history: Sequence[Record], lines: int, config: Confi
             return in_turn
     parts = (decision.reason, pace.label, rechecked(best, met), left_behind(runs))
     reason = "; ".join(part for part in parts if part)
-    estimate = None
+    stands: tuple[float, ...] = ()
     if policy == "confirm" and decision.action == "keep":
-        estimate = judge.without_luck(values, met.values, judge.pooled([*spread, values]), limits)
-    return Finding(decision.action, reason, pace.usable, bool(pace.label), estimate)
+        stands = judge.standing(values, met.values, judge.pooled([*spread, values]), limits)
+    return Finding(decision.action, reason, pace.usable, bool(pace.label), stands)
 
 
 def turn(decision: judge.Decision, looks: int, rechecks: int) -> Finding | None:
@@ -121,8 +121,7 @@ def incumbent(history: Sequence[Record], commit: str) -> Incumbent:
     found = Incumbent((), None)
     for record in history:
         if record.commit == commit and record.status == "keep":
-            luck = 0.0 if record.estimate is None else record.estimate - fmean(record.values)
-            found = Incumbent(tuple(value + luck for value in record.values), record.throughput)
+            found = Incumbent(record.standing or record.values, record.throughput)
         elif record.judged_against == commit and record.parent_values:
             found = Incumbent(record.parent_values, record.parent_throughput)
     return found
@@ -174,7 +173,8 @@ def record_of(
         metric=config.experiment.metric,
         value=fmean(values) if values else None,
         values=values,
-        estimate=finding.estimate,
+        estimate=fmean(finding.standing) if finding.standing else None,
+        standing=finding.standing,
         parent_values=met.values if attempt.rechecks else (),
         parent_throughput=met.throughput if attempt.rechecks else None,
         rechecks=tuple(run.value for run in attempt.rechecks if run.value is not None),

@@ -1,11 +1,11 @@
 """Decides what becomes of an experiment. Pure: numbers in, a verdict and its reason out; no files, no clock, no chance.
 
 Policies. greedy: lower is kept, after one run. confirm: a sequential one-sided t-test of the gain over the best so far, with the
-standard deviation pooled over all repeated commits of this branch. Each look may spend half of the error that the one before it
-may, all together `alpha`: a change that changes nothing is kept with a probability of at most alpha (Bonferroni over the looks;
-giving up early on a small gain only lowers it). A gain that was kept was lucky more often than not, so the best's value is
-corrected for that (`without_luck`). Equal within one standard error after a repeat, and fewer lines: kept as a simplification.
-docs/judging.md has the error rates, and what each costs and gains.
+standard deviation pooled over all repeated commits of this branch. Each look may spend an eighth of the error that the one before
+it may, all together `alpha`: a change that changes nothing is kept with a probability of at most alpha (Bonferroni over the looks;
+giving up on a small gain only lowers it). What is kept was lucky more often than not, so others are judged against more than its
+own runs (`standing`). Equal within one standard error after a repeat, and fewer lines: kept as a simplification. docs/judging.md
+has the error rates, and what each costs and gains.
 """
 
 from __future__ import annotations
@@ -19,7 +19,9 @@ from typing import Literal
 
 Policy = Literal["confirm", "greedy"]
 Action = Literal["keep", "discard", "repeat"]
-FUTILE = 0.6  # of the gain that would be needed: with less than that another run hardly ever ends in a keep
+STANDING = 4  # runs that stand for the best at most, when it was just kept
+CLEAR = 5.0  # standard errors: a gain beyond is no luck
+FUTILE = 0.9  # of the gain that would be needed: with less than that another run hardly ever ends in a keep
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ class Noise:
 class Rules:
     policy: Policy = "confirm"
     direction: Literal["min", "max"] = "min"
-    alpha: float = 0.1
+    alpha: float = 0.2
     repeats: int = 1
 
 
@@ -67,7 +69,7 @@ def decide(
     `groups` are the values of earlier repeated commits (incumbent included), `lines` is lines added less lines removed."""
     if not all(map(math.isfinite, [*values, *incumbent])):
         return Decision("discard", "a value that is not finite is never better")
-    gain = fmean(incumbent) - fmean(values) if rules.direction == "min" else fmean(values) - fmean(incumbent)
+    gain = gain_of(values, incumbent, rules)
     if rules.policy == "greedy":
         return greedy(gain, values, incumbent, lines)
     return confirm(gain, values, incumbent, pooled([*groups, values]), lines, rules)
@@ -113,37 +115,29 @@ def standard_error(values: Sequence[float], incumbent: Sequence[float], noise: N
 
 
 def spent(look: int, rules: Rules) -> float:
-    """The level of the look after `look` runs: half of the one before, all looks together alpha; the last one's for any further."""
+    """The level of the look after `look` runs: an eighth of the one before, all looks together alpha; the last one's for any
+    further."""
     looks = rules.repeats + 1
-    return rules.alpha * 2.0 ** -min(look, looks) / (1 - 2.0**-looks)
+    return rules.alpha * 7 * 8.0 ** -min(look, looks) / (1 - 8.0**-looks)
 
 
-def without_luck(values: Sequence[float], incumbent: Sequence[float], noise: Noise, rules: Rules) -> float:
-    """What a candidate that was just kept is really worth, as far as can be told: the winner's curse taken off its mean.
+def standing(values: Sequence[float], incumbent: Sequence[float], noise: Noise, rules: Rules) -> tuple[float, ...]:
+    """The runs that stand for a candidate that was just kept, when others are judged: its mean alone would be too good, since what
+    is kept was lucky more often than not (the winner's curse).
 
-    The true gain is the one under which the seen gain is as likely as it gets *among those that pass the test* (conditional
-    maximum likelihood; Zoellner and Pritchard 2007), at least 0. Candidate and best share the correction by their variances:
-    the best's value was uncertain too, and it is not touched here."""
-    mean, sign = fmean(values), -1 if rules.direction == "min" else 1
+    A gain inside CLEAR standard errors is shrunk towards none: the newest runs of the best it replaced stand beside its own. One
+    beyond that can hardly be luck, and only its own runs stand."""
     error = standard_error(values, incumbent, noise)
-    gain = sign * (mean - fmean(incumbent))
-    if noise.dof == 0 or error == 0 or gain <= 0:
-        return mean
-    bar = t_quantile(spent(len(values), rules), noise.dof)
-    luck = gain - error * conditional_gain(gain / error, bar)
-    share = (1 / len(values)) / (1 / len(values) + 1 / len(incumbent))
-    return mean - sign * luck * share
+    if noise.dof == 0 or error == 0 or gain_of(values, incumbent, rules) > CLEAR * error:
+        return tuple(values)
+    carried = max(STANDING - len(values), 0)
+    return (*incumbent[max(len(incumbent) - carried, 0) :], *values)
 
 
-def conditional_gain(seen: float, bar: float) -> float:
-    """The true gain, 0 to `seen`, of which `seen` is the mean once only what exceeds `bar` is shown; all in standard errors."""
-    low, high = 0.0, max(seen, 0.0)
-    for _ in range(40):
-        middle = (low + high) / 2
-        above = 0.5 * math.erfc((bar - middle) / math.sqrt(2))
-        shown = middle + math.exp(-((bar - middle) ** 2) / 2) / math.sqrt(2 * math.pi) / max(above, 1e-300)
-        low, high = (middle, high) if shown < seen else (low, middle)
-    return low
+def gain_of(values: Sequence[float], incumbent: Sequence[float], rules: Rules) -> float:
+    """By how much the mean of some runs is better than that of others."""
+    gain = fmean(values) - fmean(incumbent)
+    return gain if rules.direction == "max" else -gain
 
 
 def unknown_noise(gain: float, shown: str, looks_left: int) -> Decision:

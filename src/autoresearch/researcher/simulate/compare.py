@@ -1,0 +1,129 @@
+"""Many simulated nights of several policies, and how sure the difference between them is.
+
+Intervals are 95 %: of means by the normal approximation over nights, of shares by Wilson's, of the ratio of two improvements by the
+normal approximation of its logarithm. Leaves to others: one night (night), printing (the command line, bench/judging.py).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from statistics import fmean, stdev
+
+import msgspec
+
+from autoresearch.researcher import judge
+from autoresearch.researcher.config import Config, JudgeTable
+from autoresearch.researcher.simulate.landscape import Landscape
+from autoresearch.researcher.simulate.night import Night, Simulation, total
+
+Z95 = 1.959964
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One way to judge."""
+
+    name: str
+    policy: judge.Policy
+    early: bool
+
+
+ARMS = (
+    Arm("greedy", "greedy", False),
+    Arm("greedy + early", "greedy", True),
+    Arm("confirm", "confirm", False),
+    Arm("confirm + early", "confirm", True),
+)
+
+
+@dataclass(frozen=True)
+class Interval:
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one way to judge came to. `ratio`: improvement per hour over the first arm's. Shares: false keeps of all ideas that are
+    no better, and of all keeps; missed gains and winners whose curve ended them, of all ideas that are better."""
+
+    arm: str
+    nights: int
+    improvement_per_hour: Interval
+    experiments_per_hour: Interval
+    ratio: Interval
+    false_keeps: Interval
+    false_among_keeps: Interval
+    missed: Interval
+    stopped_winners: Interval
+
+
+def compare(
+    land: Landscape, rules: JudgeTable, arms: Sequence[Arm], hours: float, nights: int, seed: int, processes: int = 1
+) -> list[Result]:
+    """Each arm on the same number of nights; the same seed gives the same nights, whatever the number of processes."""
+    tasks = [(land, rules, arm, hours, seed * 1_000_003 + number) for arm in arms for number in range(nights)]
+    if processes > 1:
+        with ProcessPoolExecutor(processes) as pool:
+            found = list(pool.map(one, tasks, chunksize=max(1, nights // 4)))
+    else:
+        found = [one(task) for task in tasks]
+    groups = [found[i * nights : (i + 1) * nights] for i in range(len(arms))]
+    return [result(arm, group, groups[0]) for arm, group in zip(arms, groups, strict=True)]
+
+
+def one(task: tuple[Landscape, JudgeTable, Arm, float, int]) -> Night:
+    land, rules, arm, hours, seed = task
+    rules = msgspec.structs.replace(rules, early_stopping=arm.early)
+    config = msgspec.convert({"experiment": {"free": ["x"], "command": ["x"]}}, Config)
+    return Simulation(land, msgspec.structs.replace(config, judge=rules), arm.policy, hours, seed).run()
+
+
+def result(arm: Arm, nights: Sequence[Night], first: Sequence[Night]) -> Result:
+    keeps, good, bad = total(nights, "keeps"), total(nights, "good"), total(nights, "bad")
+    false = total(nights, "false_keeps")
+    return Result(
+        arm.name,
+        len(nights),
+        mean([n.improvement / n.hours for n in nights]),
+        mean([n.experiments / n.hours for n in nights]),
+        ratio([n.improvement for n in nights], [n.improvement for n in first]),
+        share(false, bad),
+        share(false, keeps),
+        share(total(nights, "missed"), good),
+        share(total(nights, "stopped_winners"), good),
+    )
+
+
+def mean(values: Sequence[float]) -> Interval:
+    centre = fmean(values)
+    margin = Z95 * stdev(values) / math.sqrt(len(values)) if len(values) > 1 else math.nan
+    return Interval(centre, centre - margin, centre + margin)
+
+
+def share(part: int, whole: int) -> Interval:
+    """A proportion with Wilson's interval (1927)."""
+    if whole == 0:
+        return Interval(math.nan, math.nan, math.nan)
+    p, z2 = part / whole, Z95**2 / whole
+    centre = (p + z2 / 2) / (1 + z2)
+    margin = Z95 * math.sqrt(p * (1 - p) / whole + z2 / (4 * whole)) / (1 + z2)
+    return Interval(p, max(0.0, centre - margin), min(1.0, centre + margin))
+
+
+def ratio(ours: Sequence[float], theirs: Sequence[float]) -> Interval:
+    """Of two means of independent samples; nan where one is not clearly above zero."""
+    a, b = mean(ours), mean(theirs)
+    if min(a.value, b.value) <= 0:
+        return Interval(math.nan, math.nan, math.nan)
+    found = a.value / b.value
+    spread = math.hypot((a.high - a.value) / a.value, 0.0 if ours is theirs else (b.high - b.value) / b.value)
+    return (
+        Interval(found, found * math.exp(-spread), found * math.exp(spread))
+        if ours is not theirs
+        else Interval(1, 1, 1)
+    )

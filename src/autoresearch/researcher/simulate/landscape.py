@@ -1,0 +1,163 @@
+"""What ideas are worth, how noisy runs are and what curves tell early: the world a simulated night happens in.
+
+The named ones have a noise of about the median gain, as a published night had it: 22 of 125 experiments kept, gains of 0.00048 at
+the median, 0.0282 in all, 0.0119 the largest, and 0.0007 for another seed. `published` was fitted to these numbers by simulating
+greedy on it. What curves tell was measured on recorded ones (bench/curves.py). Leaves to others: time and verdicts (night).
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from statistics import fmean
+
+from autoresearch.errors import BadInput
+from autoresearch.researcher.curves import MARKS
+from autoresearch.researcher.judge import pooled
+from autoresearch.researcher.ledger import Record
+
+# At a fraction of the budget: the spread of curves between seeds, as a share of what the scores' noise is worth there, and by how much
+# of an idea's effect the curve misleads, as a standard deviation (bench/curves.py prints both from recorded runs).
+RECORDED = {0.25: (0.36, 0.85), 0.35: (0.36, 0.7), 0.5: (0.36, 0.55), 0.65: (0.4, 0.55), 0.8: (0.45, 0.5)}
+# Correlation of a curve's luck with its score's, 0.5; between marks, 0.6.
+WITH_SCORE, WITH_CURVE = 0.5, 0.6
+REST = math.sqrt(1 - WITH_SCORE**2 - WITH_CURVE**2)
+FEWEST = 8  # measured experiments that a ledger has to hold
+
+
+@dataclass(frozen=True)
+class Landscape:
+    """Values are bits per byte, lower is better; a positive gain is an improvement. `good` and `null` are shares of all ideas;
+    gains and losses are log-normal with these medians and spreads (of the logarithm). `ideas`: gains to draw from instead.
+    `fade`: the improvement after which gains are 1/e of what they were. `drift`: standard deviation of what an hour does to the
+    machine. `contended`: share of runs that other work slows down by half, which costs `slowed`."""
+
+    name: str
+    about: str
+    sigma: float = 0.0005
+    good: float = 0.2
+    null: float = 0.2
+    gain: float = 0.0005
+    gain_spread: float = 0.7
+    loss: float = 0.003
+    loss_spread: float = 1.0
+    ideas: tuple[float, ...] = ()
+    fade: float = math.inf
+    drift: float = 0.0
+    contended: float = 0.0
+    slowed: float = 0.01
+    run_s: float = 300.0
+    start_s: float = 13.0
+    score_s: float = 13.0
+    idea_s: float = 0.0
+    misleading: float = 1.0  # factor on how much curves mislead
+
+    def idea(self, reached: float, chance: random.Random) -> float:
+        """The true gain of the next idea, given the improvement reached so far."""
+        fading = math.exp(-max(reached, 0.0) / self.fade)
+        if self.ideas:
+            drawn = chance.choice(self.ideas)
+            return drawn * fading if drawn > 0 else drawn
+        kind = chance.random()
+        if kind < self.good:
+            return self.gain * math.exp(chance.gauss(0, self.gain_spread)) * fading
+        if kind < self.good + self.null:
+            return 0.0
+        return -self.loss * math.exp(chance.gauss(0, self.loss_spread))
+
+    def early(self, gain: float, chance: random.Random) -> tuple[float, ...]:
+        """By how much an idea's curve shows another gain than it has, at each of the marks."""
+        lean = chance.gauss(0, 1) * self.misleading
+        return tuple(RECORDED[mark][1] * abs(gain) * lean for mark in MARKS)
+
+    def luck(self, chance: random.Random) -> tuple[float, tuple[float, ...]]:
+        """One run's luck: what it adds to the score, and to the curve at each of the marks. Some of it is the same in all."""
+        own, common = chance.gauss(0, 1), chance.gauss(0, 1)
+        mixed = (WITH_SCORE * own + WITH_CURVE * common + REST * chance.gauss(0, 1) for _ in MARKS)
+        return self.sigma * own, tuple(RECORDED[mark][0] * self.sigma * z for mark, z in zip(MARKS, mixed, strict=True))
+
+
+EVEN = Landscape("even", "noise = median gain; 20 % good, 20 % null, losses of 6 sigma at the median")
+LANDSCAPES = {
+    land.name: land
+    for land in (
+        EVEN,
+        replace(EVEN, name="scarce", about="even with 10 % good ideas", good=0.1),
+        replace(EVEN, name="noisier", about="even with noise of 1.4 median gains: another seed moves 0.0007", sigma=0.0007),
+        replace(EVEN, name="close", about="even with losses of 3 sigma: bad ideas are harder to see", loss=0.0015),
+        replace(EVEN, name="misleading", about="even with curves twice as misleading as the recorded ones", misleading=2.0),
+        replace(
+            EVEN,
+            name="drifting",
+            about="even on a machine that drifts by half a sigma an hour, 3 % of runs slowed by other work",
+            drift=0.00025,
+            contended=0.03,
+        ),
+        replace(EVEN, name="thinking", about="even with an agent that takes 60 s for each idea", idea_s=60.0),
+        replace(
+            EVEN,
+            name="published",
+            about="fitted to the published night: few large gains, and all fade as the night goes on",
+            good=0.283,
+            null=0.157,
+            gain=0.0006,
+            gain_spread=1.55,
+            loss=0.004,
+            fade=0.03,
+        ),
+    )
+}  # fmt: skip
+
+
+def noise_only(land: Landscape) -> Landscape:
+    """The same noise, where no idea changes anything."""
+    return replace(
+        land, name=f"{land.name}, noise alone", about="no idea changes anything", good=0.0, null=1.0, ideas=()
+    )
+
+
+def from_ledger(records: Iterable[Record], direction: str = "min") -> Landscape:
+    """What a recorded ledger says of its ideas: noise from what ran twice, gains over what each was judged against, each moved
+    towards none by one standard error (gains inside it count as none). Runs that were stopped early count as the losses seen."""
+    records = list(records)
+    noise = pooled([record.values for record in records])
+    values = {record.commit: record.value for record in records if record.status == "keep"}
+    measured = [
+        r for r in records if r.value is not None and not r.is_baseline and values.get(r.judged_against) is not None
+    ]
+    if noise.dof < 1 or len(measured) < FEWEST:
+        raise BadInput(
+            f"this ledger holds {len(measured)} measured experiments and {noise.dof} repeats of the same code; "
+            f"{FEWEST} and 1 are the fewest to tell anything from"
+        )
+    sign = -1 if direction == "min" else 1
+    gains = [
+        shrunk(
+            sign * ((r.value or 0.0) - (values[r.judged_against] or 0.0)),
+            noise.sigma * math.sqrt(1 + 1 / len(r.values)),
+        )
+        for r in measured
+    ]
+    losses = [gain for gain in gains if gain < 0]
+    stopped = sum(r.status == "discard" and r.value is None for r in records)
+    ideas = (*gains, *(losses * (stopped // len(losses)) if losses else ()))
+    times = [r.total_seconds for r in measured if r.total_seconds]
+    train = [r.training_seconds for r in measured if r.training_seconds]
+    run_s = fmean(train) if train else EVEN.run_s
+    rest_s = max((fmean(times) if times else run_s + 26.0) - run_s, 0.0)
+    return replace(
+        EVEN,
+        name="ledger",
+        about=f"{len(measured)} measured experiments, noise {noise.sigma:.6f}",
+        sigma=noise.sigma,
+        ideas=ideas,
+        run_s=run_s,
+        start_s=rest_s / 2,
+        score_s=rest_s / 2,
+    )
+
+
+def shrunk(gain: float, error: float) -> float:
+    return math.copysign(max(abs(gain) - error, 0.0), gain)

@@ -1,0 +1,175 @@
+"""One simulated night: ideas arrive, `evidence.weigh` says what to run and what to keep, a clock counts what it costs.
+
+Everything that decides is the code of real nights (weigh, record_of, baseline_finding, the watch over curves); only the runs are
+made up. Leaves to others: what ideas are worth (landscape), many nights and their intervals (compare).
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from autoresearch.models import Status
+from autoresearch.researcher import judge
+from autoresearch.researcher.config import Config
+from autoresearch.researcher.curves import MARKS, Point, Watch, watch_over
+from autoresearch.researcher.evidence import Finding, baseline_finding, record_of, weigh
+from autoresearch.researcher.experiment import Measurement
+from autoresearch.researcher.journal import Attempt
+from autoresearch.researcher.ledger import Record
+from autoresearch.researcher.simulate.landscape import Landscape
+
+START_LOSS = 7.0  # of every curve; far from it would be a loss of another kind
+CURVES = 12  # commits with several curves, as many as a real watch reads
+
+
+@dataclass(frozen=True)
+class Code:
+    """A commit whose worth is known. `gain` over the baseline; `shown`: what its curves add to that at each mark."""
+
+    name: str
+    gain: float
+    shown: tuple[float, ...]
+
+
+@dataclass
+class Night:
+    """What happened. Counts are of ideas; `bad` are those that change nothing or make it worse."""
+
+    hours: float
+    improvement: float = 0.0
+    experiments: int = 0
+    keeps: int = 0
+    bad: int = 0
+    false_keeps: int = 0
+    good: int = 0
+    missed: int = 0
+    stopped_winners: int = 0
+
+
+@dataclass
+class Simulation:
+    land: Landscape
+    config: Config
+    policy: judge.Policy
+    hours: float
+    seed: int
+    clock_s: float = 0.0
+    machine: float = 0.0  # what the machine adds to every value now
+    history: list[Record] = field(default_factory=list)
+    curves: dict[str, list[tuple[Point, ...]]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.chance = random.Random(self.seed)
+
+    def run(self) -> Night:
+        """The whole night."""
+        best, night = self.baseline(), Night(self.hours)
+        while self.clock_s < self.hours * 3600:
+            self.clock_s += self.land.idea_s
+            gain = self.land.idea(best.gain, self.chance)
+            early = self.land.early(gain, self.chance)
+            shown = tuple(a + b for a, b in zip(best.shown, early, strict=True))
+            idea = Code(f"c{len(self.history)}-{night.experiments}", best.gain + gain, shown)
+            record, stopped = self.experiment(idea, best)
+            count(night, gain, record.status == "keep", stopped)
+            if record.status == "keep":
+                best = idea
+        night.improvement = best.gain
+        return night
+
+    def baseline(self) -> Code:
+        code = Code("baseline", 0.0, (0.0,) * len(MARKS))
+        runs: list[Measurement] = []
+        wanted = self.config.judge.baseline_runs if self.policy == "confirm" else 1
+        if self.config.judge.early_stopping:  # curves need a spread
+            wanted = self.config.judge.baseline_runs
+        while True:
+            j = self.config.judge
+            finding = baseline_finding(runs, wanted, j.contended_below, j.contended_repeats)
+            if finding.action == "keep":
+                break
+            runs.append(self.measure(code, None))
+        attempt = Attempt(
+            "0", code.name, "", "measuring", "", commit=code.name, measurements=tuple(runs), is_baseline=True
+        )
+        self.history.append(record_of(attempt, "keep", finding, (), self.config, "", "", ""))
+        return code
+
+    def experiment(self, idea: Code, best: Code) -> tuple[Record, bool]:
+        """One idea to its verdict, and whether its curve ended it."""
+        attempt = Attempt(str(len(self.history)), best.name, "", "measuring", "", commit=idea.name)
+        while True:
+            finding = weigh(attempt, self.history, 0, self.config, self.policy)
+            if finding.action == "repeat":
+                watch = None if attempt.measurements else self.watch(best)
+                attempt = replace(attempt, measurements=(*attempt.measurements, self.measure(idea, watch)))
+            elif finding.action == "recheck":
+                attempt = replace(attempt, rechecks=(*attempt.rechecks, self.measure(best, None)))
+            else:
+                return self.settled(attempt, finding), attempt.measurements[-1].value is None
+
+    def settled(self, attempt: Attempt, finding: Finding) -> Record:
+        status: Status = "keep" if finding.action == "keep" else "discard"
+        record = record_of(attempt, status, finding, self.history, self.config, "", "", "")
+        if record.values or record.rechecks:  # others say nothing about what comes later
+            self.history.append(record)
+        return record
+
+    def measure(self, code: Code, watch: Watch | None) -> Measurement:
+        """One made-up run: noise, drift, other work, and a curve that may end it."""
+        land, chance = self.land, self.chance
+        slow = land.contended > 0 and chance.random() < land.contended
+        luck, curve_luck = land.luck(chance)
+        points = self.curve(code, slow, curve_luck)
+        for at, mark in enumerate(MARKS):
+            reason = watch.hopeless(points[: at + 2]) if watch else ""
+            if reason:
+                self.spend(land.start_s + mark * land.run_s)
+                return Measurement("stopped early", reason, seed=0)
+        self.spend(land.start_s + land.run_s + land.score_s)
+        value = 1 - code.gain + self.machine + luck + (land.slowed if slow else 0.0)
+        self.curves.setdefault(code.name, []).append(points)
+        pace = 0.5 if slow else 1.0
+        return Measurement("ok", "", seed=0, value=value, tokens_M=pace * land.run_s, training_seconds=land.run_s)
+
+    def curve(self, code: Code, slow: bool, luck: tuple[float, ...]) -> tuple[Point, ...]:
+        """A first point, and one at each mark."""
+        pace = 0.5 if slow else 1.0
+        worse = self.land.slowed if slow else 0.0
+        marks = zip(MARKS, code.shown, luck, strict=True)
+        return (
+            Point(0.001, START_LOSS, pace),
+            *(
+                Point(at, 3 - code.gain - shown + worse + self.machine + more, pace * at * 1000)
+                for at, shown, more in marks
+            ),
+        )
+
+    def watch(self, best: Code) -> Watch | None:
+        if not self.config.judge.early_stopping:
+            return None
+        others = [c for name, c in self.curves.items() if name != best.name and len(c) > 1]
+        return watch_over(self.curves.get(best.name, []), others[-CURVES:], self.config.judge.early_level)
+
+    def spend(self, seconds: float) -> None:
+        self.clock_s += seconds
+        if self.land.drift:
+            self.machine += self.chance.gauss(0, self.land.drift * (seconds / 3600) ** 0.5)
+
+
+def count(night: Night, gain: float, kept: bool, stopped: bool) -> None:
+    night.experiments += 1
+    night.keeps += kept
+    if gain > 0:
+        night.good += 1
+        night.missed += not kept
+        night.stopped_winners += stopped
+    else:
+        night.bad += 1
+        night.false_keeps += kept
+
+
+def total(nights: Sequence[Night], name: str) -> int:
+    return sum(getattr(night, name) for night in nights)
