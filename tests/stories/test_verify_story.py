@@ -26,6 +26,7 @@ from autoresearch.researcher.verify.rerun import Notebook, Notes
 from autoresearch.researcher.verify.rounds import Rounds
 from autoresearch.researcher.verify.verifier import Verifier
 from autoresearch.researcher.workspace import Workspace
+from strange_hub import Asked, Reply, strange_hub, told
 from tiny_workspaces import Writes, command, make, noisy, research, runner
 
 BOX = "test-box"
@@ -202,14 +203,14 @@ def test_a_watching_verifier_is_killed_and_comes_back(swarm: tuple[Any, Claimant
     first.stdout.close()
 
 
-def rounds(verifier: Workspace, hub: Any, agent: Any, track: str, said: list[str]) -> Rounds:
+def rounds(verifier: Workspace, hub: Any, agent: Any, track: str, said: list[str], tries: int = 4) -> Rounds:
     """Going rounds in this process, as `agent`."""
     display = Display(Console(quiet=True), quiet=True)
     display.say = said.append  # type: ignore[method-assign]
     stop = threading.Event()
     notebook = Notebook(verifier.private / "verify")
     judge = Verifier(verifier, runner(verifier, stop), notebook, display, stop, BOX, runs=2)
-    return Rounds(judge, Board(Hub(hub.url, agent.key), agent.id, BOX, track), stop)
+    return Rounds(judge, Board(Hub(hub.url, agent.key, tries=tries), agent.id, BOX, track), stop)
 
 
 def test_a_reply_whose_answer_was_lost_is_not_written_again(swarm: tuple[Any, Claimant, Workspace]) -> None:
@@ -261,3 +262,50 @@ def test_a_busy_machine_disputes_nobody(swarm: tuple[Any, Claimant, Workspace]) 
     assert goes.once() is None
     assert "our own baseline is worse just now" in said[-1]
     assert claimant.hub.replies(post_id) == [] and goes.verifier.notebook.unfinished() == []
+
+
+def test_a_hub_that_goes_and_loses_answers_hears_each_verdict_once(swarm: tuple[Any, Claimant, Workspace]) -> None:
+    """Watching goes on while the hub is down; a reply that was written though its answer was lost is not written again."""
+    hub, claimant, verifier = swarm
+    agent, said, state = hub.agent("verifier"), [], {"down": True, "lose": True}
+
+    def between(asked: Asked) -> Reply:
+        if state["down"]:
+            return told(503, {"error": "back soon"})
+        content = None if asked.body is None else json.dumps(asked.body).encode()
+        answer = hub.http.request(asked.method, asked.path, content=content, headers=agent.headers)
+        if asked.method == "POST" and asked.path.endswith("/posts") and state.pop("lose", False):
+            return Reply(cut=True)
+        return Reply(answer.status_code, answer.content)
+
+    with strange_hub(between) as strange:
+        goes = rounds(verifier, strange, agent, claimant.track, said, tries=1)
+        watching = threading.Thread(target=goes.forever)
+        watching.start()
+        until(lambda: any("asking again" in line for line in said))
+        _, post_id = claimant.claims(0.9, train=noisy(0.9, 0.001))
+        state["down"] = False
+        until(lambda: any("may or may not be done" in line for line in said))
+        _, later = claimant.claims(0.8, train=noisy(0.8, 0.001))
+        until(lambda: claimant.hub.replies(later))
+        goes.stop.set()
+        watching.join(60)
+
+    assert [len(claimant.hub.replies(p)) for p in (post_id, later)] == [1, 1]
+    assert goes.verifier.notebook.unfinished() == [] and not watching.is_alive()
+
+
+def test_a_hostile_commit_stops_nobody(swarm: tuple[Any, Claimant, Workspace]) -> None:
+    """A claim whose commit has no free file, or has other fixed files of another root, is left; the next one is verified."""
+    hub, claimant, verifier = swarm
+    said: list[str] = []
+    stranger = make(claimant.workspace.folder.parent / "stranger", noisy(0.1), files={"prepare.py": "LIMIT = 9\n"})
+    orphan = Claimant(stranger, hub, claimant.track)
+    orphan.claims(0.1, train=noisy(0.2))
+    _, good = claimant.claims(0.9, train=noisy(0.9, 0.001))
+    goes = rounds(verifier, hub, hub.agent("verifier"), claimant.track, said)
+
+    verdict = goes.once()
+
+    assert verdict is not None and verdict.claim.post_id == good
+    assert any("another version of the fixed files" in line for line in said)

@@ -136,9 +136,12 @@ def test_a_hostile_curve_is_no_curve() -> None:
 def test_dots_land_where_they_belong() -> None:
     """Corners of a 2 x 1 canvas, a line between them, and a staircase that goes on to the right."""
     canvas = Canvas(2, 1, Limits(0, 1, 0, 1))
-    canvas.points([(0, 0), (1, 1), (float("nan"), 1)], "")
+    canvas.line([(0, 0)], "")
+    canvas.line([(1, 1), (float("nan"), 1)], "")
 
     assert canvas.text().plain.endswith("⡀⠈")
+    canvas.sign(1, 0, "×", "")
+    assert canvas.text().plain.endswith("⡀×")
     assert step([(0, 3), (2, 1)], 4) == [(0, 3), (2, 3), (2, 1), (4, 1)]
     plain = Canvas(2, 1, Limits(0, 1, 0, 1), braille=False)
     plain.line([(0, 0), (1, 1)], "")

@@ -48,6 +48,7 @@ class Canvas:
     braille: bool = True
     bits: dict[tuple[int, int], int] = field(default_factory=dict)
     styles: dict[tuple[int, int], str] = field(default_factory=dict)
+    signs: dict[tuple[int, int], str] = field(default_factory=dict)  # whole characters, instead of dots
 
     def place(self, x: float, y: float) -> tuple[int, int]:
         """The dot for a point, counted from the upper left corner."""
@@ -62,10 +63,11 @@ class Canvas:
         self.bits[cell] = self.bits.get(cell, 0) | DOTS[row % 4][column % 2]
         self.styles[cell] = style
 
-    def points(self, points: Iterable[tuple[float, float]], style: str) -> None:
-        for x, y in points:
-            if math.isfinite(x) and math.isfinite(y):
-                self.dot(*self.place(x, y), style)
+    def sign(self, x: float, y: float, sign: str, style: str) -> None:
+        """A whole character at a point: one dot alone is easily overlooked."""
+        column, row = self.place(x, y)
+        cell = (row // 4, column // 2)
+        self.signs[cell], self.styles[cell] = sign, style
 
     def line(self, points: Sequence[tuple[float, float]], style: str) -> None:
         """Points joined by straight lines."""
@@ -84,11 +86,14 @@ class Canvas:
             number = self.limits.high if row == 0 else self.limits.low if row == self.rows - 1 else None
             whole.append(f"{number:>{LABEL - 1}.4g} " if number is not None else " " * LABEL, "dim")
             for column in range(self.columns):
-                bits = self.bits.get((row, column), 0)
-                shown = (chr(BLANK + bits) if self.braille else "*") if bits else " "
-                whole.append(shown, self.styles.get((row, column), ""))
+                whole.append(self.character(row, column), self.styles.get((row, column), ""))
             whole.append("\n" if row < self.rows - 1 else "")
         return whole
+
+    def character(self, row: int, column: int) -> str:
+        bits = self.bits.get((row, column), 0)
+        dots = (chr(BLANK + bits) if self.braille else "*") if bits else " "
+        return self.signs.get((row, column), dots)
 
 
 def step(points: Sequence[tuple[float, float]], right: float) -> list[tuple[float, float]]:

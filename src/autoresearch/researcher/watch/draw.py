@@ -13,6 +13,7 @@ from autoresearch.researcher.display import COLOURS
 from autoresearch.researcher.watch.canvas import LABEL, Canvas, Limits, step
 from autoresearch.researcher.watch.look import Machine, Run, Verdict, View
 
+SIGNS = {"baseline": ("●", "o"), "keep": ("●", "o"), "discard": ("·", "."), "crash": ("×", "x")}
 STYLES = {**COLOURS, "baseline": "blue"}
 FEWEST_COLUMNS, CHART_ROWS, CHART_ROWS_MAX = 40, 3, 12
 VERDICTS_MIN = 2  # lines kept for them
@@ -108,10 +109,10 @@ def night(view: View, columns: int, rows: int, braille: bool) -> Text:
     limits = night_limits(view, bests)
     canvas = Canvas(columns - LABEL, rows, limits, braille)
     worst = limits.high if view.direction == "min" else limits.low
-    for kind in ("discard", "crash"):
-        dots = [(float(i), worst if v.value is None else v.value) for i, v in told if v.kind == kind]
-        canvas.points(dots, STYLES[kind])
     canvas.line(step(bests, float(len(told) - 1)), "bold green")
+    for i, v in told:
+        sign, plain = SIGNS[v.kind]
+        canvas.sign(float(i), worst if v.value is None else v.value, sign if braille else plain, STYLES[v.kind])
     return canvas.text()
 
 
