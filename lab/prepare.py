@@ -105,7 +105,10 @@ ANSWER_BYTES = 512 * 2**20  # of logits that one of them hands over at once
 ANSWER_DTYPES = (torch.float32, torch.bfloat16, torch.float16)
 WORDS_BYTES = 300  # of its own words, when it fails
 FRESH_BYTES = 60_000  # of new stories, told when a model of that track is scored
-FRESH_TOLERANCE = 0.03  # bits per byte by which they may be harder than the text of the track
+FRESH_TOLERANCE = (
+    0.03  # bits per byte, and a tenth, by which a model may be further above their entropy than above the track's
+)
+SCORE_PROBES = 1024  # at least, with another future: one that looks ahead at one token in 300 passes one time in 30
 
 HERE = Path(__file__).resolve().parent
 SUMMARY = (
@@ -1400,8 +1403,8 @@ class Evaluation:
     which of the models is asked. They are the same model: where there are two, the one that is asked for a row to score is never the one
     that sees the row's probes, so a model that remembers what it was asked before cannot fit its answers to them."""
 
-    def __init__(self, models, tokenizer, rows, batch_size):
-        self.models, self.rows = models, rows
+    def __init__(self, models, tokenizer, rows, batch_size, probes=0):
+        self.models, self.rows, self.probes = models, rows, probes
         self.V, self.T = tokenizer.vocab_size, rows.shape[1] - 1
         self.sizes = tokenizer.token_bytes[rows[:, 1:]]  # (N, T) bytes of each target
         self.random = np.random.default_rng(int.from_bytes(os.urandom(16), "big"))
@@ -1415,7 +1418,7 @@ class Evaluation:
         slots = [(row, T, row, home[row]) for row in range(N)]
         again = draw(N, size=min(max(N // 32, 8), 64)).tolist()
         slots += [(row, T, row, (home[row] + 1) % sides) for row in again]
-        for row in draw(N, size=min(max(N // 8, 24), 512)).tolist():
+        for row in draw(N, size=max(min(max(N // 8, 24), 512), self.probes)).tolist():
             used = int(torch.nonzero(self.sizes[row])[-1]) + 1  # places that are more than padding
             cut = int(draw(1, used)) if used > 1 else T
             slots.append((row, cut, int(draw(N)), (home[row] + 1) % sides))
@@ -1894,7 +1897,7 @@ def score(args):
                 model.ready()
         else:
             models = [ModelHere(restore(Path(args.model), args.checkpoint).to(find_device()))]
-        evaluation = Evaluation(models, tokenizer, torch.cat([rows, fresh]), batch)
+        evaluation = Evaluation(models, tokenizer, torch.cat([rows, fresh]), batch, SCORE_PROBES)
         nats = evaluation.measure()
     finally:
         for model in models if apart else []:
@@ -1975,7 +1978,7 @@ def judged_bpb(nats, sizes, rows, limits):
         )
     if fresh_entropy is not None:
         fresh = math.fsum(nats[row] for row in range(rows, len(sizes))) / math.log(2) / int(sizes[rows:].sum())
-        if fresh - fresh_entropy > bits / size - entropy + FRESH_TOLERANCE:
+        if fresh - fresh_entropy > 1.1 * (bits / size - entropy) + FRESH_TOLERANCE:
             raise EvaluationError(
                 f"the model knows the validation text: {bits / size - entropy:.4f} bits per byte above its entropy, but "
                 f"{fresh - fresh_entropy:.4f} above that of new text of the same kind"

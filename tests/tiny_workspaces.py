@@ -95,11 +95,13 @@ class Writes:
         return Edit(f"idea {self.asked}")
 
 
-def research(workspace: Workspace, agent: Agent, slots: int = 1, **options: Any) -> Summary:
+def research(
+    workspace: Workspace, agent: Agent, slots: int = 1, using: Runner | None = None, **options: Any
+) -> Summary:
     """Run the loop in this process, silently, with so many experiments at once."""
     stop = threading.Event()
     display = Display(Console(quiet=True), quiet=True)
-    alone = runner(workspace, stop)
+    alone = dataclasses.replace(using, stop=stop) if using else runner(workspace, stop)
     executor = LocalExecutor(alone, [Slot()] * slots)
     with workspace.lock():
         return Loop(workspace, agent, alone, Options(**options), display, stop, executor=executor).run()
