@@ -69,7 +69,7 @@ def busy(view: View) -> View:
     """The same with eight runs going on and a hub that is behind."""
     points = tuple(Point(i / 20, 5 - i / 10) for i in range(1, 10))
     runs = tuple(Run(f"{n:04d}", 1, "c" * 40, "an idea", points, (points,)) for n in range(8))
-    hub = Standing("https://hub.example", "ada", "", "", 3, ())
+    hub = Standing("https://hub.example", "ada", "", "no connection\x1b[2J", 3, ())
     about = replace(view.about, running=True, hub=hub)
     return replace(view, about=about, runs=runs, machine=HERE, edited=("0009",))
 
@@ -83,6 +83,7 @@ def test_the_picture_says_what_a_person_asks(view: View) -> None:
         "1 discarded",
         "1 crashed",
         "3 wait for the hub",
+        "hub: no connection[2J",
         "NVIDIA H200 98%",
         "45.0 of 140 GB",
         "(gain 0.",
@@ -98,7 +99,7 @@ def test_a_run_is_compared_with_the_best_at_the_same_place() -> None:
 
     assert run_state(Run("0002", 1, "a", "x", ours, (best,))) == "40%, loss 3.5000, 0.5000 below the best's there"
     assert run_state(Run("0002", 1, "a", "x", ours)) == "40%, loss 3.5000"
-    assert run_state(Run("0002", 1, "a", "x")) == "starting"
+    assert run_state(Run("0002", 1, "a", "x", seconds=95)) == "for 1 min 35 s"
 
 
 def test_strangers_text_commands_no_terminal(view: View) -> None:

@@ -9,7 +9,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from autoresearch.researcher.display import COLOURS
+from autoresearch.researcher.display import COLOURS, duration, harmless
 from autoresearch.researcher.watch.canvas import LABEL, Canvas, Limits, step
 from autoresearch.researcher.watch.look import Machine, Run, Verdict, View
 
@@ -19,6 +19,7 @@ FEWEST_COLUMNS, CHART_ROWS, CHART_ROWS_MAX = 40, 3, 12
 VERDICTS_MIN = 2  # lines kept for them
 FAR = 3.0  # times the range from baseline to best: what lies further off is drawn at the edge
 BEGINNING = 0.1  # of the budget
+TROUBLE_MAX = 60
 WORKING_MAX = 6  # runs in progress told in a line each
 
 
@@ -62,6 +63,8 @@ def heading(view: View) -> list[Text]:
                 "yellow" if view.waiting else "dim",
             )
         )
+    if a.hub is not None and a.hub.trouble:
+        first.append(Text(f"hub: {harmless(a.hub.trouble)[:TROUBLE_MAX]}", "red"))
     lines = [one_line(Text("   ").join([*first, Text(a.folder, "bold")]))]
     if a.baseline is not None:
         noise = f" ± {a.noise:.4g}" if a.noise is not None else ""
@@ -156,8 +159,8 @@ def run_title(run: Run) -> Text:
 
 def run_state(run: Run) -> str:
     """How far it is, and how its loss compares with the best's at the same place."""
-    if run.progress is None:
-        return "starting"
+    if run.progress is None:  # compiling, or a program that tells no curve
+        return f"for {duration(run.seconds)}"
     both = run.behind()
     done = f"{run.progress:.0%}" if run.progress < 1 else "scoring"
     if both is None:

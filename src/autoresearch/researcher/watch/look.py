@@ -6,6 +6,7 @@ agents: texts are cleaned here, once, so that nothing that is drawn can command 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -52,6 +53,7 @@ class Run:
     description: str
     points: tuple[Point, ...] = ()
     against: tuple[tuple[Point, ...], ...] = ()
+    seconds: float = 0.0  # since it began
 
     @property
     def progress(self) -> float | None:
@@ -137,10 +139,11 @@ class Watcher:
         numbers = sorted(int(f.name) for f in place.glob("*") if f.name.isdecimal() and (f / "out").is_dir())
         against = self.curves_of(workspace, attempt.judged_against, records)
         title = safe(attempt.description) or ("the unchanged code" if attempt.is_baseline else "")
-        return [
-            Run(attempt.id, n, attempt.commit, title, curves.read(place / str(n) / "out" / curves.NAME), against)
-            for n in numbers
-        ]
+        found = []
+        for n in numbers:
+            points = curves.read(place / str(n) / "out" / curves.NAME)
+            found.append(Run(attempt.id, n, attempt.commit, title, points, against, age_s(place / str(n))))
+        return found
 
     def curves_of(self, workspace: Workspace, commit: str, records: Sequence[Record]) -> tuple[tuple[Point, ...], ...]:
         """The newest curves that runs of a commit left."""
@@ -161,6 +164,14 @@ def verdict(record: Record) -> Verdict:
     value = None if record.status == "crash" else record.value
     texts = (safe(record.description), safe(record.reason), safe(record.agent))
     return Verdict(record.id, record.commit, kind, value, *texts, finished_at=safe(record.finished_at))
+
+
+def age_s(folder: Path) -> float:
+    """Seconds since a run's folder was made; 0 where it is gone by now."""
+    try:
+        return max(0.0, time.time() - folder.stat().st_mtime)
+    except OSError:
+        return 0.0
 
 
 def safe(text: str) -> str:
