@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from autoresearch.cli.surroundings import cache
+from autoresearch.cli.surroundings import FOR_PREPARE, FOR_RUNS, cache, environment, readable
 
 if TYPE_CHECKING:
     from autoresearch.researcher.executors.base import Executor
+    from autoresearch.researcher.executors.worker import Surroundings
     from autoresearch.researcher.experiment import Runner
+
+
+class ExecutorKind(str, Enum):
+    local = "local"
+    ray = "ray"
+
 
 JobsOption = Annotated[
     int, typer.Option("--jobs", min=1, help="So many experiments at once, each with cores (and a GPU) of its own.")
@@ -23,12 +30,14 @@ JobsOption = Annotated[
 GpusOption = Annotated[
     int, typer.Option("--gpus", min=0, help="NVIDIA GPUs for each run, held for it alone; 0 leaves them as they are.")
 ]
+ExecutorOption = Annotated[
+    ExecutorKind, typer.Option("--executor", help="Where runs take place: local is this machine, ray a Ray cluster.")
+]
+RayAddressOption = Annotated[
+    str | None,
+    typer.Option("--ray-address", help="For --executor ray: HOST:PORT of the cluster; without it one is started here."),
+]
 LOCKS = "locks"  # in the cache, so that every runner of this user on this machine sees them
-
-
-class ExecutorKind(str, Enum):
-    local = "local"
-    ray = "ray"
 
 
 @dataclass(frozen=True)
@@ -49,11 +58,18 @@ class Place:
     slot: str
     platform: str
 
+    def close(self) -> None:
+        self.executor.close()
+
 
 @contextmanager
 def place(options: PlaceOptions, runner: Runner, say: Callable[[str], None]) -> Iterator[Place]:
     """The executor the options ask for, with what it needs held as long as the block lasts. BadInput where there is less than
     asked for, Conflict where another runner holds it, MissingTool without Ray."""
+    if options.kind is ExecutorKind.ray:
+        with closing(cluster(options, runner, say)) as there:
+            yield there
+        return
     from autoresearch.researcher import machine
     from autoresearch.researcher.executors import slots
     from autoresearch.researcher.executors.local import LocalExecutor
@@ -62,5 +78,31 @@ def place(options: PlaceOptions, runner: Runner, say: Callable[[str], None]) -> 
     plan = slots.plan(options.jobs, len(cores), len(gpus), options.gpus)
     if plan.warning:
         say(plan.warning)
-    with slots.hold(plan, cores, gpus, cache() / LOCKS) as held:
-        yield Place(LocalExecutor(runner, held), plan.size, machine.name(plan.share))
+    with (
+        slots.hold(plan, cores, gpus, cache() / LOCKS) as held,
+        closing(Place(LocalExecutor(runner, held), plan.size, machine.name(plan.share))) as here,
+    ):
+        yield here
+
+
+def cluster(options: PlaceOptions, runner: Runner, say: Callable[[str], None]) -> Place:
+    """A Ray cluster. Closing the executor leaves it."""
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    from autoresearch.researcher.executors.ray import RayExecutor
+
+    say(
+        f"joining the Ray cluster at {options.address}" if options.address else "starting a Ray cluster on this machine"
+    )
+    executor = RayExecutor(runner, options.jobs, options.gpus, options.address, surroundings)
+    if len(executor.names) > 1:
+        say(
+            f"the cluster's machines differ ({', '.join(executor.names)}), so their results differ by more than the code does"
+        )
+    return Place(executor, executor.share.size, executor.platform)
+
+
+def surroundings() -> Surroundings:
+    """What the machine this is called on offers to runs: a Ray worker calls it over there."""
+    from autoresearch.researcher.executors.worker import Surroundings
+
+    return Surroundings(environment(FOR_RUNS), environment((*FOR_RUNS, *FOR_PREPARE)), readable(), cache())

@@ -14,7 +14,15 @@ import typer
 from autoresearch.cli.agents import AgentKind, AgentOptions, make_agent
 from autoresearch.cli.community import AgentIdOption, HubOption, ShareAllOption, community, hidden
 from autoresearch.cli.isolation import IsolationOption, NoSandboxOption, SandboxKind, chosen_sandbox
-from autoresearch.cli.places import GpusOption, JobsOption, PlaceOptions, place
+from autoresearch.cli.places import (
+    ExecutorKind,
+    ExecutorOption,
+    GpusOption,
+    JobsOption,
+    PlaceOptions,
+    RayAddressOption,
+    place,
+)
 from autoresearch.cli.surroundings import (
     FOR_PREPARE,
     FOR_RUNS,
@@ -92,6 +100,8 @@ def run(
     share_all: ShareAllOption = False,
     jobs: JobsOption = 1,
     gpus: GpusOption = 1,
+    executor: ExecutorOption = ExecutorKind.local,
+    ray_address: RayAddressOption = None,
     as_json: Json = False,
 ) -> None:
     """Experiment until stopped: edit, commit, run, judge, keep or drop. Ctrl-C is safe, and so is `kill -9`: run it again."""
@@ -109,14 +119,15 @@ def run(
     display = Display(Console(stderr=as_json), quiet=as_json)
     runner = Runner(workspace, chosen, environment(FOR_RUNS), readable(), stop)
     wanted = AgentOptions(agent, script, command, model, base_url, brief, agent_minutes, price)
-    with workspace.lock(), place(PlaceOptions(jobs, gpus), runner, display.say) as where:
+    with workspace.lock(), place(PlaceOptions(jobs, gpus, executor, ray_address), runner, display.say) as where:
         here = platform or where.platform
         swarm = community(workspace, hub, agent_id, agent.value, Wishes(here, seed, share_all), display.say)
         editor = make_agent(wanted, workspace.private / "agents", os.environ, swarm.notes, hidden(workspace))
         options = Options(experiments, hours, policy.value, seed, branch, baseline_runs, here, where.slot)
         display.say(f"{workspace.folder}: agent {agent.value}, policy {policy.value}, sandbox {chosen.name}")
         try:
-            prepare(workspace, display.say, stop)
+            if executor is ExecutorKind.local:  # a cluster's machines prepare themselves
+                prepare(workspace, display.say, stop)
         except Stopped:
             raise typer.Exit(130) from None
         summary = Loop(workspace, editor, runner, options, display, stop, swarm, where.executor).run()
