@@ -7,6 +7,7 @@ there are and the reply (board), the sandbox (experiment).
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -33,6 +34,7 @@ from autoresearch.researcher.workspace import Workspace, listed
 
 Outcome = Literal["reproduced", "not reproduced", "undecided"]
 RUNS = 3
+HOMES = re.compile(r"/(?:home|Users)/[^/\s'\"]+|/root\b")
 
 
 class Incomparable(BadInput):
@@ -77,7 +79,14 @@ class Verifier:
         notes = self.measure(notes, commit)
         if failed := crash(notes.measurements):
             return self.checked(
-                notes, Verdict(claim, "not reproduced", f"crashed: {failed.reason}", None, len(notes.measurements))
+                notes,
+                Verdict(
+                    claim,
+                    "not reproduced",
+                    f"crashed: {unlocated(failed.reason, self.workspace)}",
+                    None,
+                    len(notes.measurements),
+                ),
             )
         rules = self.workspace.config.judge
         finding = baseline_finding(notes.measurements, self.runs, rules.contended_below, rules.contended_repeats)
@@ -157,6 +166,11 @@ class Verifier:
         return Verdict(
             verdict.claim, "undecided", f"{trouble} ({verdict.reason})", verdict.value, verdict.runs, verdict.comparison
         )
+
+
+def unlocated(reason: str, workspace: Workspace) -> str:
+    """A reason for the public: a crash may name files, and where ours lie is nobody's business."""
+    return HOMES.sub("~", reason.replace(str(workspace.folder), "."))
 
 
 def unlike(control: Measurement, base: Record, groups: Sequence[Sequence[float]], workspace: Workspace) -> str:
