@@ -354,7 +354,8 @@ def read_run(
 def compare(measured: Measurement, scored: Measurement, tolerance: float) -> Measurement:
     """The run with its scored value, or the crash that the scorer or a difference makes of it."""
     if scored.value is None:
-        return replace(measured, outcome="score failed", value=None, reason=f"scoring failed: {scored.reason}")
+        words = scored.reason.partition("; its last words: FAIL: ")[2] or scored.reason
+        return replace(measured, outcome="score failed", value=None, reason=f"scoring failed: {words}")
     if measured.value is not None and abs(measured.value - scored.value) > tolerance:
         reason = f"printed {measured.value} but scores {scored.value}; only the score of the pristine harness counts"
         return replace(measured, outcome="score differs", value=None, reason=reason)
