@@ -23,6 +23,7 @@ from typing import Any
 import httpx
 import pytest
 
+pytest_plugins = ("browser",)
 PLENTY = 1_000_000
 READY_S = 60.0  # machines are shared: a start takes a second here and ten elsewhere
 _numbers = itertools.count(1)
