@@ -14,6 +14,7 @@ from autoresearch.hub import openapi
 from autoresearch.hub.door import Door
 from autoresearch.hub.routes import accounts, board, claims, common, events, git, pages, results, smart_http
 from autoresearch.hub.settings import JSON_BODY_MAX_BYTES, Settings
+from autoresearch.hub.window import commit, graph, home, leaderboard, live, people, talk
 from autoresearch.hub.worker import Hub
 
 PUBLIC = [
@@ -23,7 +24,26 @@ PUBLIC = [
     pages.metrics,
     pages.llms_txt,
     pages.whole_guide,
-    pages.front,
+]
+WINDOW = [
+    home.front,
+    home.fragment,
+    leaderboard.leaderboard,
+    leaderboard.leaderboard_json,
+    leaderboard.leaderboard_csv,
+    leaderboard.progress,
+    leaderboard.progress_svg,
+    graph.graph,
+    commit.commit_page,
+    talk.channels_page,
+    talk.channel_page,
+    talk.post_page,
+    talk.result_page,
+    talk.search_page,
+    people.agents_page,
+    people.agent_page,
+    live.live,
+    live.static,
 ]
 WITH_KEY = [
     accounts.whoami,
@@ -68,6 +88,7 @@ def create_app(settings: Settings) -> Door:
     app = Litestar(
         route_handlers=[
             *PUBLIC,
+            *WINDOW,
             Router("/", route_handlers=WITH_KEY, guards=[common.needs_key]),
             Router("/", route_handlers=PLAIN_GIT, guards=[smart_http.needs_password]),
         ],

@@ -38,6 +38,7 @@ class Hub:
         self.feed = Feed(self.db, on_revoked=self.keyring.forget)
         self.access = AccessLog()
         self.metrics = Metrics(settings.metrics_dir)
+        self.shown: dict[object, tuple[int, Any]] = {}  # what pages made of the data, and after which event
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="hub")
         self._pushes = ThreadPoolExecutor(PUSHES, thread_name_prefix="hub-push")
 

@@ -103,7 +103,15 @@ def error_response(status: int, sentence: str, headers: dict[str, str] | None = 
     return Response(wire.Error(sentence), status_code=status, media_type="application/json", headers=headers)
 
 
-def on_our_error(_: Request[Any, Any, Any], error: AutoresearchError) -> Response[wire.Error]:
+def wants_page(request: Request[Any, Any, Any]) -> bool:
+    """Whether a browser asked, for something that is no part of the JSON interface."""
+    path = request.scope["path"]
+    return "text/html" in request.headers.get("accept", "") and not path.startswith(("/api/", "/git"))
+
+
+def on_our_error(request: Request[Any, Any, Any], error: AutoresearchError) -> Response[Any]:
+    if wants_page(request):
+        return error_page(request, error.status, str(error))
     headers = {}
     if isinstance(error, RateLimited):
         headers["Retry-After"] = str(error.retry_after_s)
@@ -112,11 +120,19 @@ def on_our_error(_: Request[Any, Any, Any], error: AutoresearchError) -> Respons
     return error_response(error.status, str(error), headers)
 
 
-def on_http_error(request: Request[Any, Any, Any], error: HTTPException) -> Response[wire.Error]:
+def error_page(request: Request[Any, Any, Any], status: int, sentence: str) -> Response[bytes]:
+    from autoresearch.hub.window.page import page as html  # here: pages know routes, routes need pages only now
+
+    return html(request, "error.html", status=status, code=status, sentence=sentence)
+
+
+def on_http_error(request: Request[Any, Any, Any], error: HTTPException) -> Response[Any]:
     """What the framework refuses: unknown routes, wrong methods, parameters and bodies that do not fit."""
     status = error.status_code
     if status >= 500:
         return on_any_error(request, error)
+    if wants_page(request):
+        return error_page(request, status, _sentence(request, error))
     return error_response(status, _sentence(request, error), dict(error.headers or {}))
 
 
@@ -132,7 +148,9 @@ def _sentence(request: Request[Any, Any, Any], error: HTTPException) -> str:
     return error.detail or "the request cannot be used"
 
 
-def on_any_error(request: Request[Any, Any, Any], error: Exception) -> Response[wire.Error]:
+def on_any_error(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
     """A fault of ours: a sentence for the caller, the trace for the operator's log."""
     log.error("%s %s failed", request.scope["method"], request.scope["path"], exc_info=error)
+    if wants_page(request):
+        return error_page(request, 500, "the hub failed on this page; its operator finds the reason in the log")
     return error_response(500, "the hub failed on this request; its operator finds the reason in the log")

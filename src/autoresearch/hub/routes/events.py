@@ -44,15 +44,15 @@ async def listen(
 ) -> Response[Any]:
     """What happens on the hub. With `wait`, a long poll that answers JSON. Without, a stream of server-sent events that
     resumes after `Last-Event-ID`; nothing is lost between connections."""
-    behind = _behind(request.headers.get("last-event-id"), after, hub)
+    place = behind(request.headers.get("last-event-id"), after, hub)
     if wait is None:
-        return Stream(hub.feed.stream(behind), media_type="text/event-stream", headers=HEADERS)
-    found = await hub.feed.long_poll(behind, wait, EVENTS_MAX)
+        return Stream(hub.feed.stream(place), media_type="text/event-stream", headers=HEADERS)
+    found = await hub.feed.long_poll(place, wait, EVENTS_MAX)
     told = [wire.Event(e.seq, e.kind, msgspec.json.decode(e.payload), e.created_at) for e in found]
-    return Response(wire.Events(told, told[-1].seq if told else behind))
+    return Response(wire.Events(told, told[-1].seq if told else place))
 
 
-def _behind(last_event_id: str | None, after: int | None, hub: Hub) -> int:
+def behind(last_event_id: str | None, after: int | None, hub: Hub) -> int:
     """Where to begin: a reconnecting listener's own place, else `after`, else now."""
     if last_event_id:
         if not (last_event_id.isascii() and last_event_id.isdecimal() and len(last_event_id) < 19):

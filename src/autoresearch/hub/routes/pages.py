@@ -1,15 +1,12 @@
-"""What anyone may read without a key: health, the interface's description, metrics, the guides and a plain front page."""
+"""What programs may read without a key: health, the interface's description, metrics and the guides."""
 
 from __future__ import annotations
 
 import re
-from base64 import b64encode
-from hashlib import sha256
 from typing import Any
 
 from litestar import MediaType, Request, Response, get
 from litestar.openapi.datastructures import ResponseSpec
-from markdown_it import MarkdownIt
 
 from autoresearch.hub import guide, wire
 from autoresearch.hub.openapi import encoded
@@ -21,10 +18,6 @@ from autoresearch.hub.worker import Hub
 NO_KEY: list[dict[str, list[str]]] = [{}]
 MARKDOWN = "text/markdown"
 _HOST = re.compile(r"[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?|\[[0-9a-fA-F:.]{2,45}\](:[0-9]{1,5})?", re.ASCII)
-_STYLE = "body{max-width:46rem;margin:2rem auto;padding:0 1rem;font:1rem/1.5 sans-serif}pre{overflow-x:auto;padding:.7rem;background:#f3f3f3}"
-_STYLE_HASH = b64encode(sha256(_STYLE.encode()).digest()).decode()
-_PAGE = '<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
-_PAGE += f"<title>agenthub</title><style>{_STYLE}</style><body>"
 
 
 @get("/api/health", security=NO_KEY, tags=["hub"])
@@ -61,18 +54,10 @@ async def whole_guide(request: Request[Any, Any, Any], hub: TheHub) -> Response[
     return Response(guide.guide(_facts(request, hub)), media_type=MARKDOWN)
 
 
-@get("/", include_in_schema=False)
-async def front(request: Request[Any, Any, Any], hub: TheHub) -> Response[str]:
-    """What this is and how to join, for people with a browser."""
-    text = MarkdownIt("commonmark", {"html": False}).render(guide.llms_txt(_facts(request, hub)))
-    policy = f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; frame-ancestors 'none'; base-uri 'none'"
-    return Response(_PAGE + text, media_type="text/html", headers={"Content-Security-Policy": policy})
-
-
 def _facts(request: Request[Any, Any, Any], hub: Hub) -> guide.Facts:
     settings = hub.settings
     return guide.Facts(
-        url=_url(request, hub),
+        url=address_of(request, hub),
         root=commits.root(hub.db.reader),
         max_bundle_mb=settings.max_bundle_bytes // (1024 * 1024),
         max_pushes_per_hour=settings.max_pushes_per_hour,
@@ -82,7 +67,7 @@ def _facts(request: Request[Any, Any, Any], hub: Hub) -> guide.Facts:
     )
 
 
-def _url(request: Request[Any, Any, Any], hub: Hub) -> str:
+def address_of(request: Request[Any, Any, Any], hub: Hub) -> str:
     """Where the caller reached us: what it typed, and https where a trusted proxy says so."""
     host = request.headers.get("host", "")
     scheme = "http"

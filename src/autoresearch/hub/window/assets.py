@@ -1,0 +1,54 @@
+"""Stylesheet and scripts, served under names that carry their content's hash, so that a browser may keep them for ever."""
+
+from __future__ import annotations
+
+import gzip
+from dataclasses import dataclass
+from functools import lru_cache
+from hashlib import sha256
+from importlib import resources
+
+from autoresearch.errors import NotFound
+
+TYPES = {"css": "text/css; charset=utf-8", "js": "text/javascript; charset=utf-8", "svg": "image/svg+xml"}
+
+
+@dataclass(frozen=True)
+class Asset:
+    """One file. `name` is what it is served as, `packed` its bytes in gzip."""
+
+    name: str
+    media_type: str
+    data: bytes
+    packed: bytes
+
+
+@lru_cache(maxsize=1)
+def assets() -> dict[str, Asset]:
+    """Every file in hub/static, by the name it has there."""
+    folder = resources.files("autoresearch.hub").joinpath("static")
+    found = {file.name: _asset(file.name, file.read_bytes()) for file in folder.iterdir() if file.is_file()}
+    for name, data in [(name, asset.data) for name, asset in found.items() if b'from "./' in asset.data]:
+        for other, asset in found.items():  # an import names the file as it is served
+            data = data.replace(f'"./{other}"'.encode(), f'"/static/{asset.name}"'.encode())
+        found[name] = _asset(name, data)
+    return found
+
+
+def _asset(name: str, data: bytes) -> Asset:
+    stem, _, ending = name.rpartition(".")
+    served = f"{stem}.{sha256(data).hexdigest()[:12]}.{ending}"
+    return Asset(served, TYPES[ending], data, gzip.compress(data, 9, mtime=0))
+
+
+def address(name: str) -> str:
+    """Where a page finds the file."""
+    return f"/static/{assets()[name].name}"
+
+
+def served(name: str) -> Asset:
+    """The file behind an address. Raises NotFound, also for the name of an older version."""
+    for asset in assets().values():
+        if asset.name == name:
+            return asset
+    raise NotFound("no such file; the hub was renewed, load the page again")

@@ -1,0 +1,104 @@
+"""Boards as pages show them: the records of a leaderboard, the points of a chart. Reads only; results' rules decide who leads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import stdev
+
+from autoresearch.hub import wire
+from autoresearch.hub.rules import results as rules
+from autoresearch.hub.store import overview
+from autoresearch.hub.store import results as rows
+from autoresearch.hub.store.database import Reader
+from autoresearch.hub.window import chart
+from autoresearch.hub.window.chart import Point
+
+BOARDS_MAX = 40
+VERDICTS_MAX = 10_000
+
+
+@dataclass(frozen=True)
+class Summary:
+    """One board in a line."""
+
+    platform: str
+    track: str
+    results: int
+    kept: int
+    best: wire.Record | None
+    spark: str
+    gain: float | None  # from the first record to the best
+
+
+@dataclass(frozen=True)
+class Told:
+    """A record with what it was better by, and the spread of those who ran it again."""
+
+    record: wire.Record
+    gain: float | None
+    number: int
+
+
+def summaries(reader: Reader, most: int = BOARDS_MAX) -> list[Summary]:
+    """Every board, the most recently used first."""
+    return [_summary(reader, *row[:4]) for row in overview.boards(reader, most)]
+
+
+def _summary(reader: Reader, platform: str, track: str, results: int, kept: int) -> Summary:
+    found = rules.leaderboard(reader, platform, track, 1)
+    records = found[0].records if found else []
+    values = [r.val_bpb for r in records]
+    gain = values[0] - values[-1] if len(values) > 1 else None
+    return Summary(platform, track, results, kept, records[-1] if records else None, chart.sparkline(values), gain)
+
+
+def told(board: wire.Board) -> list[Told]:
+    """A board's records, newest first, each with its gain over the one before."""
+    befores: list[float | None] = [None, *(r.val_bpb for r in board.records)]
+    return [
+        Told(record, None if before is None else before - record.val_bpb, number)
+        for number, (record, before) in enumerate(zip(board.records, befores, strict=False), 1)
+    ][::-1]
+
+
+def points(reader: Reader, platform: str, track: str) -> list[Point]:
+    """A board's results, oldest first."""
+    votes = _votes(reader, platform)
+    return [
+        Point(
+            number, agent, named, commit_hash or "", value, status, description, created_at, bool(leads),
+            _reproduced(votes.get(commit_hash or "", {}), agent),
+        )
+        for number, agent, named, commit_hash, value, status, description, created_at, leads in overview.points(
+            reader, platform, track
+        )
+        if value is not None or status == "crash"
+    ]  # fmt: skip
+
+
+def _votes(reader: Reader, platform: str) -> dict[str, dict[str, bool]]:
+    """By commit: who ran it again, and whether they could reproduce it; the newest word of each counts."""
+    found: dict[str, dict[str, bool]] = {}
+    for agent, _, commit_hash, _, reproduced in rows.verdicts(reader, platform, VERDICTS_MAX):
+        if commit_hash:
+            found.setdefault(commit_hash, {}).setdefault(agent, bool(reproduced))
+    return found
+
+
+def _reproduced(votes: dict[str, bool], author: str) -> bool:
+    others = [yes for agent, yes in votes.items() if agent != author]
+    return sum(others) > len(others) - sum(others)
+
+
+def noise(points: Sequence[Point]) -> float | None:
+    """The spread of one commit's results where some commit was reported more than once; None where nobody knows it."""
+    by_commit: dict[str, list[float]] = {}
+    for point in points:
+        if point.value is not None and point.commit_hash:
+            by_commit.setdefault(point.commit_hash, []).append(point.value)
+    groups = [values for values in by_commit.values() if len(values) > 1]
+    freedom = sum(len(g) - 1 for g in groups)
+    if not freedom:
+        return None
+    return float((sum(stdev(g) ** 2 * (len(g) - 1) for g in groups) / freedom) ** 0.5)

@@ -1,0 +1,82 @@
+"""One commit: what it says, what it changed, what came of it, and how to go on from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from litestar import Request, Response, get
+from litestar.params import FromPath
+
+from autoresearch.errors import AutoresearchError
+from autoresearch.hub import wire
+from autoresearch.hub.routes.common import TheHub
+from autoresearch.hub.routes.pages import address_of
+from autoresearch.hub.rules import commits, diff
+from autoresearch.hub.store import overview
+from autoresearch.hub.store.database import Reader
+from autoresearch.hub.window import markup
+from autoresearch.hub.window.page import page, remembered
+
+FILES_MAX = 40
+CHILDREN_MAX = 30
+RESULTS_MAX = 50
+
+
+@dataclass(frozen=True)
+class Verification:
+    agent_id: str
+    platform: str
+    track: str
+    val_bpb: float | None
+    runs: int
+    reproduced: bool
+    reason: str
+    created_at: str
+    post_id: int
+
+
+@dataclass(frozen=True)
+class Page:
+    """Everything the page tells. `diff_problem` says why there is no diff."""
+
+    commit: wire.Commit
+    children: list[wire.Commit]
+    results: list[wire.Result]
+    verifications: list[Verification]
+    files: list[markup.File]
+    files_left_out: int
+    diff_problem: str
+
+
+def view(reader: Reader, digits: str) -> Page:
+    """Raises BadInput, NotFound and Conflict as `rules.commits.find` does."""
+    commit = commits.one(reader, digits)
+    results, verdicts = overview.of_commit(reader, commit.hash, RESULTS_MAX)
+    files, problem = _files(reader, commit)
+    return Page(
+        commit,
+        commits.children(reader, commit.hash, CHILDREN_MAX),
+        [wire.Result(*row) for row in results],
+        [Verification(*row) for row in verdicts],
+        files[:FILES_MAX],
+        max(0, len(files) - FILES_MAX),
+        problem,
+    )
+
+
+def _files(reader: Reader, commit: wire.Commit) -> tuple[list[markup.File], str]:
+    if not commit.parent_hash:
+        return [], "A root: it changed nothing, it begins something."
+    try:
+        text = diff.between(reader, commit.parent_hash, commit.hash).decode("utf-8", "replace")
+    except AutoresearchError as error:
+        return [], f"No difference to show: {error}."
+    return markup.files_of(text), "" if text else "The same files as its parent."
+
+
+@get("/commits/{digits:str}", include_in_schema=False)
+async def commit_page(request: Request[Any, Any, Any], hub: TheHub, digits: FromPath[str]) -> Response[bytes]:
+    """One commit."""
+    found = await hub.off_loop(lambda: remembered(hub, ("commit", digits), lambda: view(hub.db.reader, digits)))
+    return page(request, "commit.html", view=found, url=address_of(request, hub))

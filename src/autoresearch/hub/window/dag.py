@@ -1,0 +1,116 @@
+"""A stretch of the DAG laid out in lanes: time runs down, a first child goes on in its parent's lane, others open lanes of their own. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from autoresearch.hub import wire
+
+ROW, LANE, MARGIN = 30, 22, 20
+LANES_MAX = 24
+Verdict = Literal["record", "keep", "discard", "crash", "unknown"]
+
+
+@dataclass(frozen=True)
+class Node:
+    commit: wire.Commit
+    row: int
+    lane: int
+    verdict: Verdict
+    value: float | None
+    on_best: bool
+    radius: float
+    parents: tuple[str, ...]  # of these, the ones in view
+    children: tuple[str, ...]
+
+    @property
+    def x(self) -> int:
+        return MARGIN + self.lane * LANE
+
+    @property
+    def y(self) -> int:
+        return MARGIN + self.row * ROW
+
+
+@dataclass(frozen=True)
+class Edge:
+    path: str
+    on_best: bool
+
+
+@dataclass(frozen=True)
+class Graph:
+    nodes: tuple[Node, ...]
+    edges: tuple[Edge, ...]
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
+class Known:
+    """What results say of a commit."""
+
+    verdict: Verdict
+    value: float | None
+    gain: float = 0.0  # 0 to 1, for the size
+
+
+UNKNOWN = Known("unknown", None)
+
+
+def lay_out(commits: Sequence[wire.Commit], known: Mapping[str, Known], best_line: set[str]) -> Graph:
+    """Nodes and edges of `commits`, newest first."""
+    lanes = _lanes(commits)
+    there = {c.hash: i for i, c in enumerate(commits)}
+    children: dict[str, list[str]] = {}
+    for commit in commits:
+        for parent in commit.parents:
+            children.setdefault(parent, []).append(commit.hash)
+    nodes = tuple(
+        Node(
+            commit, row, lanes[commit.hash], known.get(commit.hash, UNKNOWN).verdict,
+            known.get(commit.hash, UNKNOWN).value, commit.hash in best_line,
+            5 + 5 * known.get(commit.hash, UNKNOWN).gain,
+            tuple(p for p in commit.parents if p in there), tuple(children.get(commit.hash, ())),
+        )
+        for row, commit in enumerate(commits)
+    )  # fmt: skip
+    by_hash = {node.commit.hash: node for node in nodes}
+    edges = tuple(
+        Edge(_curve(node, by_hash[parent]), node.on_best and parent in best_line)
+        for node in nodes
+        for parent in node.parents
+    )
+    widest = max((node.lane for node in nodes), default=0)
+    return Graph(nodes, edges, MARGIN * 2 + widest * LANE, MARGIN * 2 + max(0, len(nodes) - 1) * ROW)
+
+
+def _lanes(commits: Sequence[wire.Commit]) -> dict[str, int]:
+    """A lane for every commit: walking from the newest to the oldest, a lane waits for the parent of what it showed last."""
+    waiting: list[str] = []  # by lane: the commit it waits for
+    lanes: dict[str, int] = {}
+    for commit in commits:
+        mine = [lane for lane, wanted in enumerate(waiting) if wanted == commit.hash]
+        lane = mine[0] if mine else _free(waiting)
+        for other in mine[1:]:
+            waiting[other] = ""
+        parent = commit.parents[0] if commit.parents else ""
+        if lane == len(waiting):
+            waiting.append(parent)
+        else:
+            waiting[lane] = parent
+        lanes[commit.hash] = min(lane, LANES_MAX)
+    return lanes
+
+
+def _free(waiting: Sequence[str]) -> int:
+    return next((lane for lane, wanted in enumerate(waiting) if not wanted), len(waiting))
+
+
+def _curve(child: Node, parent: Node) -> str:
+    if child.lane == parent.lane:
+        return f"M{child.x} {child.y}V{parent.y}"
+    turn = child.y + ROW  # down one's own lane would run through others: turn at once
+    return f"M{child.x} {child.y}C{child.x} {turn} {parent.x} {child.y} {parent.x} {turn}V{parent.y}"

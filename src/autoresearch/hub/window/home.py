@@ -1,0 +1,70 @@
+"""The front page: what this hub is, how to join, what is best, what is new. And the fragment of it that renews itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+from litestar import Request, Response, get
+
+from autoresearch.hub import wire
+from autoresearch.hub.routes.common import TheHub
+from autoresearch.hub.routes.pages import address_of
+from autoresearch.hub.rules import board as talk
+from autoresearch.hub.rules import results as rules
+from autoresearch.hub.store import commits, overview
+from autoresearch.hub.store.database import Reader
+from autoresearch.hub.window import boards
+from autoresearch.hub.window.page import page, remembered
+from autoresearch.hub.worker import Hub
+
+LATEST = 12
+
+
+@dataclass(frozen=True)
+class Home:
+    """What the front page tells. `today` counts the results of the last 24 hours."""
+
+    agents: int
+    commits: int
+    posts: int
+    results: int
+    today: int
+    boards: list[boards.Summary]
+    latest: list[wire.Result]
+    talk: list[wire.Post]
+    channels: dict[int, str]
+    root: str
+    seq: int
+
+
+def home(reader: Reader, seq: int) -> Home:
+    since = (datetime.now(timezone.utc) - timedelta(days=1)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    agents, commit_count, posts, results, today = overview.counts(reader, since)
+    return Home(
+        agents, commit_count, posts, results, today,
+        boards=boards.summaries(reader, 8),
+        latest=rules.latest(reader, LATEST),
+        talk=[wire.Post(*row) for row in overview.latest_posts(reader, LATEST)],
+        channels={channel.id: channel.name for channel in talk.channels(reader)},
+        root=commits.root(reader),
+        seq=seq,
+    )  # fmt: skip
+
+
+async def view(hub: Hub) -> Home:
+    seq = hub.feed.last_seq  # before reading: what comes meanwhile is told again, never missed
+    return await hub.off_loop(lambda: remembered(hub, "home", lambda: home(hub.db.reader, seq)))
+
+
+@get("/", include_in_schema=False)
+async def front(request: Request[Any, Any, Any], hub: TheHub) -> Response[bytes]:
+    """What this hub is, and what happens on it."""
+    return page(request, "home.html", home=await view(hub), url=address_of(request, hub), settings=hub.settings)
+
+
+@get("/fragments/home", include_in_schema=False)
+async def fragment(request: Request[Any, Any, Any], hub: TheHub) -> Response[bytes]:
+    """The part of the front page that changes."""
+    return page(request, "home_live.html", home=await view(hub))

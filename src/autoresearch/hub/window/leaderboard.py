@@ -1,0 +1,136 @@
+"""Leaderboards and the progress of one board: pages, the drawing as a file, CSV and JSON."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import Annotated, Any, Literal
+
+import msgspec
+from litestar import Request, Response, get
+from litestar.params import QueryParameter
+
+from autoresearch.errors import NotFound
+from autoresearch.hub.routes.common import TheHub
+from autoresearch.hub.routes.pages import address_of
+from autoresearch.hub.rules import results as rules
+from autoresearch.hub.window import assets, boards, chart
+from autoresearch.hub.window.page import answer, environment, page, remembered
+from autoresearch.hub.worker import Hub
+
+Choice = Annotated[str | None, QueryParameter(required=False, max_length=200)]
+XAxis = Annotated[Literal["number", "time"], QueryParameter(required=False)]
+COLUMNS = (
+    "platform",
+    "track",
+    "val_bpb",
+    "vram_gb",
+    "agent_id",
+    "commit",
+    "commit_hash",
+    "created_at",
+    "verified",
+    "description",
+)
+
+
+@get("/leaderboard", include_in_schema=False)
+async def leaderboard(
+    request: Request[Any, Any, Any], hub: TheHub, platform: Choice = None, track: Choice = None
+) -> Response[bytes]:
+    """Who found what is best, on each platform and track."""
+    key = ("leaderboard", platform or None, track or None)
+    found = await hub.off_loop(
+        lambda: remembered(
+            hub, key, lambda: rules.leaderboard(hub.db.reader, platform or None, track or None, boards.BOARDS_MAX)
+        )
+    )
+    every = await _summaries(hub)
+    shown = [(board, boards.told(board)) for board in found]
+    return page(
+        request, "leaderboard.html", boards=shown, every=every, platform=platform or "", track=track or "",
+        query=request.url.query,
+    )  # fmt: skip
+
+
+@get("/leaderboard.json", include_in_schema=False)
+async def leaderboard_json(hub: TheHub, platform: Choice = None, track: Choice = None) -> Response[bytes]:
+    """The same as data."""
+    found = await hub.off_loop(
+        lambda: rules.leaderboard(hub.db.reader, platform or None, track or None, boards.BOARDS_MAX)
+    )
+    return Response(msgspec.json.encode(found), media_type="application/json")
+
+
+@get("/leaderboard.csv", include_in_schema=False)
+async def leaderboard_csv(hub: TheHub, platform: Choice = None, track: Choice = None) -> Response[str]:
+    """Every record of every board, a line each."""
+    found = await hub.off_loop(
+        lambda: rules.leaderboard(hub.db.reader, platform or None, track or None, boards.BOARDS_MAX)
+    )
+    text = io.StringIO()
+    lines = csv.writer(text)
+    lines.writerow(COLUMNS)
+    for board in found:
+        for r in board.records:
+            cells = (board.platform, board.track, r.val_bpb, r.vram_gb, r.agent_id, r.commit, r.commit_hash)
+            lines.writerow([_harmless(cell) for cell in (*cells, r.created_at, r.verified, r.description)])
+    headers = {"Content-Disposition": 'attachment; filename="leaderboard.csv"'}
+    return Response(text.getvalue(), media_type="text/csv", headers=headers)
+
+
+def _harmless(cell: object) -> object:
+    """A text that a spreadsheet would run as a formula is quoted (CWE-1236)."""
+    return f"'{cell}" if isinstance(cell, str) and cell[:1] in "=+-@\t\r" else cell
+
+
+@get("/progress", include_in_schema=False)
+async def progress(
+    request: Request[Any, Any, Any],
+    hub: TheHub,
+    platform: Choice = None,
+    track: Choice = None,
+    x: XAxis = "number",
+    start: Annotated[int, QueryParameter(name="from", required=False, ge=1)] = 1,
+    end: Annotated[int | None, QueryParameter(name="to", required=False, ge=1)] = None,
+) -> Response[bytes]:
+    """Every experiment of a board as a mark, the running best as a line."""
+    every = await _summaries(hub)
+    chosen = _chosen(every, platform, track)
+    view = await _chart(hub, chosen, x, start, end) if chosen else None
+    return page(
+        request, "progress.html", every=every, board=chosen, chart=view, x=x, box=chart, url=address_of(request, hub),
+        zoomed=start > 1 or end is not None, start=start,
+    )  # fmt: skip
+
+
+@get("/charts/progress.svg", include_in_schema=False)
+async def progress_svg(
+    request: Request[Any, Any, Any], hub: TheHub, platform: Choice = None, track: Choice = None, x: XAxis = "number"
+) -> Response[bytes]:
+    """The drawing alone, as a file that stands by itself."""
+    chosen = _chosen(await _summaries(hub), platform, track)
+    if chosen is None:
+        raise NotFound("no results on such a platform and track; /leaderboard names those that have some")
+    view = await _chart(hub, chosen, x, 1, None)
+    style = assets.assets()["chart.css"].data.decode()
+    text = environment().get_template("chart.svg").render(chart=view, board=chosen, box=chart, style=style)
+    return answer(request, text.encode(), "image/svg+xml")
+
+
+async def _summaries(hub: Hub) -> list[boards.Summary]:
+    return await hub.off_loop(lambda: remembered(hub, "boards", lambda: boards.summaries(hub.db.reader)))
+
+
+def _chosen(every: list[boards.Summary], platform: str | None, track: str | None) -> boards.Summary | None:
+    fitting = [b for b in every if platform in (None, "", b.platform) and (track is None or track == b.track)]
+    return max(fitting, key=lambda b: b.results, default=None) if platform is None else next(iter(fitting), None)
+
+
+async def _chart(hub: Hub, board: boards.Summary, x: chart.Axis, start: int, end: int | None) -> chart.Chart:
+    def make() -> chart.Chart:
+        found = boards.points(hub.db.reader, board.platform, board.track)
+        return chart.draw(found[start - 1 : end], x, boards.noise(found))
+
+    key = ("chart", board.platform, board.track, x, start, end)
+    return await hub.off_loop(lambda: remembered(hub, key, make))

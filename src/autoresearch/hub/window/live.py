@@ -1,0 +1,35 @@
+"""What keeps an open page fresh: a public stream of what happened (ids and names only) and the files of the pages."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from litestar import Request, Response, get
+from litestar.params import FromPath
+from litestar.response import Stream
+
+from autoresearch.hub.routes.common import TheHub
+from autoresearch.hub.routes.events import HEADERS, behind
+from autoresearch.hub.window import assets
+
+FOREVER = "public, max-age=31536000, immutable"
+
+
+@get("/live", include_in_schema=False)
+async def live(request: Request[Any, Any, Any], hub: TheHub) -> Response[Any]:
+    """Server-sent events, resumed after `Last-Event-ID` or `?after=`. Payloads hold ids and names, never texts."""
+    after = request.query_params.get("after", "")
+    known = int(after) if after.isascii() and after.isdecimal() and len(after) < 19 else None
+    place = behind(request.headers.get("last-event-id"), known, hub)
+    return Stream(hub.feed.stream(place), media_type="text/event-stream", headers=HEADERS)
+
+
+@get("/static/{name:str}", include_in_schema=False)
+async def static(request: Request[Any, Any, Any], name: FromPath[str]) -> Response[bytes]:
+    """A file of the pages; its name changes with its content."""
+    asset = assets.served(name)
+    headers = {"Cache-Control": FOREVER, "Vary": "Accept-Encoding"}
+    packed = "gzip" in request.headers.get("accept-encoding", "")
+    if packed:
+        headers["Content-Encoding"] = "gzip"
+    return Response(asset.packed if packed else asset.data, media_type=asset.media_type, headers=headers)

@@ -1,0 +1,79 @@
+"""The agents: what each contributed, and how much of it others could reproduce."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from litestar import Request, Response, get
+from litestar.params import FromPath
+
+from autoresearch.errors import NotFound
+from autoresearch.hub import wire
+from autoresearch.hub.routes.common import TheHub
+from autoresearch.hub.rules import commits, results
+from autoresearch.hub.store import accounts, overview
+from autoresearch.hub.store.database import Reader
+from autoresearch.hub.window import boards
+from autoresearch.hub.window.page import page, remembered
+
+SHOWN = 200
+RECENT = 20
+
+
+@dataclass(frozen=True)
+class Agent:
+    """One agent's share. `checked` of its records were run again by others, `reproduced` with the same outcome."""
+
+    id: str
+    results: int = 0
+    kept: int = 0
+    records: int = 0
+    last_at: str = ""
+    posts: int = 0
+    commits: int = 0
+    verifications: int = 0
+    checked: int = 0
+    reproduced: int = 0
+
+
+def agents(reader: Reader) -> list[Agent]:
+    """Everyone who did something, those with most records first."""
+    checked = _checked(reader)
+    found = [Agent(agent, *row, *checked.get(agent, (0, 0))) for agent, row in overview.contributions(reader).items()]
+    return sorted(found, key=lambda a: (-a.records, -a.kept, -a.results, -a.commits, a.id))
+
+
+def _checked(reader: Reader) -> dict[str, tuple[int, int]]:
+    """By agent: records that others ran again, and those they reproduced."""
+    counts: dict[str, tuple[int, int]] = {}
+    for board in results.leaderboard(reader, None, None, boards.BOARDS_MAX):
+        for record in board.records:
+            if record.verified != "unverified":
+                a, b = counts.get(record.agent_id, (0, 0))
+                counts[record.agent_id] = (a + 1, b + (record.verified == "reproduced"))
+    return counts
+
+
+@get("/agents", include_in_schema=False)
+async def agents_page(request: Request[Any, Any, Any], hub: TheHub) -> Response[bytes]:
+    """Everyone who did something here."""
+    found = await hub.off_loop(lambda: remembered(hub, "agents", lambda: agents(hub.db.reader)))
+    return page(request, "agents.html", agents=found[:SHOWN], more=max(0, len(found) - SHOWN))
+
+
+@get("/agents/{agent_id:str}", include_in_schema=False)
+async def agent_page(request: Request[Any, Any, Any], hub: TheHub, agent_id: FromPath[str]) -> Response[bytes]:
+    """One agent."""
+    reader = hub.db.reader
+    row = accounts.agent(reader, agent_id)
+    if row is None:
+        raise NotFound(f"no agent {agent_id[:63]!r}; /agents names those who did something")
+    every = await hub.off_loop(lambda: remembered(hub, "agents", lambda: agents(hub.db.reader)))
+    return page(
+        request, "agent.html", agent=next((a for a in every if a.id == agent_id), Agent(agent_id)),
+        joined=row[1], revoked=row[3],
+        results=results.latest(reader, RECENT, agent=agent_id),
+        commits=commits.latest(reader, RECENT, agent=agent_id),
+        posts=[wire.Post(*found) for found in overview.latest_posts(reader, RECENT, agent_id)],
+    )  # fmt: skip
