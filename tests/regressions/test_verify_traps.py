@@ -120,3 +120,17 @@ def test_what_does_not_run_on_our_machine_at_all_disputes_nobody(verifier: Verif
     verdict = there.verify(Claim(theirs, 0.9))
 
     assert verdict.outcome == "undecided" and "our own baseline does not run here now" in verdict.reason
+
+
+def test_one_crash_is_not_yet_a_verdict(verifier: Verifier, tmp_path: Path) -> None:
+    """A run that dies once, as runs do on a shared machine, is made up for; what dies twice is told, after two runs."""
+    gone = tmp_path / "gone"
+    once = f"import os, sys\nif not os.path.exists({str(gone)!r}): open({str(gone)!r}, 'w').close(); sys.exit('out of memory')\n"
+    head = verifier.workspace.repo.head()
+    flaky = Claim(commit(verifier.workspace, head, train_py=once + noisy(0.9, 0.001)), 0.9)
+    broken = Claim(commit(verifier.workspace, head, train_py="raise SystemExit('out of memory')\n"), 0.9)
+
+    verdicts = [verifier.verify(flaky), verifier.verify(broken)]
+
+    assert [(v.outcome, v.runs) for v in verdicts] == [("reproduced", 2), ("not reproduced", 2)]
+    assert "crashed" in verdicts[1].reason and "out of memory" in verdicts[1].reason

@@ -82,3 +82,10 @@ def test_texts_are_cut() -> None:
     told = record(description="d " * 5000, reason="r " * 5000, platform="p" * 500, status="crash")
     assert len(lines.result_line(told, TRACK)) < 1000
     assert isinstance(parsed(lines.result(told, TRACK)), ResultLine)
+
+
+def test_the_public_does_not_learn_where_our_folders_lie() -> None:
+    """A crash's last words keep the file's name and lose the way to it."""
+    told = "no /data/nights/.autoresearch/x.bin, /home/ada/.cache/y nor '/root/z'"
+
+    assert lines.unlocated(told, "/data/nights") == "no ./.autoresearch/x.bin, ~/.cache/y nor '~/z'"

@@ -259,7 +259,8 @@ class Community:
 
     def posts(self, record: Record) -> list[Step]:
         """Our own result; for somebody else's commit the answer in its claim's thread."""
-        record = replace(record, platform=record.platform or self.wishes.platform)
+        reason = lines.unlocated(record.reason, str(self.workspace.folder))
+        record = replace(record, platform=record.platform or self.wishes.platform, reason=reason)
         offer = self.memory.facts.offers.get(record.commit)
         if offer is None:
             return [Step("post", content=lines.result(record, self.track))]

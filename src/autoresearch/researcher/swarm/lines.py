@@ -18,6 +18,7 @@ from autoresearch.researcher.ledger import Record
 
 DESCRIPTION_CHARS, REASON_CHARS, DETAIL_CHARS, PLATFORM_CHARS = 300, 200, 600, 64
 _MARK = re.compile(r"\(\s*(?=(?:CRASH|DISCARD))", re.IGNORECASE)
+_HOME = re.compile(r"/(?:home|Users)/[^/\s'\"]+|/root\b")
 _TRACK = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", re.ASCII)
 
 
@@ -101,6 +102,11 @@ def description(text: str) -> str:
 
 def reason(text: str) -> str:
     return _MARK.sub("[", one_line(text, REASON_CHARS)) or "no reason given"
+
+
+def unlocated(text: str, folder: str) -> str:
+    """A text for the public: a crash's last words may name files, and where ours lie is nobody's business."""
+    return _HOME.sub("~", text.replace(folder, "."))
 
 
 def one_line(text: str, most: int) -> str:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import os
 import secrets
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -144,8 +143,3 @@ def graft(workspace: Workspace, pristine: str, claimed: str) -> str:
         )
     workspace.repo.set_ref(REFS + claimed, commit)
     return commit
-
-
-def crash(runs: Sequence[Measurement]) -> Measurement | None:
-    """The first run that came to no number."""
-    return next((run for run in runs if run.value is None), None)

@@ -7,7 +7,6 @@ there are and the reply (board), the sandbox (experiment).
 
 from __future__ import annotations
 
-import re
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,18 +14,18 @@ from typing import Literal
 
 from autoresearch.errors import BadInput
 from autoresearch.researcher.display import Display, duration
-from autoresearch.researcher.evidence import baseline_finding, measured_timeout_s
+from autoresearch.researcher.evidence import Finding, baseline_finding, measured_timeout_s
 from autoresearch.researcher.experiment import Measurement, Runner, Stopped
 from autoresearch.researcher.judge import far_off
 from autoresearch.researcher.ledger import Record
 from autoresearch.researcher.sandbox import sweep
+from autoresearch.researcher.swarm.lines import unlocated
 from autoresearch.researcher.verify.compare import Comparison, compare
 from autoresearch.researcher.verify.rerun import (
     Claim,
     Notebook,
     Notes,
     changed_fixed_files,
-    crash,
     graft,
     is_of_our_line,
 )
@@ -34,7 +33,7 @@ from autoresearch.researcher.workspace import Workspace, listed
 
 Outcome = Literal["reproduced", "not reproduced", "undecided"]
 RUNS = 3
-HOMES = re.compile(r"/(?:home|Users)/[^/\s'\"]+|/root\b")
+CRASHES = 2  # so often a claimed commit has to crash: once may be our machine
 
 
 class Incomparable(BadInput):
@@ -77,22 +76,11 @@ class Verifier:
             f"{claim.commit[:7]} claims {claim.value:.6f}: run here with the fixed files of {pristine[:7]}"
         )
         notes = self.measure(notes, commit)
+        good = [run for run in notes.measurements if run.value is not None]
         if failed := crash(notes.measurements):
-            return self.checked(
-                notes,
-                Verdict(
-                    claim,
-                    "not reproduced",
-                    f"crashed: {unlocated(failed.reason, self.workspace)}",
-                    None,
-                    len(notes.measurements),
-                ),
-            )
-        rules = self.workspace.config.judge
-        finding = baseline_finding(notes.measurements, self.runs, rules.contended_below, rules.contended_repeats)
-        values = [
-            run.value for i, run in enumerate(notes.measurements) if i in finding.usable and run.value is not None
-        ]
+            why = f"crashed: {unlocated(failed.reason, str(self.workspace.folder))}"
+            return self.checked(notes, Verdict(claim, "not reproduced", why, None, len(notes.measurements)))
+        values = [run.value for i, run in enumerate(good) if i in self.judged(good).usable and run.value is not None]
         found = compare(claim.value, values, self.groups(), self.workspace.config.experiment.direction)
         outcome: Outcome = "reproduced" if found.reproduced else "not reproduced"
         return self.checked(notes, Verdict(claim, outcome, found.reason, found.mean, found.runs, found))
@@ -110,18 +98,19 @@ class Verifier:
     # ---------------------------------------------------------------- runs
 
     def measure(self, notes: Notes, commit: str) -> Notes:
-        """As many good runs as wanted, or until one crashes; one slowed by other work is replaced. Each is noted as it ends."""
-        rules = self.workspace.config.judge
+        """As many good runs as wanted, or until CRASHES have crashed; one slowed by other work is replaced. Each is noted as it ends."""
         while not crash(notes.measurements):
-            runs = notes.measurements
-            if (
-                runs
-                and baseline_finding(runs, self.runs, rules.contended_below, rules.contended_repeats).action == "keep"
-            ):
+            good = [run for run in notes.measurements if run.value is not None]
+            if good and self.judged(good).action == "keep":
                 break
-            run = self.run(notes, commit, f"run {len(runs) + 1}")
-            notes = self.notebook.write(notes, measurements=(*runs, run))
+            run = self.run(notes, commit, f"run {len(notes.measurements) + 1}")
+            notes = self.notebook.write(notes, measurements=(*notes.measurements, run))
         return notes
+
+    def judged(self, good: Sequence[Measurement]) -> Finding:
+        """Which of the good runs count, and whether another one is needed."""
+        rules = self.workspace.config.judge
+        return baseline_finding(good, self.runs, rules.contended_below, rules.contended_repeats)
 
     def run(self, notes: Notes, commit: str, title: str) -> Measurement:
         if self.stop.is_set():
@@ -168,9 +157,10 @@ class Verifier:
         )
 
 
-def unlocated(reason: str, workspace: Workspace) -> str:
-    """A reason for the public: a crash may name files, and where ours lie is nobody's business."""
-    return HOMES.sub("~", reason.replace(str(workspace.folder), "."))
+def crash(runs: Sequence[Measurement]) -> Measurement | None:
+    """The first of the runs that came to no number, where CRASHES or more did."""
+    crashed = [run for run in runs if run.value is None]
+    return crashed[0] if len(crashed) >= CRASHES else None
 
 
 def unlike(control: Measurement, base: Record, groups: Sequence[Sequence[float]], workspace: Workspace) -> str:
