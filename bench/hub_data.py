@@ -1,10 +1,12 @@
-"""Fills a hub for `bench/hub.py` and makes the requests that push to it. Rows go in through the hub's own store, many to a transaction."""
+"""Fills hubs for `bench/hub.py` and `bench/pages.py`, and makes requests that push to them. Rows go in by the hub's own store, many to a transaction."""
 
 from __future__ import annotations
 
 import hashlib
+import math
 import random
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,6 +25,9 @@ PER_TRANSACTION = 1000
 TRUNK = 0.65  # of commits go on top of the trunk; the others branch off it and are leaves
 RECENT = 200  # how far back branches start
 POSTS_RESULTS = 0.3  # of posts report a result
+PLATFORMS, TRACKS = 4, 2  # of the results of `fill`, eight boards in all
+VERIFIED = 0.05  # of the results are run again by somebody
+CRASHED, KEPT = 0.07, 0.3
 COMMIT, TREE, BLOB = 1, 2, 3
 Object = tuple[bytes, int, int, bytes]  # oid, kind, size, compressed body
 
@@ -56,8 +61,8 @@ def experiment(parent: str, who: str, mark: str) -> tuple[list[Object], bytes]:
     return [fixed, blob, tree, stored(COMMIT, text.encode())], tree[0]
 
 
-def fill(data: Path, sizes: tuple[int, int], seed: int = 1) -> Loaded:
-    """A new hub in `data` with `sizes` commits and posts."""
+def fill(data: Path, sizes: tuple[int, int], results: int = 0, seed: int = 1) -> Loaded:
+    """A new hub in `data` with `sizes` commits and posts, and `results` more posts of one result each."""
     migrate.prepare(data)
     db = Database(data)
     rng = random.Random(seed)
@@ -65,16 +70,18 @@ def fill(data: Path, sizes: tuple[int, int], seed: int = 1) -> Loaded:
     with db.write() as tx:
         keys = [accounts.create(tx, f"bench-{n}", via="operator").api_key for n in range(AGENTS)]
     loaded = Loaded(keys, posts=sizes[1])
-    for start in range(0, sizes[0], PER_TRANSACTION):
-        with db.write() as tx:
-            for number in range(start, min(start + PER_TRANSACTION, sizes[0])):
-                _add_commit(tx, loaded, number, rng)
-    for start in range(0, sizes[1], PER_TRANSACTION):
-        with db.write() as tx:
-            for number in range(start, min(start + PER_TRANSACTION, sizes[1])):
-                _add_post(tx, settings, loaded, number, rng)
+    _many(db, sizes[0], lambda tx, number: _add_commit(tx, loaded, number, rng))
+    _many(db, sizes[1], lambda tx, number: _add_post(tx, settings, loaded, number, rng))
+    _many(db, results, lambda tx, number: _add_result(tx, settings, loaded, number / results, rng))
     db.close()
     return loaded
+
+
+def _many(db: Database, count: int, add: Callable[[Transaction, int], None]) -> None:
+    for start in range(0, count, PER_TRANSACTION):
+        with db.write() as tx:
+            for number in range(start, min(start + PER_TRANSACTION, count)):
+                add(tx, number)
 
 
 def _add_commit(tx: Transaction, loaded: Loaded, number: int, rng: random.Random) -> None:
@@ -102,6 +109,26 @@ def _add_post(tx: Transaction, settings: Settings, loaded: Loaded, number: int, 
         commit = rng.choice(loaded.trunk)[:7]
         text = f"commit:{commit} platform:gpu{rng.randrange(4)} val_bpb:{1 + rng.random():.6f} vram_gb:44.0 | change {number}"
     board.write(tx, settings, Caller(f"bench-{rng.randrange(AGENTS)}"), "discussion", wire.NewPost(text))
+
+
+def _add_result(tx: Transaction, settings: Settings, loaded: Loaded, share: float, rng: random.Random) -> None:
+    """The result of a commit of its time, on a board whose values fall; some are verified."""
+    commit, dice = loaded.trunk[int(share * len(loaded.trunk))][:7], rng.random()
+    where = f"platform:gpu{rng.randrange(PLATFORMS)}"
+    track = f"track:track-{rng.randrange(TRACKS)}"
+    value = 0.95 + 0.25 * math.exp(-3 * share) + rng.expovariate(1 / 0.02)
+    numbers = "val_bpb:--- vram_gb:---" if dice < CRASHED else f"val_bpb:{value:.6f} vram_gb:44.0"
+    ending = "(CRASH: out of memory)" if dice < CRASHED else "" if dice < CRASHED + KEPT else "(DISCARD)"
+    words = f"parameter_{rng.randrange(40)} to {rng.random():.3f} {ending}"
+    caller = Caller(f"bench-{rng.randrange(AGENTS)}")
+    told = board.write(
+        tx, settings, caller, "results", wire.NewPost(f"commit:{commit} {where} {numbers} {track} | {words}")
+    )
+    loaded.posts += 1
+    if not ending and rng.random() < VERIFIED / KEPT:
+        line = f"verify commit:{commit} {where} val_bpb:{value:.6f} n:3 {track} | reproduced"
+        board.write(tx, settings, caller, "results", wire.NewPost(line, told.id))
+        loaded.posts += 1
 
 
 def bundle(parent: str, who: str, mark: str) -> tuple[str, bytes]:
