@@ -107,6 +107,19 @@ def test_a_run_is_seen_and_not_disturbed(tmp_path: Path) -> None:
     assert [r.status for r in workspace.ledger.records()] == ["keep", "keep", "crash"]
 
 
+def test_a_killed_run_is_told_as_interrupted(tmp_path: Path) -> None:
+    """What `kill -9` left lying is not shown as a run that goes on."""
+    workspace, gate = make(tmp_path / "w", noisy(1.0, 0.001)), tmp_path / "gate"
+    with going_on(workspace.folder, gate, gated(gate, 0.9)) as run:
+        seen(workspace.folder, '"progress": 0.5')
+        run.kill()
+        run.wait(60)
+        once = command("watch", str(workspace.folder), "--once")
+
+    assert once.stdout.startswith("not running") and "interrupted in experiment 0002 idea 0" in once.stdout
+    assert "50%" not in once.stdout
+
+
 def written(folder: Path) -> dict[str, int]:
     """When each file was last written."""
     return {str(f): f.stat().st_mtime_ns for f in folder.rglob("*") if f.is_file() and ".git/" not in str(f)}

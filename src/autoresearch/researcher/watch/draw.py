@@ -147,7 +147,9 @@ def working(view: View) -> tuple[dict[tuple[str, int], Text], list[Text]]:
     extra = []
     if len(view.runs) > WORKING_MAX:
         extra.append(Text(f"and {len(view.runs) - WORKING_MAX} more runs", "dim"))
-    if view.edited and view.about.running:
+    if view.interrupted:
+        extra.append(one_line(Text(view.interrupted, "yellow")))
+    if view.edited:
         extra.append(one_line(Text(f"the agent edits {', '.join(view.edited)}", "cyan")))
     return titles, extra
 

@@ -92,6 +92,11 @@ class View:
     direction: Literal["min", "max"] = "min"
 
     @property
+    def interrupted(self) -> str:
+        """What a runner that is gone was in the middle of, a sentence; empty where it was nothing, or where one runs."""
+        return "" if self.about.running else " ".join(map(safe, status.working(self.about)))
+
+    @property
     def waiting(self) -> int | None:
         """How many experiments are not told to the hub yet; None where there is none."""
         return self.about.hub.waiting if self.about.hub else None
@@ -123,7 +128,8 @@ class Watcher:
         state = Journal(workspace.private / "state.json").state
         branch = short(state.branch)
         records = [r for r in workspace.ledger.records() if not branch or r.branch == branch]
-        attempts = [state.attempts[name] for name in sorted(state.attempts)]
+        # what a killed runner left lying is no run in progress
+        attempts = [state.attempts[name] for name in sorted(state.attempts)] if about.running else []
         return View(
             about=replace(about, best_description=safe(about.best_description)),
             verdicts=tuple(map(verdict, records)),

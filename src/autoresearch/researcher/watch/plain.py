@@ -17,7 +17,8 @@ def snapshot(view: View) -> list[str]:
     if not (view.verdicts or view.about.running):
         lines.insert(1, f"no experiment is finished yet; start with: autoresearch run {view.about.folder}")
     lines += [verdict(v) for v in view.verdicts[-SHOWN:]]
-    return [*lines, *(run(r) for r in view.runs), *(f"{name} is being edited" for name in view.edited)]
+    working = [*(run(r) for r in view.runs), *(f"{name} is being edited" for name in view.edited)]
+    return [*lines, *working, *([view.interrupted] if view.interrupted else [])]
 
 
 def changes(before: View, after: View) -> Iterator[str]:
