@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -21,10 +22,12 @@ from typing import Any
 import psutil
 
 from autoresearch.git.repo import Repo
+from autoresearch.hub.rules import claims
+from autoresearch.hub.rules.lines import VerifyLine, read
 from autoresearch.researcher.ledger import Record
 from autoresearch.researcher.swarm import standing
 from autoresearch.researcher.workspace import Workspace
-from conftest import RunningHub, served
+from conftest import Agent, RunningHub, served
 from tiny_workspaces import make
 
 PLATFORM = "bench"
@@ -122,6 +125,7 @@ class Researcher:
     folder: Path
     url: str
     options: tuple[str, ...] = ()
+    isolated: bool = False
     process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -130,7 +134,12 @@ class Researcher:
 
     def start(self, experiments: int) -> Researcher:
         arguments = ["run", str(self.folder), "--hub", self.url, "--agent-id", self.name, "--platform", PLATFORM]
-        arguments += ["--unsafe-no-sandbox", "--experiments", str(experiments), *self.options]
+        arguments += [
+            "--experiments",
+            str(experiments),
+            *([] if self.isolated else ["--unsafe-no-sandbox"]),
+            *self.options,
+        ]
         source = "from autoresearch.cli.autoresearch import main; main()"
         with self.output.open("ab") as output:
             self.process = subprocess.Popen(
@@ -181,3 +190,53 @@ def until(happens: Callable[[], Any], what: str, timeout_s: float = 120) -> Any:
         assert time.monotonic() < deadline, f"waited {timeout_s} s: {what}"
         time.sleep(0.1)
     return found
+
+
+# ---------------------------------------------------------------- what has to be true in the end
+
+
+def pages(agent: Agent, path: str, **filters: Any) -> list[dict[str, Any]]:
+    return agent.get(path, limit=1000, **filters).json()
+
+
+def check_told_once(reader: Agent, swarm: dict[str, Researcher]) -> None:
+    """Each ledger's records are on the hub once: a result of one's own, or the answer to another's claim; and nothing else is."""
+    results, posts = pages(reader, "/api/results"), pages(reader, "/api/channels/results/posts")
+    told = Counter((r["agent_id"], r["commit"], r["status"], r["description"]) for r in results)
+    answers = Counter((p["agent_id"], v.commit) for p in posts for v in read(p["content"]) if isinstance(v, VerifyLine))
+    expected, answered = Counter[Any](), Counter[Any]()
+    for name, one in swarm.items():
+        others = {c["hash"] for c in pages(reader, "/api/git/commits") if c["agent_id"] not in ("", name)}
+        for record in one.records():
+            if record.commit in others:
+                answered[(name, record.commit[:7])] += 1
+            else:
+                expected[(name, record.commit[:7], record.status, record.description)] += 1
+    assert told == expected
+    assert answers == answered
+    assert len(posts) == sum(len(one.records()) for one in swarm.values())
+    assert [one.waiting() for one in swarm.values()] == [0] * len(swarm)
+
+
+def check_one_dag(reader: Agent, swarm: dict[str, Researcher], root: str) -> None:
+    """Every improvement is on the hub and descends from the root; somebody built on what somebody else had pushed."""
+    commits = {c["hash"]: c for c in pages(reader, "/api/git/commits")}
+    assert [c["hash"] for c in commits.values() if not c["parents"]] == [root]
+    kept = {r.commit for one in swarm.values() for r in one.records() if r.status == "keep"}
+    assert kept <= set(commits)
+    for commit in kept:
+        assert reader.get(f"/api/git/commits/{commit}/lineage").json()[-1]["hash"] == root
+    pairs = {(c["agent_id"], commits[c["parent_hash"]]["agent_id"]) for c in commits.values() if c["parents"]}
+    assert [pair for pair in pairs if "" not in pair and pair[0] != pair[1]]
+
+
+def check_no_idea_twice(reader: Agent) -> list[tuple[str, str]]:
+    """No two agents tried nearly the same thing. Who tried what."""
+    tried = [
+        (r["agent_id"], r["description"], claims.idea(r["description"]))
+        for r in pages(reader, "/api/results")
+        if r["description"] != "baseline"
+    ]
+    twice = [(one, other) for one in tried for other in tried if one[0] < other[0] and claims.alike(one[2], other[2])]
+    assert twice == []
+    return [(agent, words) for agent, words, _ in tried]
