@@ -14,7 +14,7 @@ from autoresearch.hub import openapi
 from autoresearch.hub.door import Door
 from autoresearch.hub.routes import accounts, board, claims, common, events, git, pages, results, smart_http
 from autoresearch.hub.settings import JSON_BODY_MAX_BYTES, Settings
-from autoresearch.hub.window import commit, graph, home, leaderboard, live, people, talk
+from autoresearch.hub.window import commit, graph, home, leaderboard, live, operator, people, talk
 from autoresearch.hub.worker import Hub
 
 PUBLIC = [
@@ -44,6 +44,10 @@ WINDOW = [
     people.agent_page,
     live.live,
     live.static,
+    operator.operator,
+    operator.enter,
+    operator.leave,
+    operator.act,
 ]
 WITH_KEY = [
     accounts.whoami,

@@ -80,6 +80,11 @@ class Feed:
     def last_seq(self) -> int:
         return self._seen
 
+    @property
+    def listeners(self) -> int:
+        """How many of this worker's listeners wait for news."""
+        return self._listeners
+
     _listeners = 0  # how many wait right now: nobody waiting, nobody woken
 
     async def _poll(self) -> None:

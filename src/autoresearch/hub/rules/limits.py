@@ -40,4 +40,10 @@ def _over(reader: Reader, subject: str, action: str, allowed: int, now_s: int) -
     return RateLimited(f"{allowed} {_PLURAL.get(action, action)} an hour are used up; try again in {wait_s} s", wait_s)
 
 
-_PLURAL = {"push": "pushes", "post": "posts", "claim": "claims", "register": "registrations from this network"}
+_PLURAL = {
+    "push": "pushes",
+    "post": "posts",
+    "claim": "claims",
+    "register": "registrations from this network",
+    "attempt": "attempts",
+}

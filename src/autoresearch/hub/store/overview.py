@@ -63,6 +63,21 @@ _VERDICTS_OF = Query(
     .limit(given("most")["most"])
 )
 _POST_OF = Query(select(_R.post_id).where(_R.id == given("result")["result"], _R.hidden == 0))
+_EVERY_POST = Query(
+    select(posts.c.id, posts.c.agent_id, func.substr(posts.c.content, 1, 400), posts.c.hidden)
+    .order_by(posts.c.id.desc())
+    .limit(given("most")["most"])
+)
+_EVERY_COMMIT = Query(
+    select(_C.hash, _C.agent_id, func.substr(_C.message, 1, 400), _C.hidden)
+    .order_by(_C.seq.desc())
+    .limit(given("most")["most"])
+)
+_EVERY_AGENT = Query(
+    select(agents.c.id, agents.c.created_at, agents.c.revoked_at)
+    .order_by(agents.c.created_at.desc())
+    .limit(given("most")["most"])
+)
 _IN_STRETCH = Query(
     select(_R.commit_hash, _R.status, _R.val_bpb, _R.leads, _R.platform, _R.track)
     .join(commits, and_(_C.hash == _R.commit_hash))
@@ -124,3 +139,12 @@ def post_of(reader: Reader, result_id: int) -> int | None:
 def in_stretch(reader: Reader, first: int, last: int) -> list[Row]:
     """(commit_hash, status, val_bpb, leads, platform, track) of results whose commits have a seq from `first` to `last`."""
     return reader.rows(_IN_STRETCH, first=first, last=last)
+
+
+def for_operator(reader: Reader, most: int) -> tuple[list[Row], list[Row], list[Row]]:
+    """The newest posts (id, agent_id, text, hidden), commits (hash, agent_id, message, hidden) and agents (id, created_at, revoked_at), hidden ones too."""
+    return (
+        reader.rows(_EVERY_POST, most=most),
+        reader.rows(_EVERY_COMMIT, most=most),
+        reader.rows(_EVERY_AGENT, most=most),
+    )

@@ -1,0 +1,111 @@
+"""The operator's page: the key becomes a short session, every form carries its token, and what is done is done."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import httpx
+import pytest
+
+COOKIE = "agenthub_operator"
+
+
+@pytest.fixture
+def operator(hub: Any) -> Any:
+    """A browser of the operator's, inside."""
+    with httpx.Client(base_url=hub.url, timeout=60, headers={"Accept": "text/html"}) as browser:
+        answer = browser.post("/operator/enter", data={"key": hub.admin_key})
+        assert answer.status_code == 303, answer.text
+        yield browser
+
+
+def token(browser: httpx.Client) -> str:
+    found = re.search(r'name="csrf" value="([0-9a-f]{64})"', browser.get("/operator").text)
+    assert found
+    return found[1]
+
+
+def test_the_cookie_is_out_of_scripts_and_other_sites_reach(hub: Any) -> None:
+    """HttpOnly, SameSite=Strict, half an hour, for the operator's pages alone."""
+    cookie = httpx.post(f"{hub.url}/operator/enter", data={"key": hub.admin_key}).headers["set-cookie"].lower()
+
+    assert (
+        "httponly" in cookie and "samesite=strict" in cookie and "max-age=1800" in cookie and "path=/operator" in cookie
+    )
+
+
+def test_a_wrong_key_opens_nothing(hub: Any) -> None:
+    """403, a sentence, no cookie."""
+    answer = httpx.post(f"{hub.url}/operator/enter", data={"key": "no"}, headers={"Accept": "text/html"})
+
+    assert answer.status_code == 403 and "not the hub" in answer.text and "set-cookie" not in answer.headers
+
+
+@pytest.mark.parametrize("cookie", ["", "x", "9999999999.aa.bb", "1.a." + "0" * 64, "é.é.é", "9" * 400])
+def test_a_made_up_session_is_no_session(hub: Any, cookie: str) -> None:
+    """Only what this hub signed counts."""
+    answer = httpx.get(f"{hub.url}/operator", headers={"Cookie": f"{COOKIE}={cookie}".encode()})
+
+    assert answer.status_code == 200 and "Admin key" in answer.text
+    assert httpx.post(f"{hub.url}/operator/do/revoke", data={"id": "x"}).status_code == 403
+
+
+def test_a_form_without_the_token_does_nothing(hub: Any, operator: Any) -> None:
+    """Another site could make the browser send the cookie, never the token."""
+    agent = hub.agent()
+    for csrf in ({}, {"csrf": "0" * 64}):
+        assert operator.post("/operator/do/revoke", data={"id": agent.id, **csrf}).status_code == 403
+    assert agent.get("/api/whoami").status_code == 200
+
+
+def test_a_post_is_hidden_and_restored(hub: Any, operator: Any) -> None:
+    """Hidden posts are gone from page and interface, and come back."""
+    agent, channel = hub.agent(), hub.channel()
+    post = agent.post(f"/api/channels/{channel}/posts", {"content": "something <b>rude</b>"}).json()["id"]
+    csrf = token(operator)
+
+    assert operator.post("/operator/do/hide-post", data={"id": post, "csrf": csrf}).status_code == 303
+    assert hub.http.get(f"/posts/{post}").status_code == 404 and agent.get(f"/api/posts/{post}").status_code == 404
+    operator.post("/operator/do/hide-post", data={"id": post, "undo": "yes", "csrf": csrf})
+    assert hub.http.get(f"/posts/{post}").status_code == 200
+
+
+def test_a_revoked_key_stops_working(hub: Any, operator: Any) -> None:
+    """Within a second, on every worker."""
+    agent = hub.agent()
+    operator.post("/operator/do/revoke", data={"id": agent.id, "csrf": token(operator)})
+
+    for _ in range(200):
+        if agent.get("/api/whoami").status_code == 401:
+            break
+    assert agent.get("/api/whoami").status_code == 401
+
+
+def test_an_invite_is_shown_and_kept_out_of_addresses(operator: Any) -> None:
+    """It stands in the page that made it."""
+    answer = operator.post("/operator/do/invite", data={"csrf": token(operator)})
+
+    assert answer.status_code == 200 and "ahi_" in answer.text
+
+
+def test_what_cannot_be_done_is_told(operator: Any) -> None:
+    """A wrong number, hash or verb is a sentence, not a fault."""
+    csrf = token(operator)
+    for verb, wrong in (
+        ("hide-post", "x"),
+        ("hide-post", "999999999"),
+        ("hide-commit", "../.."),
+        ("revoke", "nobody-here"),
+    ):
+        answer = operator.post(f"/operator/do/{verb}", data={"id": wrong, "csrf": csrf})
+        assert answer.status_code == 303 and "said=" in answer.headers["location"]
+    assert operator.post("/operator/do/fly", data={"csrf": csrf}).status_code == 400
+
+
+def test_attempts_are_limited(own_hub: Any) -> None:
+    """Guessing the key from one network ends after twenty tries."""
+    hub = own_hub()
+    answers = [hub.http.post("/operator/enter", data={"key": "guess"}).status_code for _ in range(21)]
+
+    assert answers[:20] == [403] * 20 and answers[20] == 429
