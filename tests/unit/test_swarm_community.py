@@ -9,7 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from autoresearch.client import Hub
+import pytest
+
+from autoresearch.client import Hub, wire
 from autoresearch.git import exchange
 from autoresearch.researcher.ledger import Record
 from autoresearch.researcher.status import read, sentences
@@ -21,6 +23,7 @@ from autoresearch.researcher.swarm.outbox import Letter, Step
 from autoresearch.researcher.swarm.track import track_id
 from autoresearch.researcher.workspace import Workspace
 from conftest import Agent, RunningHub
+from strange_hub import Asked, Reply, strange_hub, told
 from swarms import seed, until
 from tiny_workspaces import make, noisy, record
 
@@ -291,3 +294,42 @@ def test_status_tells_how_things_stand_with_the_hub(tmp_path: Path) -> None:
     assert f"hub      {NOWHERE} as (not joined yet): it never answered, 1 results wait" in text
     assert "experiment 0002: not [31m like this" in text and "trouble: no connection" in text
     assert read(workspace).as_dict()["hub"]["waiting"] == 1
+
+
+RECORD = {
+    "result_id": 1, "post_id": 1, "agent_id": "eve", "commit": "a" * 7, "val_bpb": 0.1, "vram_gb": None, "description": "x", "created_at": "now",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("fetched", [b"# v2 git bundle\nnot one\n", b"x" * 5000, b""])
+@pytest.mark.parametrize("named", ["a" * 40, "--help", "b" * 40])
+def test_a_hub_that_lies_in_good_form_gets_nowhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fetched: bytes, named: str
+) -> None:
+    """Boards of commits that are not there, another commit than asked for, bundles that are none or too large: told in a sentence, passed over."""
+    monkeypatch.setattr(wire, "BUNDLE_MAX_BYTES", 4000)
+    workspace = make(tmp_path / "w", noisy())
+    record = {**RECORD, "commit_hash": "a" * 40}
+    board = {"platform": "P", "track": track_id(workspace), "best": record, "records": [record]}
+    commit = {"hash": named, "parent_hash": "", "agent_id": "eve", "message": "", "created_at": "now"}
+
+    def answer(asked: Asked) -> Reply:
+        path = asked.path.partition("?")[0]
+        if path == "/api/register":
+            return told(201, {"id": "ada", "api_key": "k"})
+        if path == "/api/whoami":
+            return told(200, {"id": "ada"})
+        if path.startswith("/api/git/fetch"):
+            return Reply(200, fetched)
+        if path == "/api/leaderboard":
+            return told(200, [board])
+        return told(200, [commit] if path.endswith(("lineage", "leaves")) else commit if "commits/" in path else [])
+
+    with strange_hub(answer) as hub, community(workspace, hub.url) as (swarm, said):
+        assert swarm.foreign(verdict(workspace)) is None
+        assert swarm.start() is None
+        assert list(swarm.notes()) == []
+    assert workspace.repo.refs("refs/agenthub/") == {}
+    assert any(
+        "aaaaaaa by eve could not be fetched" in text or "does not answer as a hub does" in text for text in said
+    )

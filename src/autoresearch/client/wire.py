@@ -38,6 +38,7 @@ from autoresearch.errors import (
 
 T = TypeVar("T")
 ANSWER_MAX_BYTES = 64 * 1024 * 1024  # of JSON; a hub that sends more is not believed
+BUNDLE_MAX_BYTES = 2 * 1024**3  # of commits; git histories of experiments are a thousandth of it
 CHUNK_BYTES = 256 * 1024
 TRIES = 4
 PAUSE_S, PAUSE_MAX_S = 0.2, 5.0
@@ -125,7 +126,7 @@ class Wire:
 
         def save(response: httpx.Response) -> int:
             with _appearing(target) as file:
-                return sum(file.write(chunk) for chunk in response.iter_bytes(CHUNK_BYTES))
+                return sum(file.write(chunk) for chunk in _bounded(response.iter_bytes(CHUNK_BYTES)))
 
         return self._send(request, save)
 
@@ -261,6 +262,16 @@ def _read(response: httpx.Response) -> bytes:
             raise _Overlong(f"over {ANSWER_MAX_BYTES} bytes of answer")
         parts.append(part)
     return b"".join(parts)
+
+
+def _bounded(parts: Iterator[bytes]) -> Iterator[bytes]:
+    """The parts of a bundle, until there are too many: a hub must not fill a disk."""
+    size = 0
+    for part in parts:
+        size += len(part)
+        if size > BUNDLE_MAX_BYTES:
+            raise _Overlong(f"over {BUNDLE_MAX_BYTES} bytes of commits")
+        yield part
 
 
 def _sentence(body: bytes) -> str:

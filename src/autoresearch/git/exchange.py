@@ -5,6 +5,7 @@ The peer is whatever answers these four questions (`client.Hub` does); the netwo
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from autoresearch.git import transfer
 from autoresearch.git.repo import Repo
 from autoresearch.models import Commit
 
+HASH = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?", re.ASCII)
 LINEAGE_PAGE = 200  # ancestors looked through for one that is here already
 
 
@@ -61,6 +63,8 @@ def push(repo: Repo, peer: Peer, names: Iterable[str] = ("HEAD",)) -> Pushed:
 def fetch(repo: Repo, peer: Peer, name: str) -> Fetched:
     """Bring a commit and what is missing of its history here, kept under `refs/agenthub/`. `name` may be abbreviated."""
     commit = peer.commit(name).hash
+    if not HASH.fullmatch(commit):
+        raise BadBundle(f"the hub calls {name[:12]} {commit[:80]!r}, which is no commit's hash")
     here = transfer.reachable(repo)
     if commit in here:
         return Fetched(commit, 0)
