@@ -16,8 +16,8 @@ from autoresearch.researcher.evidence import (
     run_seed,
     weigh,
 )
-from autoresearch.researcher.experiment import Measurement
 from autoresearch.researcher.journal import Attempt
+from autoresearch.researcher.measurement import Measurement
 from tiny_workspaces import record
 
 CONFIG = msgspec.convert({"experiment": {"free": ["train.py"], "command": ["python", "train.py"]}}, Config)

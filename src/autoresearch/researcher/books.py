@@ -12,9 +12,10 @@ from autoresearch.errors import BadWorkspace, Conflict
 from autoresearch.models import Status
 from autoresearch.researcher.agents.base import Brief, Pending
 from autoresearch.researcher.evidence import Finding, measured_timeout_s, record_of
-from autoresearch.researcher.experiment import now, printed, read_log
+from autoresearch.researcher.experiment import now
 from autoresearch.researcher.journal import Attempt, Journal, Line
 from autoresearch.researcher.ledger import Record
+from autoresearch.researcher.measurement import printed, read_log
 from autoresearch.researcher.workspace import Workspace, branch_name, short
 
 

@@ -21,7 +21,8 @@ import psutil
 from autoresearch.errors import AutoresearchError
 from autoresearch.git.repo import Repo
 from autoresearch.researcher import config
-from autoresearch.researcher.experiment import argv, last_line, read_log
+from autoresearch.researcher.experiment import argv
+from autoresearch.researcher.measurement import last_line, read_log
 from autoresearch.researcher.sandbox import Job, Limits, Sandbox, choose, probe
 from autoresearch.researcher.sandbox.attacks import ATTACKS, Attack
 from autoresearch.researcher.sandbox.conformance import behind_curtain, conformance, quick

@@ -17,9 +17,10 @@ from typing import Literal
 from autoresearch.models import Status
 from autoresearch.researcher import judge
 from autoresearch.researcher.config import Config
-from autoresearch.researcher.experiment import Measurement, now
+from autoresearch.researcher.experiment import now
 from autoresearch.researcher.journal import Attempt
 from autoresearch.researcher.ledger import Record
+from autoresearch.researcher.measurement import Measurement
 
 FIRST_TIMEOUT_S = 3600.0  # of the baseline, where the limit is to be measured
 TIMEOUT_FACTOR, TIMEOUT_MARGIN_S = 2.0, 60.0

@@ -1,14 +1,12 @@
 """One run of one commit: train in the sandbox, read what it printed, score from pristine files, and say what came of it.
 
-Every way a run can end has a name (`Outcome`) and a sentence. What the log says is untrusted data: only lines `name: value`
-are read, and what is quoted of it is cut to one short line. Leaves to others: isolation (sandbox), verdicts (judge).
+Every way a run can end has a name and a sentence. docs/trust.md tells what cannot fool it. Leaves to others: isolation (sandbox), reading
+logs (measurement), verdicts (judge).
 """
 
 from __future__ import annotations
 
-import math
 import os
-import re
 import shutil
 import sys
 import threading
@@ -16,76 +14,25 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
 
 from autoresearch.errors import BadWorkspace
 from autoresearch.researcher.config import Config
 from autoresearch.researcher.curves import Watch
-from autoresearch.researcher.ledger import Record
+from autoresearch.researcher.measurement import Measurement, compare, in_time, number, printed, read_log, read_run
 from autoresearch.researcher.sandbox import Finished, Job, Limits, Sandbox
 from autoresearch.researcher.watching import watching
 from autoresearch.researcher.workspace import Checkout, Workspace, listed, wipe
 
-Outcome = Literal[
-    "ok",
-    "no metric",
-    "not finite",
-    "printed twice",
-    "failed",
-    "timeout",
-    "changed fixed files",
-    "score failed",
-    "score differs",
-    "stopped early",
-    "outside the clock",
-    "carries data",
-]
-METRIC_LINE = re.compile(r"([A-Za-z_][\w.-]*):[ \t]*(\S+)[ \t]*")
-LOG_BYTES = 64 * 2**20
-QUOTE = 200
 CURVE, CURVE_BYTES = "curve.jsonl", 2**20
 CACHE, CACHE_BYTES = "cache", 512 * 2**20
-CACHE_FACTOR, CACHE_MARGIN_BYTES = (
-    2,
-    4 * 2**20,
-)  # compiled code of one model is about as large as another's; weights are not
-OUTSIDE_FACTOR, OUTSIDE_MARGIN_S = 2.0, 20.0
+# of the baseline's: compiled code of one model is about as large as another's; weights are not
+CACHE_FACTOR, CACHE_MARGIN_BYTES = 2, 4 * 2**20
 INPUT = "score.input"
 GB = 2**30
 
 
 class Stopped(Exception):
     """The user asked to stop while a run was going; the run does not count."""
-
-
-@dataclass(frozen=True)
-class Measurement:
-    """What came of one run. `value` is None unless outcome is "ok"; `reason` is the sentence; `left` names untracked files.
-
-    `outside_seconds`: of training's wall clock what the budget, as the scorer names it, does not cover; None where it names none."""
-
-    outcome: Outcome
-    reason: str
-    seed: int
-    seconds: float = 0.0  # wall clock, start to end of training
-    score_seconds: float = 0.0
-    outside_seconds: float | None = None
-    value: float | None = None
-    printed: float | None = None
-    memory_gb: float | None = None
-    training_seconds: float | None = None
-    total_seconds: float | None = None
-    tokens_M: float | None = None
-    num_steps: float | None = None
-    log: str = ""
-    left: tuple[str, ...] = ()
-
-    @property
-    def throughput(self) -> float | None:
-        """Million tokens per training second, or None where the command does not tell."""
-        if not self.tokens_M or not self.training_seconds:
-            return None
-        return self.tokens_M / self.training_seconds
 
 
 @dataclass(frozen=True)
@@ -288,97 +235,6 @@ def argv(command: Sequence[str], run_dir: Path) -> tuple[str, ...]:
     return (program, *(part.replace("{run_dir}", str(run_dir)) for part in rest))
 
 
-def read_log(log: Path) -> str:
-    """The log as text, its first and last LOG_BYTES / 2 where it is longer."""
-    if not log.exists():
-        return ""
-    data = log.read_bytes() if log.stat().st_size <= LOG_BYTES else ends(log)
-    return data.decode("utf-8", "replace")
-
-
-def ends(log: Path) -> bytes:
-    with log.open("rb") as handle:
-        head = handle.read(LOG_BYTES // 2)
-        handle.seek(-LOG_BYTES // 2, 2)
-        return head + b"\n" + handle.read()
-
-
-def printed(text: str) -> dict[str, list[str]]:
-    """Every line `name: value` of a log, by name; carriage returns end lines too (trap B3)."""
-    found: dict[str, list[str]] = {}
-    for line in re.split(r"[\r\n]+", text):
-        match = METRIC_LINE.fullmatch(line.strip())
-        if match:
-            found.setdefault(match[1], []).append(match[2])
-    return found
-
-
-def read_run(
-    text: str, finished: Finished, metric: str, timeout_s: float, is_scored_later: bool = False
-) -> Measurement:
-    """What one run's log and end say. Pure; seed, log and times are filled in by the caller. Where the run cannot know its value,
-    because it is scored later on what is hidden from it, none or `nan` will do."""
-    lines = printed(text)
-    values = lines.get(metric, [])
-    said = f"; its last words: {last_line(text)}" if last_line(text) else ""
-
-    def crash(outcome: Outcome, reason: str) -> Measurement:
-        return Measurement(outcome, reason, seed=0)
-
-    if finished.timed_out:
-        return crash("timeout", f"still running after {timeout_s:.0f} s, so it was stopped{said}")
-    if finished.exit_code != 0 or finished.reason:
-        return crash("failed", f"{finished.reason or f'ended with exit code {finished.exit_code}'}{said}")
-    if not values and not is_scored_later:
-        return crash("no metric", f"ended without printing a line `{metric}: <number>`{said}")
-    if len(values) > 1:
-        return crash("printed twice", f"printed {metric} {len(values)} times; it has to be printed once, at the end")
-    value = number(*values)
-    if value is None and not (is_scored_later and values in ([], ["nan"])):
-        return crash("not finite", f"printed `{metric}: {values[0][:40]}`, which is no finite number")
-    memory_mb = number(*lines.get("peak_vram_mb", [])[-1:])
-    return Measurement(
-        "ok",
-        "",
-        seed=0,
-        value=value,
-        printed=value,
-        memory_gb=None if memory_mb is None else memory_mb / 1024,
-        training_seconds=number(*lines.get("training_seconds", [])[-1:]),
-        total_seconds=number(*lines.get("total_seconds", [])[-1:]),
-        tokens_M=number(*lines.get("total_tokens_M", [])[-1:]),
-        num_steps=number(*lines.get("num_steps", [])[-1:]),
-    )
-
-
-def compare(measured: Measurement, scored: Measurement, tolerance: float) -> Measurement:
-    """The run with its scored value, or the crash that the scorer or a difference makes of it."""
-    if scored.value is None:
-        words = scored.reason.partition("; its last words: FAIL: ")[2] or scored.reason
-        return replace(measured, outcome="score failed", value=None, reason=f"scoring failed: {words}")
-    if measured.value is not None and abs(measured.value - scored.value) > tolerance:
-        reason = f"printed {measured.value} but scores {scored.value}; only the score of the pristine harness counts"
-        return replace(measured, outcome="score differs", value=None, reason=reason)
-    return replace(measured, value=scored.value)
-
-
-def in_time(measured: Measurement, baseline: Record | None, allowed_s: float) -> Measurement:
-    """The run, or the crash that too many seconds outside the clock make of it. `allowed_s` 0: measured at the baseline."""
-    if measured.value is None:
-        return measured
-    parts = (
-        ("the run spent {0:.0f} s outside the clock", measured.outside_seconds, baseline and baseline.outside_seconds),
-        ("scoring the run's model took {0:.0f} s", measured.score_seconds, baseline and baseline.score_seconds),
-    )
-    for words, seconds, known in parts:
-        limit = allowed_s or (OUTSIDE_FACTOR * known + OUTSIDE_MARGIN_S if known else math.inf)
-        if seconds is not None and seconds > limit:
-            reason = f"{words.format(seconds)}, where {limit:.0f} s are allowed"
-            reason += f"; the baseline takes {known:.0f} s" if known else ""
-            return replace(measured, outcome="outside the clock", value=None, reason=reason)
-    return measured
-
-
 def too_heavy(checkout: Checkout, workspace: Workspace) -> str:
     """Why the free files are too large to be a program, or "": they might hold what other runs have learned."""
     limit_kb = workspace.config.limits.free_kb
@@ -420,22 +276,6 @@ def tidy(folder: Path, cache_bytes: int = CACHE_BYTES) -> None:
 def size_bytes(folder: Path) -> int:
     """What the files below a folder take; links are not followed."""
     return sum(os.lstat(os.path.join(place, name)).st_size for place, _, names in os.walk(folder) for name in names)
-
-
-def number(*texts: str) -> float | None:
-    """The first text as a finite number, else None."""
-    try:
-        value = float(texts[0])
-    except (IndexError, ValueError):
-        return None
-    return value if math.isfinite(value) else None
-
-
-def last_line(text: str) -> str:
-    """The last line that says anything, printable, at most QUOTE characters."""
-    lines = [line for line in re.split(r"[\r\n]+", text[-20_000:]) if line.strip()]
-    shown = "".join(c if c.isprintable() else " " for c in lines[-1]) if lines else ""
-    return " ".join(shown.split())[:QUOTE]
 
 
 def now() -> str:

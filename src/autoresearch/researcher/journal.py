@@ -14,8 +14,8 @@ from typing import Literal
 import msgspec
 
 from autoresearch.errors import BadWorkspace
-from autoresearch.researcher.experiment import Measurement
 from autoresearch.researcher.ledger import Record, sync_folder
+from autoresearch.researcher.measurement import Measurement
 
 Phase = Literal["editing", "measuring", "decided"]
 

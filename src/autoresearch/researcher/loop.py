@@ -25,9 +25,10 @@ from autoresearch.researcher.display import Display, clock, duration
 from autoresearch.researcher.evidence import Finding, run_seed
 from autoresearch.researcher.executors.base import Executor, Order
 from autoresearch.researcher.executors.local import LocalExecutor
-from autoresearch.researcher.experiment import Measurement, Runner, Stopped
+from autoresearch.researcher.experiment import Runner, Stopped
 from autoresearch.researcher.journal import Attempt
 from autoresearch.researcher.ledger import Record
+from autoresearch.researcher.measurement import Measurement
 from autoresearch.researcher.proposals import Proposal, in_thread, propose
 from autoresearch.researcher.sandbox import sweep
 from autoresearch.researcher.steps import Run, Settle, free_number, meet, next_baseline_runs, next_step

@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from autoresearch.errors import BadWorkspace
 from autoresearch.researcher.config import INPUT
 from autoresearch.researcher.experiment import INPUT as INPUT_NAME
-from autoresearch.researcher.experiment import Stopped, argv, last_line, read_log
+from autoresearch.researcher.experiment import Stopped, argv
+from autoresearch.researcher.measurement import last_line, read_log
 from autoresearch.researcher.sandbox import Job, Limits, choose
 from autoresearch.researcher.workspace import Workspace
 

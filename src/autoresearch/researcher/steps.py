@@ -14,9 +14,9 @@ from autoresearch.models import Status
 from autoresearch.researcher import judge
 from autoresearch.researcher.config import Config
 from autoresearch.researcher.evidence import Finding, baseline_finding, weigh
-from autoresearch.researcher.experiment import Measurement
 from autoresearch.researcher.journal import Attempt
 from autoresearch.researcher.ledger import Record
+from autoresearch.researcher.measurement import Measurement
 
 
 @dataclass(frozen=True)

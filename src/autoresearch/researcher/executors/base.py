@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from autoresearch.researcher.curves import Watch
-from autoresearch.researcher.experiment import Measurement
+from autoresearch.researcher.measurement import Measurement
 
 
 @dataclass(frozen=True)

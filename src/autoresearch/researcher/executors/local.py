@@ -13,7 +13,8 @@ from dataclasses import replace
 
 from autoresearch.researcher.executors.base import Order
 from autoresearch.researcher.executors.slots import Slot
-from autoresearch.researcher.experiment import Measurement, Runner, Stopped
+from autoresearch.researcher.experiment import Runner, Stopped
+from autoresearch.researcher.measurement import Measurement
 
 
 class Closing(threading.Event):

@@ -15,9 +15,9 @@ from autoresearch.researcher import judge
 from autoresearch.researcher.config import Config
 from autoresearch.researcher.curves import MARKS, Point, Watch, watch_over
 from autoresearch.researcher.evidence import Finding, baseline_finding, record_of, weigh
-from autoresearch.researcher.experiment import Measurement
 from autoresearch.researcher.journal import Attempt
 from autoresearch.researcher.ledger import Record
+from autoresearch.researcher.measurement import Measurement
 from autoresearch.researcher.simulate.landscape import Landscape
 
 START_LOSS = 7.0  # of every curve; far from it would be a loss of another kind

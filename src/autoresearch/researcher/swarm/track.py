@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 
-from autoresearch.researcher.experiment import read_log
+from autoresearch.researcher.measurement import read_log
 from autoresearch.researcher.workspace import Workspace
 
 _PREPARED = re.compile(r"^track ([A-Za-z0-9][A-Za-z0-9._-]{0,127}):", re.MULTILINE | re.ASCII)

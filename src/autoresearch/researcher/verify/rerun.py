@@ -16,8 +16,8 @@ import msgspec
 
 from autoresearch.errors import BadInput
 from autoresearch.researcher.evidence import run_seed
-from autoresearch.researcher.experiment import Measurement
 from autoresearch.researcher.ledger import sync_folder
+from autoresearch.researcher.measurement import Measurement
 from autoresearch.researcher.workspace import Workspace, listed
 
 REFS = "refs/autoresearch/verify/"

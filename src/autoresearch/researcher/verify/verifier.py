@@ -15,9 +15,10 @@ from typing import Literal
 from autoresearch.errors import BadInput
 from autoresearch.researcher.display import Display, duration
 from autoresearch.researcher.evidence import Finding, baseline_finding, measured_timeout_s
-from autoresearch.researcher.experiment import Measurement, Runner, Stopped
+from autoresearch.researcher.experiment import Runner, Stopped
 from autoresearch.researcher.judge import far_off
 from autoresearch.researcher.ledger import Record
+from autoresearch.researcher.measurement import Measurement
 from autoresearch.researcher.sandbox import sweep
 from autoresearch.researcher.swarm.lines import unlocated
 from autoresearch.researcher.verify.compare import Comparison, compare
