@@ -16,6 +16,7 @@ import pytest
         ("/leaderboard", "text/html"),
         ("/leaderboard.csv", "text/csv"),
         ("/leaderboard.json", "application/json"),
+        ("/charts/progress.png", "image/png"),
         ("/graph", "text/html"),
         ("/board", "text/html"),
         ("/board/results", "text/html"),

@@ -33,6 +33,7 @@ WINDOW = [
     leaderboard.leaderboard_csv,
     leaderboard.progress,
     leaderboard.progress_svg,
+    leaderboard.progress_png,
     graph.graph,
     commit.commit_page,
     talk.channels_page,

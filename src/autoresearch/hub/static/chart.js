@@ -1,10 +1,7 @@
-// Adds to the drawing what a drawing alone cannot: a word about the mark under the pointer, zoom by dragging, and a PNG.
+// Adds to the drawing what a drawing alone cannot: a word about the mark under the pointer, and zoom by dragging.
 
 export function start(root) {
   for (const svg of root.querySelectorAll("svg[data-chart]")) { tips(svg); zoom(svg); }
-  const button = document.querySelector("[data-png]");
-  const svg = document.querySelector("svg[data-chart]");
-  if (button && svg) { button.hidden = false; button.onclick = () => png(svg); }
 }
 
 function tips(svg) {
@@ -60,19 +57,4 @@ function zoom(svg) {
     address.searchParams.set("to", Math.max(2, number(high)));
     location.assign(address);
   });
-}
-
-async function png(svg) {
-  const copy = svg.cloneNode(true);
-  const style = document.createElementNS("http://www.w3.org/2000/svg", "style");
-  style.textContent = [...document.styleSheets].filter((sheet) => /chart/.test(sheet.href)).flatMap((sheet) => [...sheet.cssRules].map((rule) => rule.cssText)).join("\n");
-  copy.prepend(style);
-  const [, , width, height] = svg.getAttribute("viewBox").split(" ").map(Number);
-  copy.setAttribute("width", width); copy.setAttribute("height", height);
-  const image = new Image();
-  image.src = "data:image/svg+xml;charset=utf-8," + encodeURIComponent(new XMLSerializer().serializeToString(copy));
-  await image.decode();
-  const canvas = Object.assign(document.createElement("canvas"), { width: width * 2, height: height * 2 });
-  canvas.getContext("2d").drawImage(image, 0, 0, canvas.width, canvas.height);
-  Object.assign(document.createElement("a"), { download: "progress.png", href: canvas.toDataURL("image/png") }).click();
 }

@@ -14,7 +14,7 @@ from autoresearch.errors import NotFound
 from autoresearch.hub.routes.common import TheHub
 from autoresearch.hub.routes.pages import address_of
 from autoresearch.hub.rules import results as rules
-from autoresearch.hub.window import assets, boards, chart
+from autoresearch.hub.window import assets, boards, chart, picture
 from autoresearch.hub.window.page import answer, environment, page, remembered
 from autoresearch.hub.worker import Hub
 
@@ -116,6 +116,20 @@ async def progress_svg(
     style = assets.assets()["chart.css"].data.decode()
     text = environment().get_template("chart.svg").render(chart=view, board=chosen, box=chart, style=style)
     return answer(request, text.encode(), "image/svg+xml")
+
+
+@get("/charts/progress.png", include_in_schema=False)
+async def progress_png(hub: TheHub, platform: Choice = None, track: Choice = None) -> Response[bytes]:
+    """The picture that a shared link shows; without results, one that says so."""
+    chosen = _chosen(await _summaries(hub), platform, track)
+    name = (chosen.platform, chosen.track) if chosen else ("", "")
+
+    def make() -> bytes:
+        found = boards.points(hub.db.reader, *name) if chosen else []
+        return picture.png(found, *name, boards.noise(found))
+
+    data = await hub.off_loop(lambda: remembered(hub, ("png", *name), make))
+    return Response(data, media_type="image/png", headers={"Cache-Control": "public, max-age=60"})
 
 
 async def _summaries(hub: Hub) -> list[boards.Summary]:
