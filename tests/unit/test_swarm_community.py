@@ -301,10 +301,18 @@ RECORD = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("fetched", [b"# v2 git bundle\nnot one\n", b"x" * 5000, b""])
-@pytest.mark.parametrize("named", ["a" * 40, "--help", "b" * 40])
+@pytest.mark.parametrize(
+    ("named", "fetched"),
+    [
+        ("a" * 40, b"# v2 git bundle\nnot one\n"),
+        ("a" * 40, b"x" * 5000),
+        ("a" * 40, b""),
+        ("--help", b""),
+        ("b" * 40, b""),
+    ],
+)
 def test_a_hub_that_lies_in_good_form_gets_nowhere(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fetched: bytes, named: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, named: str, fetched: bytes
 ) -> None:
     """Boards of commits that are not there, another commit than asked for, bundles that are none or too large: told in a sentence, passed over."""
     monkeypatch.setattr(wire, "BUNDLE_MAX_BYTES", 4000)
@@ -333,3 +341,21 @@ def test_a_hub_that_lies_in_good_form_gets_nowhere(
     assert any(
         "aaaaaaa by eve could not be fetched" in text or "does not answer as a hub does" in text for text in said
     )
+
+
+def test_a_hub_that_refuses_everything_stops_nothing(tmp_path: Path) -> None:
+    """An agent that was shut out (403 everywhere) goes on with its research and says so once."""
+    workspace = make(tmp_path / "w", noisy())
+    me = Member("ada", "k")
+    with strange_hub(lambda asked: told(403, {"error": "not you"})) as hub:
+        with community(workspace, hub.url, Agent(RunningHub(hub.url, "", tmp_path), me.agent_id, me.key)) as (
+            swarm,
+            said,
+        ):
+            for _ in range(2):
+                assert swarm.start() is None and swarm.foreign(verdict(workspace)) is None
+                assert list(swarm.notes()) == [] and swarm.claim("0002", "an idea") == ""
+            swarm.settled(verdict(workspace))
+            until(lambda: not swarm.outbox.names("waiting"), "it is set aside")
+        assert swarm.outbox.refusals() == [("0001", "not you")] * 2
+        assert said.count("the hub refuses: not you") == 1

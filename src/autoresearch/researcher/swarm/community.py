@@ -12,9 +12,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from statistics import median
+from typing import TypeVar
 
 from autoresearch.client import Hub
-from autoresearch.errors import AutoresearchError, BadInput, Conflict, HubUnavailable
+from autoresearch.errors import AutoresearchError, BadInput, Conflict, HubUnavailable, NotFound
 from autoresearch.git import exchange
 from autoresearch.researcher.agents.prompt import Note
 from autoresearch.researcher.experiment import now
@@ -35,6 +36,7 @@ from autoresearch.researcher.verify.compare import compare
 from autoresearch.researcher.workspace import OutsideFree, Workspace
 
 ASK_S, FETCH_S, LAST_TRY_S = 15.0, 60.0, 10.0
+T = TypeVar("T")
 SAID_CHARS = 600
 STARTS_TRIED, OFFERS_TRIED = 5, 3  # commits fetched and compared at one time
 TTL_MIN_S, TTL_MAX_S = 60, 86_400  # what a hub takes
@@ -66,18 +68,29 @@ class Community:
         self.digest = Digest()
         self.reading = threading.Lock()
         self.track = ""
+        self.refusals: set[str] = set()
         self.unfit: set[str] = set()  # commits that cannot be compared with ours, told once
 
     def say(self, text: str) -> None:
         """Tell a person, in one line: a hub's words may hold a terminal's commands."""
         self.tell(lines.one_line(text, SAID_CHARS))
 
+    def ask(self, question: Callable[[Hub], T], otherwise: T) -> T:
+        """What the hub says; `otherwise` where it does not answer, or refuses, which is told once."""
+        try:
+            return self.link.ask(question, otherwise, ASK_S)
+        except AutoresearchError as error:
+            if str(error) not in self.refusals:
+                self.refusals.add(str(error))
+                self.say(f"the hub refuses: {error}")
+            return otherwise
+
     # ---------------------------------------------------------------- open, close
 
     def open(self) -> None:
         """Join or come back, and send what waits."""
         self.memory.save(hub=self.membership.url)
-        self.link.ask(lambda hub: hub.whoami(), None, ASK_S)
+        self.ask(lambda hub: hub.whoami(), None)
         self.memory.save(agent_id=self.me)
         self.track = track_id(self.workspace)
         waiting = len(self.outbox.names("waiting"))
@@ -104,9 +117,9 @@ class Community:
         """The best plausible commit of our platform and track, now and then a leaf instead, else the hub's root, else None."""
         ground, seed = self.ground(), self.wishes.seed
         nothing: list[Claimed] = []
-        found = choice.starts(self.link.ask(lambda hub: choice.claims_on(hub, ground), nothing, ASK_S), ground)
+        found = choice.starts(self.ask(lambda hub: choice.claims_on(hub, ground), nothing), ground)
         if choice.explores(seed, self.me):
-            leaves = self.link.ask(lambda hub: choice.leaves_on(hub, ground, seed), nothing, ASK_S)
+            leaves = self.ask(lambda hub: choice.leaves_on(hub, ground, seed), nothing)
             found = [*leaves, *found]
         for claim in found[:STARTS_TRIED]:
             if self.fetched(claim.commit, claim.agent):
@@ -118,7 +131,7 @@ class Community:
         return self.root()
 
     def root(self) -> str | None:
-        root = self.link.ask(root_of, "", ASK_S)
+        root = self.ask(root_of, "")
         if root and self.fetched(root, "the hub's root"):
             self.say(f"starting from the hub's root {root[:7]}")
             return root
@@ -129,7 +142,7 @@ class Community:
         if best.value is None:
             return None
         nothing: list[Claimed] = []
-        claims = self.link.ask(lambda hub: choice.claims_on(hub, self.ground()), nothing, ASK_S)
+        claims = self.ask(lambda hub: choice.claims_on(hub, self.ground()), nothing)
         known = {*self.memory.facts.offers, *self.unfit, *self.measured()} if claims else set()
         for claim in choice.worth_trying(claims, self.ground(), best.value, self.me, known)[:OFFERS_TRIED]:
             if self.fetched(claim.commit, claim.agent):
@@ -174,10 +187,7 @@ class Community:
         """Recent results, discussion and claims of others. Safe to call from an agent's thread."""
         with self.reading:
             known = self.digest
-            try:
-                self.digest = self.link.ask(lambda hub: known.catch_up(hub, self.me), known, ASK_S)
-            except AutoresearchError as error:
-                self.say(f"the hub's channels cannot be read: {error}")
+            self.digest = self.ask(lambda hub: known.catch_up(hub, self.me), known)
             return self.digest.notes()
 
     # ---------------------------------------------------------------- claims
@@ -286,12 +296,10 @@ class Community:
 
 
 def root_of(hub: Hub) -> str:
-    """The hub's root, or the empty string where it has none or answers with something else."""
+    """The hub's root, or the empty string where it has none or calls something else so."""
     try:
         root = hub.root().hash
-    except AutoresearchError as error:
-        if isinstance(error, HubUnavailable):
-            raise
+    except NotFound:
         return ""
     return root if choice.HASH.fullmatch(root) else ""
 

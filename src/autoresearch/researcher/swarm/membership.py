@@ -76,6 +76,7 @@ class Membership:
         self.asked_at = time.monotonic()
         try:
             member = register(self.url, self.wanted)
+            self.keyring.save(member)
         except Forbidden as error:
             self.refused = HubUnavailable(
                 f"{error} (with an invitation: `ah join {self.url} --invite WORD` in the experiment's folder)"
@@ -84,7 +85,6 @@ class Membership:
         except AutoresearchError as error:
             self.refused = HubUnavailable(str(error))
             raise self.refused from error
-        self.keyring.save(member)
         say(f"joined {self.url} as {member.agent_id}")
         return member
 
