@@ -1386,12 +1386,13 @@ def evaluate_bpb(model, tokenizer, batch_size):
     if validation():
         say("the validation text is hidden from this run, so val_bpb is nan here: the harness scores the checkpoint")
         return math.nan
-    rows = evaluation_rows(track, (track.folder / "eval.bin").read_bytes())
+    rows = evaluation_rows(track)
     return Evaluation([ModelHere(model)], tokenizer, rows, batch_size).bpb()
 
 
-def evaluation_rows(track, raw):
-    """(N, seq_len + 1) int64 of the bytes of eval.bin; hashed again, so what is scored is what the track says."""
+def evaluation_rows(track, raw=None):
+    """(N, seq_len + 1) int64 of eval.bin, or of its bytes; hashed again, so what is scored is what the track says."""
+    raw = (track.folder / "eval.bin").read_bytes() if raw is None else raw
     if hashlib.sha256(raw).hexdigest() != track.manifest["eval_sha256"]:
         raise PrepareError(f"the evaluation rows of {track.name} are damaged; run prepare.py --track {track.name}")
     rows = np.frombuffer(raw, np.uint16).reshape(-1, track.seq_len + 1)
@@ -1889,7 +1890,7 @@ def score(args):
         given = sys.stdin.buffer.read() if validation() == "stdin" else None
         track = open_track(args.track)
         read_about(args, track)
-        rows = evaluation_rows(track, (track.folder / "eval.bin").read_bytes() if given is None else given)
+        rows = evaluation_rows(track, given)
         tokenizer = Tokenizer.load(track)
         fresh, limits = fresh_rows(track, tokenizer)
         batch = fitting_batch(args.batch_size, track.seq_len, tokenizer.vocab_size)

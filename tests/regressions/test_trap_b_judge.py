@@ -46,7 +46,7 @@ def test_answers_cannot_be_fitted_to_earlier_ones(lab: labs.Lab) -> None:
     with lab.environment():
         track = lab.prepare.open_track()
         tokenizer = lab.prepare.Tokenizer.load(track)
-        rows = lab.prepare.evaluation_rows(track, (track.folder / "eval.bin").read_bytes())
+        rows = lab.prepare.evaluation_rows(track)
 
         def bpb(models: int) -> Any:
             here = [lab.prepare.ModelHere(Consistent(tokenizer.vocab_size)) for _ in range(models)]
