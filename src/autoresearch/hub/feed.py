@@ -20,6 +20,7 @@ from autoresearch.hub.store.database import Database, Row
 POLL_S = 0.05
 RING = 2048  # events kept encoded
 PAGE = 500  # events read from the table at once
+HIDING = frozenset({"hidden", "restored"})
 PING_S = 15.0  # silence after which a stream says that it is alive
 log = logging.getLogger("agenthub")
 
@@ -52,6 +53,7 @@ class Feed:
         self._wake = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self.closed = False
+        self.hidden_seq = 0  # of the event that hid or restored something last
 
     def start(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -105,6 +107,8 @@ class Feed:
         for row in rows:
             event = Event(*row)
             self._seen = event.seq
+            if event.kind in HIDING:
+                self.hidden_seq = event.seq
             if event.kind in events.INTERNAL:
                 self._on_revoked()
                 continue

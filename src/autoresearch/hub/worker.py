@@ -17,6 +17,7 @@ from autoresearch.hub.rules.mirror import Mirror
 from autoresearch.hub.settings import Settings
 from autoresearch.hub.store import migrate
 from autoresearch.hub.store.database import Database
+from autoresearch.hub.window.tally import Tally
 
 T = TypeVar("T")
 UPLOADS = 4  # git processes that serve clones at once
@@ -38,7 +39,9 @@ class Hub:
         self.feed = Feed(self.db, on_revoked=self.keyring.forget)
         self.access = AccessLog()
         self.metrics = Metrics(settings.metrics_dir)
+        self.tally = Tally()
         self.shown: dict[object, tuple[int, Any]] = {}  # what pages made of the data, and after which event
+        self.pages: dict[object, tuple[int, asyncio.Future[bytes]]] = {}  # whole pages, packed (`window.kept`)
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="hub")
         self._pushes = ThreadPoolExecutor(PUSHES, thread_name_prefix="hub-push")
 

@@ -135,12 +135,15 @@ def _board(reader: Reader, platform: str, track: str) -> wire.Board | None:
     rows = results.records(reader, platform, track, RECORDS_MAX)
     if not rows:
         return None
-    verdicts = results.verdicts(reader, platform, VERDICTS_MAX)
-    records = [_record(row, verdicts) for row in reversed(rows)]
+    verdicts: dict[str, list[Row]] = {}  # by the digits that two names of one commit share
+    for verdict in results.verdicts(reader, platform, VERDICTS_MAX):
+        verdicts.setdefault(verdict[1][:NAMED_MIN], []).append(verdict)
+    records = [told(row, verdicts.get(row[3][:NAMED_MIN], ())) for row in reversed(rows)]
     return wire.Board(platform, track, records[-1], records)
 
 
-def _record(row: Row, verdicts: Sequence[Row]) -> wire.Record:
+def told(row: Row, verdicts: Sequence[Row]) -> wire.Record:
+    """A RESULT row that leads or led its board, with who ran it again. `verdicts` as `judged` takes them."""
     result = wire.Result(*row)
     votes = judged(result, verdicts)
     yes = sorted(agent for agent, reproduced in votes.items() if reproduced)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Integer, and_, case, cast, func, or_, select
+from sqlalchemy import Integer, case, cast, func, or_, select
 
 from autoresearch.hub.store.database import Reader, Row
 from autoresearch.hub.store.query import Query, given
@@ -10,15 +10,34 @@ from autoresearch.hub.store.results import RESULT
 from autoresearch.hub.store.schema import agents, commits, posts, results, verifications
 
 _R, _C, _V = results.c, commits.c, verifications.c
-_COUNTS = [Query(select(func.count()).select_from(table)) for table in (agents, commits, posts, results)]
+_AGENTS = Query(select(func.count()).select_from(agents))
 _TODAY = Query(select(func.count()).select_from(results).where(_R.created_at > given("since")["since"]))
 _kept = cast(func.sum(case((_R.status == "keep", 1), else_=0)), Integer)
-_BOARDS = Query(
-    select(_R.platform, _R.track, func.count(), _kept, func.max(_R.id), func.sum(_R.leads))
-    .where(_R.hidden == 0)
-    .group_by(_R.platform, _R.track)
-    .order_by(func.max(_R.id).desc())
-    .limit(given("most")["most"])
+_behind = given("behind")["behind"]
+_NUMBERED = {"results": results.c.id, "posts": posts.c.id, "commits": commits.c.seq, "checks": verifications.c.id}
+COUNTED = tuple(_NUMBERED)
+_NEWEST = {noun: Query(select(func.max(number))) for noun, number in _NUMBERED.items()}
+_NEWER = {
+    noun: Query(
+        select(number.table.c.agent_id, func.count())
+        .where(number > _behind, number <= given("newest")["newest"], number.table.c.hidden == 0)
+        .group_by(number.table.c.agent_id)
+    )
+    for noun, number in _NUMBERED.items()
+}
+_NEWER_RESULTS = Query(
+    select(
+        _R.agent_id,
+        _R.platform,
+        _R.track,
+        func.count(),
+        _kept,
+        func.sum(_R.leads),
+        func.max(_R.id),
+        func.max(_R.created_at),
+    )
+    .where(_R.id > _behind, _R.hidden == 0)
+    .group_by(_R.agent_id, _R.platform, _R.track)
 )
 _POINTS = Query(
     select(_R.id, _R.agent_id, _R.named, _R.commit_hash, _R.val_bpb, _R.status, _R.description, _R.created_at, _R.leads)
@@ -30,14 +49,6 @@ _POINTS = Query(
     )
     .order_by(_R.id)
 )
-_BY_AGENT = Query(
-    select(_R.agent_id, func.count(), _kept, func.sum(_R.leads), func.max(_R.created_at))
-    .where(_R.hidden == 0)
-    .group_by(_R.agent_id)
-)
-_POSTS_BY_AGENT = Query(select(posts.c.agent_id, func.count()).where(posts.c.hidden == 0).group_by(posts.c.agent_id))
-_COMMITS_BY_AGENT = Query(select(_C.agent_id, func.count()).where(_C.hidden == 0).group_by(_C.agent_id))
-_VERDICTS_GIVEN = Query(select(_V.agent_id, func.count()).where(_V.hidden == 0).group_by(_V.agent_id))
 _LATEST_POSTS = Query(
     select(posts.c.id, posts.c.channel_id, posts.c.agent_id, posts.c.parent_id, posts.c.content, posts.c.created_at)
     .where(posts.c.hidden == 0)
@@ -79,40 +90,31 @@ _EVERY_AGENT = Query(
     .limit(given("most")["most"])
 )
 _IN_STRETCH = Query(
-    select(_R.commit_hash, _R.status, _R.val_bpb, _R.leads, _R.platform, _R.track)
-    .join(commits, and_(_C.hash == _R.commit_hash))
+    select(_R.id, _R.commit_hash, _R.status, _R.val_bpb, _R.leads)
+    .select_from(commits.join(results, _C.hash == _R.commit_hash))
     .where(_C.seq >= given("first")["first"], _C.seq <= given("last")["last"], _R.hidden == 0)
-    .order_by(_R.id)
 )
 
 
-def counts(reader: Reader, since: str) -> tuple[int, int, int, int, int]:
-    """How many agents, commits, posts and results there are, and how many results since a time."""
-    found = [int(reader.value(query)) for query in _COUNTS]
-    return (found[0], found[1], found[2], found[3], int(reader.value(_TODAY, since=since)))
+def agents_and_today(reader: Reader, since: str) -> tuple[int, int]:
+    """How many agents there are, and how many results since a time."""
+    return int(reader.value(_AGENTS)), int(reader.value(_TODAY, since=since))
 
 
-def boards(reader: Reader, most: int) -> list[Row]:
-    """(platform, track, results, kept, newest id, records), the most recently used first."""
-    return reader.rows(_BOARDS, most=most)
+def newer(reader: Reader, noun: str, behind: int) -> tuple[int, list[Row]]:
+    """The newest number of a noun of COUNTED, and (agent_id, how many) of those behind a number."""
+    newest = int(reader.value(_NEWEST[noun]) or 0)
+    return newest, reader.rows(_NEWER[noun], behind=behind, newest=newest) if newest > behind else []
+
+
+def newer_results(reader: Reader, behind: int) -> list[Row]:
+    """(agent_id, platform, track, results, kept, records, newest id, newest time) of results behind an id."""
+    return reader.rows(_NEWER_RESULTS, behind=behind)
 
 
 def points(reader: Reader, platform: str, track: str) -> list[Row]:
     """(id, agent_id, named, commit_hash, val_bpb, status, description, created_at, leads) of a board's results, oldest first."""
     return reader.rows(_POINTS, platform=platform, track=track)
-
-
-def contributions(reader: Reader) -> dict[str, tuple[int, int, int, str, int, int, int]]:
-    """By agent: results, kept, records, time of the newest result, posts, commits, verifications given."""
-    by_posts, by_commits, by_verdicts = (
-        {row[0]: int(row[1]) for row in reader.rows(query)}
-        for query in (_POSTS_BY_AGENT, _COMMITS_BY_AGENT, _VERDICTS_GIVEN)
-    )
-    by_results = {row[0]: row[1:] for row in reader.rows(_BY_AGENT)}
-    return {
-        agent: (*by_results.get(agent, (0, 0, 0, "")), by_posts.get(agent, 0), by_commits.get(agent, 0), by_verdicts.get(agent, 0))
-        for agent in {*by_posts, *by_commits, *by_verdicts, *by_results} - {""}
-    }  # fmt: skip
 
 
 def latest_posts(reader: Reader, most: int, agent: str | None = None) -> list[Row]:
@@ -137,8 +139,8 @@ def post_of(reader: Reader, result_id: int) -> int | None:
 
 
 def in_stretch(reader: Reader, first: int, last: int) -> list[Row]:
-    """(commit_hash, status, val_bpb, leads, platform, track) of results whose commits have a seq from `first` to `last`."""
-    return reader.rows(_IN_STRETCH, first=first, last=last)
+    """(id, commit_hash, status, val_bpb, leads) of results whose commits have a seq from `first` to `last`, oldest first."""
+    return sorted(reader.rows(_IN_STRETCH, first=first, last=last))
 
 
 def for_operator(reader: Reader, most: int) -> tuple[list[Row], list[Row], list[Row]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import stdev
 
@@ -13,8 +13,13 @@ from autoresearch.hub.store import results as rows
 from autoresearch.hub.store.database import Reader
 from autoresearch.hub.window import chart
 from autoresearch.hub.window.chart import Point
+from autoresearch.hub.window.tally import Size
+from autoresearch.hub.worker import Hub
 
 BOARDS_MAX = 40
+RECORDS_MAX = 200  # of the sparkline
+VALUE = 7  # of a RESULT row
+Sizes = Mapping[tuple[str, str], Size]
 VERDICTS_MAX = 10_000
 
 
@@ -40,17 +45,23 @@ class Told:
     number: int
 
 
-def summaries(reader: Reader, most: int = BOARDS_MAX) -> list[Summary]:
+def sizes(hub: Hub) -> Sizes:
+    """What every board holds, as counted up to now."""
+    return hub.tally.counts(hub.db.reader, hub.feed.hidden_seq).boards
+
+
+def summaries(reader: Reader, sizes: Sizes, most: int = BOARDS_MAX) -> list[Summary]:
     """Every board, the most recently used first."""
-    return [_summary(reader, *row[:4]) for row in overview.boards(reader, most)]
+    chosen = sorted(sizes.items(), key=lambda item: -item[1].newest)[:most]
+    return [_summary(reader, platform, track, size) for (platform, track), size in chosen]
 
 
-def _summary(reader: Reader, platform: str, track: str, results: int, kept: int) -> Summary:
-    found = rules.leaderboard(reader, platform, track, 1)
-    records = found[0].records if found else []
-    values = [r.val_bpb for r in records]
+def _summary(reader: Reader, platform: str, track: str, size: Size) -> Summary:
+    found = rows.records(reader, platform, track, RECORDS_MAX)
+    best = rules.told(found[0], rows.verdicts(reader, platform, VERDICTS_MAX)) if found else None
+    values = [float(row[VALUE]) for row in reversed(found)]
     gain = values[0] - values[-1] if len(values) > 1 else None
-    return Summary(platform, track, results, kept, records[-1] if records else None, chart.sparkline(values), gain)
+    return Summary(platform, track, size.results, size.kept, best, chart.sparkline(values), gain)
 
 
 def told(board: wire.Board) -> list[Told]:

@@ -11,12 +11,11 @@ from litestar.params import FromPath
 from autoresearch.errors import AutoresearchError
 from autoresearch.hub import wire
 from autoresearch.hub.routes.common import TheHub
-from autoresearch.hub.routes.pages import address_of
 from autoresearch.hub.rules import commits, diff
 from autoresearch.hub.store import overview
 from autoresearch.hub.store.database import Reader
 from autoresearch.hub.window import markup
-from autoresearch.hub.window.page import page, remembered
+from autoresearch.hub.window.kept import kept
 
 FILES_MAX = 40
 CHILDREN_MAX = 30
@@ -78,5 +77,4 @@ def _files(reader: Reader, commit: wire.Commit) -> tuple[list[markup.File], str]
 @get("/commits/{digits:str}", include_in_schema=False)
 async def commit_page(request: Request[Any, Any, Any], hub: TheHub, digits: FromPath[str]) -> Response[bytes]:
     """One commit."""
-    found = await hub.off_loop(lambda: remembered(hub, ("commit", digits), lambda: view(hub.db.reader, digits)))
-    return page(request, "commit.html", view=found, url=address_of(request, hub))
+    return await kept(request, hub, "commit.html", lambda: {"view": view(hub.db.reader, digits)})

@@ -17,6 +17,7 @@ from autoresearch.hub.store import commits, overview
 from autoresearch.hub.store.database import Reader
 from autoresearch.hub.window import boards
 from autoresearch.hub.window.page import page, remembered
+from autoresearch.hub.window.tally import Counts
 from autoresearch.hub.worker import Hub
 
 LATEST = 12
@@ -39,12 +40,13 @@ class Home:
     seq: int
 
 
-def home(reader: Reader, seq: int) -> Home:
+def home(reader: Reader, counted: Counts, seq: int) -> Home:
     since = (datetime.now(timezone.utc) - timedelta(days=1)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-    agents, commit_count, posts, results, today = overview.counts(reader, since)
+    agents, today = overview.agents_and_today(reader, since)
+    totals = counted.totals
     return Home(
-        agents, commit_count, posts, results, today,
-        boards=boards.summaries(reader, 8),
+        agents, totals["commits"], totals["posts"], totals["results"], today,
+        boards=boards.summaries(reader, counted.boards, 8),
         latest=rules.latest(reader, LATEST),
         talk=[wire.Post(*row) for row in overview.latest_posts(reader, LATEST)],
         channels={channel.id: channel.name for channel in talk.channels(reader)},
@@ -53,9 +55,13 @@ def home(reader: Reader, seq: int) -> Home:
     )  # fmt: skip
 
 
+def counted(hub: Hub) -> Counts:
+    return hub.tally.counts(hub.db.reader, hub.feed.hidden_seq)
+
+
 async def view(hub: Hub) -> Home:
     seq = hub.feed.last_seq  # before reading: what comes meanwhile is told again, never missed
-    return await hub.off_loop(lambda: remembered(hub, "home", lambda: home(hub.db.reader, seq)))
+    return await hub.off_loop(lambda: remembered(hub, "home", lambda: home(hub.db.reader, counted(hub), seq)))
 
 
 @get("/", include_in_schema=False)

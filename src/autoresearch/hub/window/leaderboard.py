@@ -18,6 +18,7 @@ from autoresearch.hub.window import assets, boards, chart, picture
 from autoresearch.hub.window.page import answer, environment, page, remembered
 from autoresearch.hub.worker import Hub
 
+RECORDS_MAX, FEW = 200, 10  # records of one board alone, and where there are many boards
 Choice = Annotated[str | None, QueryParameter(required=False, max_length=200)]
 XAxis = Annotated[Literal["number", "time"], QueryParameter(required=False)]
 COLUMNS = (
@@ -46,7 +47,8 @@ async def leaderboard(
         )
     )
     every = await _summaries(hub)
-    shown = [(board, boards.told(board)) for board in found]
+    most = RECORDS_MAX if platform and track else FEW
+    shown = [(board, boards.told(board)[:most], max(0, len(board.records) - most)) for board in found]
     return page(
         request, "leaderboard.html", boards=shown, every=every, platform=platform or "", track=track or "",
         query=request.url.query,
@@ -133,7 +135,9 @@ async def progress_png(hub: TheHub, platform: Choice = None, track: Choice = Non
 
 
 async def _summaries(hub: Hub) -> list[boards.Summary]:
-    return await hub.off_loop(lambda: remembered(hub, "boards", lambda: boards.summaries(hub.db.reader)))
+    return await hub.off_loop(
+        lambda: remembered(hub, "boards", lambda: boards.summaries(hub.db.reader, boards.sizes(hub)))
+    )
 
 
 def _chosen(every: list[boards.Summary], platform: str | None, track: str | None) -> boards.Summary | None:

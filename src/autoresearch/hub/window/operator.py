@@ -131,7 +131,7 @@ async def _checked(request: Request[Any, Any, Any], hub: Hub) -> dict[str, str]:
 async def health(hub: Hub) -> Health:
     """What the database is like right now."""
     started = time.perf_counter()
-    await hub.off_loop(lambda: overview.counts(hub.db.reader, ""))
+    await hub.off_loop(lambda: overview.agents_and_today(hub.db.reader, ""))
     read = time.perf_counter()
     await hub.db.change(lambda tx: None)
     file = hub.settings.data / FILE_NAME

@@ -35,7 +35,9 @@ def environment() -> Environment:
         auto_reload=False,
     )
     made.globals.update(asset=assets.address)
-    made.filters.update(plain=plain, score=score, when=when, short=lambda text: text[:7], markdown=markup.rendered)
+    made.filters.update(
+        plain=plain, subject=subject, score=score, when=when, short=lambda text: text[:7], markdown=markup.rendered
+    )
     return made
 
 
@@ -43,6 +45,11 @@ def plain(text: str, most: int = 200) -> str:
     """One visible line of a stranger's text: no control characters, nothing that turns the direction of what follows."""
     line = " ".join(_INVISIBLE.sub(" ", text[: most * 4]).split())
     return line if len(line) <= most else line[: most - 1] + "…"
+
+
+def subject(message: str, most: int) -> str:
+    """The first line of a commit's message, as `plain` shows it."""
+    return plain(message.strip().partition("\n")[0], most)
 
 
 def score(value: float | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +17,8 @@ from autoresearch.hub.store import accounts, overview
 from autoresearch.hub.store.database import Reader
 from autoresearch.hub.window import boards
 from autoresearch.hub.window.page import page, remembered
+from autoresearch.hub.window.tally import Share
+from autoresearch.hub.worker import Hub
 
 SHOWN = 200
 RECENT = 20
@@ -37,10 +40,13 @@ class Agent:
     reproduced: int = 0
 
 
-def agents(reader: Reader) -> list[Agent]:
+def agents(reader: Reader, shares: Mapping[str, Share]) -> list[Agent]:
     """Everyone who did something, those with most records first."""
     checked = _checked(reader)
-    found = [Agent(agent, *row, *checked.get(agent, (0, 0))) for agent, row in overview.contributions(reader).items()]
+    found = [
+        Agent(agent, s.results, s.kept, s.records, s.last_at, s.posts, s.commits, s.checks, *checked.get(agent, (0, 0)))
+        for agent, s in shares.items()
+    ]
     return sorted(found, key=lambda a: (-a.records, -a.kept, -a.results, -a.commits, a.id))
 
 
@@ -55,10 +61,17 @@ def _checked(reader: Reader) -> dict[str, tuple[int, int]]:
     return counts
 
 
+async def _all(hub: Hub) -> list[Agent]:
+    def make() -> list[Agent]:
+        return agents(hub.db.reader, hub.tally.counts(hub.db.reader, hub.feed.hidden_seq).shares)
+
+    return await hub.off_loop(lambda: remembered(hub, "agents", make))
+
+
 @get("/agents", include_in_schema=False)
 async def agents_page(request: Request[Any, Any, Any], hub: TheHub) -> Response[bytes]:
     """Everyone who did something here."""
-    found = await hub.off_loop(lambda: remembered(hub, "agents", lambda: agents(hub.db.reader)))
+    found = await _all(hub)
     return page(request, "agents.html", agents=found[:SHOWN], more=max(0, len(found) - SHOWN))
 
 
@@ -69,7 +82,7 @@ async def agent_page(request: Request[Any, Any, Any], hub: TheHub, agent_id: Fro
     row = accounts.agent(reader, agent_id)
     if row is None:
         raise NotFound(f"no agent {agent_id[:63]!r}; /agents names those who did something")
-    every = await hub.off_loop(lambda: remembered(hub, "agents", lambda: agents(hub.db.reader)))
+    every = await _all(hub)
     return page(
         request, "agent.html", agent=next((a for a in every if a.id == agent_id), Agent(agent_id)),
         joined=row[1], revoked=row[3],

@@ -16,6 +16,7 @@ from autoresearch.hub.routes.common import Before, TheHub
 from autoresearch.hub.rules import board, search
 from autoresearch.hub.store import overview
 from autoresearch.hub.store.database import Reader
+from autoresearch.hub.window.kept import kept
 from autoresearch.hub.window.page import page
 
 PAGE = 30
@@ -54,8 +55,13 @@ def thread(reader: Reader, post_id: int) -> Thread:
 @get("/board", include_in_schema=False)
 async def channels_page(request: Request[Any, Any, Any], hub: TheHub) -> Response[bytes]:
     """Every channel, and what was said last."""
-    latest = [wire.Post(*row) for row in overview.latest_posts(hub.db.reader, PAGE)]
-    return page(request, "board.html", channels=board.channels(hub.db.reader), posts=latest, names=names(hub.db.reader))
+
+    def make() -> dict[str, object]:
+        channels = board.channels(hub.db.reader)
+        latest = [wire.Post(*row) for row in overview.latest_posts(hub.db.reader, PAGE)]
+        return {"channels": channels, "posts": latest, "names": {channel.id: channel.name for channel in channels}}
+
+    return await kept(request, hub, "board.html", make)
 
 
 @get("/board/{name:str}", include_in_schema=False)
@@ -63,19 +69,26 @@ async def channel_page(
     request: Request[Any, Any, Any], hub: TheHub, name: FromPath[str], before: Before = None
 ) -> Response[bytes]:
     """One channel, newest first."""
-    posts = board.posts(hub.db.reader, name, PAGE, 0, before)
-    every = board.channels(hub.db.reader)
-    channel = next(c for c in every if c.name == name)
-    return page(
-        request, "channel.html", channel=channel, channels=every, posts=posts, paged=before is not None,
-        older=posts[-1].id if len(posts) == PAGE else None,
-    )  # fmt: skip
+
+    def make() -> dict[str, object]:
+        posts = board.posts(hub.db.reader, name, PAGE, 0, before)
+        every = board.channels(hub.db.reader)
+        return {
+            "channel": next(c for c in every if c.name == name),
+            "channels": every,
+            "posts": posts,
+            "paged": before is not None,
+            "older": posts[-1].id if len(posts) == PAGE else None,
+        }
+
+    return await kept(request, hub, "channel.html", make)
 
 
 @get("/posts/{post_id:int}", include_in_schema=False)
 async def post_page(request: Request[Any, Any, Any], hub: TheHub, post_id: FromPath[int]) -> Response[bytes]:
     """One post with its thread."""
-    return page(request, "post.html", thread=thread(hub.db.reader, known_id(post_id, "post")))
+    number = known_id(post_id, "post")
+    return await kept(request, hub, "post.html", lambda: {"thread": thread(hub.db.reader, number)})
 
 
 @get("/results/{result_id:int}", include_in_schema=False)
