@@ -14,7 +14,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from autoresearch.cli import run, verify, watch
+from autoresearch.cli import run, simulate, verify, watch
 from autoresearch.cli.surroundings import FOR_PREPARE, FOR_RUNS, Directory, Json, cache, environment, tell
 from autoresearch.errors import AutoresearchError, BadInput
 
@@ -72,6 +72,7 @@ def init(
 
 
 app.command(epilog=run.EPILOG)(run.run)
+app.command(epilog=simulate.EPILOG)(simulate.simulate)
 app.command(epilog=verify.EPILOG)(verify.verify)
 app.command(epilog=watch.EPILOG)(watch.watch)
 

@@ -55,7 +55,7 @@ class JudgeTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     baseline_runs: int = 3
     recheck_after: int = 20
     early_stopping: bool = True
-    early_level: float = 0.45
+    early_level: float = 0.1
     contended_below: float = 0.7
     contended_repeats: int = 2
 

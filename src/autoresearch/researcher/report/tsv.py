@@ -200,10 +200,11 @@ def experiment(number: int, commit: str, value: str, memory: str, status: Status
 
 
 def without_impossible_value(row: Experiment, metric: str) -> Experiment:
-    """A kept or discarded 0.000000 bits per byte is a run that printed nothing: no text has none."""
+    """No text has 0.000000 bits per byte: a kept run that says so printed nothing, a discarded one may have been stopped early."""
     if metric != "val_bpb" or row.value is None or row.value > 0:
         return row
-    return experiment(row.number, row.commit, "", "", "crash", row.description)
+    status: Status = "discard" if row.status == "discard" else "crash"
+    return experiment(row.number, row.commit, "", "", status, row.description)
 
 
 def status_word(text: str) -> Status | None:

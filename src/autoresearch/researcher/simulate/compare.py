@@ -62,6 +62,41 @@ class Result:
     stopped_winners: Interval
 
 
+HEADERS = ("policy", "gain/h x1000", "of greedy's", "runs/h", "false", "of keeps", "missed", "stopped")
+
+
+def table(results: Sequence[Result]) -> list[str]:
+    """Aligned lines, the headers first."""
+    rows = [HEADERS, *(cells(result) for result in results)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(HEADERS))]
+    return [
+        "  ".join([row[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(row[1:], widths[1:], strict=True))])
+        for row in rows
+    ]
+
+
+def cells(result: Result) -> tuple[str, ...]:
+    """One row of a table, under HEADERS."""
+    ratio = result.ratio
+    return (
+        result.arm,
+        shown(result.improvement_per_hour, 2, 1000),
+        "-" if math.isnan(ratio.value) else f"{ratio.value:.2f} ({ratio.low:.2f}-{ratio.high:.2f})",
+        shown(result.experiments_per_hour, 1),
+        *(
+            shown(share, 1, 100)
+            for share in (result.false_keeps, result.false_among_keeps, result.missed, result.stopped_winners)
+        ),
+    )
+
+
+def shown(interval: Interval, digits: int, factor: float = 1) -> str:
+    """A value and half of its interval."""
+    if math.isnan(interval.value):
+        return "-"
+    return f"{interval.value * factor:.{digits}f} ±{(interval.high - interval.low) / 2 * factor:.{digits}f}"
+
+
 def compare(
     land: Landscape, rules: JudgeTable, arms: Sequence[Arm], hours: float, nights: int, seed: int, processes: int = 1
 ) -> list[Result]:
@@ -73,7 +108,9 @@ def compare(
     else:
         found = [one(task) for task in tasks]
     groups = [found[i * nights : (i + 1) * nights] for i in range(len(arms))]
-    return [result(arm, group, groups[0]) for arm, group in zip(arms, groups, strict=True)]
+    return [
+        result(arm, group, None if group is groups[0] else groups[0]) for arm, group in zip(arms, groups, strict=True)
+    ]
 
 
 def one(task: tuple[Landscape, JudgeTable, Arm, float, int]) -> Night:
@@ -83,7 +120,8 @@ def one(task: tuple[Landscape, JudgeTable, Arm, float, int]) -> Night:
     return Simulation(land, msgspec.structs.replace(config, judge=rules), arm.policy, hours, seed).run()
 
 
-def result(arm: Arm, nights: Sequence[Night], first: Sequence[Night]) -> Result:
+def result(arm: Arm, nights: Sequence[Night], first: Sequence[Night] | None) -> Result:
+    """What an arm's nights came to, as against the first arm's (None: it is the first)."""
     keeps, good, bad = total(nights, "keeps"), total(nights, "good"), total(nights, "bad")
     false = total(nights, "false_keeps")
     return Result(
@@ -91,7 +129,7 @@ def result(arm: Arm, nights: Sequence[Night], first: Sequence[Night]) -> Result:
         len(nights),
         mean([n.improvement / n.hours for n in nights]),
         mean([n.experiments / n.hours for n in nights]),
-        ratio([n.improvement for n in nights], [n.improvement for n in first]),
+        ratio([n.improvement for n in nights], [n.improvement for n in first]) if first else Interval(1, 1, 1),
         share(false, bad),
         share(false, keeps),
         share(total(nights, "missed"), good),
@@ -116,14 +154,10 @@ def share(part: int, whole: int) -> Interval:
 
 
 def ratio(ours: Sequence[float], theirs: Sequence[float]) -> Interval:
-    """Of two means of independent samples; nan where one is not clearly above zero."""
+    """Of two means of independent samples; nan where one is not above zero."""
     a, b = mean(ours), mean(theirs)
     if min(a.value, b.value) <= 0:
         return Interval(math.nan, math.nan, math.nan)
+    spread = math.hypot((a.high - a.value) / a.value, (b.high - b.value) / b.value)
     found = a.value / b.value
-    spread = math.hypot((a.high - a.value) / a.value, 0.0 if ours is theirs else (b.high - b.value) / b.value)
-    return (
-        Interval(found, found * math.exp(-spread), found * math.exp(spread))
-        if ours is not theirs
-        else Interval(1, 1, 1)
-    )
+    return Interval(found, found * math.exp(-spread), found * math.exp(spread))

@@ -18,10 +18,12 @@ from autoresearch.researcher.curves import MARKS
 from autoresearch.researcher.judge import pooled
 from autoresearch.researcher.ledger import Record
 
-# At a fraction of the budget: the spread of curves between seeds, as a share of what the scores' noise is worth there, and by how much
-# of an idea's effect the curve misleads, as a standard deviation (bench/curves.py prints both from recorded runs).
-RECORDED = {0.25: (0.36, 0.85), 0.35: (0.36, 0.7), 0.5: (0.36, 0.55), 0.65: (0.4, 0.55), 0.8: (0.45, 0.5)}
-# Correlation of a curve's luck with its score's, 0.5; between marks, 0.6.
+# What recorded curves tell, per mark, fitted to the shares of runs that early stopping ended in each class of true gain at two levels
+# (bench/curves.py prints those): by how much an idea's curve shows another gain than it has, as standard deviations in sigma and in
+# shares of the gain; how much of that is the same at all marks; and the spread between seeds, in sigma.
+MISLEADING = tuple((1.81 - 0.305 * at, 0.34 - 0.03 * at) for at in range(len(MARKS)))
+SAME, SPREAD = 0.33, 0.93
+# Correlation of a curve's luck with its score's, 0.5; between marks, 0.6 (both as recorded, roughly).
 WITH_SCORE, WITH_CURVE = 0.5, 0.6
 REST = math.sqrt(1 - WITH_SCORE**2 - WITH_CURVE**2)
 FEWEST = 8  # measured experiments that a ledger has to hold
@@ -32,7 +34,8 @@ class Landscape:
     """Values are bits per byte, lower is better; a positive gain is an improvement. `good` and `null` are shares of all ideas;
     gains and losses are log-normal with these medians and spreads (of the logarithm). `ideas`: gains to draw from instead.
     `fade`: the improvement after which gains are 1/e of what they were. `drift`: standard deviation of what an hour does to the
-    machine. `contended`: share of runs that other work slows down by half, which costs `slowed`."""
+    machine. `contended`: share of runs that other work slows down by half, which costs `slowed`. `misleading`: how much curves
+    mislead, the recorded ones being 1."""
 
     name: str
     about: str
@@ -52,7 +55,7 @@ class Landscape:
     start_s: float = 13.0
     score_s: float = 13.0
     idea_s: float = 0.0
-    misleading: float = 1.0  # factor on how much curves mislead
+    misleading: float = 1.0
 
     def idea(self, reached: float, chance: random.Random) -> float:
         """The true gain of the next idea, given the improvement reached so far."""
@@ -69,14 +72,18 @@ class Landscape:
 
     def early(self, gain: float, chance: random.Random) -> tuple[float, ...]:
         """By how much an idea's curve shows another gain than it has, at each of the marks."""
-        lean = chance.gauss(0, 1) * self.misleading
-        return tuple(RECORDED[mark][1] * abs(gain) * lean for mark in MARKS)
+        common = chance.gauss(0, 1)
+        leans = (math.sqrt(SAME) * common + math.sqrt(1 - SAME) * chance.gauss(0, 1) for _ in MARKS)
+        return tuple(
+            (fixed * self.sigma + part * abs(gain)) * lean * self.misleading
+            for (fixed, part), lean in zip(MISLEADING, leans, strict=True)
+        )
 
     def luck(self, chance: random.Random) -> tuple[float, tuple[float, ...]]:
         """One run's luck: what it adds to the score, and to the curve at each of the marks. Some of it is the same in all."""
         own, common = chance.gauss(0, 1), chance.gauss(0, 1)
         mixed = (WITH_SCORE * own + WITH_CURVE * common + REST * chance.gauss(0, 1) for _ in MARKS)
-        return self.sigma * own, tuple(RECORDED[mark][0] * self.sigma * z for mark, z in zip(MARKS, mixed, strict=True))
+        return self.sigma * own, tuple(SPREAD * self.sigma * z for z in mixed)
 
 
 EVEN = Landscape("even", "noise = median gain; 20 % good, 20 % null, losses of 6 sigma at the median")
@@ -87,7 +94,7 @@ LANDSCAPES = {
         replace(EVEN, name="scarce", about="even with 10 % good ideas", good=0.1),
         replace(EVEN, name="noisier", about="even with noise of 1.4 median gains: another seed moves 0.0007", sigma=0.0007),
         replace(EVEN, name="close", about="even with losses of 3 sigma: bad ideas are harder to see", loss=0.0015),
-        replace(EVEN, name="misleading", about="even with curves twice as misleading as the recorded ones", misleading=2.0),
+        replace(EVEN, name="clear", about="even with curves that tell all they can but for luck", misleading=0.0),
         replace(
             EVEN,
             name="drifting",

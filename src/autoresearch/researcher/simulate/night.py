@@ -130,7 +130,8 @@ class Simulation:
                 return Measurement("stopped early", reason, seed=0)
         self.spend(land.start_s + land.run_s + land.score_s)
         value = 1 - code.gain + self.machine + luck + (land.slowed if slow else 0.0)
-        self.curves.setdefault(code.name, []).append(points)
+        if not slow:  # such runs are not usable, and a real watch reads curves of usable ones alone
+            self.curves.setdefault(code.name, []).append(points)
         pace = 0.5 if slow else 1.0
         return Measurement("ok", "", seed=0, value=value, tokens_M=pace * land.run_s, training_seconds=land.run_s)
 

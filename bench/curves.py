@@ -1,0 +1,226 @@
+"""Early stopping on recorded curves: how often would a winner have been stopped, and how much time is saved.
+
+    python bench/curves.py                      # replays bench/curves.json.xz and prints the rates with their intervals
+    python bench/curves.py --record             # records anew: every variant with seeds 1 to 3, about a minute a run
+    python bench/curves.py --record 'FALL 0.9'  # one of them
+
+Recorded runs are real ones of lab/train.py with one constant changed. Every ordered pair of variants is a case: the first is the
+best so far (all its runs), the second the candidate (each of its runs), so that there are winners to stop wrongly although nothing
+beats the shipped constants by much. Pairs share runs, so the intervals, which take them for independent, are too narrow: a
+second line resamples whole variants. The spread is pooled over the variants that are neither of the pair.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import lzma
+import math
+import os
+import random
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from autoresearch.researcher.config import JudgeTable
+from autoresearch.researcher.curves import MARKS, Point, Watch, smoothed, watch_over
+from autoresearch.researcher.judge import pooled
+from autoresearch.researcher.simulate.compare import share
+
+HERE = Path(__file__).resolve().parent
+LAB = HERE.parent / "lab"
+RECORDED = HERE / "curves.json.xz"
+TRACK = "pystd-20s"
+# Recorded runs have a clock that goes by tokens, so that other work on the machine leaves no trace in them: 195 steps of 4096.
+PACE = "prepare.Loader.elapsed_s = property(lambda self: self.tokens / 40_000 if self.started is not None else 0.0)"
+
+# One constant of the scale "cpu" changed at a time, by factors that a researcher tries.
+VARIANTS: dict[str, dict[str, str]] = {
+    "shipped": {},
+    "MATRIX_LR 0.02": {"MATRIX_LR": "0.02"},
+    "MATRIX_LR 0.08": {"MATRIX_LR": "0.08"},
+    "EMBED_LR 0.1": {"EMBED_LR": "0.1"},
+    "HEAD_LR 0.02": {"HEAD_LR": "0.02"},
+    "HEAD_LR 0.003": {"HEAD_LR": "0.003"},
+    "TABLE_LR 0.1": {"TABLE_LR": "0.1"},
+    "TOTAL_BATCH 2048": {"TOTAL_BATCH": "2048", "MICRO_ROWS": "8"},
+    "TOTAL_BATCH 8192": {"TOTAL_BATCH": "8192"},
+    "FALL 0.3": {"FALL": "0.3"},
+    "FALL 0.9": {"FALL": "0.9"},
+    "FINAL_RATE 0.2": {"FINAL_RATE": "0.2"},
+    "CONV_TAPS 0": {"CONV_TAPS": "0"},
+    "KEY_SHIFT 0": {"KEY_SHIFT": "0"},
+    "TRIGRAM_ROWS 0": {"TRIGRAM_ROWS": "0"},
+    "MATRIX_DECAY 0.2": {"MATRIX_DECAY": "0.2"},
+}
+
+
+def record_run(name: str, seed: int) -> dict[str, Any]:
+    """Train one variant once and return its curve and score."""
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder)
+        shutil.copy(LAB / "prepare.py", place)
+        env = {**os.environ, "AUTORESEARCH_TRACK": TRACK, "OMP_NUM_THREADS": "1"}
+        subprocess.run(
+            [sys.executable, "prepare.py", "--track", TRACK], cwd=place, env=env, capture_output=True, check=True
+        )
+        (place / "train.py").write_text(changed((LAB / "train.py").read_text("utf-8"), VARIANTS[name]), "utf-8")
+        env |= {"AUTORESEARCH_SEED": str(seed), "AUTORESEARCH_RUN_DIR": str(place / "run")}
+        done = subprocess.run(
+            [sys.executable, "train.py"], cwd=place, env=env, capture_output=True, text=True, check=True
+        )
+        lines = dict(re.findall(r"^([A-Za-z_]\w*):\s*(\S+)$", done.stdout, re.M))
+        points = [json.loads(line) for line in (place / "run" / "curve.jsonl").read_text("utf-8").splitlines()]
+    return {
+        "variant": name,
+        "seed": seed,
+        "value": float(lines["val_bpb"]),
+        "steps": int(lines["num_steps"]),
+        "tokens_M": float(lines["total_tokens_M"]),
+        "points": [[p["progress"], p["loss"]] for p in points],
+    }
+
+
+def changed(source: str, constants: dict[str, str]) -> str:
+    """train.py with entries of the scale "cpu", the last of the table, set to other values."""
+    head, mark, scale = source.rpartition('    "cpu": {')
+    for name, value in constants.items():
+        scale, found = re.subn(rf'("{name}": )[^,]+,', rf"\g<1>{value},", scale, count=1)
+        assert found == 1, name
+    return (head + mark + scale).replace("\nimport prepare\n", f"\nimport prepare\n\n{PACE}\n", 1)
+
+
+# ---------------------------------------------------------------- replay
+
+CLASSES = ((-1e9, -4), (-4, -2), (-2, -0.5), (-0.5, 0.5), (0.5, 2), (2, 4), (4, 1e9))
+
+
+@dataclass(frozen=True)
+class Case:
+    """One candidate's run against one best: its true gain in sigma, and the share of the budget it got."""
+
+    best: str
+    candidate: str
+    gain: float
+    got: float
+
+
+def replay(runs: list[dict[str, Any]], level: float) -> list[Case]:
+    """Every run of every variant as a candidate against every other variant."""
+    curves, values = by_variant(runs)
+    sigma = pooled(list(values.values())).sigma
+    found = []
+    for best, own in curves.items():
+        for candidate, tried in curves.items():
+            if candidate == best:
+                continue
+            others = [c for name, c in curves.items() if name not in (best, candidate)]
+            watch = watch_over(own, others, level)
+            gain = (fmean(values[best]) - fmean(values[candidate])) / sigma
+            found += [Case(best, candidate, gain, share_run(watch, curve)) for curve in tried]
+    return found
+
+
+def by_variant(runs: list[dict[str, Any]]) -> tuple[dict[str, list[list[Point]]], dict[str, list[float]]]:
+    curves: dict[str, list[list[Point]]] = {}
+    values: dict[str, list[float]] = {}
+    for run in runs:
+        curves.setdefault(run["variant"], []).append([Point(*point) for point in run["points"]])
+        values.setdefault(run["variant"], []).append(run["value"])
+    return curves, values
+
+
+def share_run(watch: Watch | None, curve: list[Point]) -> float:
+    """Of the budget, until the watch ends the run."""
+    for mark in watch.marks if watch else ():
+        if watch and watch.hopeless([point for point in curve if point.progress <= mark.progress + 0.021]):
+            return mark.progress
+    return 1.0
+
+
+def resampled(cases: list[Case], low: float, high: float, rounds: int = 400) -> tuple[float, float]:
+    """95 % of the stopped share when whole variants are drawn again (bootstrap over variants, seeded)."""
+    chance = random.Random(0)
+    names = sorted({case.best for case in cases})
+    inside = [case for case in cases if low <= case.gain < high]
+    shares = []
+    for _ in range(rounds):
+        drawn = Counter(chance.choices(names, k=len(names)))
+        weights = [drawn[case.best] * drawn[case.candidate] for case in inside]
+        if sum(weights):
+            shares.append(sum(w for w, case in zip(weights, inside, strict=True) if case.got < 1) / sum(weights))
+    shares.sort()
+    return (shares[int(0.025 * len(shares))], shares[int(0.975 * len(shares))]) if shares else (0.0, 1.0)
+
+
+def show(runs: list[dict[str, Any]], level: float) -> None:
+    curves, values = by_variant(runs)
+    noise = pooled(list(values.values()))
+    print(
+        f"{len(runs)} runs of {len(curves)} variants; noise {noise.sigma:.4f} ({noise.dof} degrees of freedom); level {level:g}"
+    )
+    print(f"marks {', '.join(f'{mark:.0%}' for mark in MARKS)}\n")
+    cases = replay(runs, level)
+    print("true gain, in sigma   cases  stopped, % (95 %; drawing variants again)   budget used, %")
+    for low, high in CLASSES:
+        inside = [case for case in cases if low <= case.gain < high]
+        stopped = share(sum(case.got < 1 for case in inside), len(inside))
+        wide = resampled(cases, low, high)
+        name = f"{low:g} to {high:g}".replace("-1e+09 to", "below").replace(" to 1e+09", " and more")
+        print(
+            f"{name:20s}  {len(inside):5d}  {100 * stopped.value:5.1f} ({100 * stopped.low:.1f} to {100 * stopped.high:.1f}; "
+            f"{100 * wide[0]:.0f} to {100 * wide[1]:.0f})".ljust(70)
+            + f"{100 * fmean(case.got for case in inside):.0f}"
+        )
+    near = ", ".join(f"{correlation(curves, values, noise.sigma, at):.2f} at {at:.0%}" for at in (0.1, *MARKS))
+    print(f"\ncorrelation of curves with true gains (means of variants, pairs within 6 sigma): {near}")
+
+
+def correlation(curves: dict[str, list[list[Point]]], values: dict[str, list[float]], sigma: float, at: float) -> float:
+    """Between differences of curves at a fraction of the budget and differences of scores, over all pairs that are near."""
+    level = {
+        name: fmean([loss for c in found if (loss := smoothed(c, at)) is not None]) for name, found in curves.items()
+    }
+    worth = {name: fmean(found) for name, found in values.items()}
+    pairs = [(worth[a] - worth[b], level[a] - level[b]) for a in curves for b in curves if a < b]
+    near = [(gain, early) for gain, early in pairs if abs(gain) < 6 * sigma]
+    return sum(g * e for g, e in near) / math.sqrt(sum(g * g for g, _ in near) * sum(e * e for _, e in near))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--record", metavar="VARIANT", nargs="?", const="", help="record anew: one variant, or all")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
+    parser.add_argument("--levels", type=float, nargs="+", default=[JudgeTable().early_level, 0.1])
+    parser.add_argument("--file", type=Path, default=RECORDED)
+    args = parser.parse_args()
+    if args.record is None:
+        for level in args.levels:
+            show(load(args.file), level)
+            print()
+        return
+    for seed in args.seeds:
+        for name in [args.record] if args.record else VARIANTS:
+            run = record_run(name, seed)
+            print(name, seed, run["value"], run["steps"], flush=True)
+            runs = load(args.file) if args.file.exists() else []
+            save(args.file, [r for r in runs if (r["variant"], r["seed"]) != (name, seed)] + [run])
+
+
+def load(file: Path) -> list[dict[str, Any]]:
+    return json.loads(lzma.decompress(file.read_bytes()))  # type: ignore[no-any-return]
+
+
+def save(file: Path, runs: list[dict[str, Any]]) -> None:
+    file.write_bytes(lzma.compress(json.dumps(runs, separators=(",", ":")).encode(), preset=9))
+
+
+if __name__ == "__main__":
+    main()
