@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -14,7 +15,7 @@ import pytest
 from rich.console import Console
 
 from autoresearch.cli.places import surroundings
-from autoresearch.errors import BadInput
+from autoresearch.errors import BadInput, MissingTool
 from autoresearch.researcher.display import Display
 from autoresearch.researcher.executors.ray import RayExecutor, Share, share
 from autoresearch.researcher.loop import Loop, Options
@@ -114,6 +115,14 @@ def check_verdicts_once(workspace: Workspace) -> None:
     ids = [record.id for record in workspace.ledger.records()]
     assert ids and len(set(ids)) == len(ids)
     assert not list((workspace.private / "worktrees").glob("*"))
+
+
+def test_without_ray_a_sentence_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The extra is named."""
+    monkeypatch.setitem(sys.modules, "ray", None)
+
+    with pytest.raises(MissingTool, match=r"pip install 'autoresearch\[ray\]'"):
+        RayExecutor(runner(make(tmp_path, noisy())), 1, 1, None, surroundings)
 
 
 @pytest.mark.parametrize(

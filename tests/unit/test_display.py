@@ -40,6 +40,29 @@ def test_a_bar_follows_the_curve_in_a_terminal(tmp_path: Path) -> None:
     assert "loss 2.125" in text.getvalue()
 
 
+def test_many_at_once_are_told_apart(tmp_path: Path) -> None:
+    """With several experiments at once every line names its own; in a terminal each has a bar, and the last one to end takes them away."""
+    shown, text = display(terminal=False)
+    shown.many = True
+    shown.started(("0002", 1), "  run 1, seed 7", tmp_path)
+    shown.verdict("0003", "keep", "better")
+    assert text.getvalue() == "  0002  run 1, seed 7\n  0003  keep     better\n"
+
+    bars, text = display(terminal=True)
+    bars.many = True
+    for number in ("0002", "0003"):
+        (tmp_path / number).mkdir()
+        (tmp_path / number / "curve.jsonl").write_text(f'{{"progress": 0.5, "loss": {int(number)}.125}}\n')
+        bars.started((number, 1), "  run 1", tmp_path / number)
+    deadline = time.monotonic() + 30
+    while not ("loss 2.125" in text.getvalue() and "loss 3.125" in text.getvalue()) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    bars.finished(("0002", 1))
+    assert bars.bars is not None
+    bars.finished(("0003", 1))
+    assert bars.bars is None and "loss 2.125" in text.getvalue() and "loss 3.125" in text.getvalue()
+
+
 def test_markup_in_messages_is_text(tmp_path: Path) -> None:
     """A commit message cannot colour or hide anything."""
     shown, text = display(terminal=False)

@@ -57,7 +57,9 @@ class Status:
         return self.attempts[0] if self.attempts else None
 
     def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        """`attempt` stays for scripts written when there could be only one: the oldest."""
+        told = asdict(self)
+        return {**told, "attempt": told["attempts"][0] if told["attempts"] else None}
 
 
 def read(workspace: Workspace) -> Status:
