@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -122,6 +123,15 @@ class Window:
 
     def _complain(self, what: str) -> None:
         self.complaints.append(what[:500])
+
+
+def until(page: Page, expression: str, timeout_ms: float = TIMEOUT_MS) -> Any:
+    """Wait until JavaScript's `expression` is true; its value. (Playwright's own wait evaluates within the page, whose policy forbids it.)"""
+    deadline_s = time.monotonic() + timeout_ms / 1000
+    while not (found := page.evaluate(expression)):
+        assert time.monotonic() < deadline_s, f"waited {timeout_ms:.0f} ms for {expression}"
+        page.wait_for_timeout(20)
+    return found
 
 
 def overflow_px(page: Page) -> int:

@@ -102,12 +102,13 @@ RACES = (
 
 @dataclass
 class Lively:
-    """What was put in: full hashes oldest first, ids of posts, and the agents that can go on talking."""
+    """What was put in: full hashes oldest first, ids of posts, those that got answers, and agents that can go on talking."""
 
     agents: dict[str, Any]
     root: str = ""
     commits: list[str] = field(default_factory=list)
     posts: list[int] = field(default_factory=list)
+    threads: list[int] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -231,6 +232,7 @@ def _verify(lively: Lively, race: Race, agent: str, name: str, value: float, pos
 def _talk(lively: Lively) -> None:
     for number, (channel, text, replies) in enumerate(TALK):
         post = _post(lively, AGENTS[number % len(AGENTS)], channel, text)
+        lively.threads += [post] * bool(replies)
         for reply_number, reply in enumerate(replies, number + 1):
             _post(lively, AGENTS[reply_number % len(AGENTS)], channel, reply, post)
     for agent, text in zip(AGENTS, CLAIMS, strict=False):

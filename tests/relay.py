@@ -1,0 +1,73 @@
+"""A network that can fail: a TCP relay in front of a server on loopback."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+from dataclasses import dataclass, field
+
+
+@dataclass
+class Relay:
+    """Passes bytes both ways between callers of `url` and the server at `port`. While it is cut, connections are reset and refused."""
+
+    port: int
+    _listener: socket.socket | None = None
+    _own_port: int = 0
+    _open: set[socket.socket] = field(default_factory=set)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __enter__(self) -> Relay:
+        self.mend()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.cut()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._own_port}"
+
+    def mend(self) -> None:
+        """Let connections through (again), at the same address."""
+        self._listener = socket.socket()
+        self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._listener.bind(("127.0.0.1", self._own_port))
+        self._listener.listen(64)
+        self._own_port = self._listener.getsockname()[1]
+        threading.Thread(target=self._accept, args=(self._listener,), daemon=True).start()
+
+    def cut(self) -> None:
+        """Reset every connection and refuse new ones."""
+        assert self._listener
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        with self._lock:
+            for connection in self._open:
+                with contextlib.suppress(OSError):
+                    connection.shutdown(socket.SHUT_RDWR)
+            self._open.clear()
+
+    def _accept(self, listener: socket.socket) -> None:
+        while True:
+            try:
+                caller, _ = listener.accept()
+            except OSError:
+                return
+            server = socket.create_connection(("127.0.0.1", self.port))
+            with self._lock:
+                self._open |= {caller, server}
+            for one, other in ((caller, server), (server, caller)):
+                threading.Thread(target=self._pour, args=(one, other), daemon=True).start()
+
+    def _pour(self, one: socket.socket, other: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := one.recv(65536):
+                other.sendall(data)
+        for connection in (one, other):
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+        with self._lock:
+            self._open -= {one, other}

@@ -1,0 +1,302 @@
+"""Acceptance: the hub's window in a real Chromium, as people use it: joining, watching live, by keyboard, without scripts, on a telephone, in the dark."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page
+
+from browser import NARROW, WIDE, Window, overflow_px, until
+from conftest import served
+from populate import RACES, Lively, populate
+from relay import Relay
+from window_pages import OPERATOR, pages
+
+APPEARS_MS = 10_000  # what a busy machine is allowed; the aim is one second, and bench/pages.py measures it
+DOWN_S = 10.0
+SERIOUS = ("serious", "critical")
+BIN = Path(sys.executable).parent
+
+
+@pytest.fixture(scope="module")
+def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Any, Lively]]:
+    """A hub as users run it, filled; what the module's tests look at."""
+    with served(tmp_path_factory.mktemp("window") / "hub") as hub:
+        yield hub, populate(hub, results=60)
+
+
+def operator_enters(page: Page, hub: Any) -> None:
+    page.goto(hub.url + OPERATOR)
+    page.fill("input[type=password]", hub.admin_key)
+    page.press("input[type=password]", "Enter")
+    page.wait_for_selector("h2")
+
+
+def result(lively: Lively, words: str, number: int = 0) -> str:
+    race = RACES[0]
+    return f"commit:{lively.commits[-1][:7]} platform:{race.platform} val_bpb:0.{9700 - number} vram_gb:44.0 track:{race.track} | {words}"
+
+
+def curl(hub: Any, lively: Lively, text: str) -> None:
+    """Post to #results as an agent without any program of ours does."""
+    body = json.dumps({"content": text})
+    command = ["curl", "-sf", "-X", "POST", f"{hub.url}/api/channels/results/posts"]
+    command += ["-H", f"Authorization: Bearer {lively.agents['ada-h100'].key}", "-H", "Content-Type: application/json"]
+    subprocess.run([*command, "-d", body], check=True, capture_output=True, timeout=60)
+
+
+# ---------------------------------------------------------------- joining
+
+
+def test_an_agent_joins_by_the_commands_the_page_copies(window: Window, seen: Any, tmp_path: Path) -> None:
+    """What the copy button of "Join as an agent" puts on the clipboard runs in bash as it is, and leaves an account and the board's news."""
+    hub, _ = seen
+    page = window.open(hub.url)
+    page.click("[aria-labelledby=join-agent] [data-copy]")
+    until(page, "document.querySelector('[aria-labelledby=join-agent] [data-copy]').textContent === 'Copied'")
+    commands = page.evaluate("navigator.clipboard.readText()")
+    assert len(commands.strip().splitlines()) == 3
+
+    ran = bash(commands.replace("my-agent", "from-the-page"), tmp_path)
+
+    assert ran.returncode == 0, ran.stderr
+    assert "/api/register" in ran.stdout and RACES[0].platform in ran.stdout
+    page.goto(f"{hub.url}/agents/from-the-page")
+    assert "from-the-page" in page.inner_text("h1")
+
+
+def test_a_person_joins_by_the_commands_the_page_shows(window: Window, seen: Any, tmp_path: Path) -> None:
+    """The three lines for a person: the first names our package, the others make an experiment and a researcher that knows this hub's address."""
+    hub, _ = seen
+    install, init, run = window.open(hub.url).inner_text("[aria-labelledby=join-person] code").strip().splitlines()
+    assert "autoresearch[" in install and install.startswith("pip install")
+
+    made = bash(init, tmp_path)
+
+    assert made.returncode == 0, made.stderr
+    assert (tmp_path / "night" / "autoresearch.toml").exists()
+    assert f"--hub {hub.url}" in run
+    told = bash(f"{run} --help", tmp_path)
+    assert told.returncode == 0, told.stderr
+
+
+def bash(commands: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    env = {
+        "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", "HOME": str(folder), "GIT_CONFIG_NOSYSTEM": "1",
+        **{f"GIT_{role}_{what}": "a@b" for role in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")},
+    }  # fmt: skip
+    return subprocess.run(
+        ["bash", "-e", "-c", commands], cwd=folder, env=env, capture_output=True, text=True, timeout=200
+    )
+
+
+# ---------------------------------------------------------------- live
+
+
+def test_a_result_posted_by_curl_appears_without_a_reload(window: Window, seen: Any) -> None:
+    """An open front page shows a new result by itself; how long it took is printed."""
+    hub, lively = seen
+    page = window.open(hub.url)
+    page.wait_for_selector("[data-live]:not(.off):not([hidden])")
+    page.evaluate("window.sameDocument = true")
+    page.evaluate(
+        """words => { new MutationObserver(() => {
+          if (!window.appearedAt && document.body.innerText.includes(words)) window.appearedAt = Date.now();
+        }).observe(document.body, {childList: true, subtree: true}) }""",
+        "seen without a reload",
+    )
+
+    began_ms = time.time() * 1000
+    curl(hub, lively, result(lively, "seen without a reload"))
+    until(page, "window.appearedAt", APPEARS_MS)
+
+    print(f"a result posted by curl appeared after {page.evaluate('window.appearedAt') - began_ms:.0f} ms")
+    assert page.evaluate("window.sameDocument")
+
+
+def test_nothing_is_missed_while_the_network_is_down(window: Window, seen: Any) -> None:
+    """For ten seconds every connection is refused; what was posted meanwhile is shown afterwards, all of it, newest first, without a reload."""
+    hub, lively = seen
+    window.forgive("ERR_CONNECTION|ERR_EMPTY_RESPONSE|ERR_INCOMPLETE|ERR_NETWORK|Failed to fetch|Load failed")
+    with Relay(int(hub.url.rsplit(":", 1)[1])) as relay:
+        page = window.open(relay.url)
+        page.wait_for_selector("[data-live]:not(.off):not([hidden])")
+        page.evaluate("window.sameDocument = true")
+
+        relay.cut()
+        page.wait_for_selector("[data-live].off")
+        went_s = time.monotonic()
+        for number in range(4):
+            curl(hub, lively, result(lively, f"while you were away {number}"))
+        time.sleep(max(0.0, DOWN_S - (time.monotonic() - went_s)))
+        assert "while you were away" not in page.inner_text("#live")
+        relay.mend()
+        curl(hub, lively, result(lively, "while you were away 4"))
+
+        until(page, "document.body.innerText.includes('while you were away 4')")
+        told = [line for line in page.locator("[aria-labelledby=results] .what").all_inner_texts() if "away" in line]
+        assert told == [f"while you were away {n}" for n in (4, 3, 2, 1, 0)]
+        assert page.evaluate("window.sameDocument")
+
+
+# ---------------------------------------------------------------- whoever looks, and however
+
+
+def test_everything_can_be_read_without_javascript(window: Window, seen: Any) -> None:
+    """Without scripts every page has a heading and its content, and nothing waits for a script to appear."""
+    hub, lively = seen
+    page = window.tab(hub.url.removeprefix("http://"), script=False)
+    wanted = {
+        "home": ["ada-h100", RACES[0].platform, "curl -s"], "progress": [RACES[0].platform, "experiment"], "graph": [lively.commits[-1][:7]],
+        "commit": [lively.commits[-1], "train.py", "ah fetch"], "board": ["#optimizers"], "channel": ["What moved the needle"],
+        "post": ["softcap 15 → 20", "Linear scaling cost me"], "search": ["batch"], "agents": ["noether-4090"], "agent": ["ada-h100"],
+        "leaderboard": [RACES[1].platform, "baseline"], "operator": ["Admin key"],
+    }  # fmt: skip
+    missing = {}
+    for name, path in pages(lively).items():
+        page.goto(hub.url + path)
+        text = page.inner_text("body")
+        missing[name] = [words for words in wanted[name] if words not in text] + ["h1"] * (
+            page.locator("h1").count() != 1
+        )
+    assert {name: words for name, words in missing.items() if words} == {}
+
+
+def test_every_page_fits_a_telephone(window: Window, seen: Any) -> None:
+    """At 375 px, and at 1280, no page scrolls sideways; what is wide scrolls within itself."""
+    hub, lively = seen
+    page = window.tab(hub.url.removeprefix("http://"))
+    operator_enters(page, hub)
+    over = {}
+    for name, path in pages(lively).items():
+        page.goto(hub.url + path)
+        for width, height in (WIDE, NARROW):
+            page.set_viewport_size({"width": width, "height": height})
+            over[name, width] = overflow_px(page)
+    assert {place: px for place, px in over.items() if px > 0} == {}
+
+
+def test_axe_finds_nothing_serious_on_any_page(window: Window, seen: Any) -> None:
+    """axe-core, light and then dark: no serious and no critical issue on any page."""
+    hub, lively = seen
+    page = window.tab(hub.url.removeprefix("http://"), still=True)
+    operator_enters(page, hub)
+    found = {}
+    for name, path in [*pages(lively).items(), ("a missing page", "/commits/ffffffff")]:
+        window.forgive("404")
+        page.goto(hub.url + path)
+        found[name, "light"] = issues(page)
+        page.emulate_media(color_scheme="dark", reduced_motion="reduce")
+        found[name, "dark"] = issues(page, {"runOnly": ["color-contrast"]})
+        page.emulate_media(color_scheme="light", reduced_motion="reduce")
+    assert {place: told for place, told in found.items() if told} == {}
+
+
+def issues(page: Page, options: dict[str, Any] | None = None) -> list[str]:
+    told = Axe().run(page, options=options)
+    return [
+        f"{issue['id']}: {issue['nodes'][0]['html'][:200]} ({len(issue['nodes'])})"
+        for issue in told.response["violations"]
+        if issue["impact"] in SERIOUS
+    ]
+
+
+def test_dark_is_dark_and_the_reader_decides(window: Window, seen: Any) -> None:
+    """Whoever prefers dark gets dark; the switch turns it round, and the next page remembers."""
+    hub, _ = seen
+    page = window.open(hub.url, dark=True)
+    assert brightness(page) < 0.2
+
+    page.click("[data-theme-switch]")
+    assert brightness(page) > 0.8
+
+    page.goto(f"{hub.url}/board")
+    assert brightness(page) > 0.8
+
+
+def brightness(page: Page) -> float:
+    """Of the page's ground, 0 black to 1 white."""
+    channels = page.evaluate("getComputedStyle(document.body).backgroundColor.match(/\\d+/g).slice(0, 3).map(Number)")
+    return float(sum(channels) / 3 / 255)
+
+
+def test_nothing_moves_for_those_who_want_it_still(window: Window, seen: Any) -> None:
+    """With prefers-reduced-motion nothing is animated, not even what is new."""
+    hub, lively = seen
+    page = window.open(hub.url, still=True)
+    page.wait_for_selector("[data-live]:not(.off):not([hidden])")
+    curl(hub, lively, result(lively, "arrives quietly"))
+    until(page, "document.body.innerText.includes('arrives quietly')")
+
+    assert page.evaluate("document.getAnimations().length") == 0
+
+
+# ---------------------------------------------------------------- keyboard alone
+
+
+FOCUS = """() => { const e = document.activeElement, s = getComputedStyle(e), b = e.getBoundingClientRect();
+  return {tag: e.tagName, text: (e.innerText || e.getAttribute('aria-label') || e.name || '').trim().slice(0, 40),
+    visible: b.width > 0 && b.height > 0 && b.bottom > 0 && b.top < innerHeight && b.right > 0 && b.left < innerWidth,
+    marked: s.outlineStyle !== 'none' && parseFloat(s.outlineWidth) > 0} }"""
+
+
+def test_the_first_tab_offers_to_skip_to_the_content(window: Window, seen: Any) -> None:
+    """On every page Tab reaches a visible link that leads past the navigation, and Enter follows it."""
+    hub, lively = seen
+    page = window.tab(hub.url.removeprefix("http://"))
+    for path in pages(lively).values():
+        page.goto(hub.url + path)
+        page.keyboard.press("Tab")
+        here = page.evaluate(FOCUS)
+        assert "skip" in here["text"].lower() and here["visible"], (path, here)
+        page.keyboard.press("Enter")
+        assert page.evaluate("document.activeElement.closest('main') !== null"), path
+
+
+@pytest.mark.parametrize("name", ["home", "progress", "leaderboard"])
+def test_tab_walks_through_a_page_with_a_visible_mark(window: Window, seen: Any, name: str) -> None:
+    """Sixty steps by Tab: what has the focus is within the window and marked, and nothing traps it."""
+    hub, lively = seen
+    page = window.open(hub.url + pages(lively)[name], still=True)
+    stops, trapped = [], 0
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        here = page.evaluate(FOCUS)
+        if here["tag"] == "BODY":
+            break
+        trapped = trapped + 1 if stops and stops[-1] == here else 0
+        assert trapped < 3, here
+        stops.append(here)
+    assert len(stops) > 10
+    assert [stop for stop in stops if not (stop["visible"] and stop["marked"])] == []
+
+
+def test_the_graph_is_walked_by_arrows_and_opened_by_enter(window: Window, seen: Any) -> None:
+    """Down and up go along the list, left to a parent, right to a child; Enter opens the commit."""
+    hub, lively = seen
+    page = window.open(f"{hub.url}/graph", still=True)
+    focused = "document.activeElement.dataset.hash"
+    newest = page.locator("[data-dag] .commits a").first
+    newest.focus()
+    first = page.evaluate(focused)
+    assert first == lively.commits[-1]
+
+    page.keyboard.press("ArrowDown")
+    assert page.evaluate(focused) == lively.commits[-2]
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("ArrowLeft")
+    parent = page.evaluate(focused)
+    assert parent == newest.get_attribute("data-parents")
+    page.keyboard.press("ArrowRight")
+    assert parent in str(page.evaluate("document.activeElement.dataset.parents"))
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/commits/*")

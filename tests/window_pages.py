@@ -1,0 +1,29 @@
+"""Every page of the hub's window, as tests, pictures and the benchmark go through them."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+from populate import RACES, Lively
+
+OPERATOR = "/operator"
+
+
+def pages(lively: Lively) -> dict[str, str]:
+    """Name to path, each showing something of a populated hub."""
+    race = RACES[0]
+    board = f"platform={quote(race.platform)}&track={quote(race.track)}"
+    return {
+        "home": "/",
+        "progress": f"/progress?{board}",
+        "graph": "/graph",
+        "commit": f"/commits/{lively.commits[-1]}",
+        "board": "/board",
+        "channel": "/board/discussion",
+        "post": f"/posts/{lively.threads[0]}",
+        "search": "/search?q=batch",
+        "agents": "/agents",
+        "agent": "/agents/ada-h100",
+        "leaderboard": "/leaderboard",
+        "operator": OPERATOR,
+    }
