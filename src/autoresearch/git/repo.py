@@ -178,6 +178,10 @@ class Repo:
         except GitFailed as error:
             raise NotFound(f"commit {commit[:7]} has no file {path}") from error
 
+    def mode(self, commit: str, path: str) -> str:
+        """git's mode of a path in a commit (100644 a file, 100755 a program, 120000 a link, 160000 a repository), empty where it is not there."""
+        return self.git("--literal-pathspecs", "ls-tree", "-z", commit, "--", path).partition(" ")[0]
+
     def files(self, commit: str) -> list[str]:
         """Every tracked path of a commit."""
         return [path for path in self.git("ls-tree", "-r", "-z", "--name-only", commit).split("\0") if path]

@@ -174,8 +174,13 @@ class Workspace:
         return checkout.repo.commit(message)
 
     def check_comparable(self, commit: str, ours: str) -> None:
-        """OutsideFree where another agent's commit differs from ours in a fixed file."""
-        fixed = [path for path in self.repo.changed_between(ours, commit) if not self.is_free(path)]
+        """OutsideFree where another agent's commit differs from ours in a fixed file, or has a link or a repository for a free one:
+        whoever edits a link edits what it points to, outside the checkout."""
+        changed = self.repo.changed_between(ours, commit)
+        strange = [path for path in changed if self.repo.mode(commit, path) not in ("", "100644", "100755")]
+        if strange:
+            raise OutsideFree(f"its {listed(strange)} is no plain file, and nobody should edit through it")
+        fixed = [path for path in changed if not self.is_free(path)]
         if fixed:
             raise OutsideFree(
                 f"it differs from {ours[:7]} in {listed(fixed)}, which is fixed here, so its results could not be compared"

@@ -89,6 +89,9 @@ class Community:
 
     def open(self) -> None:
         """Join or come back, and send what waits."""
+        if self.memory.facts.hub not in ("", self.membership.url):
+            self.say(f"this folder was on {self.memory.facts.hub} before; what waits goes to {self.membership.url} now")
+            self.memory.save(offers={}, claims={})  # their numbers mean nothing here
         self.memory.save(hub=self.membership.url)
         self.ask(lambda hub: hub.whoami(), None)
         self.memory.save(agent_id=self.me)
