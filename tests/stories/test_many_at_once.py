@@ -271,7 +271,7 @@ def test_a_kill_at_any_step_with_three_open_is_mended(tmp_path: Path) -> None:
     chance = random.Random(11)
     started = time.monotonic()
     tried = killed = 0
-    while tried < 6 or (time.monotonic() - started < 12 and tried < 40):
+    while tried < 6 or (time.monotonic() - started < 8 and tried < 40):
         tried += 1
         folder = tmp_path / f"cut-{tried}"
         make(folder, noisy(1.0, 0.001))
