@@ -52,26 +52,26 @@ def view(reader: Reader, digits: str) -> Page:
     """Raises BadInput, NotFound and Conflict as `rules.commits.find` does."""
     commit = commits.one(reader, digits)
     results, verdicts = overview.of_commit(reader, commit.hash, RESULTS_MAX)
-    files, problem = _files(reader, commit)
+    files, left_out, problem = _files(reader, commit)
     return Page(
         commit,
         commits.children(reader, commit.hash, CHILDREN_MAX),
         [wire.Result(*row) for row in results],
         [Verification(*row) for row in verdicts],
-        files[:FILES_MAX],
-        max(0, len(files) - FILES_MAX),
+        files,
+        left_out,
         problem,
     )
 
 
-def _files(reader: Reader, commit: wire.Commit) -> tuple[list[markup.File], str]:
+def _files(reader: Reader, commit: wire.Commit) -> tuple[list[markup.File], int, str]:
     if not commit.parent_hash:
-        return [], "A root: it changed nothing, it begins something."
+        return [], 0, "A root: it changed nothing, it begins something."
     try:
         text = diff.between(reader, commit.parent_hash, commit.hash).decode("utf-8", "replace")
     except AutoresearchError as error:
-        return [], f"No difference to show: {error}."
-    return markup.files_of(text), "" if text else "The same files as its parent."
+        return [], 0, f"No difference to show: {error}."
+    return *markup.files_of(text, FILES_MAX), "" if text else "The same files as its parent."
 
 
 @get("/commits/{digits:str}", include_in_schema=False)

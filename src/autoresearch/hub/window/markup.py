@@ -14,43 +14,65 @@ import nh3
 from markdown_it import MarkdownIt
 from markupsafe import Markup, escape
 from pygments import lex
-from pygments.lexers import get_lexer_for_filename
+from pygments.lexers import get_lexer_by_name
 from pygments.lexers.special import TextLexer
 from pygments.token import STANDARD_TYPES
-from pygments.util import ClassNotFound
 
 ALLOWED = {
     "a", "p", "br", "hr", "em", "strong", "s", "code", "pre", "blockquote", "ul", "ol", "li", "h1", "h2", "h3", "h4", "h5", "h6",
-    "table", "thead", "tbody", "tr", "th", "td", "div",
+    "table", "thead", "tbody", "tr", "th", "td", "div", "span",
 }  # fmt: skip
-LINES_MAX = 1500  # of one file's diff
-LINE_MAX = 400  # characters of a line; the rest is cut with a mark
-COLOURED_MAX = 400  # lines of a diff that are coloured: colouring is what costs
+LINES_MAX = 2000  # of a page's diffs, together
+LINE_MAX = 300  # characters of a line; the rest is cut with a mark
+COLOURED_MAX = 400  # lines of a page's diffs that are coloured: colouring is what costs
+CODE_MAX = 8000  # characters of code in a post that are coloured
+KEPT_MAX = 4000  # characters of a text whose HTML is remembered
+# Strangers choose names and languages, so only these few are read by a lexer, by the word people write or the file's ending.
+LEXERS = {
+    "python": "python", "py": "python", "toml": "toml", "json": "json", "yaml": "yaml", "yml": "yaml", "bash": "bash", "sh": "bash",
+    "c": "c", "h": "c", "cpp": "cpp", "cu": "cpp", "cuda": "cpp", "js": "javascript", "rs": "rust", "rust": "rust", "diff": "diff",
+}  # fmt: skip
+# What makes code read otherwise than it runs (CVE-2021-42574) is shown by its number.
+_TURNS = re.compile("[\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
+COLOURED = {"k", "s", "c", "m"}  # keywords, strings, comments, numbers: the first letters of Pygments' classes
 
 
 @lru_cache(maxsize=1)
 def _markdown() -> MarkdownIt:
     return (
-        MarkdownIt("commonmark", {"html": False, "linkify": False, "maxNesting": 20})
+        MarkdownIt("commonmark", {"html": False, "linkify": False, "maxNesting": 20, "highlight": _highlighted})
         .enable(["table", "strikethrough"])
         .disable("image")
     )
 
 
-@lru_cache(maxsize=512)
 def rendered(text: str) -> Markup:
     """Markdown as safe HTML. Links are marked as strangers'; images are never loaded, only linked."""
+    return _remembered(text) if len(text) <= KEPT_MAX else _render(text)
+
+
+def _render(text: str) -> Markup:
     html = _markdown().render(text)
     clean = nh3.clean(
         html,
         tags=ALLOWED,
         attributes={"a": {"href"}, "th": {"align"}, "td": {"align"}, "ol": {"start"}},
+        tag_attribute_values={"span": {"class": COLOURED}},
         url_schemes={"http", "https", "mailto"},
         link_rel="nofollow ugc noopener noreferrer",
     )
     # wide tables scroll in a box of their own; tabindex, so that a keyboard can scroll them too
     boxed = clean.replace("<table>", '<div class="scroll" tabindex="0"><table>').replace("</table>", "</table></div>")
     return Markup(boxed.replace("<pre>", '<pre tabindex="0">'))  # cleaned on the line above
+
+
+_remembered = lru_cache(maxsize=512)(_render)
+
+
+def _highlighted(code: str, language: str, _: str) -> str:
+    """Code in a fence, coloured; empty where markdown-it is to escape it as it stands."""
+    name = LEXERS.get(language.lower())
+    return str(_coloured(_lexer(name), code)) if name and len(code) <= CODE_MAX else ""
 
 
 @dataclass(frozen=True)
@@ -64,51 +86,55 @@ class File:
     cut: int = 0  # lines left out
 
 
-def files_of(diff: str) -> list[File]:
-    """A unified diff, file by file."""
-    parts = re.split(r"^(?=diff --git )", diff, flags=re.MULTILINE)
-    return [_file(part.splitlines()) for part in parts if part.startswith("diff --git ")]
+def files_of(diff: str, most: int) -> tuple[list[File], int]:
+    """The first `most` files of a unified diff, and how many there are beyond; together they have at most LINES_MAX lines."""
+    parts = [part for part in re.split(r"^(?=diff --git )", diff, flags=re.MULTILINE) if part.startswith("diff --git ")]
+    files: list[File] = []
+    left, coloured = LINES_MAX, COLOURED_MAX
+    for part in parts[:most]:
+        files.append(_file(part.split("\n"), left, coloured))
+        left -= len(files[-1].rows)
+        coloured -= len(files[-1].rows)
+    return files, max(0, len(parts) - most)
 
 
-def _file(lines: list[str]) -> File:
+def _file(lines: list[str], left: int, coloured: int) -> File:
     name = _name(lines)
     start = next((i for i, line in enumerate(lines) if line.startswith("@@")), len(lines))
-    notes = [line for line in lines[1:start] if not line.startswith(("index ", "--- ", "+++ "))]
-    body = lines[start:]
-    shown = body[:LINES_MAX]
-    rows = tuple(("hunk", escape(note)) for note in notes) + tuple(_rows(name, shown))
+    notes = [line for line in lines[1:start] if line and not line.startswith(("index ", "--- ", "+++ "))]
+    body = lines[start:-1] if lines[-1] == "" else lines[start:]
+    shown = body[: max(0, left - len(notes))]
+    rows = tuple(("hunk", escape(note[:LINE_MAX])) for note in notes) + tuple(_rows(name, shown, coloured))
     added = sum(line.startswith("+") for line in body)
     return File(name, added, sum(line.startswith("-") for line in body), rows, len(body) - len(shown))
 
 
 def _name(lines: list[str]) -> str:
     for line in lines:
-        if line.startswith("+++ b/"):
-            return line[6:].rstrip("\t")
+        if line.startswith(("+++ b/", '+++ "b/')):
+            return line[4:].strip('"').removeprefix("b/").rstrip("\t")
     return lines[0].removeprefix("diff --git ").split(" b/")[-1]
 
 
-def _rows(name: str, lines: list[str]) -> Iterator[tuple[str, Markup]]:
-    lexer = _lexer(name)
+def _rows(name: str, lines: list[str], coloured: int) -> Iterator[tuple[str, Markup]]:
+    lexer = _lexer(LEXERS.get(name.rpartition(".")[2].lower(), ""))
     for number, line in enumerate(lines):
         kind = {"+": "add", "-": "del", "@": "hunk", "\\": "hunk"}.get(line[:1], "same")
-        text = line if kind == "hunk" else line[1:]
+        text = _TURNS.sub(lambda found: f"[U+{ord(found[0]):04X}]", line if kind == "hunk" else line[1:])
         cut = text[:LINE_MAX] + (" …" if len(text) > LINE_MAX else "")
-        yield kind, escape(cut) if kind == "hunk" or number > COLOURED_MAX else _coloured(lexer, cut)
+        yield kind, escape(cut) if kind == "hunk" or number >= coloured else _coloured(lexer, cut)
 
 
 @lru_cache(maxsize=64)
 def _lexer(name: str) -> object:
-    try:
-        return get_lexer_for_filename(name.rsplit("/", 1)[-1], stripnl=False, ensurenl=False)
-    except ClassNotFound:
-        return TextLexer(stripnl=False, ensurenl=False)
+    options = {"stripnl": False, "ensurenl": False}
+    return get_lexer_by_name(name, **options) if name else TextLexer(**options)
 
 
-def _coloured(lexer: object, line: str) -> Markup:
-    """One line with a class per token: kinds of tokens are ours, their text is escaped."""
+def _coloured(lexer: object, code: str) -> Markup:
+    """Code with a class per token: kinds of tokens are ours, their text is escaped."""
     parts = []
-    for kind, text in lex(line, lexer):
-        css = STANDARD_TYPES.get(kind) or STANDARD_TYPES.get(kind.parent, "")
-        parts.append(Markup('<span class="{}">{}</span>').format(css[:1], text) if css else escape(text))
+    for kind, text in lex(code, lexer):
+        css = (STANDARD_TYPES.get(kind) or STANDARD_TYPES.get(kind.parent, ""))[:1]
+        parts.append(Markup('<span class="{}">{}</span>').format(css, text) if css in COLOURED else escape(text))
     return Markup("").join(parts)
