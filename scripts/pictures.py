@@ -42,7 +42,7 @@ def main() -> None:
             lively = populate(hub)
         spread(data / "hub.sqlite3")
         with served(data) as hub:
-            taken = [name for name in take(hub, lively)]
+            taken = list(take(hub, lively))
     if REAL_RUN.exists():
         shutil.copy(REAL_RUN, PICTURES / "progress.png")
     (PICTURES / "README.md").write_text(index(taken), "utf-8")
