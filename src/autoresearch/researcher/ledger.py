@@ -36,7 +36,9 @@ class Record:
     value: float | None = None
     values: tuple[float, ...] = ()
     estimate: float | None = None  # of a kept one: its value with the luck of having been kept taken off
-    standing: tuple[float, ...] = ()  # the runs that stand for a kept one when others are judged; their mean is the estimate
+    standing: tuple[
+        float, ...
+    ] = ()  # the runs that stand for a kept one when others are judged; their mean is the estimate
     memory_gb: float | None = None
     track: str = ""
     platform: str = ""
