@@ -36,7 +36,7 @@ _NEWER_RESULTS = Query(
         func.max(_R.id),
         func.max(_R.created_at),
     )
-    .where(_R.id > _behind, _R.hidden == 0)
+    .where(_R.id > _behind, _R.id <= given("newest")["newest"], _R.hidden == 0)
     .group_by(_R.agent_id, _R.platform, _R.track)
 )
 _POINTS = Query(
@@ -107,9 +107,9 @@ def newer(reader: Reader, noun: str, behind: int) -> tuple[int, list[Row]]:
     return newest, reader.rows(_NEWER[noun], behind=behind, newest=newest) if newest > behind else []
 
 
-def newer_results(reader: Reader, behind: int) -> list[Row]:
-    """(agent_id, platform, track, results, kept, records, newest id, newest time) of results behind an id."""
-    return reader.rows(_NEWER_RESULTS, behind=behind)
+def newer_results(reader: Reader, behind: int, newest: int) -> list[Row]:
+    """(agent_id, platform, track, results, kept, records, newest id, newest time) of results behind an id, up to another."""
+    return reader.rows(_NEWER_RESULTS, behind=behind, newest=newest)
 
 
 def points(reader: Reader, platform: str, track: str) -> list[Row]:

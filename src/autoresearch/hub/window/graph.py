@@ -7,16 +7,18 @@ from typing import Annotated, Any
 from litestar import Request, Response, get
 from litestar.params import QueryParameter
 
+from autoresearch.hub import wire
 from autoresearch.hub.routes.common import ID_MAX, TheHub
 from autoresearch.hub.rules import commits as rules
 from autoresearch.hub.store import commits as rows
-from autoresearch.hub.store import overview
+from autoresearch.hub.store import overview, results
 from autoresearch.hub.store.database import Reader
-from autoresearch.hub.window import boards, dag
-from autoresearch.hub.window.page import page, remembered
+from autoresearch.hub.window import dag
+from autoresearch.hub.window.kept import kept
 
 WINDOW = 120
 LINE_MAX = 2000  # commits of the best's lineage that are followed
+BESTS = 4  # boards whose best is followed
 
 
 @get("/graph", include_in_schema=False)
@@ -28,22 +30,21 @@ async def graph(
 ) -> Response[bytes]:
     """Which commit was built on which."""
 
-    def make() -> tuple[dag.Graph, int | None]:
-        return window(hub.db.reader, boards.sizes(hub), before, focus)
+    def make() -> dict[str, object]:
+        found, older = window(hub.db.reader, before, focus)
+        return {"graph": found, "older": older, "focus": focus or "", "paged": before is not None}
 
-    found, older = await hub.off_loop(lambda: remembered(hub, ("graph", before, focus), make))
-    return page(request, "graph.html", graph=found, older=older, focus=focus or "", paged=before is not None)
+    return await kept(request, hub, "graph.html", make)
 
 
-def window(reader: Reader, sizes: boards.Sizes, before: int | None, focus: str | None) -> tuple[dag.Graph, int | None]:
+def window(reader: Reader, before: int | None, focus: str | None) -> tuple[dag.Graph, int | None]:
     """The commits of one window, newest first, and where the older ones begin. Raises NotFound for an unknown focus."""
     if focus:
         before = int(rules.find(reader, focus)[0]) + WINDOW // 2
     shown = rules.latest(reader, WINDOW, 0, None if before is None else str(before))
     first, last = (shown[-1].seq or 0, shown[0].seq or 0) if shown else (0, 0)
-    return dag.lay_out(shown, known(reader, first, last), best_line(reader, sizes, first)), first if len(
-        shown
-    ) == WINDOW else None
+    found = dag.lay_out(shown, known(reader, first, last), best_line(reader, first))
+    return found, first if len(shown) == WINDOW else None
 
 
 def known(reader: Reader, first: int, last: int) -> dict[str, dag.Known]:
@@ -56,12 +57,13 @@ def known(reader: Reader, first: int, last: int) -> dict[str, dag.Known]:
     return found
 
 
-def best_line(reader: Reader, sizes: boards.Sizes, first: int) -> set[str]:
-    """The lineages of every board's best, as far back as `first`."""
+def best_line(reader: Reader, first: int) -> set[str]:
+    """The lineages of the bests of the boards led last, as far back as `first`."""
     line: set[str] = set()
-    for board in boards.summaries(reader, sizes, 4):
-        if board.best and board.best.commit_hash:
-            place = rows.place(reader, board.best.commit_hash)
-            if place and place[0] >= first:
-                line |= {row[1] for row in rows.lineage(reader, place[0], LINE_MAX) if row[0] >= first}
+    for platform, track in results.boards(reader, BESTS):
+        best = wire.Result(*results.records(reader, platform, track, 1)[0])
+        place = rows.place(reader, best.commit_hash) if best.commit_hash else None
+        if place and place[0] >= first:
+            most = min(LINE_MAX, place[0] - first + 1)  # a first parent's seq is lower by one at least
+            line |= {row[1] for row in rows.lineage(reader, place[0], most) if row[0] >= first}
     return line

@@ -10,13 +10,13 @@ from litestar import Request, Response, get
 
 from autoresearch.hub import wire
 from autoresearch.hub.routes.common import TheHub
-from autoresearch.hub.routes.pages import address_of
 from autoresearch.hub.rules import board as talk
 from autoresearch.hub.rules import results as rules
 from autoresearch.hub.store import commits, overview
 from autoresearch.hub.store.database import Reader
 from autoresearch.hub.window import boards
-from autoresearch.hub.window.page import page, remembered
+from autoresearch.hub.window.kept import kept
+from autoresearch.hub.window.page import remembered
 from autoresearch.hub.window.tally import Counts
 from autoresearch.hub.worker import Hub
 
@@ -59,18 +59,18 @@ def counted(hub: Hub) -> Counts:
     return hub.tally.counts(hub.db.reader, hub.feed.hidden_seq)
 
 
-async def view(hub: Hub) -> Home:
+def view(hub: Hub) -> dict[str, object]:
     seq = hub.feed.last_seq  # before reading: what comes meanwhile is told again, never missed
-    return await hub.off_loop(lambda: remembered(hub, "home", lambda: home(hub.db.reader, counted(hub), seq)))
+    return {"home": remembered(hub, "home", lambda: home(hub.db.reader, counted(hub), seq))}
 
 
 @get("/", include_in_schema=False)
 async def front(request: Request[Any, Any, Any], hub: TheHub) -> Response[bytes]:
     """What this hub is, and what happens on it."""
-    return page(request, "home.html", home=await view(hub), url=address_of(request, hub), settings=hub.settings)
+    return await kept(request, hub, "home.html", lambda: view(hub))
 
 
 @get("/fragments/home", include_in_schema=False)
 async def fragment(request: Request[Any, Any, Any], hub: TheHub) -> Response[bytes]:
     """The part of the front page that changes."""
-    return page(request, "home_live.html", home=await view(hub))
+    return await kept(request, hub, "home_live.html", lambda: view(hub))

@@ -35,7 +35,9 @@ async def kept(
         text = environment().get_template(template).render(path=path, url=url, **make())
         return gzip.compress(text.encode("utf-8", "replace"), 5, mtime=0)
 
-    body = await _once(hub, key, rendered)
+    body = await once(
+        hub, key, hub.feed.last_seq, rendered
+    )  # the number before reading: what comes meanwhile is made again
     headers = {"Content-Security-Policy": POLICY, "Cache-Control": "no-cache", "Vary": "Accept-Encoding"}
     if "gzip" in request.headers.get("accept-encoding", ""):
         headers["Content-Encoding"] = "gzip"
@@ -44,14 +46,13 @@ async def kept(
     return Response(body, media_type=HTML, headers=headers)
 
 
-async def _once(hub: Hub, key: object, make: Callable[[], bytes]) -> bytes:
-    """What `make` returns. Whoever asks while it is being made waits for the same."""
-    seq = hub.feed.last_seq  # before reading: what comes meanwhile is made again, never missed
+async def once(hub: Hub, key: object, version: int, make: Callable[[], bytes]) -> bytes:
+    """What `make` returns, made in a thread once per `version`. Whoever asks while it is being made waits for the same."""
     known = hub.pages.get(key)
-    if known is None or known[0] != seq:
+    if known is None or known[0] != version:
         if len(hub.pages) >= PAGES_MAX:
             hub.pages.clear()
-        known = hub.pages[key] = (seq, asyncio.ensure_future(hub.off_loop(make)))
+        known = hub.pages[key] = (version, asyncio.ensure_future(hub.off_loop(make)))
         known[1].add_done_callback(lambda done: _forget_failure(hub, key, done))
     return await asyncio.shield(known[1])  # one who goes away does not take it from the others
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import time
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -11,16 +12,18 @@ from litestar import Request, Response, get
 from litestar.params import QueryParameter
 
 from autoresearch.errors import NotFound
+from autoresearch.hub import wire
 from autoresearch.hub.routes.common import TheHub
-from autoresearch.hub.routes.pages import address_of
 from autoresearch.hub.rules import results as rules
 from autoresearch.hub.window import assets, boards, chart, picture
-from autoresearch.hub.window.page import answer, environment, page, remembered
+from autoresearch.hub.window.kept import kept, once
+from autoresearch.hub.window.page import answer, environment, remembered
 from autoresearch.hub.worker import Hub
 
 RECORDS_MAX, FEW = 200, 10  # records of one board alone, and where there are many boards
 Choice = Annotated[str | None, QueryParameter(required=False, max_length=200)]
 XAxis = Annotated[Literal["number", "time"], QueryParameter(required=False)]
+PICTURE_S = 5.0
 COLUMNS = (
     "platform",
     "track",
@@ -40,36 +43,41 @@ async def leaderboard(
     request: Request[Any, Any, Any], hub: TheHub, platform: Choice = None, track: Choice = None
 ) -> Response[bytes]:
     """Who found what is best, on each platform and track."""
-    key = ("leaderboard", platform or None, track or None)
-    found = await hub.off_loop(
-        lambda: remembered(
-            hub, key, lambda: rules.leaderboard(hub.db.reader, platform or None, track or None, boards.BOARDS_MAX)
-        )
-    )
-    every = await _summaries(hub)
-    most = RECORDS_MAX if platform and track else FEW
-    shown = [(board, boards.told(board)[:most], max(0, len(board.records) - most)) for board in found]
-    return page(
-        request, "leaderboard.html", boards=shown, every=every, platform=platform or "", track=track or "",
-        query=request.url.query,
-    )  # fmt: skip
+
+    def make() -> dict[str, object]:
+        most = RECORDS_MAX if platform and track else FEW
+        found = _boards(hub, platform, track)
+        return {
+            "boards": [(board, boards.told(board)[:most], max(0, len(board.records) - most)) for board in found],
+            "every": _summaries(hub),
+            "platform": platform or "",
+            "track": track or "",
+            "query": request.url.query,
+        }
+
+    return await kept(request, hub, "leaderboard.html", make)
+
+
+def _boards(hub: Hub, platform: str | None, track: str | None) -> list[wire.Board]:
+    def make() -> list[wire.Board]:
+        return rules.leaderboard(hub.db.reader, platform or None, track or None, boards.BOARDS_MAX)
+
+    return remembered(hub, ("leaderboard", platform or None, track or None), make)
 
 
 @get("/leaderboard.json", include_in_schema=False)
-async def leaderboard_json(hub: TheHub, platform: Choice = None, track: Choice = None) -> Response[bytes]:
+async def leaderboard_json(
+    request: Request[Any, Any, Any], hub: TheHub, platform: Choice = None, track: Choice = None
+) -> Response[bytes]:
     """The same as data."""
-    found = await hub.off_loop(
-        lambda: rules.leaderboard(hub.db.reader, platform or None, track or None, boards.BOARDS_MAX)
-    )
-    return Response(msgspec.json.encode(found), media_type="application/json")
+    found = await hub.off_loop(_boards, hub, platform, track)
+    return answer(request, msgspec.json.encode(found), "application/json")
 
 
 @get("/leaderboard.csv", include_in_schema=False)
 async def leaderboard_csv(hub: TheHub, platform: Choice = None, track: Choice = None) -> Response[str]:
     """Every record of every board, a line each."""
-    found = await hub.off_loop(
-        lambda: rules.leaderboard(hub.db.reader, platform or None, track or None, boards.BOARDS_MAX)
-    )
+    found = await hub.off_loop(_boards, hub, platform, track)
     text = io.StringIO()
     lines = csv.writer(text)
     lines.writerow(COLUMNS)
@@ -97,13 +105,21 @@ async def progress(
     end: Annotated[int | None, QueryParameter(name="to", required=False, ge=1)] = None,
 ) -> Response[bytes]:
     """Every experiment of a board as a mark, the running best as a line."""
-    every = await _summaries(hub)
-    chosen = _chosen(every, platform, track)
-    view = await _chart(hub, chosen, x, start, end) if chosen else None
-    return page(
-        request, "progress.html", every=every, board=chosen, chart=view, x=x, box=chart, url=address_of(request, hub),
-        zoomed=start > 1 or end is not None, start=start,
-    )  # fmt: skip
+
+    def make() -> dict[str, object]:
+        every = _summaries(hub)
+        chosen = _chosen(every, platform, track)
+        return {
+            "every": every,
+            "board": chosen,
+            "chart": _chart(hub, chosen, x, start, end) if chosen else None,
+            "x": x,
+            "box": chart,
+            "zoomed": start > 1 or end is not None,
+            "start": start,
+        }
+
+    return await kept(request, hub, "progress.html", make)
 
 
 @get("/charts/progress.svg", include_in_schema=False)
@@ -111,33 +127,34 @@ async def progress_svg(
     request: Request[Any, Any, Any], hub: TheHub, platform: Choice = None, track: Choice = None, x: XAxis = "number"
 ) -> Response[bytes]:
     """The drawing alone, as a file that stands by itself."""
-    chosen = _chosen(await _summaries(hub), platform, track)
-    if chosen is None:
-        raise NotFound("no results on such a platform and track; /leaderboard names those that have some")
-    view = await _chart(hub, chosen, x, 1, None)
-    style = assets.assets()["chart.css"].data.decode()
-    text = environment().get_template("chart.svg").render(chart=view, board=chosen, box=chart, style=style)
-    return answer(request, text.encode(), "image/svg+xml")
+
+    def make() -> bytes:
+        chosen = _chosen(_summaries(hub), platform, track)
+        if chosen is None:
+            raise NotFound("no results on such a platform and track; /leaderboard names those that have some")
+        view, style = _chart(hub, chosen, x, 1, None), assets.assets()["chart.css"].data.decode()
+        drawn = environment().get_template("chart.svg").render(chart=view, board=chosen, box=chart, style=style)
+        return drawn.encode("utf-8", "replace")
+
+    return answer(request, await hub.off_loop(make), "image/svg+xml")
 
 
 @get("/charts/progress.png", include_in_schema=False)
 async def progress_png(hub: TheHub, platform: Choice = None, track: Choice = None) -> Response[bytes]:
-    """The picture that a shared link shows; without results, one that says so."""
-    chosen = _chosen(await _summaries(hub), platform, track)
-    name = (chosen.platform, chosen.track) if chosen else ("", "")
+    """The picture that a shared link shows; without results, one that says so. Up to PICTURE_S old: drawing takes a good part of a second."""
 
     def make() -> bytes:
+        chosen = _chosen(_summaries(hub), platform, track)
+        name = (chosen.platform, chosen.track) if chosen else ("", "")
         found = boards.points(hub.db.reader, *name) if chosen else []
         return picture.png(found, *name, boards.noise(found))
 
-    data = await hub.off_loop(lambda: remembered(hub, ("png", *name), make))
+    data = await once(hub, ("png", platform, track), int(time.monotonic() / PICTURE_S), make)
     return Response(data, media_type="image/png", headers={"Cache-Control": "public, max-age=60"})
 
 
-async def _summaries(hub: Hub) -> list[boards.Summary]:
-    return await hub.off_loop(
-        lambda: remembered(hub, "boards", lambda: boards.summaries(hub.db.reader, boards.sizes(hub)))
-    )
+def _summaries(hub: Hub) -> list[boards.Summary]:
+    return remembered(hub, "boards", lambda: boards.summaries(hub.db.reader, boards.sizes(hub)))
 
 
 def _chosen(every: list[boards.Summary], platform: str | None, track: str | None) -> boards.Summary | None:
@@ -145,10 +162,9 @@ def _chosen(every: list[boards.Summary], platform: str | None, track: str | None
     return max(fitting, key=lambda b: b.results, default=None) if platform is None else next(iter(fitting), None)
 
 
-async def _chart(hub: Hub, board: boards.Summary, x: chart.Axis, start: int, end: int | None) -> chart.Chart:
+def _chart(hub: Hub, board: boards.Summary, x: chart.Axis, start: int, end: int | None) -> chart.Chart:
     def make() -> chart.Chart:
         found = boards.points(hub.db.reader, board.platform, board.track)
         return chart.draw(found[start - 1 : end], x, boards.noise(found))
 
-    key = ("chart", board.platform, board.track, x, start, end)
-    return await hub.off_loop(lambda: remembered(hub, key, make))
+    return remembered(hub, ("chart", board.platform, board.track, x, start, end), make)

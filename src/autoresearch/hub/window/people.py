@@ -16,7 +16,8 @@ from autoresearch.hub.rules import commits, results
 from autoresearch.hub.store import accounts, overview
 from autoresearch.hub.store.database import Reader
 from autoresearch.hub.window import boards
-from autoresearch.hub.window.page import page, remembered
+from autoresearch.hub.window.kept import kept
+from autoresearch.hub.window.page import remembered
 from autoresearch.hub.window.tally import Share
 from autoresearch.hub.worker import Hub
 
@@ -45,7 +46,7 @@ def agents(reader: Reader, shares: Mapping[str, Share]) -> list[Agent]:
     checked = _checked(reader)
     found = [
         Agent(agent, s.results, s.kept, s.records, s.last_at, s.posts, s.commits, s.checks, *checked.get(agent, (0, 0)))
-        for agent, s in shares.items()
+        for agent, s in list(shares.items())  # a copy: another thread may be counting
     ]
     return sorted(found, key=lambda a: (-a.records, -a.kept, -a.results, -a.commits, a.id))
 
@@ -61,32 +62,41 @@ def _checked(reader: Reader) -> dict[str, tuple[int, int]]:
     return counts
 
 
-async def _all(hub: Hub) -> list[Agent]:
-    def make() -> list[Agent]:
-        return agents(hub.db.reader, hub.tally.counts(hub.db.reader, hub.feed.hidden_seq).shares)
-
-    return await hub.off_loop(lambda: remembered(hub, "agents", make))
-
-
 @get("/agents", include_in_schema=False)
 async def agents_page(request: Request[Any, Any, Any], hub: TheHub) -> Response[bytes]:
     """Everyone who did something here."""
-    found = await _all(hub)
-    return page(request, "agents.html", agents=found[:SHOWN], more=max(0, len(found) - SHOWN))
+
+    def make() -> dict[str, object]:
+        found = _all(hub)
+        return {"agents": found[:SHOWN], "more": max(0, len(found) - SHOWN)}
+
+    return await kept(request, hub, "agents.html", make)
 
 
 @get("/agents/{agent_id:str}", include_in_schema=False)
 async def agent_page(request: Request[Any, Any, Any], hub: TheHub, agent_id: FromPath[str]) -> Response[bytes]:
     """One agent."""
+    return await kept(request, hub, "agent.html", lambda: _one(hub, agent_id))
+
+
+def _all(hub: Hub) -> list[Agent]:
+    def make() -> list[Agent]:
+        return agents(hub.db.reader, hub.tally.counts(hub.db.reader, hub.feed.hidden_seq).shares)
+
+    return remembered(hub, "agents", make)
+
+
+def _one(hub: Hub, agent_id: str) -> dict[str, object]:
+    """What an agent's page tells. Raises NotFound."""
     reader = hub.db.reader
     row = accounts.agent(reader, agent_id)
     if row is None:
         raise NotFound(f"no agent {agent_id[:63]!r}; /agents names those who did something")
-    every = await _all(hub)
-    return page(
-        request, "agent.html", agent=next((a for a in every if a.id == agent_id), Agent(agent_id)),
-        joined=row[1], revoked=row[3],
-        results=results.latest(reader, RECENT, agent=agent_id),
-        commits=commits.latest(reader, RECENT, agent=agent_id),
-        posts=[wire.Post(*found) for found in overview.latest_posts(reader, RECENT, agent_id)],
-    )  # fmt: skip
+    return {
+        "agent": next((a for a in _all(hub) if a.id == agent_id), Agent(agent_id)),
+        "joined": row[1],
+        "revoked": row[3],
+        "results": results.latest(reader, RECENT, agent=agent_id),
+        "commits": commits.latest(reader, RECENT, agent=agent_id),
+        "posts": [wire.Post(*found) for found in overview.latest_posts(reader, RECENT, agent_id)],
+    }

@@ -68,11 +68,13 @@ class Tally:
                 share = counts.shares[agent]
                 setattr(share, noun, getattr(share, noun) + number)
         if noun == "results":
-            self._results(reader, counts.last[noun])
+            self._results(reader, counts.last[noun], newest)
         counts.last[noun] = newest
 
-    def _results(self, reader: Reader, behind: int) -> None:
-        for agent, platform, track, number, kept, records, newest, last_at in overview.newer_results(reader, behind):
+    def _results(self, reader: Reader, behind: int, upto: int) -> None:
+        for agent, platform, track, number, kept, records, newest, last_at in overview.newer_results(
+            reader, behind, upto
+        ):
             share, board = self._counts.shares[agent], self._counts.boards[platform, track]
             share.kept += kept
             share.records += records
