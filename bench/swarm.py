@@ -127,7 +127,7 @@ def report(town: Town, swarm: dict[str, Researcher], root: str, seconds: float) 
     assert town.hub
     reader = town.hub.agent("auditor")
     check_told_once(reader, swarm)
-    check_one_dag(reader, swarm, root)
+    across = check_one_dag(reader, swarm, root)
     check_no_idea_twice(reader)
     print(f"{'agent':10} {'tried':>5} {'kept':>5} {'crash':>5} {'adopted':>7} {'first':>9} {'best':>9}")
     for name, one in swarm.items():
@@ -137,8 +137,6 @@ def report(town: Town, swarm: dict[str, Researcher], root: str, seconds: float) 
         kept, crashed = (sum(record.status == status for record in tried) for status in ("keep", "crash"))
         print(f"{name:10} {len(tried):5} {kept:5} {crashed:5} {adopted:7} {values[0]:9.6f} {min(values):9.6f}")
     commits = pages(reader, "/api/git/commits")
-    authors = {c["hash"]: c["agent_id"] for c in commits}
-    across = sum(bool(authors.get(c["parent_hash"])) and authors[c["parent_hash"]] != c["agent_id"] for c in commits)
     print(
         f"hub: {len(pages(reader, '/api/results'))} results, {len(commits)} commits on one root, {across} of them on somebody else's"
     )
