@@ -57,6 +57,14 @@ _CLEAR_LEADS = Query(update(results).where(*_board, results.c.leads == 1).values
 _OF_POST = Query(
     select(results.c.id, results.c.platform, results.c.track).where(results.c.post_id == given("of")["of"])
 )
+_IN_POST = Query(
+    select(*RESULT).where(results.c.post_id == given("of")["of"], results.c.hidden == 0).order_by(results.c.id)
+)
+_V_IN_POST = Query(
+    select(_V.named, _V.commit_hash, _V.platform, _V.track, _V.val_bpb, _V.runs, _V.reproduced, _V.reason)
+    .where(_V.post_id == given("of")["of"], _V.hidden == 0)
+    .order_by(_V.id)
+)
 _HIDE = Query(update(results).where(results.c.post_id == given("of")["of"]).values(given("hidden")))
 _HIDE_V = Query(update(verifications).where(_V.post_id == given("of")["of"]).values(given("hidden")))
 _RECENT = Query(
@@ -157,6 +165,16 @@ def set_leaders(tx: Transaction, platform: str, track: str, leaders: Iterable[in
 def of_post(reader: Reader, post_id: int) -> list[Row]:
     """(id, platform, track) of the results in a post."""
     return reader.rows(_OF_POST, of=post_id)
+
+
+def in_post(reader: Reader, post_id: int) -> list[Row]:
+    """RESULT columns of the results in a post that are shown, in its order."""
+    return reader.rows(_IN_POST, of=post_id)
+
+
+def verdicts_in_post(reader: Reader, post_id: int) -> list[Row]:
+    """(named, commit_hash, platform, track, val_bpb, runs, reproduced, reason) of the verifications in a post."""
+    return reader.rows(_V_IN_POST, of=post_id)
 
 
 def set_hidden(tx: Transaction, post_id: int, hidden: bool) -> None:

@@ -16,6 +16,7 @@ from autoresearch.hub.routes.common import Before, TheHub
 from autoresearch.hub.rules import board, search
 from autoresearch.hub.store import overview
 from autoresearch.hub.store.database import Reader
+from autoresearch.hub.window import cards
 from autoresearch.hub.window.kept import kept
 from autoresearch.hub.window.page import page
 
@@ -33,6 +34,7 @@ class Thread:
     parent: wire.Post | None
     replies: list[wire.Post]
     more: bool
+    read: dict[int, cards.Read]
 
 
 def names(reader: Reader) -> dict[int, str]:
@@ -49,7 +51,8 @@ def thread(reader: Reader, post_id: int) -> Thread:
         except NotFound:
             parent = None
     replies = board.replies(reader, post_id, REPLIES_MAX)
-    return Thread(post, names(reader)[post.channel_id], parent, replies[::-1], len(replies) == REPLIES_MAX)
+    read = cards.read(reader, [post, *replies, *([parent] if parent else [])])
+    return Thread(post, names(reader)[post.channel_id], parent, replies[::-1], len(replies) == REPLIES_MAX, read)
 
 
 @get("/board", include_in_schema=False)
@@ -59,7 +62,12 @@ async def channels_page(request: Request[Any, Any, Any], hub: TheHub) -> Respons
     def make() -> dict[str, object]:
         channels = board.channels(hub.db.reader)
         latest = [wire.Post(*row) for row in overview.latest_posts(hub.db.reader, PAGE)]
-        return {"channels": channels, "posts": latest, "names": {channel.id: channel.name for channel in channels}}
+        return {
+            "channels": channels,
+            "posts": latest,
+            "names": {channel.id: channel.name for channel in channels},
+            "read": cards.read(hub.db.reader, latest),
+        }
 
     return await kept(request, hub, "board.html", make)
 
@@ -77,6 +85,7 @@ async def channel_page(
             "channel": next(c for c in every if c.name == name),
             "channels": every,
             "posts": posts,
+            "read": cards.read(hub.db.reader, posts),
             "paged": before is not None,
             "older": posts[-1].id if len(posts) == PAGE else None,
         }
