@@ -55,6 +55,7 @@ def test_the_users_stop_still_stops_a_watched_run(tmp_path: Path) -> None:
         )
 
 
+@pytest.mark.slow
 def test_the_loop_discards_what_its_curve_condemns(tmp_path: Path) -> None:
     """After a baseline of three runs, a much worse idea is ended early: discarded, not crashed, without a value; one that is as good
     runs to its end."""

@@ -106,6 +106,7 @@ def test_the_command_prints_a_table_and_json() -> None:
     assert (wrong.returncode, "even" in wrong.stderr) == (2, True)
 
 
+@pytest.mark.slow
 def test_the_bench_runs_small() -> None:
     """bench/judging.py prints its tables at a small size."""
     command = [sys.executable, str(ROOT / "bench" / "judging.py"), "--nights", "2", "--only", "scarce"]
