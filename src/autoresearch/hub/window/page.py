@@ -67,8 +67,10 @@ def page(request: Request[Any, Any, Any], template: str, *, status: int = 200, *
     return answer(request, text.encode("utf-8", "replace"), "text/html; charset=utf-8", status)
 
 
-def answer(request: Request[Any, Any, Any], body: bytes, media_type: str, status: int = 200) -> Response[bytes]:
-    headers = {"Content-Security-Policy": POLICY, "Cache-Control": "no-cache", "Vary": "Accept-Encoding"}
+def answer(
+    request: Request[Any, Any, Any], body: bytes, media_type: str, status: int = 200, policy: str = POLICY
+) -> Response[bytes]:
+    headers = {"Content-Security-Policy": policy, "Cache-Control": "no-cache", "Vary": "Accept-Encoding"}
     if len(body) > SMALL and "gzip" in request.headers.get("accept-encoding", ""):
         body = gzip.compress(body, 5, mtime=0)
         headers["Content-Encoding"] = "gzip"
