@@ -279,7 +279,7 @@ def scaling(found: Sequence[Measured]) -> list[str]:
     return lines
 
 
-def prepared(root: Path, sizes: Sequence[int], posts: int) -> list[tuple[Path, Loaded]]:
+def prepared(root: Path, sizes: Sequence[int], posts: int, results: int = 0) -> list[tuple[Path, Loaded]]:
     """Filled folders, one per size; those that `root` holds from an earlier run are used again."""
     made = []
     for size in sizes:
@@ -287,7 +287,7 @@ def prepared(root: Path, sizes: Sequence[int], posts: int) -> list[tuple[Path, L
         if not notes.exists():
             shutil.rmtree(folder, ignore_errors=True)
             print(f"filling a hub with {size} commits and {posts} posts", file=sys.stderr)
-            notes.write_text(json.dumps(asdict(fill(folder, (size, posts)))))
+            notes.write_text(json.dumps(asdict(fill(folder, (size, posts), results))))
         made.append((folder, Loaded(**json.loads(notes.read_text()))))
     return made
 
