@@ -8,7 +8,7 @@ PYTEST_ARGS ?=
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format bench clean
+.PHONY: help run test check format bench pictures clean
 
 help:  ## what each target does
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -32,8 +32,11 @@ check: .venv/.test  ## format, lint and types
 format: .venv/.test  ## let ruff put the files in shape
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
 
-bench: .venv/.test  ## the lab and the hub, each against its stated baseline (about half an hour)
-	@$(BIN)/python bench/lab.py && $(BIN)/python bench/hub.py
+bench: .venv/.test  ## lab, hub and judging, each against its stated baseline (about 40 minutes)
+	@$(BIN)/python bench/lab.py && $(BIN)/python bench/hub.py && $(BIN)/python bench/judging.py
+
+pictures: .venv/.test  ## docs/pictures anew: every page of the window, light and dark, wide and narrow
+	@$(BIN)/python scripts/pictures.py
 
 clean:  ## remove the environment and caches; runs/ stays, it is yours
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build

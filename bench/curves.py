@@ -198,7 +198,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--record", metavar="VARIANT", nargs="?", const="", help="record anew: one variant, or all")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
-    parser.add_argument("--levels", type=float, nargs="+", default=[JudgeTable().early_level, 0.1])
+    parser.add_argument("--levels", type=float, nargs="+", default=[JudgeTable().early_level, 0.3])
     parser.add_argument("--file", type=Path, default=RECORDED)
     args = parser.parse_args()
     if args.record is None:

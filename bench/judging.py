@@ -4,8 +4,8 @@
     python bench/judging.py --nights 8       # the same, smaller
 
 Every verdict is the loop's own code (researcher/judge.py, evidence.py, curves.py); only ideas and runs are made up. The landscapes
-have the noise of a published night (about the median gain) and are described in researcher/simulate/landscape.py; they were fixed
-before the policy was. Recorded curves are bench/curves.py's.
+have the noise of a published night (about the median gain) and are described in researcher/simulate/landscape.py; the policy was tuned on
+two of them, `even` and `scarce`, and the model of curves was fitted to recorded ones (bench/curves.py) meanwhile.
 """
 
 from __future__ import annotations
