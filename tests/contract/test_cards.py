@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from git_work import bundled, commit, oid, push, tree
+
+BLOB, TREE, COMMIT = 3, 2, 1
+
 
 def said(hub: Any, content: str) -> tuple[int, str]:
     """The post's id, and its page."""
@@ -60,3 +64,32 @@ def test_a_card_runs_nothing(hub: Any) -> None:
     )
 
     assert "<img" not in page and "<b>x" not in page and "<script>)" not in page and "&lt;img" in page
+
+
+def pushed(agent: Any) -> str:
+    """A root commit of the agent's own; its hash."""
+    blob = f"x = {agent.id!r}\n".encode()
+    top = tree((b"100644", b"train.py", oid(BLOB, blob)))
+    made = commit(oid(TREE, top), message=agent.id.encode())
+    assert push(agent, bundled([(BLOB, blob), (TREE, top), (COMMIT, made)])).status_code == 201
+    return oid(COMMIT, made).hex()
+
+
+def test_a_leaderboard_names_who_ran_a_record_again(hub: Any) -> None:
+    """Beside the badge: their names and, for a commit that is here, what they measured; never the record's own author."""
+    author, judge = hub.agent("author"), hub.agent("judge")
+    platform, channel = author.id, hub.channel()
+    commit = pushed(author)
+    lines = [(author, f"commit:{commit} platform:{platform} val_bpb:1.2 vram_gb:1 | idea")]
+    lines += [
+        (who, f"verify commit:{commit} platform:{platform} val_bpb:{value} n:2 | reproduced")
+        for who, value in ((author, 1.1), (judge, 1.25))
+    ]
+    for who, text in lines:
+        assert who.post(f"/api/channels/{channel}/posts", {"content": text}).status_code == 201
+
+    for _ in range(200):  # another worker may hear of it a moment later
+        page = hub.http.get("/leaderboard", params={"platform": platform}).text
+        if f"/agents/{judge.id}" in page:
+            break
+    assert "1.250000 by" in page and f"/agents/{judge.id}" in page and "1.100000" not in page

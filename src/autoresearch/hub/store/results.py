@@ -57,6 +57,18 @@ _CLEAR_LEADS = Query(update(results).where(*_board, results.c.leads == 1).values
 _OF_POST = Query(
     select(results.c.id, results.c.platform, results.c.track).where(results.c.post_id == given("of")["of"])
 )
+_AGAIN = Query(
+    select(_V.agent_id, _V.commit_hash, _V.val_bpb)
+    .where(
+        _V.platform == given("platform")["platform"],
+        _V.track.in_(("", given("track")["track"])),
+        _V.hidden == 0,
+        _V.commit_hash.is_not(None),
+        _V.val_bpb.is_not(None),
+    )
+    .order_by(_V.id.desc())
+    .limit(given("most")["most"])
+)
 _IN_POST = Query(
     select(*RESULT).where(results.c.post_id == given("of")["of"], results.c.hidden == 0).order_by(results.c.id)
 )
@@ -165,6 +177,11 @@ def set_leaders(tx: Transaction, platform: str, track: str, leaders: Iterable[in
 def of_post(reader: Reader, post_id: int) -> list[Row]:
     """(id, platform, track) of the results in a post."""
     return reader.rows(_OF_POST, of=post_id)
+
+
+def measured_again(reader: Reader, platform: str, track: str, most: int) -> list[Row]:
+    """(agent_id, commit_hash, val_bpb) of a board's verifications that have a value, newest first."""
+    return reader.rows(_AGAIN, platform=platform, track=track, most=most)
 
 
 def in_post(reader: Reader, post_id: int) -> list[Row]:

@@ -38,11 +38,12 @@ class Summary:
 
 @dataclass(frozen=True)
 class Told:
-    """A record with what it was better by, and the spread of those who ran it again."""
+    """A record with what it was better by, and the values of those who ran it again, lowest first."""
 
     record: wire.Record
     gain: float | None
     number: int
+    again: tuple[float, ...] = ()
 
 
 def sizes(hub: Hub) -> Sizes:
@@ -64,13 +65,27 @@ def _summary(reader: Reader, platform: str, track: str, size: Size) -> Summary:
     return Summary(platform, track, size.results, size.kept, best, chart.sparkline(values), gain)
 
 
-def told(board: wire.Board) -> list[Told]:
-    """A board's records, newest first, each with its gain over the one before."""
+def told(reader: Reader, board: wire.Board) -> list[Told]:
+    """A board's records, newest first, each with its gain over the one before and what others measured."""
     befores: list[float | None] = [None, *(r.val_bpb for r in board.records)]
+    again = _again(reader, board)
     return [
-        Told(record, None if before is None else before - record.val_bpb, number)
+        Told(
+            record,
+            None if before is None else before - record.val_bpb,
+            number,
+            tuple(sorted(v for who, v in again.get(record.commit_hash or "", ()) if who != record.agent_id)),
+        )
         for number, (record, before) in enumerate(zip(board.records, befores, strict=False), 1)
     ][::-1]
+
+
+def _again(reader: Reader, board: wire.Board) -> dict[str, list[tuple[str, float]]]:
+    """By commit: who ran it again on this board, and what came out."""
+    found: dict[str, list[tuple[str, float]]] = {}
+    for agent, commit_hash, value in rows.measured_again(reader, board.platform, board.track, VERDICTS_MAX):
+        found.setdefault(commit_hash, []).append((agent, value))
+    return found
 
 
 def points(reader: Reader, platform: str, track: str) -> list[Point]:

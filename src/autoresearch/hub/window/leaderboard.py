@@ -47,10 +47,11 @@ async def leaderboard(
     """Who found what is best, on each platform and track."""
 
     def make() -> dict[str, object]:
-        most = RECORDS_MAX if platform and track else FEW
         found = _boards(hub, platform, track)
+        most = RECORDS_MAX if len(found) == 1 else FEW
+        told = [boards.told(hub.db.reader, board)[:most] for board in found]
         return {
-            "boards": [(board, boards.told(board)[:most], max(0, len(board.records) - most)) for board in found],
+            "boards": [(b, shown, len(b.records) - len(shown)) for b, shown in zip(found, told, strict=True)],
             "every": _summaries(hub),
             "platform": platform or "",
             "track": track or "",
