@@ -18,13 +18,14 @@ HEAD = b"GET /live HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: text/event-stream\r\n\
 AT_ONCE = 50  # connections that are opened together
 
 
-async def view(port: int, heard: dict[int, list[float]], lost: list[str]) -> None:
+async def view(port: int, heard: dict[int, list[float]], lost: list[str]) -> asyncio.Task[None]:
+    """Open one connection; the task that listens to it, which somebody has to hold."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(HEAD)
     first = await reader.readuntil(b"retry: ")
     if b" 200 " not in first.split(b"\r\n", 1)[0]:
         raise RuntimeError(f"/live answered {first[:100]!r}")
-    asyncio.get_running_loop().create_task(listen(reader, writer, heard, lost))
+    return asyncio.create_task(listen(reader, writer, heard, lost))
 
 
 async def listen(
@@ -46,12 +47,15 @@ async def listen(
 async def main(port: int, viewers: int) -> None:
     heard: dict[int, list[float]] = {}
     lost: list[str] = []
+    listening: list[asyncio.Task[None]] = []
     for start in range(0, viewers, AT_ONCE):
-        await asyncio.gather(*(view(port, heard, lost) for _ in range(min(AT_ONCE, viewers - start))))
+        listening += await asyncio.gather(*(view(port, heard, lost) for _ in range(min(AT_ONCE, viewers - start))))
     gc.freeze()
     print("ready", flush=True)
     await asyncio.get_running_loop().run_in_executor(None, sys.stdin.readline)
     print(json.dumps({"heard": heard, "lost": len(lost)}), flush=True)
+    for task in listening:
+        task.cancel()
 
 
 if __name__ == "__main__":
