@@ -104,6 +104,7 @@ def pushed(keeper: Any, message: str, files: dict[str, bytes], *parents: str) ->
     return oid(COMMIT, made).hex()
 
 
+@pytest.mark.slow
 def test_no_page_obeys_what_strangers_wrote(window: Window, zoo: Zoo) -> None:
     """On every page: nothing ran, no dialog, no request elsewhere (the window fails on those), no element or attribute that could."""
     window.forgive("status of 40[04]")
@@ -117,6 +118,7 @@ def test_no_page_obeys_what_strangers_wrote(window: Window, zoo: Zoo) -> None:
     assert {name: bad for name, bad in found.items() if bad} == {}
 
 
+@pytest.mark.slow
 def test_no_page_is_broken_by_what_strangers_wrote(window: Window, zoo: Zoo) -> None:
     """On every page, wide and narrow: nothing scrolls sideways, navigation and footer are there, and lists stay lists."""
     window.forgive("status of 40[04]")

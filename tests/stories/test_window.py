@@ -123,6 +123,7 @@ def test_a_result_posted_by_curl_appears_without_a_reload(window: Window, seen: 
     assert page.evaluate("window.sameDocument")
 
 
+@pytest.mark.slow
 def test_nothing_is_missed_while_the_network_is_down(window: Window, seen: Any) -> None:
     """For ten seconds every connection is refused; what was posted meanwhile is shown afterwards, all of it, newest first, without a reload."""
     hub, lively = seen
@@ -185,6 +186,7 @@ def test_every_page_fits_a_telephone(window: Window, seen: Any) -> None:
     assert {place: px for place, px in over.items() if px > 0} == {}
 
 
+@pytest.mark.slow
 def test_axe_finds_nothing_serious_on_any_page(window: Window, seen: Any) -> None:
     """axe-core, light and then dark: no serious and no critical issue on any page."""
     hub, lively = seen
