@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from autoresearch.models import Status
 from autoresearch.researcher import report
 
 HEADER = "commit\tval_bpb\tmemory_gb\tstatus\tdescription\n"
@@ -27,14 +28,15 @@ def test_a_crash_is_neither_best_nor_baseline(tmp_path: Path, lines: str) -> Non
     assert min(value for value in summary.running_best() if value is not None) == 0.9932
 
 
-@pytest.mark.parametrize("status", ["keep", "discard"])
-def test_a_zero_under_another_status_counts_as_a_crash(tmp_path: Path, status: str) -> None:
-    """No text costs 0 bits: a tool that writes 0.000000 with another verdict has lost a number, not found a model."""
+@pytest.mark.parametrize(("status", "told"), [("keep", "crash"), ("discard", "discard")])
+def test_a_zero_under_another_status_is_no_value(tmp_path: Path, status: str, told: Status) -> None:
+    """No text costs 0 bits: who keeps a run with 0.000000 has lost a number, not found a model; a discarded one may have been stopped early."""
     (tmp_path / "results.tsv").write_text(HEADER + GOOD + CRASH.replace("crash", status))
     summary = report.summarise(tmp_path)
 
-    assert summary.count("crash") == 1
+    assert summary.count(told) == 1
     assert summary.best is not None and summary.best.value == 0.9932
+    assert min(value for value in summary.running_best() if value is not None) == 0.9932
 
 
 def test_a_ledger_of_crashes_alone_is_drawn(tmp_path: Path) -> None:

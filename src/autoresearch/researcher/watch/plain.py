@@ -23,8 +23,8 @@ def snapshot(view: View) -> list[str]:
 
 def changes(before: View, after: View) -> Iterator[str]:
     """A line for each thing that is new; nothing where nothing happened."""
-    if before.about.running != after.about.running:
-        yield "research goes on" if after.about.running else "research has stopped"
+    if after.about.running and not before.about.running:
+        yield "research goes on"
     known = {v.id for v in before.verdicts}
     for v in after.verdicts:
         if v.id not in known:
@@ -37,6 +37,8 @@ def changes(before: View, after: View) -> Iterator[str]:
             yield run(r)
     if before.waiting != after.waiting and after.waiting is not None:
         yield f"{after.waiting} wait for the hub" if after.waiting else "everything has reached the hub"
+    if before.about.running and not after.about.running:
+        yield "research has stopped"  # last: who waits for this line has seen all that was found
 
 
 def quarter(run: Run | None) -> int:
