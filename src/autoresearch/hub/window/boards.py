@@ -37,6 +37,15 @@ class Summary:
 
 
 @dataclass(frozen=True)
+class Listed:
+    """A board by name, and how much it holds."""
+
+    platform: str
+    track: str
+    size: Size
+
+
+@dataclass(frozen=True)
 class Told:
     """A record with what it was better by, and the values of those who ran it again, lowest first."""
 
@@ -51,13 +60,20 @@ def sizes(hub: Hub) -> Sizes:
     return hub.tally.counts(hub.db.reader, hub.feed.hidden_seq).boards
 
 
-def summaries(reader: Reader, sizes: Sizes, most: int = BOARDS_MAX) -> list[Summary]:
-    """Every board, the most recently used first."""
+def listed(sizes: Sizes, most: int = BOARDS_MAX) -> list[Listed]:
+    """Every board by name, the most recently used first."""
     chosen = sorted(sizes.items(), key=lambda item: -item[1].newest)[:most]
-    return [_summary(reader, platform, track, size) for (platform, track), size in chosen]
+    return [Listed(platform, track, size) for (platform, track), size in chosen]
 
 
-def _summary(reader: Reader, platform: str, track: str, size: Size) -> Summary:
+def summaries(reader: Reader, sizes: Sizes, most: int = BOARDS_MAX) -> list[Summary]:
+    """Every board with its best, the most recently used first."""
+    return [summary(reader, board) for board in listed(sizes, most)]
+
+
+def summary(reader: Reader, board: Listed) -> Summary:
+    """One board with its best."""
+    platform, track, size = board.platform, board.track, board.size
     found = rows.records(reader, platform, track, RECORDS_MAX)
     best = rules.told(found[0], rows.verdicts(reader, platform, VERDICTS_MAX)) if found else None
     values = [float(row[VALUE]) for row in reversed(found)]

@@ -14,7 +14,7 @@ from typing import Literal
 
 WIDTH, HEIGHT = 960, 460
 LEFT, RIGHT, TOP, BOTTOM = 76, 18, 20, 58
-MARKS_MAX = 1200  # drawn at most; every record is, and of the rest an even sample
+MARKS_MAX = 700  # drawn at most; every record is, and of the rest an even sample
 LABEL_WIDTH, LABEL_HEIGHT, LABELS_MAX = 168, 13, 14
 Axis = Literal["number", "time"]
 Kind = Literal["keep", "discard", "crash", "record", "reproduced"]

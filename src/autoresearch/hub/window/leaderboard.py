@@ -52,7 +52,7 @@ async def leaderboard(
         told = [boards.told(hub.db.reader, board)[:most] for board in found]
         return {
             "boards": [(b, shown, len(b.records) - len(shown)) for b, shown in zip(found, told, strict=True)],
-            "every": _summaries(hub),
+            "every": boards.listed(boards.sizes(hub)),
             "platform": platform or "",
             "track": track or "",
             "query": request.url.query,
@@ -110,11 +110,11 @@ async def progress(
     """Every experiment of a board as a mark, the running best as a line."""
 
     def make() -> dict[str, object]:
-        every = _summaries(hub)
+        every = boards.listed(boards.sizes(hub))
         chosen = _chosen(every, platform, track)
         return {
             "every": every,
-            "board": chosen,
+            "board": boards.summary(hub.db.reader, chosen) if chosen else None,
             "chart": _chart(hub, chosen, x, start, end) if chosen else None,
             "x": x,
             "box": chart,
@@ -136,7 +136,7 @@ async def progress_svg(
     policy = f"default-src 'none'; style-src 'sha256-{b64encode(sha256(style.encode()).digest()).decode()}'; frame-ancestors 'none'"
 
     def make() -> bytes:
-        chosen = _chosen(_summaries(hub), platform, track)
+        chosen = _chosen(boards.listed(boards.sizes(hub)), platform, track)
         if chosen is None:
             raise NotFound("no results on such a platform and track; /leaderboard names those that have some")
         view = _chart(hub, chosen, x, 1, None)
@@ -151,7 +151,7 @@ async def progress_png(hub: TheHub, platform: Choice = None, track: Choice = Non
     """The picture that a shared link shows; without results, one that says so. Up to PICTURE_S old: drawing takes a good part of a second."""
 
     def make() -> bytes:
-        chosen = _chosen(_summaries(hub), platform, track)
+        chosen = _chosen(boards.listed(boards.sizes(hub)), platform, track)
         name = (chosen.platform, chosen.track) if chosen else ("", "")
         found = boards.points(hub.db.reader, *name) if chosen else []
         return picture.png(found, *name, boards.noise(found))
@@ -160,16 +160,12 @@ async def progress_png(hub: TheHub, platform: Choice = None, track: Choice = Non
     return Response(data, media_type="image/png", headers={"Cache-Control": "public, max-age=60"})
 
 
-def _summaries(hub: Hub) -> list[boards.Summary]:
-    return remembered(hub, "boards", lambda: boards.summaries(hub.db.reader, boards.sizes(hub)))
-
-
-def _chosen(every: list[boards.Summary], platform: str | None, track: str | None) -> boards.Summary | None:
+def _chosen(every: list[boards.Listed], platform: str | None, track: str | None) -> boards.Listed | None:
     fitting = [b for b in every if platform in (None, "", b.platform) and (track is None or track == b.track)]
-    return max(fitting, key=lambda b: b.results, default=None) if platform is None else next(iter(fitting), None)
+    return max(fitting, key=lambda b: b.size.results, default=None) if platform is None else next(iter(fitting), None)
 
 
-def _chart(hub: Hub, board: boards.Summary, x: chart.Axis, start: int, end: int | None) -> chart.Chart:
+def _chart(hub: Hub, board: boards.Listed, x: chart.Axis, start: int, end: int | None) -> chart.Chart:
     def make() -> chart.Chart:
         found = boards.points(hub.db.reader, board.platform, board.track)
         return chart.draw(found[start - 1 : end], x, boards.noise(found))
