@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -14,7 +15,7 @@ from autoresearch.hub import openapi
 from autoresearch.hub.door import Door
 from autoresearch.hub.routes import accounts, board, claims, common, events, git, pages, results, smart_http
 from autoresearch.hub.settings import JSON_BODY_MAX_BYTES, Settings
-from autoresearch.hub.window import commit, graph, home, leaderboard, live, operator, people, talk
+from autoresearch.hub.window import commit, graph, home, leaderboard, live, operator, page, people, talk
 from autoresearch.hub.worker import Hub
 
 PUBLIC = [
@@ -87,7 +88,9 @@ def create_app(settings: Settings) -> Door:
     @asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
         await hub.start()
+        preparing = asyncio.create_task(hub.off_loop(page.prepare))  # meanwhile the hub answers
         yield
+        await preparing
         await hub.stop()
 
     app = Litestar(
