@@ -90,7 +90,7 @@ _EVERY_AGENT = Query(
     .limit(given("most")["most"])
 )
 _IN_STRETCH = Query(
-    select(_R.id, _R.commit_hash, _R.status, _R.val_bpb, _R.leads)
+    select(_R.id, _R.commit_hash, _R.status, _R.val_bpb, _R.leads, _R.platform, _R.track)
     .select_from(commits.join(results, _C.hash == _R.commit_hash))
     .where(_C.seq >= given("first")["first"], _C.seq <= given("last")["last"], _R.hidden == 0)
 )
@@ -139,8 +139,8 @@ def post_of(reader: Reader, result_id: int) -> int | None:
 
 
 def in_stretch(reader: Reader, first: int, last: int) -> list[Row]:
-    """(id, commit_hash, status, val_bpb, leads) of results whose commits have a seq from `first` to `last`, oldest first."""
-    return sorted(reader.rows(_IN_STRETCH, first=first, last=last))
+    """(id, commit_hash, status, val_bpb, leads, platform, track) of results whose commits have a seq from `first` to `last`, oldest first."""
+    return sorted(reader.rows(_IN_STRETCH, first=first, last=last), key=lambda row: row[0])
 
 
 def for_operator(reader: Reader, most: int) -> tuple[list[Row], list[Row], list[Row]]:

@@ -9,6 +9,7 @@ from typing import Literal
 from autoresearch.hub import wire
 
 ROW, LANE, MARGIN = 30, 22, 20
+SMALL, LARGE = 4.5, 11.0  # radii
 LANES_MAX = 24
 Verdict = Literal["record", "keep", "discard", "crash", "unknown"]
 
@@ -50,11 +51,11 @@ class Graph:
 
 @dataclass(frozen=True)
 class Known:
-    """What results say of a commit."""
+    """What results say of a commit, on which board (platform and track)."""
 
     verdict: Verdict
     value: float | None
-    gain: float = 0.0  # 0 to 1, for the size
+    board: tuple[str, str] = ("", "")
 
 
 UNKNOWN = Known("unknown", None)
@@ -63,6 +64,7 @@ UNKNOWN = Known("unknown", None)
 def lay_out(commits: Sequence[wire.Commit], known: Mapping[str, Known], best_line: set[str]) -> Graph:
     """Nodes and edges of `commits`, newest first."""
     lanes = _lanes(commits)
+    radii = _radii(commits, known)
     there = {c.hash: i for i, c in enumerate(commits)}
     children: dict[str, list[str]] = {}
     for commit in commits:
@@ -72,7 +74,7 @@ def lay_out(commits: Sequence[wire.Commit], known: Mapping[str, Known], best_lin
         Node(
             commit, row, lanes[commit.hash], known.get(commit.hash, UNKNOWN).verdict,
             known.get(commit.hash, UNKNOWN).value, commit.hash in best_line,
-            5 + 5 * known.get(commit.hash, UNKNOWN).gain,
+            radii.get(commit.hash, SMALL),
             tuple(p for p in commit.parents if p in there), tuple(children.get(commit.hash, ())),
         )
         for row, commit in enumerate(commits)
@@ -85,6 +87,22 @@ def lay_out(commits: Sequence[wire.Commit], known: Mapping[str, Known], best_lin
     )
     widest = max((node.lane for node in nodes), default=0)
     return Graph(nodes, edges, MARGIN * 2 + widest * LANE, MARGIN * 2 + max(0, len(nodes) - 1) * ROW)
+
+
+def _radii(commits: Sequence[wire.Commit], known: Mapping[str, Known]) -> dict[str, float]:
+    """A node's area grows with how much better it is than its first parent, on the same board; the window's largest gain is the largest node."""
+    gains: dict[str, float] = {}
+    for commit in commits:
+        own, parent = known.get(commit.hash, UNKNOWN), known.get(commit.parent_hash, UNKNOWN)
+        if (
+            own.value is not None
+            and parent.value is not None
+            and own.board == parent.board
+            and own.value < parent.value
+        ):
+            gains[commit.hash] = parent.value - own.value
+    most = max(gains.values(), default=1.0)
+    return {name: round(SMALL + (LARGE - SMALL) * (gain / most) ** 0.5, 1) for name, gain in gains.items()}
 
 
 def _lanes(commits: Sequence[wire.Commit]) -> dict[str, int]:

@@ -50,10 +50,10 @@ def window(reader: Reader, before: int | None, focus: str | None) -> tuple[dag.G
 def known(reader: Reader, first: int, last: int) -> dict[str, dag.Known]:
     """What results say of the commits from one seq to another; a later result replaces an earlier one, a record stays."""
     found: dict[str, dag.Known] = {}
-    for _, commit_hash, status, value, leads in overview.in_stretch(reader, first, last):
+    for _, commit_hash, status, value, leads, platform, track in overview.in_stretch(reader, first, last):
         verdict: dag.Verdict = "record" if leads else status
         if found.get(commit_hash, dag.UNKNOWN).verdict != "record":
-            found[commit_hash] = dag.Known(verdict, value, 1.0 if leads else 0.4 if status == "keep" else 0.0)
+            found[commit_hash] = dag.Known(verdict, value, (platform, track))
     return found
 
 
