@@ -32,8 +32,8 @@ check: .venv/.test  ## format, lint and types
 format: .venv/.test  ## let ruff put the files in shape
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
 
-bench: .venv/.test  ## lab, hub and judging, each against its stated baseline (about 40 minutes)
-	@$(BIN)/python bench/lab.py && $(BIN)/python bench/hub.py && $(BIN)/python bench/judging.py
+bench: .venv/.test  ## lab, hub, judging and pages, each against its stated baseline (about 40 minutes)
+	@$(BIN)/python bench/lab.py && $(BIN)/python bench/hub.py && $(BIN)/python bench/judging.py && $(BIN)/python bench/pages.py
 
 pictures: .venv/.test  ## docs/pictures anew: every page of the window, light and dark, wide and narrow
 	@$(BIN)/python scripts/pictures.py
