@@ -137,13 +137,14 @@ def test_a_terminal_shows_the_picture_and_gets_itself_back(tmp_path: Path, no_co
     env |= {"COLUMNS": "100", "LINES": "30", **({"NO_COLOR": "1"} if no_color else {})}
     ours, theirs = pty.openpty()
     process = subprocess.Popen([*MAIN, "watch", str(tmp_path)], stdin=theirs, stdout=theirs, stderr=theirs, env=env)
-    os.close(theirs)
     text = read_until(ours, "unchanged code")
     process.send_signal(signal.SIGINT)
     text += read_until(ours, "\x1b[?1049l", "\x1b[?25h")
+    ended = process.wait(60)
+    os.close(theirs)  # only now: a terminal whose last writer has gone may say EIO before it has handed everything over
     read_until_closed(ours)
 
-    assert process.wait(60) == 0
+    assert ended == 0, text
     assert "\x1b[?1049h" in text
     assert ("\x1b[1;32m" in text) is not no_color
 
