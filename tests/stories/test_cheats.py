@@ -107,12 +107,12 @@ def arena(tmp_path_factory: pytest.TempPathFactory) -> Arena:
     return make_arena(tmp_path_factory.mktemp("cheats"))
 
 
-def make_arena(place: Path) -> Arena:
+def make_arena(place: Path, honest: str = "") -> Arena:
     folder = place / "work"
     repo = Repo.init(folder)
     data = labs.write_texts(place / "texts")
     (folder / "prepare.py").write_bytes(labs.PREPARE.read_bytes())
-    (folder / "train.py").write_text(program(), "utf-8")
+    (folder / "train.py").write_text(honest or program(), "utf-8")
     (folder / ".gitignore").write_text("/.track\n/.autoresearch/\n/results.tsv\n/experiments.jsonl\n", "utf-8")
     (folder / "autoresearch.toml").write_text(TOML.format(data=json.dumps(str(data))), "utf-8")
     repo.add(change.path for change in repo.changes())
@@ -151,14 +151,16 @@ def test_a_cheat_is_caught_and_named(arena: Arena, cheat: str) -> None:
 
 @pytest.mark.slow
 def test_none_becomes_best(tmp_path: Path) -> None:
-    """In the loop cheats crash, and what is kept is the honest program that is better."""
-    arena = make_arena(tmp_path)
-    better = program(old="RATE = 0.5", new="RATE = 20")
-    agent = Writes(program("prints_twice"), program("forges_the_ledger"), better)
+    """In the loop cheats crash, and what is kept is the honest program that is better: than one that hardly learns, so that it is so
+    after one step on a busy machine as after thousands on a quick one."""
+    arena = make_arena(tmp_path, program(old="RATE = 0.5", new="RATE = 0.001"))
+    agent = Writes(program("prints_twice"), program("forges_the_ledger"), program())
 
     summary = research(arena.workspace, agent, using=arena.runner, experiments=3, baseline_runs=2, policy="greedy")
 
-    assert [record.status for record in summary.finished] == ["crash", "crash", "keep"], summary.finished
+    assert [record.status for record in summary.finished] == ["crash", "crash", "keep"], [
+        record.description for record in summary.finished
+    ]
     assert kept(arena.workspace, summary.branch) == [summary.finished[-1].commit]
 
 

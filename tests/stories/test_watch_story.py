@@ -117,7 +117,7 @@ def test_a_killed_run_is_told_as_interrupted(tmp_path: Path) -> None:
         once = command("watch", str(workspace.folder), "--once")
 
     assert once.stdout.startswith("not running") and "interrupted in experiment 0002 idea 0" in once.stdout
-    assert "50%" not in once.stdout
+    assert "50%, loss" not in once.stdout
 
 
 def written(folder: Path) -> dict[str, int]:
