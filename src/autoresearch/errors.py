@@ -11,6 +11,7 @@ AutoresearchError             a sentence for a person, with what to do
 ├── TooLarge                  over a stated limit                       HTTP 413   exit 2
 ├── RateLimited               try again after `retry_after_s`           HTTP 429   exit 6
 ├── HubUnavailable            the hub did not answer, or not in its own words      exit 7
+├── StorageFull               the disk is full; nothing was stored      HTTP 507   exit 7
 └── MissingTool               a program this needs is not installed                exit 8
 """
 
@@ -66,6 +67,10 @@ class RateLimited(AutoresearchError):
 
 class HubUnavailable(AutoresearchError):
     status, exit_code = 503, 7
+
+
+class StorageFull(AutoresearchError):
+    status, exit_code = 507, 7
 
 
 class MissingTool(AutoresearchError):

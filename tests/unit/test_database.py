@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from autoresearch.errors import StorageFull
 from autoresearch.hub.store import accounts, events, migrate
 from autoresearch.hub.store.database import Database, Transaction
 
@@ -34,6 +35,37 @@ def test_a_transaction_that_raises_leaves_nothing(db: Database) -> None:
         _ = 1 / 0
 
     assert names(db) == []
+
+
+def most_pages(db: Database, more: int) -> None:
+    """Let the file grow by so many pages, and then tell what a full disk tells."""
+    with db.exclusive() as connection:
+        pages = connection.execute("PRAGMA page_count").fetchone()[0]
+        connection.execute(f"PRAGMA max_page_count = {pages + more}")
+
+
+def test_a_full_disk_has_a_sentence_and_loses_nothing(db: Database) -> None:
+    """SQLite's own SQLITE_FULL, by either way of writing: what was stored stays, what did not fit is not there, and with room again
+    everything goes on."""
+    written: list[str] = []
+
+    def add(name: str) -> None:
+        db.transact(lambda tx: accounts.add_agent(tx, name, "open"))
+        written.append(name)
+
+    most_pages(db, 2)
+    with pytest.raises(StorageFull, match="disk is full") as full:
+        for number in range(100_000):
+            add(f"agent-{number:06d}")
+    with pytest.raises(StorageFull), db.write() as tx:
+        for number in range(1000):
+            accounts.add_agent(tx, f"other-{number:06d}", "open")
+
+    assert (full.value.status, full.value.exit_code) == (507, 7)
+    assert written and sorted(names(db)) == written
+    most_pages(db, 1000)
+    add("one-more")
+    assert "one-more" in names(db)
 
 
 def test_one_failure_leaves_its_group_alone(db: Database) -> None:

@@ -110,6 +110,8 @@ def wants_page(request: Request[Any, Any, Any]) -> bool:
 
 
 def on_our_error(request: Request[Any, Any, Any], error: AutoresearchError) -> Response[Any]:
+    if error.status >= 500:
+        log.error("%s %s: %s", request.scope["method"], request.scope["path"], error)
     if wants_page(request):
         return error_page(request, error.status, str(error))
     headers = {}

@@ -29,6 +29,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, TypeVar
 
+from autoresearch.errors import StorageFull
 from autoresearch.hub.store.query import Query
 
 T = TypeVar("T")
@@ -177,9 +178,9 @@ class Database:
             try:
                 yield Transaction(connection)
                 connection.execute("COMMIT")
-            except BaseException:
+            except BaseException as error:
                 _roll_back(connection)
-                raise
+                raise _told(error) from error
         self._tell()
 
     def transact(self, change: Callable[[Transaction], T]) -> T:
@@ -254,7 +255,7 @@ class _Job:
     def tell(self) -> None:
         try:
             if self.error is not None:
-                self.done.set_exception(self.error)
+                self.done.set_exception(_told(self.error))
             else:
                 self.done.set_result(self.result)
         except InvalidStateError:  # the caller went away; what it asked for is done all the same
@@ -271,6 +272,13 @@ def _commit_group(connection: sqlite3.Connection, group: list[_Job]) -> None:
         _roll_back(connection)
         for job in group:
             job.error = job.error or error
+
+
+def _told(error: BaseException) -> BaseException:
+    """The error as callers should hear it: a full disk is nobody's fault but has a sentence of its own."""
+    if isinstance(error, sqlite3.OperationalError) and "disk is full" in str(error):
+        return StorageFull("the hub's disk is full; nothing of this was stored: try again later, and tell its operator")
+    return error
 
 
 def _roll_back(connection: sqlite3.Connection) -> None:
