@@ -8,7 +8,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -19,8 +18,8 @@ from autoresearch.researcher.agents.scripted import ScriptedAgent
 from autoresearch.researcher.display import Display
 from autoresearch.researcher.experiment import Runner
 from autoresearch.researcher.loop import Loop, Options
-from autoresearch.researcher.sandbox import Finished, Job
 from autoresearch.researcher.workspace import Workspace
+from kills import Effect, Instant, Killed, interrupt
 from tiny_workspaces import ENVIRONMENT, alive, check_books, kept, make, noisy, script
 
 ROUNDS = 20
@@ -91,24 +90,6 @@ def test_twenty_kills_lose_nothing(tmp_path: Path) -> None:
 # ---------------------------------------------------------------- every single step
 
 
-class Killed(BaseException):
-    """Stands for kill -9 in this process: nothing of ours catches it."""
-
-
-class Instant:
-    """A sandbox without processes: it evaluates the number the program would print. For counting steps, not for isolation."""
-
-    name = "instant"
-
-    def run(self, job: Job, stop: threading.Event | None = None) -> Finished:
-        text = (job.cwd / "train.py").read_text()
-        broken = "SystemExit" in text
-        value = 0.0 if broken else float(text.split("VALUE = ")[1].split(" ")[0])
-        noise = random.Random(int(job.env["AUTORESEARCH_SEED"])).gauss(0, 0.001)
-        job.log.write_text("broken\n" if broken else f"val_bpb: {value + noise:.6f}\n")
-        return Finished(1 if broken else 0, False, 0.01, "")
-
-
 def research(folder: Path, ideas: int) -> None:
     workspace = Workspace(folder)
     stop = threading.Event()
@@ -118,30 +99,7 @@ def research(folder: Path, ideas: int) -> None:
         Loop(workspace, agent, runner, Options(), Display(Console(quiet=True), quiet=True), stop).run()
 
 
-def interrupt(monkeypatch: pytest.MonkeyPatch, at: int, before: bool) -> Callable[[], int]:
-    """Let the `at`-th effect on disk (a git command, an fsync, a rename) be the last, done or not done. Returns the count so far."""
-    count = 0
-
-    def wrap(owner: object, name: str) -> None:
-        real = getattr(owner, name)
-
-        def effect(*args: object, **kwargs: object) -> object:
-            nonlocal count
-            count += 1
-            if count == at and before:
-                raise Killed
-            result = real(*args, **kwargs)
-            if count == at:
-                raise Killed
-            return result
-
-        monkeypatch.setattr(owner, name, effect)
-
-    wrap(Repo, "git_bytes")
-    wrap(os, "fsync")
-    wrap(os, "write")
-    wrap(Path, "replace")
-    return lambda: count
+EFFECTS: list[Effect] = [(Repo, "git_bytes"), (os, "fsync"), (os, "write"), (Path, "replace")]
 
 
 @pytest.mark.slow
@@ -150,7 +108,7 @@ def test_a_kill_at_any_step_of_the_books_is_mended(tmp_path: Path) -> None:
     ideas = 3
     make(tmp_path / "whole", noisy(1.0, 0.001))
     with pytest.MonkeyPatch.context() as patch:
-        total = interrupt(patch, at=0, before=False)
+        total = interrupt(patch, EFFECTS, 0, False)
         research(tmp_path / "whole", ideas)
         effects = total()
     started = time.monotonic()
@@ -162,7 +120,7 @@ def test_a_kill_at_any_step_of_the_books_is_mended(tmp_path: Path) -> None:
         folder = tmp_path / f"cut-{at}"
         make(folder, noisy(1.0, 0.001))
         with pytest.MonkeyPatch.context() as patch:
-            interrupt(patch, at=at, before=at % 2 == 0)
+            interrupt(patch, EFFECTS, at, at % 2 == 1)
             try:
                 research(folder, ideas)
             except Killed:

@@ -25,8 +25,8 @@ from autoresearch.researcher.executors.slots import Slot
 from autoresearch.researcher.experiment import Runner
 from autoresearch.researcher.journal import Journal
 from autoresearch.researcher.loop import Loop, Options
-from autoresearch.researcher.sandbox import Finished, Job
 from autoresearch.researcher.workspace import Workspace
+from kills import Effect, Instant, Killed, interrupt
 from tiny_workspaces import ENVIRONMENT, Writes, alive, check_books, make, noisy, research, script
 
 PATIENCE_S = 100
@@ -237,22 +237,7 @@ def test_kills_with_three_open_lose_nothing(tmp_path: Path) -> None:
     assert alive(workspace.folder) == []
 
 
-class Killed(BaseException):
-    """Stands for kill -9 in this process: nothing of ours catches it."""
-
-
-class Instant:
-    """A sandbox without processes: it evaluates the number the program would print. For counting steps, not for isolation."""
-
-    name = "instant"
-
-    def run(self, job: Job, stop: threading.Event | None = None) -> Finished:
-        text = (job.cwd / "train.py").read_text()
-        broken = "SystemExit" in text
-        value = 0.0 if broken else float(text.split("VALUE = ")[1].split(" ")[0])
-        noise = random.Random(int(job.env["AUTORESEARCH_SEED"])).gauss(0, 0.001)
-        job.log.write_text("broken\n" if broken else f"val_bpb: {value + noise:.6f}\n")
-        return Finished(1 if broken else 0, False, 0.01, "")
+EFFECTS: list[Effect] = [(Repo, "git_bytes"), (os, "fsync"), (Path, "replace")]
 
 
 def instant_research(folder: Path, ideas: int) -> None:
@@ -276,7 +261,7 @@ def test_a_kill_at_any_step_with_three_open_is_mended(tmp_path: Path) -> None:
         folder = tmp_path / f"cut-{tried}"
         make(folder, noisy(1.0, 0.001))
         with pytest.MonkeyPatch.context() as patch:
-            interrupt(patch, at=chance.randrange(20, 160), before=tried % 2 == 0)
+            interrupt(patch, EFFECTS, chance.randrange(20, 160), tried % 2 == 1)
             try:
                 instant_research(folder, 5)
             except Killed:
@@ -284,30 +269,3 @@ def test_a_kill_at_any_step_with_three_open_is_mended(tmp_path: Path) -> None:
         instant_research(folder, 5)
         check_books(Workspace(folder), 5)
     assert killed >= 3
-
-
-def interrupt(monkeypatch: pytest.MonkeyPatch, at: int, before: bool) -> None:
-    """From the `at`-th effect on disk on (a git command, an fsync, a rename) nothing of this process has any: it is dead."""
-    lock = threading.Lock()
-    count = 0
-
-    def wrap(owner: object, name: str) -> None:
-        real = getattr(owner, name)
-
-        def effect(*args: object, **kwargs: object) -> object:
-            nonlocal count
-            with lock:
-                count += 1
-                mine = count
-            if mine > at or (mine == at and before):
-                raise Killed
-            result = real(*args, **kwargs)
-            if mine == at:
-                raise Killed
-            return result
-
-        monkeypatch.setattr(owner, name, effect)
-
-    wrap(Repo, "git_bytes")
-    wrap(os, "fsync")
-    wrap(Path, "replace")

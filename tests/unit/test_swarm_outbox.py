@@ -20,6 +20,7 @@ from autoresearch.researcher.swarm.memory import Memory
 from autoresearch.researcher.swarm.outbox import Outbox, Step
 from autoresearch.researcher.swarm.postman import Postman
 from conftest import Agent, RunningHub
+from kills import Killed, interrupt
 from strange_hub import Asked, Reply, strange_hub, told
 from swarms import until
 from tiny_workspaces import make, noisy
@@ -99,34 +100,6 @@ def test_a_record_is_queued_once(tmp_path: Path) -> None:
 # ---------------------------------------------------------------- killed in between
 
 
-class Killed(BaseException):
-    """Stands for kill -9: nothing of ours catches it."""
-
-
-def interrupt(patch: pytest.MonkeyPatch, at: int, is_done: bool) -> Callable[[], int]:
-    """Let the `at`-th effect (a file put in place, a request sent) be the last, done or not done. Returns the count so far."""
-    count = 0
-
-    def wrap(owner: object, name: str) -> None:
-        real = getattr(owner, name)
-
-        def effect(*args: object, **kwargs: object) -> object:
-            nonlocal count
-            count += 1
-            if count == at and not is_done:
-                raise Killed
-            result = real(*args, **kwargs)
-            if count == at:
-                raise Killed
-            return result
-
-        patch.setattr(owner, name, effect)
-
-    wrap(os, "replace")
-    wrap(Wire, "_send")
-    return lambda: count
-
-
 class Straight(Link):
     """Questions in the caller's thread, so that a kill can end it."""
 
@@ -154,7 +127,7 @@ def test_a_kill_at_any_step_neither_loses_nor_doubles(own_hub: Callable[..., Run
         for number in range(2):
             office.outbox.add(f"{number:04d}", "now", letter(number, office.repo.head(), claim))
         with pytest.MonkeyPatch.context() as patch:
-            count = interrupt(patch, at, is_done)
+            count = interrupt(patch, [(os, "replace"), (Wire, "_send")], at, is_done)
             try:
                 deliver(office)
             except Killed:
