@@ -152,7 +152,20 @@ def test_crashes_have_a_row_of_their_own(tmp_path: Path) -> None:
     main, crashes = plots.draw(summary).axes
 
     assert main.get_ylim()[0] > 1.0
-    assert [label.get_text() for label in crashes.get_yticklabels()] == ["crashed\n(1)"]
+    assert [label.get_text() for label in crashes.get_yticklabels()] == ["crashed (1)"]
+
+
+def test_what_was_stopped_early_is_seen(tmp_path: Path) -> None:
+    """Half of a night may be runs without a number: they have a row too, beside the axis, and are not counted among the dots."""
+    lines = (
+        "d4e5f6a\t0.000000\t0.0\tcrash\toom\n",
+        "e5f6a7b\t0.000000\t0.0\tdiscard\tstopped early\n",
+        "f6a7b8c\t1.5001\t0.0\tdiscard\tx\n",
+    )
+    main, strips = plots.draw(report.summarise(ledger(tmp_path, BASE, *lines))).axes
+
+    assert [label.get_text() for label in strips.get_yticklabels()] == ["crashed (1)", "stopped (1)"]
+    assert "discarded (1)" in [text.get_text() for text in main.get_legend().get_texts()]
 
 
 def test_noise_cannot_look_like_progress(tmp_path: Path) -> None:

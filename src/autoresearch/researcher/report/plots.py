@@ -2,8 +2,8 @@
 
 How the axis is chosen, so that the picture tells the truth: it shows every kept experiment and the baseline with its noise,
 and never less than twelve times the noise, so that noise cannot look like progress. Results far on the worse side would
-press everything else into a line: they are drawn as arrows at the edge, and the picture says how far they go. Crashes have
-no number, so they stand in a row of their own.
+press everything else into a line: they are drawn as arrows at the edge, and the picture says how far they go. What crashed or was
+stopped early has no number: such experiments stand beside the axis, in a row for each kind.
 """
 
 from __future__ import annotations
@@ -45,19 +45,16 @@ def draw(summary: Summary) -> Figure:
     with warnings.catch_warnings(), matplotlib.rc_context({"font.family": "sans-serif", "font.size": 11}):
         warnings.filterwarnings("ignore", message="Glyph")  # a description may hold letters no font here has
         figure = Figure(figsize=(WIDTH_IN, HEIGHT_IN), dpi=100, facecolor="white")
-        has_crashes = summary.count("crash") > 0
+        strips = [strip for strip in (stopped_early(summary), crashed(summary)) if strip.rows]
+        heights = [11, *([1.1 * len(strips)] if strips else [])]
         rows = figure.subplots(
-            2 if has_crashes else 1,
-            1,
-            sharex=True,
-            squeeze=False,
-            gridspec_kw={"height_ratios": [11, 1] if has_crashes else [1], "hspace": 0.05},
+            len(heights), 1, sharex=True, squeeze=False, gridspec_kw={"height_ratios": heights, "hspace": 0.05}
         )
         main = rows[0][0]
         span = shown_span(summary)
         draw_main(main, summary, span)
-        if has_crashes:
-            draw_crashes(rows[1][0], summary)
+        if strips:
+            draw_strips(rows[1][0], strips)
         frame(figure, [row[0] for row in rows], summary)
         draw_labels(figure, main, summary, span)
     return figure
@@ -144,13 +141,14 @@ def draw_points(axes: Axes, summary: Summary, span: Span) -> None:
     crowd = len(summary.experiments)
     size = 42 if crowd <= 60 else 26 if crowd <= 200 else 14
     shown = [row for row in summary.experiments if row.value is not None and row not in span.beyond]
+    discarded = [row for row in summary.experiments if row.value is not None and row.status == "discard"]
     for row in shown:
         if len(row.values) > 1:  # what its repeats gave
             axes.vlines(row.number, min(row.values), max(row.values), color="#777777", linewidth=1.2, zorder=2)
     scatter(
         axes,
         [row for row in shown if row.status == "discard"],
-        f"discarded ({summary.count('discard')})",
+        f"discarded ({len(discarded)})",
         s=size,
         marker="o",
         facecolors="white",
@@ -198,14 +196,41 @@ def draw_beyond(axes: Axes, summary: Summary, span: Span, size: float) -> None:
     points.set_urls([f"#experiment-{row.number}" for row in span.beyond])
 
 
-def draw_crashes(axes: Axes, summary: Summary) -> None:
-    crashed = [row for row in summary.experiments if row.status == "crash"]
-    points = axes.scatter(
-        [row.number for row in crashed], [0] * len(crashed), s=44, marker="x", color=CRASH, linewidths=1.8, zorder=4
-    )
-    points.set_urls([f"#experiment-{row.number}" for row in crashed])
-    axes.set_ylim(-1, 1)
-    axes.set_yticks([0], [f"crashed\n({len(crashed)})"], color=CRASH)
+@dataclass(frozen=True, slots=True)
+class Strip:
+    """Experiments of one kind that have no value."""
+
+    rows: tuple[Experiment, ...]
+    word: str
+    marker: str
+    color: str
+
+
+def crashed(summary: Summary) -> Strip:
+    return Strip(tuple(r for r in summary.experiments if r.status == "crash"), "crashed", "x", CRASH)
+
+
+def stopped_early(summary: Summary) -> Strip:
+    rows = (r for r in summary.experiments if r.status == "discard" and r.value is None)
+    return Strip(tuple(rows), "stopped", "|", "#555555")
+
+
+def draw_strips(axes: Axes, strips: list[Strip]) -> None:
+    for height, strip in enumerate(reversed(strips)):
+        points = axes.scatter(
+            [row.number for row in strip.rows],
+            [height] * len(strip.rows),
+            s=44,
+            marker=strip.marker,
+            color=strip.color,
+            linewidths=1.8,
+            zorder=4,
+        )
+        points.set_urls([f"#experiment-{row.number}" for row in strip.rows])
+    axes.set_ylim(-0.8, len(strips) - 0.2)
+    axes.set_yticks(range(len(strips)), [f"{strip.word} ({len(strip.rows)})" for strip in reversed(strips)], fontsize=9)
+    for label, strip in zip(axes.get_yticklabels(), reversed(strips), strict=True):
+        label.set_color(strip.color)
     axes.tick_params(axis="y", length=0)
 
 
