@@ -5,7 +5,7 @@
     python bench/curves.py --record 'FALL 0.9'  # one of them
 
 Recorded runs are real ones of lab/train.py with one constant changed. Every ordered pair of variants is a case: the first is the
-best so far (all its runs), the second the candidate (each of its runs), so that there are winners to stop wrongly although nothing
+best so far (all its runs), the second the candidate (each of its runs, beside the best's of the same seed), so that there are winners to stop wrongly although nothing
 beats the shipped constants by much. Pairs share runs, so the intervals, which take them for independent, are too narrow: a
 second line resamples whole variants. The spread is pooled over the variants that are neither of the pair.
 """
@@ -122,16 +122,17 @@ def replay(runs: list[dict[str, Any]], level: float) -> list[Case]:
             if candidate == best:
                 continue
             others = [c for name, c in curves.items() if name not in (best, candidate)]
-            watch = watch_over(own, others, level)
             gain = (fmean(values[best]) - fmean(values[candidate])) / sigma
-            found += [Case(best, candidate, gain, share_run(watch, curve)) for curve in tried]
+            for curve, beside in zip(tried, own, strict=True):
+                watch = watch_over(own, others, level, [beside])
+                found.append(Case(best, candidate, gain, share_run(watch, curve)))
     return found
 
 
 def by_variant(runs: list[dict[str, Any]]) -> tuple[dict[str, list[list[Point]]], dict[str, list[float]]]:
     curves: dict[str, list[list[Point]]] = {}
     values: dict[str, list[float]] = {}
-    for run in runs:
+    for run in sorted(runs, key=lambda run: run["seed"]):  # so that the same place is the same seed
         curves.setdefault(run["variant"], []).append([Point(*point) for point in run["points"]])
         values.setdefault(run["variant"], []).append(run["value"])
     return curves, values
@@ -164,7 +165,8 @@ def show(runs: list[dict[str, Any]], level: float) -> None:
     curves, values = by_variant(runs)
     noise = pooled(list(values.values()))
     print(
-        f"{len(runs)} runs of {len(curves)} variants; noise {noise.sigma:.4f} ({noise.dof} degrees of freedom); level {level:g}"
+        f"{len(runs)} runs of {len(curves)} variants; noise {noise.sigma:.4f} ({noise.dof} degrees of freedom), of which seeds share "
+        f"{seeds_share(values):.2f} of the variance; level {level:g}"
     )
     print(f"marks {', '.join(f'{mark:.0%}' for mark in MARKS)}\n")
     cases = replay(runs, level)
@@ -181,6 +183,15 @@ def show(runs: list[dict[str, Any]], level: float) -> None:
         )
     near = ", ".join(f"{correlation(curves, values, noise.sigma, at):.2f} at {at:.0%}" for at in (0.1, *MARKS))
     print(f"\ncorrelation of curves with true gains (means of variants, pairs within 6 sigma): {near}")
+
+
+def seeds_share(values: dict[str, list[float]]) -> float:
+    """Of the variance within variants: what a seed does to all of them alike (two-way analysis of variance without interaction)."""
+    rows = [[value - fmean(found) for value in found] for found in values.values()]
+    of_seeds = [fmean(column) for column in zip(*rows, strict=True)]
+    left = sum((value - of_seeds[at]) ** 2 for row in rows for at, value in enumerate(row))
+    dof = (len(rows) - 1) * (len(of_seeds) - 1)
+    return 1 - left / dof / pooled(list(values.values())).sigma ** 2
 
 
 def correlation(curves: dict[str, list[list[Point]]], values: dict[str, list[float]], sigma: float, at: float) -> float:

@@ -130,16 +130,18 @@ def test_c7_a_launcher_does_not_orphan_the_program(tmp_path: Path) -> None:
 
 
 def test_b12_a_seed_in_the_code_is_not_an_improvement(tmp_path: Path) -> None:
-    """B12: seed 42 stood in every file, so agents "improved" by changing it. The harness hands every run another seed: a lucky one is
-    not the candidate's to choose, and a candidate that differs only in its seed is judged by new luck each time."""
+    """B12: seed 42 stood in every file, so agents "improved" by changing it. The harness hands out the seeds, the same to a candidate's
+    first run and the best's and fresh ones to all further runs: a lucky one is not the candidate's to choose, and a candidate that
+    differs only in a seed of its own has to be better than luck."""
     source = 'SEED = {}\nimport os, random\nnoise = random.Random(f"{{SEED}} {{os.environ[\'AUTORESEARCH_SEED\']}}").gauss(0, 0.01)\nprint("val_bpb:", 1 + noise)\n'
     workspace = make(tmp_path, source.format(42))
 
     research(workspace, Writes(*(source.format(seed) for seed in range(8))), experiments=8)
 
     records = workspace.ledger.records()
-    seeds = [seed for r in records for seed in r.seeds]
-    assert len(seeds) == len(set(seeds)) >= 11
+    assert {r.seeds[0] for r in records} == {records[0].seeds[0]}
+    later = [seed for r in records for seed in r.seeds[1:]]
+    assert len(later) == len(set(later)) >= 2 and records[0].seeds[0] not in later
     assert sum(r.status == "keep" for r in records[1:]) <= 1  # greedy would have kept about a third of them
 
 

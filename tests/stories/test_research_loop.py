@@ -48,14 +48,18 @@ def test_a_night_in_short(tmp_path: Path) -> None:
 
 
 def test_inside_the_noise_it_runs_again(tmp_path: Path) -> None:
-    """A small gain is not judged by one run: it or the best runs again with another seed, and all runs stand in the record."""
-    workspace = make(tmp_path, noisy(1.0, 0.01))
+    """A small gain is not judged by one run: the best runs again, and it too, with one seed that nothing had yet; all runs stand in the
+    record, the first beside the best's first."""
+    workspace = make(tmp_path, noisy(1.0, 0.01), toml=TOML + "[judge]\nalpha = 0.2\n")
 
-    research(workspace, Writes(noisy(0.99, 0.01)), experiments=1, seed=6)
+    research(workspace, Writes(noisy(0.988, 0.00001)), experiments=1, seed=6)
 
     base, candidate = workspace.ledger.records()
-    assert len(candidate.values) > 1 or len(candidate.parent_values) > len(base.values), candidate.reason
+    assert len(candidate.parent_values) > len(base.values), candidate.reason
     assert len(candidate.values) == len(set(candidate.seeds))
+    assert candidate.seeds[0] == base.seeds[0]
+    assert candidate.recheck_seeds == candidate.seeds[1:2] or len(candidate.values) == 1
+    assert not set(candidate.recheck_seeds) & set(base.seeds)
 
 
 def test_simpler_and_equal_is_kept(tmp_path: Path) -> None:

@@ -64,6 +64,16 @@ def test_the_spread_comes_from_all_that_ran_twice() -> None:
     assert watch_over([curve()], [[curve(0.2), curve(0.21), curve(0.19)]], 0.1) is not None
 
 
+def test_a_curve_of_the_same_seed_is_what_to_compare_with() -> None:
+    """What saw the same batches says more than a mean of what saw others; the margin is the same."""
+    best = [curve(-0.01), curve(0.0), curve(0.01)]
+    plain, beside = watch_over(best, [], 0.1), watch_over(best, [], 0.1, [best[2]])
+
+    assert plain is not None and beside is not None
+    assert beside.marks[0].mean - plain.marks[0].mean == pytest.approx(0.01)
+    assert beside.marks[0].limit - plain.marks[0].limit == pytest.approx(0.01)
+
+
 def test_losses_are_smoothed_over_a_window() -> None:
     """One step's luck does not decide; a curve that has not reached a mark, or has a hole before it, says nothing there."""
     points = (Point(0.2, 3.0), Point(0.24, 5.0), Point(0.25, 4.0))
@@ -100,13 +110,17 @@ def test_a_watch_is_made_of_kept_curves(tmp_path: Path) -> None:
         text = "\n".join(json.dumps({"progress": p.progress, "loss": p.loss}) for p in curve(offset))
         (folder / "curve.jsonl").write_text(text + "\n")
         logs.append(f"{number}/run.log")
-    base = record(commit=BEST, is_baseline=True, values=(1.0, 1.0), logs=tuple(logs[:2]))
-    later = record(id="0002", commit="d" * 40, parent=BEST, status="discard", recheck_logs=(logs[2],))
+    base = record(commit=BEST, is_baseline=True, values=(1.0, 1.0), seeds=(1, 2), logs=tuple(logs[:2]))
+    later = record(
+        id="0002", commit="d" * 40, parent=BEST, status="discard", recheck_logs=(logs[2],), recheck_seeds=(3,)
+    )
     attempt = Attempt("0003", BEST, "m", "measuring", "", commit="c" * 40)
     again = Attempt(
         "0003", BEST, "m", "measuring", "", commit="c" * 40, measurements=(Measurement("ok", "", 1, value=1.0),)
     )
 
-    assert watch_for(attempt, [base, later], tmp_path, 0.1) is not None
-    assert watch_for(attempt, [base], tmp_path, 0.1) is None
-    assert watch_for(again, [base, later], tmp_path, 0.1) is None
+    mean, third = (watch_for(attempt, [base, later], tmp_path, 0.1, seed) for seed in (99, 3))
+    assert mean is not None and third is not None
+    assert third.marks[0].mean - mean.marks[0].mean == pytest.approx(0.01)
+    assert watch_for(attempt, [base], tmp_path, 0.1, 1) is None
+    assert watch_for(again, [base, later], tmp_path, 0.1, 1) is None

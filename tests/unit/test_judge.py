@@ -5,24 +5,44 @@ from __future__ import annotations
 import itertools
 import math
 import random
+from collections.abc import Sequence
 from statistics import fmean
 
 import pytest
 
 from autoresearch.researcher.judge import (
+    Decision,
     Noise,
     Rules,
+    Run,
     decide,
     far_off,
+    gain_of,
+    mean,
+    noise_of,
     pace,
     pooled,
+    runs_of,
+    seeds_of,
     spent,
+    standard_error,
     standing,
     t_quantile,
 )
 
 BASE = (1.000, 1.010, 0.990)  # noise 0.01
-CONFIRM, GREEDY = Rules("confirm"), Rules("greedy")
+CONFIRM, GREEDY = Rules("confirm", alpha=0.2), Rules("greedy")
+
+
+def runs(*values: float) -> tuple[Run, ...]:
+    """Of seeds that nobody knows."""
+    return tuple(map(Run, values))
+
+
+def judged(
+    values: Sequence[float], best: Sequence[float], groups: Sequence[Sequence[float]], lines: int, rules: Rules
+) -> Decision:
+    return decide(runs(*values), runs(*best), noise_of([*groups, values], []), lines, rules)
 
 
 @pytest.mark.parametrize(
@@ -45,7 +65,7 @@ CONFIRM, GREEDY = Rules("confirm"), Rules("greedy")
 )
 def test_confirm_decides_by_the_noise(values: tuple[float, ...], lines: int, action: str, word: str) -> None:
     """Clear gains are kept, clear losses dropped, what lies in between is run again until the repeats are spent."""
-    decision = decide(values, BASE, [BASE], lines, CONFIRM)
+    decision = judged(values, BASE, [BASE], lines, CONFIRM)
 
     assert (action, True) == (decision.action, word in decision.reason), decision
 
@@ -56,29 +76,29 @@ def test_confirm_decides_by_the_noise(values: tuple[float, ...], lines: int, act
 )
 def test_greedy_keeps_whatever_is_lower(value: float, lines: int, action: str) -> None:
     """The plain rule looks at one run; equal is kept only where it is shorter."""
-    assert action == decide((value,), (1.0,), [], lines, GREEDY).action
+    assert action == judged((value,), (1.0,), [], lines, GREEDY).action
 
 
 @pytest.mark.parametrize(("direction", "action"), [("min", "discard"), ("max", "keep")])
 def test_direction_turns_the_verdict(direction: str, action: str) -> None:
     """What is a loss of bits per byte is a gain of accuracy."""
-    assert action == decide((1.5,), BASE, [BASE], 0, Rules(direction=direction)).action  # type: ignore[arg-type]
+    assert action == judged((1.5,), BASE, [BASE], 0, Rules(direction=direction)).action  # type: ignore[arg-type]
 
 
 def test_a_metric_without_noise_needs_no_repeats() -> None:
     """Where repeats agree exactly, any gain is real, and equality is equality."""
     exact = (5.0, 5.0, 5.0)
 
-    assert decide((4.999,), exact, [exact], 0, CONFIRM).action == "keep"
-    assert decide((5.0,), exact, [exact], 0, CONFIRM).action == "discard"
-    assert decide((5.0,), exact, [exact], -1, CONFIRM).action == "keep"
+    assert judged((4.999,), exact, [exact], 0, CONFIRM).action == "keep"
+    assert judged((5.0,), exact, [exact], 0, CONFIRM).action == "discard"
+    assert judged((5.0,), exact, [exact], -1, CONFIRM).action == "keep"
 
 
 def test_unknown_noise_is_measured_before_a_gain_is_believed() -> None:
     """With a baseline of one run, a first gain is repeated, however large: nobody knows how large luck is."""
-    assert decide((0.5,), (1.0,), [(1.0,)], 0, CONFIRM).action == "repeat"
-    assert decide((0.5, 0.501), (1.0,), [(1.0,)], 0, CONFIRM).action == "keep"
-    assert decide((0.5,), (1.0,), [(1.0,)], 0, Rules(repeats=0)).action == "discard"
+    assert judged((0.5,), (1.0,), [(1.0,)], 0, CONFIRM).action == "repeat"
+    assert judged((0.5, 0.501), (1.0,), [(1.0,)], 0, CONFIRM).action == "keep"
+    assert judged((0.5,), (1.0,), [(1.0,)], 0, Rules(repeats=0)).action == "discard"
 
 
 def test_the_noise_is_pooled_over_all_repeats() -> None:
@@ -105,6 +125,46 @@ def test_the_looks_together_spend_alpha() -> None:
         assert all(b == pytest.approx(a / 8) for a, b in itertools.pairwise(levels))
 
 
+def test_pairs_tell_what_seeds_share() -> None:
+    """Where a candidate's runs go up and down with the best's of the same seeds, that luck is the seeds'; one doubt of two degrees of
+    freedom against it is outweighed by many pairs. Without pairs, or where they tell nothing, nothing is shared."""
+    chance = random.Random(4)
+    luck = {seed: chance.gauss(0, 0.01) for seed in range(200)}
+    best = [Run(1 + luck[s] + chance.gauss(0, 0.005), s) for s in luck]
+    alike = [Run(0.9 + luck[s] + chance.gauss(0, 0.005), s) for s in luck]
+    other = [Run(0.9 + chance.gauss(0, 0.011), s) for s in luck]
+    groups = [[run.value for run in best]]
+
+    assert noise_of(groups, [(alike, best)]).shared == pytest.approx(0.8, abs=0.08)
+    assert noise_of(groups, [(other, best)]).shared < 0.2
+    assert noise_of(groups, [(alike[:2], best)]).shared < 0.4
+    assert noise_of(groups, [(alike[:1], best), (runs(1.0, 2.0), best)]).shared == 0
+    assert noise_of([(1.0, 1.0)], [(alike, best)]) == Noise(0.0, 1)
+
+
+def test_pairs_weigh_as_least_squares_has_it() -> None:
+    """Nothing shared: means. A pair alone: its difference, with an error of sigma * sqrt(2 * (1 - shared)), which knows no luck of the
+    seed; further runs of the best help a little."""
+    noise = Noise(0.01, 100, shared=0.5)
+    candidate, pair, more = (Run(0.98, 1),), (Run(1.0, 1),), (Run(1.0, 1), Run(1.3, 2))
+
+    assert gain_of(candidate, more, Noise(0.01, 100), CONFIRM) == pytest.approx(0.17)
+    assert standard_error(candidate, more, Noise(0.01, 100)) == pytest.approx(0.01 * math.sqrt(1.5))
+    assert gain_of(candidate, pair, noise, CONFIRM) == pytest.approx(0.02)
+    assert gain_of(candidate, pair, noise, Rules(direction="max")) == pytest.approx(-0.02)
+    assert standard_error(candidate, pair, noise) == pytest.approx(0.01)
+    assert standard_error(candidate, more, noise) < 0.01
+    assert 0.02 < gain_of(candidate, more, noise, CONFIRM) < 0.17
+    assert standard_error(runs(0.98), pair, noise) == pytest.approx(0.01 * math.sqrt(2))
+
+
+def test_seeds_go_with_values_or_not_at_all() -> None:
+    """A ledger of an earlier version names seeds of runs that were not judged: then none is known."""
+    assert runs_of((1.0, 2.0), (7, 8)) == (Run(1.0, 7), Run(2.0, 8))
+    assert runs_of((1.0, 2.0), (7, 8, 9)) == runs(1.0, 2.0)
+    assert (seeds_of(runs_of((1.0,), (7,))), seeds_of((Run(1.0, 7), Run(2.0)))) == ((7,), ())
+
+
 def false_keeps(rules: Rules, rounds: int, seed: int) -> float:
     """How often a change that changes nothing is kept, each time against a fresh baseline of three runs."""
     chance = random.Random(seed)
@@ -115,7 +175,7 @@ def false_keeps(rules: Rules, rounds: int, seed: int) -> float:
         action = "repeat"
         while action == "repeat":
             values = (*values, chance.gauss(1, 0.01))
-            action = decide(values, baseline, [baseline], 0, rules).action
+            action = judged(values, baseline, [baseline], 0, rules).action
         kept += action == "keep"
     return kept / rounds
 
@@ -137,26 +197,26 @@ def test_what_is_kept_is_not_believed_to_the_full() -> None:
     """Runs of the best it replaced stand beside a candidate's own, so that its luck moves the bar by its share alone."""
     noise = Noise(0.01, 1000)
 
-    assert standing((0.97,), BASE, noise, CONFIRM) == (*BASE, 0.97)
-    assert standing((0.97, 0.98), (*BASE, 1.02), noise, CONFIRM) == (0.990, 1.02, 0.97, 0.98)
+    assert standing(runs(0.97), runs(*BASE), noise, CONFIRM) == runs(*BASE, 0.97)
+    assert standing(runs(0.97, 0.98), runs(*BASE, 1.02), noise, CONFIRM) == runs(0.990, 1.02, 0.97, 0.98)
 
 
 def test_a_gain_that_can_be_no_luck_stands_alone() -> None:
     """Far beyond the noise, or without any, a candidate's own runs are what it is worth."""
-    assert standing((0.90,), BASE, Noise(0.01, 1000), CONFIRM) == (0.90,)
-    assert standing((1.10,), BASE, Noise(0.01, 1000), Rules(direction="max")) == (1.10,)
-    assert standing((0.98,), BASE, Noise(0.0, 2), CONFIRM) == (0.98,)
+    assert standing(runs(0.90), runs(*BASE), Noise(0.01, 1000), CONFIRM) == runs(0.90)
+    assert standing(runs(1.10), runs(*BASE), Noise(0.01, 1000), Rules(direction="max")) == runs(1.10)
+    assert standing(runs(0.98), runs(*BASE), Noise(0.0, 2), CONFIRM) == runs(0.98)
 
 
 @pytest.mark.parametrize("gain", [0.0, 0.01, 0.02])
 def test_the_bar_is_on_the_low_side_of_the_truth(gain: float) -> None:
     """Among candidates of one true gain that were kept, their own means are too good; the bar is nearer to the truth where there is
     no gain, and below it where there is one: never again can nothing beat a lucky run."""
-    chance, noise, best = random.Random(3), Noise(0.01, 1000), (1.0,) * 3
+    chance, noise, best = random.Random(3), Noise(0.01, 1000), runs(1.0, 1.0, 1.0)
     bar = t_quantile(spent(1, CONFIRM), noise.dof) * 0.01 * math.sqrt(1 + 1 / 3)
     passed = [v for v in (chance.gauss(1 - gain, 0.01) for _ in range(3000)) if 1 - v > bar]
     own = fmean(1 - gain - v for v in passed)
-    stands = fmean(1 - gain - fmean(standing((v,), best, noise, CONFIRM)) for v in passed)
+    stands = fmean(1 - gain - mean(standing(runs(v), best, noise, CONFIRM)) for v in passed)
 
     assert own > 0.003
     assert stands < own and stands < 0.004

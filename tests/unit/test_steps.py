@@ -55,8 +55,9 @@ def test_a_verdict_names_the_rival(value: float | None, status: Status, words: s
 
 
 def test_the_first_step_is_a_run() -> None:
-    """Of the candidate, once."""
-    assert next_step(CANDIDATE, [BASE], 0, CONFIG, "confirm") == Run("c" * 40, "run 1")
+    """Of the candidate, once; greedy's has a seed of its own."""
+    assert next_step(CANDIDATE, [BASE], 0, CONFIG, "confirm") == Run("c" * 40, "run 1", look=1)
+    assert next_step(CANDIDATE, [BASE], 0, CONFIG, "greedy") == Run("c" * 40, "run 1")
 
 
 def test_a_run_gets_the_first_free_number() -> None:

@@ -50,12 +50,12 @@ class JudgeTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`[judge]`. A run below `contended_below` of the baseline's throughput is repeated up to `contended_repeats` times. A first
     run as good as the best's is stopped early, at each mark of its curve, with probability `early_level`."""
 
-    alpha: float = 0.2
+    alpha: float = 0.3
     repeats: int = 1
     baseline_runs: int = 3
     recheck_after: int = 20
     early_stopping: bool = True
-    early_level: float = 0.1
+    early_level: float = 0.15
     contended_below: float = 0.7
     contended_repeats: int = 2
 

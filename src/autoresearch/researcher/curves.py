@@ -1,7 +1,8 @@
 """Early stopping: a candidate's training curve against those of the best, at fixed fractions of the budget.
 
 A curve is `curve.jsonl` of a run, one `{"progress": 0 to 1, "loss": ...}` a line; what it says is untrusted. At each mark the mean
-loss just before it is compared with the same of the best's runs; the spread is pooled over every commit that ran more than once.
+loss just before it is compared with that of the best's run with the same seed, which saw the same batches, or with the mean of its
+runs where there is none; the spread between seeds is pooled over every commit that ran more than once.
 Conservative where curves cannot be compared: another loss scale, a much slower machine, too few curves mean that a run goes on.
 Only ever costs a candidate its chance: what is kept is decided by scored values alone. Leaves to others: ending the run
 (experiment), the verdict (evidence).
@@ -83,42 +84,65 @@ def tokens_at(points: Sequence[Point], mark: float) -> float:
 
 
 def watch_over(
-    best: Sequence[Sequence[Point]], others: Iterable[Sequence[Sequence[Point]]], level: float
+    best: Sequence[Sequence[Point]],
+    others: Iterable[Sequence[Sequence[Point]]],
+    level: float,
+    same: Sequence[Sequence[Point]] = (),
 ) -> Watch | None:
-    """What to watch a candidate for. `best`: curves of the commit it is judged against; `others`: of further commits, grouped.
+    """What to watch a candidate for. `best`: curves of the commit it is judged against; `others`: of further commits, grouped;
+    `same`: those of `best` whose seed the candidate's run has.
 
-    At each mark a run that is as good as the best's is stopped with probability `level` (a one-sided t-test of one new run).
-    None where there are too few curves."""
+    At each mark a run that is as good as the best's is stopped with probability `level` (a one-sided t-test of one new run); with
+    a curve of the same seed more rarely: the margin stays, for ideas bend curves too. None where there are too few curves."""
     groups = [best, *others]
-    marks = [mark for at in MARKS if (mark := mark_at(at, groups, level)) is not None]
+    marks = [mark for at in MARKS if (mark := mark_at(at, groups, level, same or best)) is not None]
     starts = [curve[0].loss for curve in best if curve]
     return Watch(tuple(marks), fmean(starts)) if marks else None
 
 
-def mark_at(at: float, groups: Sequence[Sequence[Sequence[Point]]], level: float) -> Mark | None:
-    """One mark; the best's curves are the first of the groups."""
-    levels = [[loss for curve in group if (loss := smoothed(curve, at)) is not None] for group in groups]
-    noise = pooled(levels)
-    if not levels[0] or noise.dof < FEWEST_DEGREES:
+def mark_at(
+    at: float, groups: Sequence[Sequence[Sequence[Point]]], level: float, beside: Sequence[Sequence[Point]]
+) -> Mark | None:
+    """One mark; the best's curves are the first of the groups, and those to compare with are `beside`."""
+    levels = [losses_at(at, group) for group in groups]
+    noise, beside_it = pooled(levels), losses_at(at, beside)
+    if not beside_it or noise.dof < FEWEST_DEGREES:
         return None
-    mean = fmean(levels[0])
+    mean = fmean(beside_it)
     margin = t_quantile(level, noise.dof) * noise.sigma * math.sqrt(1 + 1 / len(levels[0]))
     tokens = fmean(tokens_at(curve, at) for curve in groups[0])
     return Mark(at, mean, mean + margin, tokens)
 
 
-def watch_for(attempt: Attempt, history: Sequence[Record], workspace: Path, level: float) -> Watch | None:
-    """The watch over an attempt's next run, from the kept curves of the runs of what it is judged against. `workspace`: its
-    folder. None for a run after the first: a candidate that has to run again is promising."""
+def losses_at(at: float, curves: Iterable[Sequence[Point]]) -> list[float]:
+    return [loss for curve in curves if (loss := smoothed(curve, at)) is not None]
+
+
+def watch_for(attempt: Attempt, history: Sequence[Record], workspace: Path, level: float, seed: int) -> Watch | None:
+    """The watch over an attempt's next run, which has this seed, from the kept curves of the runs of what it is judged against.
+    `workspace`: its folder. None for a run after the first: a candidate that has to run again is promising."""
     if attempt.is_baseline or attempt.measurements:
         return None
-    logs: dict[str, list[str]] = {}
+    logs: dict[str, dict[str, int | None]] = {}
     for record in history:
-        logs.setdefault(record.commit, []).extend(record.logs)
-        logs.setdefault(record.judged_against, []).extend(record.recheck_logs)
-    best = curves_beside(logs.pop(attempt.judged_against, []), workspace)
+        logs.setdefault(record.commit, {}).update(with_seeds(record.logs, record.seeds))
+        logs.setdefault(record.judged_against, {}).update(with_seeds(record.recheck_logs, record.recheck_seeds))
+    logs.setdefault(attempt.judged_against, {}).update(
+        {run.log: run.seed for run in attempt.rechecks if run.value is not None}
+    )
+    best = logs.pop(attempt.judged_against)
     repeated = [names for names in logs.values() if len(names) > 1][-NEWEST:]
-    return watch_over(best, (curves_beside(names, workspace) for names in repeated), level) if best else None
+    return watch_over(
+        curves_beside(best, workspace),
+        (curves_beside(names, workspace) for names in repeated),
+        level,
+        curves_beside((name for name, its in best.items() if its == seed), workspace),
+    )
+
+
+def with_seeds(logs: Sequence[str], seeds: Sequence[int]) -> dict[str, int | None]:
+    """Each log with the seed of its run, None where the ledger does not tell."""
+    return dict(zip(logs, seeds if len(seeds) == len(logs) else [None] * len(logs), strict=True))
 
 
 def curves_beside(logs: Iterable[str], workspace: Path) -> list[tuple[Point, ...]]:

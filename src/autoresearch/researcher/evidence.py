@@ -19,6 +19,7 @@ from autoresearch.researcher import judge
 from autoresearch.researcher.config import Config
 from autoresearch.researcher.experiment import now
 from autoresearch.researcher.journal import Attempt
+from autoresearch.researcher.judge import Run
 from autoresearch.researcher.ledger import Record
 from autoresearch.researcher.measurement import Measurement
 
@@ -31,20 +32,21 @@ NEWEST = 8  # runs of the best that count: older ones are of another hour of the
 class Incumbent:
     """The best so far as a candidate meets it: its judged runs, corrected for luck, and their throughput."""
 
-    values: tuple[float, ...]
+    runs: tuple[Run, ...]
     throughput: float | None
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What to do with an attempt: settle it, run it again, or run its parent again first. `usable`: which runs count;
-    `standing`: the runs that stand for a kept one from now on."""
+    """What to do with an attempt: settle it, run it again, or run its parent again first. `look`: which of the attempt's seeds that
+    run has; `usable`: which runs count; `standing`: the runs that stand for a kept one from now on."""
 
     action: Literal["keep", "discard", "crash", "repeat", "recheck"]
     reason: str
     usable: tuple[int, ...] = ()
     contended: bool = False
-    standing: tuple[float, ...] = ()
+    standing: tuple[Run, ...] = ()
+    look: int = 1
 
 
 def weigh(attempt: Attempt, history: Sequence[Record], lines: int, config: Config, policy: judge.Policy) -> Finding:
@@ -64,10 +66,10 @@ def weigh(attempt: Attempt, history: Sequence[Record], lines: int, config: Confi
     if pace.repeat:
         return Finding("repeat", f"{pace.label}: run again rather than judged")
     met = refreshed(best, attempt.rechecks, rules.contended_below)
-    values = [run.value for i, run in enumerate(runs) if i in pace.usable and run.value is not None]
-    spread = groups(history, attempt)
+    found = measured(run for i, run in enumerate(runs) if i in pace.usable)
+    noise = noise_of(attempt, found, met.runs, history)
     limits = judge.Rules(policy, config.experiment.direction, rules.alpha, rules.repeats)
-    decision = judge.decide(values, met.values, spread, lines, limits)
+    decision = judge.decide(found, met.runs, noise, lines, limits)
     far = judge.far_off(mean(paces[i] for i in pace.usable), met.throughput, rules.contended_below)
     if not attempt.rechecks and (far, decision.action) in (("fast", "keep"), ("slow", "discard")):
         return Finding(
@@ -75,36 +77,48 @@ def weigh(attempt: Attempt, history: Sequence[Record], lines: int, config: Confi
             f"much {'faster' if far == 'fast' else 'slower'} than its parent ran: the parent is run again now",
         )
     if policy == "confirm" and not far:
-        in_turn = turn(decision, len(values), len(attempt.rechecks) - stale)
+        in_turn = turn(decision, len(found), len(attempt.rechecks) - stale)
         if in_turn is not None:
             return in_turn
     parts = (decision.reason, pace.label, rechecked(best, met), left_behind(runs))
     reason = "; ".join(part for part in parts if part)
-    stands: tuple[float, ...] = ()
+    stands: tuple[Run, ...] = ()
     if policy == "confirm" and decision.action == "keep":
-        stands = judge.standing(values, met.values, judge.pooled([*spread, values]), limits)
-    return Finding(decision.action, reason, pace.usable, bool(pace.label), stands)
+        stands = judge.standing(found, met.runs, noise, limits)
+    return Finding(decision.action, reason, pace.usable, bool(pace.label), stands, len(found) + 1)
 
 
 def turn(decision: judge.Decision, looks: int, rechecks: int) -> Finding | None:
     """Whose turn it is where a candidate has to run again: candidate, best, candidate, ..., so that a drifting machine favours
     neither. After the best's turn nothing is kept before the candidate's next: that would be a look that alpha does not count."""
     if decision.action == "repeat" and rechecks < looks:
-        return Finding("recheck", f"{decision.reason}; the best is run again first, then this")
+        return Finding("recheck", f"{decision.reason}; the best is run again first, then this", look=looks + 1)
     if decision.action == "keep" and rechecks >= looks:
-        return Finding("repeat", f"{decision.reason}; run again after the best was")
+        return Finding("repeat", f"{decision.reason}; run again after the best was", look=looks + 1)
     return None
 
 
-def groups(history: Sequence[Record], attempt: Attempt) -> list[tuple[float, ...]]:
-    """Runs of the same code, to tell the noise from: every record's, and those that later attempts made of their best. The latter
-    are groups of their own: a kept record's runs were lucky, and beside them others would make the noise look larger."""
+def noise_of(attempt: Attempt, found: Sequence[Run], met: Sequence[Run], history: Sequence[Record]) -> judge.Noise:
+    """What runs of the same code, and pairs of the same seed, tell of the noise: this attempt's and every record's. Runs that later
+    attempts made of their best are groups of their own: a kept record's runs were lucky, and beside them others would make the
+    noise look larger."""
     again: dict[str, tuple[float, ...]] = {}
     for record in history:
         again[record.judged_against] = (*again.get(record.judged_against, ()), *record.rechecks)
-    now = (run.value for run in attempt.rechecks if run.value is not None)
+    now = (run.value for run in measured(attempt.rechecks))
     again[attempt.judged_against] = (*again.get(attempt.judged_against, ()), *now)
-    return [*(record.values for record in history), *again.values()]
+    groups = [*(record.values for record in history), *again.values(), [run.value for run in found]]
+    pairs = [
+        (judge.runs_of(record.values, record.seeds), judge.runs_of(record.parent_values, record.parent_seeds))
+        for record in history
+        if len(record.values) > 1 and record.parent_seeds
+    ]
+    return judge.noise_of(groups, [*pairs, (found, met)])
+
+
+def measured(runs: Iterable[Measurement]) -> tuple[Run, ...]:
+    """Those that have a value."""
+    return tuple(Run(run.value, run.seed) for run in runs if run.value is not None)
 
 
 def is_stale(history: Sequence[Record], commit: str, after: int) -> bool:
@@ -122,22 +136,22 @@ def incumbent(history: Sequence[Record], commit: str) -> Incumbent:
     found = Incumbent((), None)
     for record in history:
         if record.commit == commit and record.status == "keep":
-            found = Incumbent(record.standing or record.values, record.throughput)
+            stands = (record.standing, record.standing_seeds) if record.standing else (record.values, record.seeds)
+            found = Incumbent(judge.runs_of(*stands), record.throughput)
         elif record.judged_against == commit and record.parent_values:
-            found = Incumbent(record.parent_values, record.parent_throughput)
+            found = Incumbent(judge.runs_of(record.parent_values, record.parent_seeds), record.parent_throughput)
     return found
 
 
 def refreshed(best: Incumbent, rechecks: Sequence[Measurement], below: float) -> Incumbent:
     """The incumbent after its re-runs: they replace its value where the machine's speed has changed, else they add to it."""
-    good = [run for run in rechecks if run.value is not None]
-    values = tuple(run.value for run in good if run.value is not None)
-    if not values:
+    runs = measured(rechecks)
+    if not runs:
         return best
-    pace = mean(run.throughput for run in good)
+    pace = mean(run.throughput for run in rechecks if run.value is not None)
     if judge.far_off(pace, best.throughput, below):
-        return Incumbent(values, pace)
-    return Incumbent((*best.values, *values)[-NEWEST:], best.throughput)
+        return Incumbent(runs, pace)
+    return Incumbent((*best.runs, *runs)[-NEWEST:], best.throughput)
 
 
 def rechecked(best: Incumbent, met: Incumbent) -> str:
@@ -161,7 +175,8 @@ def record_of(
     """The attempt as the ledger tells it; only the usable runs count."""
     every = attempt.measurements
     runs = [run for i, run in enumerate(every) if i in finding.usable]
-    values = tuple(run.value for run in runs if run.value is not None)
+    judged, again = measured(runs), measured(attempt.rechecks)
+    values = tuple(run.value for run in judged)
     met = refreshed(incumbent(history, attempt.judged_against), attempt.rechecks, config.judge.contended_below)
     return Record(
         id=attempt.id,
@@ -174,18 +189,21 @@ def record_of(
         metric=config.experiment.metric,
         value=fmean(values) if values else None,
         values=values,
-        estimate=fmean(finding.standing) if finding.standing else None,
-        standing=finding.standing,
-        parent_values=met.values if attempt.rechecks else (),
+        estimate=judge.mean(finding.standing) if finding.standing else None,
+        standing=tuple(run.value for run in finding.standing),
+        standing_seeds=judge.seeds_of(finding.standing),
+        parent_values=tuple(run.value for run in met.runs) if attempt.rechecks else (),
+        parent_seeds=judge.seeds_of(met.runs) if attempt.rechecks else (),
         parent_throughput=met.throughput if attempt.rechecks else None,
-        rechecks=tuple(run.value for run in attempt.rechecks if run.value is not None),
+        rechecks=tuple(run.value for run in again),
+        recheck_seeds=judge.seeds_of(again),
         memory_gb=max((run.memory_gb for run in runs if run.memory_gb is not None), default=None),
         track=config.track,
         platform=platform,
         branch=branch,
         agent="" if attempt.is_baseline else agent,
         seed=every[0].seed if every else None,
-        seeds=tuple(run.seed for run in every),
+        seeds=judge.seeds_of(judged) or tuple(run.seed for run in every),
         training_seconds=mean(run.training_seconds for run in runs),
         total_seconds=mean(run.total_seconds for run in runs),
         slowest_seconds=max((run.seconds for run in every), default=None),
@@ -227,8 +245,34 @@ def near_fastest(paces: Sequence[float | None], below: float) -> tuple[int, ...]
     return tuple(i for i, p in enumerate(known) if p >= below * max(known))
 
 
+def next_seed(attempt: Attempt, history: Sequence[Record], look: int, is_recheck: bool, seed: int) -> int:
+    """The seed of a candidate's run, or of the best's in turn with it; `look` as `weigh` says.
+
+    First runs have the seed of the best's own first run, so that the two are a pair. A best that is run again because its evidence
+    is old gets a fresh one, and what comes after has that: nothing can be tuned to one seed for long. Later looks have seeds that
+    nothing ran with before."""
+    shared = shared_seed(attempt, history, is_recheck) if look == 1 else None
+    return run_seed(seed, attempt.id, look) if shared is None else shared
+
+
+def shared_seed(attempt: Attempt, history: Sequence[Record], is_recheck: bool) -> int | None:
+    """What an attempt's first look has in common with other runs; None where it had better be fresh, or is not known."""
+    if attempt.measurements:
+        return attempt.measurements[0].seed
+    if is_recheck:
+        return None
+    if attempt.rechecks:
+        return attempt.rechecks[0].seed
+    for record in reversed(history):
+        if record.commit == attempt.judged_against:
+            return record.seeds[0] if record.seeds else None
+        if record.judged_against == attempt.judged_against and record.recheck_seeds[:1] == record.seeds[:1]:
+            return record.seeds[0] if record.seeds else None
+    return None
+
+
 def run_seed(seed: int, attempt_id: str, number: int) -> int:
-    """The seed of one run: another for every run, the same again after a crash, and not the agent's to choose (trap B12)."""
+    """The seed of one run: the same again after a crash, and not the agent's to choose (trap B12)."""
     digest = sha256(f"{seed}/{attempt_id}/{number}".encode()).digest()
     return int.from_bytes(digest[:4], "big") % 2**31
 

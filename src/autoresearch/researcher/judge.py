@@ -1,7 +1,8 @@
 """Decides what becomes of an experiment. Pure: numbers in, a verdict and its reason out; no files, no clock, no chance.
 
 Policies. greedy: lower is kept, after one run. confirm: a sequential one-sided t-test of the gain over the best so far, with the
-standard deviation pooled over all repeated commits of this branch. Each look may spend an eighth of the error that the one before
+standard deviation pooled over all repeated commits of this branch. Runs of one seed share some of their luck, whatever the code, so
+runs of the candidate and the best with the same seed are compared as pairs (common random numbers). Each look may spend an eighth of the error that the one before
 it may, all together `alpha`: a change that changes nothing is kept with a probability of at most alpha (Bonferroni over the looks;
 giving up on a small gain only lowers it). What is kept was lucky more often than not, so others are judged against more than its
 own runs (`standing`). Equal within one standard error after a repeat, and fewer lines: kept as a simplification. docs/judging.md
@@ -11,32 +12,43 @@ has the error rates, and what each costs and gains.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from statistics import fmean
-from typing import Literal
+from typing import Literal, NamedTuple
 
 Policy = Literal["confirm", "greedy"]
 Action = Literal["keep", "discard", "repeat"]
 STANDING = 4  # runs that stand for the best at most, when it was just kept
 CLEAR = 5.0  # standard errors: a gain beyond is no luck
-FUTILE = 0.9  # of the gain that would be needed: with less than that another run hardly ever ends in a keep
+FUTILE = 0.75  # of the gain that would be needed: with less than that another run hardly ever ends in a keep
+
+
+DOUBT = 2.0  # degrees of freedom's worth of belief that seeds share no luck; measured pairs outweigh it
+MOST_SHARED = 0.9  # of the variance: more would make a pair of runs a proof
+
+
+class Run(NamedTuple):
+    value: float
+    seed: int | None = None  # None: not known, so it shares its luck with no other run
 
 
 @dataclass(frozen=True)
 class Noise:
-    """Standard deviation of one run of unchanged code, and the degrees of freedom it was estimated from (0: unknown)."""
+    """Standard deviation of one run of unchanged code, the degrees of freedom it was estimated from (0: unknown), and the share of
+    the variance that runs of different code with the same seed have in common."""
 
     sigma: float
     dof: int
+    shared: float = 0.0
 
 
 @dataclass(frozen=True)
 class Rules:
     policy: Policy = "confirm"
     direction: Literal["min", "max"] = "min"
-    alpha: float = 0.2
+    alpha: float = 0.3
     repeats: int = 1
 
 
@@ -53,6 +65,38 @@ def pooled(groups: Sequence[Sequence[float]]) -> Noise:
     return Noise(math.sqrt(sum(squares) / dof) if dof else 0.0, dof)
 
 
+def noise_of(groups: Sequence[Sequence[float]], pairs: Sequence[tuple[Sequence[Run], Sequence[Run]]]) -> Noise:
+    """The noise from `groups` of runs of the same code; what seeds share from `pairs`: a candidate's runs and its best's."""
+    found = pooled(groups)
+    if found.sigma == 0:
+        return found
+    differences = [tuple(paired(candidate, best)) for candidate, best in pairs]
+    together = pooled(differences)  # of a difference, so twice the variance of one run
+    own = (DOUBT * found.sigma**2 + together.dof * together.sigma**2 / 2) / (DOUBT + together.dof)
+    return Noise(found.sigma, found.dof, min(max(1 - own / found.sigma**2, 0.0), MOST_SHARED))
+
+
+def paired(candidate: Sequence[Run], best: Sequence[Run]) -> Iterator[float]:
+    """What the best's runs have more than the candidate's, for each seed that both have."""
+    for seed in dict.fromkeys(run.seed for run in candidate if run.seed is not None):
+        of_best = [run.value for run in best if run.seed == seed]
+        if of_best:
+            yield fmean(of_best) - fmean(run.value for run in candidate if run.seed == seed)
+
+
+def runs_of(values: Sequence[float], seeds: Sequence[int]) -> tuple[Run, ...]:
+    """Values with their seeds; with none where the two lists do not belong together (ledgers of earlier versions)."""
+    if len(values) != len(seeds):
+        return tuple(map(Run, values))
+    return tuple(map(Run, values, seeds))
+
+
+def seeds_of(runs: Sequence[Run]) -> tuple[int, ...]:
+    """The seeds in order; none where one is not known."""
+    known = tuple(run.seed for run in runs if run.seed is not None)
+    return known if len(known) == len(runs) else ()
+
+
 @lru_cache(maxsize=4096)
 def t_quantile(level: float, dof: int) -> float:
     """The value that a t-distributed number exceeds with probability `level`."""
@@ -61,23 +105,19 @@ def t_quantile(level: float, dof: int) -> float:
     return float(t.isf(level, dof))
 
 
-def decide(
-    values: Sequence[float], incumbent: Sequence[float], groups: Sequence[Sequence[float]], lines: int, rules: Rules
-) -> Decision:
-    """Judge a candidate by its runs so far against the best so far.
-
-    `groups` are the values of earlier repeated commits (incumbent included), `lines` is lines added less lines removed."""
-    if not all(map(math.isfinite, [*values, *incumbent])):
+def decide(candidate: Sequence[Run], best: Sequence[Run], noise: Noise, lines: int, rules: Rules) -> Decision:
+    """Judge a candidate by its runs so far against those of the best so far. `lines` is lines added less lines removed."""
+    if not all(math.isfinite(run.value) for run in (*candidate, *best)):
         return Decision("discard", "a value that is not finite is never better")
-    gain = gain_of(values, incumbent, rules)
     if rules.policy == "greedy":
-        return greedy(gain, values, incumbent, lines)
-    return confirm(gain, values, incumbent, pooled([*groups, values]), lines, rules)
+        return greedy(candidate, best, lines, rules)
+    return confirm(candidate, best, noise, lines, rules)
 
 
-def greedy(gain: float, values: Sequence[float], incumbent: Sequence[float], lines: int) -> Decision:
+def greedy(candidate: Sequence[Run], best: Sequence[Run], lines: int, rules: Rules) -> Decision:
     """The plain rule: better is kept, equal with fewer lines too."""
-    shown = f"{fmean(incumbent):.6f} to {fmean(values):.6f}"
+    shown = f"{mean(best):.6f} to {mean(candidate):.6f}"
+    gain = gain_of(candidate, best, Noise(0.0, 0), rules)
     if gain > 0:
         return Decision("keep", f"better: {shown}")
     if gain == 0 and lines < 0:
@@ -85,21 +125,19 @@ def greedy(gain: float, values: Sequence[float], incumbent: Sequence[float], lin
     return Decision("discard", f"no better: {shown}")
 
 
-def confirm(
-    gain: float, values: Sequence[float], incumbent: Sequence[float], noise: Noise, lines: int, rules: Rules
-) -> Decision:
+def confirm(candidate: Sequence[Run], best: Sequence[Run], noise: Noise, lines: int, rules: Rules) -> Decision:
     """One look of the sequential test; see the top of the file."""
-    looks_left = rules.repeats + 1 - len(values)
-    error = standard_error(values, incumbent, noise)
-    shown = f"{fmean(incumbent):.6f} to {fmean(values):.6f} ({'gain' if gain >= 0 else 'loss'} {abs(gain):.6f}"
+    looks_left = rules.repeats + 1 - len(candidate)
+    gain, error = gain_of(candidate, best, noise, rules), standard_error(candidate, best, noise)
+    shown = f"{mean(best):.6f} to {mean(candidate):.6f} ({'gain' if gain >= 0 else 'loss'} {abs(gain):.6f}"
     if noise.dof == 0:
         return unknown_noise(gain, shown, looks_left)
-    needed = t_quantile(spent(len(values), rules), noise.dof) * error
-    shown += f", noise {noise.sigma:.6f}, n={len(values)})"
+    needed = t_quantile(spent(len(candidate), rules), noise.dof) * error
+    shown += f", noise {noise.sigma:.6f}, n={len(candidate)})"
     if gain > needed:
         return Decision("keep", f"better: {shown}, needed {needed:.6f}")
     if lines < 0 and gain >= -error:
-        if len(values) > 1 or error == 0 or rules.repeats == 0:
+        if len(candidate) > 1 or error == 0 or rules.repeats == 0:
             return Decision("keep", f"simpler: equal within the noise with {-lines} fewer lines: {shown}")
         return Decision("repeat", f"equal within the noise and simpler: {shown}")
     if gain <= 0:
@@ -109,9 +147,39 @@ def confirm(
     return Decision("discard", f"inside the noise: {shown}, needed {needed:.6f}")
 
 
-def standard_error(values: Sequence[float], incumbent: Sequence[float], noise: Noise) -> float:
-    """Of the difference between the means of two groups of runs."""
-    return noise.sigma * math.sqrt(1 / len(values) + 1 / len(incumbent))
+def gain_of(candidate: Sequence[Run], best: Sequence[Run], noise: Noise, rules: Rules) -> float:
+    """By how much a candidate is better than the best, as far as these runs tell."""
+    if noise.shared == 0:
+        gain = mean(best) - mean(candidate)
+    else:
+        gain = sum(
+            w * run.value for w, run in zip(weights(candidate, best, noise.shared)[0], (*candidate, *best), strict=True)
+        )
+    return -gain if rules.direction == "max" else gain
+
+
+def standard_error(candidate: Sequence[Run], best: Sequence[Run], noise: Noise) -> float:
+    """Of `gain_of`."""
+    return noise.sigma * math.sqrt(weights(candidate, best, noise.shared)[1])
+
+
+def weights(candidate: Sequence[Run], best: Sequence[Run], shared: float) -> tuple[list[float], float]:
+    """How much each run counts in the difference of two means, and the variance of that, in units of one run's.
+
+    Generalised least squares (Aitken 1935): runs of one seed are correlated by `shared`, others not at all."""
+    import numpy as np
+
+    seeds = [run.seed for run in (*candidate, *best)]
+    same = np.array([[a is not None and a == b for b in seeds] for a in seeds])
+    precision = np.linalg.inv(np.where(np.eye(len(seeds), dtype=bool), 1.0, shared * same))
+    which = np.array([[1.0, 0.0]] * len(candidate) + [[0.0, 1.0]] * len(best))
+    covariance = np.linalg.inv(which.T @ precision @ which)
+    difference = np.array([-1.0, 1.0]) @ covariance
+    return (difference @ which.T @ precision).tolist(), float(difference @ np.array([-1.0, 1.0]))
+
+
+def mean(runs: Sequence[Run]) -> float:
+    return fmean(run.value for run in runs)
 
 
 def spent(look: int, rules: Rules) -> float:
@@ -121,23 +189,17 @@ def spent(look: int, rules: Rules) -> float:
     return rules.alpha * 7 * 8.0 ** -min(look, looks) / (1 - 8.0**-looks)
 
 
-def standing(values: Sequence[float], incumbent: Sequence[float], noise: Noise, rules: Rules) -> tuple[float, ...]:
+def standing(candidate: Sequence[Run], best: Sequence[Run], noise: Noise, rules: Rules) -> tuple[Run, ...]:
     """The runs that stand for a candidate that was just kept, when others are judged: its mean alone would be too good, since what
     is kept was lucky more often than not (the winner's curse).
 
     A gain inside CLEAR standard errors is shrunk towards none: the newest runs of the best it replaced stand beside its own. One
     beyond that can hardly be luck, and only its own runs stand."""
-    error = standard_error(values, incumbent, noise)
-    if noise.dof == 0 or error == 0 or gain_of(values, incumbent, rules) > CLEAR * error:
-        return tuple(values)
-    carried = max(STANDING - len(values), 0)
-    return (*incumbent[max(len(incumbent) - carried, 0) :], *values)
-
-
-def gain_of(values: Sequence[float], incumbent: Sequence[float], rules: Rules) -> float:
-    """By how much the mean of some runs is better than that of others."""
-    gain = fmean(values) - fmean(incumbent)
-    return gain if rules.direction == "max" else -gain
+    error = standard_error(candidate, best, noise)
+    if noise.dof == 0 or error == 0 or gain_of(candidate, best, noise, rules) > CLEAR * error:
+        return tuple(candidate)
+    carried = max(STANDING - len(candidate), 0)
+    return (*best[max(len(best) - carried, 0) :], *candidate)
 
 
 def unknown_noise(gain: float, shown: str, looks_left: int) -> Decision:

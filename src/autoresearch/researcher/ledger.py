@@ -39,13 +39,14 @@ class Record:
     standing: tuple[
         float, ...
     ] = ()  # the runs that stand for a kept one when others are judged; their mean is the estimate
+    standing_seeds: tuple[int, ...] = ()
     memory_gb: float | None = None
     track: str = ""
     platform: str = ""
     branch: str = ""
     agent: str = ""
     seed: int | None = None
-    seeds: tuple[int, ...] = ()
+    seeds: tuple[int, ...] = ()  # of `values`, one each; of all runs where none has a value
     training_seconds: float | None = None
     total_seconds: float | None = None
     tokens_M: float | None = None
@@ -53,8 +54,10 @@ class Record:
     throughput: float | None = None  # million tokens per training second, mean of the judged runs
     rival: str = ""  # the commit it was judged against, where another one had become best meanwhile
     parent_values: tuple[float, ...] = ()  # of a re-run of the parent (of the rival), where this attempt asked for one
+    parent_seeds: tuple[int, ...] = ()
     parent_throughput: float | None = None
     rechecks: tuple[float, ...] = ()  # the runs of that commit that this attempt asked for
+    recheck_seeds: tuple[int, ...] = ()
     slowest_seconds: float | None = None  # wall clock of the longest run
     outside_seconds: float | None = None  # of training besides the budget, and of scoring: the longest of each
     score_seconds: float | None = None

@@ -22,7 +22,7 @@ from autoresearch.researcher.agents.base import Agent, AgentFailed, Edit, Nothin
 from autoresearch.researcher.books import Books
 from autoresearch.researcher.curves import Watch, watch_for
 from autoresearch.researcher.display import Display, clock, duration
-from autoresearch.researcher.evidence import Finding, run_seed
+from autoresearch.researcher.evidence import Finding, next_seed, run_seed
 from autoresearch.researcher.executors.base import Executor, Order
 from autoresearch.researcher.executors.local import LocalExecutor
 from autoresearch.researcher.experiment import Runner, Stopped
@@ -338,20 +338,25 @@ class Loop:
         return None
 
     def submit(self, attempt: Attempt, step: Run) -> None:
-        """Begin one run with a seed of its own."""
+        """Begin one run."""
         number = free_number(attempt, (g.number for g in self.runs.values() if g.attempt_id == attempt.id))
-        seed = run_seed(self.options.seed, attempt.id, number)
+        seed = self.seed(attempt, step, number)
         folder = self.workspace.private / "runs" / attempt.id / str(number)
         self.display.started((attempt.id, number), f"  {step.title}, seed {seed}", folder / "out")
-        watch = None if step.is_recheck else self.watch_over(attempt)
+        watch = None if step.is_recheck else self.watch_over(attempt, seed)
         order = Order(step.commit, seed, f"{attempt.mark}-{number}", folder, self.books.timeout_s(), watch)
         self.runs[self.executor.submit(order)] = Going(attempt.id, number, step.is_recheck)
 
-    def watch_over(self, attempt: Attempt) -> Watch | None:
+    def seed(self, attempt: Attempt, step: Run, number: int) -> int:
+        if step.look is None:
+            return run_seed(self.options.seed, attempt.id, number)
+        return next_seed(attempt, self.books.history(), step.look, step.is_recheck, self.options.seed)
+
+    def watch_over(self, attempt: Attempt, seed: int) -> Watch | None:
         rules = self.workspace.config.judge
         if not rules.early_stopping:
             return None
-        return watch_for(attempt, self.books.history(), self.workspace.folder, rules.early_level)
+        return watch_for(attempt, self.books.history(), self.workspace.folder, rules.early_level, seed)
 
     def take_run(self, run: Future[Measurement]) -> None:
         """Write a finished run into the journal; one that was stopped does not count."""

@@ -21,12 +21,14 @@ from autoresearch.researcher.measurement import Measurement
 
 @dataclass(frozen=True)
 class Run:
-    """One more run of `commit`; `why` is said where it is not obvious. A recheck is a run of the commit judged against."""
+    """One more run of `commit`; `why` is said where it is not obvious. A recheck is a run of the commit judged against.
+    `look`: which of the attempt's seeds it has; None: one of its own."""
 
     commit: str
     title: str
     why: str = ""
     is_recheck: bool = False
+    look: int | None = None
 
 
 @dataclass(frozen=True)
@@ -48,12 +50,13 @@ def next_step(
 ) -> Run | Settle:
     """For a candidate. `lines`: added less removed since the commit it is judged against."""
     finding = weigh(attempt, history, lines, config, policy)
+    look = finding.look if policy == "confirm" else None
     if finding.action == "repeat":
-        return Run(attempt.commit, f"run {len(attempt.measurements) + 1}", finding.reason)
+        return Run(attempt.commit, f"run {len(attempt.measurements) + 1}", finding.reason, look=look)
     if finding.action == "recheck":
         against = attempt.judged_against
         whose = "best" if attempt.rival else "parent"
-        return Run(against, f"{whose} {against[:7]} again", finding.reason, is_recheck=True)
+        return Run(against, f"{whose} {against[:7]} again", finding.reason, is_recheck=True, look=look)
     if attempt.rival and finding.action != "crash":
         reason = meanwhile(attempt, finding, history, lines, config, policy)
         return Settle(finding.action, replace(finding, reason=reason))

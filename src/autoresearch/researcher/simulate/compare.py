@@ -24,11 +24,12 @@ Z95 = 1.959964
 
 @dataclass(frozen=True)
 class Arm:
-    """One way to judge."""
+    """One way to judge. `one_seed`: every run has the same seed, as in the original, instead of one of its own."""
 
     name: str
     policy: judge.Policy
     early: bool
+    one_seed: bool = False
 
 
 ARMS = (
@@ -37,6 +38,7 @@ ARMS = (
     Arm("confirm", "confirm", False),
     Arm("confirm + early", "confirm", True),
 )
+ONE_SEED = Arm("greedy, one seed", "greedy", False, one_seed=True)
 
 
 @dataclass(frozen=True)
@@ -117,7 +119,7 @@ def one(task: tuple[Landscape, JudgeTable, Arm, float, int]) -> Night:
     land, rules, arm, hours, seed = task
     rules = msgspec.structs.replace(rules, early_stopping=arm.early)
     config = msgspec.convert({"experiment": {"free": ["x"], "command": ["x"]}}, Config)
-    return Simulation(land, msgspec.structs.replace(config, judge=rules), arm.policy, hours, seed).run()
+    return Simulation(land, msgspec.structs.replace(config, judge=rules), arm.policy, hours, seed, arm.one_seed).run()
 
 
 def result(arm: Arm, nights: Sequence[Night], first: Sequence[Night] | None) -> Result:

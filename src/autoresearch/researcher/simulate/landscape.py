@@ -18,11 +18,13 @@ from autoresearch.researcher.curves import MARKS
 from autoresearch.researcher.judge import pooled
 from autoresearch.researcher.ledger import Record
 
-# What recorded curves tell, per mark, fitted to the shares of runs that early stopping ended in each class of true gain at two levels
-# (bench/curves.py prints those): by how much an idea's curve shows another gain than it has, as standard deviations in sigma and in
+# What recorded curves tell, per mark, fitted to the shares of runs that early stopping ended, and when, in each class of true gain at three
+# levels (bench/curves.py prints those): by how much an idea's curve shows another gain than it has, as standard deviations in sigma and in
 # shares of the gain; how much of that is the same at all marks; and the spread between seeds, in sigma.
-MISLEADING = tuple((1.81 - 0.305 * at, 0.34 - 0.03 * at) for at in range(len(MARKS)))
-SAME, SPREAD = 0.33, 0.93
+MISLEADING = tuple((1.9 - 0.05 * at, 0.05) for at in range(len(MARKS)))
+SAME, SPREAD = 0.5, 0.93
+# Share of the variance between runs that is their seed's, whatever the code; as recorded, of scores (bench/curves.py prints it).
+SHARED = 0.62
 # Correlation of a curve's luck with its score's, 0.5; between marks, 0.6 (both as recorded, roughly).
 WITH_SCORE, WITH_CURVE = 0.5, 0.6
 REST = math.sqrt(1 - WITH_SCORE**2 - WITH_CURVE**2)
@@ -35,7 +37,7 @@ class Landscape:
     gains and losses are log-normal with these medians and spreads (of the logarithm). `ideas`: gains to draw from instead.
     `fade`: the improvement after which gains are 1/e of what they were. `drift`: standard deviation of what an hour does to the
     machine. `contended`: share of runs that other work slows down by half, which costs `slowed`. `misleading`: how much curves
-    mislead, the recorded ones being 1."""
+    mislead, the recorded ones being 1. `shared`: share of a run's luck, as variance, that it has from its seed, whatever the code."""
 
     name: str
     about: str
@@ -56,6 +58,7 @@ class Landscape:
     score_s: float = 13.0
     idea_s: float = 0.0
     misleading: float = 1.0
+    shared: float = SHARED
 
     def idea(self, reached: float, chance: random.Random) -> float:
         """The true gain of the next idea, given the improvement reached so far."""
@@ -79,8 +82,15 @@ class Landscape:
             for (fixed, part), lean in zip(MISLEADING, leans, strict=True)
         )
 
-    def luck(self, chance: random.Random) -> tuple[float, tuple[float, ...]]:
-        """One run's luck: what it adds to the score, and to the curve at each of the marks. Some of it is the same in all."""
+    def luck(self, code: random.Random, seed: random.Random) -> tuple[float, tuple[float, ...]]:
+        """One run's luck, some of it the code's own and some its seed's: what it adds to the score, and to the curve at each mark."""
+        own, own_curve = self.half(code)
+        its, its_curve = self.half(seed)
+        a, b = math.sqrt(1 - self.shared), math.sqrt(self.shared)
+        return a * own + b * its, tuple(a * x + b * y for x, y in zip(own_curve, its_curve, strict=True))
+
+    def half(self, chance: random.Random) -> tuple[float, tuple[float, ...]]:
+        """Luck of one kind. Some of it is the same in the score and at all marks."""
         own, common = chance.gauss(0, 1), chance.gauss(0, 1)
         mixed = (WITH_SCORE * own + WITH_CURVE * common + REST * chance.gauss(0, 1) for _ in MARKS)
         return self.sigma * own, tuple(SPREAD * self.sigma * z for z in mixed)
@@ -94,6 +104,7 @@ LANDSCAPES = {
         replace(EVEN, name="scarce", about="even with 10 % good ideas", good=0.1),
         replace(EVEN, name="noisier", about="even with noise of 1.4 median gains: another seed moves 0.0007", sigma=0.0007),
         replace(EVEN, name="close", about="even with losses of 3 sigma: bad ideas are harder to see", loss=0.0015),
+        replace(EVEN, name="unshared", about="even where a seed means other luck for other code", shared=0.0),
         replace(EVEN, name="clear", about="even with curves that tell all they can but for luck", misleading=0.0),
         replace(
             EVEN,

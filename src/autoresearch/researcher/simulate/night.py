@@ -14,7 +14,7 @@ from autoresearch.models import Status
 from autoresearch.researcher import judge
 from autoresearch.researcher.config import Config
 from autoresearch.researcher.curves import MARKS, Point, Watch, watch_over
-from autoresearch.researcher.evidence import Finding, baseline_finding, record_of, weigh
+from autoresearch.researcher.evidence import Finding, baseline_finding, next_seed, record_of, run_seed, weigh
 from autoresearch.researcher.journal import Attempt
 from autoresearch.researcher.ledger import Record
 from autoresearch.researcher.measurement import Measurement
@@ -55,10 +55,12 @@ class Simulation:
     policy: judge.Policy
     hours: float
     seed: int
+    one_seed: bool = False  # every run has the same, as in the original
     clock_s: float = 0.0
     machine: float = 0.0  # what the machine adds to every value now
     history: list[Record] = field(default_factory=list)
-    curves: dict[str, list[tuple[Point, ...]]] = field(default_factory=dict)
+    curves: dict[str, dict[int, tuple[Point, ...]]] = field(default_factory=dict)  # by commit and seed
+    runs: int = 0
 
     def __post_init__(self) -> None:
         self.chance = random.Random(self.seed)
@@ -90,7 +92,7 @@ class Simulation:
             finding = baseline_finding(runs, wanted, j.contended_below, j.contended_repeats)
             if finding.action == "keep":
                 break
-            runs.append(self.measure(code, None))
+            runs.append(self.measure(code, self.fresh_seed()))
         attempt = Attempt(
             "0", code.name, "", "measuring", "", commit=code.name, measurements=tuple(runs), is_baseline=True
         )
@@ -102,11 +104,13 @@ class Simulation:
         attempt = Attempt(str(len(self.history)), best.name, "", "measuring", "", commit=idea.name)
         while True:
             finding = weigh(attempt, self.history, 0, self.config, self.policy)
-            if finding.action == "repeat":
-                watch = None if attempt.measurements else self.watch(best)
-                attempt = replace(attempt, measurements=(*attempt.measurements, self.measure(idea, watch)))
-            elif finding.action == "recheck":
-                attempt = replace(attempt, rechecks=(*attempt.rechecks, self.measure(best, None)))
+            again = finding.action == "recheck"
+            seed = self.next_seed(attempt, finding.look, again)
+            if again:
+                attempt = replace(attempt, rechecks=(*attempt.rechecks, self.measure(best, seed)))
+            elif finding.action == "repeat":
+                watch = None if attempt.measurements else self.watch(best, seed)
+                attempt = replace(attempt, measurements=(*attempt.measurements, self.measure(idea, seed, watch)))
             else:
                 return self.settled(attempt, finding), attempt.measurements[-1].value is None
 
@@ -117,23 +121,35 @@ class Simulation:
             self.history.append(record)
         return record
 
-    def measure(self, code: Code, watch: Watch | None) -> Measurement:
+    def next_seed(self, attempt: Attempt, look: int, is_recheck: bool) -> int:
+        if self.one_seed:
+            return 0
+        if self.policy == "greedy":
+            return self.fresh_seed()
+        return next_seed(attempt, self.history, look, is_recheck, self.seed)
+
+    def fresh_seed(self) -> int:
+        self.runs += 1
+        return 0 if self.one_seed else run_seed(self.seed, "", self.runs)
+
+    def measure(self, code: Code, seed: int, watch: Watch | None = None) -> Measurement:
         """One made-up run: noise, drift, other work, and a curve that may end it."""
         land, chance = self.land, self.chance
         slow = land.contended > 0 and chance.random() < land.contended
-        luck, curve_luck = land.luck(chance)
+        own = random.Random(f"{self.seed} {code.name}") if self.one_seed else chance
+        luck, curve_luck = land.luck(own, random.Random(f"{self.seed} {seed}"))
         points = self.curve(code, slow, curve_luck)
         for at, mark in enumerate(MARKS):
             reason = watch.hopeless(points[: at + 2]) if watch else ""
             if reason:
                 self.spend(land.start_s + mark * land.run_s)
-                return Measurement("stopped early", reason, seed=0)
+                return Measurement("stopped early", reason, seed)
         self.spend(land.start_s + land.run_s + land.score_s)
         value = 1 - code.gain + self.machine + luck + (land.slowed if slow else 0.0)
         if not slow:  # such runs are not usable, and a real watch reads curves of usable ones alone
-            self.curves.setdefault(code.name, []).append(points)
+            self.curves.setdefault(code.name, {})[seed] = points
         pace = 0.5 if slow else 1.0
-        return Measurement("ok", "", seed=0, value=value, tokens_M=pace * land.run_s, training_seconds=land.run_s)
+        return Measurement("ok", "", seed, value=value, tokens_M=pace * land.run_s, training_seconds=land.run_s)
 
     def curve(self, code: Code, slow: bool, luck: tuple[float, ...]) -> tuple[Point, ...]:
         """A first point, and one at each mark."""
@@ -148,11 +164,13 @@ class Simulation:
             ),
         )
 
-    def watch(self, best: Code) -> Watch | None:
+    def watch(self, best: Code, seed: int) -> Watch | None:
         if not self.config.judge.early_stopping:
             return None
-        others = [c for name, c in self.curves.items() if name != best.name and len(c) > 1]
-        return watch_over(self.curves.get(best.name, []), others[-CURVES:], self.config.judge.early_level)
+        of_best = self.curves.get(best.name, {})
+        others = [list(c.values()) for name, c in self.curves.items() if name != best.name and len(c) > 1]
+        same = [of_best[seed]] if seed in of_best else []
+        return watch_over(list(of_best.values()), others[-CURVES:], self.config.judge.early_level, same)
 
     def spend(self, seconds: float) -> None:
         self.clock_s += seconds
