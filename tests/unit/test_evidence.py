@@ -163,12 +163,13 @@ def test_first_runs_are_pairs() -> None:
     base = record(commit="b" * 40, is_baseline=True, values=(1.0, 1.01), seeds=(11, 12))
     renewed = record(id="0009", parent="b" * 40, commit="d" * 40, status="discard", seeds=(21,), recheck_seeds=(21,))
     in_turn = record(id="0010", parent="b" * 40, commit="e" * 40, status="discard", seeds=(21, 31), recheck_seeds=(31,))
+    refused = record(id="0012", parent="b" * 40, commit="f" * 40, status="crash", value=None, values=())
     kept_later = record(id="0011", parent="b" * 40, commit="b" * 40, values=(0.9,), seeds=(41,))
     again = attempt(rechecks=(replace(run(1.0), seed=51),))
 
     assert next_seed(attempt(), [base], 1, False, 0) == 11
     assert next_seed(attempt(), [base, renewed, in_turn], 1, False, 0) == 21
-    assert next_seed(attempt(), [base, in_turn], 1, False, 0) == 11
+    assert next_seed(attempt(), [base, in_turn, refused], 1, False, 0) == 11
     assert next_seed(attempt(), [base, renewed, kept_later], 1, False, 0) == 41
     assert next_seed(again, [base], 1, False, 0) == 51
     assert next_seed(attempt(replace(run(1.0), seed=61)), [base], 1, False, 0) == 61

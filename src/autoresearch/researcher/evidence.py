@@ -266,8 +266,8 @@ def shared_seed(attempt: Attempt, history: Sequence[Record], is_recheck: bool) -
     for record in reversed(history):
         if record.commit == attempt.judged_against:
             return record.seeds[0] if record.seeds else None
-        if record.judged_against == attempt.judged_against and record.recheck_seeds[:1] == record.seeds[:1]:
-            return record.seeds[0] if record.seeds else None
+        if record.judged_against == attempt.judged_against and record.recheck_seeds[:1] == record.seeds[:1] != ():
+            return record.seeds[0]
     return None
 
 
