@@ -2,11 +2,11 @@
 
 Policies. greedy: lower is kept, after one run. confirm: a sequential one-sided t-test of the gain over the best so far, with the
 standard deviation pooled over all repeated commits of this branch. Runs of one seed share some of their luck, whatever the code, so
-runs of the candidate and the best with the same seed are compared as pairs (common random numbers). Each look may spend an eighth of the error that the one before
-it may, all together `alpha`: a change that changes nothing is kept with a probability of at most alpha (Bonferroni over the looks;
-giving up on a small gain only lowers it). What is kept was lucky more often than not, so others are judged against more than its
-own runs (`standing`). Equal within one standard error after a repeat, and fewer lines: kept as a simplification. docs/judging.md
-has the error rates, and what each costs and gains.
+runs of candidate and best with the same seed are compared as pairs (common random numbers); how much they share is measured. Each
+look may spend an eighth of the error that the one before it may, all together `alpha`: a change that changes nothing is kept with a
+probability of at most alpha (Bonferroni over the looks; giving up on a small gain only lowers it). What is kept was lucky more often
+than not, so others are judged against more than its own runs (`standing`). Equal within one standard error after a repeat, and
+fewer lines: kept as a simplification. docs/judging.md has the error rates, and what each costs and gains.
 """
 
 from __future__ import annotations
