@@ -151,6 +151,23 @@ def test_migrations_make_the_tables_of_the_schema(db: Database) -> None:
         assert compare_metadata(context, metadata) == []
 
 
+def test_a_database_of_an_earlier_version_is_brought_up_to_date(tmp_path: Path) -> None:
+    """What was written by the first version is there, and its tables are this version's."""
+    migrate.prepare(tmp_path)
+    db = Database(tmp_path)
+    db.transact(lambda tx: accounts.add_agent(tx, "old", "open"))
+    with db.exclusive() as connection:
+        connection.execute("DROP INDEX ix_verifications_commit_hash")
+        connection.execute("UPDATE alembic_version SET version_num = '0001'")
+    db.close()
+    migrate.prepare(tmp_path)
+    again = Database(tmp_path)
+
+    assert (names(again), migrate.version(again.reader.connection)) == (["old"], migrate.HEAD)
+    test_migrations_make_the_tables_of_the_schema(again)
+    again.close()
+
+
 def _ours(item: object, name: str | None, kind: str, reflected: bool, compare_to: object) -> bool:
     """The full-text index and its shadows are SQLite's own tables."""
     return not (kind == "table" and (name or "").startswith("search"))

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from autoresearch.hub.store.database import FILE_NAME, Database
 
-HEAD = "0001"  # the newest step in hub/migrations/versions
+HEAD = "0002"  # the newest step in hub/migrations/versions
 SCRIPTS = Path(__file__).parent.parent / "migrations"
 
 

@@ -163,6 +163,7 @@ verifications = Table(
     Column("created_at", Text, nullable=False),
     Column("hidden", Integer, nullable=False, server_default=FLAG),
     Index(None, "post_id"),
+    Index(None, "commit_hash"),
     Index(None, "platform", "track", "id"),
     Index(
         "ix_verifications_named_open",
