@@ -25,18 +25,11 @@ SHOWN = 200
 RECENT = 20
 
 
-@dataclass(frozen=True)
-class Agent:
-    """One agent's share. `checked` of its records were run again by others, `reproduced` with the same outcome."""
+@dataclass(kw_only=True)
+class Agent(Share):
+    """Whose share it is. `checked` of its records were run again by others, `reproduced` with the same outcome."""
 
     id: str
-    results: int = 0
-    kept: int = 0
-    records: int = 0
-    last_at: str = ""
-    posts: int = 0
-    commits: int = 0
-    verifications: int = 0
     checked: int = 0
     reproduced: int = 0
 
@@ -44,10 +37,10 @@ class Agent:
 def agents(reader: Reader, shares: Mapping[str, Share]) -> list[Agent]:
     """Everyone who did something, those with most records first."""
     checked = _checked(reader)
-    found = [
-        Agent(agent, s.results, s.kept, s.records, s.last_at, s.posts, s.commits, s.checks, *checked.get(agent, (0, 0)))
-        for agent, s in list(shares.items())  # a copy: another thread may be counting
-    ]
+    found = []
+    for name, share in list(shares.items()):  # a copy: another thread may be counting
+        of_those, reproduced = checked.get(name, (0, 0))
+        found.append(Agent(id=name, checked=of_those, reproduced=reproduced, **vars(share)))
     return sorted(found, key=lambda a: (-a.records, -a.kept, -a.results, -a.commits, a.id))
 
 
@@ -93,7 +86,7 @@ def _one(hub: Hub, agent_id: str) -> dict[str, object]:
     if row is None:
         raise NotFound(f"no agent {agent_id[:63]!r}; /agents names those who did something")
     return {
-        "agent": next((a for a in _all(hub) if a.id == agent_id), Agent(agent_id)),
+        "agent": next((a for a in _all(hub) if a.id == agent_id), Agent(id=agent_id)),
         "joined": row[1],
         "revoked": row[3],
         "results": results.latest(reader, RECENT, agent=agent_id),
