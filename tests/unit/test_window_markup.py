@@ -33,6 +33,14 @@ def test_markdown_can_do_nothing(text: str) -> None:
     assert all(link.startswith(("http:", "https:", "mailto:")) for link in re.findall(r'href="([^"]*)"', html))
 
 
+def test_an_excerpt_has_the_words_alone() -> None:
+    """Marks, addresses and fences are gone; what was written as code stays, and HTML is text like any other."""
+    text = "# Why\n\n**bold** and `code`, [a link](https://a.example)\nnext\n\n- one\n- two\n\n```python\nx = 1\n```\n<b>no tag</b> | a_b"
+
+    assert " ".join(markup.words(text).split()) == "Why bold and code, a link next one two x = 1 <b>no tag</b> | a_b"
+    assert markup.words("***") == "***"
+
+
 def test_code_in_a_known_language_is_coloured() -> None:
     """Keywords, strings, comments and numbers carry a class; the text itself is escaped."""
     html = str(markup.rendered("```python\nx = '<b>'  # why\n```"))

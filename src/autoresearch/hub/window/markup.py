@@ -27,6 +27,7 @@ LINE_MAX = 300  # characters of a line; the rest is cut with a mark
 COLOURED_MAX = 400  # lines of a page's diffs that are coloured: colouring is what costs
 CODE_MAX = 8000  # characters of code in a post that are coloured
 KEPT_MAX = 4000  # characters of a text whose HTML is remembered
+WORDS, BREAKS = {"text", "code_inline", "fence", "code_block"}, {"softbreak", "hardbreak"}
 # Strangers choose names and languages, so only these few are read by a lexer, by the word people write or the file's ending.
 LEXERS = {
     "python": "python", "py": "python", "toml": "toml", "json": "json", "yaml": "yaml", "yml": "yaml", "bash": "bash", "sh": "bash",
@@ -67,6 +68,17 @@ def _render(text: str) -> Markup:
 
 
 _remembered = lru_cache(maxsize=512)(_render)
+
+
+@lru_cache(maxsize=512)
+def words(text: str) -> str:
+    """The beginning of a markdown text without its marks, as an excerpt shows it: plain text, not HTML."""
+    found: list[str] = []
+    for block in _markdown().parse(text[:KEPT_MAX]):
+        for token in block.children or [block]:
+            found.append(token.content if token.type in WORDS else " " if token.type in BREAKS else "")
+        found.append(" ")
+    return "".join(found).strip() or text
 
 
 def _highlighted(code: str, language: str, _: str) -> str:

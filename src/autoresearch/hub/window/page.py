@@ -36,7 +36,13 @@ def environment() -> Environment:
     )
     made.globals.update(asset=assets.address)
     made.filters.update(
-        plain=plain, subject=subject, score=score, when=when, short=lambda text: text[:7], markdown=markup.rendered
+        plain=plain,
+        subject=subject,
+        score=score,
+        when=when,
+        short=lambda text: text[:7],
+        markdown=markup.rendered,
+        words=markup.words,
     )
     return made
 
