@@ -142,6 +142,16 @@ def test_pairs_tell_what_seeds_share() -> None:
     assert noise_of([(1.0, 1.0)], [(alike, best)]) == Noise(0.0, 1)
 
 
+def test_the_reason_tells_what_seeds_share() -> None:
+    """A person who reads the verdict sees why a small gain was enough."""
+    noise = Noise(0.01, 100, shared=0.8)
+    reason = decide((Run(0.985, 1),), (Run(1.0, 1),), noise, 0, CONFIRM).reason
+
+    assert reason.startswith(
+        "better: 1.000000 to 0.985000 (gain 0.015000, noise 0.010000, 80% of its variance the seeds', n=1)"
+    )
+
+
 def test_pairs_weigh_as_least_squares_has_it() -> None:
     """Nothing shared: means. A pair alone: its difference, with an error of sigma * sqrt(2 * (1 - shared)), which knows no luck of the
     seed; further runs of the best help a little."""

@@ -133,7 +133,8 @@ def confirm(candidate: Sequence[Run], best: Sequence[Run], noise: Noise, lines: 
     if noise.dof == 0:
         return unknown_noise(gain, shown, looks_left)
     needed = t_quantile(spent(len(candidate), rules), noise.dof) * error
-    shown += f", noise {noise.sigma:.6f}, n={len(candidate)})"
+    shares = f", {noise.shared:.0%} of its variance the seeds'" if noise.shared else ""
+    shown += f", noise {noise.sigma:.6f}{shares}, n={len(candidate)})"
     if gain > needed:
         return Decision("keep", f"better: {shown}, needed {needed:.6f}")
     if lines < 0 and gain >= -error:
