@@ -22,7 +22,7 @@ from autoresearch.researcher.workspace import Workspace
 from kills import Effect, Instant, Killed, interrupt
 from tiny_workspaces import ENVIRONMENT, alive, check_books, kept, make, noisy, script
 
-ROUNDS = 20
+ROUNDS, IDEAS = 20, 60  # more ideas than a quick machine has time for before the last round
 # a run long enough to be killed in, with a grandchild that would outlive it
 SLOW = "import os, time\nif os.fork() == 0:\n    time.sleep(300)\n    os._exit(0)\ntime.sleep(0.15)\n"
 
@@ -69,12 +69,12 @@ def test_twenty_kills_lose_nothing(tmp_path: Path) -> None:
     """Twenty times killed with -9 at a random moment and started again, the books are those of a night without a kill."""
     chance = random.Random(20)
     workspace = make(tmp_path / "w", SLOW + noisy(1.0, 0.001))
-    ideas = script(tmp_path / "ideas.jsonl", steps(36, SLOW))
+    ideas = script(tmp_path / "ideas.jsonl", steps(IDEAS, SLOW))
     killed = 0
     for _ in range(ROUNDS):
         process = start(workspace, ideas)
         try:
-            process.wait(timeout=chance.uniform(0.3, 2.5))
+            process.wait(timeout=chance.uniform(0.3, 1.8))
         except subprocess.TimeoutExpired:
             killed += 1
         process.kill()
@@ -82,7 +82,7 @@ def test_twenty_kills_lose_nothing(tmp_path: Path) -> None:
     last = start(workspace, ideas)
 
     assert last.wait(timeout=200) == 0, (tmp_path / "out.txt").read_text()
-    check_one_at_a_time(workspace, 36)
+    check_one_at_a_time(workspace, IDEAS)
     assert killed >= 10
     assert alive(workspace.folder) == []
 
