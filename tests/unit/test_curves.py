@@ -74,6 +74,19 @@ def test_a_curve_of_the_same_seed_is_what_to_compare_with() -> None:
     assert beside.marks[0].limit - plain.marks[0].limit == pytest.approx(0.01)
 
 
+def test_a_run_behind_in_tokens_is_compared_at_as_many() -> None:
+    """On a machine that is a sixth slower for a while the same code has a higher loss at a mark: not hopeless, for the best had that
+    loss too when it had as many tokens. What is worse at as many tokens is stopped all the same."""
+    watch = watched()
+    slower = tuple(Point(p.progress, 3 + 4 * (1 - 0.85 * p.progress) ** 2, 0.85 * p.tokens) for p in curve()[1:])
+    start = curve()[:1]
+
+    assert smoothed(slower, 0.25) > watch.marks[0].limit  # type: ignore[operator]
+    assert watch.hopeless((*start, *slower)) == ""
+    assert watch.hopeless((*start, *(point._replace(tokens=1000.0 * point.progress) for point in slower)))
+    assert watch.hopeless((*start, *(point._replace(loss=point.loss + 0.5) for point in slower)))
+
+
 def test_losses_are_smoothed_over_a_window() -> None:
     """One step's luck does not decide; a curve that has not reached a mark, or has a hole before it, says nothing there."""
     points = (Point(0.2, 3.0), Point(0.24, 5.0), Point(0.25, 4.0))

@@ -2,7 +2,8 @@
 
 A curve is `curve.jsonl` of a run, one `{"progress": 0 to 1, "loss": ...}` a line; what it says is untrusted. At each mark the mean
 loss just before it is compared with that of the best's run with the same seed, which saw the same batches, or with the mean of its
-runs where there is none; the spread between seeds is pooled over every commit that ran more than once.
+runs where there is none; the spread between seeds is pooled over every commit that ran more than once. A run that had fewer tokens by
+then, for its machine was slow or its model is large, is compared with the best at as many tokens as well, and the kinder one counts.
 Conservative where curves cannot be compared: another loss scale, a much slower machine, too few curves mean that a run goes on.
 Only ever costs a candidate its chance: what is kept is decided by scored values alone. Leaves to others: ending the run
 (experiment), the verdict (evidence).
@@ -52,23 +53,35 @@ class Mark:
 
 @dataclass(frozen=True)
 class Watch:
-    """Numbers only, so that it can travel to where a run is. `start`: the best's first loss, to know another scale by."""
+    """Numbers only, so that it can travel to where a run is. `start`: the best's first loss, to know another scale by; `beside`: the
+    best's curves that the marks' means are of."""
 
     marks: tuple[Mark, ...]
     start: float
+    beside: tuple[tuple[Point, ...], ...] = ()
 
     def hopeless(self, points: Sequence[Point]) -> str:
         """Why a run with this curve so far had better end, or the empty string."""
         if not points or abs(points[0].loss - self.start) > OTHER_SCALE * abs(self.start):
             return ""
         for mark in self.marks:
-            loss = smoothed(points, mark.progress)
-            if loss is not None and loss > mark.limit and tokens_at(points, mark.progress) >= SLOW * mark.tokens:
+            loss, tokens = smoothed(points, mark.progress), tokens_at(points, mark.progress)
+            if loss is None or tokens < SLOW * mark.tokens:
+                continue
+            limit = mark.limit + max(0.0, self.behind(mark, tokens))
+            if loss > limit:
                 return (
                     f"stopped early at {mark.progress:.0%}: training loss {loss:.4f}, the best had {mark.mean:.4f} there "
-                    f"(stopped above {mark.limit:.4f})"
+                    f"(stopped above {limit:.4f})"
                 )
         return ""
+
+    def behind(self, mark: Mark, tokens: float) -> float:
+        """By how much the best's loss was higher than at a mark when it had only so many tokens; 0 where it had them already."""
+        if tokens >= mark.tokens:
+            return 0.0
+        then = [loss for curve in self.beside if (loss := smoothed_at_tokens(curve, tokens)) is not None]
+        return fmean(then) - mark.mean if then else 0.0
 
 
 def smoothed(points: Sequence[Point], mark: float) -> float | None:
@@ -77,6 +90,12 @@ def smoothed(points: Sequence[Point], mark: float) -> float | None:
         return None
     inside = [point.loss for point in points if mark - WINDOW < point.progress <= mark]
     return fmean(inside) if inside else None
+
+
+def smoothed_at_tokens(points: Sequence[Point], tokens: float) -> float | None:
+    """The mean loss over the window before a run had so many tokens."""
+    before = [point.progress for point in points if point.tokens <= tokens]
+    return smoothed(points, before[-1]) if before else None
 
 
 def tokens_at(points: Sequence[Point], mark: float) -> float:
@@ -97,7 +116,7 @@ def watch_over(
     groups = [best, *others]
     marks = [mark for at in MARKS if (mark := mark_at(at, groups, level, same or best)) is not None]
     starts = [curve[0].loss for curve in best if curve]
-    return Watch(tuple(marks), fmean(starts)) if marks else None
+    return Watch(tuple(marks), fmean(starts), tuple(map(tuple, same or best))) if marks else None
 
 
 def mark_at(
