@@ -3,6 +3,7 @@
     python bench/curves.py                      # replays bench/curves.json.xz and prints the rates with their intervals
     python bench/curves.py --record             # records anew: every variant with seeds 1 to 3, about a minute a run
     python bench/curves.py --record 'FALL 0.9'  # one of them
+    python bench/curves.py --record shipped --real-clock --file mine.json.xz  # with the clock of real runs
 
 Recorded runs are real ones of lab/train.py with one constant changed. Every ordered pair of variants is a case: the first is the
 best so far (all its runs), the second the candidate (each of its runs, beside the best's of the same seed), so that there are winners to stop wrongly although nothing
@@ -62,8 +63,8 @@ VARIANTS: dict[str, dict[str, str]] = {
 }
 
 
-def record_run(name: str, seed: int) -> dict[str, Any]:
-    """Train one variant once and return its curve and score."""
+def record_run(name: str, seed: int, pace: str = PACE) -> dict[str, Any]:
+    """Train one variant once and return its curve and score. `pace`: the line that makes the clock go by tokens, or none."""
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
         shutil.copy(LAB / "prepare.py", place)
@@ -71,7 +72,7 @@ def record_run(name: str, seed: int) -> dict[str, Any]:
         subprocess.run(
             [sys.executable, "prepare.py", "--track", TRACK], cwd=place, env=env, capture_output=True, check=True
         )
-        (place / "train.py").write_text(changed((LAB / "train.py").read_text("utf-8"), VARIANTS[name]), "utf-8")
+        (place / "train.py").write_text(changed((LAB / "train.py").read_text("utf-8"), VARIANTS[name], pace), "utf-8")
         env |= {"AUTORESEARCH_SEED": str(seed), "AUTORESEARCH_RUN_DIR": str(place / "run")}
         done = subprocess.run(
             [sys.executable, "train.py"], cwd=place, env=env, capture_output=True, text=True, check=True
@@ -88,13 +89,13 @@ def record_run(name: str, seed: int) -> dict[str, Any]:
     }
 
 
-def changed(source: str, constants: dict[str, str]) -> str:
-    """train.py with entries of the scale "cpu", the last of the table, set to other values."""
+def changed(source: str, constants: dict[str, str], pace: str) -> str:
+    """train.py with entries of the scale "cpu", the last of the table, set to other values, and with this line after its imports."""
     head, mark, scale = source.rpartition('    "cpu": {')
     for name, value in constants.items():
         scale, found = re.subn(rf'("{name}": )[^,]+,', rf"\g<1>{value},", scale, count=1)
         assert found == 1, name
-    return (head + mark + scale).replace("\nimport prepare\n", f"\nimport prepare\n\n{PACE}\n", 1)
+    return (head + mark + scale).replace("\nimport prepare\n", f"\nimport prepare\n\n{pace}\n", 1)
 
 
 # ---------------------------------------------------------------- replay
@@ -211,6 +212,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--levels", type=float, nargs="+", default=[JudgeTable().early_level, 0.3])
     parser.add_argument("--file", type=Path, default=RECORDED)
+    parser.add_argument("--real-clock", action="store_true", help="record with wall-clock time instead of tokens")
     args = parser.parse_args()
     if args.record is None:
         for level in args.levels:
@@ -219,7 +221,7 @@ def main() -> None:
         return
     for seed in args.seeds:
         for name in [args.record] if args.record else VARIANTS:
-            run = record_run(name, seed)
+            run = record_run(name, seed, "" if args.real_clock else PACE)
             print(name, seed, run["value"], run["steps"], flush=True)
             runs = load(args.file) if args.file.exists() else []
             save(args.file, [r for r in runs if (r["variant"], r["seed"]) != (name, seed)] + [run])
