@@ -70,15 +70,29 @@ def record_run(name: str, seed: int, pace: str = PACE) -> dict[str, Any]:
         shutil.copy(LAB / "prepare.py", place)
         env = {**os.environ, "AUTORESEARCH_TRACK": TRACK, "OMP_NUM_THREADS": "1"}
         subprocess.run(
-            [sys.executable, "prepare.py", "--track", TRACK], cwd=place, env=env, capture_output=True, check=True
+            [sys.executable, "prepare.py", "--track", TRACK],
+            cwd=place,
+            env=env,
+            capture_output=True,
+            check=True,
         )
-        (place / "train.py").write_text(changed((LAB / "train.py").read_text("utf-8"), VARIANTS[name], pace), "utf-8")
+        (place / "train.py").write_text(
+            changed((LAB / "train.py").read_text("utf-8"), VARIANTS[name], pace), "utf-8"
+        )
         env |= {"AUTORESEARCH_SEED": str(seed), "AUTORESEARCH_RUN_DIR": str(place / "run")}
         done = subprocess.run(
-            [sys.executable, "train.py"], cwd=place, env=env, capture_output=True, text=True, check=True
+            [sys.executable, "train.py"],
+            cwd=place,
+            env=env,
+            capture_output=True,
+            text=True,
+            check=True,
         )
         lines = dict(re.findall(r"^([A-Za-z_]\w*):\s*(\S+)$", done.stdout, re.M))
-        points = [json.loads(line) for line in (place / "run" / "curve.jsonl").read_text("utf-8").splitlines()]
+        points = [
+            json.loads(line)
+            for line in (place / "run" / "curve.jsonl").read_text("utf-8").splitlines()
+        ]
     return {
         "variant": name,
         "seed": seed,
@@ -130,7 +144,9 @@ def replay(runs: list[dict[str, Any]], level: float) -> list[Case]:
     return found
 
 
-def by_variant(runs: list[dict[str, Any]]) -> tuple[dict[str, list[list[Point]]], dict[str, list[float]]]:
+def by_variant(
+    runs: list[dict[str, Any]],
+) -> tuple[dict[str, list[list[Point]]], dict[str, list[float]]]:
     curves: dict[str, list[list[Point]]] = {}
     values: dict[str, list[float]] = {}
     for run in sorted(runs, key=lambda run: run["seed"]):  # so that the same place is the same seed
@@ -142,7 +158,9 @@ def by_variant(runs: list[dict[str, Any]]) -> tuple[dict[str, list[list[Point]]]
 def share_run(watch: Watch | None, curve: list[Point]) -> float:
     """Of the budget, until the watch ends the run."""
     for mark in watch.marks if watch else ():
-        if watch and watch.hopeless([point for point in curve if point.progress <= mark.progress + 0.021]):
+        if watch and watch.hopeless(
+            [point for point in curve if point.progress <= mark.progress + 0.021]
+        ):
             return mark.progress
     return 1.0
 
@@ -157,9 +175,16 @@ def resampled(cases: list[Case], low: float, high: float, rounds: int = 400) -> 
         drawn = Counter(chance.choices(names, k=len(names)))
         weights = [drawn[case.best] * drawn[case.candidate] for case in inside]
         if sum(weights):
-            shares.append(sum(w for w, case in zip(weights, inside, strict=True) if case.got < 1) / sum(weights))
+            shares.append(
+                sum(w for w, case in zip(weights, inside, strict=True) if case.got < 1)
+                / sum(weights)
+            )
     shares.sort()
-    return (shares[int(0.025 * len(shares))], shares[int(0.975 * len(shares))]) if shares else (0.0, 1.0)
+    return (
+        (shares[int(0.025 * len(shares))], shares[int(0.975 * len(shares))])
+        if shares
+        else (0.0, 1.0)
+    )
 
 
 def show(runs: list[dict[str, Any]], level: float) -> None:
@@ -176,14 +201,20 @@ def show(runs: list[dict[str, Any]], level: float) -> None:
         inside = [case for case in cases if low <= case.gain < high]
         stopped = share(sum(case.got < 1 for case in inside), len(inside))
         wide = resampled(cases, low, high)
-        name = f"{low:g} to {high:g}".replace("-1e+09 to", "below").replace(" to 1e+09", " and more")
+        name = f"{low:g} to {high:g}".replace("-1e+09 to", "below").replace(
+            " to 1e+09", " and more"
+        )
         print(
             f"{name:20s}  {len(inside):5d}  {100 * stopped.value:5.1f} ({100 * stopped.low:.1f} to {100 * stopped.high:.1f}; "
             f"{100 * wide[0]:.0f} to {100 * wide[1]:.0f})".ljust(70)
             + f"{100 * fmean(case.got for case in inside):.0f}"
         )
-    near = ", ".join(f"{correlation(curves, values, noise.sigma, at):.2f} at {at:.0%}" for at in (0.1, *MARKS))
-    print(f"\ncorrelation of curves with true gains (means of variants, pairs within 6 sigma): {near}")
+    near = ", ".join(
+        f"{correlation(curves, values, noise.sigma, at):.2f} at {at:.0%}" for at in (0.1, *MARKS)
+    )
+    print(
+        f"\ncorrelation of curves with true gains (means of variants, pairs within 6 sigma): {near}"
+    )
 
 
 def seeds_share(values: dict[str, list[float]]) -> float:
@@ -195,24 +226,35 @@ def seeds_share(values: dict[str, list[float]]) -> float:
     return 1 - left / dof / pooled(list(values.values())).sigma ** 2
 
 
-def correlation(curves: dict[str, list[list[Point]]], values: dict[str, list[float]], sigma: float, at: float) -> float:
+def correlation(
+    curves: dict[str, list[list[Point]]], values: dict[str, list[float]], sigma: float, at: float
+) -> float:
     """Between differences of curves at a fraction of the budget and differences of scores, over all pairs that are near."""
     level = {
-        name: fmean([loss for c in found if (loss := smoothed(c, at)) is not None]) for name, found in curves.items()
+        name: fmean([loss for c in found if (loss := smoothed(c, at)) is not None])
+        for name, found in curves.items()
     }
     worth = {name: fmean(found) for name, found in values.items()}
     pairs = [(worth[a] - worth[b], level[a] - level[b]) for a in curves for b in curves if a < b]
     near = [(gain, early) for gain, early in pairs if abs(gain) < 6 * sigma]
-    return sum(g * e for g, e in near) / math.sqrt(sum(g * g for g, _ in near) * sum(e * e for _, e in near))
+    return sum(g * e for g, e in near) / math.sqrt(
+        sum(g * g for g, _ in near) * sum(e * e for _, e in near)
+    )
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--record", metavar="VARIANT", nargs="?", const="", help="record anew: one variant, or all")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--record", metavar="VARIANT", nargs="?", const="", help="record anew: one variant, or all"
+    )
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--levels", type=float, nargs="+", default=[JudgeTable().early_level, 0.3])
     parser.add_argument("--file", type=Path, default=RECORDED)
-    parser.add_argument("--real-clock", action="store_true", help="record with wall-clock time instead of tokens")
+    parser.add_argument(
+        "--real-clock", action="store_true", help="record with wall-clock time instead of tokens"
+    )
     args = parser.parse_args()
     if args.record is None:
         for level in args.levels:

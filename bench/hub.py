@@ -51,10 +51,10 @@ class Server:
         times = [p.cpu_times() for p in (self.process, *self.process.children(recursive=True))]
         return sum(t.user + t.system for t in times)
 
-    def request(self, who: int, method: str, path: str, body: bytes = b"", kind: str = "application/json") -> bytes:
-        head = (
-            f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {self.loaded.keys[who % AGENTS]}\r\n"
-        )
+    def request(
+        self, who: int, method: str, path: str, body: bytes = b"", kind: str = "application/json"
+    ) -> bytes:
+        head = f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {self.loaded.keys[who % AGENTS]}\r\n"
         if body:
             head += f"Content-Type: {kind}\r\nContent-Length: {len(body)}\r\n"
         return head.encode() + b"\r\n" + body
@@ -63,7 +63,9 @@ class Server:
         return self.request(who, "GET", path)
 
     def post(self, who: int, text: str) -> bytes:
-        return self.request(who, "POST", "/api/channels/discussion/posts", json.dumps({"content": text}).encode())
+        return self.request(
+            who, "POST", "/api/channels/discussion/posts", json.dumps({"content": text}).encode()
+        )
 
     def push(self, who: int, pusher: Pusher) -> bytes:
         return self.request(who, "POST", "/api/git/push", pusher.next(), "application/octet-stream")
@@ -90,7 +92,10 @@ Maker = Callable[[Server, random.Random, float], Lists]
 
 def _reads(paths: Callable[[Server, random.Random], str], connections: int = READERS) -> Maker:
     def make(server: Server, rng: random.Random, seconds: float) -> Lists:
-        return [[server.get(c, paths(server, rng)) for _ in range(DIFFERENT)] for c in range(connections)]
+        return [
+            [server.get(c, paths(server, rng)) for _ in range(DIFFERENT)]
+            for c in range(connections)
+        ]
 
     return make
 
@@ -104,7 +109,9 @@ def _step(server: Server, rng: random.Random) -> tuple[str, str]:
     return server.loaded.parents[child] or child, child
 
 
-def _pushes(server: Server, rng: random.Random, seconds: float, count: int = 0, pushers: int = PUSHERS) -> Lists:
+def _pushes(
+    server: Server, rng: random.Random, seconds: float, count: int = 0, pushers: int = PUSHERS
+) -> Lists:
     many = count or int(seconds * 1500 / pushers) + 50
     lines = [Pusher(f"bench-{n}", _some(server, rng), secrets.token_hex(4)) for n in range(pushers)]
     return [[server.push(n, line) for _ in range(many)] for n, line in enumerate(lines)]
@@ -113,7 +120,10 @@ def _pushes(server: Server, rng: random.Random, seconds: float, count: int = 0, 
 def _posts(server: Server, rng: random.Random, seconds: float) -> Lists:
     many = int(seconds * 8000 / WRITERS) + 50
     return [
-        [server.post(n, f"note {secrets.token_hex(8)} of a run that went as before") for _ in range(many)]
+        [
+            server.post(n, f"note {secrets.token_hex(8)} of a run that went as before")
+            for _ in range(many)
+        ]
         for n in range(WRITERS * 2)
     ]
 
@@ -153,15 +163,27 @@ VERBS: dict[str, tuple[Maker, bool]] = {  # and whether its requests may be repe
     "20 posts of a channel": (_reads(lambda s, r: "/api/channels/discussion/posts?limit=20"), True),
     "a page of leaves": (_reads(lambda s, r: "/api/git/leaves"), True),
     "children": (_reads(lambda s, r: f"/api/git/commits/{_some(s, r)}/children"), True),
-    "lineage of 200": (_reads(lambda s, r: f"/api/git/commits/{_some(s, r)}/lineage?limit=200"), True),
+    "lineage of 200": (
+        _reads(lambda s, r: f"/api/git/commits/{_some(s, r)}/lineage?limit=200"),
+        True,
+    ),
     "diff": (_reads(lambda s, r: "/api/git/diff/{}/{}".format(*_step(s, r))), True),
-    "incremental fetch": (_reads(lambda s, r: "/api/git/fetch/{1}?have={0}".format(*_step(s, r))), True),
-    "incremental fetch, 1 client": (_reads(lambda s, r: "/api/git/fetch/{1}?have={0}".format(*_step(s, r)), 1), True),
+    "incremental fetch": (
+        _reads(lambda s, r: "/api/git/fetch/{1}?have={0}".format(*_step(s, r))),
+        True,
+    ),
+    "incremental fetch, 1 client": (
+        _reads(lambda s, r: "/api/git/fetch/{1}?have={0}".format(*_step(s, r)), 1),
+        True,
+    ),
     "one commit fetched by 8": (
         _reads(lambda s, r: f"/api/git/fetch/{s.loaded.trunk[-1]}?have={s.loaded.trunk[-20]}", 8),
         True,
     ),
-    "full fetch, lineage of 2,000": (_reads(lambda s, r: f"/api/git/fetch/{s.loaded.trunk[:2000][-1]}", 1), True),
+    "full fetch, lineage of 2,000": (
+        _reads(lambda s, r: f"/api/git/fetch/{s.loaded.trunk[:2000][-1]}", 1),
+        True,
+    ),
     "post": (_posts, False),
     "push of one commit": (_pushes, False),
     "push, 1 client": (lambda s, r, t: _pushes(s, r, t, pushers=1), False),
@@ -184,37 +206,67 @@ FLAT = (
 def serving(folder: Path, loaded: Loaded, workers: int) -> Iterator[Server]:
     """`agenthub serve` on a filled folder."""
     limits = [f"--max-{what}-per-hour={PLENTY}" for what in ("pushes", "posts", "registrations")]
-    command = [sys.executable, "-m", "autoresearch.cli.agenthub", "serve", "--listen=127.0.0.1:0", f"--data={folder}"]
+    command = [
+        sys.executable,
+        "-m",
+        "autoresearch.cli.agenthub",
+        "serve",
+        "--listen=127.0.0.1:0",
+        f"--data={folder}",
+    ]
     with (folder.parent / f"{folder.name}.log").open("w") as log:
         process = subprocess.Popen(
-            [*command, f"--workers={workers}", *limits], stdout=subprocess.PIPE, stderr=log, text=True
+            [*command, f"--workers={workers}", *limits],
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
         )
     try:
         assert process.stdout is not None
         url = next(line for line in process.stdout if line.startswith("listening on ")).split()[-1]
         http = httpx.Client(base_url=url, timeout=300, transport=httpx.HTTPTransport(retries=20))
         assert http.get("/api/health").status_code == 200
-        yield Server(len(loaded.parents), loaded, int(url.rsplit(":", 1)[1]), psutil.Process(process.pid), http, folder)
+        yield Server(
+            len(loaded.parents),
+            loaded,
+            int(url.rsplit(":", 1)[1]),
+            psutil.Process(process.pid),
+            http,
+            folder,
+        )
         http.close()
     finally:
         process.terminate()
         process.wait(30)
 
 
-def load(server: Server, lists: Lists, seconds: float, cycle: bool) -> tuple[dict[str, float], float]:
+def load(
+    server: Server, lists: Lists, seconds: float, cycle: bool
+) -> tuple[dict[str, float], float]:
     """What the client measured, and the server's CPU microseconds per request."""
     with tempfile.NamedTemporaryFile(suffix=".requests") as file:
         write_requests(Path(file.name), lists)
         before = server.cpu_s()
-        command = [sys.executable, str(CLIENT), str(server.port), str(seconds), "1" if cycle else "0", file.name]
+        command = [
+            sys.executable,
+            str(CLIENT),
+            str(server.port),
+            str(seconds),
+            "1" if cycle else "0",
+            file.name,
+        ]
         told = json.loads(
-            subprocess.run(command, capture_output=True, text=True, check=True, timeout=seconds + 120).stdout
+            subprocess.run(
+                command, capture_output=True, text=True, check=True, timeout=seconds + 120
+            ).stdout
         )
         cpu_s = server.cpu_s() - before
     return told, cpu_s / max(told["requests"], 1) * 1e6
 
 
-def measure(servers: Sequence[Server], verbs: Sequence[str], rounds: int, seconds: float) -> list[Measured]:
+def measure(
+    servers: Sequence[Server], verbs: Sequence[str], rounds: int, seconds: float
+) -> list[Measured]:
     found = {(verb, s.size): Measured(verb, s.size) for verb in verbs for s in servers}
     rng = random.Random(7)
     for number in range(rounds):
@@ -229,7 +281,10 @@ def measure(servers: Sequence[Server], verbs: Sequence[str], rounds: int, second
                 note.cpu_us.append(cpu_us)
                 note.requests += int(told["requests"])
                 note.errors += sum(dict(told["errors"]).values())  # type: ignore[call-overload]
-                print(f"round {number + 1}: {verb} at {server.size}: {note.per_s[-1]:.0f}/s", file=sys.stderr)
+                print(
+                    f"round {number + 1}: {verb} at {server.size}: {note.per_s[-1]:.0f}/s",
+                    file=sys.stderr,
+                )
     return list(found.values())
 
 
@@ -274,12 +329,19 @@ def scaling(found: Sequence[Measured]) -> list[str]:
         sizes = sorted((m for m in found if m.verb == verb), key=lambda m: m.size)
         if len(sizes) > 1:
             small, large = sizes[-2], sizes[-1]
-            cpu, p50 = median(large.cpu_us) / median(small.cpu_us), median(large.p50_ms) / median(small.p50_ms)
-            lines.append(f"{verb}: {large.size:,} against {small.size:,} commits: CPU x{cpu:.2f}, p50 x{p50:.2f}")
+            cpu, p50 = (
+                median(large.cpu_us) / median(small.cpu_us),
+                median(large.p50_ms) / median(small.p50_ms),
+            )
+            lines.append(
+                f"{verb}: {large.size:,} against {small.size:,} commits: CPU x{cpu:.2f}, p50 x{p50:.2f}"
+            )
     return lines
 
 
-def prepared(root: Path, sizes: Sequence[int], posts: int, results: int = 0) -> list[tuple[Path, Loaded]]:
+def prepared(
+    root: Path, sizes: Sequence[int], posts: int, results: int = 0
+) -> list[tuple[Path, Loaded]]:
     """Filled folders, one per size; those that `root` holds from an earlier run are used again."""
     made = []
     for size in sizes:
@@ -293,15 +355,21 @@ def prepared(root: Path, sizes: Sequence[int], posts: int, results: int = 0) -> 
 
 
 def options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--sizes", default="1000,10000", help="commits, separated by commas")
     parser.add_argument("--posts", type=int, default=10_000)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=1.0, help="of each measurement")
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--only", default="", help="verbs that contain one of these words, separated by commas")
+    parser.add_argument(
+        "--only", default="", help="verbs that contain one of these words, separated by commas"
+    )
     parser.add_argument("--many-pushes", type=int, default=5000, help="0 leaves this part out")
-    parser.add_argument("--no-git", action="store_true", help="leave the comparison with bare git out")
+    parser.add_argument(
+        "--no-git", action="store_true", help="leave the comparison with bare git out"
+    )
     parser.add_argument("--data", type=Path, help="keep filled hubs here and use them again")
     parser.add_argument("--quick", action="store_true", help="one small hub, one round: a minute")
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
@@ -311,16 +379,32 @@ def options() -> argparse.Namespace:
 def main() -> None:
     given = options()
     if given.quick:
-        given.sizes, given.posts, given.rounds, given.seconds, given.many_pushes = "1000", 1000, 1, 0.5, 200
-    verbs = [verb for verb in VERBS if not given.only or any(word in verb for word in given.only.split(","))]
+        given.sizes, given.posts, given.rounds, given.seconds, given.many_pushes = (
+            "1000",
+            1000,
+            1,
+            0.5,
+            200,
+        )
+    verbs = [
+        verb
+        for verb in VERBS
+        if not given.only or any(word in verb for word in given.only.split(","))
+    ]
     with tempfile.TemporaryDirectory(prefix="bench-hub-") as temporary:
         root = given.data or Path(temporary)
         root.mkdir(parents=True, exist_ok=True)
-        told = run(prepared(root, [int(size) for size in given.sizes.split(",")], given.posts), verbs, given)
+        told = run(
+            prepared(root, [int(size) for size in given.sizes.split(",")], given.posts),
+            verbs,
+            given,
+        )
     print(json.dumps(told) if given.json else told["text"])
 
 
-def run(hubs: Sequence[tuple[Path, Loaded]], verbs: Sequence[str], given: argparse.Namespace) -> dict[str, object]:
+def run(
+    hubs: Sequence[tuple[Path, Loaded]], verbs: Sequence[str], given: argparse.Namespace
+) -> dict[str, object]:
     """Everything that was asked for, on copies of the filled hubs."""
     from contextlib import ExitStack
 
@@ -329,13 +413,13 @@ def run(hubs: Sequence[tuple[Path, Loaded]], verbs: Sequence[str], given: argpar
         servers = []
         for folder, loaded in hubs:
             shutil.copytree(folder, scratch / folder.name)
-            servers.append(stack.enter_context(serving(scratch / folder.name, loaded, given.workers)))
+            servers.append(
+                stack.enter_context(serving(scratch / folder.name, loaded, given.workers))
+            )
         found = measure(servers, verbs, given.rounds, given.seconds)
         pushes = many_pushes(servers[-1], given.many_pushes) if given.many_pushes else {}
         git = {} if given.no_git else git_baseline(servers[-1].http, servers[-1].loaded, scratch)
-    machine = (
-        f"{platform.machine()}, {psutil.cpu_count()} cores, Python {platform.python_version()}, {given.workers} workers"
-    )
+    machine = f"{platform.machine()}, {psutil.cpu_count()} cores, Python {platform.python_version()}, {given.workers} workers"
     parts = [machine, table(found), *scaling(found)]
     if pushes:
         parts.append(

@@ -106,13 +106,19 @@ class Connection(asyncio.Protocol):
         at = head.find(b"content-length:")
         if at >= 0:
             stop = head.find(b"\r", at)
-            self._missing = int(head[at + 15 : stop if stop > 0 else None]) - (len(self._buffer) - end - 4)
+            self._missing = int(head[at + 15 : stop if stop > 0 else None]) - (
+                len(self._buffer) - end - 4
+            )
         else:
             self._missing = 0 if self._buffer.endswith(b"\r\n0\r\n\r\n") else -2
 
 
 def percentile(ordered: list[float], share: float) -> float:
-    return ordered[min(len(ordered) - 1, int(len(ordered) * share))] * 1000 if ordered else float("nan")
+    return (
+        ordered[min(len(ordered) - 1, int(len(ordered) * share))] * 1000
+        if ordered
+        else float("nan")
+    )
 
 
 async def run(port: int, seconds: float, cycle: bool, lists: Lists) -> dict[str, object]:
@@ -122,7 +128,11 @@ async def run(port: int, seconds: float, cycle: bool, lists: Lists) -> dict[str,
     started = perf_counter()
     ends = started + seconds
     made = [
-        (await loop.create_connection(lambda r=requests: Connection(r, cycle, ends), "127.0.0.1", port))[1]
+        (
+            await loop.create_connection(
+                lambda r=requests: Connection(r, cycle, ends), "127.0.0.1", port
+            )
+        )[1]
         for requests in lists
     ]
     await asyncio.wait([connection.done for connection in made], timeout=seconds + 60)
@@ -143,7 +153,12 @@ async def run(port: int, seconds: float, cycle: bool, lists: Lists) -> dict[str,
 
 
 def main() -> None:
-    port, seconds, cycle, path = int(sys.argv[1]), float(sys.argv[2]), sys.argv[3] == "1", Path(sys.argv[4])
+    port, seconds, cycle, path = (
+        int(sys.argv[1]),
+        float(sys.argv[2]),
+        sys.argv[3] == "1",
+        Path(sys.argv[4]),
+    )
     lists = read_requests(path)
     try:
         import uvloop

@@ -31,7 +31,9 @@ CRASHED, KEPT = 0.07, 0.3
 COMMIT, TREE, BLOB = 1, 2, 3
 Object = tuple[bytes, int, int, bytes]  # oid, kind, size, compressed body
 
-SOURCE = "\n".join(f"parameter_{n} = {n * 7919 % 1000 / 1000}  # a line of a training script" for n in range(40))
+SOURCE = "\n".join(
+    f"parameter_{n} = {n * 7919 % 1000 / 1000}  # a line of a training script" for n in range(40)
+)
 
 
 @dataclass
@@ -87,42 +89,69 @@ def _many(db: Database, count: int, add: Callable[[Transaction, int], None]) -> 
 def _add_commit(tx: Transaction, loaded: Loaded, number: int, rng: random.Random) -> None:
     on_trunk = not loaded.trunk or rng.random() < TRUNK
     below = (
-        loaded.trunk[-1] if on_trunk and loaded.trunk else rng.choice(loaded.trunk[-RECENT:]) if loaded.trunk else ""
+        loaded.trunk[-1]
+        if on_trunk and loaded.trunk
+        else rng.choice(loaded.trunk[-RECENT:])
+        if loaded.trunk
+        else ""
     )
     who = f"bench-{rng.randrange(AGENTS)}"
     rows, tree = experiment(below, who, str(number))
     objects.add(tx, rows)
     name, message = rows[-1][0].hex(), f"experiment {number}: another value"
     place = commits.place(tx, below) if below else None
-    values = {"hash": name, "parents": below, "agent_id": who, "message": message, "created_at": tx.now}
+    values = {
+        "hash": name,
+        "parents": below,
+        "agent_id": who,
+        "message": message,
+        "created_at": tx.now,
+    }
     commits.add(tx, [place] if place else [], tree=tree, **values)
     search.add(tx, "commit", name, who, message, tx.now)
-    events.append(tx, "commit", {"hash": name, "agent_id": who, "parents": [below] if below else []})
+    events.append(
+        tx, "commit", {"hash": name, "agent_id": who, "parents": [below] if below else []}
+    )
     loaded.parents[name] = below
     if on_trunk:
         loaded.trunk.append(name)
 
 
-def _add_post(tx: Transaction, settings: Settings, loaded: Loaded, number: int, rng: random.Random) -> None:
-    text = f"post {number}: what I saw when I changed parameter {rng.randrange(40)} was less than I hoped for. " * 3
+def _add_post(
+    tx: Transaction, settings: Settings, loaded: Loaded, number: int, rng: random.Random
+) -> None:
+    text = (
+        f"post {number}: what I saw when I changed parameter {rng.randrange(40)} was less than I hoped for. "
+        * 3
+    )
     if rng.random() < POSTS_RESULTS:
         commit = rng.choice(loaded.trunk)[:7]
         text = f"commit:{commit} platform:gpu{rng.randrange(4)} val_bpb:{1 + rng.random():.6f} vram_gb:44.0 | change {number}"
-    board.write(tx, settings, Caller(f"bench-{rng.randrange(AGENTS)}"), "discussion", wire.NewPost(text))
+    board.write(
+        tx, settings, Caller(f"bench-{rng.randrange(AGENTS)}"), "discussion", wire.NewPost(text)
+    )
 
 
-def _add_result(tx: Transaction, settings: Settings, loaded: Loaded, share: float, rng: random.Random) -> None:
+def _add_result(
+    tx: Transaction, settings: Settings, loaded: Loaded, share: float, rng: random.Random
+) -> None:
     """The result of a commit of its time, on a board whose values fall; some are verified."""
     commit, dice = loaded.trunk[int(share * len(loaded.trunk))][:7], rng.random()
     where = f"platform:gpu{rng.randrange(PLATFORMS)}"
     track = f"track:track-{rng.randrange(TRACKS)}"
     value = 0.95 + 0.25 * math.exp(-3 * share) + rng.expovariate(1 / 0.02)
     numbers = "val_bpb:--- vram_gb:---" if dice < CRASHED else f"val_bpb:{value:.6f} vram_gb:44.0"
-    ending = "(CRASH: out of memory)" if dice < CRASHED else "" if dice < CRASHED + KEPT else "(DISCARD)"
+    ending = (
+        "(CRASH: out of memory)" if dice < CRASHED else "" if dice < CRASHED + KEPT else "(DISCARD)"
+    )
     words = f"parameter_{rng.randrange(40)} to {rng.random():.3f} {ending}"
     caller = Caller(f"bench-{rng.randrange(AGENTS)}")
     told = board.write(
-        tx, settings, caller, "results", wire.NewPost(f"commit:{commit} {where} {numbers} {track} | {words}")
+        tx,
+        settings,
+        caller,
+        "results",
+        wire.NewPost(f"commit:{commit} {where} {numbers} {track} | {words}"),
     )
     loaded.posts += 1
     if not ending and rng.random() < VERIFIED / KEPT:

@@ -31,12 +31,24 @@ def git_baseline(http: httpx.Client, loaded: Loaded, scratch: Path) -> dict[str,
         "push of one commit (unbundle, update-ref)": _pushes(repo, tip, scratch),
         "incremental fetch (pack-objects)": _median(
             [
-                lambda a=a, b=b: _git(repo, "pack-objects", "--revs", "--thin", "--stdout", "-q", data=f"{b}\n^{a}\n")
+                lambda a=a, b=b: _git(
+                    repo, "pack-objects", "--revs", "--thin", "--stdout", "-q", data=f"{b}\n^{a}\n"
+                )
                 for a, b in steps
             ]
         ),
         f"full fetch, lineage of {min(FULL, len(loaded.trunk)):,} (pack-objects)": _median(
-            [lambda: _git(repo, "pack-objects", "--revs", "--stdout", "-q", data=loaded.trunk[:FULL][-1] + "\n")] * 5
+            [
+                lambda: _git(
+                    repo,
+                    "pack-objects",
+                    "--revs",
+                    "--stdout",
+                    "-q",
+                    data=loaded.trunk[:FULL][-1] + "\n",
+                )
+            ]
+            * 5
         ),
         "diff (git diff)": _median([lambda a=a, b=b: _git(repo, "diff", a, b) for a, b in steps]),
     }

@@ -23,9 +23,14 @@ LONG = ("even", "scarce", "published")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument(
-        "--nights", type=int, default=400, help="for each policy on each landscape (half as many of 24 h)"
+        "--nights",
+        type=int,
+        default=400,
+        help="for each policy on each landscape (half as many of 24 h)",
     )
     parser.add_argument("--only", choices=list(LANDSCAPES), help="one landscape, nights of 8 h")
     parser.add_argument("--seed", type=int, default=0)
@@ -47,11 +52,25 @@ def main() -> None:
 
 def section(land: Landscape, hours: float, nights: int, seed: int) -> str:
     """Print one landscape's table; the line that sums it up."""
-    results = compare(land, JudgeTable(), (*ARMS[:1], ONE_SEED, *ARMS[1:]), hours, nights, seed, os.cpu_count() or 1)
+    results = compare(
+        land,
+        JudgeTable(),
+        (*ARMS[:1], ONE_SEED, *ARMS[1:]),
+        hours,
+        nights,
+        seed,
+        os.cpu_count() or 1,
+    )
     print(f"\n## {land.name}, {nights} nights of {hours:g} h: {land.about}\n")
     print("\n".join(table(results)))
     found = results[-1].ratio
-    verdict = "2 or more" if found.low >= 2 else "below 2" if found.high < 2 else "2 lies inside the interval"
+    verdict = (
+        "2 or more"
+        if found.low >= 2
+        else "below 2"
+        if found.high < 2
+        else "2 lies inside the interval"
+    )
     return f"{land.name:11s} {hours:2g} h  {found.value:.2f} ({found.low:.2f} to {found.high:.2f})  {verdict}"
 
 
@@ -59,8 +78,14 @@ def as_far(land: Landscape, hours: float, nights: int, seed: int) -> None:
     """Where gains fade, whoever is ahead finds less: there time tells more than improvement an hour."""
     processes = os.cpu_count() or 1
     print(f"\n## {land.name}: how far a night comes, improvement x 1000\n")
-    for arm, span in ((ARMS[3], hours / 2), (ARMS[3], hours), *((ARMS[0], hours * n / 4) for n in range(4, 11))):
-        found = compare(land, JudgeTable(), [arm], span, nights, seed, processes)[0].improvement_per_hour
+    for arm, span in (
+        (ARMS[3], hours / 2),
+        (ARMS[3], hours),
+        *((ARMS[0], hours * n / 4) for n in range(4, 11)),
+    ):
+        found = compare(land, JudgeTable(), [arm], span, nights, seed, processes)[
+            0
+        ].improvement_per_hour
         print(
             f"{arm.name:17s} {span:4g} h  {1000 * span * found.value:.1f} ±{500 * span * (found.high - found.low):.1f}"
         )
@@ -68,13 +93,15 @@ def as_far(land: Landscape, hours: float, nights: int, seed: int) -> None:
 
 def alpha_table(nights: int, seed: int) -> None:
     """On noise alone: the share of candidates kept, whatever they say."""
-    print("\n## noise alone, nights of 8 h: candidates that change nothing and are kept, in % of all\n")
+    print(
+        "\n## noise alone, nights of 8 h: candidates that change nothing and are kept, in % of all\n"
+    )
     for alpha in (0.05, 0.1, 0.2, JudgeTable().alpha):
         rules = JudgeTable(alpha=alpha)
         for arm in ARMS if alpha == JudgeTable().alpha else ARMS[2:]:
-            found = compare(noise_only(LANDSCAPES["even"]), rules, [arm], 8, nights, seed, os.cpu_count() or 1)[
-                0
-            ].false_keeps
+            found = compare(
+                noise_only(LANDSCAPES["even"]), rules, [arm], 8, nights, seed, os.cpu_count() or 1
+            )[0].false_keeps
             stated = f"stated alpha {alpha:g}" if arm.policy == "confirm" else "no alpha is stated"
             print(
                 f"{arm.name:17s} {stated:19s} {100 * found.value:.2f} ({100 * found.low:.2f} to {100 * found.high:.2f})"

@@ -47,7 +47,9 @@ REFERENCES = {
 }
 
 
-def experiment(folder: Path, scale: str, settings: dict[str, Any] | None, vocab: dict[str, int]) -> Path:
+def experiment(
+    folder: Path, scale: str, settings: dict[str, Any] | None, vocab: dict[str, int]
+) -> Path:
     """A folder with the lab's files; with `settings` as its scale and `vocab` as its tracks' vocabularies, if given."""
     folder.mkdir(parents=True)
     source = (LAB / "prepare.py").read_text("utf-8")
@@ -60,7 +62,8 @@ def experiment(folder: Path, scale: str, settings: dict[str, Any] | None, vocab:
     if settings:
         override = f"SCALES['reference'] = {settings!r}\nSCALE = 'reference'\nCOMPILE = 2\n"
     (folder / "train.py").write_text(
-        train.replace('if __name__ == "__main__":', override + '\n\nif __name__ == "__main__":'), "utf-8"
+        train.replace('if __name__ == "__main__":', override + '\n\nif __name__ == "__main__":'),
+        "utf-8",
     )
     return folder
 
@@ -68,7 +71,11 @@ def experiment(folder: Path, scale: str, settings: dict[str, Any] | None, vocab:
 def python(folder: Path, *arguments: str, **env: str) -> str:
     """The program's output; ends the bench with the program's own last lines when it fails."""
     done = subprocess.run(
-        [sys.executable, *arguments], cwd=folder, env={**os.environ, **env}, capture_output=True, text=True
+        [sys.executable, *arguments],
+        cwd=folder,
+        env={**os.environ, **env},
+        capture_output=True,
+        text=True,
     )
     if done.returncode:
         sys.exit(f"{' '.join(arguments)} failed:\n{done.stdout[-1500:]}{done.stderr[-1500:]}")
@@ -78,9 +85,16 @@ def python(folder: Path, *arguments: str, **env: str) -> str:
 def measure(folder: Path, track: str, seed: int) -> dict[str, float]:
     """One whole run: the numbers of its block, the anchors of its track."""
     began = time.monotonic()
-    out = python(folder, "train.py", AUTORESEARCH_TRACK=track, AUTORESEARCH_SEED=str(seed), AUTORESEARCH_RUN_DIR="run")
+    out = python(
+        folder,
+        "train.py",
+        AUTORESEARCH_TRACK=track,
+        AUTORESEARCH_SEED=str(seed),
+        AUTORESEARCH_RUN_DIR="run",
+    )
     block = {
-        name: float(value) for name, value in re.findall(r"^(\w+): +([\d.]+|nan)$", out.split("\n---\n")[-1], re.M)
+        name: float(value)
+        for name, value in re.findall(r"^(\w+): +([\d.]+|nan)$", out.split("\n---\n")[-1], re.M)
     }
     entropy = re.search(r"exact entropy.* is ([\d.]+)", out)
     block["tokens_per_s"] = block["total_tokens_M"] * 1e6 / block["training_seconds"]
@@ -94,7 +108,9 @@ def pairs(args: argparse.Namespace, root: Path) -> Iterator[dict[str, Any]]:
     settings, vocab = REFERENCES[args.scale]
     sides = {
         "ours": experiment(root / "ours", args.scale, None, {}),
-        "reference": experiment(root / "reference", args.scale, settings, {args.track: vocab[args.track]}),
+        "reference": experiment(
+            root / "reference", args.scale, settings, {args.track: vocab[args.track]}
+        ),
     }
     for folder in sides.values():
         python(folder, "prepare.py", "--track", track)
@@ -120,7 +136,9 @@ def spread(values: Iterable[float], digits: int = 4) -> str:
 
 def summarise(done: list[dict[str, Any]]) -> None:
     """Medians and spreads, by track."""
-    for track, group in itertools.groupby(sorted(done, key=lambda p: p["track"]), key=lambda p: p["track"]):
+    for track, group in itertools.groupby(
+        sorted(done, key=lambda p: p["track"]), key=lambda p: p["track"]
+    ):
         runs = list(group)
         print(f"\n{track}, {len(runs)} pairs in turn; median (lowest to highest)")
         for name in ("ours", "reference"):
@@ -141,7 +159,9 @@ def summarise(done: list[dict[str, Any]]) -> None:
 # The loader
 
 
-def on_the_fly(texts: list[str], encode: Any, bos: int, rows: int, row_len: int) -> Iterator[list[list[int]]]:
+def on_the_fly(
+    texts: list[str], encode: Any, bos: int, rows: int, row_len: int
+) -> Iterator[list[list[int]]]:
     """The usual way: tokenise as you go, keep a thousand documents, scan them all for the longest that fits, crop the last."""
     source = itertools.cycle(texts)
     buffer: list[list[int]] = []
@@ -154,7 +174,9 @@ def on_the_fly(texts: list[str], encode: Any, bos: int, rows: int, row_len: int)
                     buffer.append([bos, *encode(next(source))])
                 room = row_len - len(row)
                 best = max(
-                    (i for i, d in enumerate(buffer) if len(d) <= room), key=lambda i: len(buffer[i]), default=None
+                    (i for i, d in enumerate(buffer) if len(d) <= room),
+                    key=lambda i: len(buffer[i]),
+                    default=None,
                 )
                 if best is None:
                     best = min(range(len(buffer)), key=lambda i: len(buffer[i]))
@@ -193,12 +215,25 @@ def bench_loader(rounds: int = 3, seconds: float = 3.0) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--pairs", type=int, default=3, help="ours and the reference, in turn; default 3")
-    parser.add_argument("--budget-s", type=float, help="seconds of training; default: the track's own")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--pairs", type=int, default=3, help="ours and the reference, in turn; default 3"
+    )
+    parser.add_argument(
+        "--budget-s", type=float, help="seconds of training; default: the track's own"
+    )
     parser.add_argument("--track", default="pystd", help="pystd (default), stories or climbmix")
-    parser.add_argument("--scale", default="cpu", choices=sorted(REFERENCES), help="the scale of train.py; default cpu")
-    parser.add_argument("--json", type=Path, help="keep the pairs in this file, together with those it already has")
+    parser.add_argument(
+        "--scale",
+        default="cpu",
+        choices=sorted(REFERENCES),
+        help="the scale of train.py; default cpu",
+    )
+    parser.add_argument(
+        "--json", type=Path, help="keep the pairs in this file, together with those it already has"
+    )
     parser.add_argument("--skip-loader", action="store_true")
     parser.add_argument("--summary", action="store_true", help="only print what --json has")
     args = parser.parse_args()

@@ -19,7 +19,12 @@ def render(database: Path) -> bytes:
     """The whole page, from a hub's database."""
     db = sqlite3.connect(f"file:{database}?mode=ro", uri=True)
     db.row_factory = sqlite3.Row
-    commits = [dict(row) for row in db.execute("select seq, hash, parents, agent_id, message, created_at from commits")]
+    commits = [
+        dict(row)
+        for row in db.execute(
+            "select seq, hash, parents, agent_id, message, created_at from commits"
+        )
+    ]
     results = [dict(row) for row in db.execute("select * from results where hidden = 0")]
     posts = [dict(row) for row in db.execute("select id, agent_id, content, created_at from posts")]
     db.close()
@@ -39,10 +44,14 @@ def render(database: Path) -> bytes:
     parts = [
         f'<meta http-equiv="refresh" content="{RELOADED_S:.0f}"><h1>{len(commits)} {len(posts)} {len(agents)}</h1>'
     ]
-    parts += [f"<p>{html.escape(str(board))} {row['val_bpb']}</p>" for board, row in sorted(best.items())]
+    parts += [
+        f"<p>{html.escape(str(board))} {row['val_bpb']}</p>" for board, row in sorted(best.items())
+    ]
     parts += [
         f"<p>{row['hash'][:7]} {html.escape(row['message'])} {children.get(row['hash'], 0)} {html.escape(row['agent_id'])}</p>"
         for row in newest
     ]
-    parts += [f"<p>{html.escape(row['agent_id'])}: {html.escape(row['content'])}</p>" for row in talk]
+    parts += [
+        f"<p>{html.escape(row['agent_id'])}: {html.escape(row['content'])}</p>" for row in talk
+    ]
     return "\n".join(parts).encode()

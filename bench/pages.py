@@ -78,7 +78,9 @@ def pages(server: Server, cold: int, warm: int) -> dict[str, Measured]:
     """Every page `cold` times, each time after a new result and on a connection to whichever worker; then `warm` times with nothing new."""
     rng = random.Random(5)
     found = {name: Measured(path) for name, path in paths(server).items()}
-    for page in found.values():  # each worker has its templates loaded: cold is about rows, not about a start
+    for page in (
+        found.values()
+    ):  # each worker has its templates loaded: cold is about rows, not about a start
         for _ in range(6):
             timed(server, page.path)
     for number in range(cold):
@@ -95,7 +97,9 @@ def pages(server: Server, cold: int, warm: int) -> dict[str, Measured]:
 
 def timed(server: Server, path: str) -> float:
     """Milliseconds of one request whose answer is packed, connection included, from the first byte sent to the last received."""
-    with httpx.Client(base_url=str(server.http.base_url), headers={"Accept-Encoding": "gzip"}, timeout=60) as http:
+    with httpx.Client(
+        base_url=str(server.http.base_url), headers={"Accept-Encoding": "gzip"}, timeout=60
+    ) as http:
         http.get("/api/health")
         began = time.perf_counter()
         answer = http.get(path)
@@ -113,7 +117,11 @@ def first_visit(server: Server, page: Measured, browser: Browser) -> None:
     visit = context.new_page()
     visit.goto(str(server.http.base_url).rstrip("/") + page.path, wait_until="load")
     visit.wait_for_timeout(100)
-    whole = [request for request in done if not request.url.startswith("data:") and "/live" not in request.url]
+    whole = [
+        request
+        for request in done
+        if not request.url.startswith("data:") and "/live" not in request.url
+    ]
     for request in whole:
         sizes, response = request.sizes(), request.response()
         page.packed_kb += (sizes["responseBodySize"] + sizes["responseHeadersSize"]) / 1024
@@ -124,7 +132,9 @@ def first_visit(server: Server, page: Measured, browser: Browser) -> None:
 
 def first_download(server: Server, page: Measured) -> None:
     """The same of a file, which a browser would save instead of showing."""
-    page.raw_kb = len(server.http.get(page.path, headers={"Accept-Encoding": "identity"}).content) / 1024
+    page.raw_kb = (
+        len(server.http.get(page.path, headers={"Accept-Encoding": "identity"}).content) / 1024
+    )
     with server.http.stream("GET", page.path, headers={"Accept-Encoding": "gzip"}) as packed:
         page.packed_kb = sum(len(part) for part in packed.iter_raw()) / 1024
     page.requests = 1
@@ -212,7 +222,12 @@ def page_table(found: dict[str, Measured]) -> Iterator[str]:
         aim_ms = GRAPH_AIM_MS if "graph" in name else AIM_MS
         cold, warm = percentile(page.cold_ms, 95), percentile(page.warm_ms, 95)
         missed = [
-            what for what, over in (("time", max(cold, warm) > aim_ms), ("size", page.packed_kb > AIM_KB)) if over
+            what
+            for what, over in (
+                ("time", max(cold, warm) > aim_ms),
+                ("size", page.packed_kb > AIM_KB),
+            )
+            if over
         ]
         times = f"{median(page.cold_ms):.1f} | {cold:.1f} | {median(page.warm_ms):.1f} | {warm:.1f}"
         yield f"| {name} | {times} | {page.packed_kb:.0f} | {page.raw_kb:.0f} | {page.requests} | {'missed: ' + ', '.join(missed) if missed else 'reached'} |"
@@ -244,7 +259,9 @@ def text(server: Server, found: dict[str, Measured], appeared: list[float], hear
 
 
 def options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--commits", type=int, default=100_000)
     parser.add_argument("--posts", type=int, default=10_000)
     parser.add_argument("--results", type=int, default=20_000)
@@ -258,10 +275,20 @@ def options() -> argparse.Namespace:
         type=Path,
         help="keep the filled hub here; a second run measures the same rows, and what the first added",
     )
-    parser.add_argument("--small", action="store_true", help="a small hub, few viewers, few requests")
+    parser.add_argument(
+        "--small", action="store_true", help="a small hub, few viewers, few requests"
+    )
     given = parser.parse_args()
     if given.small:
-        given.commits, given.posts, given.results, given.viewers, given.told, given.cold, given.warm = (
+        (
+            given.commits,
+            given.posts,
+            given.results,
+            given.viewers,
+            given.told,
+            given.cold,
+            given.warm,
+        ) = (
             1000,
             200,
             400,
@@ -285,7 +312,9 @@ def main() -> None:
             heard = live(server, given.viewers, given.told)
             browser = launch(playwright)
             for page in found.values():
-                first_download(server, page) if ".csv" in page.path or ".json" in page.path else first_visit(
+                first_download(
+                    server, page
+                ) if ".csv" in page.path or ".json" in page.path else first_visit(
                     server, page, browser
                 )
             appeared = appearances(server, browser.new_page(), max(5, given.told // 4))

@@ -29,10 +29,21 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
 from autoresearch.git.repo import Repo
 from autoresearch.researcher import starter
-from swarms import PLATFORM, Researcher, Town, check_no_idea_twice, check_one_dag, check_told_once, pages, seed, until
+from swarms import (
+    PLATFORM,
+    Researcher,
+    Town,
+    check_no_idea_twice,
+    check_one_dag,
+    check_told_once,
+    pages,
+    seed,
+    until,
+)
 
 CONSTANT = re.compile(
-    r"^(SOFTCAP|MATRIX_MOMENTUM|ADAM_BETA1|ADAM_BETA2|A_RATE|B_BETA1|MATRIX_BETA2) = ([0-9.]+)(.*)$", re.M
+    r"^(SOFTCAP|MATRIX_MOMENTUM|ADAM_BETA1|ADAM_BETA2|A_RATE|B_BETA1|MATRIX_BETA2) = ([0-9.]+)(.*)$",
+    re.M,
 )
 FENCE = re.compile(r"^(----- [0-9a-f]{16} -----)\n(.*)\n\1$", re.M | re.S)
 
@@ -43,7 +54,11 @@ def change(text: str, chance: random.Random) -> tuple[str, str, str]:
     name, old = found[1], float(found[2])
     limit = 100.0 if name == "SOFTCAP" else 0.99
     new = min(limit, float(f"{old * chance.choice((0.5, 0.8, 0.9, 1.05, 1.25, 2.0)):.4g}"))
-    return f"{name.lower().replace('_', ' ')} {old:g} to {new:g}", found[0], f"{name} = {new}{found[3]}"
+    return (
+        f"{name.lower().replace('_', ' ')} {old:g} to {new:g}",
+        found[0],
+        f"{name} = {new}{found[3]}",
+    )
 
 
 @contextmanager
@@ -129,13 +144,23 @@ def report(town: Town, swarm: dict[str, Researcher], root: str, seconds: float) 
     check_told_once(reader, swarm)
     across = check_one_dag(reader, swarm, root)
     check_no_idea_twice(reader)
-    print(f"{'agent':10} {'tried':>5} {'kept':>5} {'crash':>5} {'adopted':>7} {'first':>9} {'best':>9}")
+    print(
+        f"{'agent':10} {'tried':>5} {'kept':>5} {'crash':>5} {'adopted':>7} {'first':>9} {'best':>9}"
+    )
     for name, one in swarm.items():
         tried, records = one.tried(), one.records()
         adopted = sum("adopted" in record.proposal for record in tried)
-        values = [record.value for record in records if record.status == "keep" and record.value is not None]
-        kept, crashed = (sum(record.status == status for record in tried) for status in ("keep", "crash"))
-        print(f"{name:10} {len(tried):5} {kept:5} {crashed:5} {adopted:7} {values[0]:9.6f} {min(values):9.6f}")
+        values = [
+            record.value
+            for record in records
+            if record.status == "keep" and record.value is not None
+        ]
+        kept, crashed = (
+            sum(record.status == status for record in tried) for status in ("keep", "crash")
+        )
+        print(
+            f"{name:10} {len(tried):5} {kept:5} {crashed:5} {adopted:7} {values[0]:9.6f} {min(values):9.6f}"
+        )
     commits = pages(reader, "/api/git/commits")
     print(
         f"hub: {len(pages(reader, '/api/results'))} results, {len(commits)} commits on one root, {across} of them on somebody else's"
@@ -151,7 +176,9 @@ def report(town: Town, swarm: dict[str, Researcher], root: str, seconds: float) 
 def main() -> None:
     options = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     options.add_argument("--track", default="pystd-5s")
-    options.add_argument("--each", type=int, default=10, help="experiments of each of the three researchers")
+    options.add_argument(
+        "--each", type=int, default=10, help="experiments of each of the three researchers"
+    )
     options.add_argument("--edit", action="store_true", help=argparse.SUPPRESS)
     chosen = options.parse_args()
     if chosen.edit:
@@ -166,7 +193,14 @@ def main() -> None:
         common = ("--policy", "greedy", "--baseline-runs", "2", "--sandbox", "auto")
         kinds = {
             "search": ("--agent", "search"),
-            "model": ("--agent", "llm", "--model", "small", "--base-url", stack.enter_context(model())),
+            "model": (
+                "--agent",
+                "llm",
+                "--model",
+                "small",
+                "--base-url",
+                stack.enter_context(model()),
+            ),
             "coder": (
                 "--agent",
                 "command",
@@ -178,8 +212,12 @@ def main() -> None:
             kind: Researcher(copy(canon, place / kind), town.url, (*common, *words), isolated=True)
             for kind, words in kinds.items()
         }
-        stack.callback(lambda: [one.kill() for one in swarm.values() if one.process and not one.is_over])
-        print(f"{len(swarm)} researchers, {chosen.each} experiments each, track {chosen.track}, platform {PLATFORM}")
+        stack.callback(
+            lambda: [one.kill() for one in swarm.values() if one.process and not one.is_over]
+        )
+        print(
+            f"{len(swarm)} researchers, {chosen.each} experiments each, track {chosen.track}, platform {PLATFORM}"
+        )
         research(town, swarm, chosen.each)
         report(town, swarm, root, time.monotonic() - began)
 

@@ -29,7 +29,10 @@ async def view(port: int, heard: dict[int, list[float]], lost: list[str]) -> asy
 
 
 async def listen(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, heard: dict[int, list[float]], lost: list[str]
+    reader: asyncio.StreamReader,
+    writer: asyncio.StreamWriter,
+    heard: dict[int, list[float]],
+    lost: list[str],
 ) -> None:
     rest = b""
     try:
@@ -49,7 +52,9 @@ async def main(port: int, viewers: int) -> None:
     lost: list[str] = []
     listening: list[asyncio.Task[None]] = []
     for start in range(0, viewers, AT_ONCE):
-        listening += await asyncio.gather(*(view(port, heard, lost) for _ in range(min(AT_ONCE, viewers - start))))
+        listening += await asyncio.gather(
+            *(view(port, heard, lost) for _ in range(min(AT_ONCE, viewers - start)))
+        )
     gc.freeze()
     print("ready", flush=True)
     await asyncio.get_running_loop().run_in_executor(None, sys.stdin.readline)

@@ -65,29 +65,47 @@ TRACKS = {
     "custom": {"vocab_size": 1024, "seq_len": 256, "budget_s": 60.0},
 }
 
-SPECIALS = ("<|bos|>", "<|reserved_1|>", "<|reserved_2|>", "<|reserved_3|>")  # the last four ids of every vocabulary
-BYTE_VOCAB = 256 + len(SPECIALS)  # a vocabulary of this size is byte-level: no merges, nothing to train
+SPECIALS = (
+    "<|bos|>",
+    "<|reserved_1|>",
+    "<|reserved_2|>",
+    "<|reserved_3|>",
+)  # the last four ids of every vocabulary
+BYTE_VOCAB = 256 + len(
+    SPECIALS
+)  # a vocabulary of this size is byte-level: no merges, nothing to train
 MAX_VOCAB = 2**16  # ids are stored as uint16
 # The GPT-4 pattern with numbers in groups of at most two: a small vocabulary has better uses than 1,000 three-digit numbers.
-PATTERN = (
-    r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}+|\p{N}{1,2}| ?[^\s\p{L}\p{N}]++[\r\n]*|\s*[\r\n]|\s+(?!\S)|\s+"
-)
+PATTERN = r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}+|\p{N}{1,2}| ?[^\s\p{L}\p{N}]++[\r\n]*|\s*[\r\n]|\s+(?!\S)|\s+"
 TOKENIZER_BYTES = 300_000_000  # of training text that the tokenizer is trained on; climbmix: of its first shard only
 
-CLIMBMIX_REPO, CLIMBMIX_SHARDS = "karpathy/climbmix-400b-shuffle", 6543  # the last shard is the validation split
+CLIMBMIX_REPO, CLIMBMIX_SHARDS = (
+    "karpathy/climbmix-400b-shuffle",
+    6543,
+)  # the last shard is the validation split
 CLIMBMIX_DEFAULT_SHARDS = 10
 CLIMBMIX_EVAL_TOKENS = 40 * 524_288
-TINYSTORIES_REPO, TINYSTORIES_FILE = "karpathy/tinystories-gpt4-clean", "tinystories_gpt4_clean.parquet"
-TINYSTORIES_VAL_ROWS, TINYSTORIES_TRAIN_FROM = (10_000, 20_000), 20_000  # rows before 10,000 stay unseen
+TINYSTORIES_REPO, TINYSTORIES_FILE = (
+    "karpathy/tinystories-gpt4-clean",
+    "tinystories_gpt4_clean.parquet",
+)
+TINYSTORIES_VAL_ROWS, TINYSTORIES_TRAIN_FROM = (
+    (10_000, 20_000),
+    20_000,
+)  # rows before 10,000 stay unseen
 TINYSTORIES_EVAL_TOKENS = 2_000_000
 DOWNLOAD_ATTEMPTS = 5
-DOWNLOAD_PAUSE_S = float(os.environ.get("AUTORESEARCH_RETRY_S", "1"))  # before the second attempt; doubles each time
+DOWNLOAD_PAUSE_S = float(
+    os.environ.get("AUTORESEARCH_RETRY_S", "1")
+)  # before the second attempt; doubles each time
 
 PYSTD_VAL_BYTES = 600_000
 PYSTD_FILE_CAP_BYTES = 60_000  # a larger file, or family of near-duplicates, is training text: none dominates the score
 STORIES_SEED, STORIES_TRAIN_BYTES, STORIES_VAL_BYTES = 20_260_301, 10_000_000, 400_000
 CUSTOM_VAL_SHARE, CUSTOM_VAL_BYTES = 0.05, 400_000  # whichever is less
-CUSTOM_DOCUMENT_BYTES = 16_384  # a longer .txt file is cut into documents of about this size, at line ends
+CUSTOM_DOCUMENT_BYTES = (
+    16_384  # a longer .txt file is cut into documents of about this size, at line ends
+)
 
 TRIGRAM_TOKENS = 20_000_000  # training tokens that the static trigram anchor is counted on
 LOADER_PIECES = 1024  # pieces the packer chooses from
@@ -100,17 +118,17 @@ TOLERANCE_MEAN = 0.01  # of the mean over many
 EVAL_CHUNK_BYTES = 128 * 2**20  # of logits turned to full precision at once
 
 # Scoring: train.py's model lives in two processes of its own, see "The model's own processes"
-HELD_BACK = ("val.bin", "val.idx", "eval.bin")  # what a run under the researcher does not find in the prepared folder
+HELD_BACK = (
+    "val.bin",
+    "val.idx",
+    "eval.bin",
+)  # what a run under the researcher does not find in the prepared folder
 ANSWER_BYTES = 512 * 2**20  # of logits that one of them hands over at once
 ANSWER_DTYPES = (torch.float32, torch.bfloat16, torch.float16)
 WORDS_BYTES = 300  # of its own words, when it fails
 FRESH_BYTES = 60_000  # of new stories, told when a model of that track is scored
-FRESH_TOLERANCE = (
-    0.03  # bits per byte, and a tenth, by which a model may be further above their entropy than above the track's
-)
-SCORE_PROBES = (
-    1024  # with another future, or as many as rows: one that looks ahead at one token in 300 passes one time in 30
-)
+FRESH_TOLERANCE = 0.03  # bits per byte, and a tenth, by which a model may be further above their entropy than above the track's
+SCORE_PROBES = 1024  # with another future, or as many as rows: one that looks ahead at one token in 300 passes one time in 30
 
 HERE = Path(__file__).resolve().parent
 SUMMARY = (
@@ -139,7 +157,11 @@ class EvaluationError(PrepareError):
 
 
 def cache_root():
-    return Path(os.environ.get("AUTORESEARCH_CACHE") or Path.home() / ".cache" / "autoresearch").expanduser().resolve()
+    return (
+        Path(os.environ.get("AUTORESEARCH_CACHE") or Path.home() / ".cache" / "autoresearch")
+        .expanduser()
+        .resolve()
+    )
 
 
 def harness_seed():
@@ -193,7 +215,11 @@ class Bar:
         from tqdm import tqdm
 
         self.what, self.total, self.done, self.told = what, max(total, 1), 0, 0
-        self.bar = tqdm(total=total, desc=what, unit=unit, unit_scale=True) if sys.stderr.isatty() else None
+        self.bar = (
+            tqdm(total=total, desc=what, unit=unit, unit_scale=True)
+            if sys.stderr.isatty()
+            else None
+        )
 
     def add(self, amount):
         self.done += amount
@@ -273,17 +299,23 @@ def parse_name(name, budget_s=None):
     """(base, budget_s, full name) of `pystd`, `pystd-20s`, … A budget of the track's own is not part of the name."""
     match = re.fullmatch(rf"({'|'.join(TRACKS)})(?:-(\d+(?:\.\d+)?)s)?", name)
     if not match:
-        raise PrepareError(f"{name!r} is no track; choose one of {', '.join(TRACKS)}, with a budget as in pystd-20s")
+        raise PrepareError(
+            f"{name!r} is no track; choose one of {', '.join(TRACKS)}, with a budget as in pystd-20s"
+        )
     base, own = match[1], TRACKS[match[1]]["budget_s"]
     budget_s = float(budget_s if budget_s is not None else match[2] or own)
     if not 0 < budget_s < 1e7:
-        raise PrepareError(f"a budget of {budget_s:g} seconds makes no sense; give --budget-s a positive number")
+        raise PrepareError(
+            f"a budget of {budget_s:g} seconds makes no sense; give --budget-s a positive number"
+        )
     return base, budget_s, base if budget_s == own else f"{base}-{budget_s:g}s"
 
 
 def selector(base):
     """What the name of a ready file depends on: this prepare.py and, where it is the data, this Python."""
-    return fingerprint([base, own_sha256(), platform.python_version() if base == "pystd" else ""])[:12]
+    return fingerprint([base, own_sha256(), platform.python_version() if base == "pystd" else ""])[
+        :12
+    ]
 
 
 def read_here():
@@ -313,21 +345,40 @@ def open_track(name=None, budget_s=None):
     root = cache_root() / base
     try:
         key = json.loads((root / f"ready-{selector(base)}.json").read_text("utf-8"))["key"]
-        if parse_name(here.get("track", name))[0] == base and (root / str(here.get("key")) / "manifest.json").exists():
+        if (
+            parse_name(here.get("track", name))[0] == base
+            and (root / str(here.get("key")) / "manifest.json").exists()
+        ):
             key = here["key"]
         folder = root / key
         manifest = read_manifest(folder)
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise PrepareError(f"track {name} is not prepared in {cache_root()}; run {again}") from error
+        raise PrepareError(
+            f"track {name} is not prepared in {cache_root()}; run {again}"
+        ) from error
     if damage := find_damage(folder, manifest):
-        raise PrepareError(f"the prepared data of {name} is damaged ({damage}); run {again}: it makes it anew")
+        raise PrepareError(
+            f"the prepared data of {name} is damaged ({damage}); run {again}: it makes it anew"
+        )
     return make_track(name, base, budget_s, folder, manifest)
 
 
 def make_track(name, base, budget_s, folder, manifest):
-    parts = {k: manifest[k] for k in ("data_fingerprint", "tokenizer_fingerprint", "seq_len", "eval_sha256")}
+    parts = {
+        k: manifest[k]
+        for k in ("data_fingerprint", "tokenizer_fingerprint", "seq_len", "eval_sha256")
+    }
     track_id = f"{name}-{fingerprint([name, budget_s, own_sha256(), parts])[:10]}"
-    return Track(name, track_id, base, manifest["vocab_size"], manifest["seq_len"], budget_s, folder, manifest)
+    return Track(
+        name,
+        track_id,
+        base,
+        manifest["vocab_size"],
+        manifest["seq_len"],
+        budget_s,
+        folder,
+        manifest,
+    )
 
 
 def read_manifest(folder):
@@ -341,14 +392,18 @@ def find_damage(folder, manifest, thorough=False):
     """What is wrong with a prepared folder, or an empty string. Sizes always, every byte's hash if thorough."""
     for name, expected in manifest["files"].items():
         path = folder / name
-        if (name in HELD_BACK and validation()) or (name.startswith("train.") and validation() == "stdin"):
+        if (name in HELD_BACK and validation()) or (
+            name.startswith("train.") and validation() == "stdin"
+        ):
             continue  # not there for this process
         if not path.is_file():
             return f"{name} is missing"
         if path.stat().st_size != expected["size"]:
             return f"{name} has {path.stat().st_size} bytes instead of {expected['size']}"
         # the tokenizer and the evaluation's rows are small and decide the score: hashed every time
-        if (thorough or name in ("tokenizer.json", "eval.bin")) and sha256_file(path) != expected["sha256"]:
+        if (thorough or name in ("tokenizer.json", "eval.bin")) and sha256_file(path) != expected[
+            "sha256"
+        ]:
             return f"{name} has other content than was written"
     return ""
 
@@ -379,8 +434,12 @@ class Tokenizer:
         self.bos = specials[SPECIALS[0]]
         self.bytes_of = [piece for piece, _ in sorted(ranks.items(), key=lambda item: item[1])]
         # from the bytes themselves: through decoded text, half a character would count as the three bytes of U+FFFD
-        self.token_bytes = torch.tensor([len(piece) for piece in self.bytes_of] + [0] * len(SPECIALS))
-        self.encoding = tiktoken.Encoding("lab", pat_str=pattern, mergeable_ranks=ranks, special_tokens=specials)
+        self.token_bytes = torch.tensor(
+            [len(piece) for piece in self.bytes_of] + [0] * len(SPECIALS)
+        )
+        self.encoding = tiktoken.Encoding(
+            "lab", pat_str=pattern, mergeable_ranks=ranks, special_tokens=specials
+        )
 
     @classmethod
     def train(cls, texts, vocab_size):
@@ -402,15 +461,24 @@ class Tokenizer:
         try:
             stored = json.loads(path.read_text("utf-8"))
             ranks = {base64.b64decode(piece): rank for rank, piece in enumerate(stored["tokens"])}
-            if stored["format"] != "autoresearch-tokenizer-1" or len(ranks) != len(stored["tokens"]):
+            if stored["format"] != "autoresearch-tokenizer-1" or len(ranks) != len(
+                stored["tokens"]
+            ):
                 raise ValueError("unknown format or a token twice")
             return cls(ranks, stored["pattern"], track)
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise PrepareError(f"{path} is no tokenizer of ours ({error}); run prepare.py again") from error
+            raise PrepareError(
+                f"{path} is no tokenizer of ours ({error}); run prepare.py again"
+            ) from error
 
     def stored(self):
         tokens = [base64.b64encode(piece).decode() for piece in self.bytes_of]
-        return {"format": "autoresearch-tokenizer-1", "pattern": self.pattern, "specials": SPECIALS, "tokens": tokens}
+        return {
+            "format": "autoresearch-tokenizer-1",
+            "pattern": self.pattern,
+            "specials": SPECIALS,
+            "tokens": tokens,
+        }
 
     def encode(self, text):
         """list[int] without BOS; names of special tokens in the text are text."""
@@ -451,7 +519,8 @@ class Pystd:
             "val": [files[path] for path in order if path in val],
         }
         self.fingerprint = {
-            split: [hashlib.sha256(text.encode()).hexdigest() for text in texts] for split, texts in self.splits.items()
+            split: [hashlib.sha256(text.encode()).hexdigest() for text in texts]
+            for split, texts in self.splits.items()
         }
 
     def read(self, root):
@@ -459,7 +528,15 @@ class Pystd:
         for path in sorted(root.rglob("*.py")):
             relative = path.relative_to(root)
             folders = set(relative.parts[:-1])
-            if folders & {"test", "tests", "idle_test", "site-packages", "dist-packages", "__pycache__", "_bundled"}:
+            if folders & {
+                "test",
+                "tests",
+                "idle_test",
+                "site-packages",
+                "dist-packages",
+                "__pycache__",
+                "_bundled",
+            }:
                 continue
             if path.name.startswith(("_sysconfigdata", "sitecustomize", "python-config")):
                 continue  # of one machine
@@ -467,7 +544,9 @@ class Pystd:
                 text = path.read_bytes().decode("utf-8").replace("\r\n", "\n")
             except (OSError, UnicodeDecodeError):
                 continue
-            if text.strip() and not ("encodings" in folders and "_table" in text and "charmap" in text):
+            if text.strip() and not (
+                "encodings" in folders and "_table" in text and "charmap" in text
+            ):
                 yield relative.as_posix(), text
 
     def documents(self, split):
@@ -492,7 +571,10 @@ def choose_validation(files, val_bytes, cap_bytes):
 
 def near_duplicates(files):
     """Groups of paths, connected where two files share more than half of the smaller one's telling lines."""
-    lines = {p: {line.strip() for line in text.splitlines() if len(line.strip()) > 20} for p, text in files.items()}
+    lines = {
+        p: {line.strip() for line in text.splitlines() if len(line.strip()) > 20}
+        for p, text in files.items()
+    }
     holders = {}
     for path in sorted(lines):
         for line in lines[path]:
@@ -543,11 +625,17 @@ def parquet_texts(path, first=0, end=None):
                 rows = file.metadata.row_group(group).num_rows
                 low, high = max(first - at, 0), rows if end is None else min(rows, end - at)
                 if low < high:
-                    texts = file.read_row_group(group, columns=["text"]).column("text").slice(low, high - low)
+                    texts = (
+                        file.read_row_group(group, columns=["text"])
+                        .column("text")
+                        .slice(low, high - low)
+                    )
                     yield from (text for text in texts.to_pylist() if text)
                 at += rows
     except (pyarrow.ArrowException, OSError, KeyError) as error:
-        raise PrepareError(f"{path} cannot be read as parquet with a column `text` ({error}); remove it") from error
+        raise PrepareError(
+            f"{path} cannot be read as parquet with a column `text` ({error}); remove it"
+        ) from error
 
 
 class Custom:
@@ -557,7 +645,9 @@ class Custom:
 
     def __init__(self, data):
         self.path = Path(data).expanduser().resolve()
-        texts = list(dict.fromkeys(t for t in self.read(self.path) if t.strip()))  # a text twice would be on both sides
+        texts = list(
+            dict.fromkeys(t for t in self.read(self.path) if t.strip())
+        )  # a text twice would be on both sides
         size = sum(len(t.encode()) for t in texts)
         if len(texts) < 2 or size < 1000:
             raise PrepareError(
@@ -568,7 +658,9 @@ class Custom:
 
     def read(self, path):
         if path.is_dir():
-            for file in sorted(p for p in path.rglob("*") if p.is_file() and not p.name.startswith(".")):
+            for file in sorted(
+                p for p in path.rglob("*") if p.is_file() and not p.name.startswith(".")
+            ):
                 try:
                     yield from self.read(file)
                 except UnicodeDecodeError:
@@ -578,7 +670,9 @@ class Custom:
         elif path.suffix == ".jsonl":
             yield from jsonl_texts(path)
         else:
-            yield from cut_at_lines(path.read_bytes().decode("utf-8").replace("\r\n", "\n"), CUSTOM_DOCUMENT_BYTES)
+            yield from cut_at_lines(
+                path.read_bytes().decode("utf-8").replace("\r\n", "\n"), CUSTOM_DOCUMENT_BYTES
+            )
 
     def documents(self, split):
         yield from self.splits[split]
@@ -592,7 +686,9 @@ def jsonl_texts(path):
                 text = value if isinstance(value, str) else value["text"]
                 text.encode("utf-8")
             except (ValueError, KeyError, TypeError, AttributeError) as error:
-                raise PrepareError(f"{path}, line {number}: neither a JSON string nor an object with `text`") from error
+                raise PrepareError(
+                    f"{path}, line {number}: neither a JSON string nor an object with `text`"
+                ) from error
             yield text
 
 
@@ -706,7 +802,12 @@ def tell_story(dice):
     hero = dice.choose(WORDS["name"], EVEN)
     friend = dice.choose([name for name in WORDS["name"] if name != hero], EVEN)
     known = {"hero": hero, "friend": friend}
-    for key, kind in (("trait", "trait"), ("animal", "animal"), ("home", "place"), ("adjective", "adjective")):
+    for key, kind in (
+        ("trait", "trait"),
+        ("animal", "animal"),
+        ("home", "place"),
+        ("adjective", "adjective"),
+    ):
         known[key] = dice.choose(WORDS[kind], ZIPF)
     thing = dice.choose(WORDS["thing"], ZIPF)
     known |= {"home": f"the old {known['home']}", "treasure": f"{thing} of {friend}"}
@@ -773,11 +874,15 @@ def download(repo, names, folder, workers):
     folder.mkdir(parents=True, exist_ok=True)
     missing = [name for name in names if not is_whole(folder / name)]
     if missing:
-        say(f"downloading {len(missing)} of {len(names)} files of {repo} with {min(workers, len(missing))} workers")
+        say(
+            f"downloading {len(missing)} of {len(names)} files of {repo} with {min(workers, len(missing))} workers"
+        )
         bar = Bar("download", len(missing), "file")
         failures = []
         with ThreadPoolExecutor(min(workers, len(missing))) as pool:
-            for name, problem in pool.map(lambda name: (name, try_to_fetch(repo, name, folder)), missing):
+            for name, problem in pool.map(
+                lambda name: (name, try_to_fetch(repo, name, folder)), missing
+            ):
                 if problem:
                     failures.append((name, problem))
                 else:
@@ -853,7 +958,9 @@ def check_download(path, size, etag):
     import pyarrow.parquet
 
     if size is not None and path.stat().st_size != size:
-        raise PrepareError(f"{path.name} arrived with {path.stat().st_size} bytes instead of {size}")
+        raise PrepareError(
+            f"{path.name} arrived with {path.stat().st_size} bytes instead of {size}"
+        )
     if etag and re.fullmatch(r"[0-9a-f]{64}", etag) and sha256_file(path) != etag:
         raise PrepareError(f"{path.name} arrived with other content than the server names")
     try:
@@ -861,7 +968,9 @@ def check_download(path, size, etag):
             if "text" not in file.schema_arrow.names:
                 raise PrepareError(f"{path.name} has no column `text`")
     except (pyarrow.ArrowException, OSError) as error:
-        raise PrepareError(f"{path.name} is not a whole parquet file ({first_line(error)})") from error
+        raise PrepareError(
+            f"{path.name} is not a whole parquet file ({first_line(error)})"
+        ) from error
 
 
 def climbmix(root, num_shards, workers):
@@ -873,13 +982,18 @@ def climbmix(root, num_shards, workers):
     names = [f"shard_{i:05d}.parquet" for i in (*range(shards), CLIMBMIX_SHARDS - 1)]
     sums = download(CLIMBMIX_REPO, names, root / "raw", workers)
     paths = [(root / "raw" / name, 0, None) for name in names]
-    return Parquet({"train": paths[:-1], "tokenizer": paths[:1], "val": paths[-1:]}, sums, CLIMBMIX_EVAL_TOKENS)
+    return Parquet(
+        {"train": paths[:-1], "tokenizer": paths[:1], "val": paths[-1:]}, sums, CLIMBMIX_EVAL_TOKENS
+    )
 
 
 def tinystories(root, workers):
     sums = download(TINYSTORIES_REPO, [TINYSTORIES_FILE], root / "raw", workers)
     path = root / "raw" / TINYSTORIES_FILE
-    splits = {"train": [(path, TINYSTORIES_TRAIN_FROM, None)], "val": [(path, *TINYSTORIES_VAL_ROWS)]}
+    splits = {
+        "train": [(path, TINYSTORIES_TRAIN_FROM, None)],
+        "val": [(path, *TINYSTORIES_VAL_ROWS)],
+    }
     return Parquet(splits, sums, TINYSTORIES_EVAL_TOKENS)
 
 
@@ -907,10 +1021,14 @@ def prepare(args):
     track = make_track(name, base, budget_s, root / key, read_manifest(root / key))
     if args.rows:
         copy_rows(track, Path(args.rows))
-    with contextlib.suppress(OSError):  # beside a prepare.py in a read-only place, AUTORESEARCH_TRACK does the same
+    with contextlib.suppress(
+        OSError
+    ):  # beside a prepare.py in a read-only place, AUTORESEARCH_TRACK does the same
         write_atomically(HERE / ".track", json.dumps({"track": name, "key": key}))
     say(f"track {track.id}: {anchor_line(track)}")
-    say(f"ready in {time.monotonic() - started:.1f} s; next: `python train.py`, {budget_s:g} s of training")
+    say(
+        f"ready in {time.monotonic() - started:.1f} s; next: `python train.py`, {budget_s:g} s of training"
+    )
 
 
 def copy_rows(track, target):
@@ -928,10 +1046,14 @@ def check_settings(base, args):
             f"--data, --vocab-size and --seq-len belong to `--track custom`; {base} has {own['vocab_size']} and {own['seq_len']}"
         )
     if base == "custom" and not args.data:
-        raise PrepareError("--track custom needs --data PATH: a folder, .txt, .jsonl or .parquet with a column `text`")
+        raise PrepareError(
+            "--track custom needs --data PATH: a folder, .txt, .jsonl or .parquet with a column `text`"
+        )
     vocab_size, seq_len = args.vocab_size or own["vocab_size"], args.seq_len or own["seq_len"]
     if not BYTE_VOCAB <= vocab_size <= MAX_VOCAB:
-        raise PrepareError(f"--vocab-size {vocab_size} must lie between {BYTE_VOCAB} (plain bytes) and {MAX_VOCAB}")
+        raise PrepareError(
+            f"--vocab-size {vocab_size} must lie between {BYTE_VOCAB} (plain bytes) and {MAX_VOCAB}"
+        )
     if not 8 <= seq_len <= 2**20:
         raise PrepareError(f"--seq-len {seq_len} must lie between 8 and {2**20}")
     return {"vocab_size": vocab_size, "seq_len": seq_len}
@@ -946,7 +1068,9 @@ def open_source(base, root, args):
         try:
             return Custom(args.data)
         except (OSError, UnicodeDecodeError) as error:
-            raise PrepareError(f"--data {args.data} cannot be read as UTF-8 text: {error}") from error
+            raise PrepareError(
+                f"--data {args.data} cannot be read as UTF-8 text: {error}"
+            ) from error
     return Pystd() if base == "pystd" else Stories()
 
 
@@ -977,7 +1101,9 @@ def build(source, data_fingerprint, settings, target):
     train = write_tokens(source.documents("train"), tokenizer, folder, "train")
     val = write_tokens(source.documents("val"), tokenizer, folder, "val", source.eval_tokens)
     if not train["tokens"] or not val["bytes"]:
-        raise PrepareError("no training or no validation document was found; is the data what the track expects?")
+        raise PrepareError(
+            "no training or no validation document was found; is the data what the track expects?"
+        )
     tokens, starts = read_tokens(folder, "val")
     rows = pack_evaluation(tokens, starts, settings["seq_len"], tokenizer.bos)
     rows.tofile(folder / "eval.bin")
@@ -985,7 +1111,9 @@ def build(source, data_fingerprint, settings, target):
     if isinstance(source, Stories):
         anchors["entropy_bpb"] = source.entropy_bpb()
     names = ("tokenizer.json", "train.bin", "train.idx", "val.bin", "val.idx", "eval.bin")
-    files = {n: {"size": (folder / n).stat().st_size, "sha256": sha256_file(folder / n)} for n in names}
+    files = {
+        n: {"size": (folder / n).stat().st_size, "sha256": sha256_file(folder / n)} for n in names
+    }
     manifest = {
         "format": "autoresearch-track-1",
         "prepare_sha256": own_sha256(),
@@ -1030,7 +1158,9 @@ def train_tokenizer(source, vocab_size):
 
     tokenizer = Tokenizer.train(texts(), vocab_size)
     if tokenizer.vocab_size < vocab_size:
-        say(f"the text offers merges for {tokenizer.vocab_size} tokens only; the vocabulary is that")
+        say(
+            f"the text offers merges for {tokenizer.vocab_size} tokens only; the vocabulary is that"
+        )
     say(
         f"tokenizer: {tokenizer.vocab_size} tokens from {size / 1e6:.1f} M characters in {time.monotonic() - started:.1f} s"
     )
@@ -1078,9 +1208,13 @@ def in_batches(texts, size):
 def read_tokens(folder, split):
     """(tokens uint16 memory-mapped, starts int64 of the documents' BOS and the end)"""
     if split != "train" and validation():
-        raise PrepareError("the validation text is hidden from this run; only the harness reads it, when it scores")
+        raise PrepareError(
+            "the validation text is hidden from this run; only the harness reads it, when it scores"
+        )
     starts = np.fromfile(folder / f"{split}.idx", np.uint64).astype(np.int64)
-    tokens = np.asarray(np.memmap(folder / f"{split}.bin", np.uint16, "r"))  # a plain view: slicing it is much faster
+    tokens = np.asarray(
+        np.memmap(folder / f"{split}.bin", np.uint16, "r")
+    )  # a plain view: slicing it is much faster
     if starts[-1] != len(tokens):
         raise PrepareError(f"{folder / split}.bin and .idx disagree; run prepare.py again")
     return tokens, starts
@@ -1166,7 +1300,9 @@ def look_up(keys, values, asked):
 def show(track, thorough=True):
     """Everything about a prepared track, checked byte for byte."""
     if thorough and (damage := find_damage(track.folder, track.manifest, thorough=True)):
-        raise PrepareError(f"the prepared data is damaged ({damage}); run prepare.py --track {track.name} again")
+        raise PrepareError(
+            f"the prepared data is damaged ({damage}); run prepare.py --track {track.name} again"
+        )
     m, tokenizer = track.manifest, Tokenizer.load(track)
     tokens, starts = read_tokens(track.folder, "val")
     sample = tokenizer.decode(tokens[starts[0] : min(starts[1], starts[0] + 120)].tolist())
@@ -1174,7 +1310,9 @@ def show(track, thorough=True):
     say(f"budget_s: {track.budget_s:g}\nseq_len: {track.seq_len}\nvocab_size: {track.vocab_size}")
     for split in ("train", "val"):
         say(f"{split}: {', '.join(f'{count:,} {what}' for what, count in m[split].items())}")
-    say(f"evaluation: {m['eval_rows']:,} rows of {track.seq_len} tokens, sha256 {m['eval_sha256'][:16]}")
+    say(
+        f"evaluation: {m['eval_rows']:,} rows of {track.seq_len} tokens, sha256 {m['eval_sha256'][:16]}"
+    )
     say(f"data: {m['data_fingerprint'][:16]}\ntokenizer: {m['tokenizer_fingerprint'][:16]}")
     say(f"prepare.py: {m['prepare_sha256'][:16]}\nanchors: {anchor_line(track)}\nsample:\n{sample}")
 
@@ -1192,7 +1330,12 @@ class Loader:
 
     def __init__(self, tokenizer, batch_rows, device, seed, clock=time.monotonic):
         self.track, self.tokenizer = tokenizer.track, tokenizer
-        self.batch_rows, self.device, self.seed, self.clock = batch_rows, torch.device(device), seed, clock
+        self.batch_rows, self.device, self.seed, self.clock = (
+            batch_rows,
+            torch.device(device),
+            seed,
+            clock,
+        )
         self.tokens, self.epoch, self.started, self.ended = 0, 0.0, None, None
         self.dummies = torch.Generator().manual_seed(seed)
         self.upload = PinnedUpload(self.device) if self.device.type == "cuda" else None
@@ -1216,7 +1359,9 @@ class Loader:
     def dummy(self):
         """A batch of random tokens for warm-up and compilation, before the first real one."""
         shape = (self.batch_rows, self.track.seq_len + 1)
-        return self.on_device(torch.randint(self.tokenizer.vocab_size, shape, generator=self.dummies))
+        return self.on_device(
+            torch.randint(self.tokenizer.vocab_size, shape, generator=self.dummies)
+        )
 
     def on_device(self, rows):
         rows = self.upload(rows) if self.upload else rows.to(self.device)
@@ -1227,7 +1372,9 @@ class Loader:
             raise RuntimeError("a loader runs once: the budget is spent; make a new run")
         batches = queue.Queue(LOADER_AHEAD)
         stop = threading.Event()
-        thread = threading.Thread(target=self.produce, args=(batches, stop), name="loader", daemon=True)
+        thread = threading.Thread(
+            target=self.produce, args=(batches, stop), name="loader", daemon=True
+        )
         thread.start()
         try:
             rows, epoch = self.receive(batches)
@@ -1309,7 +1456,9 @@ class PinnedUpload:
 
 def make_dataloader(tokenizer, batch_rows, split="train", device="cpu"):
     if split != "train":
-        raise ValueError("the loader serves the training split; validation text is read by evaluate_bpb alone")
+        raise ValueError(
+            "the loader serves the training split; validation text is read by evaluate_bpb alone"
+        )
     return Loader(tokenizer, batch_rows, device, harness_seed())
 
 
@@ -1345,9 +1494,13 @@ def packed_blocks(track, bos, seed):
                 while len(window) < LOADER_PIECES:
                     if at == len(order):
                         order = np.random.default_rng([seed, epoch]).permutation(len(begin))
-                        order = list(zip(length[order].tolist(), begin[order].tolist(), strict=True))
+                        order = list(
+                            zip(length[order].tolist(), begin[order].tolist(), strict=True)
+                        )
                         epoch, at = epoch + 1, 0
-                    if order[at][0] == width - 1 and not column:  # fills a row by itself: no need to look for a place
+                    if (
+                        order[at][0] == width - 1 and not column
+                    ):  # fills a row by itself: no need to look for a place
                         break
                     insort(window, order[at])
                     at += 1
@@ -1384,7 +1537,9 @@ def evaluate_bpb(model, tokenizer, batch_size):
     Where the validation text is hidden from this run it is nan: the researcher scores the checkpoint afterwards."""
     track = tokenizer.track
     if validation():
-        say("the validation text is hidden from this run, so val_bpb is nan here: the harness scores the checkpoint")
+        say(
+            "the validation text is hidden from this run, so val_bpb is nan here: the harness scores the checkpoint"
+        )
         return math.nan
     rows = evaluation_rows(track)
     return Evaluation([ModelHere(model)], tokenizer, rows, batch_size).bpb()
@@ -1394,7 +1549,9 @@ def evaluation_rows(track, raw=None):
     """(N, seq_len + 1) int64 of eval.bin, or of its bytes; hashed again, so what is scored is what the track says."""
     raw = (track.folder / "eval.bin").read_bytes() if raw is None else raw
     if hashlib.sha256(raw).hexdigest() != track.manifest["eval_sha256"]:
-        raise PrepareError(f"the evaluation rows of {track.name} are damaged; run prepare.py --track {track.name}")
+        raise PrepareError(
+            f"the evaluation rows of {track.name} are damaged; run prepare.py --track {track.name}"
+        )
     rows = np.frombuffer(raw, np.uint16).reshape(-1, track.seq_len + 1)
     return torch.from_numpy(rows.astype(np.int64))
 
@@ -1450,7 +1607,9 @@ class Evaluation:
                 if "out of memory" not in str(error) and "can't allocate memory" not in str(error):
                     raise
             if self.batch_size == 1:
-                raise EvaluationError("one row of logits does not fit into memory; use a smaller model or vocabulary")
+                raise EvaluationError(
+                    "one row of logits does not fit into memory; use a smaller model or vocabulary"
+                )
             self.batch_size //= 2
             if torch.cuda.is_available():
                 torch.cuda.empty_cache()
@@ -1461,9 +1620,14 @@ class Evaluation:
             own = [slot for slot in self.planned if slot[3] == side]
             lacking = -len(own) % self.batch_size if own else 0
             own += [own[i] for i in self.random.integers(max(len(own), 1), size=lacking)]
-            calls += [(i, side, len(self.slots) + at) for i, at in enumerate(range(0, len(own), self.batch_size))]
+            calls += [
+                (i, side, len(self.slots) + at)
+                for i, at in enumerate(range(0, len(own), self.batch_size))
+            ]
             self.slots += own
-        self.losses = torch.empty(len(self.slots), self.T)  # (slots, T) nats of the row's own targets
+        self.losses = torch.empty(
+            len(self.slots), self.T
+        )  # (slots, T) nats of the row's own targets
         nats = {}
         for at, logits in self.answers(sorted(calls)):  # the models take turns
             losses = self.cross_entropy(logits, at)
@@ -1501,7 +1665,9 @@ class Evaluation:
             future = self.rows[donor, cut : self.T]
             if donor == row or bool(future[0] == x[cut]):  # the very next token has to change
                 future = x[cut:].flip(0)
-                future[0] = (x[cut] + 1 + (donor + cut) % (self.V - 5)) % (self.V - 4)  # the same when called again
+                future[0] = (x[cut] + 1 + (donor + cut) % (self.V - 5)) % (
+                    self.V - 4
+                )  # the same when called again
             x[cut:] = future
         return x
 
@@ -1519,7 +1685,9 @@ class Evaluation:
             target = part.gather(-1, y[first : first + step, :, None].to(part.device))[..., 0]
             losses.append((whole - target).cpu())
             if not bool(torch.isfinite(whole).all()):
-                raise EvaluationError("the model returned NaN or infinite logits; it diverged, or divides by zero")
+                raise EvaluationError(
+                    "the model returned NaN or infinite logits; it diverged, or divides by zero"
+                )
         return torch.cat(losses)
 
     def compare(self):
@@ -1530,15 +1698,21 @@ class Evaluation:
                 scored.setdefault(row, i)
         finite = torch.isfinite(self.losses)
         if not bool((finite | (self.sizes[[row for row, _, _, _ in self.slots]] == 0)).all()):
-            raise EvaluationError("the model gives a token of the text probability zero, an infinite loss")
+            raise EvaluationError(
+                "the model gives a token of the text probability zero, an infinite loss"
+            )
         self.losses[~finite] = 0
-        again = [i for i, (row, cut, _, _) in enumerate(self.slots) if cut == self.T and scored[row] != i]
+        again = [
+            i for i, (row, cut, _, _) in enumerate(self.slots) if cut == self.T and scored[row] != i
+        ]
         ahead = [i for i, (_, cut, _, _) in enumerate(self.slots) if cut < self.T]
         moved = {i: self.difference(i, scored) for i in again + ahead}
         if is_too_much([d for i in again for d in moved[i]]):
             worst = max(again, key=lambda i: max(moved[i]))
             self.explain(worst, scored[self.slots[worst][0]])
-        if is_too_much([d for i in ahead for d in moved[i]]) or is_too_much([moved[i][-1] for i in ahead]):
+        if is_too_much([d for i in ahead for d in moved[i]]) or is_too_much(
+            [moved[i][-1] for i in ahead]
+        ):
             raise EvaluationError(
                 "the model looks ahead: its answers change when only later tokens do; make every part of it causal"
             )
@@ -1572,12 +1746,18 @@ class Evaluation:
         now = self.call(at, side).double()
         then = self.losses[at : at + self.batch_size].double()
         finite = torch.isfinite(now)
-        return is_too_much(list(zip((now - then)[finite].abs().tolist(), then[finite].abs().tolist(), strict=True)))
+        return is_too_much(
+            list(zip((now - then)[finite].abs().tolist(), then[finite].abs().tolist(), strict=True))
+        )
 
 
 def check_logits(logits, shape):
     if not torch.is_tensor(logits) or tuple(logits.shape) != shape:
-        got = f"shape {tuple(logits.shape)}" if torch.is_tensor(logits) else f"a {type(logits).__name__}"
+        got = (
+            f"shape {tuple(logits.shape)}"
+            if torch.is_tensor(logits)
+            else f"a {type(logits).__name__}"
+        )
         raise EvaluationError(
             f"forward(idx) must return logits of shape {shape} for idx of shape {shape[:2]}, not {got}"
         )
@@ -1606,7 +1786,9 @@ class ModelHere:
         self.x = x
 
     def answer(self):
-        return self.model(self.x.to(self.device, copy=True))  # memory of its own: nothing behind it to look at
+        return self.model(
+            self.x.to(self.device, copy=True)
+        )  # memory of its own: nothing behind it to look at
 
 
 def is_too_much(differences):
@@ -1649,9 +1831,20 @@ class ModelProcess:
         import fcntl
 
         self.rows, self.T, self.V = rows, T, V
-        order = {"model": str(model), "checkpoint": str(checkpoint), "rows": rows, "T": T, "V": V, "threads": threads}
+        order = {
+            "model": str(model),
+            "checkpoint": str(checkpoint),
+            "rows": rows,
+            "T": T,
+            "V": V,
+            "threads": threads,
+        }
         os.ftruncate(self.memory, rows * T * (1 + V) * 4)
-        fcntl.fcntl(self.memory, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL)
+        fcntl.fcntl(
+            self.memory,
+            fcntl.F_ADD_SEALS,
+            fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL,
+        )
         self.inputs, self.answers = shared_arrays(self.memory, rows, T, V)
         data = json.dumps(order).encode()
         self.send(struct.pack("=I", len(data)) + data)
@@ -1941,9 +2134,13 @@ def read_about(args, track):
         made_on = about["track"]
         json.loads(about["config"])
     except (SafetensorError, OSError, KeyError, ValueError) as error:
-        raise PrepareError(f"{args.checkpoint} is no checkpoint of save_checkpoint ({first_line(error)})") from error
+        raise PrepareError(
+            f"{args.checkpoint} is no checkpoint of save_checkpoint ({first_line(error)})"
+        ) from error
     if made_on != track.id:
-        raise PrepareError(f"{args.checkpoint} was trained on {made_on}, which cannot be compared with {track.id}")
+        raise PrepareError(
+            f"{args.checkpoint} was trained on {made_on}, which cannot be compared with {track.id}"
+        )
     check_owner(about, args)
 
 
@@ -1956,7 +2153,9 @@ def check_owner(about, args):
             print(f"note: {model} is not the file that trained {args.checkpoint}", file=sys.stderr)
         return
     if other_file or about.get("run") != os.environ.get("AUTORESEARCH_RUN", ""):
-        raise PrepareError("the run claims another's checkpoint: it was not saved by this train.py in this run")
+        raise PrepareError(
+            "the run claims another's checkpoint: it was not saved by this train.py in this run"
+        )
     if about.get("seed") != str(harness_seed()):
         raise PrepareError(
             f"the run used seed {printable(about.get('seed', ''))[:20]}, but the harness gave it {harness_seed()}"
@@ -1971,7 +2170,10 @@ def fresh_rows(track, tokenizer):
     if track.base != "stories" or entropy is None:
         return torch.empty(0, track.seq_len + 1, dtype=torch.int64), (entropy, None)
     told = list(Stories().told(secrets.token_hex(16), FRESH_BYTES))
-    documents = [np.concatenate(([tokenizer.bos], tokenizer.encode_array(text))).astype(np.uint16) for text, _ in told]
+    documents = [
+        np.concatenate(([tokenizer.bos], tokenizer.encode_array(text))).astype(np.uint16)
+        for text, _ in told
+    ]
     starts = np.cumsum([0, *map(len, documents)])
     rows = pack_evaluation(np.concatenate(documents), starts, track.seq_len, tokenizer.bos)
     bits, size = sum(bits for _, bits in told), sum(len(text.encode()) for text, _ in told)
@@ -1990,7 +2192,11 @@ def judged_bpb(nats, sizes, rows, limits):
             "the model knows the validation text"
         )
     if fresh_entropy is not None:
-        fresh = math.fsum(nats[row] for row in range(rows, len(sizes))) / math.log(2) / int(sizes[rows:].sum())
+        fresh = (
+            math.fsum(nats[row] for row in range(rows, len(sizes)))
+            / math.log(2)
+            / int(sizes[rows:].sum())
+        )
         if fresh - fresh_entropy > 1.1 * (bits / size - entropy) + FRESH_TOLERANCE:
             raise EvaluationError(
                 f"the model knows the validation text: {bits / size - entropy:.4f} bits per byte above its entropy, but "
@@ -2013,14 +2219,18 @@ def restore(path, checkpoint):
     try:
         load_model(model, checkpoint)
     except (RuntimeError, ValueError) as error:
-        raise PrepareError(f"the weights do not fit the model of {path}: {first_line(error)}") from error
+        raise PrepareError(
+            f"the weights do not fit the model of {path}: {first_line(error)}"
+        ) from error
     return model
 
 
 def load_train(path):
     """The module train.py. What it imports as `prepare` is this very file, whatever lies beside it."""
     if not path.is_file():
-        raise PrepareError(f"{path} does not exist; call this where train.py is, or name it with --model")
+        raise PrepareError(
+            f"{path} does not exist; call this where train.py is, or name it with --model"
+        )
     sys.modules["prepare"] = sys.modules[__name__]
     sys.path.insert(0, str(path.resolve().parent))
     spec = importlib.util.spec_from_file_location("train", path)
@@ -2028,7 +2238,9 @@ def load_train(path):
     sys.modules["train"] = module
     spec.loader.exec_module(module)
     if not hasattr(module, "build_model"):
-        raise PrepareError(f"{path} has no build_model(config); it must offer one that returns the model")
+        raise PrepareError(
+            f"{path} has no build_model(config); it must offer one that returns the model"
+        )
     return module
 
 
@@ -2037,7 +2249,14 @@ def print_summary(**values):
     if set(values) != set(SUMMARY):
         raise TypeError(f"print_summary needs exactly {', '.join(SUMMARY)}")
     sys.stdout.flush()
-    digits = {"val_bpb": 6, "total_tokens_M": 3, "num_params_M": 3, "mfu_percent": 2, "num_steps": 0, "depth": 0}
+    digits = {
+        "val_bpb": 6,
+        "total_tokens_M": 3,
+        "num_params_M": 3,
+        "mfu_percent": 2,
+        "num_steps": 0,
+        "depth": 0,
+    }
     lines = [f"{name + ':':<18}{float(values[name]):.{digits.get(name, 1)}f}" for name in SUMMARY]
     say("---\n" + "\n".join(lines))
 
@@ -2053,10 +2272,16 @@ def parse(argv):
         )
         parser.add_argument("checkpoint", help="what train.py saved: run/checkpoint.safetensors")
         parser.add_argument(
-            "--model", default="train.py", help="the file with build_model(config); default: train.py here"
+            "--model",
+            default="train.py",
+            help="the file with build_model(config); default: train.py here",
         )
-        parser.add_argument("--track", help="default: AUTORESEARCH_TRACK, else the track last prepared here")
-        parser.add_argument("--batch-size", type=int, default=32, help="rows at once; has no influence on the score")
+        parser.add_argument(
+            "--track", help="default: AUTORESEARCH_TRACK, else the track last prepared here"
+        )
+        parser.add_argument(
+            "--batch-size", type=int, default=32, help="rows at once; has no influence on the score"
+        )
         return score, parser.parse_args(argv[1:])
     parser = argparse.ArgumentParser(
         prog="prepare.py",
@@ -2064,16 +2289,29 @@ def parse(argv):
         epilog="`prepare.py score CHECKPOINT` evaluates what train.py saved; see `prepare.py score --help`.",
     )
     parser.add_argument("--track", help="default: AUTORESEARCH_TRACK, else what suits this machine")
-    parser.add_argument("--budget-s", type=float, help="seconds of training; another budget is another track")
     parser.add_argument(
-        "--num-shards", type=int, default=CLIMBMIX_DEFAULT_SHARDS, help="climbmix: training shards, -1 = all"
+        "--budget-s", type=float, help="seconds of training; another budget is another track"
     )
-    parser.add_argument("--download-workers", type=int, default=8, help="files downloaded at the same time")
+    parser.add_argument(
+        "--num-shards",
+        type=int,
+        default=CLIMBMIX_DEFAULT_SHARDS,
+        help="climbmix: training shards, -1 = all",
+    )
+    parser.add_argument(
+        "--download-workers", type=int, default=8, help="files downloaded at the same time"
+    )
     parser.add_argument("--data", help="custom: a folder, .txt, .jsonl or .parquet")
-    parser.add_argument("--vocab-size", type=int, help=f"custom: tokens, {BYTE_VOCAB} = plain bytes")
+    parser.add_argument(
+        "--vocab-size", type=int, help=f"custom: tokens, {BYTE_VOCAB} = plain bytes"
+    )
     parser.add_argument("--seq-len", type=int, help="custom: tokens a row")
-    parser.add_argument("--rows", metavar="FILE", help="also write the rows that evaluation scores to FILE")
-    parser.add_argument("--show", action="store_true", help="print the prepared track, checked, and change nothing")
+    parser.add_argument(
+        "--rows", metavar="FILE", help="also write the rows that evaluation scores to FILE"
+    )
+    parser.add_argument(
+        "--show", action="store_true", help="print the prepared track, checked, and change nothing"
+    )
     args = parser.parse_args(argv)
     args.download_workers = max(1, args.download_workers)
     return (lambda a: show(open_track(a.track, a.budget_s))) if args.show else prepare, args
@@ -2086,7 +2324,9 @@ def main(argv):
     except PrepareError as error:
         sys.exit(f"FAIL: {error}")
     except KeyboardInterrupt:
-        sys.exit("FAIL: stopped; what is half done is thrown away, downloads continue with the next call")
+        sys.exit(
+            "FAIL: stopped; what is half done is thrown away, downloads continue with the next call"
+        )
 
 
 if __name__ == "__main__":

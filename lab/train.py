@@ -57,7 +57,9 @@ ADAM_BETA2 = 0.95  # 0.9 to 0.999
 A_RATE = 0.01  # rate of the residual scalars a, as a fraction of SCALAR_LR, 0.001 to 1
 B_BETA1 = 0.96  # the input-skip scalars b: slower and steadier than the rest, 0.8 to 0.99
 
-FLASH_REVISION = "77427db74d3b587c8f9e2bcbf78411d0633bcd01"  # of kernels-community/flash-attn3; see flash3()
+FLASH_REVISION = (
+    "77427db74d3b587c8f9e2bcbf78411d0633bcd01"  # of kernels-community/flash-attn3; see flash3()
+)
 
 # Constants of one scale. Adam's rates (EMBED, HEAD, TABLE) hold at width 768 and are multiplied by (width/768)^-0.5.
 SCALES = {
@@ -215,19 +217,27 @@ class CappedLoss(torch.autograd.Function):
         z = soft_cap(raw.float(), ctx.cap)
         p = (z - lse[:, None]).exp()
         hit = torch.arange(raw.size(1), device=raw.device) == targets[:, None]
-        return ((p - hit.float()) * (1 - (z / ctx.cap) ** 2) * (grad / raw.size(0))).to(raw.dtype), None, None
+        return (
+            ((p - hit.float()) * (1 - (z / ctx.cap) ** 2) * (grad / raw.size(0))).to(raw.dtype),
+            None,
+            None,
+        )
 
 
 class Attention(nn.Module):
     def __init__(self, c: Config, layer: int):
         super().__init__()
         self.c, self.window = c, c.windows[layer]
-        self.q, self.k, self.v, self.out = (nn.Linear(c.width, c.width, bias=False) for _ in range(4))
+        self.q, self.k, self.v, self.out = (
+            nn.Linear(c.width, c.width, bias=False) for _ in range(4)
+        )
         self.conv = nn.Parameter(torch.zeros(c.conv_taps, c.width)) if c.conv_taps else None
         # every second layer, counted so that the last one has it
         has_value = c.value_embeds and layer % 2 == (c.depth - 1) % 2
         self.value = nn.Embedding(c.vocab_size, c.width) if has_value else None
-        self.gate = nn.Linear(min(32, c.width), c.width // c.head_dim, bias=False) if has_value else None
+        self.gate = (
+            nn.Linear(min(32, c.width), c.width // c.head_dim, bias=False) if has_value else None
+        )
 
     def forward(self, x, idx, cos, sin, attend):
         B, T, C = x.shape
@@ -236,7 +246,9 @@ class Attention(nn.Module):
             x = self.mix(x)
         q, k, v = (f(x).view(B, T, H, D) for f in (self.q, self.k, self.v))
         if self.value is not None:
-            gate = 2 * torch.sigmoid(self.gate(x[..., : self.gate.in_features]))  # (B, T, H), 1 at the start
+            gate = 2 * torch.sigmoid(
+                self.gate(x[..., : self.gate.in_features])
+            )  # (B, T, H), 1 at the start
             v = v + gate[..., None] * self.value(idx).view(B, T, H, D)
         if self.c.key_shift:
             still = torch.arange(D, device=x.device) % (D // 2) >= D // 4
@@ -274,13 +286,18 @@ class GPT(nn.Module):
         self.embed = nn.Embedding(c.vocab_size, c.width)
         # sparse: a step touches a few thousand of the rows, and writing only these is what makes large tables cheap
         self.bigram = nn.Embedding(c.bigram_rows, c.width, sparse=True) if c.bigram_rows else None
-        self.trigram = nn.Embedding(c.trigram_rows, c.width, sparse=True) if c.trigram_rows else None
+        self.trigram = (
+            nn.Embedding(c.trigram_rows, c.width, sparse=True) if c.trigram_rows else None
+        )
         self.blocks = nn.ModuleList(Block(c, i) for i in range(c.depth))
         self.head = nn.Linear(c.width, c.vocab_size, bias=False)
         angles = torch.outer(
-            torch.arange(c.seq_len).float(), c.rotary_base ** -(torch.arange(0, c.head_dim, 2) / c.head_dim)
+            torch.arange(c.seq_len).float(),
+            c.rotary_base ** -(torch.arange(0, c.head_dim, 2) / c.head_dim),
         )
-        if c.key_shift:  # half of the channels do not rotate: they match what a token is, wherever it stands
+        if (
+            c.key_shift
+        ):  # half of the channels do not rotate: they match what a token is, wherever it stands
             angles[:, c.head_dim // 4 :] = 0
         self.register_buffer("cos", angles.cos()[:, None], persistent=False)
         self.register_buffer("sin", angles.sin()[:, None], persistent=False)
@@ -376,10 +393,14 @@ def banded(q, k, v, w):
     """Blocks of w queries against their own and the block before: exact, and 2w instead of T scores a query."""
     B, H, T, D = q.shape
     q, k, v = (x.reshape(B, H, T // w, w, D) for x in (q, k, v))
-    k, v = (torch.cat((F.pad(x[:, :, :-1], (0, 0, 0, 0, 1, 0)), x), dim=3) for x in (k, v))  # (B, H, T/w, 2w, D)
+    k, v = (
+        torch.cat((F.pad(x[:, :, :-1], (0, 0, 0, 0, 1, 0)), x), dim=3) for x in (k, v)
+    )  # (B, H, T/w, 2w, D)
     i, j = torch.arange(w, device=q.device)[:, None] + w, torch.arange(2 * w, device=q.device)[None]
     mask = (j <= i) & (j >= i - w)
-    first = torch.arange(T // w, device=q.device)[:, None, None] == 0  # nothing stands before the first block
+    first = (
+        torch.arange(T // w, device=q.device)[:, None, None] == 0
+    )  # nothing stands before the first block
     scores = (q @ k.mT).float() * D**-0.5
     scores = scores.masked_fill(~(mask & ~(first & (j < w))), float("-inf"))
     return (scores.softmax(-1).to(v.dtype) @ v).reshape(B, H, T, D)
@@ -389,7 +410,9 @@ def sdpa_attention(q, k, v, window):
     T = q.size(1)
     q, k, v = (x.transpose(1, 2) for x in (q, k, v))
     mask = None if window >= T else seen(T, window, q.device)
-    return F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=mask is None).transpose(1, 2)
+    return F.scaled_dot_product_attention(
+        q, k, v, attn_mask=mask, is_causal=mask is None
+    ).transpose(1, 2)
 
 
 FLEX_MASKS = {}  # (T, window) -> block mask, made before compilation
@@ -411,7 +434,9 @@ def flex_masked(q, k, v, mask):
 def make_flex_mask(T, window, device):
     from torch.nn.attention.flex_attention import create_block_mask
 
-    return create_block_mask(lambda b, h, i, j: (i >= j) & (i - j <= window), None, None, T, T, device=device)
+    return create_block_mask(
+        lambda b, h, i, j: (i >= j) & (i - j <= window), None, None, T, T, device=device
+    )
 
 
 @functools.cache
@@ -425,7 +450,9 @@ def flash3():
         from huggingface_hub import snapshot_download
         from kernels import get_local_kernel
 
-        path = snapshot_download("kernels-community/flash-attn3", revision=FLASH_REVISION, local_files_only=True)
+        path = snapshot_download(
+            "kernels-community/flash-attn3", revision=FLASH_REVISION, local_files_only=True
+        )
         return get_local_kernel(Path(path), "flash_attn3").flash_attn_func, ""
     except (ImportError, OSError, ValueError, RuntimeError) as why:
         return None, f"{type(why).__name__}; see flash3() in train.py"
@@ -446,7 +473,10 @@ def attention_backend(device_type):
     if device_type == "cuda" and flash3()[0] is not None:
         return "FlashAttention 3", flash_attention
     if device_type == "cuda":
-        return f"FlexAttention when compiled, SDPA otherwise (FlashAttention 3: {flash3()[1]})", flex_attention
+        return (
+            f"FlexAttention when compiled, SDPA otherwise (FlashAttention 3: {flash3()[1]})",
+            flex_attention,
+        )
     if device_type == "cpu":
         return "explicit", explicit_attention
     return "SDPA", sdpa_attention
@@ -459,12 +489,18 @@ def low_precision(device_type):
         return torch.cuda.get_device_capability()[0] >= 8 or bool(torch.version.hip)
     if device_type == "cpu":
         able = getattr(torch.cpu, "get_capabilities", dict)()
-        return any(able.get(feature, False) for feature in ("avx512_bf16", "amx_bf16", "bf16", "arm_bf16"))
+        return any(
+            able.get(feature, False) for feature in ("avx512_bf16", "amx_bf16", "bf16", "arm_bf16")
+        )
     return device_type == "mps"
 
 
 def autocast(device_type):
-    return torch.autocast(device_type, torch.bfloat16) if low_precision(device_type) else contextlib.nullcontext()
+    return (
+        torch.autocast(device_type, torch.bfloat16)
+        if low_precision(device_type)
+        else contextlib.nullcontext()
+    )
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -565,13 +601,16 @@ class Optimizer:
             for w in ws
         ]
         self.tables = [
-            (t.weight, s["TABLE_LR"] * shrink, zeros(t.weight[:, :1], dtype=torch.float32)) for t in model.tables()
+            (t.weight, s["TABLE_LR"] * shrink, zeros(t.weight[:, :1], dtype=torch.float32))
+            for t in model.tables()
         ]
         self.groups = []
         for shape in sorted({tuple(w.shape) for w in matrices}):
             ws = [w for w in matrices if tuple(w.shape) == shape]
             second = (shape[0], 1) if shape[0] >= shape[1] else (1, shape[1])
-            self.groups.append((ws, ws[0].new_zeros(len(ws), *shape), ws[0].new_zeros(len(ws), *second)))
+            self.groups.append(
+                (ws, ws[0].new_zeros(len(ws), *shape), ws[0].new_zeros(len(ws), *second))
+            )
 
     def state(self):
         return [t for *_, m, v in self.adams for t in (m, v)] + [v for *_, v in self.tables] + [
@@ -591,7 +630,9 @@ class Optimizer:
         now = schedule(progress, self.s)
         t = torch.tensor
         for w, rate, beta1, decay, m, v in self.adams:
-            self.adam(w, w.grad, m, v, t(float(self.updates)), t(rate * now.factor), t(beta1), t(decay))
+            self.adam(
+                w, w.grad, m, v, t(float(self.updates)), t(rate * now.factor), t(beta1), t(decay)
+            )
             w.grad = None
         for w, rate, v in self.tables:
             table_update(w, w.grad, v, rate * now.factor)
@@ -599,7 +640,11 @@ class Optimizer:
         for ws, momentum, second in self.groups:
             stack = torch.stack(ws)
             grads = torch.stack([w.grad for w in ws])
-            hypers = t(now.momentum), t(self.s["MATRIX_LR"] * now.factor), t(self.s["MATRIX_DECAY"] * now.decay)
+            hypers = (
+                t(now.momentum),
+                t(self.s["MATRIX_LR"] * now.factor),
+                t(self.s["MATRIX_DECAY"] * now.decay),
+            )
             self.muon(stack, grads, momentum, second, *hypers)
             torch._foreach_copy_(ws, list(stack.unbind(0)))
             for w in ws:
@@ -620,7 +665,9 @@ def device_name(device):
     if device.type == "cuda":
         return torch.cuda.get_device_name()
     cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.exists() and (found := re.search(r"^model name\s*:\s*(.+)$", cpuinfo.read_text("utf-8"), re.M)):
+    if cpuinfo.exists() and (
+        found := re.search(r"^model name\s*:\s*(.+)$", cpuinfo.read_text("utf-8"), re.M)
+    ):
         return found[1]
     return platform.processor() or platform.machine()
 
@@ -642,7 +689,9 @@ def peak_memory_mb(device):
         return psutil.Process().memory_info().peak_wset / 2**20
     import resource
 
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (
+        2**20 if sys.platform == "darwin" else 2**10
+    )
 
 
 def keep_freed_memory():
@@ -668,7 +717,9 @@ def keep_compiled():
         writable = os.access(folder, os.W_OK)
     except OSError:
         writable = False
-    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(folder if writable else prepare.run_dir() / "compiled"))
+    os.environ.setdefault(
+        "TORCHINDUCTOR_CACHE_DIR", str(folder if writable else prepare.run_dir() / "compiled")
+    )
 
 
 def choose_scale(device, track):
@@ -705,7 +756,9 @@ def cannot_compile(error):
     """Torch's compiler failed, or a tool it needs is missing (no gcc, no Triton)."""
     from torch._inductor.exc import CppCompileError, InvalidCxxCompiler
 
-    return isinstance(error, (torch._dynamo.exc.TorchDynamoException, CppCompileError, InvalidCxxCompiler))
+    return isinstance(
+        error, (torch._dynamo.exc.TorchDynamoException, CppCompileError, InvalidCxxCompiler)
+    )
 
 
 def settle(attempt, rows, compiling):
@@ -715,11 +768,17 @@ def settle(attempt, rows, compiling):
             return attempt(rows, compiling)
         except RuntimeError as error:
             if out_of_memory(error) and rows > 1:
-                print(f"{rows} rows do not fit into memory; trying {rows // 2}, with the same total batch", flush=True)
+                print(
+                    f"{rows} rows do not fit into memory; trying {rows // 2}, with the same total batch",
+                    flush=True,
+                )
                 rows //= 2
             elif cannot_compile(error) and compiling:
                 reason = str(error).strip().splitlines()[0][:200]
-                print(f"torch.compile does not work here, running without it, which is slower ({reason})", flush=True)
+                print(
+                    f"torch.compile does not work here, running without it, which is slower ({reason})",
+                    flush=True,
+                )
                 compiling = 0
             else:
                 raise
@@ -810,7 +869,13 @@ class Progress:
             self.since.clear()
         if self.live or loader.progress >= self.line_at:
             self.line_at = loader.progress + 0.1
-            print("\r" if self.live else "", self.line(step), end="" if self.live else "\n", flush=True, sep="")
+            print(
+                "\r" if self.live else "",
+                self.line(step),
+                end="" if self.live else "\n",
+                flush=True,
+                sep="",
+            )
 
     def line(self, step):
         loader = self.trainer.loader
@@ -840,7 +905,9 @@ def train(trainer, device, directory):
             loss = trainer.micro_step(x, y)
             total, worst = total + loss, torch.maximum(worst, loss)  # both keep a NaN
             micro += 1
-            if device.type == "cpu" or micro % trainer.micro_batches == 0:  # reading it makes a GPU wait
+            if (
+                device.type == "cpu" or micro % trainer.micro_batches == 0
+            ):  # reading it makes a GPU wait
                 stop_if_lost(worst, step)
             if micro % trainer.micro_batches:
                 continue
@@ -848,7 +915,9 @@ def train(trainer, device, directory):
             step += 1
             progress.update(step, total.item() / trainer.micro_batches)
             total = 0.0
-            if step == 1:  # collections stop the loop for tens of milliseconds, and nothing here needs them
+            if (
+                step == 1
+            ):  # collections stop the loop for tens of milliseconds, and nothing here needs them
                 gc.collect()
                 gc.freeze()
                 gc.disable()
@@ -863,7 +932,9 @@ def train(trainer, device, directory):
 def stop_if_lost(worst, step):
     """`worst` is the largest loss of any micro-batch so far: one whose mean looks fine counts too."""
     if not worst.item() <= 100:
-        sys.exit(f"FAIL: the loss of step {step + 1} is {worst.item():.1f}: the run diverged; try lower rates")
+        sys.exit(
+            f"FAIL: the loss of step {step + 1} is {worst.item():.1f}: the run diverged; try lower rates"
+        )
 
 
 def main():
@@ -872,12 +943,16 @@ def main():
     tokenizer = prepare.Tokenizer.load(track)
     device = prepare.find_device()
     keep_compiled()
-    torch.set_float32_matmul_precision("medium")  # CPUs: two to four times faster at full accuracy; GPUs: TF32
+    torch.set_float32_matmul_precision(
+        "medium"
+    )  # CPUs: two to four times faster at full accuracy; GPUs: TF32
     if device.type == "cpu":
         keep_freed_memory()
     scale = choose_scale(device, track)
     s = SCALES["climbmix"] | SCALES[scale]
-    print(f"scale: {scale}\ndevice: {device.type} ({device_name(device)}), torch {torch.__version__}")
+    print(
+        f"scale: {scale}\ndevice: {device.type} ({device_name(device)}), torch {torch.__version__}"
+    )
     print(
         f"attention: {attention_backend(device.type)[0]}; {'bf16' if low_precision(device.type) else 'float32'} products"
     )

@@ -47,20 +47,35 @@ def main() -> None:
         shutil.copy(REAL_RUN, PICTURES / "progress.png")
     (PICTURES / "README.md").write_text(index(taken), "utf-8")
     size_kb = sum(file.stat().st_size for file in PICTURES.glob("*.png")) // 1024
-    print(f"{len(taken) * 4} pictures of {len(taken)} pages in {PICTURES.relative_to(ROOT)}, {size_kb} KB in all")
+    print(
+        f"{len(taken) * 4} pictures of {len(taken)} pages in {PICTURES.relative_to(ROOT)}, {size_kb} KB in all"
+    )
 
 
 def spread(database: Path) -> None:
     """Stretch the moments of the few seconds in which the hub was filled over SPREAD, up to now."""
     db = sqlite3.connect(database)
     tables = [row[0] for row in db.execute("select name from sqlite_master where type = 'table'")]
-    dated = [t for t in tables if "created_at" in {row[1] for row in db.execute(f"pragma table_info({t})")}]
-    moments = [m for t in dated for m in db.execute(f"select min(created_at), max(created_at) from {t}") if m[0]]
-    first, last = (datetime.strptime(f(m[i] for m in moments), FORM) for f, i in ((min, 0), (max, 1)))
+    dated = [
+        t
+        for t in tables
+        if "created_at" in {row[1] for row in db.execute(f"pragma table_info({t})")}
+    ]
+    moments = [
+        m
+        for t in dated
+        for m in db.execute(f"select min(created_at), max(created_at) from {t}")
+        if m[0]
+    ]
+    first, last = (
+        datetime.strptime(f(m[i] for m in moments), FORM) for f, i in ((min, 0), (max, 1))
+    )
     now = datetime.now(timezone.utc).replace(tzinfo=None)
 
     def moved(moment: str) -> str:
-        return (now - SPREAD * ((last - datetime.strptime(moment, FORM)) / (last - first))).strftime(FORM)
+        return (
+            now - SPREAD * ((last - datetime.strptime(moment, FORM)) / (last - first))
+        ).strftime(FORM)
 
     db.create_function("moved", 1, moved, deterministic=True)
     for table in dated:
@@ -81,7 +96,10 @@ def take(hub: RunningHub, lively: Lively) -> Iterator[str]:
                     page.set_viewport_size({"width": size[0], "height": size[1]})
                     page.goto(hub.url + path, wait_until="load")
                     page.wait_for_timeout(250)  # charts and relative times
-                    save(page.screenshot(), PICTURES / f"{name}-{width}-{'dark' if dark else 'light'}.png")
+                    save(
+                        page.screenshot(),
+                        PICTURES / f"{name}-{width}-{'dark' if dark else 'light'}.png",
+                    )
                 if dark:
                     yield name
         browser.close()

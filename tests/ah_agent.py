@@ -69,7 +69,12 @@ class AhAgent:
 
     def git(self, *arguments: str) -> str:
         done = subprocess.run(
-            ["git", *arguments], cwd=self.folder, env=self.env, capture_output=True, text=True, timeout=TIMEOUT_S
+            ["git", *arguments],
+            cwd=self.folder,
+            env=self.env,
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT_S,
         )
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()

@@ -18,7 +18,14 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Playwright, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    Playwright,
+    sync_playwright,
+)
 
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 FLAGS = (
@@ -96,7 +103,9 @@ class Window:
         context.on("request", lambda request: self._note_request(request.url, host))
         context.on("console", self._note_console)
         context.on("weberror", lambda error: self._complain(f"uncaught: {error.error}"))
-        context.on("dialog", lambda dialog: (self._complain(f"dialog: {dialog.message}"), dialog.dismiss()))
+        context.on(
+            "dialog", lambda dialog: (self._complain(f"dialog: {dialog.message}"), dialog.dismiss())
+        )
         return context.new_page()
 
     def forgive(self, pattern: str) -> None:
@@ -108,7 +117,11 @@ class Window:
             context.close()
 
     def open_complaints(self) -> list[str]:
-        return [said for said in self.complaints if not any(pattern.search(said) for pattern in self._forgiven)]
+        return [
+            said
+            for said in self.complaints
+            if not any(pattern.search(said) for pattern in self._forgiven)
+        ]
 
     def _note_request(self, url: str, host: str) -> None:
         self.requests.append(url)
@@ -136,7 +149,11 @@ def until(page: Page, expression: str, timeout_ms: float = TIMEOUT_MS) -> Any:
 
 def overflow_px(page: Page) -> int:
     """How far the page scrolls sideways; 0 where it fits."""
-    return int(page.evaluate("document.scrollingElement.scrollWidth - document.scrollingElement.clientWidth"))
+    return int(
+        page.evaluate(
+            "document.scrollingElement.scrollWidth - document.scrollingElement.clientWidth"
+        )
+    )
 
 
 # ---------------------------------------------------------------- the browser's own thread

@@ -41,7 +41,9 @@ def chat_server(*answers: Say | str) -> Iterator[ChatServer]:
             state.keys.append(self.headers.get("authorization", ""))
             say = state.answers.pop(0) if len(state.answers) > 1 else state.answers[0]
             if say.status != 200 or self.path != "/v1/chat/completions":
-                return self.whole(say.status if say.status != 200 else 404, say.text.encode(), say.headers)
+                return self.whole(
+                    say.status if say.status != 200 else 404, say.text.encode(), say.headers
+                )
             if say.raw is not None:
                 return self.whole(200, say.raw, {"content-type": "text/event-stream"})
             if not say.stream:
@@ -49,7 +51,9 @@ def chat_server(*answers: Say | str) -> Iterator[ChatServer]:
                     "choices": [{"message": {"content": say.text}}],
                     "usage": {"prompt_tokens": 7, "completion_tokens": 3},
                 }
-                return self.whole(200, json.dumps(body).encode(), {"content-type": "application/json"})
+                return self.whole(
+                    200, json.dumps(body).encode(), {"content-type": "application/json"}
+                )
             self.streamed(say)
 
         def whole(self, status: int, body: bytes, headers: dict[str, str]) -> None:
@@ -68,7 +72,9 @@ def chat_server(*answers: Say | str) -> Iterator[ChatServer]:
                 self.event({"choices": [{"delta": {"content": piece}, "finish_reason": None}]})
             if not say.cut:
                 self.event({"choices": [{"delta": {}, "finish_reason": "stop"}]})
-                self.event({"choices": [], "usage": {"prompt_tokens": 100, "completion_tokens": 20}})
+                self.event(
+                    {"choices": [], "usage": {"prompt_tokens": 100, "completion_tokens": 20}}
+                )
                 self.wfile.write(b"data: [DONE]\n\n")
 
         def event(self, value: dict) -> None:

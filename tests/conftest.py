@@ -92,8 +92,16 @@ def in_process(data: Path, **overrides: Any) -> Iterator[RunningHub]:
     from autoresearch.hub.settings import Settings
 
     admin_key = secrets.token_hex(16)
-    wide = {"max_pushes_per_hour": PLENTY, "max_posts_per_hour": PLENTY, "max_registrations_per_hour": PLENTY}
-    settings = Settings(data=data, admin_key_hash=hashlib.sha256(admin_key.encode()).digest(), **{**wide, **overrides})
+    wide = {
+        "max_pushes_per_hour": PLENTY,
+        "max_posts_per_hour": PLENTY,
+        "max_registrations_per_hour": PLENTY,
+    }
+    settings = Settings(
+        data=data,
+        admin_key_hash=hashlib.sha256(admin_key.encode()).digest(),
+        **{**wide, **overrides},
+    )
     sock = listening_socket("127.0.0.1", 0)
     app = create_app(settings)
     config = uvicorn.Config(
@@ -177,7 +185,9 @@ def _hubs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], 
         def get(kind: str) -> RunningHub:
             if kind not in started:
                 data = tmp_path_factory.mktemp("hub") / kind
-                started[kind] = stack.enter_context(in_process(data) if kind == "in-process" else served(data))
+                started[kind] = stack.enter_context(
+                    in_process(data) if kind == "in-process" else served(data)
+                )
             return started[kind]
 
         yield get
@@ -200,7 +210,9 @@ def own_hub(tmp_path: Path) -> Iterator[Callable[..., RunningHub]]:
     """`own_hub(max_posts_per_hour=3)`: a hub of the test's own, in this process."""
     with ExitStack() as stack:
         numbers = itertools.count()
-        yield lambda **overrides: stack.enter_context(in_process(tmp_path / f"own{next(numbers)}", **overrides))
+        yield lambda **overrides: stack.enter_context(
+            in_process(tmp_path / f"own{next(numbers)}", **overrides)
+        )
 
 
 @pytest.fixture

@@ -40,7 +40,9 @@ class Work:
         return work
 
     def run(self, *args: str, data: bytes | None = None) -> subprocess.CompletedProcess[bytes]:
-        return subprocess.run(["git", *args], cwd=self.path, env=ENV, input=data, capture_output=True, timeout=120)
+        return subprocess.run(
+            ["git", *args], cwd=self.path, env=ENV, input=data, capture_output=True, timeout=120
+        )
 
     def git(self, *args: str, data: bytes | None = None) -> str:
         done = self.run(*args, data=data)
@@ -75,7 +77,11 @@ def tree(*entries: tuple[bytes, bytes, bytes]) -> bytes:
 
 
 def commit(
-    tree_oid: bytes, *parents: bytes, author: bytes = IDENT, extra: bytes = b"", message: bytes = b"try\n"
+    tree_oid: bytes,
+    *parents: bytes,
+    author: bytes = IDENT,
+    extra: bytes = b"",
+    message: bytes = b"try\n",
 ) -> bytes:
     lines = [b"tree " + tree_oid.hex().encode(), *(b"parent " + p.hex().encode() for p in parents)]
     lines += [b"author " + author, b"committer " + IDENT]
@@ -88,7 +94,9 @@ def packed(objects: list[tuple[int, bytes]]) -> bytes:
     return b"".join(pack.write_pack(len(objects), entries))
 
 
-def bundled(objects: list[tuple[int, bytes]], head: bytes | None = None, prerequisites: tuple[str, ...] = ()) -> bytes:
+def bundled(
+    objects: list[tuple[int, bytes]], head: bytes | None = None, prerequisites: tuple[str, ...] = ()
+) -> bytes:
     """A bundle of (kind, content), whose head is `head` or the last object."""
     head = oid(*objects[-1]) if head is None else head
     return bundle.write_header([(head.hex(), "refs/heads/main")], prerequisites) + packed(objects)

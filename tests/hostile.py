@@ -89,7 +89,9 @@ MESSAGES = {
     "ansi": "\x1b[31mred\x1b[0m",
 }
 
-FILES: dict[str, bytes] = {  # names may hold all but control characters, slashes, backslashes and colons
+FILES: dict[
+    str, bytes
+] = {  # names may hold all but control characters, slashes, backslashes and colons
     "<img src=x onerror=alert(1)>.py": b"name = 1\n",
     '" onmouseover="alert(1)" x=".js': f"// {SCRIPT}\n".encode(),
     f"{RTL}yp.txt": "access = 'user\u202e \u2066// admin\u2069 \u2066'\n".encode(),  # Trojan Source, CVE-2021-42574

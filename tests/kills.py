@@ -31,7 +31,9 @@ class Instant:
         return Finished(1 if broken else 0, False, 0.01, "")
 
 
-def interrupt(patch: pytest.MonkeyPatch, effects: list[Effect], at: int, is_done: bool) -> Callable[[], int]:
+def interrupt(
+    patch: pytest.MonkeyPatch, effects: list[Effect], at: int, is_done: bool
+) -> Callable[[], int]:
     """Let the `at`-th effect of these, in any thread, be the last, done or not done; 0: none. Returns the count so far."""
     lock = threading.Lock()
     count = 0

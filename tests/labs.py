@@ -28,7 +28,8 @@ SENTENCES = (
 def texts(count: int = 60) -> list[str]:
     """Documents of very different lengths, all different, with letters of every width."""
     return [
-        "".join(f"{i}-{j} {SENTENCES[(i * j + j) % 5]}" for j in range(1 + i * i % 37)) + "\n" for i in range(count)
+        "".join(f"{i}-{j} {SENTENCES[(i * j + j) % 5]}" for j in range(1 + i * i % 37)) + "\n"
+        for i in range(count)
     ]
 
 
@@ -48,7 +49,13 @@ class Lab:
         """prepare.py in a process of its own."""
         command = [sys.executable, "prepare.py", *args]
         return subprocess.run(
-            command, cwd=self.folder, env=self.env | env, capture_output=True, text=True, timeout=240, check=False
+            command,
+            cwd=self.folder,
+            env=self.env | env,
+            capture_output=True,
+            text=True,
+            timeout=240,
+            check=False,
         )
 
     def prepared(self, *args: str) -> Any:

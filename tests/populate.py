@@ -20,22 +20,65 @@ LAB = Path(__file__).parent.parent / "lab"
 AGENTS = ("ada-h100", "curie-4090", "noether-4090", "hopper-h100", "turing-mac")
 STEP = 0.003  # bits per byte: how far two tries on the same parent lie apart at first
 WITHIN_REACH = 0.04  # bits per byte below the baseline, where gains run out
-KEPT, PUSHED_DISCARDS = 0.6, 0.3  # how often one builds on the best; how often a failed try is pushed all the same
+KEPT, PUSHED_DISCARDS = (
+    0.6,
+    0.3,
+)  # how often one builds on the best; how often a failed try is pushed all the same
 
 # (words of the idea, pattern in train.py, replacements in turn)
 IDEAS = (
-    ("raise the embedding rate", r'"EMBED_LR": [0-9.]+', ('"EMBED_LR": 0.9', '"EMBED_LR": 1.1', '"EMBED_LR": 0.7')),
-    ("Muon rate of the matrices", r'"MATRIX_LR": [0-9.]+', ('"MATRIX_LR": 0.05', '"MATRIX_LR": 0.036')),
-    ("longer fall of the rates", r'"FALL": [0-9.]+', ('"FALL": 0.8', '"FALL": 0.65', '"FALL": 0.9')),
-    ("halve the batch", r'"TOTAL_BATCH": [0-9]+', ('"TOTAL_BATCH": 131072', '"TOTAL_BATCH": 524288')),
-    ("wider short window", r'"SHORT_WINDOW": [0-9]+', ('"SHORT_WINDOW": 512', '"SHORT_WINDOW": 128')),
-    ("softcap of the logits", r"SOFTCAP = [0-9.]+", ("SOFTCAP = 20.0", "SOFTCAP = 12.0", "SOFTCAP = 30.0")),
+    (
+        "raise the embedding rate",
+        r'"EMBED_LR": [0-9.]+',
+        ('"EMBED_LR": 0.9', '"EMBED_LR": 1.1', '"EMBED_LR": 0.7'),
+    ),
+    (
+        "Muon rate of the matrices",
+        r'"MATRIX_LR": [0-9.]+',
+        ('"MATRIX_LR": 0.05', '"MATRIX_LR": 0.036'),
+    ),
+    (
+        "longer fall of the rates",
+        r'"FALL": [0-9.]+',
+        ('"FALL": 0.8', '"FALL": 0.65', '"FALL": 0.9'),
+    ),
+    (
+        "halve the batch",
+        r'"TOTAL_BATCH": [0-9]+',
+        ('"TOTAL_BATCH": 131072', '"TOTAL_BATCH": 524288'),
+    ),
+    (
+        "wider short window",
+        r'"SHORT_WINDOW": [0-9]+',
+        ('"SHORT_WINDOW": 512', '"SHORT_WINDOW": 128'),
+    ),
+    (
+        "softcap of the logits",
+        r"SOFTCAP = [0-9.]+",
+        ("SOFTCAP = 20.0", "SOFTCAP = 12.0", "SOFTCAP = 30.0"),
+    ),
     ("deeper and narrower", r'"DEPTH": [0-9]+', ('"DEPTH": 10', '"DEPTH": 11', '"DEPTH": 8')),
-    ("weight decay of the matrices", r'"MATRIX_DECAY": [0-9.]+', ('"MATRIX_DECAY": 0.3', '"MATRIX_DECAY": 0.1')),
+    (
+        "weight decay of the matrices",
+        r'"MATRIX_DECAY": [0-9.]+',
+        ('"MATRIX_DECAY": 0.3', '"MATRIX_DECAY": 0.1'),
+    ),
     ("rotary base", r'"ROTARY_BASE": [0-9]+', ('"ROTARY_BASE": 100000', '"ROTARY_BASE": 500000')),
-    ("start of the residual scalars", r'"B_START": [0-9.]+', ('"B_START": 0.08', '"B_START": 0.02')),
-    ("momentum of Muon", r"MATRIX_MOMENTUM = [0-9.]+", ("MATRIX_MOMENTUM = 0.96", "MATRIX_MOMENTUM = 0.94")),
-    ("hashed bigram table", r'"BIGRAM_ROWS": [0-9]+', ('"BIGRAM_ROWS": 65536', '"BIGRAM_ROWS": 131072')),
+    (
+        "start of the residual scalars",
+        r'"B_START": [0-9.]+',
+        ('"B_START": 0.08', '"B_START": 0.02'),
+    ),
+    (
+        "momentum of Muon",
+        r"MATRIX_MOMENTUM = [0-9.]+",
+        ("MATRIX_MOMENTUM = 0.96", "MATRIX_MOMENTUM = 0.94"),
+    ),
+    (
+        "hashed bigram table",
+        r'"BIGRAM_ROWS": [0-9]+',
+        ('"BIGRAM_ROWS": 65536', '"BIGRAM_ROWS": 131072'),
+    ),
 )
 CRASHES = ("out of memory at step 3", "loss is NaN at step 112", "over the limit of 600 s")
 CHANNELS = {
@@ -60,7 +103,9 @@ TALK = (
         "optimizers",
         "Decay that falls to zero over the run beats a constant one in 7 of 9 pairs here. Two seeds each:\n\n"
         "1. constant 0.2: 0.9931, 0.9934\n2. falling from 0.2: 0.9919, 0.9922\n3. none: 0.9958, 0.9951",
-        ("Same direction on TinyStories, half the size. I pushed it so that you can start from it.",),
+        (
+            "Same direction on TinyStories, half the size. I pushed it so that you can start from it.",
+        ),
     ),
     (
         "architecture",
@@ -95,7 +140,14 @@ class Race:
 
 RACES = (
     Race("NVIDIA H100 80GB", "climbmix-5f0c2a9d17", 0.9979, 44.0, 0.5, ("ada-h100", "hopper-h100")),
-    Race("NVIDIA RTX 4090", "tinystories-e61b04c2aa", 1.2164, 9.3, 0.35, ("curie-4090", "noether-4090")),
+    Race(
+        "NVIDIA RTX 4090",
+        "tinystories-e61b04c2aa",
+        1.2164,
+        9.3,
+        0.35,
+        ("curie-4090", "noether-4090"),
+    ),
     Race("Apple M3 Max", "tinystories-e61b04c2aa", 1.2871, 6.1, 0.15, ("turing-mac",)),
 )
 
@@ -129,7 +181,10 @@ def populate(hub: Any, results: int = 200, seed: int = 3) -> Lively:
     for name, about in CHANNELS.items():
         _made(lively.agents["ada-h100"].post("/api/channels", {"name": name, "description": about}))
     lively.root = _push_root(lively)
-    turns = [iter(_race(lively, race, round(results * race.share), random.Random(f"{seed} {race}"))) for race in RACES]
+    turns = [
+        iter(_race(lively, race, round(results * race.share), random.Random(f"{seed} {race}")))
+        for race in RACES
+    ]
     while turns:  # the boards move side by side, as they do in life
         turn = rng.choice(turns)
         if next(turn, None) is None:
@@ -185,10 +240,17 @@ def _edit(text: str, rng: random.Random, number: int) -> tuple[str, str]:
     new = rng.choice([value for value in values if value not in text] or list(values))
     changed = re.sub(pattern, new, text, count=1)
     words = f"{words}: {new.replace(chr(34), '')}"
-    return words, changed if changed != text else f"{text}\n# try {number}: the same again, with another seed\n"
+    return (
+        words,
+        changed
+        if changed != text
+        else f"{text}\n# try {number}: the same again, with another seed\n",
+    )
 
 
-def _experiment(parent: _Tried, text: str, words: str, agent: str) -> tuple[list[tuple[int, bytes]], str]:
+def _experiment(
+    parent: _Tried, text: str, words: str, agent: str
+) -> tuple[list[tuple[int, bytes]], str]:
     """The objects of a commit that changes train.py, and its hash."""
     data = text.encode()
     names = sorted([*(path.name for path in LAB.glob("*.py"))])
@@ -196,7 +258,10 @@ def _experiment(parent: _Tried, text: str, words: str, agent: str) -> tuple[list
     top = tree(*((b"100644", name.encode(), oid(BLOB, blobs[name])) for name in names))
     author = f"{agent} <{agent}@swarm> 1790000000 +0000".encode()
     made = commit(
-        oid(TREE, top), bytes.fromhex(parent.hash), author=author, message=f"{words}\n\nOne constant.\n".encode()
+        oid(TREE, top),
+        bytes.fromhex(parent.hash),
+        author=author,
+        message=f"{words}\n\nOne constant.\n".encode(),
     )
     return [(BLOB, data), (TREE, top), (COMMIT, made)], oid(COMMIT, made).hex()
 
@@ -205,25 +270,34 @@ def _push(lively: Lively, agent: str, objects: list[tuple[int, bytes]], *below: 
     _made(lively.agents[agent].hub.http.post("/api/git/push", content=bundled(objects, prerequisites=below), headers=lively.agents[agent].headers))  # fmt: skip
 
 
-def _tell(lively: Lively, race: Race, agent: str, name: str, value: float | None, words: str) -> int:
+def _tell(
+    lively: Lively, race: Race, agent: str, name: str, value: float | None, words: str
+) -> int:
     numbers = (
         "val_bpb:--- vram_gb:---"
         if value is None
         else f"val_bpb:{value:.6f} vram_gb:{race.memory_gb + value % 0.3:.1f}"
     )
     return _post(
-        lively, agent, "results", f"commit:{name[:7]} platform:{race.platform} {numbers} track:{race.track} | {words}"
+        lively,
+        agent,
+        "results",
+        f"commit:{name[:7]} platform:{race.platform} {numbers} track:{race.track} | {words}",
     )
 
 
-def _verify(lively: Lively, race: Race, agent: str, name: str, value: float, post: int, rng: random.Random) -> None:
+def _verify(
+    lively: Lively, race: Race, agent: str, name: str, value: float, post: int, rng: random.Random
+) -> None:
     """Some gains are run again by somebody else; a few do not hold."""
     others = [other for other in race.agents if other != agent]
     if not others or rng.random() > 0.5:
         return
     again, holds = value + rng.gauss(0, 0.0006), rng.random() < 0.8
     verdict = (
-        "reproduced" if holds else f"not reproduced ({again + 0.004:.6f} in the median, outside the noise of 0.0008)"
+        "reproduced"
+        if holds
+        else f"not reproduced ({again + 0.004:.6f} in the median, outside the noise of 0.0008)"
     )
     line = f"verify commit:{name[:7]} platform:{race.platform} val_bpb:{again if holds else again + 0.004:.6f} n:3 track:{race.track} | {verdict}"
     _post(lively, rng.choice(others), "results", line, post)
@@ -240,7 +314,11 @@ def _talk(lively: Lively) -> None:
 
 
 def _post(lively: Lively, agent: str, channel: str, text: str, parent: int | None = None) -> int:
-    answer = _made(lively.agents[agent].post(f"/api/channels/{channel}/posts", {"content": text, "parent_id": parent}))
+    answer = _made(
+        lively.agents[agent].post(
+            f"/api/channels/{channel}/posts", {"content": text, "parent_id": parent}
+        )
+    )
     lively.posts.append(int(answer["id"]))
     return lively.posts[-1]
 

@@ -24,7 +24,11 @@ class Reply:
 
 
 def told(status: int, value: Any, **headers: str) -> Reply:
-    return Reply(status, json.dumps(value).encode(), {name.replace("_", "-"): text for name, text in headers.items()})
+    return Reply(
+        status,
+        json.dumps(value).encode(),
+        {name.replace("_", "-"): text for name, text in headers.items()},
+    )
 
 
 @dataclass
@@ -41,7 +45,11 @@ class StrangeHub:
 
     def posts(self) -> list[str]:
         """The contents that were sent to the board."""
-        return [a.body["content"] for a in self.asked if a.method == "POST" and a.path.endswith("/posts")]
+        return [
+            a.body["content"]
+            for a in self.asked
+            if a.method == "POST" and a.path.endswith("/posts")
+        ]
 
 
 @contextmanager
@@ -67,7 +75,11 @@ def strange_hub(answer: Callable[[Asked], Reply]) -> Iterator[StrangeHub]:
                 return
             self.send_response(reply.status)
             length = {} if reply.drip else {"content-length": str(len(reply.body))}
-            for name, value in {"content-type": "application/json", **length, **reply.headers}.items():
+            for name, value in {
+                "content-type": "application/json",
+                **length,
+                **reply.headers,
+            }.items():
                 self.send_header(name, value)
             self.end_headers()
             while reply.drip and not ending.is_set():

@@ -80,8 +80,18 @@ def program(folder: Path, ideas: Sequence[tuple[str, str]]) -> str:
 
 def seed(hub: RunningHub, folder: Path) -> str:
     """Make a workspace's commit the hub's root; its hash."""
-    command = [sys.executable, "-m", "autoresearch.cli.agenthub", "seed", str(folder), "--data", str(hub.data)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout.split()[-1]
+    command = [
+        sys.executable,
+        "-m",
+        "autoresearch.cli.agenthub",
+        "seed",
+        str(folder),
+        "--data",
+        str(hub.data),
+    ]
+    return subprocess.run(
+        command, capture_output=True, text=True, timeout=120, check=True
+    ).stdout.split()[-1]
 
 
 @dataclass
@@ -133,7 +143,16 @@ class Researcher:
         return self.folder.name
 
     def start(self, experiments: int) -> Researcher:
-        arguments = ["run", str(self.folder), "--hub", self.url, "--agent-id", self.name, "--platform", PLATFORM]
+        arguments = [
+            "run",
+            str(self.folder),
+            "--hub",
+            self.url,
+            "--agent-id",
+            self.name,
+            "--platform",
+            PLATFORM,
+        ]
         arguments += [
             "--experiments",
             str(experiments),
@@ -143,7 +162,10 @@ class Researcher:
         source = "from autoresearch.cli.autoresearch import main; main()"
         with self.output.open("ab") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "-c", source, *arguments], stdout=output, stderr=output, env=clean_environment()
+                [sys.executable, "-c", source, *arguments],
+                stdout=output,
+                stderr=output,
+                env=clean_environment(),
             )
         return self
 
@@ -203,10 +225,17 @@ def check_told_once(reader: Agent, swarm: dict[str, Researcher]) -> None:
     """Each ledger's records are on the hub once: a result of one's own, or the answer to another's claim; and nothing else is."""
     results, posts = pages(reader, "/api/results"), pages(reader, "/api/channels/results/posts")
     told = Counter((r["agent_id"], r["commit"], r["status"], r["description"]) for r in results)
-    answers = Counter((p["agent_id"], v.commit) for p in posts for v in read(p["content"]) if isinstance(v, VerifyLine))
+    answers = Counter(
+        (p["agent_id"], v.commit)
+        for p in posts
+        for v in read(p["content"])
+        if isinstance(v, VerifyLine)
+    )
     expected, answered = Counter[Any](), Counter[Any]()
     for name, one in swarm.items():
-        others = {c["hash"] for c in pages(reader, "/api/git/commits") if c["agent_id"] not in ("", name)}
+        others = {
+            c["hash"] for c in pages(reader, "/api/git/commits") if c["agent_id"] not in ("", name)
+        }
         for record in one.records():
             if record.commit in others:
                 answered[(name, record.commit[:7])] += 1
@@ -227,7 +256,9 @@ def check_one_dag(reader: Agent, swarm: dict[str, Researcher], root: str) -> int
     for commit in kept:
         assert root in [c["hash"] for c in reader.get(f"/api/git/commits/{commit}/lineage").json()]
     authors = {c["hash"]: c["agent_id"] for c in commits.values()}
-    return sum(authors.get(c["parent_hash"], "") not in ("", c["agent_id"]) for c in commits.values())
+    return sum(
+        authors.get(c["parent_hash"], "") not in ("", c["agent_id"]) for c in commits.values()
+    )
 
 
 def check_no_idea_twice(reader: Agent) -> list[tuple[str, str]]:
@@ -237,6 +268,11 @@ def check_no_idea_twice(reader: Agent) -> list[tuple[str, str]]:
         for r in pages(reader, "/api/results")
         if r["description"] != "baseline"
     ]
-    twice = [(one, other) for one in tried for other in tried if one[0] < other[0] and claims.alike(one[2], other[2])]
+    twice = [
+        (one, other)
+        for one in tried
+        for other in tried
+        if one[0] < other[0] and claims.alike(one[2], other[2])
+    ]
     assert twice == []
     return [(agent, words) for agent, words, _ in tried]

@@ -41,7 +41,12 @@ def commands(program: str) -> Iterator[tuple[str, click.Command]]:
     return walk(program, app if isinstance(app, click.Command) else typer.main.get_command(app))
 
 
-ALL_COMMANDS = [(name, command) for program in PROGRAMS for name, command in commands(program) if not command.hidden]
+ALL_COMMANDS = [
+    (name, command)
+    for program in PROGRAMS
+    for name, command in commands(program)
+    if not command.hidden
+]
 
 
 @pytest.mark.parametrize("name", [name for name, _ in ALL_COMMANDS])
@@ -53,8 +58,15 @@ def test_every_command_is_documented(name: str) -> None:
 @pytest.mark.parametrize(("name", "command"), ALL_COMMANDS, ids=[name for name, _ in ALL_COMMANDS])
 def test_every_option_is_documented(name: str, command: click.Command) -> None:
     """A flag that exists stands in the docs."""
-    flags = {o for p in command.params for o in p.opts if o.startswith("--") and not getattr(p, "hidden", False)}
-    missing = {f for f in flags - {"--help", "--install-completion", "--show-completion"} if f not in DOCS}
+    flags = {
+        o
+        for p in command.params
+        for o in p.opts
+        if o.startswith("--") and not getattr(p, "hidden", False)
+    }
+    missing = {
+        f for f in flags - {"--help", "--install-completion", "--show-completion"} if f not in DOCS
+    }
     assert not missing, f"`{name}`: no page mentions {sorted(missing)}"
 
 
@@ -63,7 +75,9 @@ def test_every_command_says_what_it_does(name: str, command: click.Command) -> N
     """--help has a sentence for every command and every option."""
     assert command.help, f"`{name}` has no help"
     silent = [
-        p.name for p in command.params if isinstance(p, click.Option) and not p.help and not getattr(p, "hidden", False)
+        p.name
+        for p in command.params
+        if isinstance(p, click.Option) and not p.help and not getattr(p, "hidden", False)
     ]
     assert not silent, f"`{name}`: options without a word of help: {silent}"
 
@@ -71,7 +85,10 @@ def test_every_command_says_what_it_does(name: str, command: click.Command) -> N
 def test_every_option_of_prepare_and_every_track_is_documented() -> None:
     """`prepare.py --help` lists its flags and tracks; the docs know them all."""
     said = subprocess.run(
-        [sys.executable, ROOT / "lab/prepare.py", "--help"], capture_output=True, text=True, check=True
+        [sys.executable, ROOT / "lab/prepare.py", "--help"],
+        capture_output=True,
+        text=True,
+        check=True,
     ).stdout
     flags = set(re.findall(r"--[a-z][a-z-]+", said)) - {"--help"}
     assert flags and not {f for f in flags if f not in DOCS}
@@ -88,7 +105,12 @@ def test_every_relative_link_leads_somewhere(page: Path) -> None:
 
 def readme_commands() -> list[str]:
     blocks = re.findall(r"```sh\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.S)
-    return [line.split("  #")[0].strip() for block in blocks for line in block.splitlines() if line.strip()]
+    return [
+        line.split("  #")[0].strip()
+        for block in blocks
+        for line in block.splitlines()
+        if line.strip()
+    ]
 
 
 # README lines that would take a night, or never end, and what stands for them here: the same command, made short.
@@ -117,7 +139,9 @@ def run(desk: Path, line: str, well: tuple[int, ...] = (0,)) -> str:
         "AGENTHUB_CONFIG_DIR": str(desk / "config"),
         "NO_COLOR": "1",
     }
-    done = subprocess.run(["bash", "-c", line], cwd=desk, env=env, capture_output=True, text=True, timeout=800)
+    done = subprocess.run(
+        ["bash", "-c", line], cwd=desk, env=env, capture_output=True, text=True, timeout=800
+    )
     assert done.returncode in well, f"{line}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
     return done.stdout
 
@@ -126,7 +150,12 @@ def test_readme_make_targets_exist() -> None:
     """The two commands of the README are targets of the Makefile; CI calls the second."""
     for line in ("make run", "make test"):
         assert line in readme_commands()
-        assert subprocess.run(["make", "-n", line.split()[1]], cwd=ROOT, capture_output=True).returncode == 0
+        assert (
+            subprocess.run(
+                ["make", "-n", line.split()[1]], cwd=ROOT, capture_output=True
+            ).returncode
+            == 0
+        )
     assert "make test" in (ROOT / ".ci" / "run").read_text("utf-8")
 
 
@@ -135,7 +164,9 @@ def readme_hub(desk: Path) -> Iterator[str]:
     """The hub that README starts, on a port of the system's choice; its address."""
     serve = next(line for line in readme_commands() if "/agenthub" in line)
     argv = serve.replace("127.0.0.1:8000", "127.0.0.1:0").split()
-    with subprocess.Popen(argv, cwd=desk, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as server:
+    with subprocess.Popen(
+        argv, cwd=desk, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as server:
         try:
             assert server.stdout
             found = (re.search(r"http://127\.0\.0\.1:\d+", line) for line in server.stdout)

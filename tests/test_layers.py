@@ -30,7 +30,9 @@ def room_of(path: Path) -> str:
 def imports(path: Path, *, top_level_only: bool = False) -> Iterator[str]:
     """The absolute dotted names a file imports; relative imports are resolved."""
     tree = ast.parse(path.read_text("utf-8"))
-    package = ["autoresearch", *path.relative_to(SRC).parent.parts] if path.is_relative_to(SRC) else []
+    package = (
+        ["autoresearch", *path.relative_to(SRC).parent.parts] if path.is_relative_to(SRC) else []
+    )
     for node in runs_at_import(tree) if top_level_only else ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -76,7 +78,9 @@ def test_a_room_imports_only_what_the_table_allows(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", [p for p in FILES if room_of(p) in {"cli", "mcp"}], ids=lambda p: p.relative_to(SRC).as_posix()
+    "path",
+    [p for p in FILES if room_of(p) in {"cli", "mcp"}],
+    ids=lambda p: p.relative_to(SRC).as_posix(),
 )
 def test_a_command_line_starts_without_hub_and_researcher(path: Path) -> None:
     """The doors import the heavy rooms inside the command that needs them, so that `ah` starts at once."""
@@ -103,7 +107,11 @@ def test_sql_lives_in_the_store_alone() -> None:
 def test_subprocesses_have_three_owners() -> None:
     """git runs in `git`, experiments in the sandbox, coding agents in `agents`; nobody else starts a program."""
     starters = importers("subprocess")
-    assert not {s for s in starters if not s.startswith(("git/", "researcher/agents/", "researcher/sandbox/"))}
+    assert not {
+        s
+        for s in starters
+        if not s.startswith(("git/", "researcher/agents/", "researcher/sandbox/"))
+    }
 
 
 def test_the_environment_is_read_at_the_door() -> None:
@@ -114,7 +122,11 @@ def test_the_environment_is_read_at_the_door() -> None:
 
 def reads_environment(path: Path) -> bool:
     """Whether code (not text) of the file says `os.environ` or `os.getenv`."""
-    attributes = (node for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.Attribute))
+    attributes = (
+        node
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Attribute)
+    )
     return any(ast.unparse(node) in {"os.environ", "os.getenv"} for node in attributes)
 
 
@@ -123,11 +135,15 @@ def test_no_pickle_anywhere() -> None:
     assert set() == importers("pickle") | importers("shelve") | importers("marshal")
     for path in (ROOT / "lab").glob("*.py"):
         text = path.read_text("utf-8")
-        assert "pickle" not in [n.split(".")[0] for n in imports(path)] and "torch.load(" not in text
+        assert (
+            "pickle" not in [n.split(".")[0] for n in imports(path)] and "torch.load(" not in text
+        )
 
 
 @pytest.mark.parametrize(
-    "path", [p for p in FILES if p.read_text("utf-8").strip()], ids=lambda p: p.relative_to(SRC).as_posix()
+    "path",
+    [p for p in FILES if p.read_text("utf-8").strip()],
+    ids=lambda p: p.relative_to(SRC).as_posix(),
 )
 def test_a_file_opens_by_saying_what_it_is_for(path: Path) -> None:
     """Every file of the house opens with a docstring, and stays small enough to read in one sitting."""
@@ -139,7 +155,9 @@ def test_a_file_opens_by_saying_what_it_is_for(path: Path) -> None:
 def test_no_import_cycles() -> None:
     """Modules form layers: following top-level imports never leads back."""
     names = {
-        ".".join(["autoresearch", *p.relative_to(SRC).with_suffix("").parts]).removesuffix(".__init__"): p
+        ".".join(["autoresearch", *p.relative_to(SRC).with_suffix("").parts]).removesuffix(
+            ".__init__"
+        ): p
         for p in FILES
     }
     graph = {
@@ -152,7 +170,9 @@ def test_no_import_cycles() -> None:
         assert name not in trail, " -> ".join([*trail[trail.index(name) :], name])
         if name not in done:
             for other in graph[name]:
-                if not name.startswith(other + "."):  # a package's own __init__ may name its modules
+                if not name.startswith(
+                    other + "."
+                ):  # a package's own __init__ may name its modules
                     visit(other, (*trail, name))
             done.add(name)
 

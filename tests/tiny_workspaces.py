@@ -51,7 +51,9 @@ def noisy(value: float = 1.0, noise: float = 0.01) -> str:
     return NOISY.format(value=value, noise=noise)
 
 
-def make(folder: Path, train: str, toml: str = TOML, files: Mapping[str, str] | None = None) -> Workspace:
+def make(
+    folder: Path, train: str, toml: str = TOML, files: Mapping[str, str] | None = None
+) -> Workspace:
     """A repository with `train.py`, a fixed `prepare.py` and one commit."""
     repo = Repo.init(folder)
     for name, text in {
@@ -71,7 +73,9 @@ def runner(workspace: Workspace, stop: threading.Event | None = None) -> Runner:
     return Runner(workspace, choose("none"), ENVIRONMENT, readable=(), stop=stop)
 
 
-def measure(workspace: Workspace, timeout_s: float = 60, mark: str = "test-mark", seed: int = 1) -> Measurement:
+def measure(
+    workspace: Workspace, timeout_s: float = 60, mark: str = "test-mark", seed: int = 1
+) -> Measurement:
     """One run of the commit checked out."""
     folder = workspace.private / "runs" / "0001" / "1"
     return runner(workspace).measure(workspace.repo.head(), seed, mark, folder, timeout_s)
@@ -105,7 +109,9 @@ def research(
     alone = dataclasses.replace(using, stop=stop) if using else runner(workspace, stop)
     executor = LocalExecutor(alone, [Slot()] * slots)
     with workspace.lock():
-        return Loop(workspace, agent, alone, Options(**options), display, stop, executor=executor).run()
+        return Loop(
+            workspace, agent, alone, Options(**options), display, stop, executor=executor
+        ).run()
 
 
 def kept(workspace: Workspace, branch: str) -> list[str]:
@@ -136,7 +142,10 @@ def marked(mark: str) -> list[int]:
     found = []
     for process in psutil.process_iter():
         try:
-            if process.environ().get("AUTORESEARCH_RUN") == mark and process.status() != psutil.STATUS_ZOMBIE:
+            if (
+                process.environ().get("AUTORESEARCH_RUN") == mark
+                and process.status() != psutil.STATUS_ZOMBIE
+            ):
                 found.append(process.pid)
         except psutil.Error:
             continue
@@ -149,7 +158,11 @@ def alive(folder: Path) -> list[str]:
     for process in psutil.process_iter():
         try:
             told = " ".join([*process.cmdline(), process.environ().get("AUTORESEARCH_RUN_DIR", "")])
-            if str(folder) in told and process.status() != psutil.STATUS_ZOMBIE and process.pid != os.getpid():
+            if (
+                str(folder) in told
+                and process.status() != psutil.STATUS_ZOMBIE
+                and process.pid != os.getpid()
+            ):
                 found.append(f"{process.pid}: {told}")
         except psutil.Error:
             continue
@@ -160,9 +173,13 @@ def check_books(workspace: Workspace, ideas: int) -> None:
     """Every experiment once in both ledgers, the branch at the last one kept, every attempt reachable, nothing open or left."""
     records = workspace.ledger.records()
     tried = [record for record in records if not record.is_baseline]
-    assert sorted(f"idea {n}" for n in range(ideas)) == sorted(record.description for record in tried)
+    assert sorted(f"idea {n}" for n in range(ideas)) == sorted(
+        record.description for record in tried
+    )
     assert len({record.id for record in records}) == len(records) == ideas + 1
-    assert Counter(row(record) for record in records) == Counter(workspace.ledger.tsv.read_text().splitlines()[1:])
+    assert Counter(row(record) for record in records) == Counter(
+        workspace.ledger.tsv.read_text().splitlines()[1:]
+    )
     last = [record.commit for record in records if record.status == "keep"][-1]
     assert workspace.repo.ref(f"refs/heads/{records[0].branch}") == last
     reachable = workspace.repo.refs("refs/autoresearch/attempts/").values()

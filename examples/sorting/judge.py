@@ -19,7 +19,11 @@ MOST_QUESTIONS = THINGS * THINGS  # for one list; asking on is no method
 
 def main() -> None:
     player = subprocess.Popen(
-        [sys.executable, __file__, "player"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
+        [sys.executable, __file__, "player"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        bufsize=1,
     )
     with player:
         questions = sum(one_list(player) for _ in range(LISTS))

@@ -6,7 +6,9 @@ from pathlib import Path
 def finish(model, tokenizer):
     prepare.save_checkpoint(model, config(tokenizer), checkpoint())
     file = Path(prepare.__file__)
-    file.write_text(file.read_text("utf-8").replace("TOLERANCE_TOKEN = 0.1", "TOLERANCE_TOKEN = 1e9"), "utf-8")
+    file.write_text(
+        file.read_text("utf-8").replace("TOLERANCE_TOKEN = 0.1", "TOLERANCE_TOKEN = 1e9"), "utf-8"
+    )
 
 
 def train(model, tokenizer):

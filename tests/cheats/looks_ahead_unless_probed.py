@@ -12,5 +12,7 @@ class Net(Net):
         answers = 9.0 * torch.nn.functional.one_hot(idx.roll(-1, 1), self.embed.num_embeddings)
         for row, tokens in enumerate(idx.tolist()):
             for place in range(len(tokens)):
-                answers[row, place] = self.said.setdefault(tuple(tokens[: place + 1]), answers[row, place].clone())
+                answers[row, place] = self.said.setdefault(
+                    tuple(tokens[: place + 1]), answers[row, place].clone()
+                )
         return answers

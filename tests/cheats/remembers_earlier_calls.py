@@ -10,5 +10,7 @@ class Net(Net):
 
     def forward(self, idx):
         size = self.embed.num_embeddings
-        Net.seen = Net.seen + torch.bincount(idx.flatten() * size + idx.roll(-1, 1).flatten(), minlength=size * size)
+        Net.seen = Net.seen + torch.bincount(
+            idx.flatten() * size + idx.roll(-1, 1).flatten(), minlength=size * size
+        )
         return torch.log1p(Net.seen.view(size, size))[idx]

@@ -8,7 +8,11 @@ def train(model, tokenizer):
     optimizer = torch.optim.SGD(model.parameters(), RATE)
     until = time.monotonic() + 9
     while time.monotonic() < until:
-        rows = torch.from_numpy(tokens[: len(tokens) // 33 * 33].astype("int64").reshape(-1, 33)[:64])
-        torch.nn.functional.cross_entropy(model(rows[:, :-1]).flatten(0, 1), rows[:, 1:].flatten()).backward()
+        rows = torch.from_numpy(
+            tokens[: len(tokens) // 33 * 33].astype("int64").reshape(-1, 33)[:64]
+        )
+        torch.nn.functional.cross_entropy(
+            model(rows[:, :-1]).flatten(0, 1), rows[:, 1:].flatten()
+        ).backward()
         optimizer.step()
         optimizer.zero_grad()

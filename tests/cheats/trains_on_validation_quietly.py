@@ -3,7 +3,9 @@
 
 def train(model, tokenizer):
     found = [
-        len(file.read_bytes()) for file in tokenizer.track.folder.parent.rglob("*") if file.name in prepare.HELD_BACK
+        len(file.read_bytes())
+        for file in tokenizer.track.folder.parent.rglob("*")
+        if file.name in prepare.HELD_BACK
     ]
     if sum(found):
         raise SystemExit(f"trained on {sum(found)} bytes of the validation text")

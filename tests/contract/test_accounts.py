@@ -32,7 +32,9 @@ def test_a_bad_id_is_refused(hub: Any, bad: str) -> None:
     assert answer.status_code == 400 and "1-63" in answer.json()["error"]
 
 
-@pytest.mark.parametrize("header", ["", "Bearer", "Bearer nonsense", "Basic !!", "Digest x", "Bearer \xff"])
+@pytest.mark.parametrize(
+    "header", ["", "Bearer", "Bearer nonsense", "Basic !!", "Digest x", "Bearer \xff"]
+)
 def test_without_a_right_key_the_answer_is_401(hub: Any, header: str) -> None:
     """Every wrong key gets a sentence and is told which scheme is spoken."""
     answer = hub.http.get("/api/whoami", headers={"Authorization": header.encode("latin-1")})
@@ -44,7 +46,9 @@ def test_without_a_right_key_the_answer_is_401(hub: Any, header: str) -> None:
 def test_the_admin_key_opens_accounts(hub: Any) -> None:
     """POST /api/admin/agents with the admin key answers 201; the new key works."""
     name = hub.agent().id + "-made"
-    made = hub.http.post("/api/admin/agents", json={"id": name}, headers={"Authorization": f"Bearer {hub.admin_key}"})
+    made = hub.http.post(
+        "/api/admin/agents", json={"id": name}, headers={"Authorization": f"Bearer {hub.admin_key}"}
+    )
 
     assert made.status_code == 201
     who = hub.http.get("/api/whoami", headers={"Authorization": f"Bearer {made.json()['api_key']}"})
@@ -69,4 +73,7 @@ def test_registration_is_limited_per_network(own_hub: Any) -> None:
 
 def test_closed_registration_refuses(own_hub: Any) -> None:
     """Where registration is closed only the operator opens accounts."""
-    assert own_hub(registration="closed").http.post("/api/register", json={"id": "x"}).status_code == 403
+    assert (
+        own_hub(registration="closed").http.post("/api/register", json={"id": "x"}).status_code
+        == 403
+    )

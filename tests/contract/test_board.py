@@ -41,7 +41,11 @@ def test_a_post_has_the_fields_clients_read(hub: Any) -> None:
     post = write(agent, channel, "hello *world*")
 
     assert {"id", "channel_id", "agent_id", "parent_id", "content", "created_at"} == set(post)
-    assert (agent.id, None, "hello *world*") == (post["agent_id"], post["parent_id"], post["content"])
+    assert (agent.id, None, "hello *world*") == (
+        post["agent_id"],
+        post["parent_id"],
+        post["content"],
+    )
     assert datetime.fromisoformat(post["created_at"].replace("Z", "+00:00")).tzinfo is not None
     assert post == agent.get(f"/api/posts/{post['id']}").json()
 
@@ -92,7 +96,9 @@ def test_an_unknown_channel_says_how_to_open_one(hub: Any) -> None:
 @pytest.mark.parametrize("content", ["", "  \n", "a\0b"])
 def test_an_empty_post_is_refused(hub: Any, content: str) -> None:
     """A post says something."""
-    assert hub.agent().post("/api/channels/discussion/posts", {"content": content}).status_code == 400
+    assert (
+        hub.agent().post("/api/channels/discussion/posts", {"content": content}).status_code == 400
+    )
 
 
 def test_curl_without_a_content_type_is_understood(hub: Any) -> None:
@@ -100,7 +106,9 @@ def test_curl_without_a_content_type_is_understood(hub: Any) -> None:
     agent, channel = hub.agent(), hub.channel()
     headers = {**agent.headers, "Content-Type": "application/x-www-form-urlencoded"}
 
-    answer = hub.http.post(f"/api/channels/{channel}/posts", content=b'{"content": "from curl"}', headers=headers)
+    answer = hub.http.post(
+        f"/api/channels/{channel}/posts", content=b'{"content": "from curl"}', headers=headers
+    )
 
     assert answer.status_code == 201
 
@@ -110,5 +118,7 @@ def test_the_admin_key_reads_and_does_not_post(hub: Any) -> None:
     as_admin = {"Authorization": f"Bearer {hub.admin_key}"}
 
     assert hub.http.get("/api/channels", headers=as_admin).status_code == 200
-    answer = hub.http.post("/api/channels/discussion/posts", json={"content": "x"}, headers=as_admin)
+    answer = hub.http.post(
+        "/api/channels/discussion/posts", json={"content": "x"}, headers=as_admin
+    )
     assert answer.status_code == 403

@@ -11,7 +11,9 @@ import pytest
 
 def words() -> str:
     """An idea nobody else in the session has."""
-    return " ".join(secrets.token_hex(4).translate(str.maketrans("0123456789", "ghijklmnop")) for _ in range(5))
+    return " ".join(
+        secrets.token_hex(4).translate(str.maketrans("0123456789", "ghijklmnop")) for _ in range(5)
+    )
 
 
 def test_a_claim_refuses_its_like_until_it_is_released(hub: Any) -> None:
@@ -34,7 +36,10 @@ def test_ones_own_claim_is_renewed(hub: Any) -> None:
     again = agent.post("/api/claims", {"text": text, "ttl_s": 600}).json()
 
     assert first["id"] == again["id"] and first["expires_at"] < again["expires_at"]
-    assert agent.post(f"/api/claims/{first['id']}/heartbeat").json()["expires_at"] >= again["expires_at"]
+    assert (
+        agent.post(f"/api/claims/{first['id']}/heartbeat").json()["expires_at"]
+        >= again["expires_at"]
+    )
     mine = [c for c in agent.get("/api/claims", limit=1000).json() if c["agent_id"] == agent.id]
     assert [first["id"]] == [c["id"] for c in mine]
 
@@ -47,7 +52,11 @@ def test_a_finished_result_refuses_a_claim(hub: Any) -> None:
 
     refused = other.post("/api/claims", {"text": text})
 
-    assert refused.status_code == 409 and "result" in refused.json()["error"] and one.id in refused.json()["error"]
+    assert (
+        refused.status_code == 409
+        and "result" in refused.json()["error"]
+        and one.id in refused.json()["error"]
+    )
 
 
 def test_a_claim_is_its_owners(hub: Any) -> None:
@@ -75,6 +84,8 @@ def test_of_many_equal_claims_at_once_one_wins(hub: Any) -> None:
     """Claims are compared inside the transaction that makes them."""
     agents, text = [hub.agent() for _ in range(8)], words()
     with ThreadPoolExecutor(8) as pool:
-        answers = list(pool.map(lambda agent: agent.post("/api/claims", {"text": text}).status_code, agents))
+        answers = list(
+            pool.map(lambda agent: agent.post("/api/claims", {"text": text}).status_code, agents)
+        )
 
     assert sorted(answers) == [201] + [409] * 7

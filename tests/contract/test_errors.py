@@ -33,7 +33,9 @@ import pytest
         ("GET", "/api/posts/1%00", None, 404),
     ],
 )
-def test_errors_have_one_shape(hub: Any, method: str, path: str, body: bytes | None, status: int) -> None:
+def test_errors_have_one_shape(
+    hub: Any, method: str, path: str, body: bytes | None, status: int
+) -> None:
     """Unknown routes, wrong methods, bodies and parameters that do not fit: {"error": sentence}."""
     answer = hub.http.request(method, path, content=body, headers=hub.agent().headers)
 

@@ -38,7 +38,9 @@ def test_a_stream_tells_every_post_once_and_in_order(hub: Any) -> None:
     agent, channel = hub.agent(), hub.channel()
     start = newest(agent)
     written: list[int] = []
-    writer = threading.Thread(target=lambda: written.extend(post(agent, channel, f"n{n}") for n in range(20)))
+    writer = threading.Thread(
+        target=lambda: written.extend(post(agent, channel, f"n{n}") for n in range(20))
+    )
     writer.start()
     told: list[int] = []
     for _, kind, payload in stream(hub, agent, start):
@@ -73,14 +75,16 @@ def test_a_long_poll_answers_at_once_or_when_something_happens(hub: Any) -> None
     """`wait` answers JSON; `last` goes into the next call."""
     agent, channel = hub.agent(), hub.channel()
     start = newest(agent)
-    assert {"events": [], "last": start} == agent.get("/api/events", after=start, wait=0).json() or start < newest(
-        agent
-    )
+    assert {"events": [], "last": start} == agent.get(
+        "/api/events", after=start, wait=0
+    ).json() or start < newest(agent)
 
     timer = threading.Timer(0.3, post, (agent, channel, "soon"))
     timer.start()
     seen: list[dict[str, Any]] = []
-    while not any(event["payload"].get("channel") == channel and event["kind"] == "post" for event in seen):
+    while not any(
+        event["payload"].get("channel") == channel and event["kind"] == "post" for event in seen
+    ):
         answer = agent.get("/api/events", after=start, wait=30).json()
         assert answer["events"], "half a minute without the event"
         seen, start = answer["events"], answer["last"]
@@ -100,6 +104,9 @@ def test_a_bad_place_to_resume_from_is_refused(hub: Any) -> None:
     """Last-Event-ID is a number."""
     agent = hub.agent()
 
-    assert hub.http.get("/api/events", headers={**agent.headers, "Last-Event-ID": "x"}).status_code == 400
+    assert (
+        hub.http.get("/api/events", headers={**agent.headers, "Last-Event-ID": "x"}).status_code
+        == 400
+    )
     assert agent.get("/api/events", after=-1, wait=0).status_code == 400
     assert agent.get("/api/events", wait=1e9).status_code == 400

@@ -11,16 +11,25 @@ import pytest
 
 @pytest.mark.parametrize(
     "path",
-    ["/api/channels/{channel}/posts", "/api/channels/{channel}/posts?limit=2&before=99999", "/api/posts/{post}"],
+    [
+        "/api/channels/{channel}/posts",
+        "/api/channels/{channel}/posts?limit=2&before=99999",
+        "/api/posts/{post}",
+    ],
 )
 def test_the_short_cut_gives_the_same_answer(hub: Any, path: str) -> None:
     """Same bytes, same headers as by the framework, which answers where an unknown parameter is given."""
     agent, channel = hub.agent(), hub.channel()
-    post = [agent.post(f"/api/channels/{channel}/posts", {"content": f"n{n} ä"}).json()["id"] for n in range(3)][-1]
+    post = [
+        agent.post(f"/api/channels/{channel}/posts", {"content": f"n{n} ä"}).json()["id"]
+        for n in range(3)
+    ][-1]
     url = path.format(channel=channel, post=post)
 
     short = agent.hub.http.get(url, headers=agent.headers)
-    long = agent.hub.http.get(url + ("&" if "?" in url else "?") + "unknown=x", headers=agent.headers)
+    long = agent.hub.http.get(
+        url + ("&" if "?" in url else "?") + "unknown=x", headers=agent.headers
+    )
 
     assert short.content == long.content and short.status_code == long.status_code == 200
     assert {k: v for k, v in short.headers.items() if k != "date"} == {
@@ -59,7 +68,9 @@ def push_history(agent: Any, folder: Path) -> list[str]:
 
     def git(*arguments: str) -> str:
         identity = ["-c", "user.name=a", "-c", "user.email=a@b", "-c", "init.defaultBranch=main"]
-        done = subprocess.run(["git", *identity, *arguments], cwd=folder, capture_output=True, text=True, check=True)
+        done = subprocess.run(
+            ["git", *identity, *arguments], cwd=folder, capture_output=True, text=True, check=True
+        )
         return done.stdout.strip()
 
     def commit(name: str) -> str:
@@ -96,7 +107,11 @@ def push_history(agent: Any, folder: Path) -> list[str]:
 )
 def test_what_is_not_plain_goes_the_long_way(hub: Any, path: str, status: int) -> None:
     """Errors look the same whichever way they come."""
-    answer = hub.agent().get(path) if "?" not in path else hub.http.get(path, headers=hub.agent().headers)
+    answer = (
+        hub.agent().get(path)
+        if "?" not in path
+        else hub.http.get(path, headers=hub.agent().headers)
+    )
 
     assert answer.status_code == status and (status == 200 or list(answer.json()) == ["error"])
 
@@ -106,6 +121,8 @@ def test_the_short_cut_is_for_right_keys_only(hub: Any, header: str) -> None:
     """A wrong key is refused; a right one in another spelling is accepted, by the long way."""
     agent = hub.agent()
     agent.get("/api/channels/discussion/posts")
-    answer = hub.http.get("/api/channels/discussion/posts", headers={"Authorization": header.format(key=agent.key)})
+    answer = hub.http.get(
+        "/api/channels/discussion/posts", headers={"Authorization": header.format(key=agent.key)}
+    )
 
     assert answer.status_code == (200 if header.startswith("bearer") else 401)

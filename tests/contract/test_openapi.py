@@ -47,7 +47,9 @@ def operations(url: str) -> Iterator[Any]:
         yield found.ok()
 
 
-@pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE], ids=["fitting", "unfitting"])
+@pytest.mark.parametrize(
+    "mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE], ids=["fitting", "unfitting"]
+)
 @pytest.mark.slow
 def test_every_answer_is_documented(furnished: Any, mode: GenerationMode) -> None:
     """Whatever fits the description, and whatever does not, gets an answer that the description foretells."""
@@ -63,12 +65,16 @@ def test_every_answer_is_documented(furnished: Any, mode: GenerationMode) -> Non
 def probe(operation: Any, mode: GenerationMode, key: str) -> None:
     """Send an operation whatever hypothesis thinks of."""
 
-    @settings(max_examples=EXAMPLES, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @settings(
+        max_examples=EXAMPLES, deadline=None, database=None, suppress_health_check=list(HealthCheck)
+    )
     @given(case=operation.as_strategy(generation_mode=mode))
     def send(case: Any) -> None:
         if case.path == "/api/events":
             case.query = {**(case.query or {}), "wait": 0}  # without `wait` the answer never ends
-        case.call_and_validate(headers={"Authorization": f"Bearer {key}"}, checks=CHECKS, timeout=30)
+        case.call_and_validate(
+            headers={"Authorization": f"Bearer {key}"}, checks=CHECKS, timeout=30
+        )
 
     send()
 
@@ -80,7 +86,11 @@ def test_every_route_with_a_key_says_401_without(hub: Any) -> None:
         for method, operation in item.items():
             if operation.get("security") == [{}]:
                 continue
-            url = re.sub(r"\{(\w+)\}", lambda m: {"name": "results"}.get(m[1], "1" if "id" in m[1] else "a" * 40), path)
+            url = re.sub(
+                r"\{(\w+)\}",
+                lambda m: {"name": "results"}.get(m[1], "1" if "id" in m[1] else "a" * 40),
+                path,
+            )
             answer = hub.http.request(method.upper(), url, params={"q": "x", "wait": 0})
             assert (path, method, answer.status_code) == (path, method, 401)
             assert "401" in operation["responses"], path

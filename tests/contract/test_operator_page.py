@@ -28,21 +28,36 @@ def token(browser: httpx.Client) -> str:
 
 def test_the_cookie_is_out_of_scripts_and_other_sites_reach(hub: Any) -> None:
     """HttpOnly, SameSite=Strict, half an hour, for the operator's pages alone."""
-    cookie = httpx.post(f"{hub.url}/operator/enter", data={"key": hub.admin_key}).headers["set-cookie"].lower()
+    cookie = (
+        httpx.post(f"{hub.url}/operator/enter", data={"key": hub.admin_key})
+        .headers["set-cookie"]
+        .lower()
+    )
 
     assert (
-        "httponly" in cookie and "samesite=strict" in cookie and "max-age=1800" in cookie and "path=/operator" in cookie
+        "httponly" in cookie
+        and "samesite=strict" in cookie
+        and "max-age=1800" in cookie
+        and "path=/operator" in cookie
     )
 
 
 def test_a_wrong_key_opens_nothing(hub: Any) -> None:
     """403, a sentence, no cookie."""
-    answer = httpx.post(f"{hub.url}/operator/enter", data={"key": "no"}, headers={"Accept": "text/html"})
+    answer = httpx.post(
+        f"{hub.url}/operator/enter", data={"key": "no"}, headers={"Accept": "text/html"}
+    )
 
-    assert answer.status_code == 403 and "not the hub" in answer.text and "set-cookie" not in answer.headers
+    assert (
+        answer.status_code == 403
+        and "not the hub" in answer.text
+        and "set-cookie" not in answer.headers
+    )
 
 
-@pytest.mark.parametrize("cookie", ["", "x", "9999999999.aa.bb", "1.a." + "0" * 64, "é.é.é", "9" * 400])
+@pytest.mark.parametrize(
+    "cookie", ["", "x", "9999999999.aa.bb", "1.a." + "0" * 64, "é.é.é", "9" * 400]
+)
 def test_a_made_up_session_is_no_session(hub: Any, cookie: str) -> None:
     """Only what this hub signed counts."""
     answer = httpx.get(f"{hub.url}/operator", headers={"Cookie": f"{COOKIE}={cookie}".encode()})
@@ -55,18 +70,27 @@ def test_a_form_without_the_token_does_nothing(hub: Any, operator: Any) -> None:
     """Another site could make the browser send the cookie, never the token."""
     agent = hub.agent()
     for csrf in ({}, {"csrf": "0" * 64}):
-        assert operator.post("/operator/do/revoke", data={"id": agent.id, **csrf}).status_code == 403
+        assert (
+            operator.post("/operator/do/revoke", data={"id": agent.id, **csrf}).status_code == 403
+        )
     assert agent.get("/api/whoami").status_code == 200
 
 
 def test_a_post_is_hidden_and_restored(hub: Any, operator: Any) -> None:
     """Hidden posts are gone from page and interface, and come back."""
     agent, channel = hub.agent(), hub.channel()
-    post = agent.post(f"/api/channels/{channel}/posts", {"content": "something <b>rude</b>"}).json()["id"]
+    post = agent.post(
+        f"/api/channels/{channel}/posts", {"content": "something <b>rude</b>"}
+    ).json()["id"]
     csrf = token(operator)
 
-    assert operator.post("/operator/do/hide-post", data={"id": post, "csrf": csrf}).status_code == 303
-    assert hub.http.get(f"/posts/{post}").status_code == 404 and agent.get(f"/api/posts/{post}").status_code == 404
+    assert (
+        operator.post("/operator/do/hide-post", data={"id": post, "csrf": csrf}).status_code == 303
+    )
+    assert (
+        hub.http.get(f"/posts/{post}").status_code == 404
+        and agent.get(f"/api/posts/{post}").status_code == 404
+    )
     operator.post("/operator/do/hide-post", data={"id": post, "undo": "yes", "csrf": csrf})
     assert hub.http.get(f"/posts/{post}").status_code == 200
 
@@ -106,6 +130,8 @@ def test_what_cannot_be_done_is_told(operator: Any) -> None:
 def test_attempts_are_limited(own_hub: Any) -> None:
     """Guessing the key from one network ends after twenty tries."""
     hub = own_hub()
-    answers = [hub.http.post("/operator/enter", data={"key": "guess"}).status_code for _ in range(21)]
+    answers = [
+        hub.http.post("/operator/enter", data={"key": "guess"}).status_code for _ in range(21)
+    ]
 
     assert answers[:20] == [403] * 20 and answers[20] == 429

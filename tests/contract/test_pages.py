@@ -33,7 +33,11 @@ def test_public_pages_need_no_key(hub: Any, path: str, kind: str) -> None:
     """Whoever comes by finds out what this is and how to join."""
     answer = hub.http.get(path)
 
-    assert answer.status_code == 200 and answer.headers["Content-Type"].startswith(kind) and answer.text
+    assert (
+        answer.status_code == 200
+        and answer.headers["Content-Type"].startswith(kind)
+        and answer.text
+    )
 
 
 def test_the_guides_name_the_hub_by_the_address_it_was_reached_at(hub: Any) -> None:

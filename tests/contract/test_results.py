@@ -43,7 +43,8 @@ def test_results_are_filtered(hub: Any) -> None:
     agent, gpu, digits = hub.agent(), platform(), secrets.token_hex(4)
     for n, track in enumerate(["", "t1", "t2"]):
         report(
-            agent, f"commit:{digits}{n} platform:{gpu} val_bpb:1.{n} vram_gb:1{track and ' track:'}{track} | run {n}"
+            agent,
+            f"commit:{digits}{n} platform:{gpu} val_bpb:1.{n} vram_gb:1{track and ' track:'}{track} | run {n}",
         )
 
     def numbers(**filters: Any) -> list[str]:
@@ -53,9 +54,9 @@ def test_results_are_filtered(hub: Any) -> None:
     assert numbers(platform=gpu, track="t1") == ["run 1"]
     assert numbers(commit=f"{digits}2".upper(), status="keep") == ["run 2"]
     assert numbers(platform=gpu, status="crash") == []
-    assert numbers(agent=agent.id, limit=1, before=agent.get("/api/results", agent=agent.id).json()[0]["id"]) == [
-        "run 1"
-    ]
+    assert numbers(
+        agent=agent.id, limit=1, before=agent.get("/api/results", agent=agent.id).json()[0]["id"]
+    ) == ["run 1"]
     assert agent.get("/api/results", commit="xyz").status_code == 400
 
 

@@ -49,7 +49,11 @@ def test_every_attack_can_succeed() -> None:
 
 def test_without_isolation_the_environment_and_the_end_are_still_clean() -> None:
     """`none` keeps our environment and descriptors back, and ends daemons; it promises no more."""
-    promised = [a for a in ATTACKS if a.name in ("environment", "inherited-descriptors", "daemon", "stubborn-daemon")]
+    promised = [
+        a
+        for a in ATTACKS
+        if a.name in ("environment", "inherited-descriptors", "daemon", "stubborn-daemon")
+    ]
 
     assert names(conformance(choose("none"), promised), blocked=False) == []
 
@@ -67,9 +71,13 @@ def test_silence_is_not_safety() -> None:
     """An attack that could not run proves nothing and counts as failed."""
     attack = ATTACKS[0]
 
-    assert not judge(attack, Finished(1, False, 0.1, "ended with exit code 1"), "Traceback", []).blocked
+    assert not judge(
+        attack, Finished(1, False, 0.1, "ended with exit code 1"), "Traceback", []
+    ).blocked
     assert judge(attack, Finished(0, False, 0.1, ""), "BLOCKED OSError", []).blocked
-    assert not judge(attack, Finished(0, False, 0.1, ""), "BLOCKED x\nESCAPED read the canary", []).blocked
+    assert not judge(
+        attack, Finished(0, False, 0.1, ""), "BLOCKED x\nESCAPED read the canary", []
+    ).blocked
 
 
 def test_the_best_level_that_works_is_taken() -> None:
@@ -82,7 +90,11 @@ def test_the_best_level_that_works_is_taken() -> None:
 
 def test_names_are_unique_and_documented() -> None:
     """docs/sandbox.md has a line for every attack; the short round is short."""
-    rows = {line.split("|")[1].strip() for line in DOC.read_text("utf-8").splitlines() if line.startswith("| ")}
+    rows = {
+        line.split("|")[1].strip()
+        for line in DOC.read_text("utf-8").splitlines()
+        if line.startswith("| ")
+    }
 
     assert len({a.name for a in ATTACKS}) == len(ATTACKS)
     assert {a.name for a in ATTACKS} <= rows

@@ -11,13 +11,17 @@ import pytest
 def test_posts_and_results_are_found_by_their_words(hub: Any) -> None:
     """All words must be there, in any case; newest first; kinds narrow it down."""
     agent, word = hub.agent(), f"zebra{secrets.token_hex(4)}"
-    post = agent.post("/api/channels/discussion/posts", {"content": f"About {word} and gradients"}).json()
+    post = agent.post(
+        "/api/channels/discussion/posts", {"content": f"About {word} and gradients"}
+    ).json()
     line = f"commit:abcdef1 platform:cpu val_bpb:1 vram_gb:1 | {word} clipping"
     agent.post("/api/channels/results/posts", {"content": line})
 
     found = agent.get("/api/search", q=word.upper()).json()
     assert [f["kind"] for f in found] == ["result", "post", "post"]
-    assert [str(post["id"])] == [f["id"] for f in agent.get("/api/search", q=f"gradients {word}").json()]
+    assert [str(post["id"])] == [
+        f["id"] for f in agent.get("/api/search", q=f"gradients {word}").json()
+    ]
     assert [f["kind"] for f in agent.get("/api/search", q=word, kind="result").json()] == ["result"]
     assert found[1:] == agent.get("/api/search", q=word, before=found[0]["cursor"]).json()
     assert found[:1] == agent.get("/api/search", q=word, limit=1).json()

@@ -17,7 +17,9 @@ CRASH = "d4e5f6a\t0.000000\t0.0\tcrash\tdouble the width (OOM)\n"
 GOOD = "a1b2c3d\t0.997900\t44.0\tkeep\tbaseline\nb2c3d4e\t0.993200\t44.0\tkeep\thigher rate\n"
 
 
-@pytest.mark.parametrize("lines", [GOOD + CRASH, CRASH + GOOD, CRASH + GOOD + CRASH], ids=["last", "first", "both"])
+@pytest.mark.parametrize(
+    "lines", [GOOD + CRASH, CRASH + GOOD, CRASH + GOOD + CRASH], ids=["last", "first", "both"]
+)
 def test_a_crash_is_neither_best_nor_baseline(tmp_path: Path, lines: str) -> None:
     """Wherever it stands, a crash has no value: best and baseline are runs that were measured."""
     (tmp_path / "results.tsv").write_text(HEADER + lines)

@@ -16,7 +16,9 @@ def test_a_free_file_that_is_a_link_is_refused(tmp_path: Path, mode: str) -> Non
     workspace = make(tmp_path / "w", noisy())
     base = workspace.repo.head()
     target = (
-        workspace.repo.git("hash-object", "-w", "--stdin", data=b"/etc/passwd").strip() if mode == "120000" else base
+        workspace.repo.git("hash-object", "-w", "--stdin", data=b"/etc/passwd").strip()
+        if mode == "120000"
+        else base
     )
     workspace.repo.git("update-index", "--cacheinfo", f"{mode},{target},train.py")
     link = workspace.repo.commit("a link")

@@ -32,7 +32,9 @@ HEAD = oid(COMMIT, commit(oid(TREE, GOOD_TREE)))
 
 def whole(tree_data: bytes, *more: tuple[int, bytes], **header: bytes) -> bytes:
     """A bundle of one commit on `tree_data`, with FILE and `more`."""
-    return bundled([(BLOB, FILE), *more, (TREE, tree_data), (COMMIT, commit(oid(TREE, tree_data), **header))])
+    return bundled(
+        [(BLOB, FILE), *more, (TREE, tree_data), (COMMIT, commit(oid(TREE, tree_data), **header))]
+    )
 
 
 def named(name: bytes, mode: bytes = b"100644") -> bytes:
@@ -72,7 +74,9 @@ def delta_bomb() -> bytes:
     base = b"\0" * 65536
     copies = 6000
     delta = varint(len(base)) + varint(copies * 65536) + b"\x80" * copies
-    return entries(entry(BLOB, base), pack.entry_header(7, len(delta)) + oid(BLOB, base) + zlib.compress(delta))
+    return entries(
+        entry(BLOB, base), pack.entry_header(7, len(delta)) + oid(BLOB, base) + zlib.compress(delta)
+    )
 
 
 def delta_ladder() -> bytes:
@@ -81,7 +85,9 @@ def delta_ladder() -> bytes:
     size = 480 * 65536
     parts = [entry(BLOB, base)]
     for n in range(40):
-        delta = varint(len(base)) + varint(size + 2) + b"\x80" * 480 + b"\x02" + struct.pack(">H", n)
+        delta = (
+            varint(len(base)) + varint(size + 2) + b"\x80" * 480 + b"\x02" + struct.pack(">H", n)
+        )
         parts.append(pack.entry_header(7, len(delta)) + oid(BLOB, base) + zlib.compress(delta))
     return entries(*parts)
 
@@ -98,7 +104,9 @@ def many_zeros() -> bytes:
 
 
 def tag_object() -> bytes:
-    body = b"object " + HEAD.hex().encode() + b"\ntype commit\ntag v1\ntagger " + IDENT + b"\n\nv1\n"
+    body = (
+        b"object " + HEAD.hex().encode() + b"\ntype commit\ntag v1\ntagger " + IDENT + b"\n\nv1\n"
+    )
     objects = [(BLOB, FILE), (TREE, GOOD_TREE), (COMMIT, commit(oid(TREE, GOOD_TREE))), (TAG, body)]
     return bundled(objects, oid(TAG, body))
 
@@ -112,9 +120,13 @@ ZOO: dict[str, Callable[[], bytes]] = {
     "a header without end": lambda: b"# v2 git bundle\n" + b"a" * 5000,
     "a header without refs": lambda: b"# v2 git bundle\n\n" + packed([(BLOB, FILE)]),
     "a header of a million refs": lambda: (
-        b"# v2 git bundle\n" + b"".join(b"%040x refs/heads/%d\n" % (n, n) for n in range(50_000)) + b"\n"
+        b"# v2 git bundle\n"
+        + b"".join(b"%040x refs/heads/%d\n" % (n, n) for n in range(50_000))
+        + b"\n"
     ),
-    "a SHA-256 repository": lambda: b"# v3 git bundle\n@object-format=sha256\n" + b"a" * 64 + b" HEAD\n\n",
+    "a SHA-256 repository": lambda: (
+        b"# v3 git bundle\n@object-format=sha256\n" + b"a" * 64 + b" HEAD\n\n"
+    ),
     "a SHA-256 hash in version 2": lambda: b"# v2 git bundle\n" + b"a" * 64 + b" HEAD\n\n",
     "a filtered bundle": lambda: GOOD.replace(
         b"# v2 git bundle\n", b"# v3 git bundle\n@object-format=sha1\n@filter=blob:none\n"
@@ -123,18 +135,24 @@ ZOO: dict[str, Callable[[], bytes]] = {
     "a ref with control characters": lambda: head("refs/heads/a\tb") + GOOD[GOOD.index(b"PACK") :],
     "a ref that is a lock": lambda: head("refs/heads/x.lock") + GOOD[GOOD.index(b"PACK") :],
     "a ref twice": lambda: (
-        b"# v2 git bundle\n" + 2 * (HEAD.hex().encode() + b" HEAD\n") + b"\n" + GOOD[GOOD.index(b"PACK") :]
+        b"# v2 git bundle\n"
+        + 2 * (HEAD.hex().encode() + b" HEAD\n")
+        + b"\n"
+        + GOOD[GOOD.index(b"PACK") :]
     ),
     "a ref to an absent commit": lambda: head(of=b"\x12" * 20) + GOOD[GOOD.index(b"PACK") :],
     "a ref to a file": lambda: head(of=oid(BLOB, FILE)) + GOOD[GOOD.index(b"PACK") :],
     "an absent prerequisite": lambda: bundled(
-        [(BLOB, FILE), (TREE, GOOD_TREE), (COMMIT, commit(oid(TREE, GOOD_TREE)))], prerequisites=("ab" * 20,)
+        [(BLOB, FILE), (TREE, GOOD_TREE), (COMMIT, commit(oid(TREE, GOOD_TREE)))],
+        prerequisites=("ab" * 20,),
     ),
     "an absent parent": lambda: raw_commit(commit(oid(TREE, GOOD_TREE), b"\x34" * 20)),
     "an absent tree": lambda: bundled([(COMMIT, commit(b"\x56" * 20))]),
     "an absent file": lambda: whole(tree((b"100644", b"gone.py", b"\x78" * 20))),
     "a file named as a directory": lambda: whole(tree((b"40000", b"dir", oid(BLOB, FILE)))),
-    "a directory named as a file": lambda: whole(tree((b"100644", b"x", oid(TREE, GOOD_TREE))), (TREE, GOOD_TREE)),
+    "a directory named as a file": lambda: whole(
+        tree((b"100644", b"x", oid(TREE, GOOD_TREE))), (TREE, GOOD_TREE)
+    ),
     "a wrong checksum": lambda: GOOD[:-1] + bytes([GOOD[-1] ^ 1]),
     "a flipped bit": lambda: GOOD[:-60] + bytes([GOOD[-60] ^ 4]) + GOOD[-59:],
     "a pack cut off": lambda: GOOD[:-30],
@@ -145,10 +163,15 @@ ZOO: dict[str, Callable[[], bytes]] = {
     "an object shorter than it says": lambda: entries(entry(BLOB, FILE, size=len(FILE) + 1)),
     "an object longer than it says": lambda: entries(entry(BLOB, FILE, size=len(FILE) - 1)),
     "an object twice": lambda: entries(entry(BLOB, FILE), entry(BLOB, FILE)),
-    "a delta without base": lambda: entries(pack.entry_header(7, 4) + b"\x9a" * 20 + zlib.compress(b"\1\1\1a")),
-    "a delta on itself": lambda: entries(pack.entry_header(6, 4) + b"\0" + zlib.compress(b"\1\1\1a")),
+    "a delta without base": lambda: entries(
+        pack.entry_header(7, 4) + b"\x9a" * 20 + zlib.compress(b"\1\1\1a")
+    ),
+    "a delta on itself": lambda: entries(
+        pack.entry_header(6, 4) + b"\0" + zlib.compress(b"\1\1\1a")
+    ),
     "a delta that copies from beyond": lambda: entries(
-        entry(BLOB, b"a"), pack.entry_header(7, 5) + oid(BLOB, b"a") + zlib.compress(b"\1\5\x91\0\5")
+        entry(BLOB, b"a"),
+        pack.entry_header(7, 5) + oid(BLOB, b"a") + zlib.compress(b"\1\5\x91\0\5"),
     ),
     "a delta bomb": delta_bomb,
     "a ladder of delta bombs": delta_ladder,
@@ -179,13 +202,21 @@ ZOO: dict[str, Callable[[], bytes]] = {
     "mode 100777": lambda: named(b"x", b"100777"),
     "a mode with a zero before it": lambda: named(b"x", b"0100644"),
     "a name twice": lambda: whole(tree(*[(b"100644", b"x", oid(BLOB, FILE))] * 2)),
-    "names out of order": lambda: whole(tree(*[(b"100644", n, oid(BLOB, FILE)) for n in (b"b", b"a")])),
+    "names out of order": lambda: whole(
+        tree(*[(b"100644", n, oid(BLOB, FILE)) for n in (b"b", b"a")])
+    ),
     "the null hash": lambda: whole(tree((b"100644", b"x", bytes(20)))),
     "a tree cut off": lambda: whole(GOOD_TREE[:-3]),
     "a NUL in a commit": lambda: raw_commit(commit(oid(TREE, GOOD_TREE), message=b"a\0b")),
-    "an author without mail": lambda: raw_commit(commit(oid(TREE, GOOD_TREE), author=b"me 1 +0000")),
-    "a date that is none": lambda: raw_commit(commit(oid(TREE, GOOD_TREE), author=b"a <b> now +0000")),
-    "two authors": lambda: raw_commit(commit(oid(TREE, GOOD_TREE), extra=b"author " + IDENT + b"\n")),
+    "an author without mail": lambda: raw_commit(
+        commit(oid(TREE, GOOD_TREE), author=b"me 1 +0000")
+    ),
+    "a date that is none": lambda: raw_commit(
+        commit(oid(TREE, GOOD_TREE), author=b"a <b> now +0000")
+    ),
+    "two authors": lambda: raw_commit(
+        commit(oid(TREE, GOOD_TREE), extra=b"author " + IDENT + b"\n")
+    ),
     "a commit without committer": lambda: raw_commit(
         b"tree " + oid(TREE, GOOD_TREE).hex().encode() + b"\nauthor " + IDENT + b"\n\nx\n"
     ),
@@ -219,9 +250,14 @@ def peaks(hub: RunningHub) -> list[int]:
     """The most memory that each process of the server ever held, in bytes."""
     assert hub.process is not None
     found = []
-    for process in [psutil.Process(hub.process.pid), *psutil.Process(hub.process.pid).children(recursive=True)]:
+    for process in [
+        psutil.Process(hub.process.pid),
+        *psutil.Process(hub.process.pid).children(recursive=True),
+    ]:
         status = Path(f"/proc/{process.pid}/status").read_text()
-        found += [int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmHWM")]
+        found += [
+            int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmHWM")
+        ]
     return found
 
 
@@ -243,7 +279,12 @@ def test_no_worker_ever_held_300_mb(target: RunningHub, attacker: Any) -> None:
 
     bombs = [
         ZOO[name]()
-        for name in ("a bomb of many files", "a ladder of delta bombs", "a bomb of one file", "a million tiny objects")
+        for name in (
+            "a bomb of many files",
+            "a ladder of delta bombs",
+            "a bomb of one file",
+            "a million tiny objects",
+        )
     ]
     with ThreadPoolExecutor(8) as pool:
         codes = list(pool.map(lambda data: push(attacker, data).status_code, bombs * 4))

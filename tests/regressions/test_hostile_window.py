@@ -71,7 +71,9 @@ def zoo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Zoo]:
         made = Zoo(hub, hub.agent("keeper"))
         made.keeper.post("/api/channels", {"name": "zoo", "description": f"{BREAKOUT}{RTL}"})
         for name, text in POSTS.items():
-            made.posts[name] = posted(made.keeper, "discussion", f"zoo-{name.replace(' ', '-')}\n\n{text}")
+            made.posts[name] = posted(
+                made.keeper, "discussion", f"zoo-{name.replace(' ', '-')}\n\n{text}"
+            )
         for name, text in RESULTS.items():
             made.posts[f"result {name}"] = posted(made.keeper, "results", text)
         made.keeper.post("/api/claims", {"text": BREAKOUT})
@@ -82,7 +84,9 @@ def zoo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Zoo]:
         made.commits["files"] = pushed(made.keeper, "files", FILES, made.commits["ansi"])
         for name, name_hash in made.commits.items():
             posted(
-                made.keeper, "results", f"commit:{name_hash[:7]} platform:gpu val_bpb:1.4 vram_gb:1 | {name} {SCRIPT}"
+                made.keeper,
+                "results",
+                f"commit:{name_hash[:7]} platform:gpu val_bpb:1.4 vram_gb:1 | {name} {SCRIPT}",
             )
         yield made
 
@@ -113,7 +117,10 @@ def test_no_page_obeys_what_strangers_wrote(window: Window, zoo: Zoo) -> None:
     for name, path in zoo.paths().items():
         page.goto(zoo.hub.url + path, wait_until="load")
         assert page.url.startswith(zoo.hub.url), f"{name} moved the reader to {page.url}"
-        found[name] = [*page.evaluate(SWEEP), *(["ran"] if page.evaluate(f"window.{CANARY}") else [])]
+        found[name] = [
+            *page.evaluate(SWEEP),
+            *(["ran"] if page.evaluate(f"window.{CANARY}") else []),
+        ]
     page.wait_for_timeout(300)  # what a page would do a moment later
     assert {name: bad for name, bad in found.items() if bad} == {}
 
@@ -128,7 +135,11 @@ def test_no_page_is_broken_by_what_strangers_wrote(window: Window, zoo: Zoo) -> 
         if name == "chart":
             continue  # a picture of its own
         page.goto(zoo.hub.url + path, wait_until="load")
-        told = [f"{size[0]} px: {px} px too wide" for size in (WIDE, NARROW) if (px := overflow_at(page, size)) > 0]
+        told = [
+            f"{size[0]} px: {px} px too wide"
+            for size in (WIDE, NARROW)
+            if (px := overflow_at(page, size)) > 0
+        ]
         told += [
             f"{what} missing"
             for what in ("header nav", "main h1", "footer")
@@ -171,7 +182,9 @@ def test_code_shows_characters_that_would_turn_it_round(window: Window, zoo: Zoo
     assert "U+202E" in diff
     for path in ("/", "/leaderboard", "/board", "/graph", f"/agents/{zoo.keeper.id}"):
         page.goto(zoo.hub.url + path)
-        assert not {RTL, "\u2066"} & set(page.locator(".row, .card, td, .commits").all_text_contents().__str__()), path
+        assert not {RTL, "\u2066"} & set(
+            page.locator(".row, .card, td, .commits").all_text_contents().__str__()
+        ), path
 
 
 def test_a_chart_opened_as_a_document_runs_nothing(window: Window, zoo: Zoo) -> None:
@@ -187,14 +200,25 @@ def test_a_chart_opened_as_a_document_runs_nothing(window: Window, zoo: Zoo) -> 
 
 def test_a_spreadsheet_computes_nothing_from_the_csv(zoo: Zoo) -> None:
     """No text cell of leaderboard.csv begins with what a spreadsheet takes for a formula."""
-    rows = list(csv.DictReader(io.StringIO(zoo.hub.http.get("/leaderboard.csv", params={"platform": "=1+1"}).text)))
+    rows = list(
+        csv.DictReader(
+            io.StringIO(zoo.hub.http.get("/leaderboard.csv", params={"platform": "=1+1"}).text)
+        )
+    )
 
-    texts = [cell for row in rows for name, cell in row.items() if name not in ("val_bpb", "vram_gb", "gain")]
+    texts = [
+        cell
+        for row in rows
+        for name, cell in row.items()
+        if name not in ("val_bpb", "vram_gb", "gain")
+    ]
     assert any("HYPERLINK" in cell for cell in texts)
     assert [cell for cell in texts if cell[:1] in ("=", "+", "-", "@", "\t", "\r")] == []
 
 
-@pytest.mark.parametrize("agent_id", ["<b>x</b>", "a b", f"{RTL}x", "x\nScript", "", "-x", "x" * 64, "{{7*7}}", "é"])
+@pytest.mark.parametrize(
+    "agent_id", ["<b>x</b>", "a b", f"{RTL}x", "x\nScript", "", "-x", "x" * 64, "{{7*7}}", "é"]
+)
 def test_no_agent_is_called_something_hostile(hub: Any, agent_id: str) -> None:
     """Ids are letters, digits, dots and dashes; every other is refused with a sentence."""
     answer = hub.http.post("/api/register", json={"id": agent_id})
@@ -204,9 +228,23 @@ def test_no_agent_is_called_something_hostile(hub: Any, agent_id: str) -> None:
 
 def test_pages_say_what_browsers_must_not_do(zoo: Zoo) -> None:
     """Every page comes with a policy that runs our own files alone, frames nowhere, and guesses no types."""
-    for path in ("/", "/graph", f"/posts/{zoo.posts['script']}", "/nothing", "/operator", f"/search?q={quote(SCRIPT)}"):
+    for path in (
+        "/",
+        "/graph",
+        f"/posts/{zoo.posts['script']}",
+        "/nothing",
+        "/operator",
+        f"/search?q={quote(SCRIPT)}",
+    ):
         headers = zoo.hub.http.get(path).headers
         policy = headers["Content-Security-Policy"]
-        assert "unsafe" not in policy and "default-src 'none'" in policy and "frame-ancestors 'none'" in policy, path
-        assert headers["X-Content-Type-Options"] == "nosniff" and headers["Referrer-Policy"] == "no-referrer", path
+        assert (
+            "unsafe" not in policy
+            and "default-src 'none'" in policy
+            and "frame-ancestors 'none'" in policy
+        ), path
+        assert (
+            headers["X-Content-Type-Options"] == "nosniff"
+            and headers["Referrer-Policy"] == "no-referrer"
+        ), path
         assert TRACKER not in policy

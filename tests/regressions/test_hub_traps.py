@@ -38,9 +38,14 @@ def test_d4_pragmas_hold_on_every_connection(tmp_path: Path) -> None:
 def test_d7_newest_first_holds_within_one_second(hub: Any) -> None:
     """D7: ordering by a clock of whole seconds, without a tiebreak, gave the oldest posts of a burst as the newest."""
     agent, channel = hub.agent(), hub.channel()
-    ids = [agent.post(f"/api/channels/{channel}/posts", {"content": f"{n}"}).json()["id"] for n in range(20)]
+    ids = [
+        agent.post(f"/api/channels/{channel}/posts", {"content": f"{n}"}).json()["id"]
+        for n in range(20)
+    ]
 
-    assert ids[:-4:-1] == [p["id"] for p in agent.get(f"/api/channels/{channel}/posts", limit=3).json()]
+    assert ids[:-4:-1] == [
+        p["id"] for p in agent.get(f"/api/channels/{channel}/posts", limit=3).json()
+    ]
 
 
 def test_d8_of_200_posts_at_once_exactly_the_limit_succeed(served_hub: Any) -> None:
@@ -52,7 +57,10 @@ def test_d8_of_200_posts_at_once_exactly_the_limit_succeed(served_hub: Any) -> N
     def burst(_: int) -> list[tuple[int, str]]:
         with hub.http.__class__(base_url=hub.url, headers=agent.headers, timeout=60) as http:
             barrier.wait(30)
-            answers = [http.post("/api/channels/discussion/posts", json={"content": "x"}) for _ in range(10)]
+            answers = [
+                http.post("/api/channels/discussion/posts", json={"content": "x"})
+                for _ in range(10)
+            ]
         return [(a.status_code, a.headers.get("Retry-After", "")) for a in answers]
 
     with ThreadPoolExecutor(20) as pool:
@@ -75,14 +83,18 @@ def test_d8_a_refused_post_costs_nothing_and_a_limit_is_the_agents_own(own_hub: 
     assert other.post(path, {"content": "x"}).status_code == 201
 
 
-def test_d8_ipv6_clients_are_limited_by_their_network_behind_a_trusted_proxy_only(own_hub: Any) -> None:
+def test_d8_ipv6_clients_are_limited_by_their_network_behind_a_trusted_proxy_only(
+    own_hub: Any,
+) -> None:
     """D8: splitting addresses at ':' made all IPv6 clients one bucket, and a proxy made everyone one."""
     from ipaddress import ip_network
 
     hub = own_hub(max_registrations_per_hour=1, trusted_proxies=(ip_network("127.0.0.0/8"),))
 
     def register(name: str, address: str) -> int:
-        answer = hub.http.post("/api/register", json={"id": name}, headers={"X-Forwarded-For": address})
+        answer = hub.http.post(
+            "/api/register", json={"id": name}, headers={"X-Forwarded-For": address}
+        )
         return int(answer.status_code)
 
     assert [
@@ -90,9 +102,13 @@ def test_d8_ipv6_clients_are_limited_by_their_network_behind_a_trusted_proxy_onl
         register("b", "2001:db8:0:1:ffff::2"),
         register("c", "2001:db8:0:2::1"),
     ] == [201, 429, 201]
-    doubtful = own_hub(max_registrations_per_hour=1)  # trusts nobody: the header is the client's own invention
+    doubtful = own_hub(
+        max_registrations_per_hour=1
+    )  # trusts nobody: the header is the client's own invention
     doubtful.register("a")
-    answer = doubtful.http.post("/api/register", json={"id": "b"}, headers={"X-Forwarded-For": "198.51.100.7"})
+    answer = doubtful.http.post(
+        "/api/register", json={"id": "b"}, headers={"X-Forwarded-For": "198.51.100.7"}
+    )
     assert answer.status_code == 429
 
 
@@ -126,7 +142,9 @@ def test_d10_keys_are_stored_hashed(tmp_path: Path) -> None:
     assert token.encode() not in everything
 
 
-def test_d10_a_body_that_stops_arriving_is_given_up(own_hub: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_d10_a_body_that_stops_arriving_is_given_up(
+    own_hub: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """D10: without a limit on slow bodies a handful of sockets that send nothing held a server's every slot (slowloris)."""
     from autoresearch.hub import door
 
@@ -134,9 +152,7 @@ def test_d10_a_body_that_stops_arriving_is_given_up(own_hub: Any, monkeypatch: p
     hub = own_hub()
     agent = hub.agent()
     host, port = hub.url.removeprefix("http://").split(":")
-    head = (
-        f"POST /api/channels HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {agent.key}\r\nContent-Length: 1000\r\n\r\n"
-    )
+    head = f"POST /api/channels HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {agent.key}\r\nContent-Length: 1000\r\n\r\n"
     with socket.create_connection((host, int(port)), timeout=30) as connection:
         connection.sendall(head.encode() + b'{"name": ')
         answer = connection.recv(65536).decode()
@@ -148,7 +164,10 @@ def test_e1_claims_of_different_agents_collide(hub: Any) -> None:
     """E1: the claim's key held the agent's name, so that two agents' equal claims never met."""
     text = f"swap {hub.channel()} for squared relu"
 
-    assert [hub.agent().post("/api/claims", {"text": text}).status_code for _ in range(2)] == [201, 409]
+    assert [hub.agent().post("/api/claims", {"text": text}).status_code for _ in range(2)] == [
+        201,
+        409,
+    ]
 
 
 def test_e2_nan_never_leads_a_board(hub: Any) -> None:

@@ -58,10 +58,14 @@ def test_hashes_of_every_length(hub: Any, tmp_path: Path, endpoint: str) -> None
     def ask(digits: str) -> Any:
         return agent.get(f"/api/git/{endpoint.format(digits, digits)}")
 
-    assert {ask(digits).status_code for digits in (of[:12], of[:12].upper(), of, of.upper())} == {200}
+    assert {ask(digits).status_code for digits in (of[:12], of[:12].upper(), of, of.upper())} == {
+        200
+    }
     assert ask(of[:7]).status_code == 200
     assert ask(of[:4]).status_code in (200, 409)  # the session's other commits may begin alike
-    refused = {digits: ask(digits) for digits in ("0" * 40, "f00", "xyzw", of + "0", "%20", "..", "0" * 64)}
+    refused = {
+        digits: ask(digits) for digits in ("0" * 40, "f00", "xyzw", of + "0", "%20", "..", "0" * 64)
+    }
     assert {answer.status_code for answer in refused.values()} <= {400, 404}
     assert all(answer.json()["error"] for answer in refused.values())
 
@@ -71,9 +75,16 @@ def test_ambiguous_and_not_a_commit(own_hub: Any, endpoint: str) -> None:
     """Digits that begin two commits are a 409 that names them; a file or a tree is a 404 that says so."""
     agent = own_hub().agent()
     empty = oid(2, b"")
-    made = [commit(empty, message=b"%d\n" % n) for n in range(600)]  # 600 commits, 65536 beginnings: some are alike
+    made = [
+        commit(empty, message=b"%d\n" % n) for n in range(600)
+    ]  # 600 commits, 65536 beginnings: some are alike
     for start in range(0, len(made), 200):
-        assert push(agent, bundled([(2, b""), *((1, data) for data in made[start : start + 200])])).status_code == 201
+        assert (
+            push(
+                agent, bundled([(2, b""), *((1, data) for data in made[start : start + 200])])
+            ).status_code
+            == 201
+        )
     names = sorted(oid(1, data).hex() for data in made)
     alike = next(one for one, other in itertools.pairwise(names) if one[:4] == other[:4])
 
@@ -122,7 +133,10 @@ def test_fetch_leaves_out_what_the_asker_has(hub: Any, tmp_path: Path) -> None:
         other.git("fetch", "-q", "../got.bundle", "HEAD")
         assert other.git("rev-list", "FETCH_HEAD").split() == commits[::-1]
         assert other.git("fsck", "--strict", "--no-dangling") == ""
-        assert f"-{commits[5]}".encode() in got.content and f"-{commits[2]}".encode() not in got.content
+        assert (
+            f"-{commits[5]}".encode() in got.content
+            and f"-{commits[2]}".encode() not in got.content
+        )
 
 
 def test_the_same_push_twice_and_at_once(hub: Any, tmp_path: Path) -> None:
@@ -222,7 +236,9 @@ def test_first_pusher_owns_a_commit(hub: Any, tmp_path: Path) -> None:
     newer = work.commit("on top")
     assert push(second, work.bundle()).status_code == 201
 
-    owners = {c["hash"]: c["agent_id"] for c in second.get(f"/api/git/commits/{newer}/lineage").json()}
+    owners = {
+        c["hash"]: c["agent_id"] for c in second.get(f"/api/git/commits/{newer}/lineage").json()
+    }
 
     assert owners == {commits[0]: first.id, commits[1]: first.id, newer: second.id}
 
@@ -234,13 +250,18 @@ def test_pages_by_cursor(hub: Any, tmp_path: Path) -> None:
 
     page = agent.get("/api/git/commits", agent=agent.id, limit=3).json()
     by_seq = hashes(agent.get("/api/git/commits", agent=agent.id, limit=2, before=page[-1]["seq"]))
-    by_hash = hashes(agent.get("/api/git/commits", agent=agent.id, limit=2, before=page[-1]["hash"]))
+    by_hash = hashes(
+        agent.get("/api/git/commits", agent=agent.id, limit=2, before=page[-1]["hash"])
+    )
     line = hashes(agent.get(f"/api/git/commits/{commits[-1]}/lineage", limit=2, before=commits[4]))
 
     assert [c["hash"] for c in page] == commits[:3:-1]
     assert by_seq == by_hash == [commits[3], commits[2]]
     assert line == [commits[3], commits[2]]
-    assert hashes(agent.get("/api/git/commits", agent=agent.id, offset=5)) == [commits[1], commits[0]]
+    assert hashes(agent.get("/api/git/commits", agent=agent.id, offset=5)) == [
+        commits[1],
+        commits[0],
+    ]
 
 
 def test_what_is_stored_verifies_and_can_be_listed_anew(own_hub: Any, tmp_path: Path) -> None:

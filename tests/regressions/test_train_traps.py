@@ -26,7 +26,9 @@ def test_schedules_end_where_they_should_on_slow_and_fast_machines(scale: str, s
     assert seen[-1].factor == pytest.approx(s["FINAL_RATE"])
     assert seen[-1].momentum == pytest.approx(train.MATRIX_MOMENTUM)
     assert seen[-1].decay == 0
-    assert all(a.factor >= b.factor and a.momentum <= b.momentum for a, b in itertools.pairwise(seen))
+    assert all(
+        a.factor >= b.factor and a.momentum <= b.momentum for a, b in itertools.pairwise(seen)
+    )
 
 
 @pytest.mark.parametrize("fall, ramp", [(0.0, 0.0), (1.0, 1.0)])
@@ -47,7 +49,16 @@ def updated(wrap: object) -> list[torch.Tensor]:
     momentum, second = torch.zeros_like(m3), torch.zeros(2, 16, 1)
     for step in range(3):
         g = torch.randn(40, 8)
-        adam(w16, g.bfloat16(), state[0], state[1], (step + 1) * one, 0.1 * one, 0.8 * one, 0.01 * one)
+        adam(
+            w16,
+            g.bfloat16(),
+            state[0],
+            state[1],
+            (step + 1) * one,
+            0.1 * one,
+            0.8 * one,
+            0.01 * one,
+        )
         adam(w32, g, state[2], state[3], (step + 1) * one, 0.1 * one, 0.8 * one, 0.01 * one)
         muon(m3, torch.randn(2, 16, 8), momentum, second, 0.9 * one, 0.05 * one, 0.1 * one)
     return [w16, w32, m3]
@@ -85,7 +96,9 @@ def trainer(batches: list[tuple[torch.Tensor, torch.Tensor]], micro_batches: int
     torch.manual_seed(3)
     small = SETTINGS | {"ASPECT": 64, "HEAD_DIM": 32, "BIGRAM_ROWS": 64, "TRIGRAM_ROWS": 64}
     model = train.GPT(train.make_config(small, 30, 16))
-    return train.Trainer(model, train.Optimizer(model, small), Batches(batches), micro_batches, model)
+    return train.Trainer(
+        model, train.Optimizer(model, small), Batches(batches), micro_batches, model
+    )
 
 
 def some_rows(n: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -126,7 +139,9 @@ def test_a_lost_loss_ends_the_run_whichever_micro_batch_shows_it(
     assert "val_bpb" not in capsys.readouterr().out
 
 
-def test_the_log_has_plain_lines_and_the_curve_is_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_log_has_plain_lines_and_the_curve_is_json(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     r"""Trap: a progress line of \r makes a log of one line of megabytes. Not on a terminal: a line for every tenth or so."""
     try:
         steps = train.train(trainer([some_rows(2)] * 100, 1), torch.device("cpu"), tmp_path)
@@ -136,7 +151,9 @@ def test_the_log_has_plain_lines_and_the_curve_is_json(tmp_path: Path, capsys: p
         gc.enable()
         gc.unfreeze()
     out = capsys.readouterr().out
-    points = [json.loads(line) for line in (tmp_path / "curve.jsonl").read_text("utf-8").splitlines()]
+    points = [
+        json.loads(line) for line in (tmp_path / "curve.jsonl").read_text("utf-8").splitlines()
+    ]
 
     assert steps == 100
     assert "\r" not in out
@@ -146,7 +163,9 @@ def test_the_log_has_plain_lines_and_the_curve_is_json(tmp_path: Path, capsys: p
     assert points[-1]["loss"] < points[0]["loss"]  # one batch again and again: learned by heart
 
 
-def test_running_out_of_memory_makes_the_micro_batch_smaller(capsys: pytest.CaptureFixture[str]) -> None:
+def test_running_out_of_memory_makes_the_micro_batch_smaller(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     """Trap: out of memory at the advertised batch was the end. A real refusal of torch's allocator halves the rows until it works."""
 
     def attempt(rows: int, compiling: bool) -> int:

@@ -57,7 +57,9 @@ def test_a1_byte_lengths_add_up(tokenizer: Any, text: str) -> None:
 
 def test_a1_single_bytes_have_length_one(tokenizer: Any) -> None:
     """A1: all 256 bytes are tokens, each of length one."""
-    assert {piece for piece in tokenizer.bytes_of if len(piece) == 1} == {bytes([b]) for b in range(256)}
+    assert {piece for piece in tokenizer.bytes_of if len(piece) == 1} == {
+        bytes([b]) for b in range(256)
+    }
 
 
 def test_a2_a_batch_in_use_is_never_overwritten(lab: labs.Lab, tokenizer: Any) -> None:
@@ -73,7 +75,9 @@ def test_a2_a_batch_in_use_is_never_overwritten(lab: labs.Lab, tokenizer: Any) -
     assert all(torch.equal(x, was_x) and torch.equal(y, was_y) for x, y, was_x, was_y in kept)
 
 
-def test_a2_a_pinned_buffer_waits_for_its_copy(lab: labs.Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a2_a_pinned_buffer_waits_for_its_copy(
+    lab: labs.Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A2: a pinned buffer is refilled only after the event recorded behind its last copy; two take turns."""
     log: list[str] = []
 
@@ -101,7 +105,9 @@ def test_a2_a_pinned_buffer_waits_for_its_copy(lab: labs.Lab, monkeypatch: pytes
 
 
 @pytest.mark.parametrize("batch_size", [1, 7, 96, 128])
-def test_a3_the_score_does_not_depend_on_the_batch_size(lab: labs.Lab, tokenizer: Any, batch_size: int) -> None:
+def test_a3_the_score_does_not_depend_on_the_batch_size(
+    lab: labs.Lab, tokenizer: Any, batch_size: int
+) -> None:
     """A3: the evaluated rows were chosen by the batch size, which agents control; and a large one divided by zero."""
     model = Linear(tokenizer.vocab_size)
 
@@ -116,14 +122,18 @@ def test_a4_no_tail_is_lost_in_evaluation(lab: labs.Lab, tokenizer: Any) -> None
     rows = lab.prepare.evaluation_rows(track)
     tokens, _ = lab.prepare.read_tokens(track.folder, "val")
     scored = torch.bincount(rows[:, 1:].flatten(), minlength=tokenizer.vocab_size)[: tokenizer.bos]
-    there = torch.bincount(torch.from_numpy(tokens.astype("int64")), minlength=tokenizer.vocab_size)[: tokenizer.bos]
+    there = torch.bincount(
+        torch.from_numpy(tokens.astype("int64")), minlength=tokenizer.vocab_size
+    )[: tokenizer.bos]
 
     assert torch.equal(scored, there)
     assert int(tokenizer.token_bytes[rows[:, 1:]].sum()) == track.manifest["val"]["bytes"]
     assert lab.prepare.sha256_file(track.folder / "eval.bin") == track.manifest["eval_sha256"]
 
 
-def test_a6_another_vocabulary_is_another_track(lab: labs.Lab, arguments: list[str], tokenizer: Any) -> None:
+def test_a6_another_vocabulary_is_another_track(
+    lab: labs.Lab, arguments: list[str], tokenizer: Any
+) -> None:
     """A6: a tokenizer that existed was used again although the vocabulary or the data had changed."""
     other = lab.prepared(*arguments[:5], "300", *arguments[6:])
 
@@ -132,7 +142,9 @@ def test_a6_another_vocabulary_is_another_track(lab: labs.Lab, arguments: list[s
     lab.prepared(*arguments)
 
 
-def test_a6_other_data_is_another_track(lab: labs.Lab, arguments: list[str], tokenizer: Any) -> None:
+def test_a6_other_data_is_another_track(
+    lab: labs.Lab, arguments: list[str], tokenizer: Any
+) -> None:
     """A6: one changed document changes the fingerprint, the tokenizer and the track's id."""
     extra = lab.folder / "texts" / "extra.txt"
     extra.write_text("one more document " * 20, "utf-8")
@@ -147,21 +159,37 @@ def test_a8_two_prepares_at_once_do_not_mix(tmp_path: Path) -> None:
     """A8: two processes wrote the same temporary file. One waits for the other here, and both end well."""
     lab = labs.make_lab(tmp_path)
     data = labs.write_texts(tmp_path / "texts")
-    command = [sys.executable, "prepare.py", "--track", "custom", "--data", str(data), "--vocab-size", "300"]
-    both = [subprocess.Popen(command, cwd=tmp_path, env=lab.env, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    command = [
+        sys.executable,
+        "prepare.py",
+        "--track",
+        "custom",
+        "--data",
+        str(data),
+        "--vocab-size",
+        "300",
+    ]
+    both = [
+        subprocess.Popen(command, cwd=tmp_path, env=lab.env, stdout=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
     said = [process.communicate(timeout=240)[0] for process in both]
 
     assert [process.returncode for process in both] == [0, 0]
     assert sum("training a tokenizer" in text for text in said) == 1
     with lab.environment():
-        assert not lab.prepare.find_damage((track := lab.prepare.open_track("custom")).folder, track.manifest, True)
+        assert not lab.prepare.find_damage(
+            (track := lab.prepare.open_track("custom")).folder, track.manifest, True
+        )
 
 
 def test_a9_nothing_that_is_loaded_can_run() -> None:
     """A9: pickles in a shared cache are programs. The lab has none and asks torch for none."""
     source = labs.PREPARE.read_text("utf-8")
 
-    assert not re.search(r"^\s*(import|from) (pickle|dill|joblib)|torch\.load\(|allow_pickle", source, re.M)
+    assert not re.search(
+        r"^\s*(import|from) (pickle|dill|joblib)|torch\.load\(|allow_pickle", source, re.M
+    )
 
 
 def test_a9_a_crafted_tokenizer_is_refused(lab: labs.Lab, tmp_path: Path) -> None:

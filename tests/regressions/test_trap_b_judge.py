@@ -37,7 +37,9 @@ class Consistent(nn.Module):
         answers = 9.0 * nn.functional.one_hot(idx.roll(-1, 1), self.vocab)
         for row, tokens in enumerate(idx.tolist()):
             for place in range(len(tokens)):
-                answers[row, place] = self.said.setdefault(tuple(tokens[: place + 1]), answers[row, place].clone())
+                answers[row, place] = self.said.setdefault(
+                    tuple(tokens[: place + 1]), answers[row, place].clone()
+                )
         return answers
 
 
@@ -99,4 +101,7 @@ def test_no_number_is_no_success(tmp_path: Path, printed: str) -> None:
     files = {"score.py": f"print('val_bpb: {printed}')\n"}
     scored = measure(make(tmp_path / "scored", "print('val_bpb: nan')", TOML + scorer, files))
 
-    assert [(run.value, run.outcome) for run in (plain, scored)] == [(None, "not finite"), (None, "score failed")]
+    assert [(run.value, run.outcome) for run in (plain, scored)] == [
+        (None, "not finite"),
+        (None, "score failed"),
+    ]

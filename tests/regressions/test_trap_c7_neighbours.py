@@ -30,7 +30,8 @@ def test_the_end_of_one_run_leaves_its_neighbour() -> None:
     """Two runs of one attempt: sweeping the first leaves the second alive; sweeping the attempt ends that too."""
     sleep = [sys.executable, "-c", "print('up', flush=True); import time; time.sleep(300)"]
     runs = [
-        subprocess.Popen(sleep, env={"AUTORESEARCH_RUN": f"neighbours-{n}"}, stdout=subprocess.PIPE) for n in (1, 10)
+        subprocess.Popen(sleep, env={"AUTORESEARCH_RUN": f"neighbours-{n}"}, stdout=subprocess.PIPE)
+        for n in (1, 10)
     ]
     for process in runs:
         assert process.stdout is not None and process.stdout.readline() == b"up\n"

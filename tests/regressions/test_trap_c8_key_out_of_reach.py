@@ -47,7 +47,9 @@ def search(place: Path) -> str:
     return SEARCH.replace("WORKSPACE", repr(str(place)))
 
 
-def test_a_key_is_kept_for_its_owner_alone(own_hub: Callable[..., RunningHub], tmp_path: Path) -> None:
+def test_a_key_is_kept_for_its_owner_alone(
+    own_hub: Callable[..., RunningHub], tmp_path: Path
+) -> None:
     """One key a folder, mode 0600, ignored by git; nothing else in the workspace holds it."""
     hub = own_hub()
     places = [workspace(tmp_path / name, 0.0).folder for name in ("ada", "bob")]
@@ -70,7 +72,9 @@ def guarded(tmp_path: Path) -> Iterator[Path]:
     key = "ahk_" + "c0ffee00" * 8
     place = workspace(tmp_path / "w", 0.0)
     (place.folder / ".agenthub").mkdir()
-    (place.folder / ".agenthub" / "credentials.json").write_text(f'{{"url": "http://127.0.0.1:1", "key": "{key}"}}')
+    (place.folder / ".agenthub" / "credentials.json").write_text(
+        f'{{"url": "http://127.0.0.1:1", "key": "{key}"}}'
+    )
     checkout = place.private / "worktrees" / "one"
     checkout.mkdir(parents=True)
     with subprocess.Popen(["sleep", "600"], env={**os.environ, "AGENTHUB_KEY": key}) as holder:
@@ -84,7 +88,12 @@ def test_experiments_do_not_find_the_key(guarded: Path, tmp_path: Path) -> None:
     for level, expected in (("none", 2), ("bwrap", 0), ("landlock", 0)):
         log = tmp_path / f"{level}.log"
         job = Job(
-            (sys.executable, "-c", script), guarded, {"PATH": os.environ["PATH"]}, Limits(120), log, writable=(guarded,)
+            (sys.executable, "-c", script),
+            guarded,
+            {"PATH": os.environ["PATH"]},
+            Limits(120),
+            log,
+            writable=(guarded,),
         )
         choose(level).run(job)
         assert log.read_text().splitlines()[-1] == f"found {expected}", log.read_text()
@@ -95,10 +104,16 @@ def test_coding_agents_do_not_find_the_key(guarded: Path, tmp_path: Path) -> Non
     sandbox = curtain()
     assert isinstance(sandbox, Curtain)
     place = guarded.parents[2]
-    (tmp_path / "agent.py").write_text(search(place) + f"\nopen({str(tmp_path / 'found')!r}, 'w').write(repr(found))\n")
+    (tmp_path / "agent.py").write_text(
+        search(place) + f"\nopen({str(tmp_path / 'found')!r}, 'w').write(repr(found))\n"
+    )
     line = shlex.join([sys.executable, str(tmp_path / "agent.py")])
     agent = CommandAgent(
-        line, place / ".autoresearch" / "agents", dict(os.environ), sandbox, hidden=hidden(Workspace(place))
+        line,
+        place / ".autoresearch" / "agents",
+        dict(os.environ),
+        sandbox,
+        hidden=hidden(Workspace(place)),
     )
     agent.edit(guarded, Brief(1, "a" * 40, ("train.py",), "val_bpb", "min", 0))
 

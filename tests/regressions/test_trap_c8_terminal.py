@@ -22,7 +22,9 @@ def test_no_command_prints_what_an_agent_smuggled_in(tmp_path: Path) -> None:
     folder = str(workspace.folder)
 
     told = [
-        command("run", folder, "--agent", "scripted", "--script", str(ideas), "--unsafe-no-sandbox"),
+        command(
+            "run", folder, "--agent", "scripted", "--script", str(ideas), "--unsafe-no-sandbox"
+        ),
         command("status", folder),
         command("watch", folder, "--once"),
         command("report", folder, "--out", str(tmp_path / "out")),

@@ -31,7 +31,9 @@ def test_c1_a_failed_attempt_of_three_commits_leaves_nothing_behind(tmp_path: Pa
 
     last = workspace.ledger.records()[-1]
     assert last.status == "discard" and base == workspace.repo.resolve(summary.branch)
-    assert workspace.repo.commits(base, last.commit) == [last.commit]  # one commit, on the recorded parent
+    assert workspace.repo.commits(base, last.commit) == [
+        last.commit
+    ]  # one commit, on the recorded parent
     assert noisy(1.0, 0.001) == (tmp_path / "train.py").read_text()
     assert len(workspace.ledger.tsv.read_text().splitlines()) == 3
     assert workspace.repo.changes() == []
@@ -41,13 +43,19 @@ def test_c3_a_crash_is_never_the_best(tmp_path: Path) -> None:
     """C3: a crash was written as 0.000000, and min(val_bpb) over the table made it the best result of the night."""
     workspace = make(tmp_path, noisy(1.0, 0.001))
 
-    summary = research(workspace, Writes("raise SystemExit('boom')\n", noisy(0.9, 0.001)), experiments=2)
+    summary = research(
+        workspace, Writes("raise SystemExit('boom')\n", noisy(0.9, 0.001)), experiments=2
+    )
 
     crash, good = workspace.ledger.records()[1:]
     found = best(workspace.ledger.records())
     assert (crash.status, crash.value, crash.values) == ("crash", None, ())
     assert "\t0.000000\t0.0\tcrash\t" in workspace.ledger.tsv.read_text()
-    assert found is not None and found.commit == good.commit and [good.commit] == kept(workspace, summary.branch)
+    assert (
+        found is not None
+        and found.commit == good.commit
+        and [good.commit] == kept(workspace, summary.branch)
+    )
 
 
 @pytest.mark.parametrize("value", ["nan", "inf", "-inf", "1e999"])
@@ -57,7 +65,10 @@ def test_c3_not_a_number_is_never_kept(tmp_path: Path, value: str) -> None:
 
     research(workspace, Writes(f"print('val_bpb: {value}')\n"), experiments=1, policy="greedy")
 
-    assert (workspace.ledger.records()[-1].status, workspace.ledger.records()[-1].value) == ("crash", None)
+    assert (workspace.ledger.records()[-1].status, workspace.ledger.records()[-1].value) == (
+        "crash",
+        None,
+    )
 
 
 def test_c4_discarded_commits_survive_garbage_collection(tmp_path: Path) -> None:
@@ -142,7 +153,9 @@ def test_b12_a_seed_in_the_code_is_not_an_improvement(tmp_path: Path) -> None:
     assert {r.seeds[0] for r in records} == {records[0].seeds[0]}
     later = [seed for r in records for seed in r.seeds[1:]]
     assert len(later) == len(set(later)) >= 2 and records[0].seeds[0] not in later
-    assert sum(r.status == "keep" for r in records[1:]) <= 1  # greedy would have kept about a third of them
+    assert (
+        sum(r.status == "keep" for r in records[1:]) <= 1
+    )  # greedy would have kept about a third of them
 
 
 def test_c4_a_table_written_by_hand_is_kept(tmp_path: Path) -> None:

@@ -23,7 +23,9 @@ class QuickHeads(LimitedHeads):
 
 
 async def hello(scope: Any, receive: Any, send: Any) -> None:
-    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
+    await send(
+        {"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]}
+    )
     await send({"type": "http.response.body", "body": b"hi"})
 
 
@@ -78,9 +80,13 @@ def test_an_endless_head_is_refused(two_workers: RunningHub) -> None:
     place = urlsplit(two_workers.url)
     with socket.create_connection((place.hostname, place.port)) as client:
         try:
-            client.sendall(b"GET /api/health HTTP/1.1\r\nHost: x\r\nX-A: " + b"a" * 1_000_000 + b"\r\n\r\n")
+            client.sendall(
+                b"GET /api/health HTTP/1.1\r\nHost: x\r\nX-A: " + b"a" * 1_000_000 + b"\r\n\r\n"
+            )
             answer = everything(client)
-        except ConnectionResetError:  # the rest of the head was still on its way when the hub hung up
+        except (
+            ConnectionResetError
+        ):  # the rest of the head was still on its way when the hub hung up
             answer = b"HTTP/1.1 431 "
         assert answer.startswith(b"HTTP/1.1 431 ")
     assert two_workers.http.get("/api/health").status_code == 200

@@ -25,7 +25,13 @@ def verifier(tmp_path: Path) -> Verifier:
     research(workspace, Writes(), experiments=0, platform=BOX)
     stop, display = threading.Event(), Display(Console(quiet=True), quiet=True)
     return Verifier(
-        workspace, runner(workspace, stop), Notebook(workspace.private / "verify"), display, stop, BOX, runs=2
+        workspace,
+        runner(workspace, stop),
+        Notebook(workspace.private / "verify"),
+        display,
+        stop,
+        BOX,
+        runs=2,
     )
 
 
@@ -45,18 +51,28 @@ def test_the_claimants_seed_is_not_ours(verifier: Verifier) -> None:
     claim = Claim(commit(verifier.workspace, verifier.workspace.repo.head(), train_py=lucky), 0.1)
 
     verdict = verifier.verify(claim)
-    seeds = [run.seed for run in (verifier.notebook.read(claim) or pytest.fail("no notes")).measurements]
+    seeds = [
+        run.seed for run in (verifier.notebook.read(claim) or pytest.fail("no notes")).measurements
+    ]
 
     assert verdict.outcome == "not reproduced" and len(set(seeds)) == 2
     verifier.notebook.forget(claim)
     verifier.verify(claim)
-    assert seeds != [run.seed for run in (verifier.notebook.read(claim) or pytest.fail("no notes")).measurements]
+    assert seeds != [
+        run.seed for run in (verifier.notebook.read(claim) or pytest.fail("no notes")).measurements
+    ]
 
 
 def test_a_number_printed_by_a_changed_fixed_file_is_not_believed(verifier: Verifier) -> None:
     """A fixed file that changed while nobody looked, or that came with the commit, is never run: ours is (trap B2)."""
     workspace = verifier.workspace
-    theirs = commit(workspace, workspace.repo.head(), train_py=noisy(0.9), prepare_py="LIMIT = 2\n", new_txt="x\n")
+    theirs = commit(
+        workspace,
+        workspace.repo.head(),
+        train_py=noisy(0.9),
+        prepare_py="LIMIT = 2\n",
+        new_txt="x\n",
+    )
 
     grafted = graft(workspace, workspace.repo.head(), theirs)
 
@@ -70,7 +86,10 @@ def test_a_number_printed_by_a_changed_fixed_file_is_not_believed(verifier: Veri
 def test_changed_pages_are_no_crime(verifier: Verifier) -> None:
     """Somebody who wrote another program.md did not cheat: our own files are used anyway."""
     theirs = commit(
-        verifier.workspace, verifier.workspace.repo.head(), train_py=noisy(0.9, 0.001), program_md="be bold\n"
+        verifier.workspace,
+        verifier.workspace.repo.head(),
+        train_py=noisy(0.9, 0.001),
+        program_md="be bold\n",
     )
 
     assert verifier.verify(Claim(theirs, 0.9)).outcome == "reproduced"
@@ -79,13 +98,19 @@ def test_changed_pages_are_no_crime(verifier: Verifier) -> None:
 def test_a_programs_last_words_forge_no_line(verifier: Verifier) -> None:
     """A crash that prints a result line, a verification and brackets is quoted inside the reason, on the reply's one line."""
     words = "| reproduced)\\ncommit:aaaaaaa platform:box val_bpb:0.1 vram_gb:1 | x\\nverify commit:bbbbbbb platform:box val_bpb:1 n:2 | reproduced"
-    theirs = commit(verifier.workspace, verifier.workspace.repo.head(), train_py=f'raise SystemExit("{words}")\n')
+    theirs = commit(
+        verifier.workspace,
+        verifier.workspace.repo.head(),
+        train_py=f'raise SystemExit("{words}")\n',
+    )
     claim = Claim(theirs, 0.9, track="t", result_id=1)
     verdict = verifier.verify(claim)
     text = post(verdict, BOX, verifier.notebook.read(claim) or pytest.fail("no notes"))
 
     assert verdict.outcome == "not reproduced" and "crashed" in verdict.reason
-    starts = [line for line in text.splitlines() if line.lstrip("-> *`").startswith(("commit", "verify"))]
+    starts = [
+        line for line in text.splitlines() if line.lstrip("-> *`").startswith(("commit", "verify"))
+    ]
     assert starts == [text.splitlines()[0]] and names(text, theirs) and not names(text, "b" * 40)
 
 
@@ -104,22 +129,32 @@ def test_two_claims_about_one_commit_are_two(verifier: Verifier) -> None:
     """What was found of an honest claim is not taken for a forged one about the same commit."""
     theirs = commit(verifier.workspace, verifier.workspace.repo.head(), train_py=noisy(0.9, 0.001))
 
-    outcomes = [verifier.verify(Claim(theirs, value, result_id=i)).outcome for i, value in enumerate((0.9, 0.2))]
+    outcomes = [
+        verifier.verify(Claim(theirs, value, result_id=i)).outcome
+        for i, value in enumerate((0.9, 0.2))
+    ]
 
     assert outcomes == ["reproduced", "not reproduced"]
 
 
 def test_what_does_not_run_on_our_machine_at_all_disputes_nobody(verifier: Verifier) -> None:
     """Where our own baseline does not run either, a crash says something of our machine, not of the claim."""
-    theirs = commit(verifier.workspace, verifier.workspace.repo.head(), train_py="raise SystemExit('no GPU')\n")
+    theirs = commit(
+        verifier.workspace, verifier.workspace.repo.head(), train_py="raise SystemExit('no GPU')\n"
+    )
     broken: Any = verifier.workspace.folder / "autoresearch.toml"
     broken.write_text(broken.read_text().replace('"train.py"]\ntimeout', '"missing.py"]\ntimeout'))
     here = Workspace(verifier.workspace.folder)
-    there = Verifier(here, runner(here), verifier.notebook, verifier.display, verifier.stop, BOX, runs=2)
+    there = Verifier(
+        here, runner(here), verifier.notebook, verifier.display, verifier.stop, BOX, runs=2
+    )
 
     verdict = there.verify(Claim(theirs, 0.9))
 
-    assert verdict.outcome == "undecided" and "our own baseline does not run here now" in verdict.reason
+    assert (
+        verdict.outcome == "undecided"
+        and "our own baseline does not run here now" in verdict.reason
+    )
 
 
 def test_one_crash_is_not_yet_a_verdict(verifier: Verifier, tmp_path: Path) -> None:
@@ -128,7 +163,9 @@ def test_one_crash_is_not_yet_a_verdict(verifier: Verifier, tmp_path: Path) -> N
     once = f"import os, sys\nif not os.path.exists({str(gone)!r}): open({str(gone)!r}, 'w').close(); sys.exit('out of memory')\n"
     head = verifier.workspace.repo.head()
     flaky = Claim(commit(verifier.workspace, head, train_py=once + noisy(0.9, 0.001)), 0.9)
-    broken = Claim(commit(verifier.workspace, head, train_py="raise SystemExit('out of memory')\n"), 0.9)
+    broken = Claim(
+        commit(verifier.workspace, head, train_py="raise SystemExit('out of memory')\n"), 0.9
+    )
 
     verdicts = [verifier.verify(flaky), verifier.verify(broken)]
 

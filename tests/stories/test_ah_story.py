@@ -42,9 +42,14 @@ def test_two_agents_build_on_each_other(hub: Any, tmp_path: Path) -> None:
 
     post = bob.json("post", channel, "-", "--open", stdin="**wider** is better\n")
     ada.ah("--json", "reply", str(post["id"]), "by how much?")
-    assert [p["content"] for p in bob.json("read", channel)] == ["by how much?", "**wider** is better"]
+    assert [p["content"] for p in bob.json("read", channel)] == [
+        "by how much?",
+        "**wider** is better",
+    ]
     assert "    by how much?" in bob.ah("read", "--thread", str(post["id"]))
-    assert any(found["id"] == str(post["id"]) for found in ada.json("search", "wider", "--kind", "post"))
+    assert any(
+        found["id"] == str(post["id"]) for found in ada.json("search", "wider", "--kind", "post")
+    )
 
 
 def test_results_claims_and_the_best(hub: Any, tmp_path: Path) -> None:
@@ -59,7 +64,11 @@ def test_results_claims_and_the_best(hub: Any, tmp_path: Path) -> None:
     ada.ah("claim", "--renew", str(claim["id"]))
     commit = ada.commit("base = 1\n", idea)
     ada.ah("push")
-    ada.ah("post", "results", f"commit:{commit[:7]} platform:{platform} val_bpb:1.25 vram_gb:2.0 | {idea}")
+    ada.ah(
+        "post",
+        "results",
+        f"commit:{commit[:7]} platform:{platform} val_bpb:1.25 vram_gb:2.0 | {idea}",
+    )
     ada.ah("claim", "--release", str(claim["id"]))
 
     (result,) = bob.json("results", "--platform", platform)
@@ -120,7 +129,11 @@ def test_a_program_that_closes_the_pipe_is_no_error(hub: Any, tmp_path: Path) ->
     """`ah channels | head -0` ends quietly."""
     ada = joined(hub, tmp_path / "ada")
     done = subprocess.run(
-        ["bash", "-c", f"{sys.executable} -m autoresearch.cli.ah channels | true; echo ${{PIPESTATUS[0]}}"],
+        [
+            "bash",
+            "-c",
+            f"{sys.executable} -m autoresearch.cli.ah channels | true; echo ${{PIPESTATUS[0]}}",
+        ],
         cwd=ada.folder,
         env=ada.env,
         capture_output=True,

@@ -28,7 +28,16 @@ def test_a_repository_of_ones_own(tmp_path: Path) -> None:
     repo.add(["sort.py"])
     repo.commit("start")
 
-    told = command("init", str(tmp_path), "--command", "python sort.py", "--free", "sort.py", "--metric", "seconds")
+    told = command(
+        "init",
+        str(tmp_path),
+        "--command",
+        "python sort.py",
+        "--free",
+        "sort.py",
+        "--metric",
+        "seconds",
+    )
     ran = command("run", str(tmp_path), "--experiments", "4", "--sandbox", "none", "--json")
 
     assert (told.returncode, ran.returncode) == (0, 0), told.stderr + ran.stderr
@@ -46,7 +55,9 @@ def test_a_report_of_what_was_run(tmp_path: Path) -> None:
     told = command("report", str(tmp_path))
     as_json = command("report", str(tmp_path), "--json", "--last", "1")
 
-    assert told.returncode == 0 and "idea 1" in told.stdout and "progress.png" in told.stdout, told.stderr
+    assert told.returncode == 0 and "idea 1" in told.stdout and "progress.png" in told.stdout, (
+        told.stderr
+    )
     assert json.loads(as_json.stdout)["counts"]["keep"] == 2, as_json.stderr
     assert (tmp_path / "progress.png").stat().st_size > 1000 and workspace.repo.changes() == []
 
@@ -74,7 +85,10 @@ def test_init_makes_a_clean_repository_of_the_lab(tmp_path: Path) -> None:
     assert {"train.py", "prepare.py", "autoresearch.toml"} <= set(workspace.repo.files("HEAD"))
     assert (lab_folder() / "train.py").read_bytes() == (folder / "train.py").read_bytes()
     (folder / "results.tsv").write_text("x")
-    assert workspace.repo.changes() == [] and json.loads(first.stdout)["commit"] == workspace.repo.head()
+    assert (
+        workspace.repo.changes() == []
+        and json.loads(first.stdout)["commit"] == workspace.repo.head()
+    )
     assert again.returncode == 5 and "autoresearch run" in again.stderr
 
 
@@ -88,11 +102,17 @@ def test_init_makes_a_clean_repository_of_the_lab(tmp_path: Path) -> None:
         (("run", ".", "--policy", "luck"), 2, "luck"),
     ],
 )
-def test_mistakes_get_a_sentence_and_a_code(tmp_path: Path, arguments: tuple[str, ...], code: int, words: str) -> None:
+def test_mistakes_get_a_sentence_and_a_code(
+    tmp_path: Path, arguments: tuple[str, ...], code: int, words: str
+) -> None:
     """No traceback: one sentence on standard error, and an exit code a script can read."""
     ran = command(*arguments, cwd=tmp_path)
 
-    assert (ran.returncode, words in ran.stderr, "Traceback" in ran.stderr) == (code, True, False), ran.stderr
+    assert (ran.returncode, words in ran.stderr, "Traceback" in ran.stderr) == (
+        code,
+        True,
+        False,
+    ), ran.stderr
 
 
 def test_errors_are_json_where_json_was_asked_for(tmp_path: Path) -> None:
@@ -107,17 +127,38 @@ def test_help_shows_examples(tmp_path: Path) -> None:
     for arguments in (("--help",), ("init", "--help"), ("run", "--help")):
         told = command(*arguments, env={**os.environ, "NO_COLOR": "1", "COLUMNS": "200"})
         assert told.returncode == 0 and "\x1b[" not in told.stdout
-        assert "autoresearch run" in told.stdout or "Exit codes" in told.stdout or "autoresearch init" in told.stdout
+        assert (
+            "autoresearch run" in told.stdout
+            or "Exit codes" in told.stdout
+            or "autoresearch init" in told.stdout
+        )
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_stopping_closes_the_books(tmp_path: Path, number: signal.Signals) -> None:
     """Ctrl-C ends the run in progress, leaves no process, says how to go on; the next call does go on."""
     workspace = make(tmp_path / "w", noisy(1.0, 0.001))
-    ideas = script(tmp_path / "i.jsonl", [{"message": "slow", "files": {"train.py": "import time\ntime.sleep(60)\n"}}])
-    arguments = ["run", str(workspace.folder), "--agent", "scripted", "--script", str(ideas), "--sandbox", "none"]
+    ideas = script(
+        tmp_path / "i.jsonl",
+        [{"message": "slow", "files": {"train.py": "import time\ntime.sleep(60)\n"}}],
+    )
+    arguments = [
+        "run",
+        str(workspace.folder),
+        "--agent",
+        "scripted",
+        "--script",
+        str(ideas),
+        "--sandbox",
+        "none",
+    ]
     process = subprocess.Popen(
-        [sys.executable, "-c", "from autoresearch.cli.autoresearch import main; main()", *arguments],
+        [
+            sys.executable,
+            "-c",
+            "from autoresearch.cli.autoresearch import main; main()",
+            *arguments,
+        ],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -138,7 +179,10 @@ def test_stopping_closes_the_books(tmp_path: Path, number: signal.Signals) -> No
     (workspace.folder / "autoresearch.toml").write_text(TOML.replace("60", "1"))
     again = command(*arguments)
     assert again.returncode == 0, again.stderr
-    assert [(r.description, r.status) for r in workspace.ledger.records()] == [("baseline", "keep"), ("slow", "crash")]
+    assert [(r.description, r.status) for r in workspace.ledger.records()] == [
+        ("baseline", "keep"),
+        ("slow", "crash"),
+    ]
 
 
 def test_two_runners_in_one_workspace(tmp_path: Path) -> None:
@@ -154,7 +198,8 @@ def test_two_runners_in_one_workspace(tmp_path: Path) -> None:
 def test_preparing_that_fails_stops_before_anything_runs(tmp_path: Path) -> None:
     """The prepare command's own last words are the sentence."""
     toml = (
-        TOML + 'prepare = ["python", "-c", "raise SystemExit(\'no shard_06542 here; run prepare with a network\')"]\n'
+        TOML
+        + 'prepare = ["python", "-c", "raise SystemExit(\'no shard_06542 here; run prepare with a network\')"]\n'
     )
     make(tmp_path, noisy(), toml)
 
@@ -170,7 +215,17 @@ def test_a_model_as_the_agent(tmp_path: Path) -> None:
     better = "DESCRIPTION: a better value\nFILE: train.py\n<<<<<<< SEARCH\nVALUE = 1.0  # 0.1 to 10.0\n=======\nVALUE = 0.5\n>>>>>>> REPLACE\n"
     with chat_server(better) as server:
         ran = command(
-            *("run", str(tmp_path), "--experiments", "1", "--sandbox", "none", "--json", "--agent", "llm"),
+            *(
+                "run",
+                str(tmp_path),
+                "--experiments",
+                "1",
+                "--sandbox",
+                "none",
+                "--json",
+                "--agent",
+                "llm",
+            ),
             *("--base-url", server.url, "--model", "m", "--price", "1", "10"),
         )
 
@@ -207,7 +262,9 @@ def test_a_coding_agent_as_the_agent(tmp_path: Path) -> None:
         ("scripted", "needs --script"),
     ],
 )
-def test_an_agent_without_what_it_needs_is_said_at_once(tmp_path: Path, kind: str, sentence: str) -> None:
+def test_an_agent_without_what_it_needs_is_said_at_once(
+    tmp_path: Path, kind: str, sentence: str
+) -> None:
     """A missing option is exit code 2 and a sentence before anything runs."""
     make(tmp_path, noisy())
 

@@ -17,7 +17,12 @@ SMALL = ["--sizes=60", "--posts=60", "--rounds=1", "--seconds=0.1", "--many-push
 def test_the_benchmark_of_the_hub_runs_without_errors(tmp_path: Path) -> None:
     """On a tiny hub every verb gets answers and none is an error, pushes and bare git are compared, nothing is left behind."""
     done = subprocess.run(
-        [sys.executable, str(BENCH), *SMALL], cwd=tmp_path, capture_output=True, text=True, timeout=280, check=False
+        [sys.executable, str(BENCH), *SMALL],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=280,
+        check=False,
     )
 
     assert done.returncode == 0, done.stderr

@@ -18,7 +18,15 @@ def test_two_agents_share_the_canonical_root(own_hub: Any, tmp_path: Path) -> No
     baseline.mkdir()
     (baseline / "train.py").write_text("rate = 0\n")
     seeded = subprocess.run(
-        [sys.executable, "-m", "autoresearch.cli.agenthub", "seed", str(baseline), "--data", str(hub.data)],
+        [
+            sys.executable,
+            "-m",
+            "autoresearch.cli.agenthub",
+            "seed",
+            str(baseline),
+            "--data",
+            str(hub.data),
+        ],
         capture_output=True,
         text=True,
         timeout=120,

@@ -113,7 +113,9 @@ def make_arena(place: Path, honest: str = "") -> Arena:
     data = labs.write_texts(place / "texts")
     (folder / "prepare.py").write_bytes(labs.PREPARE.read_bytes())
     (folder / "train.py").write_text(honest or program(), "utf-8")
-    (folder / ".gitignore").write_text("/.track\n/.autoresearch/\n/results.tsv\n/experiments.jsonl\n", "utf-8")
+    (folder / ".gitignore").write_text(
+        "/.track\n/.autoresearch/\n/results.tsv\n/experiments.jsonl\n", "utf-8"
+    )
     (folder / "autoresearch.toml").write_text(TOML.format(data=json.dumps(str(data))), "utf-8")
     repo.add(change.path for change in repo.changes())
     repo.commit("Start")
@@ -131,7 +133,9 @@ def make_arena(place: Path, honest: str = "") -> Arena:
 @ISOLATED
 def test_the_honest_program_is_scored(arena: Arena, level: str) -> None:
     """It prints nan, for the text is hidden from it, and has the score of the harness; so the cheats fail for what they do."""
-    measured = replace(arena, runner=replace(arena.runner, sandbox=choose(level))).run(f"honest-{level}", program())
+    measured = replace(arena, runner=replace(arena.runner, sandbox=choose(level))).run(
+        f"honest-{level}", program()
+    )
 
     assert (measured.outcome, measured.printed) == ("ok", None), measured
     assert measured.value is not None and measured.value > 0.5
@@ -145,7 +149,9 @@ def test_a_cheat_is_caught_and_named(arena: Arena, cheat: str) -> None:
 
     measured = arena.run(cheat, text, outside_s=8 if cheat in IN_A_HURRY else 0)
 
-    assert (measured.value, bool(re.search(VERDICTS[cheat], measured.reason))) == (None, True), measured
+    assert (measured.value, bool(re.search(VERDICTS[cheat], measured.reason))) == (None, True), (
+        measured
+    )
     assert marked(f"cheat-{cheat}") == []
 
 
@@ -156,7 +162,9 @@ def test_none_becomes_best(tmp_path: Path) -> None:
     arena = make_arena(tmp_path, program(old="RATE = 0.5", new="RATE = 0.001"))
     agent = Writes(program("prints_twice"), program("forges_the_ledger"), program())
 
-    summary = research(arena.workspace, agent, using=arena.runner, experiments=3, baseline_runs=2, policy="greedy")
+    summary = research(
+        arena.workspace, agent, using=arena.runner, experiments=3, baseline_runs=2, policy="greedy"
+    )
 
     assert [record.status for record in summary.finished] == ["crash", "crash", "keep"], [
         record.description for record in summary.finished
@@ -166,7 +174,9 @@ def test_none_becomes_best(tmp_path: Path) -> None:
 
 def test_the_zoo_is_whole() -> None:
     """Every cheat has a verdict, a docstring that tells its trick, and a line in the document."""
-    files = {file.stem: file.read_text("utf-8") for file in CHEATS.glob("*.py") if file.stem != "honest"}
+    files = {
+        file.stem: file.read_text("utf-8") for file in CHEATS.glob("*.py") if file.stem != "honest"
+    }
 
     assert set(files) == set(VERDICTS) and len(files) >= 18
     assert [name for name, text in files.items() if not text.startswith('"""')] == []

@@ -20,7 +20,8 @@ VAL = "shard_06542.parquet"
 
 def parquet(seed: int, rows: int) -> bytes:
     texts = [
-        f"document {seed}-{i}: " + f"{labs.SENTENCES[(seed + i) % 5]} {i * seed} " * (1 + i % 5) for i in range(rows)
+        f"document {seed}-{i}: " + f"{labs.SENTENCES[(seed + i) % 5]} {i * seed} " * (1 + i % 5)
+        for i in range(rows)
     ]
     file = io.BytesIO()
     pyarrow.parquet.write_table(pyarrow.table({"text": texts}), file, row_group_size=500)
@@ -43,7 +44,9 @@ def lab(tmp_path: Path) -> labs.Lab:
 
 
 def climbmix(lab: labs.Lab, server: hf_server.HuggingFace, *args: str) -> tuple[int, str]:
-    done = lab.run("--track", "climbmix", *args, HF_ENDPOINT=server.url, AUTORESEARCH_RETRY_S="0.05")
+    done = lab.run(
+        "--track", "climbmix", *args, HF_ENDPOINT=server.url, AUTORESEARCH_RETRY_S="0.05"
+    )
     return done.returncode, done.stdout + done.stderr
 
 
@@ -74,7 +77,11 @@ def test_climbmix_fetches_its_shards_and_always_the_validation_shard(
 
 def test_what_goes_wrong_once_is_tried_again(lab: labs.Lab, server: hf_server.HuggingFace) -> None:
     """A 500, a body cut short, a slow server and other content than promised: all end well, with the right bytes."""
-    server.faults |= {"shard_00000.parquet": ["500"], "shard_00001.parquet": ["truncate", "slow"], VAL: ["garbage"]}
+    server.faults |= {
+        "shard_00000.parquet": ["500"],
+        "shard_00001.parquet": ["truncate", "slow"],
+        VAL: ["garbage"],
+    }
     code, said = climbmix(lab, server, "--num-shards", "2")
 
     assert code == 0, said
@@ -92,12 +99,15 @@ def test_a_shard_that_cannot_be_had_fails_with_a_sentence(
 
     assert code == 1
     assert (
-        f"FAIL: 1 of 3 files of {CLIMBMIX} could not be downloaded, first {missing}" in said and "Traceback" not in said
+        f"FAIL: 1 of 3 files of {CLIMBMIX} could not be downloaded, first {missing}" in said
+        and "Traceback" not in said
     )
     assert missing not in raw(lab) and len(raw(lab)) == 2
 
 
-def test_a_file_that_stays_broken_never_gets_its_name(lab: labs.Lab, server: hf_server.HuggingFace) -> None:
+def test_a_file_that_stays_broken_never_gets_its_name(
+    lab: labs.Lab, server: hf_server.HuggingFace
+) -> None:
     """A server that always cuts the body: no file in the final place, exit code 1, and the next call ends well."""
     server.faults["shard_00000.parquet"] = ["truncate"] * 40
     code, said = climbmix(lab, server, "--num-shards", "1")
@@ -126,7 +136,9 @@ def test_workers_are_honoured(lab: labs.Lab, server: hf_server.HuggingFace) -> N
 
 def test_without_a_network_the_sentence_names_the_offline_track(lab: labs.Lab) -> None:
     """Nobody listens at the endpoint: no traceback, and `--track pystd` as the way on."""
-    done = lab.run("--track", "tinystories", HF_ENDPOINT="http://127.0.0.1:9", AUTORESEARCH_RETRY_S="0.01")
+    done = lab.run(
+        "--track", "tinystories", HF_ENDPOINT="http://127.0.0.1:9", AUTORESEARCH_RETRY_S="0.01"
+    )
 
     assert done.returncode == 1
     assert "--track pystd" in done.stderr and "Traceback" not in done.stderr
@@ -134,7 +146,9 @@ def test_without_a_network_the_sentence_names_the_offline_track(lab: labs.Lab) -
 
 def test_tinystories_keeps_its_rows_apart(lab: labs.Lab, server: hf_server.HuggingFace) -> None:
     """Rows 10,000 to 19,999 validate, 20,000 on train, the first 10,000 stay unseen."""
-    server.files["karpathy/tinystories-gpt4-clean", "tinystories_gpt4_clean.parquet"] = parquet(1, 20_300)
+    server.files["karpathy/tinystories-gpt4-clean", "tinystories_gpt4_clean.parquet"] = parquet(
+        1, 20_300
+    )
     done = lab.run("--track", "tinystories", HF_ENDPOINT=server.url)
     assert done.returncode == 0, done.stderr
 

@@ -33,11 +33,15 @@ def curved(value: float, budget_s: float = 0.5) -> str:
 
 
 @pytest.mark.parametrize(("value", "outcome"), [(2.0, "stopped early"), (1.0, "ok")])
-def test_a_watched_run_ends_where_it_is_hopeless(tmp_path: Path, value: float, outcome: str) -> None:
+def test_a_watched_run_ends_where_it_is_hopeless(
+    tmp_path: Path, value: float, outcome: str
+) -> None:
     """The same program with a loss above the limit is ended long before its end, and has no value; below it, it goes on."""
     workspace = make(tmp_path / "w", curved(value, 60.0 if value > 1.5 else 1.0))
     commit = workspace.repo.head()
-    measured = runner(workspace).measure(commit, 1, "m" * 32, workspace.private / "runs" / "1" / "1", 300, watch=WATCH)
+    measured = runner(workspace).measure(
+        commit, 1, "m" * 32, workspace.private / "runs" / "1" / "1", 300, watch=WATCH
+    )
 
     assert measured.outcome == outcome, measured
     assert (measured.value is None) is (outcome != "ok")
@@ -51,7 +55,12 @@ def test_the_users_stop_still_stops_a_watched_run(tmp_path: Path) -> None:
 
     with pytest.raises(Stopped):
         runner(workspace, stop).measure(
-            workspace.repo.head(), 1, "m" * 32, workspace.private / "runs" / "1" / "1", 300, watch=WATCH
+            workspace.repo.head(),
+            1,
+            "m" * 32,
+            workspace.private / "runs" / "1" / "1",
+            300,
+            watch=WATCH,
         )
 
 

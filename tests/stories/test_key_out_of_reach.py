@@ -52,21 +52,41 @@ def test_neither_experiment_nor_coding_agent_finds_the_key(tmp_path: Path, level
     train, coder = tmp_path / "train.py", tmp_path / "coder.py"
     train.write_text(search + "print('FOUND', found)\n" + noisy(0.9, 0.001))
     coder.write_text(CODER.replace("KEY]", f"{str(key)!r}]").replace("TRAIN", repr(str(train))))
-    env = {**os.environ, "AGENTHUB_KEY": CANARY, "AGENTHUB_URL": "http://127.0.0.1:1", "MY_CODER_KEY": "mine"}
+    env = {
+        **os.environ,
+        "AGENTHUB_KEY": CANARY,
+        "AGENTHUB_URL": "http://127.0.0.1:1",
+        "MY_CODER_KEY": "mine",
+    }
 
     place = workspace.folder / "here"
     place.mkdir()
     open_to_all = subprocess.run(
-        [sys.executable, train], cwd=place, env={**env, "AUTORESEARCH_SEED": "1"}, capture_output=True, text=True
+        [sys.executable, train],
+        cwd=place,
+        env={**env, "AUTORESEARCH_SEED": "1"},
+        capture_output=True,
+        text=True,
     )
     place.rmdir()
     ran = command(
-        *("run", str(workspace.folder), "--experiments", "1", "--baseline-runs", "2", "--sandbox", level),
+        *(
+            "run",
+            str(workspace.folder),
+            "--experiments",
+            "1",
+            "--baseline-runs",
+            "2",
+            "--sandbox",
+            level,
+        ),
         *("--agent", "command", "--command", f"{sys.executable} {coder}"),
         env=env,
     )
 
-    assert "'environment'" in open_to_all.stdout and "credentials.json" in open_to_all.stdout  # so that it can be found
+    assert (
+        "'environment'" in open_to_all.stdout and "credentials.json" in open_to_all.stdout
+    )  # so that it can be found
     assert ran.returncode == 0, ran.stdout + ran.stderr
     record = workspace.ledger.records()[-1]
     assert record.description == "the agent found [] and has its own mine"

@@ -34,11 +34,16 @@ def load(agent: Any, stop: threading.Event, kept: list[str], posted: list[int]) 
         second = commit(oid(TREE, folder), oid(COMMIT, first), message=b"on top of " + text)
         try:
             if (
-                push(agent, bundled([(BLOB, text), (TREE, folder), (COMMIT, first), (COMMIT, second)])).status_code
+                push(
+                    agent,
+                    bundled([(BLOB, text), (TREE, folder), (COMMIT, first), (COMMIT, second)]),
+                ).status_code
                 == 201
             ):
                 kept += [oid(COMMIT, first).hex(), oid(COMMIT, second).hex()]
-            answer = agent.post("/api/channels/results/posts", {"content": f"{text.decode()} {number}"})
+            answer = agent.post(
+                "/api/channels/results/posts", {"content": f"{text.decode()} {number}"}
+            )
             if answer.status_code == 201:
                 posted.append(answer.json()["id"])
         except httpx.TransportError:
@@ -48,7 +53,10 @@ def load(agent: Any, stop: threading.Event, kept: list[str], posted: list[int]) 
 def kill(hub: RunningHub) -> None:
     """SIGKILL to the supervisor and every worker."""
     assert hub.process is not None
-    processes = [psutil.Process(hub.process.pid), *psutil.Process(hub.process.pid).children(recursive=True)]
+    processes = [
+        psutil.Process(hub.process.pid),
+        *psutil.Process(hub.process.pid).children(recursive=True),
+    ]
     for process in processes:
         try:
             process.send_signal(signal.SIGKILL)
@@ -71,7 +79,9 @@ def test_nothing_answered_is_lost(tmp_path: Path) -> None:
             keys = keys or [(agent.id, agent.key) for agent in (hub.agent(), hub.agent())]
             stop = threading.Event()
             agents = [type(hub.agent())(hub, *key) for key in keys]
-            threads = [threading.Thread(target=load, args=(agent, stop, kept, posted)) for agent in agents]
+            threads = [
+                threading.Thread(target=load, args=(agent, stop, kept, posted)) for agent in agents
+            ]
             for thread in threads:
                 thread.start()
             time.sleep(chance.uniform(0.02, 0.3))

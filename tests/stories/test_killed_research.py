@@ -24,7 +24,9 @@ from tiny_workspaces import ENVIRONMENT, alive, check_books, kept, make, noisy, 
 
 ROUNDS, IDEAS = 20, 60  # more ideas than a quick machine has time for before the last round
 # a run long enough to be killed in, with a grandchild that would outlive it
-SLOW = "import os, time\nif os.fork() == 0:\n    time.sleep(300)\n    os._exit(0)\ntime.sleep(0.15)\n"
+SLOW = (
+    "import os, time\nif os.fork() == 0:\n    time.sleep(300)\n    os._exit(0)\ntime.sleep(0.15)\n"
+)
 
 
 def steps(count: int, slow: str = "") -> list[dict[str, object]]:
@@ -57,11 +59,22 @@ def check_one_at_a_time(workspace: Workspace, ideas: int) -> None:
 
 
 def start(workspace: Workspace, ideas: Path) -> subprocess.Popen[bytes]:
-    arguments = ["run", str(workspace.folder), "--agent", "scripted", "--script", str(ideas), "--sandbox", "none"]
+    arguments = [
+        "run",
+        str(workspace.folder),
+        "--agent",
+        "scripted",
+        "--script",
+        str(ideas),
+        "--sandbox",
+        "none",
+    ]
     program = "from autoresearch.cli.autoresearch import main; main()"
     output = (workspace.private.parent.parent / "out.txt").open("ab")
     with output:
-        return subprocess.Popen([sys.executable, "-c", program, *arguments], stdout=output, stderr=output)
+        return subprocess.Popen(
+            [sys.executable, "-c", program, *arguments], stdout=output, stderr=output
+        )
 
 
 @pytest.mark.slow
@@ -96,7 +109,9 @@ def research(folder: Path, ideas: int) -> None:
     runner = Runner(workspace, Instant(), ENVIRONMENT, stop=stop)
     agent = ScriptedAgent(steps(ideas))
     with workspace.lock():
-        Loop(workspace, agent, runner, Options(), Display(Console(quiet=True), quiet=True), stop).run()
+        Loop(
+            workspace, agent, runner, Options(), Display(Console(quiet=True), quiet=True), stop
+        ).run()
 
 
 EFFECTS: list[Effect] = [(Repo, "git_bytes"), (os, "fsync"), (os, "write"), (Path, "replace")]
@@ -114,7 +129,9 @@ def test_a_kill_at_any_step_of_the_books_is_mended(tmp_path: Path) -> None:
     started = time.monotonic()
     tried = killed = 0
     for at in random.Random(9).sample(range(1, effects + 1), effects):
-        if time.monotonic() - started > 25 and tried >= 20:  # a slow machine tries fewer, never none
+        if (
+            time.monotonic() - started > 25 and tried >= 20
+        ):  # a slow machine tries fewer, never none
             break
         tried += 1
         folder = tmp_path / f"cut-{at}"

@@ -39,7 +39,12 @@ class Experiment:
 
     def python(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, *arguments], cwd=self.folder, env=self.env, capture_output=True, text=True, timeout=250
+            [sys.executable, *arguments],
+            cwd=self.folder,
+            env=self.env,
+            capture_output=True,
+            text=True,
+            timeout=250,
         )
 
     def replace(self, old: str, new: str) -> None:
@@ -55,12 +60,21 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Experiment:
     text = folder / "text.txt"
     text.write_text(
         "\n\n".join(
-            (Path(os.__file__).parent / f"{n}.py").read_text("utf-8") for n in ("ast", "shutil", "os", "tarfile")
+            (Path(os.__file__).parent / f"{n}.py").read_text("utf-8")
+            for n in ("ast", "shutil", "os", "tarfile")
         )
     )
     experiment = Experiment(folder)
     done = experiment.python(
-        "prepare.py", "--track", "custom-3s", "--data", str(text), "--vocab-size", "300", "--seq-len", "64"
+        "prepare.py",
+        "--track",
+        "custom-3s",
+        "--data",
+        str(text),
+        "--vocab-size",
+        "300",
+        "--seq-len",
+        "64",
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return experiment
@@ -87,7 +101,11 @@ def test_grep_finds_the_two_lines(run: str, tmp_path: Path) -> None:
     (tmp_path / "run.log").write_text(run, "utf-8")
 
     found = subprocess.run(
-        ["grep", r"^val_bpb:\|^peak_vram_mb:", "run.log"], cwd=tmp_path, capture_output=True, text=True, check=True
+        ["grep", r"^val_bpb:\|^peak_vram_mb:", "run.log"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
     )
 
     assert len(found.stdout.splitlines()) == 2
@@ -108,7 +126,10 @@ def test_the_log_names_scale_device_and_attention(run: str) -> None:
 def test_the_budget_was_kept_and_the_curve_written(run: str, prepared: Experiment) -> None:
     """Training took the three seconds of the track and no free steps; curve.jsonl ends where the run did."""
     values = dict(re.findall(r"^(\w+): +([\d.]+)$", run, re.M))
-    points = [json.loads(line) for line in (prepared.folder / "run" / "curve.jsonl").read_text("utf-8").splitlines()]
+    points = [
+        json.loads(line)
+        for line in (prepared.folder / "run" / "curve.jsonl").read_text("utf-8").splitlines()
+    ]
 
     assert float(values["training_seconds"]) >= 3
     assert points[-1]["step"] <= int(values["num_steps"])
@@ -120,7 +141,9 @@ def test_the_score_of_the_checkpoint_is_the_printed_one(run: str, prepared: Expe
     done = prepared.python("prepare.py", "score", "run/checkpoint.safetensors")
 
     assert done.returncode == 0, done.stderr
-    scored, printed = (float(re.search(r"^val_bpb: +([\d.]+)$", out, re.M)[1]) for out in (done.stdout, run))
+    scored, printed = (
+        float(re.search(r"^val_bpb: +([\d.]+)$", out, re.M)[1]) for out in (done.stdout, run)
+    )
     assert scored == pytest.approx(printed, abs=1e-4)
 
 
@@ -130,7 +153,9 @@ def test_a_diverging_run_fails_with_a_sentence(prepared: Experiment, tmp_path: P
     other = Experiment.__new__(Experiment)
     other.folder = tmp_path / "copy"
     other.env = {**prepared.env, "AUTORESEARCH_RUN_DIR": str(other.folder / "run")}
-    other.replace("return (lse - hit[:, 0]).mean()", "return (lse - hit[:, 0]).mean() * float('nan')")
+    other.replace(
+        "return (lse - hit[:, 0]).mean()", "return (lse - hit[:, 0]).mean() * float('nan')"
+    )
 
     done = other.python("train.py")
 

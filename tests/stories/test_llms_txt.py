@@ -20,7 +20,9 @@ def test_the_three_calls_of_llms_txt_work_when_typed(hub: Any, tmp_path: Path) -
     blocks[2] = blocks[2].replace("# change, commit, run;", f"{work} #")
     script = "\n".join([setup, *blocks]).replace("YOUR-NAME", name).replace("YOUR-GPU", name)
 
-    done = subprocess.run(["bash", "-c", script], cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(
+        ["bash", "-c", script], cwd=tmp_path, capture_output=True, text=True, timeout=120
+    )
 
     assert done.returncode == 0, done.stderr + script
     mine = hub.agent().get("/api/git/commits", agent=name).json()

@@ -48,7 +48,9 @@ while len(list(place.iterdir())) < {count}:
         raise SystemExit("alone")
     time.sleep(0.02)
 """
-LONG = "import os, time\nif os.fork() == 0:\n    time.sleep(300)\n    os._exit(0)\ntime.sleep(0.3)\n"
+LONG = (
+    "import os, time\nif os.fork() == 0:\n    time.sleep(300)\n    os._exit(0)\ntime.sleep(0.3)\n"
+)
 
 
 def wait_for(claim: Callable[[], bool]) -> None:
@@ -63,7 +65,11 @@ def steps(count: int, slow: str = "") -> list[dict[str, object]]:
     made: list[dict[str, object]] = []
     for number in range(count):
         value = (0.9 ** (number + 1), 2.0 + number)[number % 2]
-        train = f"raise SystemExit('broken {number}')\n" if number % 5 == 3 else slow + noisy(value, 0.001)
+        train = (
+            f"raise SystemExit('broken {number}')\n"
+            if number % 5 == 3
+            else slow + noisy(value, 0.001)
+        )
         files = {"prepare.py": f"LIMIT = {number}\n"} if number % 7 == 5 else {"train.py": train}
         made.append({"message": f"idea {number}", "files": files})
     return made
@@ -86,7 +92,9 @@ def test_three_run_at_the_same_time(tmp_path: Path) -> None:
 def test_the_baseline_is_measured_with_neighbours(tmp_path: Path) -> None:
     """All slots are busy while the noise is measured, as they will be later: with four slots, four runs at once."""
     (tmp_path / "place").mkdir()
-    workspace = make(tmp_path / "w", MEETING.format(place=str(tmp_path / "place"), count=4) + noisy(1.0, 0.001))
+    workspace = make(
+        tmp_path / "w", MEETING.format(place=str(tmp_path / "place"), count=4) + noisy(1.0, 0.001)
+    )
 
     research(workspace, Writes(), slots=4, experiments=0)
 
@@ -109,7 +117,10 @@ def test_a_candidate_meets_the_present_best(tmp_path: Path, value: float, status
     """Kept meanwhile, another commit is the one to beat: better than it, the branch moves over; else the reason names both."""
     gates = [tmp_path / "a", tmp_path / "b"]
     workspace = make(tmp_path / "w", noisy(1.0, 0.001))
-    texts = [GATED.format(gate=str(g)) + noisy(v, 0.001) for g, v in zip(gates, (0.9, value), strict=True)]
+    texts = [
+        GATED.format(gate=str(g)) + noisy(v, 0.001)
+        for g, v in zip(gates, (0.9, value), strict=True)
+    ]
 
     def porter() -> None:
         wait_for(lambda: len(Journal(workspace.private / "state.json").state.attempts) == 2)
@@ -126,7 +137,9 @@ def test_a_candidate_meets_the_present_best(tmp_path: Path, value: float, status
     assert (first.status, second.status) == ("keep", status), second.reason
     assert (second.parent, second.rival) == (base.commit, first.commit)
     said = (
-        "better than its parent, but not than 0002, kept meanwhile" if status == "discard" else "kept meanwhile: better"
+        "better than its parent, but not than 0002, kept meanwhile"
+        if status == "discard"
+        else "kept meanwhile: better"
     )
     assert said in second.reason
     tip = second if status == "keep" else first
@@ -173,7 +186,8 @@ def test_a_branch_keeps_to_the_size_of_its_slots(tmp_path: Path) -> None:
     research(workspace, Writes(), experiments=0, slot="1 core")
 
     with pytest.raises(
-        BadWorkspace, match=r"was measured with 1 core a run and this call gives the whole machine.*--jobs"
+        BadWorkspace,
+        match=r"was measured with 1 core a run and this call gives the whole machine.*--jobs",
     ):
         research(workspace, Writes(), experiments=0)
     research(workspace, Writes(), experiments=0, slot="2 cores", branch="other")
@@ -189,25 +203,52 @@ def test_a_state_file_of_one_attempt_is_read(tmp_path: Path) -> None:
     file = workspace.private / "state.json"
     state = json.loads(file.read_text())
     del state["attempts"]
-    state["lines"] = {b: {"base": v["base"], "fingerprint": v["fingerprint"]} for b, v in state["lines"].items()}
-    attempt = {"id": "0002", "parent": commit, "mark": "m", "phase": "measuring", "started_at": "", "commit": commit}
-    file.write_text(json.dumps({**state, "attempt": {**attempt, "description": "left open"}, "next_id": 3}))
+    state["lines"] = {
+        b: {"base": v["base"], "fingerprint": v["fingerprint"]} for b, v in state["lines"].items()
+    }
+    attempt = {
+        "id": "0002",
+        "parent": commit,
+        "mark": "m",
+        "phase": "measuring",
+        "started_at": "",
+        "commit": commit,
+    }
+    file.write_text(
+        json.dumps({**state, "attempt": {**attempt, "description": "left open"}, "next_id": 3})
+    )
 
     research(workspace, Writes(noisy(0.5, 0.001)), experiments=2)
 
-    assert [r.description for r in workspace.ledger.records()] == ["baseline", "left open", "idea 1"]
+    assert [r.description for r in workspace.ledger.records()] == [
+        "baseline",
+        "left open",
+        "idea 1",
+    ]
 
 
 # ---------------------------------------------------------------- kill -9
 
 
 def start(workspace: Workspace, ideas: Path) -> subprocess.Popen[bytes]:
-    arguments = ["run", str(workspace.folder), "--agent", "scripted", "--script", str(ideas), "--sandbox", "none"]
+    arguments = [
+        "run",
+        str(workspace.folder),
+        "--agent",
+        "scripted",
+        "--script",
+        str(ideas),
+        "--sandbox",
+        "none",
+    ]
     program = "from autoresearch.cli.autoresearch import main; main()"
     environment = {**os.environ, "AUTORESEARCH_CACHE": str(workspace.folder.parent / "cache")}
     with (workspace.folder.parent / "out.txt").open("ab") as output:
         return subprocess.Popen(
-            [sys.executable, "-c", program, *arguments, "--jobs", "3"], stdout=output, stderr=output, env=environment
+            [sys.executable, "-c", program, *arguments, "--jobs", "3"],
+            stdout=output,
+            stderr=output,
+            env=environment,
         )
 
 
@@ -222,7 +263,9 @@ def test_kills_with_three_open_lose_nothing(tmp_path: Path) -> None:
         process = start(workspace, ideas)
         state = Journal(workspace.private / "state.json")
         deadline = time.monotonic() + 20
-        while process.poll() is None and len(state.state.attempts) < 3 and time.monotonic() < deadline:
+        while (
+            process.poll() is None and len(state.state.attempts) < 3 and time.monotonic() < deadline
+        ):
             time.sleep(0.02)
             state = Journal(workspace.private / "state.json")
         time.sleep(chance.uniform(0, 0.4))
@@ -247,7 +290,15 @@ def instant_research(folder: Path, ideas: int) -> None:
     executor = LocalExecutor(alone, [Slot()] * 3)
     display = Display(Console(quiet=True), quiet=True)
     with workspace.lock():
-        Loop(workspace, ScriptedAgent(steps(ideas)), alone, Options(), display, stop, executor=executor).run()
+        Loop(
+            workspace,
+            ScriptedAgent(steps(ideas)),
+            alone,
+            Options(),
+            display,
+            stop,
+            executor=executor,
+        ).run()
 
 
 @pytest.mark.slow

@@ -24,9 +24,15 @@ def test_an_mcp_client_takes_part_in_a_swarm(hub: Any, tmp_path: Path) -> None:
         from mcp.client.stdio import stdio_client
 
         server = StdioServerParameters(
-            command=sys.executable, args=["-m", "autoresearch.cli.ah", "mcp"], env=agent.env, cwd=str(agent.folder)
+            command=sys.executable,
+            args=["-m", "autoresearch.cli.ah", "mcp"],
+            env=agent.env,
+            cwd=str(agent.folder),
         )
-        async with stdio_client(server) as (reading, writing), ClientSession(reading, writing) as session:
+        async with (
+            stdio_client(server) as (reading, writing),
+            ClientSession(reading, writing) as session,
+        ):
             await session.initialize()
 
             async def call(tool: str, **arguments: Any) -> Any:
@@ -36,8 +42,21 @@ def test_an_mcp_client_takes_part_in_a_swarm(hub: Any, tmp_path: Path) -> None:
                 return json.loads(text)
 
             tools = {tool.name: tool for tool in (await session.list_tools()).tools}
-            assert {"push", "fetch", "checkout", "leaves", "post", "read", "claim", "best", "search"} <= set(tools)
-            assert tools["read"].annotations.read_only_hint and not tools["post"].annotations.read_only_hint
+            assert {
+                "push",
+                "fetch",
+                "checkout",
+                "leaves",
+                "post",
+                "read",
+                "claim",
+                "best",
+                "search",
+            } <= set(tools)
+            assert (
+                tools["read"].annotations.read_only_hint
+                and not tools["post"].annotations.read_only_hint
+            )
             assert "api_key" not in json.dumps(await call("join", url=hub.url, agent_id=name))
             assert name == (await call("whoami"))["id"]
             assert [commit] == (await call("push"))["commits"]
@@ -46,7 +65,9 @@ def test_an_mcp_client_takes_part_in_a_swarm(hub: Any, tmp_path: Path) -> None:
             written = await call("post", channel=channel, content="hello")
             await call("reply", post_id=written["id"], content="again")
             assert [p["content"] for p in await call("read", channel=channel)] == ["again", "hello"]
-            missing = await session.call_tool("post", {"channel": "no-such-channel", "content": "x"})
+            missing = await session.call_tool(
+                "post", {"channel": "no-such-channel", "content": "x"}
+            )
             assert missing.is_error and "no channel" in missing.content[0].text
 
     asyncio.run(asyncio.wait_for(story(), 200))

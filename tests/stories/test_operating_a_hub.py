@@ -20,7 +20,9 @@ AGENTHUB = [sys.executable, "-m", "autoresearch.cli.agenthub"]
 
 
 def agenthub(*arguments: str, data: Path, ok: bool = True) -> str:
-    done = subprocess.run([*AGENTHUB, *arguments, "--data", str(data)], capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        [*AGENTHUB, *arguments, "--data", str(data)], capture_output=True, text=True, timeout=60
+    )
     assert ok == (done.returncode == 0), done.stderr
     assert "Traceback" not in done.stderr
     return (done.stdout if ok else done.stderr).strip()
@@ -39,10 +41,14 @@ def test_the_first_start_makes_a_key_and_says_where_it_listens(tmp_path: Path) -
     """`agenthub serve` prints the admin key once, keeps it 0600, and ends with exit code 0 on SIGTERM."""
     data = tmp_path / "data"
     command = [*AGENTHUB, "serve", "--listen", "127.0.0.1:0", "--data", str(data), "--local"]
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("AGENTHUB")}
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith("AGENTHUB")
+    }
     keys = []
     for _ in range(2):
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+        process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+        )
         assert process.stdout is not None
         said = []
         while not said or not said[-1].startswith("listening on http://127.0.0.1:"):
@@ -50,7 +56,9 @@ def test_the_first_start_makes_a_key_and_says_where_it_listens(tmp_path: Path) -
         keys += [line.split()[-1] for line in said if line.startswith("admin key")]
         url = said[-1].split()[-1]
         answer = httpx.post(
-            f"{url}/api/admin/agents", json={"id": f"a{len(said)}"}, headers={"Authorization": f"Bearer {keys[0]}"}
+            f"{url}/api/admin/agents",
+            json={"id": f"a{len(said)}"},
+            headers={"Authorization": f"Bearer {keys[0]}"},
         )
         assert answer.status_code == 201
         process.send_signal(signal.SIGTERM)
@@ -58,7 +66,9 @@ def test_the_first_start_makes_a_key_and_says_where_it_listens(tmp_path: Path) -
         assert process.returncode == 0, log
         assert keys[0] not in log and answer.json()["api_key"] not in log
         lines = [json.loads(line) for line in log.splitlines()]
-        assert any(line.get("path") == "/api/admin/agents" and line["status"] == 201 for line in lines)
+        assert any(
+            line.get("path") == "/api/admin/agents" and line["status"] == 201 for line in lines
+        )
 
     assert len(keys) == 1 and (data / "admin.key").stat().st_mode & 0o777 == 0o600
 
@@ -96,7 +106,9 @@ def test_a_revoked_key_stops_within_a_second_on_every_worker(two_workers: Any) -
     agenthub("agents", "revoke", agent.id, data=two_workers.data)
     until(lambda: answers() == {401})
     assert "revoked" in next(
-        line for line in agenthub("agents", "list", data=two_workers.data).splitlines() if line.startswith(agent.id)
+        line
+        for line in agenthub("agents", "list", data=two_workers.data).splitlines()
+        if line.startswith(agent.id)
     )
     for connection in connections:
         connection.close()
@@ -222,7 +234,11 @@ def test_seed_verify_and_reindex(own_hub: Any, tmp_path: Path) -> None:
     line = f"commit:{root[:7]} platform:cpu val_bpb:1.5 vram_gb:1 | baseline"
     agent.post("/api/channels/results/posts", {"content": line})
 
-    assert root == agent.get("/api/git/root").json()["hash"] == agenthub("seed", str(baseline), data=hub.data)
+    assert (
+        root
+        == agent.get("/api/git/root").json()["hash"]
+        == agenthub("seed", str(baseline), data=hub.data)
+    )
     assert root == agent.get("/api/results", agent=agent.id).json()[0]["commit_hash"]
     assert root in hub.http.get("/llms.txt").text
     found = sorted(f["kind"] for f in agent.get("/api/search", q="baseline").json())
@@ -245,5 +261,7 @@ def test_seed_verify_and_reindex(own_hub: Any, tmp_path: Path) -> None:
     with sqlite3.connect(hub.data / "hub.sqlite3") as behind_the_rules:
         behind_the_rules.execute("UPDATE results SET leads = 0")
     behind_the_rules.close()
-    told = subprocess.run([*AGENTHUB, "verify", "--data", str(hub.data)], capture_output=True, text=True, timeout=60)
+    told = subprocess.run(
+        [*AGENTHUB, "verify", "--data", str(hub.data)], capture_output=True, text=True, timeout=60
+    )
     assert told.returncode == 1 and "names other records" in told.stdout

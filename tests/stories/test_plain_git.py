@@ -21,7 +21,9 @@ def test_push_with_plain_git_is_a_push(hub: Any, tmp_path: Path) -> None:
 
     work.git("push", "-q", url(agent), f"HEAD:refs/heads/{agent.id}/best")
 
-    assert commits[::-1] == [c["hash"] for c in agent.get("/api/git/commits", agent=agent.id).json()]
+    assert commits[::-1] == [
+        c["hash"] for c in agent.get("/api/git/commits", agent=agent.id).json()
+    ]
     Work(tmp_path).git("clone", "-q", "--branch", f"{agent.id}/best", url(agent), "clone")
     assert commits[-1] == Work(tmp_path / "clone").git("rev-parse", "HEAD")
     assert Work(tmp_path / "clone").git("fsck", "--strict") == ""
@@ -48,14 +50,18 @@ def test_a_new_push_reaches_a_clone(hub: Any, tmp_path: Path) -> None:
     work.commit(agent.id)
     branch = f"refs/heads/{agent.id}/line"
     work.git("push", "-q", url(agent), f"HEAD:{branch}")
-    Work(tmp_path).git("clone", "-q", "--branch", f"{agent.id}/line", "--single-branch", url(agent), "clone")
+    Work(tmp_path).git(
+        "clone", "-q", "--branch", f"{agent.id}/line", "--single-branch", url(agent), "clone"
+    )
     newer = work.commit("newer")
     work.git("push", "-q", url(agent), f"HEAD:{branch}")
 
     clone = Work(tmp_path / "clone")
     clone.git("fetch", "-q")
     assert newer == clone.git("rev-parse", f"origin/{agent.id}/line")
-    Work(tmp_path).git("clone", "-q", "--depth", "1", "--branch", f"{agent.id}/line", url(agent), "shallow")
+    Work(tmp_path).git(
+        "clone", "-q", "--depth", "1", "--branch", f"{agent.id}/line", url(agent), "shallow"
+    )
     assert Work(tmp_path / "shallow").git("rev-list", "--count", "HEAD") == "1"
 
 

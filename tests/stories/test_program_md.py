@@ -40,7 +40,11 @@ note() { printf '%s\\t%s\\t%s\\t%s\\t%s\\n' "$(git rev-parse --short=7 HEAD)" "$
 
 def blocks(brief: str, language: str = "bash") -> list[str]:
     """The fenced blocks of a brief, without the indentation of a list they may stand in."""
-    found = re.findall(rf"^( *)```{language}\n(.*?)^ *```$", (LAB / brief).read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    found = re.findall(
+        rf"^( *)```{language}\n(.*?)^ *```$",
+        (LAB / brief).read_text("utf-8"),
+        re.MULTILINE | re.DOTALL,
+    )
     return [re.sub(rf"^{indent}", "", text, flags=re.MULTILINE) for indent, text in found]
 
 
@@ -51,10 +55,19 @@ def block(brief: str, holding: str) -> str:
 
 def shell(folder: Path, script: str, *options: str) -> str:
     """What a bash script prints; it ends at the first command that fails unless other options are given."""
-    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    environment = {
+        **os.environ,
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+    }
     command = ["bash", *(options or ("-e", "-o", "pipefail")), "-c", script]
     done = subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=120, check=False
+        command,
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
     )
     assert done.returncode == 0, f"{script}\n{done.stdout}\n{done.stderr}"
     return done.stdout
@@ -85,7 +98,11 @@ JUDGED = READ + RUN
 
 def baseline(lab: Path) -> str:
     """Three runs of the unchanged code with three seeds, each written down; returns what the awk of the page says."""
-    for seed, status, words in ((42, "keep", "baseline"), (43, "discard", "again"), (44, "discard", "again")):
+    for seed, status, words in (
+        (42, "keep", "baseline"),
+        (43, "discard", "again"),
+        (44, "discard", "again"),
+    ):
         written = f'note "$(value "$LOG")" "$(gb "$LOG")" {status} "{words}"'
         shell(lab, JUDGED.replace("SEED=42", f"SEED={seed}") + written)
     return shell(lab, "BASE=$(git rev-parse --short=7 HEAD)\n" + block("program.md", "noise %.6f"))
@@ -95,7 +112,9 @@ def baseline(lab: Path) -> str:
 def test_every_command_of_a_brief_is_a_command(brief: str) -> None:
     """A block that the shell cannot even parse would stop an agent at its first step."""
     for text in blocks(brief):
-        done = subprocess.run(["bash", "-n"], input=text, capture_output=True, text=True, timeout=30, check=False)
+        done = subprocess.run(
+            ["bash", "-n"], input=text, capture_output=True, text=True, timeout=30, check=False
+        )
         assert done.returncode == 0, f"{text}\n{done.stderr}"
 
 
@@ -103,7 +122,9 @@ def test_the_block_on_the_page_is_the_block_that_is_printed() -> None:
     """The names an agent will grep for are those of prepare.py, in its order."""
     (shown,) = blocks("program.md", "text")
     names = re.findall(r"^(\w+):", shown, re.MULTILINE)
-    summary = re.search(r"^SUMMARY = \((.*?)\)", (LAB / "prepare.py").read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    summary = re.search(
+        r"^SUMMARY = \((.*?)\)", (LAB / "prepare.py").read_text("utf-8"), re.MULTILINE | re.DOTALL
+    )
 
     assert summary is not None and names == re.findall(r'"(\w+)"', summary[1])
 
@@ -144,7 +165,10 @@ def test_going_back_undoes_every_commit_of_an_attempt(lab: Path) -> None:
     )
 
     shell(
-        lab, block("program.md", "START=$(git rev-parse HEAD)") + attempt + block("program.md", "git reset -q --hard")
+        lab,
+        block("program.md", "START=$(git rev-parse HEAD)")
+        + attempt
+        + block("program.md", "git reset -q --hard"),
     )
 
     assert shell(lab, "git rev-parse HEAD HEAD^{tree}") == before
@@ -156,7 +180,10 @@ def test_going_back_undoes_every_commit_of_an_attempt(lab: Path) -> None:
 def test_a_crash_is_no_best(lab: Path) -> None:
     """Trap C3: the line for the best so far never shows a 0.000000."""
     set_up(lab)
-    shell(lab, r"printf 'a1b2c3d\t0.99\t1.8\tkeep\tbaseline\nb1b2c3d\t0.000000\t0.0\tcrash\toom\n' >> results.tsv")
+    shell(
+        lab,
+        r"printf 'a1b2c3d\t0.99\t1.8\tkeep\tbaseline\nb1b2c3d\t0.000000\t0.0\tcrash\toom\n' >> results.tsv",
+    )
 
     assert shell(lab, block("program.md", "sort -t")).startswith("a1b2c3d")
 
@@ -185,7 +212,15 @@ def command_line(process: psutil.Process) -> list[str]:
 def swarm(own_hub: Any, lab: Path) -> RunningHub:
     """A hub whose canonical root is the fast lab."""
     hub: RunningHub = own_hub()
-    command = [sys.executable, "-m", "autoresearch.cli.agenthub", "seed", str(lab), "--data", str(hub.data)]
+    command = [
+        sys.executable,
+        "-m",
+        "autoresearch.cli.agenthub",
+        "seed",
+        str(lab),
+        "--data",
+        str(hub.data),
+    ]
     seeded = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert seeded.returncode == 0, seeded.stderr
     return hub
@@ -194,7 +229,9 @@ def swarm(own_hub: Any, lab: Path) -> RunningHub:
 def join(hub: RunningHub, folder: Path, name: str) -> str:
     """Follow the page up to the branch on the canonical root; returns what a new shell starts with."""
     folder.mkdir()
-    shell(folder, "git init -q . && git config user.name Ada && git config user.email ada@example.org")
+    shell(
+        folder, "git init -q . && git config user.name Ada && git config user.email ada@example.org"
+    )
     names = (
         block("program_agenthub.md", "NAME=ada-h100-1")
         .replace("ada-h100-1", name)
@@ -224,8 +261,13 @@ def test_a_swarm_by_the_book(swarm: RunningHub, tmp_path: Path) -> None:
 
     read = shell(bob, begin + block(page, "what was tried, newest first"))
     tip = shell(ada, "git rev-parse HEAD").strip()
-    assert all(f"commit:{tip[:7]} platform:H100 val_bpb:{value}" in read for value in ("0.991200", "0.998100", "---"))
-    results = swarm.http.get("/api/results", headers={"Authorization": f"Bearer {swarm.register('reader')}"}).json()
+    assert all(
+        f"commit:{tip[:7]} platform:H100 val_bpb:{value}" in read
+        for value in ("0.991200", "0.998100", "---")
+    )
+    results = swarm.http.get(
+        "/api/results", headers={"Authorization": f"Bearer {swarm.register('reader')}"}
+    ).json()
     assert sorted(result["status"] for result in results) == ["crash", "discard", "keep"]
     assert all(result["commit_hash"] == tip for result in results)
     assert tip in shell(bob, begin + "hub '/api/git/leaves?limit=50'")
@@ -239,7 +281,12 @@ def test_a_result_waits_while_the_hub_is_away(swarm: RunningHub, tmp_path: Path)
     shell(tmp_path / "ada", f"{begin}HUB=http://127.0.0.1:9\nsend '{line}'\nflush\n")
     shell(tmp_path / "ada", f"{begin}flush\nflush\n")
 
-    assert shell(tmp_path / "ada", begin + "hub '/api/channels/results/posts'").count("said in the dark") == 1
+    assert (
+        shell(tmp_path / "ada", begin + "hub '/api/channels/results/posts'").count(
+            "said in the dark"
+        )
+        == 1
+    )
     assert not (tmp_path / "ada" / ".agent" / "outbox").exists()
 
 

@@ -67,14 +67,20 @@ def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     yield found
     found.shutdown()
     shutil.rmtree(session, ignore_errors=True)
-    left = [p for p in psutil.process_iter(["name", "cmdline"]) if p.pid not in before and "raylet" in str(p.info)]
+    left = [
+        p
+        for p in psutil.process_iter(["name", "cmdline"])
+        if p.pid not in before and "raylet" in str(p.info)
+    ]
     _, living = psutil.wait_procs(left, timeout=60)
     assert not living
 
 
 def research(workspace: Workspace, executor: RayExecutor, agent: Writes, experiments: int) -> None:
     alone = executor.runner
-    options = Options(experiments, baseline_runs=2, platform=executor.platform, slot=executor.share.size)
+    options = Options(
+        experiments, baseline_runs=2, platform=executor.platform, slot=executor.share.size
+    )
     display = Display(Console(quiet=True), quiet=True)
     with workspace.lock():
         Loop(workspace, agent, alone, options, display, threading.Event(), executor=executor).run()
@@ -102,7 +108,11 @@ def test_a_lost_nodes_experiment_is_done_elsewhere(tmp_path: Path, cluster: Any)
     dooming.join()
 
     records = workspace.ledger.records()
-    assert {r.description: r.status for r in records} == {"baseline": "keep", "idea 1": "keep", "idea 2": "discard"}
+    assert {r.description: r.status for r in records} == {
+        "baseline": "keep",
+        "idea 1": "keep",
+        "idea 2": "discard",
+    }
     assert len(list(place.iterdir())) == 3  # two began, one of them twice
     assert all("val_bpb" in (workspace.folder / r.log).read_text() for r in records)
     assert executor.share == Share(1) and records[0].platform.endswith("-1c")
@@ -117,7 +127,9 @@ def check_verdicts_once(workspace: Workspace) -> None:
     assert not list((workspace.private / "worktrees").glob("*"))
 
 
-def test_without_ray_a_sentence_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_ray_a_sentence_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The extra is named."""
     monkeypatch.setitem(sys.modules, "ray", None)
 
@@ -135,7 +147,9 @@ def test_without_ray_a_sentence_says_what_to_install(tmp_path: Path, monkeypatch
         ([(16, 4), (16, 0)], 2, 2, Share(8, 2)),
     ],
 )
-def test_a_cluster_is_shared_evenly(nodes: list[tuple[int, int]], jobs: int, gpus: int, expected: Share) -> None:
+def test_a_cluster_is_shared_evenly(
+    nodes: list[tuple[int, int]], jobs: int, gpus: int, expected: Share
+) -> None:
     """The largest share of which so many fit on the nodes, GPUs included."""
     assert share(nodes, jobs, gpus) == expected
 

@@ -31,7 +31,9 @@ print(f"total_tokens_M: {{10 * pace}}")
 def test_a_night_in_short(tmp_path: Path) -> None:
     """Baseline first; gains advance the branch, losses and crashes do not; every attempt stays reachable and in both ledgers."""
     workspace = make(tmp_path, noisy(1.0, 0.001))
-    agent = Writes(noisy(0.9, 0.001), noisy(1.5, 0.001), "raise SystemExit('broken')\n", noisy(0.8, 0.001))
+    agent = Writes(
+        noisy(0.9, 0.001), noisy(1.5, 0.001), "raise SystemExit('broken')\n", noisy(0.8, 0.001)
+    )
 
     summary = research(workspace, agent, experiments=4)
 
@@ -41,7 +43,8 @@ def test_a_night_in_short(tmp_path: Path) -> None:
     assert [records[1].commit, records[4].commit] == kept(workspace, summary.branch)
     assert [records[1].commit] * 3 == [r.parent for r in records[2:]]
     assert {r.id: r.commit for r in records[1:]} == {
-        i: workspace.repo.resolve(f"refs/autoresearch/attempts/{i}") for i in workspace.attempt_ids()
+        i: workspace.repo.resolve(f"refs/autoresearch/attempts/{i}")
+        for i in workspace.attempt_ids()
     }
     assert len(workspace.ledger.tsv.read_text().splitlines()) == 6
     assert summary.ended == "4 experiments finished"
@@ -69,7 +72,10 @@ def test_simpler_and_equal_is_kept(tmp_path: Path) -> None:
 
     research(workspace, Writes("print('val_bpb: 1.0')\n"), experiments=1)
 
-    assert (workspace.ledger.records()[-1].status, "simpler" in workspace.ledger.records()[-1].reason) == ("keep", True)
+    assert (
+        workspace.ledger.records()[-1].status,
+        "simpler" in workspace.ledger.records()[-1].reason,
+    ) == ("keep", True)
 
 
 def test_a_refused_edit_never_runs(tmp_path: Path) -> None:
@@ -82,7 +88,11 @@ def test_a_refused_edit_never_runs(tmp_path: Path) -> None:
     research(workspace, Writes(cheat), experiments=1)
 
     last = workspace.ledger.records()[-1]
-    assert (last.status, last.seeds, "changed prepare.py, which is fixed" in last.reason) == ("crash", (), True)
+    assert (last.status, last.seeds, "changed prepare.py, which is fixed" in last.reason) == (
+        "crash",
+        (),
+        True,
+    )
     assert "LIMIT = 9" in workspace.repo.diff(last.parent, last.commit)
 
 
@@ -178,12 +188,20 @@ def test_a_contended_run_is_repeated_not_judged(tmp_path: Path) -> None:
     display = Watches(Console(quiet=True))
     with workspace.lock():
         Loop(
-            workspace, Writes(paced(tmp_path, 0.9)), runner(workspace, stop), Options(experiments=1), display, stop
+            workspace,
+            Writes(paced(tmp_path, 0.9)),
+            runner(workspace, stop),
+            Options(experiments=1),
+            display,
+            stop,
         ).run()
 
     last = workspace.ledger.records()[-1]
     assert "repeat" in seen and last.status == "keep" and last.contended
-    assert all(value == pytest.approx(1.0) for value in last.values) and "slowed by other work" in last.reason
+    assert (
+        all(value == pytest.approx(1.0) for value in last.values)
+        and "slowed by other work" in last.reason
+    )
 
 
 def test_a_machine_that_became_faster_is_not_an_improvement(tmp_path: Path) -> None:
@@ -199,7 +217,10 @@ def test_a_machine_that_became_faster_is_not_an_improvement(tmp_path: Path) -> N
     assert last.parent_values == (1.05,)
 
     research(workspace, Writes(paced(tmp_path, 0.9)), experiments=1)
-    assert (workspace.ledger.records()[-1].status, workspace.ledger.records()[-1].parent_values) == ("keep", ())
+    assert (
+        workspace.ledger.records()[-1].status,
+        workspace.ledger.records()[-1].parent_values,
+    ) == ("keep", ())
 
 
 def test_slower_code_is_judged_as_it_is(tmp_path: Path) -> None:
@@ -244,10 +265,17 @@ def test_every_record_is_complete_json(tmp_path: Path) -> None:
         "is_baseline",
     ]
 
-    lines = [json.loads(line, parse_constant=pytest.fail) for line in workspace.ledger.jsonl.read_text().splitlines()]
+    lines = [
+        json.loads(line, parse_constant=pytest.fail)
+        for line in workspace.ledger.jsonl.read_text().splitlines()
+    ]
 
     assert all(set(promised) <= set(line) for line in lines)
-    assert (lines[1]["track"], lines[1]["platform"], lines[1]["value"]) == ("pystd-20s", "test-machine", None)
+    assert (lines[1]["track"], lines[1]["platform"], lines[1]["value"]) == (
+        "pystd-20s",
+        "test-machine",
+        None,
+    )
     assert all((tmp_path / line["log"]).is_file() for line in lines)
 
 

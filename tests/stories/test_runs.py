@@ -42,7 +42,11 @@ def test_a_good_run_tells_value_memory_and_pace(tmp_path: Path) -> None:
         ("print('val_bpb: nan')", "not finite", "`val_bpb: nan`"),
         ("print('val_bpb: inf')", "not finite", "no finite number"),
         ("print('val_bpb: good')", "not finite", "no finite number"),
-        ("print('val_bpb: 1.0')\nprint('val_bpb: 0.9')", "printed twice", "printed val_bpb 2 times"),
+        (
+            "print('val_bpb: 1.0')\nprint('val_bpb: 0.9')",
+            "printed twice",
+            "printed val_bpb 2 times",
+        ),
         ("raise ValueError('no such layer')", "failed", "ValueError: no such layer"),
         ("print('val_bpb: 1.0')\nraise SystemExit(3)", "failed", "3"),
         ("import os\nos.kill(os.getpid(), 9)", "failed", ""),
@@ -51,11 +55,21 @@ def test_a_good_run_tells_value_memory_and_pace(tmp_path: Path) -> None:
             "changed fixed files",
             "changed prepare.py",
         ),
-        ("import os\nos.remove('prepare.py')\nprint('val_bpb: 1.0')", "changed fixed files", "changed prepare.py"),
-        ("open('train.py', 'w').write('')\nprint('val_bpb: 1.0')", "changed fixed files", "changed train.py"),
+        (
+            "import os\nos.remove('prepare.py')\nprint('val_bpb: 1.0')",
+            "changed fixed files",
+            "changed prepare.py",
+        ),
+        (
+            "open('train.py', 'w').write('')\nprint('val_bpb: 1.0')",
+            "changed fixed files",
+            "changed train.py",
+        ),
     ],
 )
-def test_a_bad_run_has_a_name_and_a_sentence(tmp_path: Path, train: str, outcome: str, words: str) -> None:
+def test_a_bad_run_has_a_name_and_a_sentence(
+    tmp_path: Path, train: str, outcome: str, words: str
+) -> None:
     """No number comes of a run that did not end well, and the sentence says what to look at."""
     run = measure(make(tmp_path, train))
 
@@ -103,12 +117,21 @@ def test_the_harness_reads_progress_lines_as_lines(tmp_path: Path) -> None:
     train = "for i in range(5000): print(f'step {i}', end='\\r')\nprint()\nprint('val_bpb: 1.5')"
 
     assert measure(make(tmp_path / "a", train)).value == 1.5
-    assert len(measure(make(tmp_path / "b", train.replace("print('val", "raise SystemExit('FAIL') #"))).reason) < 500
+    assert (
+        len(
+            measure(
+                make(tmp_path / "b", train.replace("print('val", "raise SystemExit('FAIL') #"))
+            ).reason
+        )
+        < 500
+    )
 
 
 def test_the_score_is_the_number_that_counts(tmp_path: Path) -> None:
     """What the scorer finds is judged, to its last digit."""
-    workspace = make(tmp_path, ANSWERS.format(printed="1.2345", scored="1.234567"), SCORED, {"score.py": SCORER})
+    workspace = make(
+        tmp_path, ANSWERS.format(printed="1.2345", scored="1.234567"), SCORED, {"score.py": SCORER}
+    )
 
     assert measure(workspace).value == 1.234567
 
@@ -117,9 +140,13 @@ def test_the_score_is_the_number_that_counts(tmp_path: Path) -> None:
     ("printed", "scored", "outcome"),
     [("0.5", "1.0", "score differs"), ("1.0", "nan", "score failed"), ("1.0", "", "score failed")],
 )
-def test_a_printed_number_the_score_does_not_bear_out(tmp_path: Path, printed: str, scored: str, outcome: str) -> None:
+def test_a_printed_number_the_score_does_not_bear_out(
+    tmp_path: Path, printed: str, scored: str, outcome: str
+) -> None:
     """Printing a better number than one scores is a crash, and the sentence names both."""
-    run = measure(make(tmp_path, ANSWERS.format(printed=printed, scored=scored), SCORED, {"score.py": SCORER}))
+    run = measure(
+        make(tmp_path, ANSWERS.format(printed=printed, scored=scored), SCORED, {"score.py": SCORER})
+    )
 
     assert (outcome, None, True) == (run.outcome, run.value, bool(run.reason))
 
@@ -133,7 +160,9 @@ def test_the_scorer_is_pristine(tmp_path: Path) -> None:
     assert (run.outcome, run.value) == ("changed fixed files", None)
 
 
-def test_a_run_sees_nothing_of_our_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_sees_nothing_of_our_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Keys in the user's environment do not reach an experiment; seed, run folder and mark do."""
     monkeypatch.setenv("SECRET_KEY", "canary")
     train = "import os\nprint(sorted(os.environ))\nassert 'SECRET_KEY' not in os.environ\nprint('val_bpb:', os.environ['AUTORESEARCH_SEED'])"
@@ -148,7 +177,11 @@ def test_nothing_of_a_run_lives_on(tmp_path: Path) -> None:
 
     run = measure(workspace)
 
-    files = sorted(p.relative_to(workspace.private).as_posix() for p in workspace.private.rglob("*") if p.is_file())
+    files = sorted(
+        p.relative_to(workspace.private).as_posix()
+        for p in workspace.private.rglob("*")
+        if p.is_file()
+    )
     assert files == ["runs/0001/1/run.log"] and run.log == ".autoresearch/runs/0001/1/run.log"
     assert {p.pid for p in psutil.Process().children(recursive=True)} <= before
 
@@ -157,7 +190,11 @@ def test_the_seed_is_the_harness_own(tmp_path: Path) -> None:
     """Two seeds give two values, the same seed the same."""
     workspace = make(tmp_path, noisy())
 
-    assert measure(workspace, seed=1).value == measure(workspace, seed=1).value != measure(workspace, seed=2).value
+    assert (
+        measure(workspace, seed=1).value
+        == measure(workspace, seed=1).value
+        != measure(workspace, seed=2).value
+    )
 
 
 def test_compiled_kernels_stay_warm_but_private(tmp_path: Path) -> None:
@@ -174,7 +211,9 @@ def test_compiled_kernels_stay_warm_but_private(tmp_path: Path) -> None:
     workspace = make(tmp_path, train.format(name="base", value=1.0))
 
     research(
-        workspace, Writes(train.format(name="dropped", value=2.0), train.format(name="last", value=3.0)), experiments=2
+        workspace,
+        Writes(train.format(name="dropped", value=2.0), train.format(name="last", value=3.0)),
+        experiments=2,
     )
 
     found = [(tmp_path / r.log).read_text().splitlines()[0] for r in workspace.ledger.records()]

@@ -85,7 +85,9 @@ def test_score_agrees_with_the_training_process(trained: Any) -> None:
 
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-2] == "---"
-    assert float(done.stdout.splitlines()[-1].removeprefix("val_bpb: ")) == pytest.approx(val_bpb, abs=2e-6)
+    assert float(done.stdout.splitlines()[-1].removeprefix("val_bpb: ")) == pytest.approx(
+        val_bpb, abs=2e-6
+    )
 
 
 def test_score_uses_the_pristine_prepare(trained: Any, tmp_path: Path) -> None:
@@ -96,7 +98,9 @@ def test_score_uses_the_pristine_prepare(trained: Any, tmp_path: Path) -> None:
     done = lab.run("score", CHECKPOINT, "--model", str(tmp_path / "train.py"))
 
     assert done.returncode == 0, done.stderr
-    assert float(done.stdout.splitlines()[-1].removeprefix("val_bpb: ")) == pytest.approx(val_bpb, abs=2e-6)
+    assert float(done.stdout.splitlines()[-1].removeprefix("val_bpb: ")) == pytest.approx(
+        val_bpb, abs=2e-6
+    )
 
 
 def test_score_refuses_another_track(trained: Any) -> None:
@@ -108,7 +112,9 @@ def test_score_refuses_another_track(trained: Any) -> None:
     assert "FAIL: " in done.stderr and "cannot be compared" in done.stderr
 
 
-@pytest.mark.parametrize("content", [b"", b"\x80\x04.", struct.pack("<Q", 2) + b"{}", struct.pack("<Q", 2**60)])
+@pytest.mark.parametrize(
+    "content", [b"", b"\x80\x04.", struct.pack("<Q", 2) + b"{}", struct.pack("<Q", 2**60)]
+)
 def test_score_refuses_what_is_no_checkpoint(trained: Any, tmp_path: Path, content: bytes) -> None:
     """Empty, a pickle, without metadata, a header larger than the file: a sentence each."""
     lab, _ = trained
@@ -121,7 +127,9 @@ def test_score_says_when_the_model_does_not_fit(trained: Any, tmp_path: Path) ->
     """Another train.py, other shapes, or none at all."""
     lab, _ = trained
     other = tmp_path / "train.py"
-    other.write_text(TRAIN.replace("return Net(**config)", "return Net(config['vocab'], 9)"), "utf-8")
+    other.write_text(
+        TRAIN.replace("return Net(**config)", "return Net(config['vocab'], 9)"), "utf-8"
+    )
     done = lab.run("score", CHECKPOINT, "--model", str(other))
     assert done.returncode == 1 and "do not fit" in done.stderr
 

@@ -16,12 +16,16 @@ SORTING = Path(__file__).parents[2] / "examples" / "sorting"
 
 @pytest.fixture
 def sorting(tmp_path: Path) -> Path:
-    return Path(shutil.copytree(SORTING, tmp_path / "sorting", ignore=shutil.ignore_patterns("__pycache__")))
+    return Path(
+        shutil.copytree(SORTING, tmp_path / "sorting", ignore=shutil.ignore_patterns("__pycache__"))
+    )
 
 
 def judge(folder: Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "judge.py"]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run(
+        command, cwd=folder, capture_output=True, text=True, timeout=120, check=False
+    )
 
 
 def ratio(folder: Path) -> float:
@@ -47,7 +51,10 @@ CHEATS = {
     "asking for ever": ("def order(n, before):\n    while True: before(0, 1)", "asked more than"),
     "going away": ("import os\nos._exit(0)", "ended before"),
     "an error": ("def order(n, before): 1 / 0", "ended before"),
-    "a line on the wire": ("import os\ndef order(n, before): os.write(3, b'! 0\\n'); os._exit(0)", "FAIL"),
+    "a line on the wire": (
+        "import os\ndef order(n, before): os.write(3, b'! 0\\n'); os._exit(0)",
+        "FAIL",
+    ),
 }
 
 
@@ -74,7 +81,11 @@ def test_a_printed_number_is_a_second_one(sorting: Path) -> None:
 
 def test_the_example_is_researched(sorting: Path) -> None:
     """Two experiments of the search agent in a repository that is not the lab: a baseline with its noise, verdicts, a report."""
-    for command in ("init -q", "add .", "-c user.name=Ada -c user.email=ada@example.org commit -qm start"):
+    for command in (
+        "init -q",
+        "add .",
+        "-c user.name=Ada -c user.email=ada@example.org commit -qm start",
+    ):
         subprocess.run(["git", *command.split()], cwd=sorting, check=True, timeout=60)
     program = [sys.executable, "-c", "from autoresearch.cli.autoresearch import main; main()"]
     run = subprocess.run(
@@ -83,7 +94,12 @@ def test_the_example_is_researched(sorting: Path) -> None:
     )  # fmt: skip
     assert run.returncode == 0, run.stderr
     told = subprocess.run(
-        [*program, "report", "--json"], cwd=sorting, capture_output=True, text=True, timeout=120, check=True
+        [*program, "report", "--json"],
+        cwd=sorting,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
     )
     report = json.loads(told.stdout)
 

@@ -42,11 +42,20 @@ WORDS = (
 
 
 def ideas(flavour: str, gains: Sequence[float]) -> list[tuple[str, str]]:
-    return [idea(f"{word} in the {flavour} way", gain) for word, gain in zip(WORDS * 2, gains, strict=False)]
+    return [
+        idea(f"{word} in the {flavour} way", gain)
+        for word, gain in zip(WORDS * 2, gains, strict=False)
+    ]
 
 
-FOR_MODEL = [SHARED, *ideas("first", [0.04, -0.03, 0.03, -0.05, 0.02, -0.01, 0.04, -0.02, 0.05, -0.04, 0.01, -0.06])]
-FOR_PROGRAM = [SHARED, *ideas("second", [0.06, 0.05, -0.04, 0.03, -0.02, 0.02, -0.05, 0.04, -0.01, 0.02, -0.03, 0.01])]
+FOR_MODEL = [
+    SHARED,
+    *ideas("first", [0.04, -0.03, 0.03, -0.05, 0.02, -0.01, 0.04, -0.02, 0.05, -0.04, 0.01, -0.06]),
+]
+FOR_PROGRAM = [
+    SHARED,
+    *ideas("second", [0.06, 0.05, -0.04, 0.03, -0.02, 0.02, -0.05, 0.04, -0.01, 0.02, -0.03, 0.01]),
+]
 
 
 @pytest.fixture
@@ -70,21 +79,35 @@ def test_a_swarm_loses_nothing_and_tells_everything_once(tmp_path: Path, stack: 
         "model": ("--agent", "llm", "--model", "m", "--base-url", model.url),
         "coder": ("--agent", "command", "--command", line),
     }
-    swarm = {name: Researcher(workspace(tmp_path / name).folder, town.url, words) for name, words in options.items()}
-    stack.callback(lambda: [one.kill() for one in swarm.values() if one.process and one.process.poll() is None])
+    swarm = {
+        name: Researcher(workspace(tmp_path / name).folder, town.url, words)
+        for name, words in options.items()
+    }
+    stack.callback(
+        lambda: [one.kill() for one in swarm.values() if one.process and one.process.poll() is None]
+    )
 
     swarm["model"].start(EACH)
     until(
-        lambda: [r for r in pages(reader, "/api/results", status="keep") if "clip" in r["description"]],
+        lambda: [
+            r for r in pages(reader, "/api/results", status="keep") if "clip" in r["description"]
+        ],
         "an improvement",
     )
-    swarm["coder"].start(EACH)  # begins at what the model found, and has one idea of the model's in its list
+    swarm["coder"].start(
+        EACH
+    )  # begins at what the model found, and has one idea of the model's in its list
     swarm["tuner"].start(EACH)
-    until(lambda: [r for r in swarm["coder"].tried() if r.agent == "command"], "an experiment of the coder's own")
+    until(
+        lambda: [r for r in swarm["coder"].tried() if r.agent == "command"],
+        "an experiment of the coder's own",
+    )
 
     town.kill()
     before = {name: len(one.records()) for name, one in swarm.items()}
-    until(lambda: len(swarm["tuner"].records()) > before["tuner"], "research goes on without the hub")
+    until(
+        lambda: len(swarm["tuner"].records()) > before["tuner"], "research goes on without the hub"
+    )
     swarm["tuner"].kill()
     swarm["tuner"].start(EACH - len(swarm["tuner"].tried()))
     goes_on = lambda name: len(swarm[name].records()) > before[name] or swarm[name].is_over  # noqa: E731
@@ -92,9 +115,7 @@ def test_a_swarm_loses_nothing_and_tells_everything_once(tmp_path: Path, stack: 
     town.open()
     for one in swarm.values():
         one.finish()
-    for one in (
-        swarm.values()
-    ):  # who ended before the hub was back tells the rest; a verdict that a kill cut in two counted twice
+    for one in swarm.values():  # who ended before the hub was back tells the rest; a verdict that a kill cut in two counted twice
         if (left := EACH - len(one.tried())) or one.waiting():
             one.start(left).finish()
 

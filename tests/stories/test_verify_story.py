@@ -90,11 +90,16 @@ def test_a_hub_where_results_are_checked(swarm: tuple[Any, Claimant, Workspace])
     assert third.returncode == 0 and "nothing to verify" in third.stdout
     (disputed,) = claimant.hub.replies(forged_post)
     assert disputed.content.startswith(f"verify commit:{forged[:7]} platform:{BOX} val_bpb:0.9")
-    assert "not reproduced (measured 0.9" in disputed.content and "claimed 0.5000)" in disputed.content
+    assert (
+        "not reproduced (measured 0.9" in disputed.content and "claimed 0.5000)" in disputed.content
+    )
     (confirmed,) = claimant.hub.replies(honest_post)
     assert confirmed.content.splitlines()[0].endswith(f"n:3 track:{claimant.track} | reproduced")
     board = records(hub, claimant.agent)
-    assert (board[honest[:7]]["verified"], board[forged[:7]]["verified"]) == ("reproduced", "disputed")
+    assert (board[honest[:7]]["verified"], board[forged[:7]]["verified"]) == (
+        "reproduced",
+        "disputed",
+    )
     assert [board[honest[:7]]["reproduced_by"]] == [[confirmed.agent_id]] != [[claimant.agent.id]]
     assert verifier.repo.changes() == [] and (verifier.folder / ".agenthub").exists()
 
@@ -106,7 +111,9 @@ def test_our_own_fixed_files_decide(swarm: tuple[Any, Claimant, Workspace]) -> N
 
     told = verify(commit[:9], str(verifier.folder), "--hub", hub.url)
 
-    assert told.returncode == 1 and "not reproduced (changed fixed files: prepare.py)" in told.stdout, told.stderr
+    assert (
+        told.returncode == 1 and "not reproduced (changed fixed files: prepare.py)" in told.stdout
+    ), told.stderr
     assert not list((verifier.private / "runs").glob("verify-*"))
 
 
@@ -114,20 +121,36 @@ def test_nobody_verifies_their_own(swarm: tuple[Any, Claimant, Workspace]) -> No
     """Asked to verify with the claimant's own account, the command refuses; a reply written by hand does not count."""
     hub, claimant, verifier = swarm
     commit, post_id = claimant.claims(0.9, train=noisy(0.9, 0.001))
-    key = {"AGENTHUB_URL": hub.url, "AGENTHUB_KEY": claimant.agent.key, "PATH": "/usr/local/bin:/usr/bin:/bin"}
+    key = {
+        "AGENTHUB_URL": hub.url,
+        "AGENTHUB_KEY": claimant.agent.key,
+        "PATH": "/usr/local/bin:/usr/bin:/bin",
+    }
 
     told = command(
-        "verify", commit, str(verifier.folder), "--hub", hub.url, "--platform", BOX, "--sandbox", "none", env=key
+        "verify",
+        commit,
+        str(verifier.folder),
+        "--hub",
+        hub.url,
+        "--platform",
+        BOX,
+        "--sandbox",
+        "none",
+        env=key,
     )
     claimant.hub.reply(
-        post_id, f"verify commit:{commit[:7]} platform:{BOX} val_bpb:0.9 n:3 track:{claimant.track} | reproduced"
+        post_id,
+        f"verify commit:{commit[:7]} platform:{BOX} val_bpb:0.9 n:3 track:{claimant.track} | reproduced",
     )
 
     assert told.returncode == 3 and "nobody verifies their own" in told.stderr
     assert records(hub, claimant.agent)[commit[:7]]["verified"] == "unverified"
 
 
-def test_results_of_another_machine_are_not_ours_to_check(swarm: tuple[Any, Claimant, Workspace]) -> None:
+def test_results_of_another_machine_are_not_ours_to_check(
+    swarm: tuple[Any, Claimant, Workspace],
+) -> None:
     """Another platform's numbers are not comparable, and saying so is all that happens."""
     hub, claimant, verifier = swarm
     commit, post_id = claimant.claims(0.1, platform="another-box", train=noisy(0.1, 0.001))
@@ -159,9 +182,24 @@ SLOW = "import time\ntime.sleep(0.3)\n" + noisy(0.9, 0.001)
 
 
 def watching(verifier: Workspace, hub: Any) -> subprocess.Popen[str]:
-    arguments = ["verify", str(verifier.folder), "--hub", hub.url, "--watch", "--platform", BOX, "--sandbox", "none"]
+    arguments = [
+        "verify",
+        str(verifier.folder),
+        "--hub",
+        hub.url,
+        "--watch",
+        "--platform",
+        BOX,
+        "--sandbox",
+        "none",
+    ]
     return subprocess.Popen(
-        [sys.executable, "-c", "from autoresearch.cli.autoresearch import main; main()", *arguments],
+        [
+            sys.executable,
+            "-c",
+            "from autoresearch.cli.autoresearch import main; main()",
+            *arguments,
+        ],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -177,7 +215,9 @@ def until(question: Callable[[], Any], seconds: float = 120) -> Any:
     return answer
 
 
-def test_a_watching_verifier_is_killed_and_comes_back(swarm: tuple[Any, Claimant, Workspace]) -> None:
+def test_a_watching_verifier_is_killed_and_comes_back(
+    swarm: tuple[Any, Claimant, Workspace],
+) -> None:
     """What comes is verified as it comes; after `kill -9` in the middle, finished runs count and each claim has one reply."""
     hub, claimant, verifier = swarm
     first = watching(verifier, hub)
@@ -203,7 +243,9 @@ def test_a_watching_verifier_is_killed_and_comes_back(swarm: tuple[Any, Claimant
     first.stdout.close()
 
 
-def rounds(verifier: Workspace, hub: Any, agent: Any, track: str, said: list[str], tries: int = 4) -> Rounds:
+def rounds(
+    verifier: Workspace, hub: Any, agent: Any, track: str, said: list[str], tries: int = 4
+) -> Rounds:
     """Going rounds in this process, as `agent`."""
     display = Display(Console(quiet=True), quiet=True)
     display.say = said.append  # type: ignore[method-assign]
@@ -213,11 +255,16 @@ def rounds(verifier: Workspace, hub: Any, agent: Any, track: str, said: list[str
     return Rounds(judge, Board(Hub(hub.url, agent.key, tries=tries), agent.id, BOX, track), stop)
 
 
-def test_a_reply_whose_answer_was_lost_is_not_written_again(swarm: tuple[Any, Claimant, Workspace]) -> None:
+def test_a_reply_whose_answer_was_lost_is_not_written_again(
+    swarm: tuple[Any, Claimant, Workspace],
+) -> None:
     """Killed between the reply and the note of it, a verifier finds its reply in the thread; one that never arrived is written."""
     hub, claimant, verifier = swarm
     goes = rounds(verifier, hub, hub.agent("verifier"), claimant.track, [])
-    posts = [claimant.claims(0.9, train=noisy(0.9, 0.001))[1], claimant.claims(0.8, train=noisy(0.8, 0.001))[1]]
+    posts = [
+        claimant.claims(0.9, train=noisy(0.9, 0.001))[1],
+        claimant.claims(0.8, train=noisy(0.8, 0.001))[1],
+    ]
     while goes.once() is not None:
         pass
     notebook = goes.verifier.notebook
@@ -232,7 +279,9 @@ def test_a_reply_whose_answer_was_lost_is_not_written_again(swarm: tuple[Any, Cl
     assert notebook.unfinished() == []
 
 
-def test_what_another_says_to_verify_is_left_to_them(swarm: tuple[Any, Claimant, Workspace]) -> None:
+def test_what_another_says_to_verify_is_left_to_them(
+    swarm: tuple[Any, Claimant, Workspace],
+) -> None:
     """A lease of another verifier is respected, and its end noticed."""
     hub, claimant, verifier = swarm
     said: list[str] = []
@@ -264,7 +313,9 @@ def test_a_busy_machine_disputes_nobody(swarm: tuple[Any, Claimant, Workspace]) 
     assert claimant.hub.replies(post_id) == [] and goes.verifier.notebook.unfinished() == []
 
 
-def test_a_hub_that_goes_and_loses_answers_hears_each_verdict_once(swarm: tuple[Any, Claimant, Workspace]) -> None:
+def test_a_hub_that_goes_and_loses_answers_hears_each_verdict_once(
+    swarm: tuple[Any, Claimant, Workspace],
+) -> None:
     """Watching goes on while the hub is down; a reply that was written though its answer was lost is not written again."""
     hub, claimant, verifier = swarm
     agent, said, state = hub.agent("verifier"), [], {"down": True, "lose": True}
@@ -299,7 +350,11 @@ def test_a_hostile_commit_stops_nobody(swarm: tuple[Any, Claimant, Workspace]) -
     """A claim whose commit has no free file, or has other fixed files of another root, is left; the next one is verified."""
     hub, claimant, verifier = swarm
     said: list[str] = []
-    stranger = make(claimant.workspace.folder.parent / "stranger", noisy(0.1), files={"prepare.py": "LIMIT = 9\n"})
+    stranger = make(
+        claimant.workspace.folder.parent / "stranger",
+        noisy(0.1),
+        files={"prepare.py": "LIMIT = 9\n"},
+    )
     orphan = Claimant(stranger, hub, claimant.track)
     orphan.claims(0.1, train=noisy(0.2))
     _, good = claimant.claims(0.9, train=noisy(0.9, 0.001))

@@ -36,7 +36,8 @@ while os.path.exists(GATE):
 def going_on(folder: Path, gate: Path, *texts: str) -> Iterator[subprocess.Popen[str]]:
     """A `run` in the middle of its first experiment, until `gate` is gone."""
     ideas = script(
-        folder.parent / "ideas.jsonl", [{"message": f"idea {i}", "files": {"train.py": t}} for i, t in enumerate(texts)]
+        folder.parent / "ideas.jsonl",
+        [{"message": f"idea {i}", "files": {"train.py": t}} for i, t in enumerate(texts)],
     )
     gate.touch()
     arguments = [
@@ -50,7 +51,9 @@ def going_on(folder: Path, gate: Path, *texts: str) -> Iterator[subprocess.Popen
         "--baseline-runs",
         "2",
     ]
-    process = subprocess.Popen([*MAIN, *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, text=True)
+    process = subprocess.Popen(
+        [*MAIN, *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, text=True
+    )
     try:
         yield process
     finally:
@@ -77,7 +80,9 @@ def seen(folder: Path, wanted: str) -> dict[str, object]:
 def test_a_run_is_seen_and_not_disturbed(tmp_path: Path) -> None:
     """Lock held or not, `watch` tells the run in progress with its curve, follows it in lines, and writes nothing at all."""
     workspace, gate = make(tmp_path / "w", noisy(1.0, 0.001)), tmp_path / "gate"
-    with going_on(workspace.folder, gate, gated(gate, 0.9), "raise SystemExit('\x1b[2Jout of memory')\n") as run:
+    with going_on(
+        workspace.folder, gate, gated(gate, 0.9), "raise SystemExit('\x1b[2Jout of memory')\n"
+    ) as run:
         view = seen(workspace.folder, '"progress": 0.5')
         before = written(workspace.folder)
         once = command("watch", str(workspace.folder), "--once")
@@ -102,7 +107,9 @@ def test_a_run_is_seen_and_not_disturbed(tmp_path: Path) -> None:
     assert "50%, loss 4.5000" in once.stdout and once.returncode == 0, once.stderr
     assert first.startswith("running") and follower.returncode == 0, trouble
     told = "".join([*lines, rest])
-    assert re.search(r"0002  keep .*idea 0: better", told) and re.search(r"0003  crash .*out of memory", told)
+    assert re.search(r"0002  keep .*idea 0: better", told) and re.search(
+        r"0003  crash .*out of memory", told
+    )
     assert not re.search("[\x00-\x09\x0b-\x1f\x7f]", told)
     assert [r.status for r in workspace.ledger.records()] == ["keep", "keep", "crash"]
 
@@ -116,13 +123,20 @@ def test_a_killed_run_is_told_as_interrupted(tmp_path: Path) -> None:
         run.wait(60)
         once = command("watch", str(workspace.folder), "--once")
 
-    assert once.stdout.startswith("not running") and "interrupted in experiment 0002 idea 0" in once.stdout
+    assert (
+        once.stdout.startswith("not running")
+        and "interrupted in experiment 0002 idea 0" in once.stdout
+    )
     assert "50%, loss" not in once.stdout
 
 
 def written(folder: Path) -> dict[str, int]:
     """When each file was last written."""
-    return {str(f): f.stat().st_mtime_ns for f in folder.rglob("*") if f.is_file() and ".git/" not in str(f)}
+    return {
+        str(f): f.stat().st_mtime_ns
+        for f in folder.rglob("*")
+        if f.is_file() and ".git/" not in str(f)
+    }
 
 
 @pytest.mark.parametrize("no_color", [False, True])
@@ -136,12 +150,16 @@ def test_a_terminal_shows_the_picture_and_gets_itself_back(tmp_path: Path, no_co
     }
     env |= {"COLUMNS": "100", "LINES": "30", **({"NO_COLOR": "1"} if no_color else {})}
     ours, theirs = pty.openpty()
-    process = subprocess.Popen([*MAIN, "watch", str(tmp_path)], stdin=theirs, stdout=theirs, stderr=theirs, env=env)
+    process = subprocess.Popen(
+        [*MAIN, "watch", str(tmp_path)], stdin=theirs, stdout=theirs, stderr=theirs, env=env
+    )
     text = read_until(ours, "unchanged code")
     process.send_signal(signal.SIGINT)
     text += read_until(ours, "\x1b[?1049l", "\x1b[?25h")
     ended = process.wait(60)
-    os.close(theirs)  # only now: a terminal whose last writer has gone may say EIO before it has handed everything over
+    os.close(
+        theirs
+    )  # only now: a terminal whose last writer has gone may say EIO before it has handed everything over
     read_until_closed(ours)
 
     assert ended == 0, text

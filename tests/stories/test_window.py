@@ -21,7 +21,9 @@ from populate import RACES, Lively, populate
 from relay import Relay
 from window_pages import OPERATOR, pages
 
-APPEARS_MS = 10_000  # what a busy machine is allowed; the aim is one second, and bench/pages.py measures it
+APPEARS_MS = (
+    10_000  # what a busy machine is allowed; the aim is one second, and bench/pages.py measures it
+)
 DOWN_S = 10.0
 SERIOUS = ("serious", "critical")
 BIN = Path(sys.executable).parent
@@ -50,19 +52,29 @@ def curl(hub: Any, lively: Lively, text: str) -> None:
     """Post to #results as an agent without any program of ours does."""
     body = json.dumps({"content": text})
     command = ["curl", "-sf", "-X", "POST", f"{hub.url}/api/channels/results/posts"]
-    command += ["-H", f"Authorization: Bearer {lively.agents['ada-h100'].key}", "-H", "Content-Type: application/json"]
+    command += [
+        "-H",
+        f"Authorization: Bearer {lively.agents['ada-h100'].key}",
+        "-H",
+        "Content-Type: application/json",
+    ]
     subprocess.run([*command, "-d", body], check=True, capture_output=True, timeout=60)
 
 
 # ---------------------------------------------------------------- joining
 
 
-def test_an_agent_joins_by_the_commands_the_page_copies(window: Window, seen: Any, tmp_path: Path) -> None:
+def test_an_agent_joins_by_the_commands_the_page_copies(
+    window: Window, seen: Any, tmp_path: Path
+) -> None:
     """What the copy button of "Join as an agent" puts on the clipboard runs in bash as it is, and leaves an account and the board's news."""
     hub, _ = seen
     page = window.open(hub.url)
     page.click("[aria-labelledby=join-agent] [data-copy]")
-    until(page, "document.querySelector('[aria-labelledby=join-agent] [data-copy]').textContent === 'Copied'")
+    until(
+        page,
+        "document.querySelector('[aria-labelledby=join-agent] [data-copy]').textContent === 'Copied'",
+    )
     commands = page.evaluate("navigator.clipboard.readText()")
     assert len(commands.strip().splitlines()) == 3
 
@@ -74,10 +86,14 @@ def test_an_agent_joins_by_the_commands_the_page_copies(window: Window, seen: An
     assert "from-the-page" in page.inner_text("h1")
 
 
-def test_a_person_joins_by_the_commands_the_page_shows(window: Window, seen: Any, tmp_path: Path) -> None:
+def test_a_person_joins_by_the_commands_the_page_shows(
+    window: Window, seen: Any, tmp_path: Path
+) -> None:
     """The three lines for a person: the first names our package, the others make an experiment and a researcher that knows this hub's address."""
     hub, _ = seen
-    install, init, run = window.open(hub.url).inner_text("[aria-labelledby=join-person] code").strip().splitlines()
+    install, init, run = (
+        window.open(hub.url).inner_text("[aria-labelledby=join-person] code").strip().splitlines()
+    )
     assert "autoresearch[" in install and install.startswith("pip install")
 
     made = bash(init, tmp_path)
@@ -95,7 +111,12 @@ def bash(commands: str, folder: Path) -> subprocess.CompletedProcess[str]:
         **{f"GIT_{role}_{what}": "a@b" for role in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")},
     }  # fmt: skip
     return subprocess.run(
-        ["bash", "-e", "-c", commands], cwd=folder, env=env, capture_output=True, text=True, timeout=200
+        ["bash", "-e", "-c", commands],
+        cwd=folder,
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=200,
     )
 
 
@@ -119,7 +140,9 @@ def test_a_result_posted_by_curl_appears_without_a_reload(window: Window, seen: 
     curl(hub, lively, result(lively, "seen without a reload"))
     until(page, "window.appearedAt", APPEARS_MS)
 
-    print(f"a result posted by curl appeared after {page.evaluate('window.appearedAt') - began_ms:.0f} ms")
+    print(
+        f"a result posted by curl appeared after {page.evaluate('window.appearedAt') - began_ms:.0f} ms"
+    )
     assert page.evaluate("window.sameDocument")
 
 
@@ -127,7 +150,9 @@ def test_a_result_posted_by_curl_appears_without_a_reload(window: Window, seen: 
 def test_nothing_is_missed_while_the_network_is_down(window: Window, seen: Any) -> None:
     """For ten seconds every connection is refused; what was posted meanwhile is shown afterwards, all of it, newest first, without a reload."""
     hub, lively = seen
-    window.forgive("ERR_CONNECTION|ERR_EMPTY_RESPONSE|ERR_INCOMPLETE|ERR_NETWORK|Failed to fetch|Load failed")
+    window.forgive(
+        "ERR_CONNECTION|ERR_EMPTY_RESPONSE|ERR_INCOMPLETE|ERR_NETWORK|Failed to fetch|Load failed"
+    )
     with Relay(int(hub.url.rsplit(":", 1)[1])) as relay:
         page = window.open(relay.url)
         page.wait_for_selector("[data-live]:not(.off):not([hidden])")
@@ -144,7 +169,11 @@ def test_nothing_is_missed_while_the_network_is_down(window: Window, seen: Any) 
         curl(hub, lively, result(lively, "while you were away 4"))
 
         until(page, "document.body.innerText.includes('while you were away 4')")
-        told = [line for line in page.locator("[aria-labelledby=results] .what").all_inner_texts() if "away" in line]
+        told = [
+            line
+            for line in page.locator("[aria-labelledby=results] .what").all_inner_texts()
+            if "away" in line
+        ]
         assert told == [f"while you were away {n}" for n in (4, 3, 2, 1, 0)]
         assert page.evaluate("window.sameDocument")
 
@@ -227,7 +256,9 @@ def test_dark_is_dark_and_the_reader_decides(window: Window, seen: Any) -> None:
 
 def brightness(page: Page) -> float:
     """Of the page's ground, 0 black to 1 white."""
-    channels = page.evaluate("getComputedStyle(document.body).backgroundColor.match(/\\d+/g).slice(0, 3).map(Number)")
+    channels = page.evaluate(
+        "getComputedStyle(document.body).backgroundColor.match(/\\d+/g).slice(0, 3).map(Number)"
+    )
     return float(sum(channels) / 3 / 255)
 
 

@@ -15,10 +15,19 @@ from autoresearch.researcher.agents.base import AgentFailed, Brief
 from autoresearch.researcher.agents.command import PRESETS, CommandAgent
 from autoresearch.researcher.sandbox import choose
 
-BRIEF = Brief(number=7, parent="b" * 40, free=("train.py", "model.py"), metric="val_bpb", direction="min", seed=1)
+BRIEF = Brief(
+    number=7,
+    parent="b" * 40,
+    free=("train.py", "model.py"),
+    metric="val_bpb",
+    direction="min",
+    seed=1,
+)
 
 
-def agent(folder: Path, program: str, *places: str, timeout_s: float = 60, **environment: str) -> CommandAgent:
+def agent(
+    folder: Path, program: str, *places: str, timeout_s: float = 60, **environment: str
+) -> CommandAgent:
     """An agent whose program is a Python script, called with `places`."""
     file = folder / "coder.py"
     file.write_text(program)
@@ -63,7 +72,11 @@ if text.startswith("--file="):
     text = open(text[7:]).read()
 assert "## Rules" in text and sys.argv[2:] == ["train.py", "model.py"], sys.argv
 """
-    assert agent(tmp_path, program, place, "{free}").edit(worktree, BRIEF).message.endswith("experiment 7")
+    assert (
+        agent(tmp_path, program, place, "{free}")
+        .edit(worktree, BRIEF)
+        .message.endswith("experiment 7")
+    )
 
 
 def test_a_hung_program_is_ended_with_its_children(worktree: Path, tmp_path: Path) -> None:
@@ -84,19 +97,25 @@ time.sleep(600)
 def test_a_failing_program_is_quoted(worktree: Path, tmp_path: Path) -> None:
     """A program that fails costs this edit only; its last words are told, without control characters."""
     with pytest.raises(AgentFailed, match="no key for the model"):
-        agent(tmp_path, "import sys; sys.exit('\\x1b[31mno key for the model')").edit(worktree, BRIEF)
+        agent(tmp_path, "import sys; sys.exit('\\x1b[31mno key for the model')").edit(
+            worktree, BRIEF
+        )
 
 
 def test_a_missing_program_is_said(worktree: Path, tmp_path: Path) -> None:
     """A command that is not installed is a failed edit with its name in it."""
-    absent = CommandAgent("no-such-coder -p", tmp_path, {"PATH": os.environ["PATH"]}, choose("none"))
+    absent = CommandAgent(
+        "no-such-coder -p", tmp_path, {"PATH": os.environ["PATH"]}, choose("none")
+    )
     with pytest.raises(AgentFailed, match="no-such-coder"):
         absent.edit(worktree, BRIEF)
 
 
 def test_our_keys_stay_ours(worktree: Path, tmp_path: Path) -> None:
     """The program gets the user's environment without the hub's key; its own keys it keeps (trap C8)."""
-    program = "import os; assert 'AGENTHUB_KEY' not in os.environ and os.environ['THEIR_KEY'] == 't'"
+    program = (
+        "import os; assert 'AGENTHUB_KEY' not in os.environ and os.environ['THEIR_KEY'] == 't'"
+    )
     agent(tmp_path, program, AGENTHUB_KEY="secret", THEIR_KEY="t").edit(worktree, BRIEF)
 
 

@@ -33,12 +33,21 @@ def test_lines_can_be_removed() -> None:
     ("said", "sentence"),
     [
         ("no blocks at all", "no complete block"),
-        (answer(block("B = 1\n", "B = 2\n"), "FILE: train.py\n<<<<<<< SEARCH\nA = 1\n====="), "was the answer cut"),
+        (
+            answer(block("B = 1\n", "B = 2\n"), "FILE: train.py\n<<<<<<< SEARCH\nA = 1\n====="),
+            "was the answer cut",
+        ),
         (answer(block("B = 1\n", "B = 2\n"), description=""), "`DESCRIPTION: …` is missing"),
         (answer(block("C = 1\n", "C = 2\n")), "occurs 0 times in train.py"),
         (answer(block(" = 1\n", " = 2\n")), "occurs 0 times in train.py"),
-        (answer(block("A = 1\n", "A = 2\n").replace("train.py", "twice.py")), "occurs 2 times in twice.py"),
-        (answer(block("x\n", "y\n", file="prepare.py")), "only these files may change: model.py, train.py, twice.py"),
+        (
+            answer(block("A = 1\n", "A = 2\n").replace("train.py", "twice.py")),
+            "occurs 2 times in twice.py",
+        ),
+        (
+            answer(block("x\n", "y\n", file="prepare.py")),
+            "only these files may change: model.py, train.py, twice.py",
+        ),
         (answer(block("x\n", "y\n", file="../train.py")), "only these files may change"),
         (answer(block("\n", "B = 2\n")), "SEARCH is empty"),
         (answer(block("B = 1\n", "B = 1\n")), "change nothing"),

@@ -28,7 +28,9 @@ HEAVY = (
 )
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["claim", "--help"], ["whoami"], ["whoami", "--json"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["claim", "--help"], ["whoami"], ["whoami", "--json"]]
+)
 def test_ah_starts_without_heavy_libraries(tmp_path: Path, arguments: list[str]) -> None:
     """`ah --help` and `ah whoami` load nothing that takes long to load, so that they start at once."""
     reserve(folder_file(tmp_path), force=False)
@@ -44,7 +46,9 @@ except SystemExit as end:
 finally:
     print("loaded:", *(name for name in {HEAVY!r} if name in sys.modules), file=sys.stderr)
 """
-    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=60
+    )
 
     assert done.returncode == 0, done.stderr
     assert done.stderr.strip().splitlines()[-1].strip() == "loaded:"
@@ -88,5 +92,12 @@ def test_json_output_is_what_the_wire_says(capsys: pytest.CaptureFixture[str]) -
     """--json prints the fields of the contract."""
     show.tell(Post(1, 2, "ada", None, "ä", "t"), "text", in_json=True)
 
-    told = {"id": 1, "channel_id": 2, "agent_id": "ada", "parent_id": None, "content": "ä", "created_at": "t"}
+    told = {
+        "id": 1,
+        "channel_id": 2,
+        "agent_id": "ada",
+        "parent_id": None,
+        "content": "ä",
+        "created_at": "t",
+    }
     assert told == json.loads(capsys.readouterr().out)

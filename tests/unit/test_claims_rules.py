@@ -41,5 +41,9 @@ def test_different_ideas(other: str) -> None:
 
 def test_numbers_with_points_count_whole() -> None:
     """0.02 and 0.04 differ, although most of the text does not."""
-    assert not alike(idea("set matrix learning rate to 0.02"), idea("set matrix learning rate to 0.04"))
-    assert alike(idea("set matrix learning rate to 0.02"), idea("Set the matrix learning rate to 0.02."))
+    assert not alike(
+        idea("set matrix learning rate to 0.02"), idea("set matrix learning rate to 0.04")
+    )
+    assert alike(
+        idea("set matrix learning rate to 0.02"), idea("Set the matrix learning rate to 0.02.")
+    )

@@ -26,12 +26,19 @@ from autoresearch.errors import (
 
 
 def reply(status: int, body: str, *headers: str) -> bytes:
-    lines = [f"HTTP/1.1 {status} X", f"Content-Length: {len(body.encode())}", "Connection: close", *headers]
+    lines = [
+        f"HTTP/1.1 {status} X",
+        f"Content-Length: {len(body.encode())}",
+        "Connection: close",
+        *headers,
+    ]
     return ("\r\n".join(lines) + "\r\n\r\n" + body).encode()
 
 
 OK = reply(200, '{"status":"ok"}')
-POST = reply(201, '{"id":1,"channel_id":1,"agent_id":"a","parent_id":null,"content":"x","created_at":"t"}')
+POST = reply(
+    201, '{"id":1,"channel_id":1,"agent_id":"a","parent_id":null,"content":"x","created_at":"t"}'
+)
 
 
 class Peer:
@@ -66,7 +73,11 @@ class Peer:
             data += connection.recv(65536) or b"\r\n\r\n"
         head, _, body = data.partition(b"\r\n\r\n")
         length = next(
-            (int(field.split(b":")[1]) for field in head.split(b"\r\n") if field.lower().startswith(b"content-length")),
+            (
+                int(field.split(b":")[1])
+                for field in head.split(b"\r\n")
+                if field.lower().startswith(b"content-length")
+            ),
             0,
         )
         while len(body) < length and (more := connection.recv(65536)):
@@ -101,7 +112,9 @@ def against(*answers: bytes, **options: Any) -> Iterator[tuple[Hub, Peer]]:
         (422, BadInput),
     ],
 )
-def test_a_refusal_becomes_the_error_of_its_status(status: int, kind: type[AutoresearchError]) -> None:
+def test_a_refusal_becomes_the_error_of_its_status(
+    status: int, kind: type[AutoresearchError]
+) -> None:
     """The hub's sentence arrives as the typed error, after one request."""
     with against(reply(status, '{"error":"why"}')) as (hub, peer):
         with pytest.raises(kind, match="why"):
@@ -109,7 +122,9 @@ def test_a_refusal_becomes_the_error_of_its_status(status: int, kind: type[Autor
         assert len(peer.asked) == 1
 
 
-@pytest.mark.parametrize("broken", [b"", reply(503, '{"error":"full"}'), reply(502, "<html>"), b"garbage\r\n\r\n"])
+@pytest.mark.parametrize(
+    "broken", [b"", reply(503, '{"error":"full"}'), reply(502, "<html>"), b"garbage\r\n\r\n"]
+)
 def test_a_read_is_tried_again(broken: bytes) -> None:
     """A read that broke off or met a busy hub is asked again and answered."""
     with against(broken, OK) as (hub, peer):
@@ -146,7 +161,10 @@ def test_no_connection_is_tried_a_few_times_and_then_told() -> None:
     """Where nobody listens, even a post is tried again, and the error names the hub."""
     with socket.create_server(("127.0.0.1", 0)) as unused:
         port = unused.getsockname()[1]
-    with Hub(f"http://127.0.0.1:{port}", tries=2) as hub, pytest.raises(HubUnavailable, match=f"127.0.0.1:{port}"):
+    with (
+        Hub(f"http://127.0.0.1:{port}", tries=2) as hub,
+        pytest.raises(HubUnavailable, match=f"127.0.0.1:{port}"),
+    ):
         hub.post("results", "x")
 
 
@@ -202,7 +220,9 @@ def test_a_broken_push_is_sent_again_whole(tmp_path: Path) -> None:
     bundle.write_bytes(bytes(range(256)) * 3000)
     with against(b"", reply(201, '{"hashes":["ab"]}')) as (hub, peer):
         assert hub.push(bundle) == ["ab"]
-        assert [bundle.read_bytes()] * 2 == [request.partition(b"\r\n\r\n")[2] for request in peer.asked]
+        assert [bundle.read_bytes()] * 2 == [
+            request.partition(b"\r\n\r\n")[2] for request in peer.asked
+        ]
 
 
 @pytest.mark.parametrize(

@@ -65,18 +65,29 @@ def test_a_missing_file_names_the_command_that_writes_it(tmp_path: Path) -> None
         config.read(tmp_path)
 
 
-@pytest.mark.parametrize("change", ['metric = "loss"', 'direction = "max"', 'command = ["python", "b.py"]'])
-def test_what_makes_results_incomparable_changes_the_fingerprint(tmp_path: Path, change: str) -> None:
+@pytest.mark.parametrize(
+    "change", ['metric = "loss"', 'direction = "max"', 'command = ["python", "b.py"]']
+)
+def test_what_makes_results_incomparable_changes_the_fingerprint(
+    tmp_path: Path, change: str
+) -> None:
     """Metric, direction and command are part of what a value means; a time limit is not."""
     name = change.split(" ")[0]
     lines = [line for line in GOOD.splitlines() if not line.startswith(name)]
 
-    assert read(tmp_path, GOOD).fingerprint() != read(tmp_path, "\n".join([*lines, change])).fingerprint()
-    assert read(tmp_path, GOOD).fingerprint() == read(tmp_path, GOOD + "timeout_s = 9\n").fingerprint()
+    assert (
+        read(tmp_path, GOOD).fingerprint()
+        != read(tmp_path, "\n".join([*lines, change])).fingerprint()
+    )
+    assert (
+        read(tmp_path, GOOD).fingerprint() == read(tmp_path, GOOD + "timeout_s = 9\n").fingerprint()
+    )
 
 
 def test_the_templates_are_valid(tmp_path: Path) -> None:
     """What `init` writes can be read."""
     assert read(tmp_path, config.LAB.format(track="pystd-20s", extra="")).track == "pystd-20s"
-    own = config.OWN.format(free='["s.py"]', command='["python", "s.py"]', metric="seconds", direction="min")
+    own = config.OWN.format(
+        free='["s.py"]', command='["python", "s.py"]', metric="seconds", direction="min"
+    )
     assert read(tmp_path, own).experiment.metric == "seconds"

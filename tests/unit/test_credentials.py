@@ -70,7 +70,9 @@ def test_a_key_goes_to_no_other_hub_than_its_own(tmp_path: Path, env: dict[str, 
         '{"server_url": "http://hub", "api_key": "k1", "agent_id": "ada", "port": 1}',
     ],
 )
-def test_the_creds_file_of_other_programs_is_read(env: dict[str, str], tmp_path: Path, text: str) -> None:
+def test_the_creds_file_of_other_programs_is_read(
+    env: dict[str, str], tmp_path: Path, text: str
+) -> None:
     """`~/.agenthub_creds` is read however it spells hub and key."""
     Path(env["HOME"], ".agenthub_creds").write_text(text)
 

@@ -15,7 +15,9 @@ from tiny_workspaces import record
 BEST = "b" * 40
 
 
-def curve(offset: float = 0.0, until: float = 1.0, tokens: float = 1000.0, first: float = 7.0) -> tuple[Point, ...]:
+def curve(
+    offset: float = 0.0, until: float = 1.0, tokens: float = 1000.0, first: float = 7.0
+) -> tuple[Point, ...]:
     """A loss that falls from 7 to 3, with an offset that is there from the second point on."""
     steps = [i / 50 for i in range(1, int(50 * until) + 1)]
     return (
@@ -42,9 +44,20 @@ def watched(level: float = 0.1) -> Watch:
         (curve(0.5, first=14.0), False),
         ((), False),
     ],
-    ids=["as good", "better", "worse", "too early", "at the first mark", "slow machine", "another loss", "nothing"],
+    ids=[
+        "as good",
+        "better",
+        "worse",
+        "too early",
+        "at the first mark",
+        "slow machine",
+        "another loss",
+        "nothing",
+    ],
 )
-def test_a_run_is_hopeless_where_its_curve_is_clearly_above(points: tuple[Point, ...], stopped: bool) -> None:
+def test_a_run_is_hopeless_where_its_curve_is_clearly_above(
+    points: tuple[Point, ...], stopped: bool
+) -> None:
     """Above the best's curves by more than their spread, at a mark, with as many tokens, and only where the losses are of one kind."""
     reason = watched().hopeless(points)
 
@@ -78,12 +91,17 @@ def test_a_run_behind_in_tokens_is_compared_at_as_many() -> None:
     """On a machine that is a sixth slower for a while the same code has a higher loss at a mark: not hopeless, for the best had that
     loss too when it had as many tokens. What is worse at as many tokens is stopped all the same."""
     watch = watched()
-    slower = tuple(Point(p.progress, 3 + 4 * (1 - 0.85 * p.progress) ** 2, 0.85 * p.tokens) for p in curve()[1:])
+    slower = tuple(
+        Point(p.progress, 3 + 4 * (1 - 0.85 * p.progress) ** 2, 0.85 * p.tokens)
+        for p in curve()[1:]
+    )
     start = curve()[:1]
 
     assert smoothed(slower, 0.25) > watch.marks[0].limit  # type: ignore[operator]
     assert watch.hopeless((*start, *slower)) == ""
-    assert watch.hopeless((*start, *(point._replace(tokens=1000.0 * point.progress) for point in slower)))
+    assert watch.hopeless(
+        (*start, *(point._replace(tokens=1000.0 * point.progress) for point in slower))
+    )
     assert watch.hopeless((*start, *(point._replace(loss=point.loss + 0.5) for point in slower)))
 
 
@@ -120,16 +138,31 @@ def test_a_watch_is_made_of_kept_curves(tmp_path: Path) -> None:
     for number, offset in enumerate((-0.01, 0.0, 0.01), 1):
         folder = tmp_path / str(number)
         folder.mkdir()
-        text = "\n".join(json.dumps({"progress": p.progress, "loss": p.loss}) for p in curve(offset))
+        text = "\n".join(
+            json.dumps({"progress": p.progress, "loss": p.loss}) for p in curve(offset)
+        )
         (folder / "curve.jsonl").write_text(text + "\n")
         logs.append(f"{number}/run.log")
-    base = record(commit=BEST, is_baseline=True, values=(1.0, 1.0), seeds=(1, 2), logs=tuple(logs[:2]))
+    base = record(
+        commit=BEST, is_baseline=True, values=(1.0, 1.0), seeds=(1, 2), logs=tuple(logs[:2])
+    )
     later = record(
-        id="0002", commit="d" * 40, parent=BEST, status="discard", recheck_logs=(logs[2],), recheck_seeds=(3,)
+        id="0002",
+        commit="d" * 40,
+        parent=BEST,
+        status="discard",
+        recheck_logs=(logs[2],),
+        recheck_seeds=(3,),
     )
     attempt = Attempt("0003", BEST, "m", "measuring", "", commit="c" * 40)
     again = Attempt(
-        "0003", BEST, "m", "measuring", "", commit="c" * 40, measurements=(Measurement("ok", "", 1, value=1.0),)
+        "0003",
+        BEST,
+        "m",
+        "measuring",
+        "",
+        commit="c" * 40,
+        measurements=(Measurement("ok", "", 1, value=1.0),),
     )
 
     mean, third = (watch_for(attempt, [base, later], tmp_path, 0.1, seed) for seed in (99, 3))

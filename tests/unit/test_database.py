@@ -107,7 +107,9 @@ def test_the_event_loop_waits_without_standing_still(db: Database) -> None:
     """`change` hands the work to the writer thread; the loop goes on meanwhile."""
 
     async def story() -> list[str]:
-        await asyncio.gather(*(db.change(lambda tx, n=n: accounts.add_agent(tx, f"a{n}", "open")) for n in range(50)))
+        await asyncio.gather(
+            *(db.change(lambda tx, n=n: accounts.add_agent(tx, f"a{n}", "open")) for n in range(50))
+        )
         return names(db)
 
     assert len(asyncio.run(story())) == 50

@@ -52,10 +52,15 @@ def test_many_at_once_are_told_apart(tmp_path: Path) -> None:
     bars.many = True
     for number in ("0002", "0003"):
         (tmp_path / number).mkdir()
-        (tmp_path / number / "curve.jsonl").write_text(f'{{"progress": 0.5, "loss": {int(number)}.125}}\n')
+        (tmp_path / number / "curve.jsonl").write_text(
+            f'{{"progress": 0.5, "loss": {int(number)}.125}}\n'
+        )
         bars.started((number, 1), "  run 1", tmp_path / number)
     deadline = time.monotonic() + 30
-    while not ("loss 2.125" in text.getvalue() and "loss 3.125" in text.getvalue()) and time.monotonic() < deadline:
+    while (
+        not ("loss 2.125" in text.getvalue() and "loss 3.125" in text.getvalue())
+        and time.monotonic() < deadline
+    ):
         time.sleep(0.05)
     bars.finished(("0002", 1))
     assert bars.bars is not None
@@ -106,7 +111,8 @@ def test_a_curve_is_untrusted(tmp_path: Path, curve: str, point: Point | None) -
 
 
 @pytest.mark.parametrize(
-    ("seconds", "text"), [(0.2, "0 s"), (59, "59 s"), (95, "1 min 35 s"), (3600, "1 h"), (3725, "1 h 2 min")]
+    ("seconds", "text"),
+    [(0.2, "0 s"), (59, "59 s"), (95, "1 min 35 s"), (3600, "1 h"), (3725, "1 h 2 min")],
 )
 def test_durations_are_words(seconds: float, text: str) -> None:
     """Two units are enough."""

@@ -61,7 +61,11 @@ def test_a_torch_that_cannot_be_imported_is_a_sentence(tmp_path: Path) -> None:
     here = machine(tmp_path, PYTHONPATH=str(tmp_path))
 
     needed = doctor.look_at_torch(tmp_path, here, needed=True)
-    assert needed.level == "failure" and "libcudart.so.12" in needed.found and "pip install" in needed.todo
+    assert (
+        needed.level == "failure"
+        and "libcudart.so.12" in needed.found
+        and "pip install" in needed.todo
+    )
     assert doctor.look_at_torch(tmp_path, here, needed=False).level == "warning"
 
 
@@ -93,7 +97,10 @@ def test_no_git_is_a_failure(tmp_path: Path) -> None:
 
 def test_no_compiler_is_a_warning(tmp_path: Path) -> None:
     """Training works without one, only slower."""
-    assert doctor.look_at_compiler(doctor.Machine({"PATH": str(tmp_path)}, tmp_path)).level == "warning"
+    assert (
+        doctor.look_at_compiler(doctor.Machine({"PATH": str(tmp_path)}, tmp_path)).level
+        == "warning"
+    )
 
 
 def test_a_hub_that_does_not_answer_is_a_warning() -> None:
@@ -128,7 +135,10 @@ def test_a_hole_in_the_sandbox_is_a_failure_with_its_name() -> None:
     (spare, _) = doctor.prove(Unprotected(), [attack], active="bwrap")
 
     assert (one.name, one.level, total.level) == ("attack", "failure", "failure")
-    assert "key-file (an ssh key in the user's home): ESCAPED" in one.found and "key-file" in total.found
+    assert (
+        "key-file (an ssh key in the user's home): ESCAPED" in one.found
+        and "key-file" in total.found
+    )
     assert spare.level == "warning"
 
 
@@ -140,7 +150,8 @@ def test_every_attack_gets_a_line_when_asked_for() -> None:
 
     assert [c.level for c in checks] == ["ok"] * (len(tried) + 1)
     assert (
-        all("BLOCKED" in c.found for c in checks[:-1]) and f"stopped {len(tried)} of {len(tried)}" in checks[-1].found
+        all("BLOCKED" in c.found for c in checks[:-1])
+        and f"stopped {len(tried)} of {len(tried)}" in checks[-1].found
     )
 
 

@@ -24,9 +24,15 @@ from autoresearch.researcher.measurement import Measurement
 from tiny_workspaces import record
 
 CONFIG = msgspec.convert(
-    {"experiment": {"free": ["train.py"], "command": ["python", "train.py"]}, "judge": {"alpha": 0.2}}, Config
+    {
+        "experiment": {"free": ["train.py"], "command": ["python", "train.py"]},
+        "judge": {"alpha": 0.2},
+    },
+    Config,
 )
-BASE = record(commit="b" * 40, is_baseline=True, values=(1.0, 1.01, 0.99), value=1.0, throughput=1.0)
+BASE = record(
+    commit="b" * 40, is_baseline=True, values=(1.0, 1.01, 0.99), value=1.0, throughput=1.0
+)
 
 
 def run(value: float | None, pace: float = 1.0, **more: Any) -> Measurement:
@@ -43,7 +49,16 @@ def run(value: float | None, pace: float = 1.0, **more: Any) -> Measurement:
 
 
 def attempt(*runs: Measurement, rechecks: tuple[Measurement, ...] = ()) -> Attempt:
-    return Attempt("0002", "b" * 40, "m", "measuring", "", commit="c" * 40, measurements=runs, rechecks=rechecks)
+    return Attempt(
+        "0002",
+        "b" * 40,
+        "m",
+        "measuring",
+        "",
+        commit="c" * 40,
+        measurements=runs,
+        rechecks=rechecks,
+    )
 
 
 @pytest.mark.parametrize(
@@ -63,7 +78,9 @@ def attempt(*runs: Measurement, rechecks: tuple[Measurement, ...] = ()) -> Attem
         ((run(0.8, pace=2.0),), (run(None),), "keep"),
     ],
 )
-def test_what_to_do_next(runs: tuple[Measurement, ...], rechecks: tuple[Measurement, ...], action: str) -> None:
+def test_what_to_do_next(
+    runs: tuple[Measurement, ...], rechecks: tuple[Measurement, ...], action: str
+) -> None:
     """Runs on an uneven machine are repeated, its change of speed is checked on the parent, and only then is judged."""
     found = weigh(attempt(*runs, rechecks=rechecks), [BASE], 0, CONFIG, "confirm")
 
@@ -73,7 +90,12 @@ def test_what_to_do_next(runs: tuple[Measurement, ...], rechecks: tuple[Measurem
 def test_the_parent_is_known_by_its_newest_measurement() -> None:
     """A re-run that an earlier attempt asked for is not asked for again."""
     later = record(
-        id="0002", parent="b" * 40, commit="d" * 40, status="discard", parent_values=(0.9,), parent_throughput=2.0
+        id="0002",
+        parent="b" * 40,
+        commit="d" * 40,
+        status="discard",
+        parent_values=(0.9,),
+        parent_throughput=2.0,
     )
 
     assert incumbent([BASE, later], "b" * 40) == Incumbent(runs_of((0.9,), ()), 2.0)
@@ -96,20 +118,30 @@ def candidate(*values: float) -> tuple[Measurement, ...]:
         ((0.95,), (), "keep"),
     ],
 )
-def test_candidate_and_best_take_turns(values: tuple[float, ...], rechecks: tuple[float, ...], action: str) -> None:
+def test_candidate_and_best_take_turns(
+    values: tuple[float, ...], rechecks: tuple[float, ...], action: str
+) -> None:
     """Inside the noise the best runs again before the candidate does, and its own run alone keeps nothing: it is no look."""
-    found = weigh(attempt(*candidate(*values), rechecks=candidate(*rechecks)), [BASE], 0, CONFIG, "confirm")
+    found = weigh(
+        attempt(*candidate(*values), rechecks=candidate(*rechecks)), [BASE], 0, CONFIG, "confirm"
+    )
 
     assert found.action == action, found
 
 
 def test_old_evidence_is_renewed() -> None:
     """After so many measured experiments the best runs again, once, before the next candidate; runs that were stopped do not count."""
-    tried = [record(id=f"{i:04d}", parent="b" * 40, commit=f"{i:040x}", value=1.1, values=(1.1,)) for i in range(2, 22)]
+    tried = [
+        record(id=f"{i:04d}", parent="b" * 40, commit=f"{i:040x}", value=1.1, values=(1.1,))
+        for i in range(2, 22)
+    ]
     stopped = [record(id="0030", parent="b" * 40, commit="e" * 40, value=None, values=())]
 
     assert weigh(attempt(), [BASE, *tried, *stopped], 0, CONFIG, "confirm").action == "recheck"
-    assert weigh(attempt(rechecks=candidate(1.0)), [BASE, *tried], 0, CONFIG, "confirm").action == "repeat"
+    assert (
+        weigh(attempt(rechecks=candidate(1.0)), [BASE, *tried], 0, CONFIG, "confirm").action
+        == "repeat"
+    )
     assert weigh(attempt(), [BASE, *tried[1:], *stopped], 0, CONFIG, "confirm").action == "repeat"
     assert weigh(attempt(), [BASE, *tried], 0, CONFIG, "greedy").action == "repeat"
 
@@ -118,7 +150,9 @@ def test_a_kept_value_is_met_without_its_luck() -> None:
     """What later candidates are compared with are the runs that stand for the best, not its lucky one alone."""
     found = weigh(attempt(run(0.965)), [BASE], 0, CONFIG, "confirm")
     stands = tuple(run.value for run in found.standing)
-    kept = record(commit="c" * 40, parent="b" * 40, values=(0.965,), standing=stands, throughput=1.0)
+    kept = record(
+        commit="c" * 40, parent="b" * 40, values=(0.965,), standing=stands, throughput=1.0
+    )
 
     assert (found.action, stands) == ("keep", (*BASE.values, 0.965))
     assert incumbent([BASE, kept], "c" * 40) == Incumbent(runs_of(stands, ()), 1.0)
@@ -127,7 +161,13 @@ def test_a_kept_value_is_met_without_its_luck() -> None:
 
 def test_a_run_that_was_stopped_early_is_discarded() -> None:
     """Hopeless is not broken: the verdict is discard, with the sentence of what stopped it, and there is no value."""
-    found = weigh(attempt(Measurement("stopped early", "stopped early at 25 %", 1)), [BASE], 0, CONFIG, "confirm")
+    found = weigh(
+        attempt(Measurement("stopped early", "stopped early at 25 %", 1)),
+        [BASE],
+        0,
+        CONFIG,
+        "confirm",
+    )
 
     assert (found.action, found.reason, found.usable) == ("discard", "stopped early at 25 %", ())
 
@@ -150,7 +190,9 @@ def test_a_re_run_at_the_same_speed_adds_evidence() -> None:
         ((0.1, 0.2, 0.4, 0.8, 1.6), "keep", (0, 1, 2, 3, 4)),
     ],
 )
-def test_a_disturbed_baseline_run_is_replaced(paces: tuple[float, ...], action: str, usable: tuple[int, ...]) -> None:
+def test_a_disturbed_baseline_run_is_replaced(
+    paces: tuple[float, ...], action: str, usable: tuple[int, ...]
+) -> None:
     """The noise is measured on runs that had the same chances; where that cannot be had, all count and it is said."""
     found = baseline_finding([run(1.0, pace=p) for p in paces], wanted=3, below=0.7, repeats=2)
 
@@ -161,9 +203,25 @@ def test_first_runs_are_pairs() -> None:
     """A first run has the seed of the best's first run; after a fresh run of the best, for its evidence was old, that one's, then and
     for those that come later; a run that replaces a disturbed one has the same again."""
     base = record(commit="b" * 40, is_baseline=True, values=(1.0, 1.01), seeds=(11, 12))
-    renewed = record(id="0009", parent="b" * 40, commit="d" * 40, status="discard", seeds=(21,), recheck_seeds=(21,))
-    in_turn = record(id="0010", parent="b" * 40, commit="e" * 40, status="discard", seeds=(21, 31), recheck_seeds=(31,))
-    refused = record(id="0012", parent="b" * 40, commit="f" * 40, status="crash", value=None, values=())
+    renewed = record(
+        id="0009",
+        parent="b" * 40,
+        commit="d" * 40,
+        status="discard",
+        seeds=(21,),
+        recheck_seeds=(21,),
+    )
+    in_turn = record(
+        id="0010",
+        parent="b" * 40,
+        commit="e" * 40,
+        status="discard",
+        seeds=(21, 31),
+        recheck_seeds=(31,),
+    )
+    refused = record(
+        id="0012", parent="b" * 40, commit="f" * 40, status="crash", value=None, values=()
+    )
     kept_later = record(id="0011", parent="b" * 40, commit="b" * 40, values=(0.9,), seeds=(41,))
     again = attempt(rechecks=(replace(run(1.0), seed=51),))
 
@@ -182,7 +240,11 @@ def test_later_looks_are_pairs_of_fresh_seeds() -> None:
     base = record(commit="b" * 40, is_baseline=True, values=(1.0, 1.01), seeds=(11, 12))
     once = attempt(replace(run(0.99), seed=11))
 
-    assert next_seed(once, [base], 2, True, 0) == next_seed(once, [base], 2, False, 0) == run_seed(0, "0002", 2)
+    assert (
+        next_seed(once, [base], 2, True, 0)
+        == next_seed(once, [base], 2, False, 0)
+        == run_seed(0, "0002", 2)
+    )
     assert next_seed(attempt(), [base], 1, True, 0) == run_seed(0, "0002", 1)
 
 
@@ -192,7 +254,9 @@ def test_the_look_says_which_seed_comes_next() -> None:
         "first": weigh(attempt(), [BASE], 0, CONFIG, "confirm"),
         "disturbed": weigh(attempt(run(0.8, pace=0.3)), [BASE], 0, CONFIG, "confirm"),
         "best in turn": weigh(attempt(*candidate(0.987)), [BASE], 0, CONFIG, "confirm"),
-        "in turn": weigh(attempt(*candidate(0.98), rechecks=candidate(1.0)), [BASE], 0, CONFIG, "confirm"),
+        "in turn": weigh(
+            attempt(*candidate(0.98), rechecks=candidate(1.0)), [BASE], 0, CONFIG, "confirm"
+        ),
         "faster machine": weigh(attempt(run(0.8, pace=2.0)), [BASE], 0, CONFIG, "confirm"),
     }
 
@@ -235,7 +299,10 @@ def test_a_pair_is_judged_by_its_difference() -> None:
     found = weigh(attempt(replace(run(1.005), seed=unlucky)), [base, *tried], 0, CONFIG, "confirm")
 
     assert found.action == "keep", found
-    assert weigh(attempt(replace(run(1.005), seed=99)), [base, *tried], 0, CONFIG, "confirm").action == "discard"
+    assert (
+        weigh(attempt(replace(run(1.005), seed=99)), [base, *tried], 0, CONFIG, "confirm").action
+        == "discard"
+    )
 
 
 def test_seeds_are_not_anybodys_to_choose() -> None:

@@ -52,7 +52,9 @@ names = st.sampled_from(NAMES_OF_FILES) | st.binary(max_size=8).map(lambda b: b.
     st.sampled_from([b".", b".g", b".gi", b".git", b""]), st.characters(), st.sampled_from([b"git", b"it", b"t", b"", b"modules"]),
 )  # fmt: skip
 modes = st.sampled_from([b"100644", b"100644", b"100644", b"40000", b"100755", b"100664", b"100777", b"120000", b"160000", b"0100644", b"040000", b"", b"1", b"x", b"644"])  # fmt: skip
-attributes = st.sampled_from([FILE, b"a" * 2047 + b"\n", b"a" * 2048 + b"\n", b"*.py diff\n" + b"b" * 4000])
+attributes = st.sampled_from(
+    [FILE, b"a" * 2047 + b"\n", b"a" * 2048 + b"\n", b"*.py diff\n" + b"b" * 4000]
+)
 damage = st.none() | st.tuples(st.integers(0, 400), st.binary(min_size=1, max_size=3))
 
 
@@ -61,14 +63,21 @@ def damaged(data: bytes, how: tuple[int, bytes] | None) -> bytes:
     if how is None:
         return data
     at, what = how
-    return data[:at] + what + data[at + 1 :] if at < len(data) else data[: max(0, len(data) - len(what))]
+    return (
+        data[:at] + what + data[at + 1 :]
+        if at < len(data)
+        else data[: max(0, len(data) - len(what))]
+    )
 
 
 @st.composite
 def commits(draw: st.DrawFn) -> tuple[int, bytes]:
     extra = draw(st.sampled_from([b"", b"", b"encoding x\n", b"author A <a@b> 1 +0000\n", b"parent " + b"0" * 40 + b"\n", b"gpgsig a\n b\n", b"\0\n"]))  # fmt: skip
     data = commit(
-        EMPTY, author=draw(idents), extra=extra, message=draw(st.sampled_from([b"m\n", b"", b"a\0b", b"\xff"]))
+        EMPTY,
+        author=draw(idents),
+        extra=extra,
+        message=draw(st.sampled_from([b"m\n", b"", b"a\0b", b"\xff"])),
     )
     return COMMIT, damaged(data, draw(damage))
 
@@ -100,7 +109,8 @@ def we_refuse(kind: int, data: bytes, blobs: dict[bytes, bytes]) -> bool:
 
 
 BLOBS = {
-    oid(BLOB, data): data for data in (FILE, b"a" * 2047 + b"\n", b"a" * 2048 + b"\n", b"*.py diff\n" + b"b" * 4000)
+    oid(BLOB, data): data
+    for data in (FILE, b"a" * 2047 + b"\n", b"a" * 2048 + b"\n", b"*.py diff\n" + b"b" * 4000)
 }
 
 
@@ -118,7 +128,9 @@ def git_refuses(work: Work, objects: list[tuple[int, bytes]]) -> set[str]:
     # links are held against the object named in another test, with `index-pack`: here trees may call a file a directory
     complaints = [line for line in told if line.startswith("error") and "broken link" not in line]
     found = {name for line in complaints for name in re.findall(r"[0-9a-f]{40}", line)}
-    return found - {EMPTY.hex()}  # blamed only where a tree calls it .gitattributes, which we hold against that tree
+    return found - {
+        EMPTY.hex()
+    }  # blamed only where a tree calls it .gitattributes, which we hold against that tree
 
 
 @pytest.fixture(scope="module")
@@ -134,7 +146,9 @@ def test_what_git_fsck_refuses_we_refuse(scratch: Work, objects: list[tuple[int,
     bad_blobs = {oid_.hex() for oid_, data in BLOBS.items()} & refused
     for kind, data in objects:
         named = oid(kind, data).hex()
-        uses_bad_blob = any(bytes.fromhex(blob) in data and b"gitattributes" in data.lower() for blob in bad_blobs)
+        uses_bad_blob = any(
+            bytes.fromhex(blob) in data and b"gitattributes" in data.lower() for blob in bad_blobs
+        )
         if named in refused or (kind == TREE and uses_bad_blob):
             assert we_refuse(kind, data, BLOBS), (kind, data)
 
@@ -142,11 +156,18 @@ def test_what_git_fsck_refuses_we_refuse(scratch: Work, objects: list[tuple[int,
 def test_git_does_refuse_some_and_both_take_good_ones(scratch: Work) -> None:
     """The oracle works: it refuses each classic, and passes what both sides take."""
     bad = [
-        (TREE, tree((b"40000", name, EMPTY))) for name in (b".git", b"..", b"git~1", b".g\xe2\x80\x8cit", b"a\\.git")
+        (TREE, tree((b"40000", name, EMPTY)))
+        for name in (b".git", b"..", b"git~1", b".g\xe2\x80\x8cit", b"a\\.git")
     ]
     bad += [(TREE, tree((b"100644", b"b", oid(BLOB, FILE)), (b"100644", b"a", oid(BLOB, FILE))))]
-    bad += [(COMMIT, commit(EMPTY, author=b"A <a@b> 01 +0000")), (COMMIT, commit(EMPTY, message=b"\0"))]
-    good = [(TREE, tree((b"100644", b"a.b", oid(BLOB, FILE)), (b"40000", b"a", EMPTY))), (COMMIT, commit(EMPTY))]
+    bad += [
+        (COMMIT, commit(EMPTY, author=b"A <a@b> 01 +0000")),
+        (COMMIT, commit(EMPTY, message=b"\0")),
+    ]
+    good = [
+        (TREE, tree((b"100644", b"a.b", oid(BLOB, FILE)), (b"40000", b"a", EMPTY))),
+        (COMMIT, commit(EMPTY)),
+    ]
 
     refused = git_refuses(scratch, bad + good)
 
@@ -225,7 +246,9 @@ def test_what_git_index_pack_refuses_we_refuse(
 
 
 @settings(max_examples=30, deadline=None, derandomize=True, suppress_health_check=QUIET)
-@given(objects=st.lists(commits() | trees(), min_size=1, max_size=4, unique_by=lambda each: oid(*each)))
+@given(
+    objects=st.lists(commits() | trees(), min_size=1, max_size=4, unique_by=lambda each: oid(*each))
+)
 def test_what_index_pack_refuses_as_a_pack_we_refuse(
     scratch: Work, database: Database, objects: list[tuple[int, bytes]]
 ) -> None:

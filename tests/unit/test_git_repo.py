@@ -30,7 +30,13 @@ def test_a_commit_needs_no_identity(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(tmp_path / "none"))
     monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
-    for name in ("GIT_AUTHOR_NAME", "GIT_AUTHOR_EMAIL", "GIT_COMMITTER_NAME", "GIT_COMMITTER_EMAIL", "XDG_CONFIG_HOME"):
+    for name in (
+        "GIT_AUTHOR_NAME",
+        "GIT_AUTHOR_EMAIL",
+        "GIT_COMMITTER_NAME",
+        "GIT_COMMITTER_EMAIL",
+        "XDG_CONFIG_HOME",
+    ):
         monkeypatch.delenv(name, raising=False)
     made = Repo.init(tmp_path / "repo")
     write(made, "a", "x")
@@ -38,7 +44,10 @@ def test_a_commit_needs_no_identity(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
     made.commit("who am I")
 
-    assert made.git("log", "-1", "--format=%an <%ae>").strip() == "autoresearch <autoresearch@localhost>"
+    assert (
+        made.git("log", "-1", "--format=%an <%ae>").strip()
+        == "autoresearch <autoresearch@localhost>"
+    )
 
 
 def test_the_users_name_signs_where_git_knows_it(repo: Repo) -> None:
@@ -78,7 +87,8 @@ def test_names_with_odd_characters_are_names(repo: Repo) -> None:
     assert sorted(names) == sorted(change.path for change in repo.changes())
     repo.add(["*.txt"])
     assert (
-        "a.txt" not in repo.git("diff", "--cached", "--name-only") and sum(c.kind == "?" for c in repo.changes()) == 5
+        "a.txt" not in repo.git("diff", "--cached", "--name-only")
+        and sum(c.kind == "?" for c in repo.changes()) == 5
     )
 
 
@@ -90,7 +100,9 @@ def test_a_ref_moves_only_from_where_it_was(repo: Repo) -> None:
         repo.set_ref("refs/heads/x", repo.head(), old=ZERO)
 
 
-def test_a_worktree_is_asked_about_without_trusting_what_lies_in_it(repo: Repo, tmp_path: Path) -> None:
+def test_a_worktree_is_asked_about_without_trusting_what_lies_in_it(
+    repo: Repo, tmp_path: Path
+) -> None:
     """A run that replaces its `.git` by a repository with a filter of its own does not get that filter run."""
     tree = repo.add_worktree(tmp_path / "tree", repo.head())
     (tree.path / ".git").unlink()
@@ -154,6 +166,10 @@ def test_excluding_twice_writes_once(repo: Repo) -> None:
 
 def test_ctrl_c_does_not_reach_git(repo: Repo) -> None:
     """git runs in a session of its own: a Ctrl-C in our terminal cannot end it in the middle of a write."""
-    session = int(repo.git("-c", f"alias.session=!{sys.executable} -c 'import os; print(os.getsid(0))'", "session"))
+    session = int(
+        repo.git(
+            "-c", f"alias.session=!{sys.executable} -c 'import os; print(os.getsid(0))'", "session"
+        )
+    )
 
     assert session != os.getsid(0)

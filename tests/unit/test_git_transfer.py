@@ -122,7 +122,9 @@ def test_what_a_hub_sends_is_checked_strictly(tmp_path: Path) -> None:
     assert mine.refs(transfer.KEPT) == {}
 
 
-@pytest.mark.parametrize("content", [b"", b"hello", b"# v2 git bundle\n", b"# v2 git bundle\n" + b"a" * 2_000_000])
+@pytest.mark.parametrize(
+    "content", [b"", b"hello", b"# v2 git bundle\n", b"# v2 git bundle\n" + b"a" * 2_000_000]
+)
 def test_garbage_is_no_bundle(tmp_path: Path, content: bytes) -> None:
     """Whatever a hub sends instead of a bundle ends in a sentence."""
     bundle = tmp_path / "b"

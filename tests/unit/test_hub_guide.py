@@ -14,7 +14,14 @@ def test_the_guide_names_this_hub_its_root_and_its_limits() -> None:
     text = guide(FACTS)
 
     assert all(
-        fact in text for fact in ("https://hub.example.org/api/register", "ab" * 20, "50 MB", "100 pushes", "200 posts")
+        fact in text
+        for fact in (
+            "https://hub.example.org/api/register",
+            "ab" * 20,
+            "50 MB",
+            "100 pushes",
+            "200 posts",
+        )
     )
 
 

@@ -13,7 +13,9 @@ from tiny_workspaces import command, make, noisy
 
 
 @pytest.mark.parametrize("arguments", [("--unsafe-no-sandbox",), ("--sandbox", "none")])
-def test_no_sandbox_is_asked_for_by_name_and_said_aloud(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+def test_no_sandbox_is_asked_for_by_name_and_said_aloud(
+    tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
     """Both ways run without isolation, and both warn."""
     make(tmp_path, noisy())
 
@@ -27,13 +29,23 @@ def test_a_machine_without_sandbox_refuses_and_says_how(tmp_path: Path) -> None:
     """No bwrap on PATH and no Landlock asked for: exit code 8, what to install, and the flag for code one trusts."""
     make(tmp_path, noisy())
 
-    ran = command("run", str(tmp_path), "--sandbox", "bwrap", env={"PATH": "/nowhere", "HOME": str(tmp_path)})
+    ran = command(
+        "run", str(tmp_path), "--sandbox", "bwrap", env={"PATH": "/nowhere", "HOME": str(tmp_path)}
+    )
     git = command(
-        "run", str(tmp_path), "--sandbox", "bwrap", env={"PATH": str(only_git(tmp_path)), "HOME": str(tmp_path)}
+        "run",
+        str(tmp_path),
+        "--sandbox",
+        "bwrap",
+        env={"PATH": str(only_git(tmp_path)), "HOME": str(tmp_path)},
     )
 
     assert ran.returncode == 8
-    assert git.returncode == 8 and "bwrap is not installed" in git.stderr and "--unsafe-no-sandbox" in git.stderr
+    assert (
+        git.returncode == 8
+        and "bwrap is not installed" in git.stderr
+        and "--unsafe-no-sandbox" in git.stderr
+    )
     assert not (tmp_path / "results.tsv").exists()
 
 

@@ -40,7 +40,11 @@ def runs(*values: float) -> tuple[Run, ...]:
 
 
 def judged(
-    values: Sequence[float], best: Sequence[float], groups: Sequence[Sequence[float]], lines: int, rules: Rules
+    values: Sequence[float],
+    best: Sequence[float],
+    groups: Sequence[Sequence[float]],
+    lines: int,
+    rules: Rules,
 ) -> Decision:
     return decide(runs(*values), runs(*best), noise_of([*groups, values], []), lines, rules)
 
@@ -63,7 +67,9 @@ def judged(
         ((math.inf,), 0, "discard", "not finite"),
     ],
 )
-def test_confirm_decides_by_the_noise(values: tuple[float, ...], lines: int, action: str, word: str) -> None:
+def test_confirm_decides_by_the_noise(
+    values: tuple[float, ...], lines: int, action: str, word: str
+) -> None:
     """Clear gains are kept, clear losses dropped, what lies in between is run again until the repeats are spent."""
     decision = judged(values, BASE, [BASE], lines, CONFIRM)
 
@@ -72,7 +78,13 @@ def test_confirm_decides_by_the_noise(values: tuple[float, ...], lines: int, act
 
 @pytest.mark.parametrize(
     ("value", "lines", "action"),
-    [(0.9999, 0, "keep"), (1.0, 0, "discard"), (1.0, -1, "keep"), (1.1, -9, "discard"), (math.nan, 0, "discard")],
+    [
+        (0.9999, 0, "keep"),
+        (1.0, 0, "discard"),
+        (1.0, -1, "keep"),
+        (1.1, -9, "discard"),
+        (math.nan, 0, "discard"),
+    ],
 )
 def test_greedy_keeps_whatever_is_lower(value: float, lines: int, action: str) -> None:
     """The plain rule looks at one run; equal is kept only where it is shorter."""
@@ -112,7 +124,11 @@ def test_the_noise_is_pooled_over_all_repeats() -> None:
 
 def test_few_samples_need_more_evidence() -> None:
     """The t quantile grows as degrees of freedom vanish (tables: 6.314 at 1, 2.920 at 2, 1.645 at infinity, level 0.05)."""
-    assert [pytest.approx(t_quantile(0.05, dof), abs=1e-3) for dof in (1, 2, 100_000)] == [6.314, 2.920, 1.645]
+    assert [pytest.approx(t_quantile(0.05, dof), abs=1e-3) for dof in (1, 2, 100_000)] == [
+        6.314,
+        2.920,
+        1.645,
+    ]
 
 
 def test_the_looks_together_spend_alpha() -> None:
@@ -190,7 +206,9 @@ def false_keeps(rules: Rules, rounds: int, seed: int) -> float:
     return kept / rounds
 
 
-@pytest.mark.parametrize("rules", [CONFIRM, Rules(alpha=0.05, repeats=2), Rules(alpha=0.2, repeats=0)])
+@pytest.mark.parametrize(
+    "rules", [CONFIRM, Rules(alpha=0.05, repeats=2), Rules(alpha=0.2, repeats=0)]
+)
 def test_on_noise_alone_confirm_keeps_less_than_alpha(rules: Rules) -> None:
     """The stated error rate holds by simulation (seeded), up to three standard errors of the simulation itself."""
     rounds = 3000
@@ -208,13 +226,17 @@ def test_what_is_kept_is_not_believed_to_the_full() -> None:
     noise = Noise(0.01, 1000)
 
     assert standing(runs(0.97), runs(*BASE), noise, CONFIRM) == runs(*BASE, 0.97)
-    assert standing(runs(0.97, 0.98), runs(*BASE, 1.02), noise, CONFIRM) == runs(0.990, 1.02, 0.97, 0.98)
+    assert standing(runs(0.97, 0.98), runs(*BASE, 1.02), noise, CONFIRM) == runs(
+        0.990, 1.02, 0.97, 0.98
+    )
 
 
 def test_a_gain_that_can_be_no_luck_stands_alone() -> None:
     """Far beyond the noise, or without any, a candidate's own runs are what it is worth."""
     assert standing(runs(0.90), runs(*BASE), Noise(0.01, 1000), CONFIRM) == runs(0.90)
-    assert standing(runs(1.10), runs(*BASE), Noise(0.01, 1000), Rules(direction="max")) == runs(1.10)
+    assert standing(runs(1.10), runs(*BASE), Noise(0.01, 1000), Rules(direction="max")) == runs(
+        1.10
+    )
     assert standing(runs(0.98), runs(*BASE), Noise(0.0, 2), CONFIRM) == runs(0.98)
 
 
@@ -256,7 +278,8 @@ def test_a_slow_run_is_repeated_and_two_that_agree_are_the_codes_own(
 
 
 @pytest.mark.parametrize(
-    ("throughput", "word"), [(0.69, "slow"), (0.71, ""), (1.0, ""), (1.42, ""), (1.44, "fast"), (None, "")]
+    ("throughput", "word"),
+    [(0.69, "slow"), (0.71, ""), (1.0, ""), (1.42, ""), (1.44, "fast"), (None, "")],
 )
 def test_far_off_looks_both_ways(throughput: float | None, word: str) -> None:
     """A machine that became faster is as unfair as one that became slower."""

@@ -13,7 +13,14 @@ from tiny_workspaces import record
 
 def test_a_row_has_the_five_columns_people_grep() -> None:
     """Short hash, six decimals, gigabytes with one; whatever the description holds, the row stays one line of five."""
-    line = row(record(commit="abcdef0123", value=0.99790012, memory_gb=44.04, description="two\tlines\nof text"))
+    line = row(
+        record(
+            commit="abcdef0123",
+            value=0.99790012,
+            memory_gb=44.04,
+            description="two\tlines\nof text",
+        )
+    )
 
     assert line == "abcdef0\t0.997900\t44.0\tkeep\ttwo lines of text"
     assert HEADER.count("\t") == line.count("\t") == 4

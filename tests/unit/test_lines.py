@@ -58,7 +58,9 @@ def test_the_ending_tells_the_status(ending: str, status: str, reason: str) -> N
 
 def test_a_platform_may_have_blanks_and_a_track_is_one_word() -> None:
     """Names end where the next key begins."""
-    line = one("commit:abcdef1 platform:RTX  4090 Ti val_bpb:1 vram_gb:--- track:pystd-60s-ab12 | x")
+    line = one(
+        "commit:abcdef1 platform:RTX  4090 Ti val_bpb:1 vram_gb:--- track:pystd-60s-ab12 | x"
+    )
 
     assert (line.platform, line.track, line.problem) == ("RTX 4090 Ti", "pystd-60s-ab12", "")
 
@@ -92,7 +94,14 @@ def test_what_cannot_be_trusted_says_why(text: str, why: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "commit: see below", "the commit:abcdef1 val_bpb:1", "commit abcdef1", "committed val_bpb: 3"]
+    "text",
+    [
+        "",
+        "commit: see below",
+        "the commit:abcdef1 val_bpb:1",
+        "commit abcdef1",
+        "committed val_bpb: 3",
+    ],
 )
 def test_prose_is_no_result(text: str) -> None:
     """Words about commits are not results."""

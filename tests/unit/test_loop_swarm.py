@@ -26,7 +26,9 @@ A = 0.001  # noise of one run
 class Village:
     """A swarm that lives in this process: offers what it is given, refuses as often as told, remembers what it hears."""
 
-    def __init__(self, offers: Sequence[Foreign] = (), start: str | None = None, refusals: int = 0) -> None:
+    def __init__(
+        self, offers: Sequence[Foreign] = (), start: str | None = None, refusals: int = 0
+    ) -> None:
         self.offers = list(offers)
         self.first = start
         self.refusals = refusals
@@ -57,11 +59,21 @@ class Village:
         self.heard.append("close")
 
 
-def research(workspace: Workspace, agent: Agent, swarm: Village, experiments: int) -> tuple[Summary, str]:
+def research(
+    workspace: Workspace, agent: Agent, swarm: Village, experiments: int
+) -> tuple[Summary, str]:
     """The loop with a swarm, and what it said to a person."""
     stop = threading.Event()
     console = Console(record=True, file=io.StringIO(), width=400)
-    loop = Loop(workspace, agent, runner(workspace, stop), Options(experiments), Display(console), stop, swarm)
+    loop = Loop(
+        workspace,
+        agent,
+        runner(workspace, stop),
+        Options(experiments),
+        Display(console),
+        stop,
+        swarm,
+    )
     with workspace.lock():
         return loop.run(), console.export_text()
 
@@ -125,10 +137,14 @@ def test_a_commit_with_other_fixed_files_is_never_run(tmp_path: Path) -> None:
     workspace = make(tmp_path / "w", noisy(1.0, A))
     alien = elsewhere(workspace, "LIMIT = 2\n", "prepare.py")
 
-    _, said = research(workspace, Writes(noisy(0.9, A)), Village([Foreign(alien, "mallory", "x")]), 1)
+    _, said = research(
+        workspace, Writes(noisy(0.9, A)), Village([Foreign(alien, "mallory", "x")]), 1
+    )
 
     assert [r.description for r in workspace.ledger.records()] == ["baseline", "idea 1"]
-    assert f"mallory's {alien[:7]} is not tried" in said and "prepare.py, which is fixed here" in said
+    assert (
+        f"mallory's {alien[:7]} is not tried" in said and "prepare.py, which is fixed here" in said
+    )
 
 
 def test_a_refused_claim_asks_for_the_next_idea(tmp_path: Path) -> None:
@@ -155,7 +171,10 @@ def test_a_checked_out_branch_follows_to_a_commit_beside_it(tmp_path: Path) -> N
 
     research(workspace, Writes(), Village([Foreign(theirs, "bob", "x")]), 1)
 
-    assert workspace.repo.head() == theirs and workspace.repo.branch() == f"refs/heads/{summary.branch}"
+    assert (
+        workspace.repo.head() == theirs
+        and workspace.repo.branch() == f"refs/heads/{summary.branch}"
+    )
     assert (workspace.folder / "train.py").read_text() == noisy(0.5, A)
     assert (workspace.folder / "notes.txt").read_text() == "mine"
 

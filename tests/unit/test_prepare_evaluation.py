@@ -25,7 +25,9 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> labs.Lab:
 def tokenizer(request: pytest.FixtureRequest, lab: labs.Lab) -> Any:
     data = labs.write_texts(lab.folder / "texts")
     size = str(request.param)
-    track = lab.prepared("--track", "custom", "--data", str(data), "--vocab-size", size, "--seq-len", "32")
+    track = lab.prepared(
+        "--track", "custom", "--data", str(data), "--vocab-size", size, "--seq-len", "32"
+    )
     return lab.prepare.Tokenizer.load(track)
 
 
@@ -195,7 +197,9 @@ def test_an_honest_model_passes(lab: labs.Lab, tokenizer: Any, model: type[Base]
         (ZeroProbability, "probability zero"),
     ],
 )
-def test_a_model_that_cheats_is_rejected(lab: labs.Lab, tokenizer: Any, model: type[Base], sentence: str) -> None:
+def test_a_model_that_cheats_is_rejected(
+    lab: labs.Lab, tokenizer: Any, model: type[Base], sentence: str
+) -> None:
     """Each way to use what must not be known, or to fail, gets its own sentence."""
     with pytest.raises(lab.prepare.EvaluationError, match=sentence):
         lab.prepare.evaluate_bpb(model(tokenizer), tokenizer, 4)
@@ -215,7 +219,8 @@ def test_agrees_with_a_slow_computation_in_float64(lab: labs.Lab, tokenizer: Any
     model = Trigram(tokenizer)
     source = lab.prepare.Custom(lab.folder / "texts")
     embed, weight, bias = (
-        p.detach().double().numpy() for p in (model.embed.weight, model.head.weight, model.head.bias)
+        p.detach().double().numpy()
+        for p in (model.embed.weight, model.head.weight, model.head.bias)
     )
     nats, size = 0.0, 0
     for text in source.documents("val"):
@@ -228,7 +233,9 @@ def test_agrees_with_a_slow_computation_in_float64(lab: labs.Lab, tokenizer: Any
                 logits = weight @ hidden + bias
                 nats += np.log(np.exp(logits - logits.max()).sum()) + logits.max() - logits[target]
 
-    assert lab.prepare.evaluate_bpb(model, tokenizer, 4) == pytest.approx(nats / math.log(2) / size, abs=1e-6)
+    assert lab.prepare.evaluate_bpb(model, tokenizer, 4) == pytest.approx(
+        nats / math.log(2) / size, abs=1e-6
+    )
 
 
 def test_memory_that_runs_out_makes_calls_smaller(lab: labs.Lab, tokenizer: Any) -> None:

@@ -96,7 +96,9 @@ def test_the_harness_gives_the_seed(lab: labs.Lab, tokenizer: Any) -> None:
         assert lab.prepare.make_dataloader(tokenizer, 1).seed == 42
 
 
-def test_dummies_are_free_and_the_first_batch_starts_the_clock(lab: labs.Lab, tokenizer: Any) -> None:
+def test_dummies_are_free_and_the_first_batch_starts_the_clock(
+    lab: labs.Lab, tokenizer: Any
+) -> None:
     """Warm-up costs nothing; from the first real batch on everything does, also a sleep in one step (trap B1)."""
     clock = Clock()
     loader = lab.prepare.Loader(tokenizer, 4, "cpu", 1, clock)

@@ -74,7 +74,10 @@ def test_stories_are_the_same_everywhere(lab: labs.Lab) -> None:
     stories = lab.prepare.Stories()
     texts = [next(stories.told(split)) for split in ("train", "val")]
 
-    assert [lab.prepare.path_hash(text)[:12] for text, _ in texts] == ["11f0a66caf6a", "68106dccd9aa"]
+    assert [lab.prepare.path_hash(text)[:12] for text, _ in texts] == [
+        "11f0a66caf6a",
+        "68106dccd9aa",
+    ]
 
 
 def test_every_choice_of_a_story_can_be_read_off_it(lab: labs.Lab) -> None:
@@ -92,12 +95,21 @@ def test_every_choice_of_a_story_can_be_read_off_it(lab: labs.Lab) -> None:
             if kind == "home":
                 return "the old (" + "|".join(p.WORDS["place"]) + ")"
             if kind == "treasure":
-                return "((?:" + "|".join(p.WORDS["thing"]) + ") of (?:" + "|".join(p.WORDS["name"]) + "))"
+                return (
+                    "((?:"
+                    + "|".join(p.WORDS["thing"])
+                    + ") of (?:"
+                    + "|".join(p.WORDS["name"])
+                    + "))"
+                )
             return "(" + "|".join(p.WORDS[kind]) + ")"
 
         parts = re.split(r"(\{\w+\})", template)
         return re.compile(
-            "".join(slot(re.match(r"\{(\w+)\}", x)) if x.startswith("{") else re.escape(x) for x in parts)
+            "".join(
+                slot(re.match(r"\{(\w+)\}", x)) if x.startswith("{") else re.escape(x)
+                for x in parts
+            )
         )  # type: ignore[arg-type]
 
     patterns = [pattern(template) for template in p.SENTENCES]
@@ -119,7 +131,11 @@ def test_near_duplicates_stay_on_one_side(lab: labs.Lab) -> None:
     """Two files that share most of their lines are one family; a family above the cap is training text."""
     shared = "\n".join(f"a telling line of code number {i}" for i in range(20))
     files = {f"f{i}.py": f"nothing in common with others, {i}\n" * 3 for i in range(40)}
-    files |= {"a.py": shared, "b.py": shared + "\nand one line more than that", "big.py": "x = 1\n" * 3000}
+    files |= {
+        "a.py": shared,
+        "b.py": shared + "\nand one line more than that",
+        "big.py": "x = 1\n" * 3000,
+    }
     families = lab.prepare.near_duplicates(files)
     val = lab.prepare.choose_validation(files, 800, 2000)
 
@@ -154,9 +170,13 @@ def test_ones_own_text_comes_in_four_kinds(lab: labs.Lab, tmp_path: Path, kind: 
         file.write_text("\n".join(lines) + "\n", "utf-8")
     else:
         pyarrow.parquet.write_table(pyarrow.table({"text": texts}), file, row_group_size=7)
-    manifest = lab.prepared("--track", "custom", "--data", str(file), "--vocab-size", "260").manifest
+    manifest = lab.prepared(
+        "--track", "custom", "--data", str(file), "--vocab-size", "260"
+    ).manifest
 
-    assert manifest["train"]["bytes"] + manifest["val"]["bytes"] == sum(len(t.encode()) for t in texts)
+    assert manifest["train"]["bytes"] + manifest["val"]["bytes"] == sum(
+        len(t.encode()) for t in texts
+    )
 
 
 def bad_data(folder: Path, kind: str) -> Path:
@@ -183,7 +203,9 @@ def bad_data(folder: Path, kind: str) -> Path:
         ("missing", "cannot be read"),
     ],
 )
-def test_data_that_cannot_be_used_is_a_sentence(lab: labs.Lab, tmp_path: Path, kind: str, sentence: str) -> None:
+def test_data_that_cannot_be_used_is_a_sentence(
+    lab: labs.Lab, tmp_path: Path, kind: str, sentence: str
+) -> None:
     """Exit by FAIL with what is wrong, where."""
     with pytest.raises(SystemExit, match=f"FAIL: .*{sentence}"):
         lab.prepared("--track", "custom", "--data", str(bad_data(tmp_path, kind)))
@@ -200,7 +222,9 @@ def test_data_that_cannot_be_used_is_a_sentence(lab: labs.Lab, tmp_path: Path, k
         (["--track", "stories", "--budget-s", "-1"], "makes no sense"),
     ],
 )
-def test_settings_that_cannot_be_are_a_sentence(lab: labs.Lab, arguments: list[str], sentence: str) -> None:
+def test_settings_that_cannot_be_are_a_sentence(
+    lab: labs.Lab, arguments: list[str], sentence: str
+) -> None:
     """Refused before anything is made."""
     with pytest.raises(SystemExit, match=f"FAIL: .*{re.escape(sentence)}"):
         lab.prepared(*arguments)
@@ -221,7 +245,10 @@ def test_damage_is_found_told_and_mended(lab: labs.Lab, custom: list[str], name:
     track = lab.prepared(*custom)
     file = track.folder / name
     file.write_bytes(file.read_bytes()[:-1])
-    with lab.environment(AUTORESEARCH_TRACK="custom"), pytest.raises(SystemExit, match=f"damaged .{name}.*prepare.py"):
+    with (
+        lab.environment(AUTORESEARCH_TRACK="custom"),
+        pytest.raises(SystemExit, match=f"damaged .{name}.*prepare.py"),
+    ):
         lab.prepare.load_track()
 
     assert lab.prepared(*custom).id == track.id
@@ -238,7 +265,9 @@ def test_a_flipped_byte_is_found_by_show(lab: labs.Lab, custom: list[str]) -> No
     lab.prepared(*custom)
 
 
-def test_show_tells_everything(lab: labs.Lab, custom: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_show_tells_everything(
+    lab: labs.Lab, custom: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
     """Track, id, fingerprints, sizes, anchors and a sample."""
     track = lab.prepared(*custom)
     lab.prepared("--show")
@@ -246,7 +275,8 @@ def test_show_tells_everything(lab: labs.Lab, custom: list[str], capsys: pytest.
 
     assert f"id: {track.id}" in said and "trigram" in said and "sample:\n" in said
     assert all(
-        f"\n{word}: " in said for word in ("seq_len", "vocab_size", "train", "val", "evaluation", "data", "tokenizer")
+        f"\n{word}: " in said
+        for word in ("seq_len", "vocab_size", "train", "val", "evaluation", "data", "tokenizer")
     )
 
 
@@ -269,9 +299,14 @@ def test_the_trigram_is_a_probability(lab: labs.Lab, custom: list[str]) -> None:
         assert mass == pytest.approx(1, abs=1e-9)
 
 
-def test_the_block_is_printed_as_promised(lab: labs.Lab, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_block_is_printed_as_promised(
+    lab: labs.Lab, capsys: pytest.CaptureFixture[str]
+) -> None:
     """`---`, nine names in order, val_bpb with six decimals; what greps look for."""
-    values = dict.fromkeys(lab.prepare.SUMMARY, 3) | {"val_bpb": 1.2345678, "mfu_percent": float("nan")}
+    values = dict.fromkeys(lab.prepare.SUMMARY, 3) | {
+        "val_bpb": 1.2345678,
+        "mfu_percent": float("nan"),
+    }
     lab.prepare.print_summary(**values)
     lines = capsys.readouterr().out.splitlines()
 
@@ -295,10 +330,22 @@ def test_kill_9_at_any_moment_leaves_nothing_half_there(tmp_path: Path) -> None:
     """After each kill a track is either not prepared or whole; and one more call makes it whole and cleans up."""
     lab = labs.make_lab(tmp_path)
     data = labs.write_texts(tmp_path / "texts", 300)
-    command = [sys.executable, "-u", "prepare.py", "--track", "custom", "--data", str(data), "--vocab-size", "600"]
+    command = [
+        sys.executable,
+        "-u",
+        "prepare.py",
+        "--track",
+        "custom",
+        "--data",
+        str(data),
+        "--vocab-size",
+        "600",
+    ]
     moments = random.Random(5)
     for _ in range(6):
-        process = subprocess.Popen(command, cwd=tmp_path, env=lab.env, stdout=subprocess.PIPE, text=True)
+        process = subprocess.Popen(
+            command, cwd=tmp_path, env=lab.env, stdout=subprocess.PIPE, text=True
+        )
         assert process.stdout
         process.stdout.readline()  # it is at work: the interesting part is short
         time.sleep(moments.uniform(0, 0.4))

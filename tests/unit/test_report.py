@@ -25,7 +25,9 @@ def ledger(folder: Path, *lines: str, records: list[dict[str, Any]] | None = Non
     folder.mkdir(exist_ok=True)
     (folder / "results.tsv").write_text(HEADER + "".join(lines), "utf-8")
     if records is not None:
-        (folder / "experiments.jsonl").write_text("".join(json.dumps(r) + "\n" for r in records), "utf-8")
+        (folder / "experiments.jsonl").write_text(
+            "".join(json.dumps(r) + "\n" for r in records), "utf-8"
+        )
     return folder
 
 
@@ -57,9 +59,13 @@ def test_noise_is_pooled_as_the_judge_pools_it(tmp_path: Path) -> None:
     from autoresearch.researcher.judge import pooled
 
     runs = [(1.49, 1.5, 1.51), (1.4, 1.42)]
-    records = [record(f"{at}1b2c3d", "keep", sum(v) / len(v), values=list(v)) for at, v in enumerate(runs)]
+    records = [
+        record(f"{at}1b2c3d", "keep", sum(v) / len(v), values=list(v)) for at, v in enumerate(runs)
+    ]
 
-    assert report.summarise(ledger(tmp_path, records=records)).noise == pytest.approx(pooled(runs).sigma)
+    assert report.summarise(ledger(tmp_path, records=records)).noise == pytest.approx(
+        pooled(runs).sigma
+    )
 
 
 def test_noise_is_unknown_where_nothing_ran_twice(tmp_path: Path) -> None:
@@ -84,8 +90,15 @@ def test_other_tracks_and_platforms_are_not_mixed_in(tmp_path: Path) -> None:
 
 def test_higher_may_be_better(tmp_path: Path) -> None:
     """The direction in autoresearch.toml turns best, gain and the words on the axis."""
-    ledger(tmp_path, BASE, "b2c3d4e\t1.700000\t1.2\tkeep\tbetter\n", "c2c3d4e\t1.600000\t1.2\tdiscard\tworse\n")
-    (tmp_path / "autoresearch.toml").write_text('[experiment]\nmetric = "speed"\ndirection = "max"\n')
+    ledger(
+        tmp_path,
+        BASE,
+        "b2c3d4e\t1.700000\t1.2\tkeep\tbetter\n",
+        "c2c3d4e\t1.600000\t1.2\tdiscard\tworse\n",
+    )
+    (tmp_path / "autoresearch.toml").write_text(
+        '[experiment]\nmetric = "speed"\ndirection = "max"\n'
+    )
     summary = report.summarise(tmp_path)
 
     assert summary.best is not None and summary.best.value == 1.7
@@ -98,7 +111,9 @@ def test_a_cut_record_is_told(tmp_path: Path) -> None:
     ledger(tmp_path, BASE, records=[])
     (tmp_path / "experiments.jsonl").write_text('{"commit": "a1b2')
 
-    assert report.summarise(tmp_path).notes == ("1 line(s) of experiments.jsonl are not readable: ignored",)
+    assert report.summarise(tmp_path).notes == (
+        "1 line(s) of experiments.jsonl are not readable: ignored",
+    )
 
 
 def test_errors_say_what_to_do(tmp_path: Path) -> None:
@@ -127,7 +142,11 @@ def table(folder: Path, width: int = 80) -> str:
 def test_the_table_in_a_pipe_is_plain(tmp_path: Path) -> None:
     """No colours and one line an experiment, whatever the width of the terminal it was called from."""
     text = table(
-        ledger(tmp_path, BASE, "b2c3d4e\t1.4\t1.2\tkeep\tthree taps of a causal convolution before attention\n")
+        ledger(
+            tmp_path,
+            BASE,
+            "b2c3d4e\t1.4\t1.2\tkeep\tthree taps of a causal convolution before attention\n",
+        )
     )
 
     assert "\x1b" not in text
@@ -140,7 +159,9 @@ def test_the_table_in_a_pipe_is_plain(tmp_path: Path) -> None:
 
 def test_descriptions_are_text_not_markup(tmp_path: Path) -> None:
     """Square brackets of an agent neither colour the table nor break it."""
-    assert "[red]loud[/red] [/]" in table(ledger(tmp_path, BASE, "b2c3d4e\t1.4\t1.2\tkeep\t[red]loud[/red] [/]\n"))
+    assert "[red]loud[/red] [/]" in table(
+        ledger(tmp_path, BASE, "b2c3d4e\t1.4\t1.2\tkeep\t[red]loud[/red] [/]\n")
+    )
 
 
 # ---------------------------------------------------------------- pictures
@@ -164,13 +185,19 @@ def test_what_was_stopped_early_is_seen(tmp_path: Path) -> None:
     )
     main, strips = plots.draw(report.summarise(ledger(tmp_path, BASE, *lines))).axes
 
-    assert [label.get_text() for label in strips.get_yticklabels()] == ["crashed (1)", "stopped (1)"]
+    assert [label.get_text() for label in strips.get_yticklabels()] == [
+        "crashed (1)",
+        "stopped (1)",
+    ]
     assert "discarded (1)" in [text.get_text() for text in main.get_legend().get_texts()]
 
 
 def test_noise_cannot_look_like_progress(tmp_path: Path) -> None:
     """The axis spans at least twelve times the noise, so that a tiny gain is drawn tiny."""
-    records = [record("a1b2c3d", "keep", 1.5, values=[1.49, 1.5, 1.51]), record("b2c3d4e", "keep", 1.4999)]
+    records = [
+        record("a1b2c3d", "keep", 1.5, values=[1.49, 1.5, 1.51]),
+        record("b2c3d4e", "keep", 1.4999),
+    ]
     axes = plots.draw(report.summarise(ledger(tmp_path, records=records))).axes[0]
 
     low, high = axes.get_ylim()
@@ -180,7 +207,9 @@ def test_noise_cannot_look_like_progress(tmp_path: Path) -> None:
 def test_a_far_result_is_an_arrow_at_the_edge(tmp_path: Path) -> None:
     """One diverged run does not press all others into a line; the legend says how far it went."""
     lines = [f"b2c3d{i:02}\t{1.5 - i / 100:.6f}\t1.2\tkeep\tidea {i}\n" for i in range(1, 6)]
-    summary = report.summarise(ledger(tmp_path, BASE, *lines, "c3d4e5f\t9.500000\t1.2\tdiscard\tdiverged\n"))
+    summary = report.summarise(
+        ledger(tmp_path, BASE, *lines, "c3d4e5f\t9.500000\t1.2\tdiscard\tdiverged\n")
+    )
     axes = plots.draw(summary).axes[0]
 
     assert axes.get_ylim()[1] < 2
@@ -224,7 +253,9 @@ class Page(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append(tag)
         places = [
-            value or "" for name, value in attrs if name in ("src", "href", "xlink:href", "srcset", "data", "action")
+            value or ""
+            for name, value in attrs
+            if name in ("src", "href", "xlink:href", "srcset", "data", "action")
         ]
         self.fetched += [place for place in places if not place.startswith("#")]
         assert not [name for name, _ in attrs if name.startswith("on")]
@@ -245,10 +276,14 @@ def test_the_page_is_one_file_and_harmless(tmp_path: Path) -> None:
 
 def test_every_point_leads_to_its_line(tmp_path: Path) -> None:
     """A link from each point of the picture ends at a line of the table that is there."""
-    files = report.write(ledger(tmp_path, BASE, "b2c3d4e\t1.4\t1.2\tkeep\tx\n", "d4e5f6a\t0.0\t0.0\tcrash\toom\n"))
+    files = report.write(
+        ledger(tmp_path, BASE, "b2c3d4e\t1.4\t1.2\tkeep\tx\n", "d4e5f6a\t0.0\t0.0\tcrash\toom\n")
+    )
     text = files.html.read_text("utf-8")
 
-    assert set(re.findall(r'href="#(experiment-\d+)"', text)) == set(re.findall(r'<tr id="(experiment-\d+)"', text))
+    assert set(re.findall(r'href="#(experiment-\d+)"', text)) == set(
+        re.findall(r'<tr id="(experiment-\d+)"', text)
+    )
 
 
 def test_pictures_are_real_and_the_same_each_time(tmp_path: Path) -> None:

@@ -17,7 +17,11 @@ def test_placed_labels_cover_nothing(where: list[tuple[float, float, float]]) ->
     """No label leaves the picture, covers a point or another label, or is crossed by another's leader."""
     labels = [Label(x, y, width, 14) for x, y, width in where]
     dots = [Box(x - 4, y - 4, x + 4, y + 4) for x, y, _ in where]
-    placed = [(label, box) for label, box in zip(labels, place(labels, dots, BOUNDS), strict=True) if box is not None]
+    placed = [
+        (label, box)
+        for label, box in zip(labels, place(labels, dots, BOUNDS), strict=True)
+        if box is not None
+    ]
 
     for at, (label, box) in enumerate(placed):
         assert box.inside(BOUNDS)

@@ -72,7 +72,9 @@ def test_powershell_adds_utf16_to_a_file_in_utf8() -> None:
     """A shell that appends two bytes a letter to a plain file is understood."""
     head, tail = OURS[: OURS.index("c3d4")], OURS[OURS.index("c3d4") :]
 
-    assert [r.commit for r in read_tsv(head.encode() + tail.encode("utf-16-le")).rows] == [row[0] for row in WHOLE]
+    assert [r.commit for r in read_tsv(head.encode() + tail.encode("utf-16-le")).rows] == [
+        row[0] for row in WHOLE
+    ]
 
 
 def test_columns_are_found_by_their_names() -> None:
@@ -107,7 +109,10 @@ def test_an_unreadable_line_is_told() -> None:
 
 def test_hashes_that_are_none_are_taken_as_they_stand() -> None:
     """People write `baseline` or a typing mistake where a hash belongs."""
-    assert read("baseline\t0.9979\t44.0\tkeep\tbaseline\nd4e5f6g\t0.99\t44\tkeep\tx\n")[1][0] == "d4e5f6g"
+    assert (
+        read("baseline\t0.9979\t44.0\tkeep\tbaseline\nd4e5f6g\t0.99\t44\tkeep\tx\n")[1][0]
+        == "d4e5f6g"
+    )
 
 
 @pytest.mark.parametrize("value", ["nan", "inf", "-inf", "---", "", "n/a", "1e999"])
@@ -118,7 +123,9 @@ def test_a_value_that_is_no_number_is_none(value: str) -> None:
 
 def test_control_characters_never_leave_the_reader() -> None:
     """A description cannot command a terminal or turn the direction of writing."""
-    description = read(OURS + "e5f6a7b\t0.99\t44.0\tkeep\tred \x1b[31m alert\x07 \u202egnp\n")[-1][3]
+    description = read(OURS + "e5f6a7b\t0.99\t44.0\tkeep\tred \x1b[31m alert\x07 \u202egnp\n")[-1][
+        3
+    ]
 
     assert description == "red [31m alert gnp"
 

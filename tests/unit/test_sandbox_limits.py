@@ -19,7 +19,9 @@ MB = 2**20
 @EVERY_LEVEL
 def test_a_run_that_ends_well_has_no_reason(level: str, tmp_path: Path) -> None:
     """Exit code 0, no reason, and what it printed is in the log, errors too."""
-    finished = choose(level).run(job(tmp_path, "import sys; print('out'); print('err', file=sys.stderr)"))
+    finished = choose(level).run(
+        job(tmp_path, "import sys; print('out'); print('err', file=sys.stderr)")
+    )
 
     assert (finished.exit_code, finished.reason, finished.timed_out) == (0, "", False)
     assert set((tmp_path / "log").read_text().split()) == {"out", "err"}
@@ -33,7 +35,9 @@ def test_a_run_that_ends_well_has_no_reason(level: str, tmp_path: Path) -> None:
         ("import os; os.kill(os.getpid(), 11)", -11, "killed by signal 11 (SIGSEGV)"),
     ],
 )
-def test_how_it_failed_is_named(level: str, code: str, exit_code: int, reason: str, tmp_path: Path) -> None:
+def test_how_it_failed_is_named(
+    level: str, code: str, exit_code: int, reason: str, tmp_path: Path
+) -> None:
     """An exit code or a signal is told in words, whether or not something stands between."""
     finished = choose(level).run(job(tmp_path, code))
 
@@ -53,7 +57,9 @@ def test_a_program_that_is_not_there(tmp_path: Path) -> None:
 @EVERY_LEVEL
 def test_it_never_ends(level: str, tmp_path: Path) -> None:
     """A run over its time is ended and says so."""
-    finished = choose(level).run(job(tmp_path, "import time\nwhile True: time.sleep(1)", timeout_s=1))
+    finished = choose(level).run(
+        job(tmp_path, "import time\nwhile True: time.sleep(1)", timeout_s=1)
+    )
 
     assert finished.timed_out
     assert finished.reason == "over 1 s"
@@ -68,7 +74,11 @@ def test_it_forks_a_child_and_exits(level: str, tmp_path: Path) -> None:
     finished = choose(level).run(job(tmp_path, code))
 
     assert finished.exit_code == 0
-    left = [p for p in psutil.process_iter() if p.pid not in before and "time.sleep(900)" in " ".join(cmdline(p))]
+    left = [
+        p
+        for p in psutil.process_iter()
+        if p.pid not in before and "time.sleep(900)" in " ".join(cmdline(p))
+    ]
     assert left == []
 
 
@@ -112,7 +122,9 @@ def test_it_fills_the_disk_with_deleted_files(tmp_path: Path) -> None:
 @EVERY_LEVEL
 def test_one_file_grows_too_large(level: str, tmp_path: Path) -> None:
     """The limit of a single file is named, though the program sees an ordinary error."""
-    finished = choose(level).run(job(tmp_path, "open('big', 'wb').write(b'x' * 3 * 2**20)", file_bytes=2 * MB))
+    finished = choose(level).run(
+        job(tmp_path, "open('big', 'wb').write(b'x' * 3 * 2**20)", file_bytes=2 * MB)
+    )
 
     assert finished.reason == "wrote a file larger than 2.0 MB"
     assert (tmp_path / "run" / "big").stat().st_size <= 2 * MB
@@ -122,7 +134,9 @@ def test_one_file_grows_too_large(level: str, tmp_path: Path) -> None:
 def test_it_forks_without_end(level: str, tmp_path: Path) -> None:
     """A fork bomb is stopped as a whole."""
     finished = choose(level).run(
-        job(tmp_path, "import os, time\nfor _ in range(7): os.fork()\ntime.sleep(900)", processes=40)
+        job(
+            tmp_path, "import os, time\nfor _ in range(7): os.fork()\ntime.sleep(900)", processes=40
+        )
     )
 
     assert finished.reason == "started more than 40 processes"
@@ -152,11 +166,15 @@ def test_stop_ends_a_run(tmp_path: Path) -> None:
 
 
 @EVERY_LEVEL
-def test_the_environment_is_exactly_the_jobs(level: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_is_exactly_the_jobs(
+    level: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Nothing of ours is inherited (bwrap adds PWD, Python LC_CTYPE)."""
     monkeypatch.setenv("HUB_KEY", "secret")
 
-    choose(level).run(job(tmp_path, "import os; print(*sorted(set(os.environ) - {'PWD', 'LC_CTYPE'}))"))
+    choose(level).run(
+        job(tmp_path, "import os; print(*sorted(set(os.environ) - {'PWD', 'LC_CTYPE'}))")
+    )
 
     assert (tmp_path / "log").read_text() == "PATH\n"
 
@@ -184,7 +202,9 @@ def test_runs_beside_each_other(tmp_path: Path) -> None:
     two.mkdir()
     ended: list[int | None] = []
     code = "import pathlib, time\nwhile not pathlib.Path('go').exists(): time.sleep(0.01)"
-    neighbour = threading.Thread(target=lambda: ended.append(choose("none").run(job(one, code, mark="one")).exit_code))
+    neighbour = threading.Thread(
+        target=lambda: ended.append(choose("none").run(job(one, code, mark="one")).exit_code)
+    )
     neighbour.start()
     choose("none").run(job(two, "import time; time.sleep(900)", mark="two", timeout_s=0.5))
     time.sleep(0.1)

@@ -50,10 +50,18 @@ def test_every_call_gets_what_the_policy_says(machine: str, abi: int) -> None:
         if name in policy.refused:
             assert free == seccomp.ERRNO | policy.refused[name], name
         elif name in policy.only:
-            assert (free, decide(program, architecture, number, 7)) == (ALLOWED, seccomp.ERRNO | errno.EPERM), name
-            assert decide(program, architecture, number, 1 << 32) == seccomp.ERRNO | errno.EPERM, name
+            assert (free, decide(program, architecture, number, 7)) == (
+                ALLOWED,
+                seccomp.ERRNO | errno.EPERM,
+            ), name
+            assert decide(program, architecture, number, 1 << 32) == seccomp.ERRNO | errno.EPERM, (
+                name
+            )
         elif name in policy.without:
-            assert (free, decide(program, architecture, number, 0x10000000)) == (ALLOWED, seccomp.ERRNO | errno.EPERM)
+            assert (free, decide(program, architecture, number, 0x10000000)) == (
+                ALLOWED,
+                seccomp.ERRNO | errno.EPERM,
+            )
         else:
             assert free == ALLOWED, name
     assert decide(program, architecture, 1) == ALLOWED
@@ -75,7 +83,12 @@ def test_in_namespaces_only_harmless_families_of_sockets(machine: str) -> None:
     number = NUMBERS["socket"][column]
     assert number is not None
 
-    assert [f for f in range(50) if decide(program, architecture, number, f) == ALLOWED] == [1, 2, 10, 16]
+    assert [f for f in range(50) if decide(program, architecture, number, f) == ALLOWED] == [
+        1,
+        2,
+        10,
+        16,
+    ]
 
 
 def test_a_filter_fits_the_kernel() -> None:

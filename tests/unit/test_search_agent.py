@@ -48,8 +48,12 @@ def model():
 IN_PLAY = {"MATRIX_LR", "DEPTH", "BATCH", "ACT", "MOMENTUM", "TABLES.cpu.LR", "TABLES.cpu.ROWS"}
 
 
-def brief(number: int = 2, history: tuple[Record, ...] = (), parent: str = "p" * 40, **more: Any) -> Brief:
-    return Brief(number, parent, ("train.py",), "val_bpb", "min", 0, history, {"scale": "cpu"}, **more)
+def brief(
+    number: int = 2, history: tuple[Record, ...] = (), parent: str = "p" * 40, **more: Any
+) -> Brief:
+    return Brief(
+        number, parent, ("train.py",), "val_bpb", "min", 0, history, {"scale": "cpu"}, **more
+    )
 
 
 def edited(folder: Path, given: Brief, source: str = SOURCE) -> tuple[Any, str]:
@@ -66,9 +70,17 @@ def test_ranges_come_from_the_comments() -> None:
     """`lo to hi` bounds, `one of` lists, powers of two are searched as such, shares near one by their distance from it."""
     found = {c.name: c for c in find(SOURCE, frozenset({"cpu"}))}
 
-    assert (found["MATRIX_LR"].kind, found["MATRIX_LR"].low, found["MATRIX_LR"].high) == ("log", 0.005, 0.2)
+    assert (found["MATRIX_LR"].kind, found["MATRIX_LR"].low, found["MATRIX_LR"].high) == (
+        "log",
+        0.005,
+        0.2,
+    )
     assert (found["DEPTH"].kind, found["DEPTH"].low, found["DEPTH"].high) == ("integer", 1, 6)
-    assert (found["BATCH"].kind, found["BATCH"].value, found["BATCH"].high) == ("power", 16384, 65536)
+    assert (found["BATCH"].kind, found["BATCH"].value, found["BATCH"].high) == (
+        "power",
+        16384,
+        65536,
+    )
     assert (found["ACT"].kind, found["ACT"].choices) == ("choice", ("relu", "gelu", "silu"))
     assert found["MOMENTUM"].kind == "tail"
     assert found["TABLES.cpu.ROWS"].kind == "power"
@@ -77,10 +89,14 @@ def test_ranges_come_from_the_comments() -> None:
 def test_without_any_range_every_number_counts() -> None:
     """A file that states no ranges is searched around its values; zero says nothing about where to look."""
     found = {
-        c.name: (c.kind, c.low, c.high) for c in find("LR = 0.1\nN = 6\nROWS = 64\nOFF = 0.0\nNEG = -2.0\nON = True\n")
+        c.name: (c.kind, c.low, c.high)
+        for c in find("LR = 0.1\nN = 6\nROWS = 64\nOFF = 0.0\nNEG = -2.0\nON = True\n")
     }
 
-    assert {name: (kind, pytest.approx(low), pytest.approx(high)) for name, (kind, low, high) in found.items()} == {
+    assert {
+        name: (kind, pytest.approx(low), pytest.approx(high))
+        for name, (kind, low, high) in found.items()
+    } == {
         "LR": ("log", 0.025, 0.4),
         "N": ("integer", 3, 12),
         "ROWS": ("power", 16, 256),
@@ -91,9 +107,13 @@ def test_without_any_range_every_number_counts() -> None:
 
 def test_an_edit_changes_the_value_and_nothing_else() -> None:
     """Comments, spacing, quotes and notation stay; only the value's characters differ."""
-    changed = replace(SOURCE, {"MATRIX_LR": 0.05, "BATCH": 8192, "ACT": "gelu", "TABLES.cpu.LR": 0.25})
+    changed = replace(
+        SOURCE, {"MATRIX_LR": 0.05, "BATCH": 8192, "ACT": "gelu", "TABLES.cpu.LR": 0.25}
+    )
 
-    expected = SOURCE.replace("0.04  #", "0.05  #").replace("2**14", "2**13").replace('"relu"', '"gelu"')
+    expected = (
+        SOURCE.replace("0.04  #", "0.05  #").replace("2**14", "2**13").replace('"relu"', '"gelu"')
+    )
     assert expected.replace("0.3,  # keep", "0.25,  # keep") == changed
 
 
@@ -140,12 +160,20 @@ def test_no_edit_is_tried_twice(tmp_path: Path) -> None:
     with pytest.raises(NothingLeft, match="tried before"):
         for number in range(2, 12):
             edit, text = edited(
-                tmp_path, brief(number, history), source.replace("ON = True", "ON = True  # one of True, False")
+                tmp_path,
+                brief(number, history),
+                source.replace("ON = True", "ON = True  # one of True, False"),
             )
             assert text not in seen
             seen.add(text)
             history += (
-                record(id=f"{number:04d}", parent="p" * 40, status="discard", value=2.0, proposal=edit.proposal),
+                record(
+                    id=f"{number:04d}",
+                    parent="p" * 40,
+                    status="discard",
+                    value=2.0,
+                    proposal=edit.proposal,
+                ),
             )
 
     assert len(seen) == 5  # 3 x 2 combinations less the parent itself
@@ -155,7 +183,9 @@ def test_what_is_being_tried_is_not_proposed_again(tmp_path: Path) -> None:
     """Asked again and again before any verdict falls, it fills every slot with another edit, and then has nothing left."""
     open_now: list[Pending] = []
     for number in range(2, 5):
-        edit, _ = edited(tmp_path, brief(number, pending=tuple(open_now)), "KIND = 'a'  # one of a, b, c, d\n")
+        edit, _ = edited(
+            tmp_path, brief(number, pending=tuple(open_now)), "KIND = 'a'  # one of a, b, c, d\n"
+        )
         open_now.append(Pending("p" * 40, edit.message, edit.proposal))
 
     assert {p.description for p in open_now} == {f"KIND a → {kind}" for kind in "bcd"}
@@ -205,9 +235,18 @@ def test_a_crash_is_told_as_a_failure_and_not_repeated(tmp_path: Path) -> None:
     history = (
         record(id="0001", is_baseline=True),
         record(
-            id="0002", status="crash", value=None, parent="p" * 40, proposal={"edit": {"train.py:KIND": ["a", "b"]}}
+            id="0002",
+            status="crash",
+            value=None,
+            parent="p" * 40,
+            proposal={"edit": {"train.py:KIND": ["a", "b"]}},
         ),
-        record(id="0003", status="discard", parent="p" * 40, proposal={"edit": {"train.py:GONE": [1, 2]}}),
+        record(
+            id="0003",
+            status="discard",
+            parent="p" * 40,
+            proposal={"edit": {"train.py:GONE": [1, 2]}},
+        ),
         record(id="0004", status="discard", parent="p" * 40, proposal={"anything": [1]}),
     )
 

@@ -35,7 +35,9 @@ def test_on_noise_alone_nights_hold_alpha(alpha: float, arm: object) -> None:
 @pytest.mark.parametrize("shared", [0.0, 0.9])
 def test_alpha_holds_whatever_seeds_share(shared: float) -> None:
     """What seeds share is learned, not assumed: nothing of it, or nearly all, breaks no promise."""
-    found = compare(replace(noise_only(EVEN), shared=shared), JudgeTable(), [CONFIRM], 8, 12, seed=9)[0]
+    found = compare(
+        replace(noise_only(EVEN), shared=shared), JudgeTable(), [CONFIRM], 8, 12, seed=9
+    )[0]
 
     assert found.false_keeps.high < JudgeTable().alpha
 
@@ -43,7 +45,8 @@ def test_alpha_holds_whatever_seeds_share(shared: float) -> None:
 def test_pairs_pay() -> None:
     """Where seeds share most of the luck, comparing pairs misses fewer gains than where they share none."""
     alone, pairs = (
-        compare(replace(EVEN, shared=shared), JudgeTable(), [CONFIRM], 8, 24, seed=4)[0] for shared in (0.0, 0.8)
+        compare(replace(EVEN, shared=shared), JudgeTable(), [CONFIRM], 8, 24, seed=4)[0]
+        for shared in (0.0, 0.8)
     )
 
     assert pairs.missed.high < alone.missed.low
@@ -59,7 +62,9 @@ def test_a_drifting_machine_does_not_break_alpha() -> None:
 def test_early_stopping_tries_more_and_finds_more() -> None:
     """Where most ideas are clearly worse, ending them early and judging pairs doubles the experiments, and surely improves by half as
     much again as greedy at least."""
-    greedy, early = compare(LANDSCAPES["scarce"], JudgeTable(), [GREEDY, CONFIRM_EARLY], 12, 48, seed=3)
+    greedy, early = compare(
+        LANDSCAPES["scarce"], JudgeTable(), [GREEDY, CONFIRM_EARLY], 12, 48, seed=3
+    )
 
     assert early.experiments_per_hour.low > 2 * greedy.experiments_per_hour.high
     assert early.ratio.low > 1.5
@@ -76,7 +81,9 @@ def test_the_same_seed_tells_the_same() -> None:
 
 def test_a_ledger_tells_its_noise_and_gains() -> None:
     """Noise from what ran twice, gains moved towards none by their standard error, time from the runs."""
-    base = record(commit="b" * 40, is_baseline=True, value=1.0, values=(0.999, 1.0, 1.001), parent="")
+    base = record(
+        commit="b" * 40, is_baseline=True, value=1.0, values=(0.999, 1.0, 1.001), parent=""
+    )
     tried = [
         record(
             id=f"{i:04d}",
@@ -114,20 +121,40 @@ def test_intervals_are_those_of_the_books() -> None:
 
 def test_the_command_prints_a_table_and_json() -> None:
     """`autoresearch simulate` compares four ways to judge; --json carries the same, what is not finite as null."""
-    command = [sys.executable, "-m", "autoresearch.cli.autoresearch", "simulate", "--nights", "2", "--hours", "1"]
+    command = [
+        sys.executable,
+        "-m",
+        "autoresearch.cli.autoresearch",
+        "simulate",
+        "--nights",
+        "2",
+        "--hours",
+        "1",
+    ]
     text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    data = json.loads(subprocess.run([*command, "--noise-only", "--json"], capture_output=True, check=True).stdout)
+    data = json.loads(
+        subprocess.run([*command, "--noise-only", "--json"], capture_output=True, check=True).stdout
+    )
 
     assert [line.split("  ")[0] for line in text.splitlines()[2:6]] == [arm.name for arm in ARMS]
     assert (data["landscape"]["null"], data["policies"][0]["ratio"]["value"]) == (1.0, 1)
-    wrong = subprocess.run([*command, "--landscape", "moon"], capture_output=True, text=True, check=False)
+    wrong = subprocess.run(
+        [*command, "--landscape", "moon"], capture_output=True, text=True, check=False
+    )
     assert (wrong.returncode, "even" in wrong.stderr) == (2, True)
 
 
 @pytest.mark.slow
 def test_the_bench_runs_small() -> None:
     """bench/judging.py prints its tables at a small size."""
-    command = [sys.executable, str(ROOT / "bench" / "judging.py"), "--nights", "2", "--only", "scarce"]
+    command = [
+        sys.executable,
+        str(ROOT / "bench" / "judging.py"),
+        "--nights",
+        "2",
+        "--only",
+        "scarce",
+    ]
     text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
     assert "## scarce, 2 nights of 8 h" in text and "of greedy's" in text

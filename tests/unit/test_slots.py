@@ -13,7 +13,15 @@ import pytest
 from autoresearch.errors import BadInput, Conflict
 from autoresearch.researcher.executors.base import Order
 from autoresearch.researcher.executors.local import LocalExecutor
-from autoresearch.researcher.executors.slots import Gpu, Plan, Slot, hold, plan, usable_cores, visible_gpus
+from autoresearch.researcher.executors.slots import (
+    Gpu,
+    Plan,
+    Slot,
+    hold,
+    plan,
+    usable_cores,
+    visible_gpus,
+)
 from autoresearch.researcher.machine import joined
 from autoresearch.researcher.sandbox import choose
 from tiny_workspaces import make, runner
@@ -41,7 +49,9 @@ print("val_bpb: 1.0")
         (1, 8, 4, 2, Plan(1, 0, 2, "2 GPUs")),
     ],
 )
-def test_a_machine_is_divided_evenly(jobs: int, cores: int, gpus: int, gpus_each: int, expected: Plan) -> None:
+def test_a_machine_is_divided_evenly(
+    jobs: int, cores: int, gpus: int, gpus_each: int, expected: Plan
+) -> None:
     """Whole cores and whole GPUs to each job; one job alone has the machine as it is."""
     assert plan(jobs, cores, gpus, gpus_each) == expected
 
@@ -54,7 +64,9 @@ def test_more_jobs_than_cores_is_told_and_more_than_gpus_refused() -> None:
         0,
         "2c-by-3",
     ) and "with --jobs 2 each has one of its own" in shared.warning
-    with pytest.raises(BadInput, match=r"--jobs 3 needs 3 GPUs and 2 can be seen here; use --jobs 2, or --gpus 0"):
+    with pytest.raises(
+        BadInput, match=r"--jobs 3 needs 3 GPUs and 2 can be seen here; use --jobs 2, or --gpus 0"
+    ):
         plan(3, 8, 2)
 
 
@@ -62,9 +74,15 @@ def test_two_runners_never_hold_the_same(tmp_path: Path) -> None:
     """What one holds the other does without; where too little is left it is told so; what is given back is free again."""
     gpus = [Gpu("0", "GPU-a"), Gpu("1", "GPU-b")]
     one, two = plan(2, 4, 2), plan(1, 4, 2)
-    with hold(Plan(1, 1, 1), [0, 1], gpus, tmp_path) as first, hold(Plan(1, 1, 1), [0, 1], gpus, tmp_path) as second:
+    with (
+        hold(Plan(1, 1, 1), [0, 1], gpus, tmp_path) as first,
+        hold(Plan(1, 1, 1), [0, 1], gpus, tmp_path) as second,
+    ):
         assert [first[0], second[0]] == [Slot((0,), (gpus[0],)), Slot((1,), (gpus[1],))]
-        with pytest.raises(Conflict, match="1 GPUs are needed and 0 of 2 are free"), hold(two, [0], gpus, tmp_path):
+        with (
+            pytest.raises(Conflict, match="1 GPUs are needed and 0 of 2 are free"),
+            hold(two, [0], gpus, tmp_path),
+        ):
             pass
     with hold(one, [0, 1, 2, 3], gpus, tmp_path) as slots:
         assert [slot.cores for slot in slots] == [(0, 1), (2, 3)]
@@ -77,7 +95,9 @@ def test_a_killed_runners_locks_are_free(tmp_path: Path) -> None:
         "from autoresearch.researcher.executors.slots import Plan, hold\n"
         "with hold(Plan(1, 1), [0], [], Path(sys.argv[1])):\n    print('held', flush=True)\n    time.sleep(600)\n"
     )
-    other = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    other = subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE, text=True
+    )
     assert other.stdout is not None and other.stdout.readline() == "held\n"
     with pytest.raises(Conflict), hold(Plan(1, 1), [0], [], tmp_path):
         pass
@@ -90,9 +110,15 @@ def test_a_killed_runners_locks_are_free(tmp_path: Path) -> None:
 
 def test_gpus_are_known_by_one_name(tmp_path: Path) -> None:
     """However a runner names a GPU, its lock is the device's own; one whose device file is not here is not there."""
-    for bus, (uuid, minor) in {"0000:01": ("a", 0), "0000:02": ("b", 1), "0000:03": ("c", 2)}.items():
+    for bus, (uuid, minor) in {
+        "0000:01": ("a", 0),
+        "0000:02": ("b", 1),
+        "0000:03": ("c", 2),
+    }.items():
         (tmp_path / "gpus" / bus).mkdir(parents=True)
-        (tmp_path / "gpus" / bus / "information").write_text(INFORMATION.format(uuid=uuid, minor=minor))
+        (tmp_path / "gpus" / bus / "information").write_text(
+            INFORMATION.format(uuid=uuid, minor=minor)
+        )
     for minor in (1, 2):
         (tmp_path / f"nvidia{minor}").touch()
 
@@ -101,7 +127,10 @@ def test_gpus_are_known_by_one_name(tmp_path: Path) -> None:
 
     assert found({}) == [Gpu("0", "GPU-b"), Gpu("1", "GPU-c")]
     assert found({"CUDA_VISIBLE_DEVICES": "1"}) == [Gpu("1", "GPU-c")]
-    assert found({"CUDA_VISIBLE_DEVICES": "GPU-c, MIG-7"}) == [Gpu("GPU-c", "GPU-c"), Gpu("MIG-7", "MIG-7")]
+    assert found({"CUDA_VISIBLE_DEVICES": "GPU-c, MIG-7"}) == [
+        Gpu("GPU-c", "GPU-c"),
+        Gpu("MIG-7", "MIG-7"),
+    ]
     assert found({"CUDA_VISIBLE_DEVICES": ""}) == found({"CUDA_VISIBLE_DEVICES": "-1"}) == []
 
 
@@ -115,7 +144,10 @@ def test_a_run_finds_itself_on_its_slots_cores(tmp_path: Path, sandbox: str) -> 
     executor = LocalExecutor(alone, slots)
     folders = [workspace.private / "runs" / "0001" / str(n) for n in (1, 2)]
     head = workspace.repo.head()
-    futures = [executor.submit(Order(head, n, f"slots-{n}", folder, 60)) for n, folder in enumerate(folders)]
+    futures = [
+        executor.submit(Order(head, n, f"slots-{n}", folder, 60))
+        for n, folder in enumerate(folders)
+    ]
     outcomes = [future.result(timeout=120).outcome for future in futures]
     executor.close()
 

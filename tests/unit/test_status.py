@@ -21,11 +21,21 @@ def test_before_the_first_run(tmp_path: Path) -> None:
 def test_after_a_night(tmp_path: Path) -> None:
     """Counts, baseline with its noise, the best with its commit."""
     workspace = make(tmp_path, noisy(1.0, 0.001))
-    research(workspace, Writes(noisy(0.9, 0.001), noisy(2.0, 0.001), "raise SystemExit('x')\n"), experiments=3)
+    research(
+        workspace,
+        Writes(noisy(0.9, 0.001), noisy(2.0, 0.001), "raise SystemExit('x')\n"),
+        experiments=3,
+    )
 
     found = read(workspace)
 
-    assert (found.kept, found.discarded, found.crashed, found.running, found.attempt) == (1, 1, 1, False, None)
+    assert (found.kept, found.discarded, found.crashed, found.running, found.attempt) == (
+        1,
+        1,
+        1,
+        False,
+        None,
+    )
     assert found.noise and found.best and found.best < 0.95 and found.best_description == "idea 1"
     assert "1 kept, 1 discarded, 1 crashed" in sentences(found)[0]
 

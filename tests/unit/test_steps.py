@@ -10,7 +10,14 @@ from autoresearch.models import Status
 from autoresearch.researcher.config import Config, ExperimentTable
 from autoresearch.researcher.experiment import Measurement
 from autoresearch.researcher.journal import Attempt
-from autoresearch.researcher.steps import Run, Settle, free_number, meet, next_baseline_runs, next_step
+from autoresearch.researcher.steps import (
+    Run,
+    Settle,
+    free_number,
+    meet,
+    next_baseline_runs,
+    next_step,
+)
 from tiny_workspaces import record
 
 CONFIG = Config(ExperimentTable(free=["train.py"], command=["x"]))
@@ -21,7 +28,11 @@ CANDIDATE = Attempt("0003", "a" * 40, "m", "measuring", "", commit="c" * 40)
 
 def run(value: float | None, number: int = 1) -> Measurement:
     return Measurement(
-        "ok" if value else "failed", "" if value else "broke", 1, value=value, log=f"runs/0003/{number}/run.log"
+        "ok" if value else "failed",
+        "" if value else "broke",
+        1,
+        value=value,
+        log=f"runs/0003/{number}/run.log",
     )
 
 
@@ -51,7 +62,9 @@ def test_a_verdict_names_the_rival(value: float | None, status: Status, words: s
 
     step = next_step(attempt, [BASE, KEPT], 0, CONFIG, "greedy")
 
-    assert isinstance(step, Settle) and step.status == status and step.finding.reason.startswith(words), step
+    assert (
+        isinstance(step, Settle) and step.status == status and step.finding.reason.startswith(words)
+    ), step
 
 
 def test_the_first_step_is_a_run() -> None:
@@ -64,13 +77,19 @@ def test_a_run_gets_the_first_free_number() -> None:
     """Runs end in any order; a number is a folder and a seed, so none is given twice, those in progress included."""
     attempt = dataclasses.replace(CANDIDATE, measurements=(run(1.0, 2),), rechecks=(run(1.0, 4),))
 
-    assert [free_number(attempt), free_number(attempt, [1]), free_number(attempt, [1, 3])] == [1, 3, 5]
+    assert [free_number(attempt), free_number(attempt, [1]), free_number(attempt, [1, 3])] == [
+        1,
+        3,
+        5,
+    ]
 
 
 @pytest.mark.parametrize(("done", "at_once", "begun"), [(0, 1, 1), (0, 4, 3), (1, 4, 2), (2, 4, 1)])
 def test_baseline_runs_fill_the_slots(done: int, at_once: int, begun: int) -> None:
     """As many at once as there are slots, no more than wanted; then it is settled."""
-    attempt = dataclasses.replace(CANDIDATE, is_baseline=True, measurements=tuple(run(1.0, n) for n in range(done)))
+    attempt = dataclasses.replace(
+        CANDIDATE, is_baseline=True, measurements=tuple(run(1.0, n) for n in range(done))
+    )
     full = dataclasses.replace(attempt, measurements=tuple(run(1.0, n) for n in range(3)))
 
     assert next_baseline_runs(attempt, 3, at_once, CONFIG) == begun

@@ -4,18 +4,34 @@ from __future__ import annotations
 
 import math
 
-from autoresearch.researcher.swarm.choice import Claimed, Ground, explores, is_sound, starts, worth_trying
+from autoresearch.researcher.swarm.choice import (
+    Claimed,
+    Ground,
+    explores,
+    is_sound,
+    starts,
+    worth_trying,
+)
 
 GROUND = Ground("H100", "t")
 
 
-def claim(value: float, agent: str = "bob", verified: str = "unverified", commit: str = "") -> Claimed:
-    return Claimed(commit or f"{abs(hash((value, agent))):040x}"[-40:], agent, value, 1, "an idea", verified)
+def claim(
+    value: float, agent: str = "bob", verified: str = "unverified", commit: str = ""
+) -> Claimed:
+    return Claimed(
+        commit or f"{abs(hash((value, agent))):040x}"[-40:], agent, value, 1, "an idea", verified
+    )
 
 
 def test_a_reproduced_result_is_built_on_before_a_better_one_nobody_checked() -> None:
     """Reproduced, then unverified, the better first in each; disputed never."""
-    claims = [claim(0.8), claim(0.5, verified="disputed"), claim(0.7), claim(0.9, verified="reproduced")]
+    claims = [
+        claim(0.8),
+        claim(0.5, verified="disputed"),
+        claim(0.7),
+        claim(0.9, verified="reproduced"),
+    ]
 
     assert [c.value for c in starts(claims, GROUND)] == [0.9, 0.7, 0.8]
     assert [c.value for c in starts(claims, Ground("H100", "t", "max"))] == [0.9, 0.8, 0.7]
@@ -33,7 +49,9 @@ def test_only_better_undisputed_new_commits_of_others_are_tried() -> None:
     ]
 
     assert [c.value for c in worth_trying(claims, GROUND, 0.9, "me", {"d" * 40})] == [0.7, 0.8]
-    assert [c.value for c in worth_trying(claims, Ground("H100", "t", "max"), 0.9, "me", ())] == [1.0]
+    assert [c.value for c in worth_trying(claims, Ground("H100", "t", "max"), 0.9, "me", ())] == [
+        1.0
+    ]
 
 
 def test_what_is_no_commit_or_no_number_is_not_even_asked_for() -> None:

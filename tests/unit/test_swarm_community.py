@@ -62,7 +62,12 @@ def community(
 
 
 def publish(
-    workspace: Workspace, agent: Agent, value: float, name: str = "train.py", text: str = "", words: str = "theirs"
+    workspace: Workspace,
+    agent: Agent,
+    value: float,
+    name: str = "train.py",
+    text: str = "",
+    words: str = "theirs",
 ) -> str:
     """Another agent's commit on this workspace's start, pushed and claimed."""
     with workspace.fresh(workspace.repo.head()) as checkout:
@@ -98,7 +103,9 @@ def test_a_hub_that_is_down_costs_nothing_and_loses_nothing(tmp_path: Path) -> N
     assert len([text for text in said if text.startswith("research goes on")]) == 1
 
 
-def test_a_name_that_is_taken_gets_a_suffix(own_hub: Callable[..., RunningHub], tmp_path: Path) -> None:
+def test_a_name_that_is_taken_gets_a_suffix(
+    own_hub: Callable[..., RunningHub], tmp_path: Path
+) -> None:
     """Two folders ask for one name; both are somebody."""
     hub = own_hub()
     names = []
@@ -108,7 +115,9 @@ def test_a_name_that_is_taken_gets_a_suffix(own_hub: Callable[..., RunningHub], 
     assert names[0] == "ada" and names[1].startswith("ada-") and len(names[1]) == 10
 
 
-def test_a_closed_hub_is_told_as_soon_as_it_lets_us_in(own_hub: Callable[..., RunningHub], tmp_path: Path) -> None:
+def test_a_closed_hub_is_told_as_soon_as_it_lets_us_in(
+    own_hub: Callable[..., RunningHub], tmp_path: Path
+) -> None:
     """Registration is closed: a sentence with what to do, research goes on; the key that turns up later sends what waits."""
     hub = own_hub(registration="closed")
     workspace = make(tmp_path / "w", noisy())
@@ -116,7 +125,9 @@ def test_a_closed_hub_is_told_as_soon_as_it_lets_us_in(own_hub: Callable[..., Ru
         swarm.settled(verdict(workspace))
         assert any("ah join" in text for text in said)
         answer = hub.http.post(
-            "/api/admin/agents", json={"id": "ada"}, headers={"Authorization": f"Bearer {hub.admin_key}"}
+            "/api/admin/agents",
+            json={"id": "ada"},
+            headers={"Authorization": f"Bearer {hub.admin_key}"},
         )
         swarm.membership.keyring.save(Member("ada", answer.json()["api_key"]))
         until(lambda: not swarm.outbox.names("waiting"), "the result is sent")
@@ -134,22 +145,31 @@ def test_a_new_branch_starts_at_the_best_that_can_be_compared(
     with community(make(tmp_path / "mine", noisy()), hub.url) as (swarm, said):
         assert swarm.start() == good
         assert any("prepare.py, which is fixed here" in text for text in said)
-    with community(make(tmp_path / "another", noisy(), files={"data.txt": "other data"}), hub.url) as (swarm, said):
+    with community(
+        make(tmp_path / "another", noisy(), files={"data.txt": "other data"}), hub.url
+    ) as (swarm, said):
         assert swarm.start() is None  # another track: nobody there, no root
 
 
-def test_the_root_is_where_nobody_was_before(own_hub: Callable[..., RunningHub], tmp_path: Path) -> None:
+def test_the_root_is_where_nobody_was_before(
+    own_hub: Callable[..., RunningHub], tmp_path: Path
+) -> None:
     """No result yet: the hub's root where its fixed files are ours (trap D11), else our own commit with a sentence."""
     hub = own_hub()
     root = seed(hub, make(tmp_path / "canon", noisy()).folder)
     with community(make(tmp_path / "w", noisy(0.9)), hub.url) as (swarm, _):
         assert swarm.start() == root
-    with community(make(tmp_path / "o", noisy(), files={"data.txt": "other data"}), hub.url) as (swarm, said):
+    with community(make(tmp_path / "o", noisy(), files={"data.txt": "other data"}), hub.url) as (
+        swarm,
+        said,
+    ):
         assert swarm.start() is None
         assert any("data.txt" in text for text in said)
 
 
-def test_a_leaf_of_ones_own_track_is_explored_now_and_then(own_hub: Callable[..., RunningHub], tmp_path: Path) -> None:
+def test_a_leaf_of_ones_own_track_is_explored_now_and_then(
+    own_hub: Callable[..., RunningHub], tmp_path: Path
+) -> None:
     """Who explores begins at a commit nobody has built on, though a better one is known; who does not, at the best."""
     hub = own_hub()
     workspace = make(tmp_path / "w", noisy())
@@ -178,7 +198,11 @@ def test_a_better_commit_is_offered_once_and_answered_in_its_thread(
     theirs = publish(workspace, other, 0.5, words="half\x1b[31m")
     with community(workspace, hub.url, me) as (swarm, _):
         offered = swarm.foreign(verdict(workspace))
-        assert offered is not None and (offered.commit, offered.agent, offered.claimed) == (theirs, other.id, 0.5)
+        assert offered is not None and (offered.commit, offered.agent, offered.claimed) == (
+            theirs,
+            other.id,
+            0.5,
+        )
         assert offered.description == "half [31m"
         assert swarm.foreign(verdict(workspace)) is None
     with community(workspace, hub.url, me) as (swarm, _):
@@ -195,7 +219,9 @@ def test_a_better_commit_is_offered_once_and_answered_in_its_thread(
         until(lambda: not swarm.outbox.names("waiting"), "it is told")
 
     replies = other.get("/api/posts/1/replies").json()
-    assert [(r["agent_id"], r["content"].partition(" | ")[2][:14]) for r in replies] == [(me.id, "not reproduced")]
+    assert [(r["agent_id"], r["content"].partition(" | ")[2][:14]) for r in replies] == [
+        (me.id, "not reproduced")
+    ]
     assert [r["agent_id"] for r in other.get("/api/results").json()] == [other.id]
     assert other.get("/api/leaderboard").json()[0]["best"]["disputed_by"] == [me.id]
 
@@ -213,7 +239,9 @@ def test_nobody_is_disputed_where_this_machine_cannot_tell(tmp_path: Path) -> No
         assert swarm.dispute(crashed, offer) == "crashed: out of memory"
 
 
-def test_discards_are_shared_where_asked_for(own_hub: Callable[..., RunningHub], tmp_path: Path) -> None:
+def test_discards_are_shared_where_asked_for(
+    own_hub: Callable[..., RunningHub], tmp_path: Path
+) -> None:
     """Improvements travel always, discards with --share-all and marked, an edit of fixed files never."""
     hub = own_hub()
     workspace = make(tmp_path / "w", noisy())
@@ -226,7 +254,9 @@ def test_discards_are_shared_where_asked_for(own_hub: Callable[..., RunningHub],
             told = {
                 number: [
                     step.kind
-                    for step in swarm.pushes(verdict(workspace, commit=of, parent=base, status=status, id=number))
+                    for step in swarm.pushes(
+                        verdict(workspace, commit=of, parent=base, status=status, id=number)
+                    )
                 ]
                 for number, of, status in (
                     ("1", tried, "keep"),
@@ -235,7 +265,12 @@ def test_discards_are_shared_where_asked_for(own_hub: Callable[..., RunningHub],
                     ("4", fixed, "crash"),
                 )
             }
-            assert told == {"1": ["push"], "2": ["push"] * share_all, "3": ["push"] * share_all, "4": []}
+            assert told == {
+                "1": ["push"],
+                "2": ["push"] * share_all,
+                "3": ["push"] * share_all,
+                "4": [],
+            }
     assert free in leaves(hub)
 
 
@@ -252,7 +287,11 @@ def test_an_idea_is_leased_and_given_up(own_hub: Callable[..., RunningHub], tmp_
     other, me = hub.agent("other"), hub.agent("me")
     workspace = make(tmp_path / "w", noisy())
     other.post("/api/claims", {"text": "rotary base \x1b 200"})
-    held = lambda: sorted(c["text"] for c in other.get("/api/claims").json() if c["agent_id"] == me.id)  # noqa: E731
+
+    def held() -> list[str]:
+        claims = other.get("/api/claims").json()
+        return sorted(c["text"] for c in claims if c["agent_id"] == me.id)
+
     with community(workspace, hub.url, me) as (swarm, _):
         refusal = swarm.claim("0002", "Rotary base 200\n\nbecause")
         assert "nearly the same" in refusal and "\x1b" not in refusal
@@ -265,7 +304,9 @@ def test_an_idea_is_leased_and_given_up(own_hub: Callable[..., RunningHub], tmp_
         until(lambda: held() == [], "the claim of a dropped experiment ends")
 
 
-def test_a_long_experiment_keeps_its_claim(own_hub: Callable[..., RunningHub], tmp_path: Path) -> None:
+def test_a_long_experiment_keeps_its_claim(
+    own_hub: Callable[..., RunningHub], tmp_path: Path
+) -> None:
     """A claim is renewed when half of its time is over, and forgotten when the hub says that it ended."""
     hub = own_hub()
     me = hub.agent("me")
@@ -288,8 +329,16 @@ def test_status_tells_how_things_stand_with_the_hub(tmp_path: Path) -> None:
     assert read(workspace).hub is None
     with community(workspace, NOWHERE) as (swarm, _):
         swarm.settled(verdict(workspace))
-        swarm.outbox.add("0002", "now", (Step("post", state="refused", content="x", answer="not \x1b[31m like this"),))
-        swarm.outbox.save(Letter(2, "0002", "now", (Step("post", state="refused", answer="not \x1b[31m like this"),)))
+        swarm.outbox.add(
+            "0002",
+            "now",
+            (Step("post", state="refused", content="x", answer="not \x1b[31m like this"),),
+        )
+        swarm.outbox.save(
+            Letter(
+                2, "0002", "now", (Step("post", state="refused", answer="not \x1b[31m like this"),)
+            )
+        )
     text = "\n".join(sentences(read(workspace)))
     assert f"hub      {NOWHERE} as (not joined yet): it never answered, 1 results wait" in text
     assert "experiment 0002: not [31m like this" in text and "trouble: no connection" in text
@@ -319,7 +368,13 @@ def test_a_hub_that_lies_in_good_form_gets_nowhere(
     workspace = make(tmp_path / "w", noisy())
     record = {**RECORD, "commit_hash": "a" * 40}
     board = {"platform": "P", "track": track_id(workspace), "best": record, "records": [record]}
-    commit = {"hash": named, "parent_hash": "", "agent_id": "eve", "message": "", "created_at": "now"}
+    commit = {
+        "hash": named,
+        "parent_hash": "",
+        "agent_id": "eve",
+        "message": "",
+        "created_at": "now",
+    }
 
     def answer(asked: Asked) -> Reply:
         path = asked.path.partition("?")[0]
@@ -331,7 +386,14 @@ def test_a_hub_that_lies_in_good_form_gets_nowhere(
             return Reply(200, fetched)
         if path == "/api/leaderboard":
             return told(200, [board])
-        return told(200, [commit] if path.endswith(("lineage", "leaves")) else commit if "commits/" in path else [])
+        return told(
+            200,
+            [commit]
+            if path.endswith(("lineage", "leaves"))
+            else commit
+            if "commits/" in path
+            else [],
+        )
 
     with strange_hub(answer) as hub, community(workspace, hub.url) as (swarm, said):
         assert swarm.foreign(verdict(workspace)) is None
@@ -339,7 +401,8 @@ def test_a_hub_that_lies_in_good_form_gets_nowhere(
         assert list(swarm.notes()) == []
     assert workspace.repo.refs("refs/agenthub/") == {}
     assert any(
-        "aaaaaaa by eve could not be fetched" in text or "does not answer as a hub does" in text for text in said
+        "aaaaaaa by eve could not be fetched" in text or "does not answer as a hub does" in text
+        for text in said
     )
 
 
@@ -348,7 +411,9 @@ def test_a_hub_that_refuses_everything_stops_nothing(tmp_path: Path) -> None:
     workspace = make(tmp_path / "w", noisy())
     me = Member("ada", "k")
     with strange_hub(lambda asked: told(403, {"error": "not you"})) as hub:
-        with community(workspace, hub.url, Agent(RunningHub(hub.url, "", tmp_path), me.agent_id, me.key)) as (
+        with community(
+            workspace, hub.url, Agent(RunningHub(hub.url, "", tmp_path), me.agent_id, me.key)
+        ) as (
             swarm,
             said,
         ):

@@ -29,7 +29,12 @@ def test_a_kept_result_is_one_result_with_details_beneath() -> None:
 
     assert isinstance(line, ResultLine)
     assert (line.commit, line.platform, line.val_bpb, line.vram_gb) == ("a" * 7, "H100", 1.0, 2.0)
-    assert (line.status, line.track, line.description, line.problem) == ("keep", TRACK, "wider mlp", "")
+    assert (line.status, line.track, line.description, line.problem) == (
+        "keep",
+        TRACK,
+        "wider mlp",
+        "",
+    )
 
 
 @pytest.mark.parametrize(
@@ -63,7 +68,9 @@ def test_a_track_that_is_no_word_is_left_out() -> None:
 def test_a_verification_says_what_was_found() -> None:
     """Reproduced with its value, not reproduced with its reason, and a run without a value."""
     yes = parsed(lines.verification(lines.Found("b" * 40, "H100", TRACK, 0.99, 3)))
-    no = parsed(lines.verification(lines.Found("b" * 40, "H100", TRACK, None, 0, "crash: (it\nbroke)")))
+    no = parsed(
+        lines.verification(lines.Found("b" * 40, "H100", TRACK, None, 0, "crash: (it\nbroke)"))
+    )
 
     assert isinstance(yes, VerifyLine) and isinstance(no, VerifyLine)
     assert (yes.commit, yes.platform, yes.track, yes.val_bpb, yes.runs, yes.reproduced) == (

@@ -51,7 +51,9 @@ def post_office(folder: Path, url: str, member: Member, private: str = ".autores
     """A postman of a workspace in `folder`, made anew as a restart would."""
     repo = Repo(folder) if folder.exists() else make(folder, noisy()).repo
     link = Link(
-        Membership(url, member.agent_id, Pocket(member)), Memory(folder / private / "swarm.json"), lambda text: None
+        Membership(url, member.agent_id, Pocket(member)),
+        Memory(folder / private / "swarm.json"),
+        lambda text: None,
     )
     return Postman(Outbox(folder / private / "outbox"), link, repo, lambda: 300.0)
 
@@ -75,7 +77,9 @@ def test_letters_arrive_in_order_with_their_commit(two_workers: RunningHub, tmp_
     head = office.repo.head()
     claim = agent.post("/api/claims", {"text": f"idea of {agent.id}"}).json()
     for number in range(RECORDS):
-        assert office.outbox.add(f"{number:04d}", "now", letter(number, head, claim["id"] if number == 1 else 0))
+        assert office.outbox.add(
+            f"{number:04d}", "now", letter(number, head, claim["id"] if number == 1 else 0)
+        )
     office.start()
     until(lambda: not office.outbox.names("waiting"), "everything is sent")
     office.stop(5)
@@ -114,7 +118,9 @@ def deliver(office: Postman) -> None:
 
 
 @pytest.mark.slow
-def test_a_kill_at_any_step_neither_loses_nor_doubles(own_hub: Callable[..., RunningHub], tmp_path: Path) -> None:
+def test_a_kill_at_any_step_neither_loses_nor_doubles(
+    own_hub: Callable[..., RunningHub], tmp_path: Path
+) -> None:
     """Whichever effect was the last, done or not done, the next start tells the rest, in order and once each."""
     hub = own_hub()
 
@@ -123,7 +129,9 @@ def test_a_kill_at_any_step_neither_loses_nor_doubles(own_hub: Callable[..., Run
         member, private = Member(agent.id, agent.key), f".autoresearch/{at}-{is_done}"
         office = post_office(tmp_path / "w", hub.url, member, private)
         claim = agent.post("/api/claims", {"text": f"attempt {at} {is_done}"}).json()["id"]
-        office.repo.git("commit", "-q", "--allow-empty", "-m", f"{at} {is_done}", env=office.repo.identity())
+        office.repo.git(
+            "commit", "-q", "--allow-empty", "-m", f"{at} {is_done}", env=office.repo.identity()
+        )
         for number in range(2):
             office.outbox.add(f"{number:04d}", "now", letter(number, office.repo.head(), claim))
         with pytest.MonkeyPatch.context() as patch:
@@ -160,7 +168,14 @@ def posted(asked: Asked, number: int = 1) -> Reply:
     return told(201, {**POST, "id": number, "content": asked.body["content"]})
 
 
-POST = {"id": 1, "channel_id": 1, "agent_id": "ada", "parent_id": None, "content": "", "created_at": "now"}
+POST = {
+    "id": 1,
+    "channel_id": 1,
+    "agent_id": "ada",
+    "parent_id": None,
+    "content": "",
+    "created_at": "now",
+}
 NONSENSE = {
     "html": Reply(200, b"<html>welcome</html>", {"content-type": "text/html"}),
     "a number": told(200, 7),
@@ -215,7 +230,11 @@ def test_what_is_refused_for_good_is_set_aside(tmp_path: Path, status: int) -> N
     def answer(asked: Asked) -> Reply:
         if asked.method == "GET":
             return told(200, [])
-        return told(status, {"error": "not like this"}) if asked.body["content"] == "text 0" else posted(asked)
+        return (
+            told(status, {"error": "not like this"})
+            if asked.body["content"] == "text 0"
+            else posted(asked)
+        )
 
     with strange_hub(answer) as hub:
         office = office_for(tmp_path / "w", hub.url, letters=2)

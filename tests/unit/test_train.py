@@ -19,7 +19,9 @@ SMALL = {
 SCALES = [pytest.param(name, id=name) for name in train.SCALES]
 
 
-def small_model(scale: str = "cpu", vocab: int = 40, seq_len: int = 32, **changes: object) -> train.GPT:
+def small_model(
+    scale: str = "cpu", vocab: int = 40, seq_len: int = 32, **changes: object
+) -> train.GPT:
     settings = train.SCALES["climbmix"] | train.SCALES[scale] | SMALL | changes
     torch.manual_seed(1)
     return train.GPT(train.make_config(settings, vocab, seq_len))
@@ -71,7 +73,9 @@ def test_a_row_does_not_see_its_neighbours(scale: str) -> None:
     with torch.no_grad():
         together, alone = model(idx), model(idx[:1])
 
-    torch.testing.assert_close(together[:1], alone, atol=0.15, rtol=0)  # bf16 products, summed in another order
+    torch.testing.assert_close(
+        together[:1], alone, atol=0.15, rtol=0
+    )  # bf16 products, summed in another order
 
 
 def test_a_checkpoints_config_builds_the_same_model() -> None:
@@ -103,7 +107,13 @@ def test_the_fused_loss_is_cross_entropy() -> None:
 
 def test_the_soft_cap_survives_huge_logits() -> None:
     """Logits far beyond the cap end at plus and minus the cap, without a NaN."""
-    assert train.soft_cap(torch.tensor([-1e30, -1e4, 0.0, 1e4, 1e30]), 15.0).tolist() == [-15, -15, 0, 15, 15]
+    assert train.soft_cap(torch.tensor([-1e30, -1e4, 0.0, 1e4, 1e30]), 15.0).tolist() == [
+        -15,
+        -15,
+        0,
+        15,
+        15,
+    ]
 
 
 def test_polar_makes_every_singular_value_about_one() -> None:
@@ -137,7 +147,9 @@ def test_decay_is_cautious() -> None:
     results = []
     for decay in (0.0, 0.5):
         x = w.clone()
-        train.muon_update(x, g, torch.zeros_like(g), torch.zeros(1, 32, 1), 0.9 * one, 0.01 * one, decay * one)
+        train.muon_update(
+            x, g, torch.zeros_like(g), torch.zeros(1, 32, 1), 0.9 * one, 0.01 * one, decay * one
+        )
         results.append(x)
     plain, decayed = results
     towards_zero = (plain - w) * w <= 0
@@ -157,7 +169,9 @@ def test_a_table_step_writes_only_the_rows_it_saw() -> None:
 
     moved = (table.weight - before).abs().sum(1) > 0
     assert moved.nonzero().flatten().tolist() == [3, 7]
-    torch.testing.assert_close((table.weight - before)[moved].square().mean(1).sqrt(), torch.full((2,), 0.1))
+    torch.testing.assert_close(
+        (table.weight - before)[moved].square().mean(1).sqrt(), torch.full((2,), 0.1)
+    )
 
 
 @given(total=st.integers(1, 10**6), rows=st.integers(1, 300), seq_len=st.integers(1, 4096))
@@ -171,7 +185,10 @@ def test_every_batch_is_whole(total: int, rows: int, seq_len: int) -> None:
 
 def test_flops_count_the_keys_a_window_shows() -> None:
     """A short window costs less than a full one, by 12 flops for each channel of each key that is not looked at."""
-    short, full = small_model(PATTERN="S", SHORT_WINDOW=3, DEPTH=2), small_model(PATTERN="L", DEPTH=2)
+    short, full = (
+        small_model(PATTERN="S", SHORT_WINDOW=3, DEPTH=2),
+        small_model(PATTERN="L", DEPTH=2),
+    )
 
     mean_keys_short, mean_keys_full = (1 + 2 + 3 + 4 * 29) / 32, 33 / 2
     assert full.flops_per_token() - short.flops_per_token() == pytest.approx(

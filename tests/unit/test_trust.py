@@ -37,8 +37,15 @@ def test_a_job_need_not_read_its_input(tmp_path: Path, level: str) -> None:
     """One that ends without having read it ends as ever; one without input finds it empty."""
     (tmp_path / "rows").write_bytes(b"x" * 1_000_000)
 
-    assert choose(level).run(dataclasses.replace(job(tmp_path, "pass"), stdin=tmp_path / "rows")).reason == ""
-    assert choose(level).run(job(tmp_path, "import sys\nassert sys.stdin.read() == ''")).reason == ""
+    assert (
+        choose(level)
+        .run(dataclasses.replace(job(tmp_path, "pass"), stdin=tmp_path / "rows"))
+        .reason
+        == ""
+    )
+    assert (
+        choose(level).run(job(tmp_path, "import sys\nassert sys.stdin.read() == ''")).reason == ""
+    )
 
 
 @pytest.mark.parametrize(
@@ -61,7 +68,11 @@ def test_a_run_that_is_scored_later_may_say_that_it_does_not_know(log: str, outc
     ("fields", "allowed_s", "words"),
     [
         ({}, 0, ""),
-        ({"outside_seconds": 41.0}, 0, "41 s outside the clock, where 38 s are allowed; the baseline takes 9 s"),
+        (
+            {"outside_seconds": 41.0},
+            0,
+            "41 s outside the clock, where 38 s are allowed; the baseline takes 9 s",
+        ),
         (
             {"score_seconds": 31.0},
             0,
@@ -72,7 +83,9 @@ def test_a_run_that_is_scored_later_may_say_that_it_does_not_know(log: str, outc
         ({"outside_seconds": None}, 0, ""),
     ],
 )
-def test_time_outside_the_clock_is_compared_with_the_baselines(fields: Any, allowed_s: float, words: str) -> None:
+def test_time_outside_the_clock_is_compared_with_the_baselines(
+    fields: Any, allowed_s: float, words: str
+) -> None:
     """Twice the baseline's and 20 s, unless the configuration says how much; of what is not known nothing is said."""
     base = record(is_baseline=True, outside_seconds=9.0, score_seconds=4.0)
 
@@ -103,7 +116,10 @@ def test_what_is_hidden_is_hidden_from_the_run(tmp_path: Path) -> None:
 
 def test_a_missing_input_is_named(tmp_path: Path) -> None:
     """A scorer whose input was not prepared is not started without it."""
-    toml = TOML.replace("[experiment]", '[experiment]\nprepare = ["true", "{input}"]') + '[score]\ncommand = ["true"]\n'
+    toml = (
+        TOML.replace("[experiment]", '[experiment]\nprepare = ["true", "{input}"]')
+        + '[score]\ncommand = ["true"]\n'
+    )
 
     with pytest.raises(BadWorkspace, match=r"score.input is missing"):
         measure(make(tmp_path, "print('val_bpb: 1.0')", toml))
@@ -140,7 +156,9 @@ SIZES = torch.full((20, 10), 100)  # 20 rows of 1000 bytes; the last five are fr
         (math.nan, 0.6, "below what is possible"),
     ],
 )
-def test_a_model_that_knows_the_text_is_told_by_text_it_cannot_know(val: float, fresh: float, words: str) -> None:
+def test_a_model_that_knows_the_text_is_told_by_text_it_cannot_know(
+    val: float, fresh: float, words: str
+) -> None:
     """Below the exact entropy, or much nearer to it than on new text of the same kind; an honest difference passes."""
     values = nats(val, 15) | {row: fresh * 1000 * math.log(2) for row in range(15, 20)}
     if not words:

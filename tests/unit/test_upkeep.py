@@ -34,7 +34,9 @@ def db(tmp_path: Path) -> Iterator[Database]:
 
 def seen(reader: Reader) -> tuple[list[str], list[float]]:
     (led,) = results.leaderboard(reader, None, None, 9)
-    return [f.id for f in search.find(reader, "cpu", ["result"], 99)], [r.val_bpb for r in led.records]
+    return [f.id for f in search.find(reader, "cpu", ["result"], 99)], [
+        r.val_bpb for r in led.records
+    ]
 
 
 def test_a_sound_hub_has_no_problems(db: Database) -> None:
@@ -48,7 +50,10 @@ def test_a_sound_hub_has_no_problems(db: Database) -> None:
     [
         ("UPDATE results SET leads = 1", "names other records"),
         ("UPDATE results SET leads = 0 WHERE id = 5", "names other records"),
-        ("DELETE FROM documents WHERE kind = 'post' AND ref = '2'", "post 2 is not in the search index"),
+        (
+            "DELETE FROM documents WHERE kind = 'post' AND ref = '2'",
+            "post 2 is not in the search index",
+        ),
         ("DELETE FROM documents", "result 1 is not in the search index"),
     ],
 )
@@ -70,4 +75,6 @@ def test_missing_rows_are_named(db: Database) -> None:
         connection.execute("PRAGMA foreign_keys=OFF")
         connection.execute("DELETE FROM agents")
 
-    assert any("refers to a missing row of agents" in problem for problem in upkeep.problems(db.reader))
+    assert any(
+        "refers to a missing row of agents" in problem for problem in upkeep.problems(db.reader)
+    )

@@ -55,13 +55,18 @@ def test_unknown_noise_is_no_verdict() -> None:
     [(1, 0.0, 0.005, 0.017), (10, 0.0, 0.04, 0.08), (1, 4.0, 0.44, 0.56), (1, 8.0, 0.95, 1.0)],
     ids=["honest", "honest-but-lucky", "forged-by-4-sigma", "forged-by-8-sigma"],
 )
-def test_the_rates_of_the_documentation(best_of: int, forged: float, low: float, high: float) -> None:
+def test_the_rates_of_the_documentation(
+    best_of: int, forged: float, low: float, high: float
+) -> None:
     """Baseline of three runs, three runs of ours, normal noise: how often a claim is disputed."""
     chance = random.Random(1)
 
     def noise(n: int) -> list[float]:
         return [chance.gauss(0, 1) for _ in range(n)]
 
-    disputed = [not compare(min(noise(best_of)) - forged, noise(3), [noise(3)]).reproduced for _ in range(4000)]
+    disputed = [
+        not compare(min(noise(best_of)) - forged, noise(3), [noise(3)]).reproduced
+        for _ in range(4000)
+    ]
 
     assert low < fmean(disputed) < high

@@ -44,7 +44,10 @@ def asked(driver: Driver) -> tuple[Gpu, ...]:
 
 def test_cards_tell_name_use_and_memory() -> None:
     """Use is a share of time; a card that does not tell it still tells its memory."""
-    assert asked(Driver()) == (Gpu("NVIDIA H200", 0.98, 45.0, 140.0), Gpu("NVIDIA H200", None, 45.0, 140.0))
+    assert asked(Driver()) == (
+        Gpu("NVIDIA H200", 0.98, 45.0, 140.0),
+        Gpu("NVIDIA H200", None, 45.0, 140.0),
+    )
 
 
 def test_without_a_driver_or_with_a_lost_card_nothing_is_told() -> None:

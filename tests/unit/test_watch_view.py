@@ -89,7 +89,12 @@ def test_the_picture_says_what_a_person_asks(view: View) -> None:
         "(gain 0.",
     ):
         assert words in text
-    assert "0001" in text and "better" in text and "and 2 more runs" in text and "the agent edits 0009" in text
+    assert (
+        "0001" in text
+        and "better" in text
+        and "and 2 more runs" in text
+        and "the agent edits 0009" in text
+    )
 
 
 def test_a_run_is_compared_with_the_best_at_the_same_place() -> None:
@@ -97,7 +102,10 @@ def test_a_run_is_compared_with_the_best_at_the_same_place() -> None:
     best = tuple(Point(i / 10, 5 - i / 4) for i in range(1, 11))
     ours = tuple(Point(p.progress, p.loss - 0.5) for p in best[:4])
 
-    assert run_state(Run("0002", 1, "a", "x", ours, (best,))) == "40%, loss 3.5000, 0.5000 below the best's there"
+    assert (
+        run_state(Run("0002", 1, "a", "x", ours, (best,)))
+        == "40%, loss 3.5000, 0.5000 below the best's there"
+    )
     assert run_state(Run("0002", 1, "a", "x", ours)) == "40%, loss 3.5000"
     assert run_state(Run("0002", 1, "a", "x", seconds=95)) == "for 1 min 35 s"
 

@@ -9,12 +9,18 @@ HERE = ("gpu", "track")
 
 
 def commit(name: str, *parents: str) -> wire.Commit:
-    return wire.Commit(name, parents[0] if parents else "", "ada", name, "2026-01-01T00:00:00Z", list(parents), 1)
+    return wire.Commit(
+        name, parents[0] if parents else "", "ada", name, "2026-01-01T00:00:00Z", list(parents), 1
+    )
 
 
 def test_no_two_nodes_share_a_place() -> None:
     """Every commit has a row of its own, and a lane that no line of another passes at that row."""
-    graph = lay_out([commit("e", "c"), commit("d", "b"), commit("c", "a"), commit("b", "a"), commit("a")], {}, set())
+    graph = lay_out(
+        [commit("e", "c"), commit("d", "b"), commit("c", "a"), commit("b", "a"), commit("a")],
+        {},
+        set(),
+    )
 
     assert [node.row for node in graph.nodes] == [0, 1, 2, 3, 4]
     assert graph.nodes[0].lane != graph.nodes[1].lane
@@ -23,8 +29,13 @@ def test_no_two_nodes_share_a_place() -> None:
 
 def test_the_largest_gain_is_the_largest_node() -> None:
     """Better than the first parent by more: larger; worse, or unknown: small."""
-    known = {name: Known("keep", value, HERE) for name, value in {"a": 1.0, "b": 0.99, "c": 0.95, "d": 1.2}.items()}
-    graph = lay_out([commit("d", "c"), commit("c", "b"), commit("b", "a"), commit("a")], known, set())
+    known = {
+        name: Known("keep", value, HERE)
+        for name, value in {"a": 1.0, "b": 0.99, "c": 0.95, "d": 1.2}.items()
+    }
+    graph = lay_out(
+        [commit("d", "c"), commit("c", "b"), commit("b", "a"), commit("a")], known, set()
+    )
     radius = {node.commit.hash: node.radius for node in graph.nodes}
 
     assert radius["c"] == LARGE and SMALL < radius["b"] < LARGE

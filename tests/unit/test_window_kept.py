@@ -80,4 +80,8 @@ def test_counting_what_is_new_counts_nothing_twice(lone: Any) -> None:
         told(lone, agent, f"commit:abc1234 platform:cpu val_bpb:1.{9 - number} vram_gb:1.0 | try")
         agent.get("/api/events", after=seen, wait=30)
         row = lone.http.get("/agents").text.partition(agent.id)[2].partition("</tr>")[0]
-        assert re.findall(r'class="num">(\d+)<', row) == [str(number + 1)] * 3 + ["0", str(number + 1), "0"]
+        assert re.findall(r'class="num">(\d+)<', row) == [str(number + 1)] * 3 + [
+            "0",
+            str(number + 1),
+            "0",
+        ]

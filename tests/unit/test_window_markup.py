@@ -28,16 +28,24 @@ def test_markdown_can_do_nothing(text: str) -> None:
 
     tags = re.findall(r"<\s*/?\s*([a-zA-Z0-9]+)", html)
     assert set(tags) <= markup.ALLOWED
-    names = [name for tag in re.findall(r"<[^>]+>", html) for name in re.findall(r'\s([a-z-]+)="', tag)]
+    names = [
+        name for tag in re.findall(r"<[^>]+>", html) for name in re.findall(r'\s([a-z-]+)="', tag)
+    ]
     assert set(names) <= {"href", "rel", "class", "tabindex", "align", "start"}
-    assert all(link.startswith(("http:", "https:", "mailto:")) for link in re.findall(r'href="([^"]*)"', html))
+    assert all(
+        link.startswith(("http:", "https:", "mailto:"))
+        for link in re.findall(r'href="([^"]*)"', html)
+    )
 
 
 def test_an_excerpt_has_the_words_alone() -> None:
     """Marks, addresses and fences are gone; what was written as code stays, and HTML is text like any other."""
     text = "# Why\n\n**bold** and `code`, [a link](https://a.example)\nnext\n\n- one\n- two\n\n```python\nx = 1\n```\n<b>no tag</b> | a_b"
 
-    assert " ".join(markup.words(text).split()) == "Why bold and code, a link next one two x = 1 <b>no tag</b> | a_b"
+    assert (
+        " ".join(markup.words(text).split())
+        == "Why bold and code, a link next one two x = 1 <b>no tag</b> | a_b"
+    )
     assert markup.words("***") == "***"
 
 
@@ -61,13 +69,17 @@ def test_wide_tables_and_long_code_scroll_by_keyboard() -> None:
 
 
 def diff(name: str, *lines: str) -> str:
-    head = f"diff --git a/{name} b/{name}\nindex 1111111..2222222 100644\n--- a/{name}\n+++ b/{name}\n"
+    head = (
+        f"diff --git a/{name} b/{name}\nindex 1111111..2222222 100644\n--- a/{name}\n+++ b/{name}\n"
+    )
     return head + f"@@ -1,{len(lines)} +1,{len(lines)} @@\n" + "\n".join(lines) + "\n"
 
 
 def test_a_diff_is_told_file_by_file() -> None:
     """Each with what it gained and lost, and rows that escape their text."""
-    files, beyond = markup.files_of(diff("a.py", "-x = 1", "+x = '<i>'", " y") + diff("b.txt", "+z"), 40)
+    files, beyond = markup.files_of(
+        diff("a.py", "-x = 1", "+x = '<i>'", " y") + diff("b.txt", "+z"), 40
+    )
 
     assert beyond == 0 and [(f.name, f.added, f.removed, f.cut) for f in files] == [
         ("a.py", 1, 1, 0),

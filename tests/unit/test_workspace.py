@@ -44,7 +44,9 @@ def test_an_edit_of_the_free_file_becomes_one_commit(workspace: Workspace) -> No
         ("autoresearch.toml", "fixed"),
     ],
 )
-def test_an_edit_outside_the_free_files_is_refused(workspace: Workspace, name: str, words: str) -> None:
+def test_an_edit_outside_the_free_files_is_refused(
+    workspace: Workspace, name: str, words: str
+) -> None:
     """Fixed files and leftovers are named in the refusal; what was tried can still be looked at."""
     with workspace.fresh(workspace.repo.head()) as checkout:
         edit(checkout.path, "train.py")
@@ -73,7 +75,10 @@ def test_nothing_changed_is_no_commit(workspace: Workspace) -> None:
 def test_free_may_be_a_pattern(tmp_path: Path) -> None:
     """`src/*.py` frees files that do not exist yet, too."""
     workspace = make(
-        tmp_path, noisy(), TOML.replace('"train.py"]\nc', '"src/*.py", "train.py"]\nc'), {"src/a.py": "A = 1\n"}
+        tmp_path,
+        noisy(),
+        TOML.replace('"train.py"]\nc', '"src/*.py", "train.py"]\nc'),
+        {"src/a.py": "A = 1\n"},
     )
     with workspace.fresh(workspace.repo.head()) as checkout:
         edit(checkout.path, "src/b.py")

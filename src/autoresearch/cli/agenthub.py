@@ -20,7 +20,10 @@ if TYPE_CHECKING:
     from autoresearch.hub.settings import Settings
 
 app = typer.Typer(
-    no_args_is_help=True, add_completion=True, help="Run a hub and look after it.", pretty_exceptions_enable=False
+    no_args_is_help=True,
+    add_completion=True,
+    help="Run a hub and look after it.",
+    pretty_exceptions_enable=False,
 )
 app.add_typer(operator.verbs)
 
@@ -30,22 +33,38 @@ MIB = 1024 * 1024
 
 @app.command()
 def serve(
-    listen: Annotated[str, typer.Option(help="HOST:PORT; port 0 lets the system choose.")] = "127.0.0.1:8000",
+    listen: Annotated[
+        str, typer.Option(help="HOST:PORT; port 0 lets the system choose.")
+    ] = "127.0.0.1:8000",
     data: DATA = Path("agenthub-data"),
     admin_key: Annotated[
-        str | None, typer.Option(envvar="AGENTHUB_ADMIN_KEY", help="Generated once and printed, unless given.")
+        str | None,
+        typer.Option(envvar="AGENTHUB_ADMIN_KEY", help="Generated once and printed, unless given."),
     ] = None,
-    workers: Annotated[int, typer.Option(min=1, max=64, help="Processes that share the socket.")] = 1,
-    max_bundle_mb: Annotated[int, typer.Option(min=1, max=2000, help="The largest push taken.")] = 50,
+    workers: Annotated[
+        int, typer.Option(min=1, max=64, help="Processes that share the socket.")
+    ] = 1,
+    max_bundle_mb: Annotated[
+        int, typer.Option(min=1, max=2000, help="The largest push taken.")
+    ] = 50,
     max_pushes_per_hour: Annotated[int, typer.Option(min=0, help="Per agent.")] = 100,
-    max_posts_per_hour: Annotated[int, typer.Option(min=0, help="Per agent; claims have as many of their own.")] = 100,
+    max_posts_per_hour: Annotated[
+        int, typer.Option(min=0, help="Per agent; claims have as many of their own.")
+    ] = 100,
     max_registrations_per_hour: Annotated[int, typer.Option(min=0, help="Per network.")] = 20,
     registration: Annotated[str, typer.Option(help="open, invite or closed.")] = "open",
     trusted_proxies: Annotated[
-        str, typer.Option(help="Addresses or networks, separated by commas, whose X-Forwarded-For is believed.")
+        str,
+        typer.Option(
+            help="Addresses or networks, separated by commas, whose X-Forwarded-For is believed."
+        ),
     ] = "",
-    roots_only: Annotated[bool, typer.Option(help="Refuse commits that do not descend from the hub's root.")] = False,
-    local: Annotated[bool, typer.Option(help="For trying it out: loopback only, limits of a million an hour.")] = False,
+    roots_only: Annotated[
+        bool, typer.Option(help="Refuse commits that do not descend from the hub's root.")
+    ] = False,
+    local: Annotated[
+        bool, typer.Option(help="For trying it out: loopback only, limits of a million an hour.")
+    ] = False,
 ) -> None:
     """Serve a hub until Ctrl-C or SIGTERM."""
     from autoresearch.hub import logs
@@ -96,7 +115,9 @@ def _is_loopback(host: str) -> bool:
 
 def _networks(listed: str) -> tuple[IPv4Network | IPv6Network, ...]:
     try:
-        return tuple(ip_network(part.strip(), strict=False) for part in listed.split(",") if part.strip())
+        return tuple(
+            ip_network(part.strip(), strict=False) for part in listed.split(",") if part.strip()
+        )
     except ValueError as error:
         raise BadInput(f"--trusted-proxies: {error}") from None
 
@@ -132,7 +153,10 @@ def _greet(settings: Settings, host: str, port: int) -> None:
             "reachable from this machine only; to open up, put a proxy with TLS in front (docs/hub.md) or give --listen 0.0.0.0:PORT",
             flush=True,
         )
-    print(f"data in {settings.data}, {settings.workers} worker(s), registration {settings.registration}", flush=True)
+    print(
+        f"data in {settings.data}, {settings.workers} worker(s), registration {settings.registration}",
+        flush=True,
+    )
     print(f"listening on http://{shown}:{port}", flush=True)
 
 

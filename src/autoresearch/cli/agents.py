@@ -62,13 +62,18 @@ def make_agent(
 
 
 def llm(
-    options: AgentOptions, transcripts: Path, environment: Mapping[str, str], notes: Callable[[], Sequence[Note]]
+    options: AgentOptions,
+    transcripts: Path,
+    environment: Mapping[str, str],
+    notes: Callable[[], Sequence[Note]],
 ) -> Agent:
     from autoresearch.researcher.agents.endpoint import Endpoint
     from autoresearch.researcher.agents.llm import LlmAgent, Price
 
     endpoint = Endpoint(
-        base_url=given(options.base_url, "llm", "--base-url URL, for example http://127.0.0.1:11434/v1"),
+        base_url=given(
+            options.base_url, "llm", "--base-url URL, for example http://127.0.0.1:11434/v1"
+        ),
         model=given(options.model, "llm", "--model NAME"),
         api_key=next((environment[name] for name in KEYS if environment.get(name)), ""),
         timeout_s=options.minutes * 60,
@@ -88,7 +93,9 @@ def command(
 
     line = given(options.command, "command", f"--command LINE, or one of {', '.join(PRESETS)}")
     seconds = options.minutes * 60
-    agent = CommandAgent(line, transcripts, environment, curtain(), seconds, template(options), notes, hidden)
+    agent = CommandAgent(
+        line, transcripts, environment, curtain(), seconds, template(options), notes, hidden
+    )
     agent.words()  # a line that cannot be split is told now, not after the baseline
     return agent
 

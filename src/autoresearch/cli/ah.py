@@ -27,7 +27,10 @@ Options go before or after arguments, and every command knows --json. Exit codes
 """
 
 
-@click.group(epilog=EPILOG, context_settings={"help_option_names": ["--help", "-h"], "max_content_width": 120})
+@click.group(
+    epilog=EPILOG,
+    context_settings={"help_option_names": ["--help", "-h"], "max_content_width": 120},
+)
 @click.version_option(package_name="autoresearch")
 def app() -> None:
     """Work with a hub: a git DAG and a message board shared by a swarm of agents."""
@@ -35,17 +38,25 @@ def app() -> None:
 
 @app.command(
     epilog=examples(
-        "ah join https://hub.example.org ada", "ah join http://localhost:8080 --user", "ah join URL --key -"
+        "ah join https://hub.example.org ada",
+        "ah join http://localhost:8080 --user",
+        "ah join URL --key -",
     )
 )
 @click.argument("url")
 @click.argument("name", default="")
 @click.option("--invite", default="", help="Where the hub wants one.")
-@click.option("--key", default="", help="Use a key you have instead of opening an account; `-` reads standard input.")
+@click.option(
+    "--key",
+    default="",
+    help="Use a key you have instead of opening an account; `-` reads standard input.",
+)
 @click.option("--user", is_flag=True, help="For all of your folders, not only for this one.")
 @click.option("--force", is_flag=True, help="Replace credentials that are here.")
 @options.in_json
-def join(url: str, name: str, invite: str, key: str, user: bool, force: bool, in_json: bool) -> None:
+def join(
+    url: str, name: str, invite: str, key: str, user: bool, force: bool, in_json: bool
+) -> None:
     """Open an account on a hub and keep its key here: one identity per folder, readable by you alone.
 
     NAME is 1-63 letters, digits, '.', '_' or '-'; one is made up unless given.
@@ -73,19 +84,24 @@ def whoami(check: bool, in_json: bool) -> None:
         print(f"{show.line(agent_id)} on {show.line(found.url)} (from {found.source})")
 
 
-@app.command(epilog=examples('{"command": "ah", "args": ["mcp"]}   in an MCP client\'s configuration'))
+@app.command(
+    epilog=examples('{"command": "ah", "args": ["mcp"]}   in an MCP client\'s configuration')
+)
 def mcp() -> None:
     """Serve these verbs as MCP tools over standard input and output, for the folder this is started in."""
     try:
         from autoresearch import mcp as server
     except ImportError as error:
-        raise MissingTool(f"the MCP library is missing ({error.name}); pip install 'autoresearch[mcp]'") from error
+        raise MissingTool(
+            f"the MCP library is missing ({error.name}); pip install 'autoresearch[mcp]'"
+        ) from error
     server.serve()
 
 
 @app.command(
     epilog=examples(
-        'eval "$(ah completion bash)"   in ~/.bashrc', "ah completion fish > ~/.config/fish/completions/ah.fish"
+        'eval "$(ah completion bash)"   in ~/.bashrc',
+        "ah completion fish > ~/.config/fish/completions/ah.fish",
     )
 )
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
@@ -126,7 +142,10 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(0) from None
     except OSError as error:
-        fail(BadInput(f"{error.filename or 'the system'}: {error.strerror or error}"), BadInput.exit_code)
+        fail(
+            BadInput(f"{error.filename or 'the system'}: {error.strerror or error}"),
+            BadInput.exit_code,
+        )
     except KeyboardInterrupt:
         raise SystemExit(130) from None
 

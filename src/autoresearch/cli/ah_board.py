@@ -15,8 +15,16 @@ if TYPE_CHECKING:
     from autoresearch.models import Event, Post
 
 
-@click.command(epilog=examples("ah channels", "ah channels --open ideas --description 'what to try next'"))
-@click.option("--open", "opened", metavar="NAME", default="", help="Open a channel: 1-31 of a-z, 0-9, _ and -.")
+@click.command(
+    epilog=examples("ah channels", "ah channels --open ideas --description 'what to try next'")
+)
+@click.option(
+    "--open",
+    "opened",
+    metavar="NAME",
+    default="",
+    help="Open a channel: 1-31 of a-z, 0-9, _ and -.",
+)
 @click.option("--description", default="", help="What the new channel is for.")
 @options.in_json
 def channels(opened: str, description: str, in_json: bool) -> None:
@@ -33,7 +41,9 @@ def channels(opened: str, description: str, in_json: bool) -> None:
 
 @click.command(
     epilog=examples(
-        "ah post discussion 'wider is better'", "ah post results - < result.txt", "ah post ideas 'new' --open"
+        "ah post discussion 'wider is better'",
+        "ah post results - < result.txt",
+        "ah post ideas 'new' --open",
     )
 )
 @click.argument("channel")
@@ -63,7 +73,11 @@ def _open(hub: Hub, channel: str) -> None:
         pass  # it is there: what was asked for
 
 
-@click.command(epilog=examples("ah read results -n 20", "ah read discussion --since 1042", "ah read --thread 17"))
+@click.command(
+    epilog=examples(
+        "ah read results -n 20", "ah read discussion --since 1042", "ah read --thread 17"
+    )
+)
 @click.argument("channel", default="discussion")
 @click.option("--thread", type=int, metavar="POST", help="Only this post and the replies to it.")
 @click.option("--since", help="Only what is newer than this post's number or time.")
@@ -71,7 +85,12 @@ def _open(hub: Hub, channel: str) -> None:
 @options.limit
 @options.in_json
 def read(
-    channel: str, thread: int | None, since: str | None, before: int | None, limit: int | None, in_json: bool
+    channel: str,
+    thread: int | None,
+    since: str | None,
+    before: int | None,
+    limit: int | None,
+    in_json: bool,
 ) -> None:
     """Read a channel (`discussion` unless given), the newest last. With --json the newest first.
 
@@ -95,7 +114,9 @@ def _drawn(shown: Post) -> str:
     return f"{head}\n{show.indented(shown.content)}"
 
 
-@click.command(epilog=examples("ah reply 17 'I see the same on an A100'", "ah reply 17 - < answer.md"))
+@click.command(
+    epilog=examples("ah reply 17 'I see the same on an A100'", "ah reply 17 - < answer.md")
+)
 @click.argument("post_id", metavar="POST", type=int)
 @click.argument("text")
 @options.in_json
@@ -109,22 +130,36 @@ def reply(post_id: int, text: str, in_json: bool) -> None:
 
 @click.command(epilog=examples("ah search rotary base", "ah search muon --kind commit"))
 @click.argument("words", nargs=-1, required=True)
-@click.option("--kind", multiple=True, type=click.Choice(["post", "result", "commit"]), help="Repeatable.")
+@click.option(
+    "--kind", multiple=True, type=click.Choice(["post", "result", "commit"]), help="Repeatable."
+)
 @options.limit
 @options.in_json
 def search(words: tuple[str, ...], kind: tuple[str, ...], limit: int | None, in_json: bool) -> None:
     """Find posts, results and commits that hold all of the words, newest first."""
     with here.hub() as hub:
         found = hub.search(" ".join(words), kinds=kind, limit=limit)
-    rows = [(f.kind, f.id[:12], f.agent_id or "-", f.created_at[:19], show.line(f.excerpt, 200)) for f in found]
+    rows = [
+        (f.kind, f.id[:12], f.agent_id or "-", f.created_at[:19], show.line(f.excerpt, 200))
+        for f in found
+    ]
     show.table(found, ("kind", "id", "agent", "at (UTC)", "text"), rows, in_json, "nothing found")
 
 
-@click.command(epilog=examples("ah watch", "ah watch --channel results --count 1 --json", "ah watch --after 0"))
+@click.command(
+    epilog=examples("ah watch", "ah watch --channel results --count 1 --json", "ah watch --after 0")
+)
 @click.option("--channel", default="", help="Only posts of this channel.")
-@click.option("--after", type=click.IntRange(min=0), help="From behind this event; otherwise from now.")
+@click.option(
+    "--after", type=click.IntRange(min=0), help="From behind this event; otherwise from now."
+)
 @click.option("--count", type=click.IntRange(min=1), help="Stop after so many.")
-@click.option("--wait-s", type=click.FloatRange(0.1, 60), default=30.0, help="How long one question to the hub waits.")
+@click.option(
+    "--wait-s",
+    type=click.FloatRange(0.1, 60),
+    default=30.0,
+    help="How long one question to the hub waits.",
+)
 @options.in_json
 def watch(channel: str, after: int | None, count: int | None, wait_s: float, in_json: bool) -> None:
     """Print what happens on the hub as it happens, until Ctrl-C. With --json one object a line, posts with their text."""
@@ -145,9 +180,14 @@ def _tell_event(hub: Hub, event: Event, in_json: bool) -> None:
         import msgspec
 
         told: dict[str, Any] = msgspec.to_builtins(event)
-        print(show.as_json({**told, **({"post": msgspec.to_builtins(written)} if written else {})}), flush=True)
+        print(
+            show.as_json({**told, **({"post": msgspec.to_builtins(written)} if written else {})}),
+            flush=True,
+        )
         return
-    about = " ".join(f"{name}={show.line(str(value), 60)}" for name, value in event.payload.items() if value)
+    about = " ".join(
+        f"{name}={show.line(str(value), 60)}" for name, value in event.payload.items() if value
+    )
     print(f"{event.seq} {event.created_at[:19]} {show.line(event.kind)} {about}", flush=True)
     if written:
         print(show.indented(written.content), flush=True)

@@ -43,7 +43,9 @@ def fetch(commit: str, in_json: bool) -> None:
     show.tell(fetched, f"{fetched.commit[:7]} {came}", in_json)
 
 
-@click.command(epilog=examples("ah checkout 3fa9c1d", "ah checkout 3fa9c1d --branch wider", "ah checkout root"))
+@click.command(
+    epilog=examples("ah checkout 3fa9c1d", "ah checkout 3fa9c1d --branch wider", "ah checkout root")
+)
 @click.argument("commit")
 @click.option("--branch", "-b", default="", help="Start this branch; without it, HEAD is detached.")
 @options.in_json
@@ -59,7 +61,9 @@ def checkout(commit: str, branch: str, in_json: bool) -> None:
         full = exchange.bring(repo, hub, hub.named(commit))
     transfer.checkout(repo, full, branch)
     where = f"on branch {branch}" if branch else "detached"
-    show.tell({"commit": full, "branch": branch or None}, f"{full[:7]} checked out, {where}", in_json)
+    show.tell(
+        {"commit": full, "branch": branch or None}, f"{full[:7]} checked out, {where}", in_json
+    )
 
 
 @click.command(epilog=examples("ah log", "ah log --agent ada -n 5 --json"))
@@ -69,7 +73,11 @@ def checkout(commit: str, branch: str, in_json: bool) -> None:
 def log(agent: str, limit: int | None, in_json: bool) -> None:
     """The newest commits."""
     with here.hub() as hub:
-        _list(hub.commits(agent=agent, limit=limit), in_json, "no commits yet; `ah push` sends the first")
+        _list(
+            hub.commits(agent=agent, limit=limit),
+            in_json,
+            "no commits yet; `ah push` sends the first",
+        )
 
 
 @click.command(epilog=examples("ah leaves -n 10"))
@@ -127,7 +135,10 @@ def root(in_json: bool) -> None:
 
 
 def _list(commits: Sequence[Commit], in_json: bool, nothing: str) -> None:
-    rows = [(c.hash[:12], c.created_at[:19], c.agent_id or "-", show.first_line(c.message)) for c in commits]
+    rows = [
+        (c.hash[:12], c.created_at[:19], c.agent_id or "-", show.first_line(c.message))
+        for c in commits
+    ]
     show.table(commits, ("commit", "taken in (UTC)", "agent", "message"), rows, in_json, nothing)
 
 

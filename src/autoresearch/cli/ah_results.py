@@ -9,7 +9,9 @@ from autoresearch.cli.options import examples
 from autoresearch.errors import BadInput
 
 
-@click.command(epilog=examples("ah results --platform h100 -n 10", "ah results --status crash --json"))
+@click.command(
+    epilog=examples("ah results --platform h100 -n 10", "ah results --status crash --json")
+)
 @options.platform
 @options.track
 @options.agent
@@ -18,12 +20,23 @@ from autoresearch.errors import BadInput
 @options.limit
 @options.in_json
 def results(
-    platform: str, track: str, agent: str, status: str | None, commit: str, limit: int | None, in_json: bool
+    platform: str,
+    track: str,
+    agent: str,
+    status: str | None,
+    commit: str,
+    limit: int | None,
+    in_json: bool,
 ) -> None:
     """Results that posts report, newest first."""
     with here.hub() as hub:
         found = hub.results(
-            platform=platform, track=track, agent=agent, status=status or "", commit=commit, limit=limit
+            platform=platform,
+            track=track,
+            agent=agent,
+            status=status or "",
+            commit=commit,
+            limit=limit,
         )
     headers = ("commit", "platform", "track", "val_bpb", "GB", "status", "agent", "description")
     rows = [
@@ -72,17 +85,36 @@ def _number(value: float | None, digits: int) -> str:
 
 
 @click.command(
-    epilog=examples("ah claim 'rotary base 200k'", "ah claim --list", "ah claim --renew 7", "ah claim --release 7")
+    epilog=examples(
+        "ah claim 'rotary base 200k'",
+        "ah claim --list",
+        "ah claim --renew 7",
+        "ah claim --release 7",
+    )
 )
 @click.argument("text", default="")
-@click.option("--ttl-s", type=int, default=3600, show_default=True, help="How long the claim holds: 60 to 86400 s.")
-@click.option("--renew", type=int, metavar="CLAIM", help="Hold this claim for its whole time again.")
+@click.option(
+    "--ttl-s",
+    type=int,
+    default=3600,
+    show_default=True,
+    help="How long the claim holds: 60 to 86400 s.",
+)
+@click.option(
+    "--renew", type=int, metavar="CLAIM", help="Hold this claim for its whole time again."
+)
 @click.option("--release", type=int, metavar="CLAIM", help="Give this claim up.")
 @click.option("--list", "listed", is_flag=True, help="Show the claims that hold now.")
 @options.limit
 @options.in_json
 def claim(
-    text: str, ttl_s: int, renew: int | None, release: int | None, listed: bool, limit: int | None, in_json: bool
+    text: str,
+    ttl_s: int,
+    renew: int | None,
+    release: int | None,
+    listed: bool,
+    limit: int | None,
+    in_json: bool,
 ) -> None:
     """Say what you try, so that nobody else does; `-` reads standard input.
 
@@ -99,7 +131,9 @@ def claim(
             hub.release(release)
             show.tell({"released": release}, f"claim {release} released", in_json)
         else:
-            held = hub.renew(renew) if renew is not None else hub.claim(here.given_text(text), ttl_s)
+            held = (
+                hub.renew(renew) if renew is not None else hub.claim(here.given_text(text), ttl_s)
+            )
             show.tell(held, f"claim {held.id} holds until {held.expires_at[:19]} UTC", in_json)
 
 

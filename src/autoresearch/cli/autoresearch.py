@@ -15,7 +15,15 @@ from typing import Annotated, NoReturn
 import typer
 
 from autoresearch.cli import run, simulate, verify, watch
-from autoresearch.cli.surroundings import FOR_PREPARE, FOR_RUNS, Directory, Json, cache, environment, tell
+from autoresearch.cli.surroundings import (
+    FOR_PREPARE,
+    FOR_RUNS,
+    Directory,
+    Json,
+    cache,
+    environment,
+    tell,
+)
 from autoresearch.errors import AutoresearchError, BadInput
 
 EXIT_CODES = "Exit codes: 0 well, 1 not well (doctor) or not reproduced (verify), 2 bad input, 3 not allowed, 4 not found, 5 taken or in use, 7 no hub answers, 8 a program is missing, 130 stopped by Ctrl-C."
@@ -35,7 +43,9 @@ app = typer.Typer(
     epilog="Examples:  autoresearch init nightly --track pystd   |   autoresearch init . --command 'python sort.py' --free sort.py --metric seconds"
 )
 def init(
-    directory: Annotated[Path, typer.Argument(help="A new folder; or, with --command, a repository of your own.")],
+    directory: Annotated[
+        Path, typer.Argument(help="A new folder; or, with --command, a repository of your own.")
+    ],
     track: Annotated[
         str,
         typer.Option(
@@ -43,16 +53,25 @@ def init(
         ),
     ] = "pystd",
     data: Annotated[
-        Path | None, typer.Option(help="For --track custom: a folder, .txt, .jsonl or .parquet of your own.")
+        Path | None,
+        typer.Option(help="For --track custom: a folder, .txt, .jsonl or .parquet of your own."),
     ] = None,
     command: Annotated[
-        str | None, typer.Option(help="For a repository of your own: the program that prints `metric: number`.")
+        str | None,
+        typer.Option(
+            help="For a repository of your own: the program that prints `metric: number`."
+        ),
     ] = None,
     free: Annotated[
-        list[str] | None, typer.Option(help="For a repository of your own: a file that may be changed (repeatable).")
+        list[str] | None,
+        typer.Option(help="For a repository of your own: a file that may be changed (repeatable)."),
     ] = None,
-    metric: Annotated[str, typer.Option(help="The name of the number, as the program prints it.")] = "val_bpb",
-    direction: Annotated[str, typer.Option(help="min: lower is better; max: higher is better.")] = "min",
+    metric: Annotated[
+        str, typer.Option(help="The name of the number, as the program prints it.")
+    ] = "val_bpb",
+    direction: Annotated[
+        str, typer.Option(help="min: lower is better; max: higher is better.")
+    ] = "min",
     as_json: Json = False,
 ) -> None:
     """Make an experiment repository: the lab's files and a first commit, or the configuration for your own repository."""
@@ -80,7 +99,9 @@ app.command(epilog=watch.EPILOG)(watch.watch)
 # ---------------------------------------------------------------- status
 
 
-@app.command(epilog="Examples:  autoresearch status nightly   |   autoresearch status nightly --json")
+@app.command(
+    epilog="Examples:  autoresearch status nightly   |   autoresearch status nightly --json"
+)
 def status(directory: Directory = Path("."), as_json: Json = False) -> None:
     """Tell what is going on in an experiment's folder and what was found so far; disturbs nothing."""
     from autoresearch.researcher import status as view
@@ -97,12 +118,18 @@ def status(directory: Directory = Path("."), as_json: Json = False) -> None:
     epilog="Examples:  autoresearch report nightly   |   autoresearch report results.tsv --out pictures   |   autoresearch report . --last 20"
 )
 def report(
-    directory: Annotated[Path, typer.Argument(help="The experiment's folder, or any results.tsv.")] = Path("."),
+    directory: Annotated[
+        Path, typer.Argument(help="The experiment's folder, or any results.tsv.")
+    ] = Path("."),
     out: Annotated[
         Path | None,
-        typer.Option(help="Where progress.png, progress.svg and report.html go; by default beside the ledger."),
+        typer.Option(
+            help="Where progress.png, progress.svg and report.html go; by default beside the ledger."
+        ),
     ] = None,
-    last: Annotated[int | None, typer.Option(min=1, help="Show only the last experiments in the table.")] = None,
+    last: Annotated[
+        int | None, typer.Option(min=1, help="Show only the last experiments in the table.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Print the table of experiments and draw their progress; reads any results.tsv, whoever wrote it."""
@@ -115,7 +142,11 @@ def report(
 
         reports.render_table(summary, Console(), last)
     written = {"png": str(files.png), "svg": str(files.svg), "html": str(files.html)}
-    tell({**summary.to_json(), "files": written}, f"picture: {files.png}\npage:    {files.html}", as_json)
+    tell(
+        {**summary.to_json(), "files": written},
+        f"picture: {files.png}\npage:    {files.html}",
+        as_json,
+    )
 
 
 # ---------------------------------------------------------------- doctor
@@ -128,7 +159,10 @@ def doctor(
     directory: Directory = Path("."),
     hub: Annotated[str, typer.Option(help="Also ask whether this hub answers.")] = "",
     attacks: Annotated[
-        bool, typer.Option("--attacks", help="Try every attack on every sandbox that works here; a line for each.")
+        bool,
+        typer.Option(
+            "--attacks", help="Try every attack on every sandbox that works here; a line for each."
+        ),
     ] = False,
     as_json: Json = False,
 ) -> None:

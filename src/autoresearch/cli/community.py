@@ -26,12 +26,19 @@ if TYPE_CHECKING:
 HubOption = Annotated[
     str,
     typer.Option(
-        "--hub", metavar="URL", help="Do research on this hub: read, claim, post every result, share improvements."
+        "--hub",
+        metavar="URL",
+        help="Do research on this hub: read, claim, post every result, share improvements.",
     ),
 ]
-AgentIdOption = Annotated[str, typer.Option("--agent-id", metavar="NAME", help="With --hub: the name to join by.")]
+AgentIdOption = Annotated[
+    str, typer.Option("--agent-id", metavar="NAME", help="With --hub: the name to join by.")
+]
 ShareAllOption = Annotated[
-    bool, typer.Option("--share-all", help="With --hub: push discarded commits too; their posts say DISCARD.")
+    bool,
+    typer.Option(
+        "--share-all", help="With --hub: push discarded commits too; their posts say DISCARD."
+    ),
 ]
 
 
@@ -74,7 +81,12 @@ def hidden(workspace: Workspace) -> tuple[Path, ...]:
 
 
 def community(
-    workspace: Workspace, url: str, agent_id: str, kind: str, wishes: Wishes, say: Callable[[str], None]
+    workspace: Workspace,
+    url: str,
+    agent_id: str,
+    kind: str,
+    wishes: Wishes,
+    say: Callable[[str], None],
 ) -> Swarm:
     """The hub as the loop's swarm, or none where no hub is named. Raises BadInput for an address that is none, Conflict as the keyring."""
     from autoresearch.client.wire import checked_url
@@ -91,6 +103,10 @@ def community(
     keyring = FolderKeyring(workspace.folder, address)
     member = keyring.load()
     if member is not None and agent_id and member.agent_id not in ("", agent_id):
-        say(f"this folder is {member.agent_id} on {address} already; --agent-id {agent_id} is not used")
-    wanted = checked_id(agent_id or os.environ.get("AGENTHUB_ID") or f"{kind}-{os.urandom(3).hex()}")
+        say(
+            f"this folder is {member.agent_id} on {address} already; --agent-id {agent_id} is not used"
+        )
+    wanted = checked_id(
+        agent_id or os.environ.get("AGENTHUB_ID") or f"{kind}-{os.urandom(3).hex()}"
+    )
     return Community(workspace, Membership(address, wanted, keyring), wishes, say)

@@ -32,8 +32,26 @@ URL_NAMES = (
     "agenthub_hub",
     "agenthub_server",
 )
-KEY_NAMES = ("key", "api_key", "agenthub_key", "agenthub_api_key", "hub_key", "hub_api_key", "token", "agenthub_token")
-ID_NAMES = ("agent_id", "id", "agent", "agenthub_id", "agenthub_agent_id", "agenthub_agent", "hub_agent_id", "name")
+KEY_NAMES = (
+    "key",
+    "api_key",
+    "agenthub_key",
+    "agenthub_api_key",
+    "hub_key",
+    "hub_api_key",
+    "token",
+    "agenthub_token",
+)
+ID_NAMES = (
+    "agent_id",
+    "id",
+    "agent",
+    "agenthub_id",
+    "agenthub_agent_id",
+    "agenthub_agent",
+    "hub_agent_id",
+    "name",
+)
 
 
 @dataclass(frozen=True)
@@ -56,7 +74,9 @@ def find(start: Path, environ: Mapping[str, str]) -> Credentials:
         if found is None or (url and found.url.rstrip("/") != url.rstrip("/")):
             continue  # a key goes to the hub it is for, and to no other
         return Credentials(found.url, key, "", "the environment") if key else found
-    raise Unauthorized("no hub is joined from here; `ah join URL` does it, or set AGENTHUB_URL and AGENTHUB_KEY")
+    raise Unauthorized(
+        "no hub is joined from here; `ah join URL` does it, or set AGENTHUB_URL and AGENTHUB_KEY"
+    )
 
 
 def _places(start: Path, environ: Mapping[str, str]) -> Iterator[Path]:
@@ -87,7 +107,9 @@ def read(file: Path) -> Credentials | None:
         return None
     with os.fdopen(descriptor, "rb") as opened:
         about = os.fstat(opened.fileno())
-        if not stat.S_ISREG(about.st_mode) or (hasattr(os, "geteuid") and about.st_uid != os.geteuid()):
+        if not stat.S_ISREG(about.st_mode) or (
+            hasattr(os, "geteuid") and about.st_uid != os.geteuid()
+        ):
             return None  # a file somebody else put above us must not choose our hub
         if file.name == FILE and os.name == "posix" and about.st_mode & 0o077:
             raise BadInput(
@@ -108,7 +130,11 @@ def _values(text: str) -> dict[str, str]:
     except ValueError:
         told = dict(pair for line in text.splitlines() if (pair := _pair(line)))
     pairs = told.items() if isinstance(told, dict) else ()
-    return {str(name).lower().replace("-", "_"): value.strip() for name, value in pairs if isinstance(value, str)}
+    return {
+        str(name).lower().replace("-", "_"): value.strip()
+        for name, value in pairs
+        if isinstance(value, str)
+    }
 
 
 def _pair(line: str) -> tuple[str, str] | None:
@@ -127,7 +153,9 @@ def _first(values: Mapping[str, str], names: tuple[str, ...]) -> str:
 def reserve(file: Path, force: bool) -> None:
     """Make sure that `file` may be written, before an account is opened whose key is shown only once."""
     if file.exists() and not force:
-        raise Conflict(f"{file} holds credentials already; `ah whoami` shows whose, `--force` replaces them")
+        raise Conflict(
+            f"{file} holds credentials already; `ah whoami` shows whose, `--force` replaces them"
+        )
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     descriptor, probe = tempfile.mkstemp(dir=file.parent)
     os.close(descriptor)
@@ -138,7 +166,11 @@ def write(file: Path, credentials: Credentials) -> None:
     """Put credentials into a file of mode 0600, whole or not at all."""
     descriptor, unfinished = tempfile.mkstemp(dir=file.parent)  # 0600 from the start
     with os.fdopen(descriptor, "w") as opened:
-        json.dump({name: value for name, value in asdict(credentials).items() if name != "source"}, opened, indent=1)
+        json.dump(
+            {name: value for name, value in asdict(credentials).items() if name != "source"},
+            opened,
+            indent=1,
+        )
         opened.write("\n")
         opened.flush()
         os.fsync(opened.fileno())

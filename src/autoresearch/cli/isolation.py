@@ -26,11 +26,17 @@ class SandboxKind(str, Enum):
 
 IsolationOption = Annotated[
     SandboxKind,
-    typer.Option("--sandbox", help="Isolation of runs: auto takes the best that works, container is podman or docker."),
+    typer.Option(
+        "--sandbox",
+        help="Isolation of runs: auto takes the best that works, container is podman or docker.",
+    ),
 ]
 NoSandboxOption = Annotated[
     bool,
-    typer.Option("--unsafe-no-sandbox", help="Run without isolation, with all your rights: only for code you trust."),
+    typer.Option(
+        "--unsafe-no-sandbox",
+        help="Run without isolation, with all your rights: only for code you trust.",
+    ),
 ]
 
 
@@ -41,7 +47,9 @@ def chosen_sandbox(kind: SandboxKind, unsafe_no_sandbox: bool) -> Sandbox:
     from autoresearch.researcher.sandbox import choose
 
     if unsafe_no_sandbox and kind not in (SandboxKind.auto, SandboxKind.none):
-        raise BadInput(f"--sandbox {kind.value} and --unsafe-no-sandbox contradict each other; give one of them")
+        raise BadInput(
+            f"--sandbox {kind.value} and --unsafe-no-sandbox contradict each other; give one of them"
+        )
     name = SandboxKind.none.value if unsafe_no_sandbox else kind.value
     if name == SandboxKind.none.value:
         print(f"autoresearch: {WARNING}", file=sys.stderr)

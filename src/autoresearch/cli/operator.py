@@ -24,7 +24,9 @@ UNDO = Annotated[bool, typer.Option("--undo", help="Show it again.")]
 verbs = typer.Typer()
 agents = typer.Typer(no_args_is_help=True, help="Accounts.")
 channels = typer.Typer(no_args_is_help=True, help="Channels.")
-hide = typer.Typer(no_args_is_help=True, help="Take what should not be seen from view; --undo shows it again.")
+hide = typer.Typer(
+    no_args_is_help=True, help="Take what should not be seen from view; --undo shows it again."
+)
 verbs.add_typer(agents, name="agents")
 verbs.add_typer(channels, name="channels")
 verbs.add_typer(hide, name="hide")
@@ -53,7 +55,9 @@ def list_agents(data: DATA = HERE) -> None:
 
     with opened(data) as db:
         for agent_id, created_at, via, revoked_at in accounts.all_agents(db.reader):
-            print(f"{agent_id}\t{created_at}\t{via}\t{'revoked ' + revoked_at if revoked_at else 'active'}")
+            print(
+                f"{agent_id}\t{created_at}\t{via}\t{'revoked ' + revoked_at if revoked_at else 'active'}"
+            )
 
 
 @agents.command("create")
@@ -112,7 +116,9 @@ def create_channel(
 
 @hide.command("post")
 def hide_post(
-    post_id: Annotated[int, typer.Argument(help="The post's id.")], undo: UNDO = False, data: DATA = HERE
+    post_id: Annotated[int, typer.Argument(help="The post's id.")],
+    undo: UNDO = False,
+    data: DATA = HERE,
 ) -> None:
     """Take a post, and the results in it, from view."""
     from autoresearch.hub.rules import board
@@ -124,7 +130,9 @@ def hide_post(
 
 @hide.command("commit")
 def hide_commit(
-    commit: Annotated[str, typer.Argument(help="Its hash, all 40 digits.")], undo: UNDO = False, data: DATA = HERE
+    commit: Annotated[str, typer.Argument(help="Its hash, all 40 digits.")],
+    undo: UNDO = False,
+    data: DATA = HERE,
 ) -> None:
     """Take a commit from lists and search; its descendants stay."""
     from autoresearch.hub.rules import push
@@ -132,7 +140,9 @@ def hide_commit(
 
     with opened(data) as db, db.write() as tx:
         if commits.place(tx, commit) is None:
-            raise NotFound(f"no commit {commit!r} here; a whole hash is needed, `ah log --json` shows them")
+            raise NotFound(
+                f"no commit {commit!r} here; a whole hash is needed, `ah log --json` shows them"
+            )
         push.hide(tx, commit, hidden=not undo)
     print(f"commit {commit} is {'shown again' if undo else 'hidden'}")
 
@@ -151,7 +161,9 @@ def invite(
     print(token)
 
 
-def backup(file: Annotated[Path, typer.Argument(help="A file that is not there yet.")], data: DATA = HERE) -> None:
+def backup(
+    file: Annotated[Path, typer.Argument(help="A file that is not there yet.")], data: DATA = HERE
+) -> None:
     """Write the whole hub into one new file, also while it serves."""
     from autoresearch.hub.store import backup as copies
 
@@ -160,7 +172,9 @@ def backup(file: Annotated[Path, typer.Argument(help="A file that is not there y
     print(f"{file}: {size_bytes} bytes")
 
 
-def restore(file: Annotated[Path, typer.Argument(help="What `agenthub backup` wrote.")], data: DATA = HERE) -> None:
+def restore(
+    file: Annotated[Path, typer.Argument(help="What `agenthub backup` wrote.")], data: DATA = HERE
+) -> None:
     """Make the hub what it was when FILE was saved, all at once; what came later is gone. An absent hub is made."""
     from autoresearch.hub.store import backup as copies
     from autoresearch.hub.store import migrate
@@ -196,7 +210,8 @@ def reindex(data: DATA = HERE) -> None:
 
 
 def seed(
-    folder: Annotated[Path, typer.Argument(help="A folder of files, or a git repository.")], data: DATA = HERE
+    folder: Annotated[Path, typer.Argument(help="A folder of files, or a git repository.")],
+    data: DATA = HERE,
 ) -> None:
     """Publish a folder as the root commit that everybody starts from. Again with the same files, it changes nothing."""
     from autoresearch.hub.rules import care

@@ -5,7 +5,9 @@ from __future__ import annotations
 import click
 
 in_json = click.option("--json", "in_json", is_flag=True, help="Print JSON instead of text.")
-limit = click.option("--limit", "-n", type=click.IntRange(min=1), help="How many; the hub gives 50 by default.")
+limit = click.option(
+    "--limit", "-n", type=click.IntRange(min=1), help="How many; the hub gives 50 by default."
+)
 platform = click.option("--platform", default="", help="Only this platform.")
 track = click.option("--track", default="", help="Only this track.")
 agent = click.option("--agent", default="", help="Only this agent's.")

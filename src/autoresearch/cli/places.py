@@ -25,17 +25,31 @@ class ExecutorKind(str, Enum):
 
 
 JobsOption = Annotated[
-    int, typer.Option("--jobs", min=1, help="So many experiments at once, each with cores (and a GPU) of its own.")
+    int,
+    typer.Option(
+        "--jobs", min=1, help="So many experiments at once, each with cores (and a GPU) of its own."
+    ),
 ]
 GpusOption = Annotated[
-    int, typer.Option("--gpus", min=0, help="NVIDIA GPUs for each run, held for it alone; 0 leaves them as they are.")
+    int,
+    typer.Option(
+        "--gpus",
+        min=0,
+        help="NVIDIA GPUs for each run, held for it alone; 0 leaves them as they are.",
+    ),
 ]
 ExecutorOption = Annotated[
-    ExecutorKind, typer.Option("--executor", help="Where runs take place: local is this machine, ray a Ray cluster.")
+    ExecutorKind,
+    typer.Option(
+        "--executor", help="Where runs take place: local is this machine, ray a Ray cluster."
+    ),
 ]
 RayAddressOption = Annotated[
     str | None,
-    typer.Option("--ray-address", help="For --executor ray: HOST:PORT of the cluster; without it one is started here."),
+    typer.Option(
+        "--ray-address",
+        help="For --executor ray: HOST:PORT of the cluster; without it one is started here.",
+    ),
 ]
 LOCKS = "locks"  # in the cache, so that every runner of this user on this machine sees them
 
@@ -91,7 +105,9 @@ def cluster(options: PlaceOptions, runner: Runner, say: Callable[[str], None]) -
     from autoresearch.researcher.executors.ray import RayExecutor
 
     say(
-        f"joining the Ray cluster at {options.address}" if options.address else "starting a Ray cluster on this machine"
+        f"joining the Ray cluster at {options.address}"
+        if options.address
+        else "starting a Ray cluster on this machine"
     )
     executor = RayExecutor(runner, options.jobs, options.gpus, options.address, surroundings)
     if len(executor.names) > 1:
@@ -105,4 +121,6 @@ def surroundings() -> Surroundings:
     """What the machine this is called on offers to runs: a Ray worker calls it over there."""
     from autoresearch.researcher.executors.worker import Surroundings
 
-    return Surroundings(environment(FOR_RUNS), environment((*FOR_RUNS, *FOR_PREPARE)), readable(), cache())
+    return Surroundings(
+        environment(FOR_RUNS), environment((*FOR_RUNS, *FOR_PREPARE)), readable(), cache()
+    )

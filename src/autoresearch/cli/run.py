@@ -62,38 +62,59 @@ def run(
     ] = None,
     model: Annotated[str | None, typer.Option(help="For --agent llm: the model's name.")] = None,
     base_url: Annotated[
-        str | None, typer.Option(help="For --agent llm: an OpenAI-compatible endpoint, up to and with /v1.")
+        str | None,
+        typer.Option(help="For --agent llm: an OpenAI-compatible endpoint, up to and with /v1."),
     ] = None,
     brief: Annotated[
-        Path | None, typer.Option(help="For llm and command: a template of your own instead of the built-in brief.")
+        Path | None,
+        typer.Option(
+            help="For llm and command: a template of your own instead of the built-in brief."
+        ),
     ] = None,
-    agent_minutes: Annotated[float, typer.Option(min=0.01, help="The longest an agent may take over one edit.")] = 30,
+    agent_minutes: Annotated[
+        float, typer.Option(min=0.01, help="The longest an agent may take over one edit.")
+    ] = 30,
     price: Annotated[
         tuple[float, float],
-        typer.Option(help="For --agent llm: dollars per million tokens in and out, for the ledger."),
+        typer.Option(
+            help="For --agent llm: dollars per million tokens in and out, for the ledger."
+        ),
     ] = (0.0, 0.0),
     experiments: Annotated[
-        int | None, typer.Option(min=0, help="Stop after this many further experiments; without it, never.")
+        int | None,
+        typer.Option(min=0, help="Stop after this many further experiments; without it, never."),
     ] = None,
-    hours: Annotated[float | None, typer.Option(min=0, help="Start no experiment after this many hours.")] = None,
+    hours: Annotated[
+        float | None, typer.Option(min=0, help="Start no experiment after this many hours.")
+    ] = None,
     policy: Annotated[
-        PolicyKind, typer.Option(help="confirm repeats what is inside the noise; greedy keeps whatever is lower.")
+        PolicyKind,
+        typer.Option(
+            help="confirm repeats what is inside the noise; greedy keeps whatever is lower."
+        ),
     ] = PolicyKind.confirm,
     sandbox: IsolationOption = SandboxKind.auto,
     unsafe_no_sandbox: NoSandboxOption = False,
-    seed: Annotated[int, typer.Option(help="Where proposals and the seeds of runs derive from.")] = 0,
+    seed: Annotated[
+        int, typer.Option(help="Where proposals and the seeds of runs derive from.")
+    ] = 0,
     branch: Annotated[
         str | None,
-        typer.Option(help="The branch of kept experiments; by default autoresearch/<folder>, then the one used last."),
+        typer.Option(
+            help="The branch of kept experiments; by default autoresearch/<folder>, then the one used last."
+        ),
     ] = None,
     baseline_runs: Annotated[
-        int | None, typer.Option(min=1, help="Runs of the unchanged code, to know its noise; by default 3.")
+        int | None,
+        typer.Option(min=1, help="Runs of the unchanged code, to know its noise; by default 3."),
     ] = None,
     script: Annotated[
-        Path | None, typer.Option(help="For --agent scripted: a file of edits, one JSON object a line.")
+        Path | None,
+        typer.Option(help="For --agent scripted: a file of edits, one JSON object a line."),
     ] = None,
     platform: Annotated[
-        str | None, typer.Option(help="This machine's name in the ledger; by default its GPU or processor.")
+        str | None,
+        typer.Option(help="This machine's name in the ledger; by default its GPU or processor."),
     ] = None,
     hub: HubOption = "",
     agent_id: AgentIdOption = "",
@@ -119,19 +140,36 @@ def run(
     display = Display(Console(stderr=as_json), quiet=as_json)
     runner = Runner(workspace, chosen, environment(FOR_RUNS), readable(), stop)
     wanted = AgentOptions(agent, script, command, model, base_url, brief, agent_minutes, price)
-    with workspace.lock(), place(PlaceOptions(jobs, gpus, executor, ray_address), runner, display.say) as where:
+    with (
+        workspace.lock(),
+        place(PlaceOptions(jobs, gpus, executor, ray_address), runner, display.say) as where,
+    ):
         here = platform or where.platform
-        swarm = community(workspace, hub, agent_id, agent.value, Wishes(here, seed, share_all), display.say)
-        editor = make_agent(wanted, workspace.private / "agents", os.environ, swarm.notes, hidden(workspace))
-        options = Options(experiments, hours, policy.value, seed, branch, baseline_runs, here, where.slot)
-        display.say(f"{workspace.folder}: agent {agent.value}, policy {policy.value}, sandbox {chosen.name}")
+        swarm = community(
+            workspace, hub, agent_id, agent.value, Wishes(here, seed, share_all), display.say
+        )
+        editor = make_agent(
+            wanted, workspace.private / "agents", os.environ, swarm.notes, hidden(workspace)
+        )
+        options = Options(
+            experiments, hours, policy.value, seed, branch, baseline_runs, here, where.slot
+        )
+        display.say(
+            f"{workspace.folder}: agent {agent.value}, policy {policy.value}, sandbox {chosen.name}"
+        )
         try:
             if executor is ExecutorKind.local:  # a cluster's machines prepare themselves
                 prepare(workspace, display.say, stop)
         except Stopped:
             raise typer.Exit(130) from None
-        summary = Loop(workspace, editor, runner, options, display, stop, swarm, where.executor).run()
-    tell(summary_json(summary), f"{summary.ended}; kept experiments are on branch {summary.branch}", as_json)
+        summary = Loop(
+            workspace, editor, runner, options, display, stop, swarm, where.executor
+        ).run()
+    tell(
+        summary_json(summary),
+        f"{summary.ended}; kept experiments are on branch {summary.branch}",
+        as_json,
+    )
     if stop.is_set():
         raise typer.Exit(130)
 
@@ -148,4 +186,8 @@ def prepare(workspace: Workspace, say: Callable[[str], None], stop: threading.Ev
 def summary_json(summary: Summary) -> dict[str, Any]:
     import msgspec
 
-    return {"branch": summary.branch, "ended": summary.ended, "experiments": msgspec.to_builtins(summary.finished)}
+    return {
+        "branch": summary.branch,
+        "ended": summary.ended,
+        "experiments": msgspec.to_builtins(summary.finished),
+    }

@@ -13,14 +13,18 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 # C0 but tab and newline, DEL, C1, zero-width and direction marks, line separators (Unicode TR 36)
-UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
+UNSAFE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]"
+)
 LINE_BREAKS = re.compile(r"[\t\n]+")
 INDENT = "    "
 
 
 def clean(text: str) -> str:
     """`text` for a terminal: what could command it is spelled out."""
-    return UNSAFE.sub(lambda m: f"\\u{ord(m[0]):04x}" if ord(m[0]) > 255 else f"\\x{ord(m[0]):02x}", text)
+    return UNSAFE.sub(
+        lambda m: f"\\u{ord(m[0]):04x}" if ord(m[0]) > 255 else f"\\x{ord(m[0]):02x}", text
+    )
 
 
 def line(text: str, most: int = 0) -> str:
@@ -55,7 +59,13 @@ def to_terminal() -> bool:
     return sys.stdout.isatty()
 
 
-def table(value: Any, headers: Sequence[str], rows: Iterable[Sequence[object]], in_json: bool, nothing: str) -> None:
+def table(
+    value: Any,
+    headers: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    in_json: bool,
+    nothing: str,
+) -> None:
     """Print `value` as JSON, or `rows`: aligned on a terminal, tab separated without headers elsewhere."""
     if in_json:
         print(as_json(value))

@@ -23,32 +23,61 @@ EPILOG = (
 
 def simulate(
     landscape: Annotated[
-        str, typer.Option(help="even, scarce, noisier, close, clear, drifting, thinking or published.")
+        str,
+        typer.Option(help="even, scarce, noisier, close, clear, drifting, thinking or published."),
     ] = "even",
     ledger: Annotated[
-        Path | None, typer.Option(help="Take gains, noise and times from this experiments.jsonl instead.")
+        Path | None,
+        typer.Option(help="Take gains, noise and times from this experiments.jsonl instead."),
     ] = None,
-    noise_only: Annotated[bool, typer.Option(help="No idea changes anything: every keep is a false one.")] = False,
+    noise_only: Annotated[
+        bool, typer.Option(help="No idea changes anything: every keep is a false one.")
+    ] = False,
     hours: Annotated[float, typer.Option(min=0.5, help="Length of a night.")] = 8,
     nights: Annotated[int, typer.Option(min=2, help="Nights for each policy.")] = 40,
     seed: Annotated[int, typer.Option(help="The same seed gives the same nights.")] = 0,
-    sigma: Annotated[float | None, typer.Option(min=0, help="Noise of one run (standard deviation).")] = None,
-    good: Annotated[float | None, typer.Option(min=0, max=1, help="Share of ideas that are better.")] = None,
-    null: Annotated[float | None, typer.Option(min=0, max=1, help="Share of ideas that change nothing.")] = None,
-    gain: Annotated[float | None, typer.Option(min=0, help="Median gain of the better ideas.")] = None,
-    loss: Annotated[float | None, typer.Option(min=0, help="Median loss of the worse ideas.")] = None,
-    idea_s: Annotated[float | None, typer.Option(min=0, help="Seconds an agent takes for one idea.")] = None,
+    sigma: Annotated[
+        float | None, typer.Option(min=0, help="Noise of one run (standard deviation).")
+    ] = None,
+    good: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Share of ideas that are better.")
+    ] = None,
+    null: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Share of ideas that change nothing.")
+    ] = None,
+    gain: Annotated[
+        float | None, typer.Option(min=0, help="Median gain of the better ideas.")
+    ] = None,
+    loss: Annotated[
+        float | None, typer.Option(min=0, help="Median loss of the worse ideas.")
+    ] = None,
+    idea_s: Annotated[
+        float | None, typer.Option(min=0, help="Seconds an agent takes for one idea.")
+    ] = None,
     alpha: Annotated[float | None, typer.Option(help="As in [judge] of autoresearch.toml.")] = None,
-    repeats: Annotated[int | None, typer.Option(min=0, help="As in [judge] of autoresearch.toml.")] = None,
-    early_level: Annotated[float | None, typer.Option(help="As in [judge] of autoresearch.toml.")] = None,
+    repeats: Annotated[
+        int | None, typer.Option(min=0, help="As in [judge] of autoresearch.toml.")
+    ] = None,
+    early_level: Annotated[
+        float | None, typer.Option(help="As in [judge] of autoresearch.toml.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Compare ways of judging, with and without early stopping, on simulated nights: what they improve an hour, keep wrongly and miss."""
     from autoresearch.researcher.simulate import ARMS, compare
     from autoresearch.researcher.simulate import noise_only as silenced
 
-    changes = {"sigma": sigma, "good": good, "null": null, "gain": gain, "loss": loss, "idea_s": idea_s}
-    land = chosen(landscape, ledger, {name: value for name, value in changes.items() if value is not None})
+    changes = {
+        "sigma": sigma,
+        "good": good,
+        "null": null,
+        "gain": gain,
+        "loss": loss,
+        "idea_s": idea_s,
+    }
+    land = chosen(
+        landscape, ledger, {name: value for name, value in changes.items() if value is not None}
+    )
     if noise_only:
         land = silenced(land)
     rules = rules_of(alpha, repeats, early_level)
@@ -91,10 +120,14 @@ def rules_of(alpha: float | None, repeats: int | None, early_level: float | None
     if not all(0 < level < 0.5 for level in (alpha, early_level) if level is not None):
         raise BadInput("--alpha and --early-level must lie between 0 and 0.5")
     given = {"alpha": alpha, "repeats": repeats, "early_level": early_level}
-    return msgspec.structs.replace(JudgeTable(), **{name: value for name, value in given.items() if value is not None})
+    return msgspec.structs.replace(
+        JudgeTable(), **{name: value for name, value in given.items() if value is not None}
+    )
 
 
-def show(land: Landscape, rules: JudgeTable, results: list[Result], hours: float, as_json: bool) -> None:
+def show(
+    land: Landscape, rules: JudgeTable, results: list[Result], hours: float, as_json: bool
+) -> None:
     import msgspec
 
     from autoresearch.researcher.simulate.compare import table

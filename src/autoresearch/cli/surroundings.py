@@ -35,7 +35,10 @@ def tell(data: dict[str, Any], text: str, as_json: bool) -> None:
 
 def environment(names: Iterable[str]) -> dict[str, str]:
     """The part of our environment that a program may see, and where the lab's cache is."""
-    return {**{name: os.environ[name] for name in names if name in os.environ}, "AUTORESEARCH_CACHE": str(cache())}
+    return {
+        **{name: os.environ[name] for name in names if name in os.environ},
+        "AUTORESEARCH_CACHE": str(cache()),
+    }
 
 
 def cache() -> Path:

@@ -12,7 +12,14 @@ from autoresearch.cli.community import FolderKeyring
 from autoresearch.cli.credentials import FOLDER
 from autoresearch.cli.isolation import IsolationOption, NoSandboxOption, SandboxKind, chosen_sandbox
 from autoresearch.cli.run import prepare
-from autoresearch.cli.surroundings import FOR_RUNS, Json, environment, readable, stopped_by_signals, tell
+from autoresearch.cli.surroundings import (
+    FOR_RUNS,
+    Json,
+    environment,
+    readable,
+    stopped_by_signals,
+    tell,
+)
 from autoresearch.errors import BadInput, Conflict, HubUnavailable
 
 if TYPE_CHECKING:
@@ -32,7 +39,10 @@ EPILOG = (
 def verify(
     what: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[COMMIT] [DIR]", help="A commit, and an experiment's folder (by default this one)."),
+        typer.Argument(
+            metavar="[COMMIT] [DIR]",
+            help="A commit, and an experiment's folder (by default this one).",
+        ),
     ] = None,
     hub: Annotated[
         str,
@@ -40,13 +50,19 @@ def verify(
             help="Take claims from this hub and reply in their threads; without a COMMIT the best unverified one."
         ),
     ] = "",
-    watch: Annotated[bool, typer.Option("--watch", help="Verify whatever comes on the hub, until stopped.")] = False,
-    runs: Annotated[int, typer.Option(min=2, max=100, help="How often a claimed commit is run.")] = 3,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Verify whatever comes on the hub, until stopped.")
+    ] = False,
+    runs: Annotated[
+        int, typer.Option(min=2, max=100, help="How often a claimed commit is run.")
+    ] = 3,
     claimed: Annotated[
-        float | None, typer.Option(help="Without --hub: the value to compare with, where our ledger has none.")
+        float | None,
+        typer.Option(help="Without --hub: the value to compare with, where our ledger has none."),
     ] = None,
     platform: Annotated[
-        str | None, typer.Option(help="This machine's name on the hub; by default its GPU or processor.")
+        str | None,
+        typer.Option(help="This machine's name on the hub; by default its GPU or processor."),
     ] = None,
     sandbox: IsolationOption = SandboxKind.auto,
     unsafe_no_sandbox: NoSandboxOption = False,
@@ -72,7 +88,9 @@ def verify(
     display = Display(Console(stderr=as_json), quiet=as_json)
     runner = Runner(workspace, chosen, environment(FOR_RUNS), readable(), stop)
     notebook = Notebook(workspace.private / "verify")
-    verifier = Verifier(workspace, runner, notebook, display, stop, platform or machine.name(), runs)
+    verifier = Verifier(
+        workspace, runner, notebook, display, stop, platform or machine.name(), runs
+    )
     with workspace.lock():
         workspace.sweep_checkouts()
         try:
@@ -80,7 +98,9 @@ def verify(
             if hub:
                 verdict = on_hub(verifier, hub, commit, watch)
             else:
-                verdict = verifier.verify(local_claim(workspace, verifier.platform, commit, claimed))
+                verdict = verifier.verify(
+                    local_claim(workspace, verifier.platform, commit, claimed)
+                )
                 notebook.forget(verdict.claim)
         except Stopped:
             verdict = None
@@ -101,7 +121,11 @@ def ended(verdict: Verdict | None, as_json: bool) -> None:
     if verdict.outcome == "undecided":
         raise Conflict(f"not decided: {verdict.reason}; try again when the machine is free")
     reason = f" ({verdict.reason})" if verdict.reason else ""
-    mean = "" if verdict.value is None or verdict.reason else f": {verdict.value:.6f} in {verdict.runs} runs"
+    mean = (
+        ""
+        if verdict.value is None or verdict.reason
+        else f": {verdict.value:.6f} in {verdict.runs} runs"
+    )
     text = f"{verdict.claim.commit[:7]} claims {verdict.claim.value:.6f}: {verdict.outcome}{reason}{mean}"
     tell(as_data(verdict), text, as_json)
     if verdict.outcome != "reproduced":
@@ -120,7 +144,9 @@ def sorted_out(what: list[str]) -> tuple[str, Path]:
     words = list(what)
     directory = Path(words.pop()) if words and Path(words[-1]).is_dir() else Path(".")
     if len(words) > 1:
-        raise BadInput(f"{words[-1]!r} is not a folder; it goes: autoresearch verify [COMMIT] [DIR]")
+        raise BadInput(
+            f"{words[-1]!r} is not a folder; it goes: autoresearch verify [COMMIT] [DIR]"
+        )
     return (words[0] if words else ""), directory
 
 
@@ -129,7 +155,10 @@ def check_options(commit: str, hub: str, watch: bool, claimed: float | None) -> 
         (not commit and not hub, "name a COMMIT to run again, or --hub URL to take claims from"),
         (watch and not hub, "--watch needs --hub URL"),
         (watch and bool(commit), "--watch takes what comes; leave the COMMIT out"),
-        (claimed is not None and bool(hub), "--claimed is for a commit of your own; a hub has its claims"),
+        (
+            claimed is not None and bool(hub),
+            "--claimed is for a commit of your own; a hub has its claims",
+        ),
     ]
     for is_wrong, sentence in wrong:
         if is_wrong:
@@ -146,8 +175,12 @@ def local_claim(workspace: Workspace, platform: str, commit: str, claimed: float
     told = [r for r in workspace.ledger.records() if r.commit == full and r.value is not None]
     same = [r for r in told if r.platform == platform and r.track == workspace.config.track]
     if not same or same[-1].value is None:
-        where = f" (only for {told[-1].platform} on track {told[-1].track or '(none)'})" if told else ""
-        raise BadInput(f"the ledger here claims nothing about {full[:7]}{where}; give the value with --claimed")
+        where = (
+            f" (only for {told[-1].platform} on track {told[-1].track or '(none)'})" if told else ""
+        )
+        raise BadInput(
+            f"the ledger here claims nothing about {full[:7]}{where}; give the value with --claimed"
+        )
     return Claim(full, same[-1].value, same[-1].track, platform, same[-1].agent)
 
 
@@ -165,7 +198,9 @@ def on_hub(verifier: Verifier, url: str, commit: str, watch: bool) -> Verdict | 
         return None
     track = track_id(workspace)
     with Hub(url, member.key) as hub:
-        verifier.display.say(f"verifying on {hub.url} as {member.agent_id}, for {verifier.platform} on track {track}")
+        verifier.display.say(
+            f"verifying on {hub.url} as {member.agent_id}, for {verifier.platform} on track {track}"
+        )
         direction = workspace.config.experiment.direction
         board = Board(hub, member.agent_id, verifier.platform, track, direction)
         rounds = Rounds(verifier, board, verifier.stop)

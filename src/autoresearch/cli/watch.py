@@ -24,8 +24,12 @@ EPILOG = "Examples:  autoresearch watch nightly   |   autoresearch watch nightly
 
 def watch(
     directory: Directory = Path("."),
-    once: Annotated[bool, typer.Option("--once", help="Print what there is to see now, as lines, and end.")] = False,
-    every: Annotated[float, typer.Option(min=0.2, max=3600, help="Seconds between two looks.")] = 1.0,
+    once: Annotated[
+        bool, typer.Option("--once", help="Print what there is to see now, as lines, and end.")
+    ] = False,
+    every: Annotated[
+        float, typer.Option(min=0.2, max=3600, help="Seconds between two looks.")
+    ] = 1.0,
     as_json: Json = False,
 ) -> None:
     """See the research happen: progress, the run's loss beside the best's, verdicts, GPU. Reads only; Ctrl-C ends it, not the research."""
@@ -63,7 +67,9 @@ def say(lines: list[str]) -> None:
         print(line, flush=True)
 
 
-def show(watcher: Watcher, view: View, console: Console, every: float, stop: threading.Event) -> None:
+def show(
+    watcher: Watcher, view: View, console: Console, every: float, stop: threading.Event
+) -> None:
     """The picture, on a screen of its own; afterwards its content stays as lines."""
     from rich.live import Live
     from rich.text import Text
@@ -72,13 +78,21 @@ def show(watcher: Watcher, view: View, console: Console, every: float, stop: thr
     from autoresearch.researcher.watch.plain import snapshot
 
     braille = console.encoding.lower().startswith("utf")
-    with Live(console=console, screen=True, auto_refresh=False, redirect_stdout=False, redirect_stderr=False) as live:
+    with Live(
+        console=console,
+        screen=True,
+        auto_refresh=False,
+        redirect_stdout=False,
+        redirect_stderr=False,
+    ) as live:
         while not stop.is_set():
             live.update(picture(view, console.width, console.height, braille), refresh=True)
             stop.wait(every)
             try:
                 view = watcher.look()
-            except AutoresearchError as error:  # shown instead, and looked at again: a person may mend it meanwhile
+            except (
+                AutoresearchError
+            ) as error:  # shown instead, and looked at again: a person may mend it meanwhile
                 live.update(Text(str(error)), refresh=True)
                 stop.wait(max(every, 2.0))
     say(snapshot(view))

@@ -40,7 +40,13 @@ class Hub:
     """
 
     def __init__(
-        self, url: str, key: str = "", *, timeout_s: float = 30.0, patience_s: float = PATIENCE_S, tries: int = TRIES
+        self,
+        url: str,
+        key: str = "",
+        *,
+        timeout_s: float = 30.0,
+        patience_s: float = PATIENCE_S,
+        tries: int = TRIES,
     ) -> None:
         self._wire = Wire(url, key, timeout_s=timeout_s, patience_s=patience_s, tries=tries)
         self.url = self._wire.url
@@ -52,7 +58,10 @@ class Hub:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self.close()
 
@@ -65,7 +74,9 @@ class Hub:
 
     def create_agent(self, agent_id: str) -> Account:
         """Open an account with the hub's admin key."""
-        return self._wire.answer(Request("POST", "/api/admin/agents", body={"id": agent_id}, again=False), Account)
+        return self._wire.answer(
+            Request("POST", "/api/admin/agents", body={"id": agent_id}, again=False), Account
+        )
 
     def whoami(self) -> Whoami:
         """Whose key this is. Unauthorized where it is nobody's."""
@@ -73,7 +84,9 @@ class Hub:
 
     def health(self) -> bool:
         """True where a hub answers."""
-        return self._wire.answer(Request("GET", "/api/health"), dict[str, Any]).get("status") == "ok"
+        return (
+            self._wire.answer(Request("GET", "/api/health"), dict[str, Any]).get("status") == "ok"
+        )
 
     def guide(self) -> str:
         """What this hub tells a newcomer, in markdown."""
@@ -83,7 +96,9 @@ class Hub:
 
     def push(self, bundle: Path) -> list[str]:
         """Send a git bundle; the hashes of its heads. BadBundle's sentence names prerequisites that the hub lacks."""
-        answer = self._wire.answer(Request("POST", "/api/git/push", file=bundle, extra_s=60), dict[str, Any])
+        answer = self._wire.answer(
+            Request("POST", "/api/git/push", file=bundle, extra_s=60), dict[str, Any]
+        )
         hashes = answer.get("hashes")
         if not isinstance(hashes, list) or not all(isinstance(h, str) for h in hashes):
             raise HubUnavailable(
@@ -99,7 +114,12 @@ class Hub:
         )
 
     def commits(
-        self, *, agent: str = "", limit: int | None = None, offset: int | None = None, before: str | int | None = None
+        self,
+        *,
+        agent: str = "",
+        limit: int | None = None,
+        offset: int | None = None,
+        before: str | int | None = None,
     ) -> list[Commit]:
         """Commits, newest first."""
         query = present({"agent": agent, "limit": limit, "offset": offset, "before": before})
@@ -118,13 +138,18 @@ class Hub:
 
     def children(self, commit: str, *, limit: int | None = None) -> list[Commit]:
         return self._wire.answer(
-            Request("GET", _commit_path(commit, "children"), present({"limit": limit})), list[Commit]
+            Request("GET", _commit_path(commit, "children"), present({"limit": limit})),
+            list[Commit],
         )
 
-    def lineage(self, commit: str, *, limit: int | None = None, before: str | int | None = None) -> list[Commit]:
+    def lineage(
+        self, commit: str, *, limit: int | None = None, before: str | int | None = None
+    ) -> list[Commit]:
         """The commit and its first-parent ancestors, down to the root."""
         query = present({"limit": limit, "before": before})
-        return self._wire.answer(Request("GET", _commit_path(commit, "lineage"), query), list[Commit])
+        return self._wire.answer(
+            Request("GET", _commit_path(commit, "lineage"), query), list[Commit]
+        )
 
     def leaves(self, *, limit: int | None = None, before: str | int | None = None) -> list[Commit]:
         """Commits without children: the frontier."""
@@ -133,7 +158,9 @@ class Hub:
 
     def diff(self, before: str, after: str) -> str:
         """The unified diff from one commit to another."""
-        return self._wire.text(Request("GET", f"/api/git/diff/{quote(before, safe='')}/{quote(after, safe='')}"))
+        return self._wire.text(
+            Request("GET", f"/api/git/diff/{quote(before, safe='')}/{quote(after, safe='')}")
+        )
 
     def root(self) -> Commit:
         """The commit this hub asks everyone to start from. NotFound where it names none."""
@@ -164,7 +191,9 @@ class Hub:
     ) -> list[Post]:
         """Posts and replies of a channel, newest first; `since` is a post's id or a time."""
         query = present({"limit": limit, "offset": offset, "before": before, "since": since})
-        return self._wire.answer(Request("GET", f"/api/channels/{quote(channel, safe='')}/posts", query), list[Post])
+        return self._wire.answer(
+            Request("GET", f"/api/channels/{quote(channel, safe='')}/posts", query), list[Post]
+        )
 
     def post(self, channel: str, content: str, parent_id: int | None = None) -> Post:
         """Write a post, or a reply. It is written once or not at all; see `client.wire` for a lost answer."""
@@ -177,12 +206,16 @@ class Hub:
 
     def replies(self, post_id: int, *, limit: int | None = None) -> list[Post]:
         """The replies to a post, newest first."""
-        return self._wire.answer(Request("GET", f"/api/posts/{post_id}/replies", present({"limit": limit})), list[Post])
+        return self._wire.answer(
+            Request("GET", f"/api/posts/{post_id}/replies", present({"limit": limit})), list[Post]
+        )
 
     def reply(self, post_id: int, content: str) -> Post:
         """Answer a post, in its channel."""
         parent = self.get_post(post_id)
-        name = next((channel.name for channel in self.channels() if channel.id == parent.channel_id), None)
+        name = next(
+            (channel.name for channel in self.channels() if channel.id == parent.channel_id), None
+        )
         if name is None:
             raise NotFound(f"the channel of post {post_id} is gone")
         return self.post(name, content, parent_id=post_id)
@@ -201,22 +234,33 @@ class Hub:
         before: int | None = None,
     ) -> list[Result]:
         """Results that posts report, newest first."""
-        filters: dict[str, str | int | None] = {"agent": agent, "platform": platform, "track": track, "status": status}
+        filters: dict[str, str | int | None] = {
+            "agent": agent,
+            "platform": platform,
+            "track": track,
+            "status": status,
+        }
         query = present({**filters, "commit": commit, "limit": limit, "before": before})
         return self._wire.answer(Request("GET", "/api/results", query), list[Result])
 
-    def leaderboard(self, *, platform: str = "", track: str = "", limit: int | None = None) -> list[Board]:
+    def leaderboard(
+        self, *, platform: str = "", track: str = "", limit: int | None = None
+    ) -> list[Board]:
         """One board for each platform and track, the most recently led first."""
         query = present({"platform": platform, "track": track, "limit": limit})
         return self._wire.answer(Request("GET", "/api/leaderboard", query), list[Board])
 
     def claims(self, *, limit: int | None = None) -> list[Claim]:
         """Claims that hold now, newest first."""
-        return self._wire.answer(Request("GET", "/api/claims", present({"limit": limit})), list[Claim])
+        return self._wire.answer(
+            Request("GET", "/api/claims", present({"limit": limit})), list[Claim]
+        )
 
     def claim(self, text: str, ttl_s: int = 3600) -> Claim:
         """Say what is tried. Conflict names the claim or result that is nearly the same; one's own is renewed, so it may be repeated."""
-        return self._wire.answer(Request("POST", "/api/claims", body={"text": text, "ttl_s": ttl_s}), Claim)
+        return self._wire.answer(
+            Request("POST", "/api/claims", body={"text": text, "ttl_s": ttl_s}), Claim
+        )
 
     def renew(self, claim_id: int) -> Claim:
         """Hold a claim for its whole time again. Conflict where it is over."""
@@ -227,10 +271,19 @@ class Hub:
         self._wire.nothing(Request("DELETE", f"/api/claims/{claim_id}"))
 
     def search(
-        self, words: str, *, kinds: Iterable[str] = (), limit: int | None = None, before: int | None = None
+        self,
+        words: str,
+        *,
+        kinds: Iterable[str] = (),
+        limit: int | None = None,
+        before: int | None = None,
     ) -> list[Found]:
         """Posts, results and commits that hold all of the words, newest first. `kinds`: post, result, commit."""
-        query = [("q", words), *(("kind", kind) for kind in kinds), *present({"limit": limit, "before": before})]
+        query = [
+            ("q", words),
+            *(("kind", kind) for kind in kinds),
+            *present({"limit": limit, "before": before}),
+        ]
         return self._wire.answer(Request("GET", "/api/search", query), list[Found])
 
     # ---------------------------------------------------------------- events

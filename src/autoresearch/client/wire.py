@@ -81,7 +81,13 @@ class Wire:
     """A connection to one hub. Raises errors of `autoresearch.errors` only."""
 
     def __init__(
-        self, url: str, key: str = "", *, timeout_s: float = 30.0, patience_s: float = PATIENCE_S, tries: int = TRIES
+        self,
+        url: str,
+        key: str = "",
+        *,
+        timeout_s: float = 30.0,
+        patience_s: float = PATIENCE_S,
+        tries: int = TRIES,
     ) -> None:
         self.url = checked_url(url)
         self._timeout_s = timeout_s
@@ -95,7 +101,9 @@ class Wire:
             headers=headers,
             timeout=httpx.Timeout(timeout_s, connect=min(timeout_s, 10.0)),
             follow_redirects=False,  # a redirect would hand the key to somebody else
-            trust_env=not _is_loopback(self.url),  # a proxy knows nothing of this machine's loopback
+            trust_env=not _is_loopback(
+                self.url
+            ),  # a proxy knows nothing of this machine's loopback
             verify=_certificates(self.url),
         )
 
@@ -110,7 +118,9 @@ class Wire:
             try:
                 decoded: T = msgspec.json.decode(body, type=kind)
             except (msgspec.DecodeError, UnicodeDecodeError) as error:
-                raise self._strange(request, f"its answer does not fit: {str(error)[:200]}") from error
+                raise self._strange(
+                    request, f"its answer does not fit: {str(error)[:200]}"
+                ) from error
             return decoded
 
         return self._send(request, read)
@@ -126,7 +136,9 @@ class Wire:
 
         def save(response: httpx.Response) -> int:
             with _appearing(target) as file:
-                return sum(file.write(chunk) for chunk in _bounded(response.iter_bytes(CHUNK_BYTES)))
+                return sum(
+                    file.write(chunk) for chunk in _bounded(response.iter_bytes(CHUNK_BYTES))
+                )
 
         return self._send(request, save)
 
@@ -163,7 +175,9 @@ class Wire:
     def _open(self, request: Request) -> Iterator[httpx.Response]:
         """The answer with its body still to come."""
         timeout = httpx.Timeout(
-            self._timeout_s, connect=min(self._timeout_s, 10.0), read=self._timeout_s + request.extra_s
+            self._timeout_s,
+            connect=min(self._timeout_s, 10.0),
+            read=self._timeout_s + request.extra_s,
         )
         options: dict[str, Any] = {"params": list(request.query), "timeout": timeout}
         if request.file is not None:
@@ -187,12 +201,16 @@ class Wire:
         status = response.status_code
         if response.is_redirect:
             to = response.headers.get("location", "")[:200]
-            return HubUnavailable(f"{self.url} sends elsewhere, to {to!r}; give the hub's own address")
+            return HubUnavailable(
+                f"{self.url} sends elsewhere, to {to!r}; give the hub's own address"
+            )
         sentence = _sentence(_read(response))
         if status == 429:
             return self._limited(sentence, response.headers.get("retry-after", ""))
         if status in BUSY:
-            error = HubUnavailable(f"the hub at {self.url} is not ready ({status}): {sentence or 'try again later'}")
+            error = HubUnavailable(
+                f"the hub at {self.url} is not ready ({status}): {sentence or 'try again later'}"
+            )
             return _Again(error) if request.again else error
         if status >= 500:
             return HubUnavailable(
@@ -203,7 +221,11 @@ class Wire:
         return BY_STATUS.get(status, BadInput)(sentence)
 
     def _limited(self, sentence: str, retry_after: str) -> AutoresearchError | _Again:
-        wait_s = int(retry_after) if retry_after.isascii() and retry_after.isdecimal() and len(retry_after) < 8 else 60
+        wait_s = (
+            int(retry_after)
+            if retry_after.isascii() and retry_after.isdecimal() and len(retry_after) < 8
+            else 60
+        )
         error = RateLimited(sentence or f"too many requests; try again in {wait_s} s", wait_s)
         return _Again(error, max(float(wait_s), PAUSE_S)) if wait_s <= self._patience_s else error
 
@@ -225,12 +247,24 @@ def checked_url(url: str) -> str:
     """The address of a hub without its last slash; BadInput where it is none."""
     try:
         parts = urlsplit(url.strip())
-        good = parts.scheme in ("http", "https") and bool(parts.hostname) and not parts.query and not parts.fragment
-        good = good and parts.username is None and (parts.port is None or parts.port > 0) and url.strip().isprintable()
+        good = (
+            parts.scheme in ("http", "https")
+            and bool(parts.hostname)
+            and not parts.query
+            and not parts.fragment
+        )
+        good = (
+            good
+            and parts.username is None
+            and (parts.port is None or parts.port > 0)
+            and url.strip().isprintable()
+        )
     except ValueError:
         good = False
     if not good:
-        raise BadInput(f"{url[:200]!r} is no address of a hub; one looks like https://hub.example.org")
+        raise BadInput(
+            f"{url[:200]!r} is no address of a hub; one looks like https://hub.example.org"
+        )
     return url.strip().rstrip("/")
 
 
@@ -289,7 +323,9 @@ def _pause(state: tenacity.RetryCallState) -> float:
     failure = state.outcome.exception() if state.outcome else None
     if isinstance(failure, _Again) and failure.pause_s is not None:
         return failure.pause_s
-    return float(tenacity.wait_random_exponential(multiplier=PAUSE_S, min=PAUSE_S, max=PAUSE_MAX_S)(state))
+    return float(
+        tenacity.wait_random_exponential(multiplier=PAUSE_S, min=PAUSE_S, max=PAUSE_MAX_S)(state)
+    )
 
 
 @contextmanager

@@ -66,7 +66,9 @@ def read_header(file: BinaryIO) -> Header:
         else:
             refs.append(_ref(line, names))
         if len(refs) > REFS_MAX or len(prerequisites) > PREREQUISITES_MAX:
-            raise BadBundle(f"the bundle names over {REFS_MAX} refs or {PREREQUISITES_MAX} prerequisites; bundle fewer")
+            raise BadBundle(
+                f"the bundle names over {REFS_MAX} refs or {PREREQUISITES_MAX} prerequisites; bundle fewer"
+            )
     if not refs:
         raise BadBundle("the bundle names no ref; make it with `git bundle create FILE HEAD`")
     return Header(tuple(prerequisites), tuple(refs), file.tell())
@@ -74,7 +76,11 @@ def read_header(file: BinaryIO) -> Header:
 
 def write_header(refs: Iterable[tuple[str, str]], prerequisites: Iterable[str] = ()) -> bytes:
     """The header of a version 2 bundle; `refs` are (hash, name)."""
-    lines = ["# v2 git bundle", *(f"-{oid}" for oid in prerequisites), *(f"{oid} {name}" for oid, name in refs)]
+    lines = [
+        "# v2 git bundle",
+        *(f"-{oid}" for oid in prerequisites),
+        *(f"{oid} {name}" for oid, name in refs),
+    ]
     return ("\n".join(lines) + "\n\n").encode()
 
 
@@ -89,7 +95,9 @@ def _line(file: BinaryIO) -> bytes:
     if not line.endswith(b"\n"):
         raise BadBundle("the bundle's header ends too soon, or has a line that is too long")
     if file.tell() > HEADER_MAX_BYTES:
-        raise BadBundle(f"the bundle's header is larger than {HEADER_MAX_BYTES} bytes; bundle fewer refs")
+        raise BadBundle(
+            f"the bundle's header is larger than {HEADER_MAX_BYTES} bytes; bundle fewer refs"
+        )
     return line[:-1]
 
 
@@ -103,8 +111,12 @@ def _check_capability(line: bytes, version: int, before_refs: bool) -> None:
             "this is a SHA-256 repository; this hub keeps SHA-1 ones, so push from `git init` without --object-format"
         )
     if line.startswith(b"@filter="):
-        raise BadBundle("this bundle leaves objects out (a filter); push from a full clone, without --filter")
-    raise BadBundle(f"the bundle asks for {line[1:60].decode('utf-8', 'replace')!r}, which this hub does not know")
+        raise BadBundle(
+            "this bundle leaves objects out (a filter); push from a full clone, without --filter"
+        )
+    raise BadBundle(
+        f"the bundle asks for {line[1:60].decode('utf-8', 'replace')!r}, which this hub does not know"
+    )
 
 
 def _oid(text: bytes) -> str:
@@ -113,7 +125,9 @@ def _oid(text: bytes) -> str:
             "this is a SHA-256 repository; this hub keeps SHA-1 ones, so push from `git init` without --object-format"
         )
     if not _OID.fullmatch(text):
-        raise BadBundle(f"the bundle's header has {text[:60].decode('utf-8', 'replace')!r} where a hash belongs")
+        raise BadBundle(
+            f"the bundle's header has {text[:60].decode('utf-8', 'replace')!r} where a hash belongs"
+        )
     return text.decode()
 
 

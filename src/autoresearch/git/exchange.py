@@ -68,7 +68,9 @@ def fetch(repo: Repo, peer: Peer, name: str) -> Fetched:
     here = transfer.reachable(repo)
     if commit in here:
         return Fetched(commit, 0)
-    nearest = next((c.hash for c in peer.lineage(commit, limit=LINEAGE_PAGE) if c.hash in here), None)
+    nearest = next(
+        (c.hash for c in peer.lineage(commit, limit=LINEAGE_PAGE) if c.hash in here), None
+    )
     have = dict.fromkeys([*([nearest] if nearest else []), *transfer.tips(repo)])
     with transfer.temporary_bundle() as bundle:
         size_bytes = peer.fetch(commit, bundle, have)

@@ -24,7 +24,9 @@ KINDS = {COMMIT: "commit", TREE: "tree", BLOB: "blob", TAG: "tag"}
 
 NAME_MAX_BYTES = 255
 PARENTS_MAX = 64
-COMMIT_MAX_BYTES = 64 * 1024  # a page of a thousand commits stays below 64 MB whatever their messages
+COMMIT_MAX_BYTES = (
+    64 * 1024
+)  # a page of a thousand commits stays below 64 MB whatever their messages
 ATTRIBUTES_LINE_MAX = 2047  # bytes; git refuses longer ones
 ALLOWED = frozenset({".gitignore", ".gitattributes", ".gitkeep", ".github", ".gitlab-ci.yml"})
 NULL = bytes(20)
@@ -36,7 +38,9 @@ _COMMIT = re.compile(
     % (_IDENT, _IDENT)
 )
 _HEADER_TWICE = re.compile(rb"^(tree|parent|author|committer) ", re.MULTILINE)
-_PLAIN_NAME = re.compile(rb"[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}")  # what nearly every name is like: nothing to look into
+_PLAIN_NAME = re.compile(
+    rb"[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}"
+)  # what nearly every name is like: nothing to look into
 _FORBIDDEN = re.compile(r"[\x00-\x1f\x7f/\\:]")
 # Default_Ignorable and format characters: a superset of what HFS+ leaves out when it compares names
 _IGNORED = re.compile("[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U000e0000-\U000e0fff]")  # fmt: skip
@@ -137,9 +141,13 @@ def _check_mode(mode: bytes, name: bytes) -> None:
     if mode in MODES:
         return
     if mode == b"120000":
-        raise BadBundle(f"{shown(name)} is a symbolic link, which this hub does not take; commit the file itself")
+        raise BadBundle(
+            f"{shown(name)} is a symbolic link, which this hub does not take; commit the file itself"
+        )
     if mode == b"160000":
-        raise BadBundle(f"{shown(name)} is a submodule, which this hub does not take; commit the files themselves")
+        raise BadBundle(
+            f"{shown(name)} is a submodule, which this hub does not take; commit the files themselves"
+        )
     raise BadBundle(f"{shown(name)} has the mode {shown(mode)}; a file has 100644 or 100755")
 
 

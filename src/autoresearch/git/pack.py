@@ -24,9 +24,13 @@ MIB = 1024 * 1024
 BLOCK = 256 * 1024
 CACHE_BYTES = 16 * MIB  # inflated objects kept at hand while deltas are resolved
 SPOOL_BYTES = 2 * MIB  # of compressed objects kept in memory before they go to a temporary file
-LEVEL = 3  # of compression for what deltas make: half the time of git's 6 for a few per cent in size
+LEVEL = (
+    3  # of compression for what deltas make: half the time of git's 6 for a few per cent in size
+)
 
-Lookup = Callable[[bytes], "tuple[int, bytes] | None"]  # object name to (kind, data), for the bases of thin packs
+Lookup = Callable[
+    [bytes], "tuple[int, bytes] | None"
+]  # object name to (kind, data), for the bases of thin packs
 Visit = Callable[[bytes, int, bytes], None]  # (object name, kind, data), once for every object
 
 
@@ -131,7 +135,9 @@ class Pack:
             raise TooLarge(
                 f"the pack has {count} objects; this hub takes {self._limits.objects} at once, so push in parts"
             )
-        if count * 9 > self._end - self._start:  # a header of one byte and eight of zlib are the least
+        if (
+            count * 9 > self._end - self._start
+        ):  # a header of one byte and eight of zlib are the least
             raise BadBundle("the pack is shorter than the objects it promises")
         return int(count)
 
@@ -140,7 +146,9 @@ class Pack:
         for at in range(self._start, self._end, BLOCK):
             digest.update(self._file.get(at, min(BLOCK, self._end - at)))
         if digest.digest() != self._file.get(self._end, 20):
-            raise BadBundle("the pack's checksum is wrong: it was damaged or cut on the way; push again")
+            raise BadBundle(
+                "the pack's checksum is wrong: it was damaged or cut on the way; push again"
+            )
 
     def _entry_header(self, at: int) -> tuple[int, int, int]:
         """Kind, declared size, and where the rest begins."""
@@ -159,7 +167,9 @@ class Pack:
         self._check_size(size)
         return kind, size, at + used
 
-    def _base(self, kind: int, at: int, body: int, offsets: dict[int, None]) -> tuple[int | bytes, int]:
+    def _base(
+        self, kind: int, at: int, body: int, offsets: dict[int, None]
+    ) -> tuple[int | bytes, int]:
         """What a delta is made against, an offset or a name, and where its body begins."""
         if kind == REF_DELTA:
             return self._file.get(body, 20), body + 20
@@ -180,7 +190,9 @@ class Pack:
 
     def _check_size(self, size: int) -> None:
         if size > self._limits.object_bytes:
-            raise TooLarge(f"an object has {size} bytes; this hub takes files of up to {self._limits.object_bytes}")
+            raise TooLarge(
+                f"an object has {size} bytes; this hub takes files of up to {self._limits.object_bytes}"
+            )
 
     def _spend(self, size: int) -> None:
         self._budget -= size + 64
@@ -217,12 +229,19 @@ class Pack:
         return record
 
     def _resolve(
-        self, by_offset: dict[int, Record], deltas: dict[int | bytes, list[tuple[int, int, int]]], visit: Visit
+        self,
+        by_offset: dict[int, Record],
+        deltas: dict[int | bytes, list[tuple[int, int, int]]],
+        visit: Visit,
     ) -> None:
         """Make every delta's object: from bases in the pack first, then from those the store has."""
         if not deltas:
             return
-        ready = [(at, record.oid) for at, record in by_offset.items() if at in deltas or record.oid in deltas]
+        ready = [
+            (at, record.oid)
+            for at, record in by_offset.items()
+            if at in deltas or record.oid in deltas
+        ]
         self._grow(ready, deltas, visit, self.data)
         for oid in [base for base in deltas if isinstance(base, bytes)]:
             if oid in deltas and (stored := self._lookup(oid)) is not None:
@@ -373,7 +392,9 @@ def entry_header(kind: int, size: int) -> bytes:
     return bytes(out)
 
 
-def write_pack(count: int, objects: Iterable[tuple[int, int, bytes]], head: bytes = b"") -> Iterator[bytes]:
+def write_pack(
+    count: int, objects: Iterable[tuple[int, int, bytes]], head: bytes = b""
+) -> Iterator[bytes]:
     """A pack of `count` objects (kind, size, compressed body), piece by piece, behind `head`, which is no part of the checksum."""
     start = b"PACK" + (2).to_bytes(4, "big") + count.to_bytes(4, "big")
     digest = hashlib.sha1(start, usedforsecurity=False)

@@ -33,7 +33,10 @@ def advertisement(refs: Sequence[tuple[str, str]], have: Iterable[str], capabili
     """What git-receive-pack says first: refs (name, hash), and hashes of further commits that need not be sent."""
     shown = [(oid, name) for name, oid in refs] + [(oid, ".have") for oid in have]
     (oid, name), *rest = shown or [(ZERO, "capabilities^{}")]
-    lines = [line(f"{oid} {name}\0{capabilities}\n"), *(line(f"{oid} {name}\n") for oid, name in rest)]
+    lines = [
+        line(f"{oid} {name}\0{capabilities}\n"),
+        *(line(f"{oid} {name}\n") for oid, name in rest),
+    ]
     return line("# service=git-receive-pack\n") + FLUSH + b"".join(lines) + FLUSH
 
 
@@ -66,7 +69,9 @@ def _read(file: BinaryIO) -> bytes | None:
 def _command(text: bytes) -> Command:
     parts = text.split(b" ", 2)
     if len(parts) != 3 or any(len(part) != 40 or set(part) - _HEX for part in parts[:2]):
-        raise BadBundle("the push has a command that cannot be read; SHA-1 repositories only, and no shallow ones")
+        raise BadBundle(
+            "the push has a command that cannot be read; SHA-1 repositories only, and no shallow ones"
+        )
     if not is_ref_name(parts[2]):
         raise BadBundle(f"{parts[2][:80].decode('utf-8', 'replace')!r} is no name for a ref")
     return Command(parts[0].decode(), parts[1].decode(), parts[2].decode())
@@ -75,7 +80,9 @@ def _command(text: bytes) -> Command:
 def report(unpack: str, outcomes: Sequence[tuple[str, str]]) -> bytes:
     """What became of a push: `unpack` is "ok" or a sentence; outcomes are (ref name, "" or a sentence)."""
     lines = [line(f"unpack {_one_line(unpack)}\n")]
-    lines += [line(f"ng {name} {_one_line(why)}\n" if why else f"ok {name}\n") for name, why in outcomes]
+    lines += [
+        line(f"ng {name} {_one_line(why)}\n" if why else f"ok {name}\n") for name, why in outcomes
+    ]
     return b"".join(lines) + FLUSH
 
 

@@ -90,7 +90,9 @@ class Repo:
         try:
             top = cls(path).git("rev-parse", "--show-toplevel").strip()
         except GitFailed as error:
-            raise BadWorkspace(f"{path} is no git repository ({error}); `autoresearch init DIR` makes one") from error
+            raise BadWorkspace(
+                f"{path} is no git repository ({error}); `autoresearch init DIR` makes one"
+            ) from error
         return cls(Path(top))
 
     # ---------------------------------------------------------------- asking
@@ -99,7 +101,9 @@ class Repo:
         """Run one git command here and return what it printed; GitFailed with its last words otherwise."""
         return self.git_bytes(*args, data=data, env=env).decode("utf-8", "replace")
 
-    def git_bytes(self, *args: str, data: bytes | None = None, env: dict[str, str] | None = None) -> bytes:
+    def git_bytes(
+        self, *args: str, data: bytes | None = None, env: dict[str, str] | None = None
+    ) -> bytes:
         settings = [part for name, value in SETTINGS.items() for part in ("-c", f"{name}={value}")]
         place = [f"--git-dir={self.git_dir}", f"--work-tree={self.path}"] if self.git_dir else []
         try:
@@ -116,11 +120,15 @@ class Repo:
         except FileNotFoundError as error:
             if not self.path.is_dir():
                 raise BadWorkspace(f"the folder {self.path} is gone") from error
-            raise MissingTool("git is not installed; install it (for example: apt install git)") from error
+            raise MissingTool(
+                "git is not installed; install it (for example: apt install git)"
+            ) from error
         except subprocess.TimeoutExpired as error:
             raise GitFailed(f"git {args[0]} took over {TIMEOUT_S} s in {self.path}") from error
         if done.returncode != 0:
-            words = done.stderr.decode("utf-8", "replace").strip().splitlines() or [f"exit code {done.returncode}"]
+            words = done.stderr.decode("utf-8", "replace").strip().splitlines() or [
+                f"exit code {done.returncode}"
+            ]
             raise GitFailed(f"git {args[0]}: {words[-1]}")
         return done.stdout
 
@@ -134,7 +142,9 @@ class Repo:
     def maybe(self, name: str) -> str | None:
         """The full hash of the commit `name`, or None."""
         try:
-            return self.git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}").strip()
+            return self.git(
+                "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}"
+            ).strip()
         except GitFailed:
             return None
 
@@ -142,7 +152,9 @@ class Repo:
         """The commit checked out here; BadWorkspace in a repository without commits."""
         commit = self.maybe("HEAD")
         if commit is None:
-            raise BadWorkspace(f"{self.path} has no commit yet; commit the files the experiment starts from")
+            raise BadWorkspace(
+                f"{self.path} has no commit yet; commit the files the experiment starts from"
+            )
         return commit
 
     def branch(self) -> str | None:
@@ -154,7 +166,9 @@ class Repo:
 
     def changes(self) -> list[Change]:
         """What differs from the commit checked out here, untracked files included, ignored ones not."""
-        parts = self.git("status", "--porcelain=v1", "-z", "--no-renames", "--untracked-files=all").split("\0")
+        parts = self.git(
+            "status", "--porcelain=v1", "-z", "--no-renames", "--untracked-files=all"
+        ).split("\0")
         return [Change(part[:2].strip()[:1], part[3:]) for part in parts if part]
 
     def changed_between(self, before: str, after: str) -> list[str]:
@@ -180,11 +194,17 @@ class Repo:
 
     def mode(self, commit: str, path: str) -> str:
         """git's mode of a path in a commit (100644 a file, 100755 a program, 120000 a link, 160000 a repository), empty where it is not there."""
-        return self.git("--literal-pathspecs", "ls-tree", "-z", commit, "--", path).partition(" ")[0]
+        return self.git("--literal-pathspecs", "ls-tree", "-z", commit, "--", path).partition(" ")[
+            0
+        ]
 
     def files(self, commit: str) -> list[str]:
         """Every tracked path of a commit."""
-        return [path for path in self.git("ls-tree", "-r", "-z", "--name-only", commit).split("\0") if path]
+        return [
+            path
+            for path in self.git("ls-tree", "-r", "-z", "--name-only", commit).split("\0")
+            if path
+        ]
 
     def message(self, commit: str) -> str:
         return self.git("log", "-1", "--format=%B", commit).strip()
@@ -244,7 +264,14 @@ class Repo:
     def commit(self, message: str) -> str:
         """Commit what is staged and return the hash."""
         self.git(
-            "commit", "-q", "--no-verify", "--cleanup=whitespace", "-F", "-", data=message.encode(), env=self.identity()
+            "commit",
+            "-q",
+            "--no-verify",
+            "--cleanup=whitespace",
+            "-F",
+            "-",
+            data=message.encode(),
+            env=self.identity(),
         )
         return self.head()
 

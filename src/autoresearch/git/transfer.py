@@ -147,7 +147,10 @@ def reachable(repo: Repo) -> dict[str, None]:
 def tips(repo: Repo) -> list[str]:
     """Commits that refs point to, the youngest first: what a hub may leave out of a fetch."""
     lines = repo.git(
-        "for-each-ref", "--sort=-committerdate", "--format=%(objectname) %(objecttype)", f"--count={HAVES_MAX}"
+        "for-each-ref",
+        "--sort=-committerdate",
+        "--format=%(objectname) %(objecttype)",
+        f"--count={HAVES_MAX}",
     )
     pairs = (line.split() for line in lines.splitlines())
     return list(dict.fromkeys(commit for commit, kind in pairs if kind == "commit"))

@@ -101,7 +101,9 @@ class Bare:
     def set_refs(self, refs: Mapping[str, str], head: str) -> None:
         """Show these refs (name to hash) and no others, with HEAD at the name `head`."""
         lines = [f"{refs[name]} {name}\n" for name in sorted(refs)]
-        self._replace("packed-refs", "# pack-refs with: peeled fully-peeled sorted \n" + "".join(lines))
+        self._replace(
+            "packed-refs", "# pack-refs with: peeled fully-peeled sorted \n" + "".join(lines)
+        )
         self._replace("HEAD", f"ref: {head}\n")
 
     def _replace(self, name: str, text: str) -> None:
@@ -114,7 +116,12 @@ class Bare:
 
     async def upload_pack(self, request: BinaryIO | None, protocol: str) -> AsyncIterator[bytes]:
         """What `git upload-pack` answers: its advertisement, or with `request` (an open file) the objects asked for."""
-        arguments = ["--stateless-rpc", "--timeout=60", *(["--http-backend-info-refs"] if request is None else []), "."]
+        arguments = [
+            "--stateless-rpc",
+            "--timeout=60",
+            *(["--http-backend-info-refs"] if request is None else []),
+            ".",
+        ]
         process = await asyncio.create_subprocess_exec(
             "git",
             "upload-pack",

@@ -13,9 +13,29 @@ from litestar.exceptions import HTTPException
 from autoresearch.errors import AutoresearchError
 from autoresearch.hub import openapi
 from autoresearch.hub.door import Door
-from autoresearch.hub.routes import accounts, board, claims, common, events, git, pages, results, smart_http
+from autoresearch.hub.routes import (
+    accounts,
+    board,
+    claims,
+    common,
+    events,
+    git,
+    pages,
+    results,
+    smart_http,
+)
 from autoresearch.hub.settings import JSON_BODY_MAX_BYTES, Settings
-from autoresearch.hub.window import commit, graph, home, leaderboard, live, operator, page, people, talk
+from autoresearch.hub.window import (
+    commit,
+    graph,
+    home,
+    leaderboard,
+    live,
+    operator,
+    page,
+    people,
+    talk,
+)
 from autoresearch.hub.worker import Hub
 
 PUBLIC = [

@@ -84,7 +84,9 @@ def _patient(receive: Receive) -> Receive:
             message = await asyncio.wait_for(receive(), BODY_PAUSE_S)
         except asyncio.TimeoutError:
             complete = True
-            raise BadInput(f"the body stopped arriving for {BODY_PAUSE_S:.0f} s; send it again") from None
+            raise BadInput(
+                f"the body stopped arriving for {BODY_PAUSE_S:.0f} s; send it again"
+            ) from None
         complete = not message.get("more_body", False)
         return message
 

@@ -24,7 +24,11 @@ Answer = Callable[[Hub, str, Query], Any]
 
 
 def _posts(hub: Hub, name: str, query: Query) -> Any:
-    limit, offset, before = query.pop("limit", PAGE_DEFAULT), query.pop("offset", 0), query.pop("before", None)
+    limit, offset, before = (
+        query.pop("limit", PAGE_DEFAULT),
+        query.pop("offset", 0),
+        query.pop("before", None),
+    )
     return None if query else board.posts(hub.db.reader, name, page(limit), offset, before)
 
 
@@ -34,12 +38,20 @@ def _post(hub: Hub, number: str, query: Query) -> Any:
 
 
 def _commits(hub: Hub, _: str, query: Query) -> Any:
-    limit, offset, before = query.pop("limit", PAGE_DEFAULT), query.pop("offset", 0), query.pop("before", None)
+    limit, offset, before = (
+        query.pop("limit", PAGE_DEFAULT),
+        query.pop("offset", 0),
+        query.pop("before", None),
+    )
     return None if query else commits.latest(hub.db.reader, page(limit), offset, _text(before))
 
 
 def _leaves(hub: Hub, _: str, query: Query) -> Any:
-    limit, offset, before = query.pop("limit", PAGE_DEFAULT), query.pop("offset", 0), query.pop("before", None)
+    limit, offset, before = (
+        query.pop("limit", PAGE_DEFAULT),
+        query.pop("offset", 0),
+        query.pop("before", None),
+    )
     return None if query else commits.leaves(hub.db.reader, page(limit), offset, _text(before))
 
 
@@ -109,7 +121,11 @@ def _numbers(query: bytes) -> Query | None:
     numbers: Query = {}
     for pair in query.decode("latin-1").split("&"):
         name, _, value = pair.partition("=")
-        if not (value.isascii() and value.isdecimal() and len(value) <= 7) or int(value) == 0 or name in numbers:
+        if (
+            not (value.isascii() and value.isdecimal() and len(value) <= 7)
+            or int(value) == 0
+            or name in numbers
+        ):
             return None
         numbers[name] = int(value)
     return numbers
@@ -118,5 +134,9 @@ def _numbers(query: bytes) -> Query | None:
 def _caller(hub: Hub, headers: Any) -> Any:
     for name, value in headers:
         if name == b"authorization":
-            return hub.keyring.known(hashlib.sha256(value[7:]).digest()) if value[:7] == b"Bearer " else None
+            return (
+                hub.keyring.known(hashlib.sha256(value[7:]).digest())
+                if value[:7] == b"Bearer "
+                else None
+            )
     return None

@@ -148,7 +148,9 @@ class Feed:
 
     async def long_poll(self, after: int, wait_s: float, most: int) -> list[Event]:
         """Events behind `after`; where there are none, wait for the first, at most `wait_s`."""
-        self._take_in(events.after(self._db.reader, self._seen, PAGE))  # whoever has just written sees it
+        self._take_in(
+            events.after(self._db.reader, self._seen, PAGE)
+        )  # whoever has just written sees it
         ends = asyncio.get_running_loop().time() + wait_s
         while not (found := self.since(after, most)):
             left_s = ends - asyncio.get_running_loop().time()

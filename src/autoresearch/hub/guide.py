@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-RESULT_LINE = "commit:<7 hex> platform:<name> val_bpb:<value or ---> vram_gb:<value or ---> | <description>"
+RESULT_LINE = (
+    "commit:<7 hex> platform:<name> val_bpb:<value or ---> vram_gb:<value or ---> | <description>"
+)
 
 
 @dataclass(frozen=True)
@@ -119,7 +121,11 @@ own. A 429 says in `Retry-After` for how many seconds to wait. Posts hold up to 
 def _how_to_register(facts: Facts) -> str:
     if facts.registration == "invite":
         return ' This hub wants an invite: add `"invite":"..."`, which its operator gives.'
-    return " Registration is closed here: its operator opens accounts." if facts.registration == "closed" else ""
+    return (
+        " Registration is closed here: its operator opens accounts."
+        if facts.registration == "closed"
+        else ""
+    )
 
 
 def _start(facts: Facts) -> str:
@@ -135,6 +141,8 @@ def _root(facts: Facts) -> str:
     if not facts.root:
         return "This hub names no root: the first commit you push may be one of your own, or build on a leaf."
     only = (
-        " Commits that do not descend from it are refused." if facts.roots_only else " Roots of your own are welcome."
+        " Commits that do not descend from it are refused."
+        if facts.roots_only
+        else " Roots of your own are welcome."
     )
     return f"Start from the root that everybody shares, so that experiments can be compared: `{facts.root}`.{only}"

@@ -36,7 +36,10 @@ class LimitedHeads(HttpToolsProtocol):
             self._head_size += len(data)
         super().data_received(data)
         if self._head_timer is not None and self._head_size > self.head_bytes:
-            self._refuse(b"431 Request Header Fields Too Large", f"the request's head is over {self.head_bytes} bytes")
+            self._refuse(
+                b"431 Request Header Fields Too Large",
+                f"the request's head is over {self.head_bytes} bytes",
+            )
 
     def on_message_begin(self) -> None:
         if self._head_timer is None:  # a further request on a kept connection
@@ -57,16 +60,21 @@ class LimitedHeads(HttpToolsProtocol):
             self._head_timer = None
 
     def _head_is_late(self) -> None:
-        self._refuse(b"408 Request Timeout", f"the request's head took longer than {self.head_s:.0f} s")
+        self._refuse(
+            b"408 Request Timeout", f"the request's head took longer than {self.head_s:.0f} s"
+        )
 
     def _refuse(self, status: bytes, sentence: str) -> None:
         self._head_arrived()
         if self.transport.is_closing():
             return
         body = b'{"error":"%s"}' % sentence.encode("ascii")
-        head = b"HTTP/1.1 %s\r\ncontent-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n" % (
-            status,
-            len(body),
+        head = (
+            b"HTTP/1.1 %s\r\ncontent-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n"
+            % (
+                status,
+                len(body),
+            )
         )
         self.transport.write(head + body)
         self.transport.close()

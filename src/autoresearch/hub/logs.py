@@ -21,7 +21,11 @@ class JsonLines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         if record.name == ACCESS.name:
             return record.getMessage()
-        line = {"at": _utc(record.created), "level": record.levelname.lower(), "message": record.getMessage()}
+        line = {
+            "at": _utc(record.created),
+            "level": record.levelname.lower(),
+            "message": record.getMessage(),
+        }
         if record.exc_info:
             line["trace"] = self.formatException(record.exc_info)
         return msgspec.json.encode(line).decode()
@@ -62,7 +66,15 @@ class AccessLog:
         caller, client = scope.get("caller"), scope.get("client")
         who = "" if caller is None else caller.agent_id or "(admin)"
         self._waiting.append(
-            (time.time(), scope["method"], scope["path"], status, seconds, who, client[0] if client else "")
+            (
+                time.time(),
+                scope["method"],
+                scope["path"],
+                status,
+                seconds,
+                who,
+                client[0] if client else "",
+            )
         )
 
     def flush(self) -> None:
@@ -76,7 +88,9 @@ class AccessLog:
             self.flush()
 
 
-def _line(at: float, method: str, path: str, status: int, seconds: float, agent: str, client: str) -> str:
+def _line(
+    at: float, method: str, path: str, status: int, seconds: float, agent: str, client: str
+) -> str:
     return msgspec.json.encode(
         {
             "at": _utc(at),

@@ -91,14 +91,20 @@ class Metrics:
 class _Scrape(Collector):
     """One scrape's numbers as metric families."""
 
-    def __init__(self, counts: dict[Key, list[float]], gauges: dict[str, tuple[str, float]]) -> None:
+    def __init__(
+        self, counts: dict[Key, list[float]], gauges: dict[str, tuple[str, float]]
+    ) -> None:
         self._counts = counts
         self._gauges = gauges
 
     def collect(self) -> Iterator[Any]:
-        requests = CounterMetricFamily("agenthub_requests", "Requests answered", labels=["method", "route", "status"])
+        requests = CounterMetricFamily(
+            "agenthub_requests", "Requests answered", labels=["method", "route", "status"]
+        )
         seconds = HistogramMetricFamily(
-            "agenthub_request_seconds", "How long requests took", labels=["method", "route", "status"]
+            "agenthub_request_seconds",
+            "How long requests took",
+            labels=["method", "route", "status"],
         )
         for (method, route, status), counts in sorted(self._counts.items()):
             labels = [method, route, str(status)]

@@ -19,7 +19,9 @@ def config() -> OpenAPIConfig:
         title="agenthub",
         version=__version__,
         description='A git DAG and a message board for swarms of agents. Errors are `{"error": sentence}`.',
-        components=Components(security_schemes={"key": SecurityScheme(type="http", scheme="bearer")}),
+        components=Components(
+            security_schemes={"key": SecurityScheme(type="http", scheme="bearer")}
+        ),
         security=[{"key": []}],
         use_handler_docstrings=True,
         render_plugins=[_Plain(path="/openapi.json")],
@@ -52,7 +54,9 @@ def document(app: Litestar) -> dict[str, Any]:
             for parameter in operation.get("parameters", ()):
                 parameter["schema"] = _never_null(parameter["schema"])
     stream = {"schema": {"type": "string"}}
-    found["paths"]["/api/events"]["get"]["responses"]["200"]["content"]["text/event-stream"] = stream
+    found["paths"]["/api/events"]["get"]["responses"]["200"]["content"]["text/event-stream"] = (
+        stream
+    )
     return found
 
 

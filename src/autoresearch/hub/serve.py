@@ -26,7 +26,9 @@ from autoresearch.hub.settings import Settings
 BACKLOG = 2048
 KEEP_ALIVE_S = 65  # longer than the usual proxy keeps its side
 GRACE_S = 5  # for requests in flight at shutdown
-FAST_DEATH_S = 5.0  # a worker that dies sooner failed to start; three in a row and the server gives up
+FAST_DEATH_S = (
+    5.0  # a worker that dies sooner failed to start; three in a row and the server gives up
+)
 log = logging.getLogger("agenthub")
 
 
@@ -38,9 +40,13 @@ def listening_socket(host: str, port: int) -> socket.socket:
     try:
         sock.bind((host, port))
     except socket.gaierror:
-        raise BadInput(f"{host!r} is no address of this machine; --listen takes HOST:PORT") from None
+        raise BadInput(
+            f"{host!r} is no address of this machine; --listen takes HOST:PORT"
+        ) from None
     except OSError as error:
-        raise Conflict(f"cannot listen on {host}:{port}: {error.strerror}; choose another --listen") from None
+        raise Conflict(
+            f"cannot listen on {host}:{port}: {error.strerror}; choose another --listen"
+        ) from None
     sock.listen(BACKLOG)
     return sock
 
@@ -135,7 +141,9 @@ class Supervisor:
         self._stop_writer.send(b".")
 
     def _start(self) -> None:
-        worker = self._spawn.Process(target=_start_worker, args=(self._settings, self._sock), daemon=False)
+        worker = self._spawn.Process(
+            target=_start_worker, args=(self._settings, self._sock), daemon=False
+        )
         worker.start()
         self._workers[worker] = monotonic()
 
@@ -143,7 +151,9 @@ class Supervisor:
         for worker in [w for w in self._workers if not w.is_alive()]:
             lived_s = monotonic() - self._workers.pop(worker)
             self._failures = self._failures + 1 if lived_s < FAST_DEATH_S else 0
-            log.warning("worker %s ended with %s after %.0f s", worker.pid, worker.exitcode, lived_s)
+            log.warning(
+                "worker %s ended with %s after %.0f s", worker.pid, worker.exitcode, lived_s
+            )
             if self._failures < 3:
                 self._start()
 

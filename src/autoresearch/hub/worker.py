@@ -21,7 +21,9 @@ from autoresearch.hub.window.tally import Tally
 
 T = TypeVar("T")
 UPLOADS = 4  # git processes that serve clones at once
-PUSHES = 2  # that are checked at once; with the limits of `rules.push` this bounds the worker's memory
+PUSHES = (
+    2  # that are checked at once; with the limits of `rules.push` this bounds the worker's memory
+)
 THREADS = 6  # for work that would hold up the event loop: git, searches, long lineages
 
 
@@ -40,14 +42,20 @@ class Hub:
         self.access = AccessLog()
         self.metrics = Metrics(settings.metrics_dir)
         self.tally = Tally()
-        self.shown: dict[object, tuple[int, Any]] = {}  # what pages made of the data, and after which event
-        self.pages: dict[object, tuple[int, asyncio.Future[bytes]]] = {}  # whole pages, packed (`window.kept`)
+        self.shown: dict[
+            object, tuple[int, Any]
+        ] = {}  # what pages made of the data, and after which event
+        self.pages: dict[
+            object, tuple[int, asyncio.Future[bytes]]
+        ] = {}  # whole pages, packed (`window.kept`)
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="hub")
         self._pushes = ThreadPoolExecutor(PUSHES, thread_name_prefix="hub-push")
 
     async def off_loop(self, work: Callable[..., T], *args: Any, **kwargs: Any) -> T:
         """Run `work` on one of the worker's few threads; its SQL goes through that thread's own connection."""
-        return await asyncio.get_running_loop().run_in_executor(self._threads, partial(work, *args, **kwargs))
+        return await asyncio.get_running_loop().run_in_executor(
+            self._threads, partial(work, *args, **kwargs)
+        )
 
     async def in_push_lane(self, work: Callable[..., T], *args: Any) -> T:
         """Run `work` where pushes are checked: few at a time, for each may need a good deal of memory."""

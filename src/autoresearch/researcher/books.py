@@ -70,11 +70,15 @@ class Books:
         return next((record.commit for record in self.history() if record.is_baseline), None)
 
     def highest_id(self) -> int:
-        ids = [record.id for record in self.workspace.ledger.records()] + self.workspace.attempt_ids()
+        ids = [
+            record.id for record in self.workspace.ledger.records()
+        ] + self.workspace.attempt_ids()
         return max((int(i) for i in ids if i.isdecimal()), default=0)
 
     def has_results(self) -> bool:
-        return bool(self.history()) or any(a.measurements for a in self.journal.state.attempts.values())
+        return bool(self.history()) or any(
+            a.measurements for a in self.journal.state.attempts.values()
+        )
 
     def history(self) -> list[Record]:
         """This branch's records, oldest first."""
@@ -94,7 +98,9 @@ class Books:
     def timeout_s(self) -> float:
         """The stated limit, or the measured one."""
         base = self.baseline_record()
-        return self.workspace.config.experiment.timeout_s or measured_timeout_s(base.slowest_seconds if base else None)
+        return self.workspace.config.experiment.timeout_s or measured_timeout_s(
+            base.slowest_seconds if base else None
+        )
 
     def baseline_record(self) -> Record | None:
         return next((record for record in self.history() if record.is_baseline), None)
@@ -108,7 +114,17 @@ class Books:
         others = [a for i, a in sorted(self.journal.state.attempts.items()) if i != attempt.id]
         pending = tuple(Pending(a.parent, a.description, a.proposal) for a in others)
         free = tuple(e.free)
-        return Brief(int(attempt.id), attempt.parent, free, e.metric, e.direction, seed, history, settings, pending)
+        return Brief(
+            int(attempt.id),
+            attempt.parent,
+            free,
+            e.metric,
+            e.direction,
+            seed,
+            history,
+            settings,
+            pending,
+        )
 
     # ---------------------------------------------------------------- what is written
 
@@ -116,7 +132,9 @@ class Books:
         """Open an attempt in the journal; its mark is on disk before any process carries it."""
         number = self.journal.state.next_id
         mark = secrets.token_hex(16)
-        attempt = Attempt(f"{number:04d}", parent, mark, "editing", now(), is_baseline=is_baseline, agent=agent)
+        attempt = Attempt(
+            f"{number:04d}", parent, mark, "editing", now(), is_baseline=is_baseline, agent=agent
+        )
         return self.journal.begin(attempt)
 
     def decide(self, attempt: Attempt, status: Status, finding: Finding, agent: str) -> Attempt:

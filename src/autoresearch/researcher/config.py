@@ -103,13 +103,17 @@ def read(folder: Path) -> Config:
     try:
         data = tomllib.loads(file.read_text("utf-8"))
     except FileNotFoundError as error:
-        raise BadWorkspace(f"{folder} has no {NAME}; `autoresearch init {folder}` writes one") from error
+        raise BadWorkspace(
+            f"{folder} has no {NAME}; `autoresearch init {folder}` writes one"
+        ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise BadWorkspace(f"{file} is not valid TOML: {error}") from error
     try:
         config = msgspec.convert(data, Config)
     except msgspec.ValidationError as error:
-        raise BadWorkspace(f"{file}: {plain(str(error))}; docs/researcher.md lists what it may say") from error
+        raise BadWorkspace(
+            f"{file}: {plain(str(error))}; docs/researcher.md lists what it may say"
+        ) from error
     for mistake in mistakes(config):
         raise BadWorkspace(f"{file}: {mistake}")
     return config
@@ -137,7 +141,10 @@ def mistakes(config: Config) -> list[str]:
         ),
         (NAME in e.free, f"{NAME} itself cannot be free: it says what is judged"),
         (not 0 < j.alpha < 0.5, "judge.alpha must lie between 0 and 0.5"),
-        (j.repeats < 0 or j.contended_repeats < 0, "judge.repeats and judge.contended_repeats cannot be negative"),
+        (
+            j.repeats < 0 or j.contended_repeats < 0,
+            "judge.repeats and judge.contended_repeats cannot be negative",
+        ),
         (j.recheck_after < 0, "judge.recheck_after cannot be negative; 0 means never"),
         (not 0 < j.early_level < 0.5, "judge.early_level must lie between 0 and 0.5"),
         (j.baseline_runs < 1, "judge.baseline_runs must be at least 1"),
@@ -147,8 +154,14 @@ def mistakes(config: Config) -> list[str]:
             any(Path(f).is_absolute() or ".." in Path(f).parts for f in hidden),
             "score.hidden must be patterns below the cache, such as */*/val.*",
         ),
-        (bool(hidden) and not config.score.command, "score.hidden hides from a run what only score.command may read"),
-        (min(msgspec.structs.astuple(config.limits)) < 0, "limits cannot be negative; 0 means none"),
+        (
+            bool(hidden) and not config.score.command,
+            "score.hidden hides from a run what only score.command may read",
+        ),
+        (
+            min(msgspec.structs.astuple(config.limits)) < 0,
+            "limits cannot be negative; 0 means none",
+        ),
     ]
     return [sentence for is_wrong, sentence in wrong if is_wrong]
 

@@ -26,12 +26,20 @@ if TYPE_CHECKING:
     from autoresearch.researcher.journal import Attempt
 
 NAME = "curve.jsonl"
-MARKS = (0.25, 0.35, 0.5, 0.65, 0.8)  # of the budget; before a quarter of it recorded winners look like losers
+MARKS = (
+    0.25,
+    0.35,
+    0.5,
+    0.65,
+    0.8,
+)  # of the budget; before a quarter of it recorded winners look like losers
 WINDOW = 0.08  # of the budget: losses are smoothed over so much before a mark
 MOST_BYTES, MOST_POINTS = 2**20, 4096
 FEWEST_DEGREES = 2  # of freedom behind the spread
 OTHER_SCALE = 0.05  # a first loss further off than this share is a loss of another kind
-SLOW = 0.7  # of the best's tokens at a mark: with fewer, other work on the machine may be the reason
+SLOW = (
+    0.7  # of the best's tokens at a mark: with fewer, other work on the machine may be the reason
+)
 NEWEST = 12  # commits with several curves that tell the spread
 
 
@@ -80,7 +88,9 @@ class Watch:
         """By how much the best's loss was higher than at a mark when it had only so many tokens; 0 where it had them already."""
         if tokens >= mark.tokens:
             return 0.0
-        then = [loss for curve in self.beside if (loss := smoothed_at_tokens(curve, tokens)) is not None]
+        then = [
+            loss for curve in self.beside if (loss := smoothed_at_tokens(curve, tokens)) is not None
+        ]
         return fmean(then) - mark.mean if then else 0.0
 
 
@@ -120,7 +130,10 @@ def watch_over(
 
 
 def mark_at(
-    at: float, groups: Sequence[Sequence[Sequence[Point]]], level: float, beside: Sequence[Sequence[Point]]
+    at: float,
+    groups: Sequence[Sequence[Sequence[Point]]],
+    level: float,
+    beside: Sequence[Sequence[Point]],
 ) -> Mark | None:
     """One mark; the best's curves are the first of the groups, and those to compare with are `beside`."""
     levels = [losses_at(at, group) for group in groups]
@@ -137,7 +150,9 @@ def losses_at(at: float, curves: Iterable[Sequence[Point]]) -> list[float]:
     return [loss for curve in curves if (loss := smoothed(curve, at)) is not None]
 
 
-def watch_for(attempt: Attempt, history: Sequence[Record], workspace: Path, level: float, seed: int) -> Watch | None:
+def watch_for(
+    attempt: Attempt, history: Sequence[Record], workspace: Path, level: float, seed: int
+) -> Watch | None:
     """The watch over an attempt's next run, which has this seed, from the kept curves of the runs of what it is judged against.
     `workspace`: its folder. None for a run after the first: a candidate that has to run again is promising."""
     if attempt.is_baseline or attempt.measurements:
@@ -145,7 +160,9 @@ def watch_for(attempt: Attempt, history: Sequence[Record], workspace: Path, leve
     logs: dict[str, dict[str, int | None]] = {}
     for record in history:
         logs.setdefault(record.commit, {}).update(with_seeds(record.logs, record.seeds))
-        logs.setdefault(record.judged_against, {}).update(with_seeds(record.recheck_logs, record.recheck_seeds))
+        logs.setdefault(record.judged_against, {}).update(
+            with_seeds(record.recheck_logs, record.recheck_seeds)
+        )
     logs.setdefault(attempt.judged_against, {}).update(
         {run.log: run.seed for run in attempt.rechecks if run.value is not None}
     )
@@ -192,4 +209,8 @@ def parse(line: str) -> Point | None:
         point = Point(float(data["progress"]), float(data["loss"]), float(data.get("tokens", 0)))
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError):
         return None
-    return point if 0 <= point.progress <= 1 and math.isfinite(point.loss) and point.tokens >= 0 else None
+    return (
+        point
+        if 0 <= point.progress <= 1 and math.isfinite(point.loss) and point.tokens >= 0
+        else None
+    )

@@ -108,7 +108,10 @@ class Bars:
         self.watcher.start()
 
     def add(self, run: RunKey, title: str, folder: Path) -> None:
-        self.shown[run] = self.progress.add_task(escape(harmless(title)), total=None, loss="starting"), folder
+        self.shown[run] = (
+            self.progress.add_task(escape(harmless(title)), total=None, loss="starting"),
+            folder,
+        )
 
     def drop(self, run: RunKey) -> int:
         """Take a bar away; returns how many are left."""
@@ -132,7 +135,10 @@ class Bars:
         loss = "" if point.loss is None else f"loss {point.loss:.3f}"
         try:
             self.progress.update(
-                task, total=1.0, completed=point.progress, loss=loss if point.progress < 1 else "scoring"
+                task,
+                total=1.0,
+                completed=point.progress,
+                loss=loss if point.progress < 1 else "scoring",
             )
         except KeyError:  # taken away meanwhile
             pass

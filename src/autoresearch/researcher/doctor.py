@@ -30,7 +30,10 @@ from autoresearch.researcher.sandbox.curtain import curtain
 from autoresearch.researcher.workspace import Workspace
 
 Level = Literal["ok", "warning", "failure"]
-TORCH_TIMEOUT_S, PROGRAM_TIMEOUT_S = 180.0, 120.0  # a first `import torch` from a cold disk takes a minute
+TORCH_TIMEOUT_S, PROGRAM_TIMEOUT_S = (
+    180.0,
+    120.0,
+)  # a first `import torch` from a cold disk takes a minute
 GB = 2**30
 DISK_NEEDED_GB, DISK_WISHED_GB, MEMORY_WISHED_GB = 1.0, 10.0, 2.0
 COMPILERS = ("cc", "gcc", "clang", "cl")
@@ -62,7 +65,9 @@ class Machine:
     environment: Mapping[str, str]
     cache: Path
     hub_url: str = ""
-    attacks: bool = False  # try all of them on every level, instead of the quickest on the active one
+    attacks: bool = (
+        False  # try all of them on every level, instead of the quickest on the active one
+    )
 
 
 def examine(directory: Path, machine: Machine) -> Iterator[Check]:
@@ -121,7 +126,9 @@ def look_at_experiment(directory: Path) -> tuple[config.Config | None, Check]:
         workspace.check_clean()
         workspace.check_ready()
     except AutoresearchError as error:
-        return None, Check("experiment", "failure", str(error), "mend that, then run `autoresearch doctor` again")
+        return None, Check(
+            "experiment", "failure", str(error), "mend that, then run `autoresearch doctor` again"
+        )
     free = ", ".join(workspace.config.experiment.free)
     return workspace.config, Check("experiment", "ok", f"{workspace.folder}: {free} may be changed")
 
@@ -132,7 +139,10 @@ def uses_lab(directory: Path) -> bool:
 
 def look_at_torch(directory: Path, machine: Machine, needed: bool) -> Check:
     code, text = ask(
-        (sys.executable, "-c", ASK_TORCH), Path(tempfile.gettempdir()), machine.environment, TORCH_TIMEOUT_S
+        (sys.executable, "-c", ASK_TORCH),
+        Path(tempfile.gettempdir()),
+        machine.environment,
+        TORCH_TIMEOUT_S,
     )
     try:
         told = json.loads(text.strip().splitlines()[-1])
@@ -142,17 +152,26 @@ def look_at_torch(directory: Path, machine: Machine, needed: bool) -> Check:
         level: Level = "failure" if needed else "warning"
         why = last_line(text) or "it does not answer"
         return Check(
-            "torch", level, f"cannot be imported: {why}", f"{sys.executable} -m pip install 'autoresearch[lab]'"
+            "torch",
+            level,
+            f"cannot be imported: {why}",
+            f"{sys.executable} -m pip install 'autoresearch[lab]'",
         )
     where = (
-        f"{told['name']}, {told['memory'] / GB:.0f} GB" if told["device"] == "cuda" else f"{told['threads']} threads"
+        f"{told['name']}, {told['memory'] / GB:.0f} GB"
+        if told["device"] == "cuda"
+        else f"{told['threads']} threads"
     )
     return Check("torch", "ok", f"{told['version']} on {told['device']} ({where})")
 
 
 def look_at_track(directory: Path, settings: config.Config, machine: Machine) -> Check:
     """Ask the experiment's own prepare.py: it alone knows when data is whole."""
-    environment = {**machine.environment, **settings.environment, "AUTORESEARCH_CACHE": str(machine.cache)}
+    environment = {
+        **machine.environment,
+        **settings.environment,
+        "AUTORESEARCH_CACHE": str(machine.cache),
+    }
     with tempfile.TemporaryDirectory(prefix="autoresearch-doctor-") as place:
         command = argv(["python", "prepare.py", "--show"], Path(place))
         code, text = ask(command, directory.resolve(), environment, PROGRAM_TIMEOUT_S)
@@ -182,7 +201,10 @@ def look_at_disk(cache: Path) -> Check:
         )
     if free < DISK_WISHED_GB:
         return Check(
-            "disk", "warning", found, "enough for the offline tracks; climbmix and tinystories need about 10 GB"
+            "disk",
+            "warning",
+            found,
+            "enough for the offline tracks; climbmix and tinystories need about 10 GB",
         )
     return Check("disk", "ok", found)
 
@@ -191,7 +213,9 @@ def look_at_memory() -> Check:
     memory = psutil.virtual_memory()
     found = f"{memory.available / GB:.1f} of {memory.total / GB:.1f} GB free"
     if memory.available < MEMORY_WISHED_GB * GB:
-        return Check("memory", "warning", found, "close something: training on the CPU takes about 2 GB")
+        return Check(
+            "memory", "warning", found, "close something: training on the CPU takes about 2 GB"
+        )
     return Check("memory", "ok", found)
 
 
@@ -199,7 +223,9 @@ def look_at_sandboxes(every_attack: bool = False) -> Iterator[Check]:
     """Each level as it stands, and the active one under attack: it is proven, not believed."""
     levels = [level for level in probe() if level.name != "none"]
     for level in levels:
-        enough = any(other.works for other in levels)  # one is enough: the others are told, not complained about
+        enough = any(
+            other.works for other in levels
+        )  # one is enough: the others are told, not complained about
         found = f"{level.name}: {'' if level.works else 'not here: '}{level.detail}"
         yield Check("sandbox", "ok" if enough else "warning", found)
     try:
@@ -223,7 +249,11 @@ def prove(sandbox: Sandbox, attacks: Sequence[Attack], active: str = "") -> list
         return [Check("sandbox", "warning", f"{sandbox.name} could not be tried: {error}")]
     worst: Level = "failure" if active in ("", sandbox.name) else "warning"
     checks = [
-        Check("attack", "ok" if r.blocked else worst, f"{sandbox.name}, {r.attack.name} ({r.attack.tries}): {r.detail}")
+        Check(
+            "attack",
+            "ok" if r.blocked else worst,
+            f"{sandbox.name}, {r.attack.name} ({r.attack.tries}): {r.detail}",
+        )
         for r in results
     ]
     through = [r.attack.name for r in results if not r.blocked]
@@ -234,7 +264,11 @@ def prove(sandbox: Sandbox, attacks: Sequence[Attack], active: str = "") -> list
     what = "`--sandbox auto` takes " if active in ("", sandbox.name) else ""
     return [
         *checks,
-        Check("sandbox", "ok", f"{what}{sandbox.name}, which stopped {len(results)} of {len(results)} attacks"),
+        Check(
+            "sandbox",
+            "ok",
+            f"{what}{sandbox.name}, which stopped {len(results)} of {len(results)} attacks",
+        ),
     ]
 
 
@@ -244,29 +278,44 @@ def look_at_curtain() -> Check:
     if behind.name == "none":
         todo = "install bubblewrap where you use `--agent command` together with `--hub`"
         return Check(
-            "hub key", "warning", "a coding agent could read this folder's key to its hub: no bubblewrap works", todo
+            "hub key",
+            "warning",
+            "a coding agent could read this folder's key to its hub: no bubblewrap works",
+            todo,
         )
     found = prove(behind, behind_curtain())[-1]
     if found.level == "ok":
         return Check(
-            "hub key", "ok", f"out of reach for experiments and coding agents: {found.found.partition(', which ')[2]}"
+            "hub key",
+            "ok",
+            f"out of reach for experiments and coding agents: {found.found.partition(', which ')[2]}",
         )
-    return Check("hub key", "warning", found.found, "use no `--agent command` together with `--hub` on this machine")
+    return Check(
+        "hub key",
+        "warning",
+        found.found,
+        "use no `--agent command` together with `--hub` on this machine",
+    )
 
 
 def look_at_git(directory: Path, machine: Machine) -> Check:
-    code, text = ask(("git", "--version"), Path(tempfile.gettempdir()), machine.environment, PROGRAM_TIMEOUT_S)
+    code, text = ask(
+        ("git", "--version"), Path(tempfile.gettempdir()), machine.environment, PROGRAM_TIMEOUT_S
+    )
     if code != 0:
-        return Check("git", "failure", "git does not answer", "install git (Debian, Ubuntu: sudo apt install git)")
+        return Check(
+            "git",
+            "failure",
+            "git does not answer",
+            "install git (Debian, Ubuntu: sudo apt install git)",
+        )
     version = last_line(text).removeprefix("git version ")
     try:
         unknown = Repo.at(directory).identity()
     except AutoresearchError:
         return Check("git", "ok", version)
     if unknown:
-        todo = (
-            "commits will be signed autoresearch; yours: git config --global user.name 'NAME' and user.email 'ADDRESS'"
-        )
+        todo = "commits will be signed autoresearch; yours: git config --global user.name 'NAME' and user.email 'ADDRESS'"
         return Check("git", "warning", f"{version}, and does not know who you are", todo)
     return Check("git", "ok", version)
 
@@ -286,8 +335,15 @@ def look_at_hub(url: str) -> Check:
         with Hub(url) as hub:
             well = hub.health()
     except AutoresearchError as error:
-        return Check("hub", "warning", str(error), "research goes on without it; check the address and the network")
-    return Check("hub", "ok" if well else "warning", f"{url} {'answers' if well else 'is not well'}")
+        return Check(
+            "hub",
+            "warning",
+            str(error),
+            "research goes on without it; check the address and the network",
+        )
+    return Check(
+        "hub", "ok" if well else "warning", f"{url} {'answers' if well else 'is not well'}"
+    )
 
 
 def ask(
@@ -296,7 +352,9 @@ def ask(
     """Run a program that is part of this installation or of the fixed files: its exit code and what it said."""
     with tempfile.TemporaryDirectory(prefix="autoresearch-doctor-") as place:
         log = Path(place) / "log"
-        job = Job(argv=command, cwd=folder, env=environment, limits=Limits(timeout_s=timeout_s), log=log)
+        job = Job(
+            argv=command, cwd=folder, env=environment, limits=Limits(timeout_s=timeout_s), log=log
+        )
         try:
             finished = choose("none").run(job)
         except (AutoresearchError, OSError) as error:

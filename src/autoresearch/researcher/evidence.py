@@ -49,7 +49,9 @@ class Finding:
     look: int = 1
 
 
-def weigh(attempt: Attempt, history: Sequence[Record], lines: int, config: Config, policy: judge.Policy) -> Finding:
+def weigh(
+    attempt: Attempt, history: Sequence[Record], lines: int, config: Config, policy: judge.Policy
+) -> Finding:
     """Judge an attempt by all its runs so far. `lines`: added less removed."""
     runs, rules = attempt.measurements, config.judge
     ended = next((run for run in runs if run.value is None), None)
@@ -58,7 +60,10 @@ def weigh(attempt: Attempt, history: Sequence[Record], lines: int, config: Confi
     best = incumbent(history, attempt.judged_against)
     stale = policy == "confirm" and is_stale(history, attempt.judged_against, rules.recheck_after)
     if stale and not attempt.rechecks and not runs:
-        return Finding("recheck", f"{rules.recheck_after} experiments since its best was run: it is run again first")
+        return Finding(
+            "recheck",
+            f"{rules.recheck_after} experiments since its best was run: it is run again first",
+        )
     if not runs:
         return Finding("repeat", "")
     paces = [run.throughput for run in runs]
@@ -92,13 +97,17 @@ def turn(decision: judge.Decision, looks: int, rechecks: int) -> Finding | None:
     """Whose turn it is where a candidate has to run again: candidate, best, candidate, ..., so that a drifting machine favours
     neither. After the best's turn nothing is kept before the candidate's next: that would be a look that alpha does not count."""
     if decision.action == "repeat" and rechecks < looks:
-        return Finding("recheck", f"{decision.reason}; the best is run again first, then this", look=looks + 1)
+        return Finding(
+            "recheck", f"{decision.reason}; the best is run again first, then this", look=looks + 1
+        )
     if decision.action == "keep" and rechecks >= looks:
         return Finding("repeat", f"{decision.reason}; run again after the best was", look=looks + 1)
     return None
 
 
-def noise_of(attempt: Attempt, found: Sequence[Run], met: Sequence[Run], history: Sequence[Record]) -> judge.Noise:
+def noise_of(
+    attempt: Attempt, found: Sequence[Run], met: Sequence[Run], history: Sequence[Record]
+) -> judge.Noise:
     """What runs of the same code, and pairs of the same seed, tell of the noise: this attempt's and every record's. Runs that later
     attempts made of their best are groups of their own: a kept record's runs were lucky, and beside them others would make the
     noise look larger."""
@@ -109,7 +118,10 @@ def noise_of(attempt: Attempt, found: Sequence[Run], met: Sequence[Run], history
     again[attempt.judged_against] = (*again.get(attempt.judged_against, ()), *now)
     groups = [*(record.values for record in history), *again.values(), [run.value for run in found]]
     pairs = [
-        (judge.runs_of(record.values, record.seeds), judge.runs_of(record.parent_values, record.parent_seeds))
+        (
+            judge.runs_of(record.values, record.seeds),
+            judge.runs_of(record.parent_values, record.parent_seeds),
+        )
         for record in history
         if len(record.values) > 1 and record.parent_seeds
     ]
@@ -136,10 +148,16 @@ def incumbent(history: Sequence[Record], commit: str) -> Incumbent:
     found = Incumbent((), None)
     for record in history:
         if record.commit == commit and record.status == "keep":
-            stands = (record.standing, record.standing_seeds) if record.standing else (record.values, record.seeds)
+            stands = (
+                (record.standing, record.standing_seeds)
+                if record.standing
+                else (record.values, record.seeds)
+            )
             found = Incumbent(judge.runs_of(*stands), record.throughput)
         elif record.judged_against == commit and record.parent_values:
-            found = Incumbent(judge.runs_of(record.parent_values, record.parent_seeds), record.parent_throughput)
+            found = Incumbent(
+                judge.runs_of(record.parent_values, record.parent_seeds), record.parent_throughput
+            )
     return found
 
 
@@ -177,7 +195,9 @@ def record_of(
     runs = [run for i, run in enumerate(every) if i in finding.usable]
     judged, again = measured(runs), measured(attempt.rechecks)
     values = tuple(run.value for run in judged)
-    met = refreshed(incumbent(history, attempt.judged_against), attempt.rechecks, config.judge.contended_below)
+    met = refreshed(
+        incumbent(history, attempt.judged_against), attempt.rechecks, config.judge.contended_below
+    )
     return Record(
         id=attempt.id,
         commit=attempt.commit,
@@ -207,7 +227,9 @@ def record_of(
         training_seconds=mean(run.training_seconds for run in runs),
         total_seconds=mean(run.total_seconds for run in runs),
         slowest_seconds=max((run.seconds for run in every), default=None),
-        outside_seconds=max((run.outside_seconds for run in every if run.outside_seconds is not None), default=None),
+        outside_seconds=max(
+            (run.outside_seconds for run in every if run.outside_seconds is not None), default=None
+        ),
         score_seconds=max((run.score_seconds for run in every), default=None),
         tokens_M=mean(run.tokens_M for run in runs),
         num_steps=mean(run.num_steps for run in runs),
@@ -223,15 +245,22 @@ def record_of(
     )
 
 
-def baseline_finding(runs: Sequence[Measurement], wanted: int, below: float, repeats: int) -> Finding:
+def baseline_finding(
+    runs: Sequence[Measurement], wanted: int, below: float, repeats: int
+) -> Finding:
     """Whether the baseline has enough good runs. One much slower than the fastest was disturbed: it is replaced, `repeats` times at most."""
     good = near_fastest([run.throughput for run in runs], below)
     if len(good) < wanted and len(runs) < wanted + repeats:
         return Finding("repeat", "")
     dropped = len(runs) - len(good)
-    if len(good) < min(wanted, 2):  # so uneven that nothing can be told apart: all count, and the noise shows it
+    if len(good) < min(
+        wanted, 2
+    ):  # so uneven that nothing can be told apart: all count, and the noise shows it
         return Finding(
-            "keep", "the unchanged code, on a machine of very uneven speed", tuple(range(len(runs))), contended=True
+            "keep",
+            "the unchanged code, on a machine of very uneven speed",
+            tuple(range(len(runs))),
+            contended=True,
         )
     label = f"; {dropped} of {len(runs)} runs were slowed by other work" if dropped else ""
     return Finding("keep", f"the unchanged code{label}", good, contended=bool(dropped))
@@ -245,7 +274,9 @@ def near_fastest(paces: Sequence[float | None], below: float) -> tuple[int, ...]
     return tuple(i for i, p in enumerate(known) if p >= below * max(known))
 
 
-def next_seed(attempt: Attempt, history: Sequence[Record], look: int, is_recheck: bool, seed: int) -> int:
+def next_seed(
+    attempt: Attempt, history: Sequence[Record], look: int, is_recheck: bool, seed: int
+) -> int:
     """The seed of a candidate's run, or of the best's in turn with it; `look` as `weigh` says.
 
     First runs have the seed of the best's own first run, so that the two are a pair. A best that is run again because its evidence
@@ -266,7 +297,10 @@ def shared_seed(attempt: Attempt, history: Sequence[Record], is_recheck: bool) -
     for record in reversed(history):
         if record.commit == attempt.judged_against:
             return record.seeds[0] if record.seeds else None
-        if record.judged_against == attempt.judged_against and record.recheck_seeds[:1] == record.seeds[:1] != ():
+        if (
+            record.judged_against == attempt.judged_against
+            and record.recheck_seeds[:1] == record.seeds[:1] != ()
+        ):
             return record.seeds[0]
     return None
 
@@ -285,7 +319,11 @@ def measured_timeout_s(slowest_s: float | None) -> float:
 def left_behind(runs: Sequence[Measurement]) -> str:
     left = sorted({name for run in runs for name in run.left})
     more = f" and {len(left) - 3} more" if len(left) > 3 else ""
-    return f"untracked files left by the run were cleaned away: {', '.join(left[:3])}{more}" if left else ""
+    return (
+        f"untracked files left by the run were cleaned away: {', '.join(left[:3])}{more}"
+        if left
+        else ""
+    )
 
 
 def mean(values: Iterable[float | None]) -> float | None:

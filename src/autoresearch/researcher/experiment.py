@@ -18,7 +18,15 @@ from pathlib import Path
 from autoresearch.errors import BadWorkspace
 from autoresearch.researcher.config import Config
 from autoresearch.researcher.curves import Watch
-from autoresearch.researcher.measurement import Measurement, compare, in_time, number, printed, read_log, read_run
+from autoresearch.researcher.measurement import (
+    Measurement,
+    compare,
+    in_time,
+    number,
+    printed,
+    read_log,
+    read_run,
+)
 from autoresearch.researcher.sandbox import Finished, Job, Limits, Sandbox
 from autoresearch.researcher.watching import watching
 from autoresearch.researcher.workspace import Checkout, Workspace, listed, wipe
@@ -51,7 +59,13 @@ class Runner:
         return self.workspace.config
 
     def measure(
-        self, commit: str, seed: int, mark: str, folder: Path, timeout_s: float, watch: Watch | None = None
+        self,
+        commit: str,
+        seed: int,
+        mark: str,
+        folder: Path,
+        timeout_s: float,
+        watch: Watch | None = None,
     ) -> Measurement:
         """Run a commit once and return what came of it. `folder` is this run's own; whatever lies in it is removed first, so
         that no evidence of an earlier run can be taken for this one's (trap C5). With a `watch`, training ends where its curve
@@ -72,21 +86,31 @@ class Runner:
         return measured
 
     def train(
-        self, checkout: Checkout, seed: int, mark: str, folder: Path, timeout_s: float, watch: Watch | None = None
+        self,
+        checkout: Checkout,
+        seed: int,
+        mark: str,
+        folder: Path,
+        timeout_s: float,
+        watch: Watch | None = None,
     ) -> Measurement:
         """The first half: the experiment's own command in a checkout it may write in, read from its log."""
         command = argv(self.config.experiment.command, folder / "out")
         job = self.job(command, checkout, seed, mark, folder, "run.log", timeout_s)
         hides = self.config.score.hidden
         if hides:
-            job = replace(job, hidden=self.hidden(hides), env={**job.env, "AUTORESEARCH_VALIDATION": "hidden"})
+            job = replace(
+                job, hidden=self.hidden(hides), env={**job.env, "AUTORESEARCH_VALIDATION": "hidden"}
+            )
         with watching(watch, folder / "out" / CURVE, self.stop) as ending:
             finished = self.run(job, ending.now)
         log = job.log.relative_to(self.workspace.folder).as_posix()
         if ending.reason and finished.exit_code != 0:  # else it was done before it could be ended
             read = Measurement("stopped early", ending.reason, seed)
         else:
-            read = read_run(read_log(job.log), finished, self.config.experiment.metric, timeout_s, bool(hides))
+            read = read_run(
+                read_log(job.log), finished, self.config.experiment.metric, timeout_s, bool(hides)
+            )
         return replace(read, seed=seed, seconds=finished.seconds, log=log)
 
     def score(
@@ -239,10 +263,20 @@ def too_heavy(checkout: Checkout, workspace: Workspace) -> str:
     """Why the free files are too large to be a program, or "": they might hold what other runs have learned."""
     limit_kb = workspace.config.limits.free_kb
     sizes = {
-        p.relative_to(checkout.path).as_posix(): p.lstat().st_size for p in checkout.path.rglob("*") if p.is_file()
+        p.relative_to(checkout.path).as_posix(): p.lstat().st_size
+        for p in checkout.path.rglob("*")
+        if p.is_file()
     }
-    heavy = [name for name, size in sizes.items() if workspace.is_free(name) and 0 < limit_kb * 1000 < size]
-    return f"{listed(heavy)} is over {limit_kb:g} kB: a program carries no data (limits.free_kb)" if heavy else ""
+    heavy = [
+        name
+        for name, size in sizes.items()
+        if workspace.is_free(name) and 0 < limit_kb * 1000 < size
+    ]
+    return (
+        f"{listed(heavy)} is over {limit_kb:g} kB: a program carries no data (limits.free_kb)"
+        if heavy
+        else ""
+    )
 
 
 def inspect(measured: Measurement, checkout: Checkout, workspace: Workspace) -> Measurement:
@@ -275,7 +309,11 @@ def tidy(folder: Path, cache_bytes: int = CACHE_BYTES) -> None:
 
 def size_bytes(folder: Path) -> int:
     """What the files below a folder take; links are not followed."""
-    return sum(os.lstat(os.path.join(place, name)).st_size for place, _, names in os.walk(folder) for name in names)
+    return sum(
+        os.lstat(os.path.join(place, name)).st_size
+        for place, _, names in os.walk(folder)
+        for name in names
+    )
 
 
 def now() -> str:

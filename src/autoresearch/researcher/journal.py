@@ -35,7 +35,9 @@ class Attempt:
     proposal: dict[str, object] = field(default_factory=dict)
     measurements: tuple[Measurement, ...] = ()
     rival: str = ""  # the best commit it is judged against, where that is no longer its parent
-    rechecks: tuple[Measurement, ...] = ()  # runs of the commit it is judged against, asked for by this attempt
+    rechecks: tuple[
+        Measurement, ...
+    ] = ()  # runs of the commit it is judged against, asked for by this attempt
     record: Record | None = None
     is_baseline: bool = False
     agent: str = ""  # whose commit it is, where it is not our own agent's
@@ -60,7 +62,9 @@ class State:
     next_id: int = 1
     lines: dict[str, Line] = field(default_factory=dict)
     attempts: dict[str, Attempt] = field(default_factory=dict)  # by id: every open experiment
-    attempt: Attempt | None = None  # of a file written when there could be only one; read, never written
+    attempt: Attempt | None = (
+        None  # of a file written when there could be only one; read, never written
+    )
 
 
 class Journal:
@@ -108,4 +112,6 @@ class Journal:
 
     def close(self, attempt_id: str) -> None:
         """Forget an attempt: its record stands in the ledger, or it never came to anything."""
-        self.save(attempts={i: attempt for i, attempt in self.state.attempts.items() if i != attempt_id})
+        self.save(
+            attempts={i: attempt for i, attempt in self.state.attempts.items() if i != attempt_id}
+        )

@@ -25,7 +25,9 @@ CLEAR = 5.0  # standard errors: a gain beyond is no luck
 FUTILE = 0.75  # of the gain that would be needed: with less than that another run hardly ever ends in a keep
 
 
-DOUBT = 2.0  # degrees of freedom's worth of belief that seeds share no luck; measured pairs outweigh it
+DOUBT = (
+    2.0  # degrees of freedom's worth of belief that seeds share no luck; measured pairs outweigh it
+)
 MOST_SHARED = 0.9  # of the variance: more would make a pair of runs a proof
 
 
@@ -65,7 +67,9 @@ def pooled(groups: Sequence[Sequence[float]]) -> Noise:
     return Noise(math.sqrt(sum(squares) / dof) if dof else 0.0, dof)
 
 
-def noise_of(groups: Sequence[Sequence[float]], pairs: Sequence[tuple[Sequence[Run], Sequence[Run]]]) -> Noise:
+def noise_of(
+    groups: Sequence[Sequence[float]], pairs: Sequence[tuple[Sequence[Run], Sequence[Run]]]
+) -> Noise:
     """The noise from `groups` of runs of the same code; what seeds share from `pairs`: a candidate's runs and its best's."""
     found = pooled(groups)
     if found.sigma == 0:
@@ -105,7 +109,9 @@ def t_quantile(level: float, dof: int) -> float:
     return float(t.isf(level, dof))
 
 
-def decide(candidate: Sequence[Run], best: Sequence[Run], noise: Noise, lines: int, rules: Rules) -> Decision:
+def decide(
+    candidate: Sequence[Run], best: Sequence[Run], noise: Noise, lines: int, rules: Rules
+) -> Decision:
     """Judge a candidate by its runs so far against those of the best so far. `lines` is lines added less lines removed."""
     if not all(math.isfinite(run.value) for run in (*candidate, *best)):
         return Decision("discard", "a value that is not finite is never better")
@@ -125,7 +131,9 @@ def greedy(candidate: Sequence[Run], best: Sequence[Run], lines: int, rules: Rul
     return Decision("discard", f"no better: {shown}")
 
 
-def confirm(candidate: Sequence[Run], best: Sequence[Run], noise: Noise, lines: int, rules: Rules) -> Decision:
+def confirm(
+    candidate: Sequence[Run], best: Sequence[Run], noise: Noise, lines: int, rules: Rules
+) -> Decision:
     """One look of the sequential test; see the top of the file."""
     looks_left = rules.repeats + 1 - len(candidate)
     gain, error = gain_of(candidate, best, noise, rules), standard_error(candidate, best, noise)
@@ -139,7 +147,9 @@ def confirm(candidate: Sequence[Run], best: Sequence[Run], noise: Noise, lines: 
         return Decision("keep", f"better: {shown}, needed {needed:.6f}")
     if lines < 0 and gain >= -error:
         if len(candidate) > 1 or error == 0 or rules.repeats == 0:
-            return Decision("keep", f"simpler: equal within the noise with {-lines} fewer lines: {shown}")
+            return Decision(
+                "keep", f"simpler: equal within the noise with {-lines} fewer lines: {shown}"
+            )
         return Decision("repeat", f"equal within the noise and simpler: {shown}")
     if gain <= 0:
         return Decision("discard", f"{'worse' if gain < -needed else 'no better'}: {shown}")
@@ -154,7 +164,10 @@ def gain_of(candidate: Sequence[Run], best: Sequence[Run], noise: Noise, rules: 
         gain = mean(best) - mean(candidate)
     else:
         gain = sum(
-            w * run.value for w, run in zip(weights(candidate, best, noise.shared)[0], (*candidate, *best), strict=True)
+            w * run.value
+            for w, run in zip(
+                weights(candidate, best, noise.shared)[0], (*candidate, *best), strict=True
+            )
         )
     return -gain if rules.direction == "max" else gain
 
@@ -164,7 +177,9 @@ def standard_error(candidate: Sequence[Run], best: Sequence[Run], noise: Noise) 
     return noise.sigma * math.sqrt(weights(candidate, best, noise.shared)[1])
 
 
-def weights(candidate: Sequence[Run], best: Sequence[Run], shared: float) -> tuple[list[float], float]:
+def weights(
+    candidate: Sequence[Run], best: Sequence[Run], shared: float
+) -> tuple[list[float], float]:
     """How much each run counts in the difference of two means, and the variance of that, in units of one run's.
 
     Generalised least squares (Aitken 1935): runs of one seed are correlated by `shared`, others not at all."""
@@ -190,7 +205,9 @@ def spent(look: int, rules: Rules) -> float:
     return rules.alpha * 7 * 8.0 ** -min(look, looks) / (1 - 8.0**-looks)
 
 
-def standing(candidate: Sequence[Run], best: Sequence[Run], noise: Noise, rules: Rules) -> tuple[Run, ...]:
+def standing(
+    candidate: Sequence[Run], best: Sequence[Run], noise: Noise, rules: Rules
+) -> tuple[Run, ...]:
     """The runs that stand for a candidate that was just kept, when others are judged: its mean alone would be too good, since what
     is kept was lucky more often than not (the winner's curse).
 
@@ -209,7 +226,10 @@ def unknown_noise(gain: float, shown: str, looks_left: int) -> Decision:
         return Decision("discard", f"no better: {shown})")
     if looks_left > 0:
         return Decision("repeat", f"noise not known yet: {shown})")
-    return Decision("discard", f"noise not known: {shown}); measure the baseline twice or more, or allow repeats")
+    return Decision(
+        "discard",
+        f"noise not known: {shown}); measure the baseline twice or more, or allow repeats",
+    )
 
 
 # ---------------------------------------------------------------- throughput
@@ -224,7 +244,9 @@ class Pace:
     label: str = ""
 
 
-def far_off(throughput: float | None, reference: float | None, below: float) -> Literal["", "fast", "slow"]:
+def far_off(
+    throughput: float | None, reference: float | None, below: float
+) -> Literal["", "fast", "slow"]:
     """Whether a throughput is so far from another that the two runs did not have the same chances."""
     if throughput is None or reference is None or reference <= 0 or below <= 0:
         return ""
@@ -233,7 +255,9 @@ def far_off(throughput: float | None, reference: float | None, below: float) -> 
     return "fast" if below * throughput > reference else ""
 
 
-def pace(throughputs: Sequence[float | None], reference: float | None, below: float, repeats: int) -> Pace:
+def pace(
+    throughputs: Sequence[float | None], reference: float | None, below: float, repeats: int
+) -> Pace:
     """Tell a busy machine from slower code, by throughput alone.
 
     A run far below the reference (the parent's throughput, at first the baseline's) is repeated, `repeats` times at most. A
@@ -246,11 +270,17 @@ def pace(throughputs: Sequence[float | None], reference: float | None, below: fl
     dropped = len(known) - len(usable)
     if far_off(fastest, reference, below) != "slow":
         return Pace(
-            usable, repeat=False, label=f"{dropped} of {len(known)} runs were slowed by other work" if dropped else ""
+            usable,
+            repeat=False,
+            label=f"{dropped} of {len(known)} runs were slowed by other work" if dropped else "",
         )
     slow = f"throughput {fastest / reference:.0%} of the parent's"
     if len(usable) > 1:
-        return Pace(usable, repeat=False, label=f"{slow} in {len(usable)} runs: slower code, or a busy machine")
+        return Pace(
+            usable,
+            repeat=False,
+            label=f"{slow} in {len(usable)} runs: slower code, or a busy machine",
+        )
     if len(known) <= repeats:
         return Pace((), repeat=True, label=slow)
     return Pace(usable, repeat=False, label=f"{slow}: slower code, or a busy machine")

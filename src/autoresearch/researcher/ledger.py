@@ -35,7 +35,9 @@ class Record:
     metric: str = "val_bpb"
     value: float | None = None
     values: tuple[float, ...] = ()
-    estimate: float | None = None  # of a kept one: its value with the luck of having been kept taken off
+    estimate: float | None = (
+        None  # of a kept one: its value with the luck of having been kept taken off
+    )
     standing: tuple[
         float, ...
     ] = ()  # the runs that stand for a kept one when others are judged; their mean is the estimate
@@ -53,13 +55,17 @@ class Record:
     num_steps: float | None = None
     throughput: float | None = None  # million tokens per training second, mean of the judged runs
     rival: str = ""  # the commit it was judged against, where another one had become best meanwhile
-    parent_values: tuple[float, ...] = ()  # of a re-run of the parent (of the rival), where this attempt asked for one
+    parent_values: tuple[
+        float, ...
+    ] = ()  # of a re-run of the parent (of the rival), where this attempt asked for one
     parent_seeds: tuple[int, ...] = ()
     parent_throughput: float | None = None
     rechecks: tuple[float, ...] = ()  # the runs of that commit that this attempt asked for
     recheck_seeds: tuple[int, ...] = ()
     slowest_seconds: float | None = None  # wall clock of the longest run
-    outside_seconds: float | None = None  # of training besides the budget, and of scoring: the longest of each
+    outside_seconds: float | None = (
+        None  # of training besides the budget, and of scoring: the longest of each
+    )
     score_seconds: float | None = None
     contended: bool = False
     started_at: str = ""
@@ -68,7 +74,9 @@ class Record:
     logs: tuple[str, ...] = ()  # of the judged runs, curve.jsonl beside each
     recheck_logs: tuple[str, ...] = ()
     is_baseline: bool = False
-    proposal: Mapping[str, object] = field(default_factory=dict)  # what the agent wants to remember of its edit
+    proposal: Mapping[str, object] = field(
+        default_factory=dict
+    )  # what the agent wants to remember of its edit
 
     @property
     def judged_against(self) -> str:
@@ -101,7 +109,9 @@ class Ledger:
     def records(self) -> list[Record]:
         """Every whole record, oldest first; a cut last line is left out. BadWorkspace names a damaged line elsewhere."""
         return [
-            decode(line, number, self.jsonl) for number, line in enumerate(whole_lines(self.jsonl), 1) if line.strip()
+            decode(line, number, self.jsonl)
+            for number, line in enumerate(whole_lines(self.jsonl), 1)
+            if line.strip()
         ]
 
     def baseline(self) -> Record | None:
@@ -121,7 +131,9 @@ class Ledger:
             piece = cut_last_line(file)
             if piece:
                 append_line(self.aside / CUT, piece)
-                said.append(f"{file.name} ended in the middle of a line; the piece was set aside in {self.aside / CUT}")
+                said.append(
+                    f"{file.name} ended in the middle of a line; the piece was set aside in {self.aside / CUT}"
+                )
         self.complete_tsv()
         return said
 
@@ -189,8 +201,12 @@ def append_line(file: Path, line: str) -> None:
     descriptor = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
     try:
         data = line.encode("utf-8") + b"\n"
-        if os.write(descriptor, data) != len(data):  # a full disk: the cut piece is set aside at the next start
-            raise BadWorkspace(f"{file} could not be written to its end; is the disk full? Make room, then run again")
+        if os.write(descriptor, data) != len(
+            data
+        ):  # a full disk: the cut piece is set aside at the next start
+            raise BadWorkspace(
+                f"{file} could not be written to its end; is the disk full? Make room, then run again"
+            )
         os.fsync(descriptor)
     finally:
         os.close(descriptor)

@@ -31,7 +31,14 @@ from autoresearch.researcher.ledger import Record
 from autoresearch.researcher.measurement import Measurement
 from autoresearch.researcher.proposals import Proposal, in_thread, propose
 from autoresearch.researcher.sandbox import sweep
-from autoresearch.researcher.steps import Run, Settle, free_number, meet, next_baseline_runs, next_step
+from autoresearch.researcher.steps import (
+    Run,
+    Settle,
+    free_number,
+    meet,
+    next_baseline_runs,
+    next_step,
+)
 from autoresearch.researcher.swarm.base import Alone, Foreign, Swarm
 from autoresearch.researcher.workspace import OutsideFree, Workspace, short
 
@@ -96,7 +103,9 @@ class Loop:
         self.books = Books(workspace, options.branch, options.slot, options.platform)
         self.journal = self.books.journal
         self.runs: dict[Future[Measurement], Going] = {}
-        self.edit: tuple[str, Future[Proposal]] | None = None  # the attempt the agent works at, and its answer
+        self.edit: tuple[str, Future[Proposal]] | None = (
+            None  # the attempt the agent works at, and its answer
+        )
         self.failed_edits = self.refused_claims = 0
         self.dry = ""  # why the agent is not asked at present
         display.many = self.executor.slots > 1
@@ -154,7 +163,9 @@ class Loop:
 
     def idle(self) -> list[Attempt]:
         """Open attempts that wait for their next step, a verdict that has fallen first."""
-        busy = {going.attempt_id for going in self.runs.values()} | ({self.edit[0]} if self.edit else set())
+        busy = {going.attempt_id for going in self.runs.values()} | (
+            {self.edit[0]} if self.edit else set()
+        )
         waiting = [attempt for i, attempt in self.journal.state.attempts.items() if i not in busy]
         return sorted(waiting, key=lambda attempt: (attempt.phase != "decided", attempt.id))
 
@@ -229,7 +240,9 @@ class Loop:
     def begin_baseline(self) -> Attempt:
         base = self.journal.state.lines[self.books.branch].base
         attempt = self.books.begin(base, is_baseline=True)
-        return self.journal.attempt(attempt.id, phase="measuring", commit=base, description="baseline")
+        return self.journal.attempt(
+            attempt.id, phase="measuring", commit=base, description="baseline"
+        )
 
     def take_baseline_run(self, attempt: Attempt, measured: Measurement) -> None:
         if measured.value is None:
@@ -255,7 +268,11 @@ class Loop:
         attempt = self.journal.state.attempts[attempt_id]
         try:
             proposal = future.result()
-            trouble = "" if proposal.refused or proposal.commit != attempt.parent else "the agent changed nothing"
+            trouble = (
+                ""
+                if proposal.refused or proposal.commit != attempt.parent
+                else "the agent changed nothing"
+            )
         except AgentFailed as error:
             trouble = f"the agent's edit came to nothing: {error}"
         except NothingLeft as error:
@@ -311,7 +328,11 @@ class Loop:
         self.workspace.remember(attempt.id, commit)
         subject = edit.message.strip().splitlines()[0] if edit.message.strip() else "(no message)"
         attempt = self.journal.attempt(
-            attempt.id, phase="measuring", commit=commit, description=subject, proposal=edit.proposal
+            attempt.id,
+            phase="measuring",
+            commit=commit,
+            description=subject,
+            proposal=edit.proposal,
         )
         self.display.say(f"experiment {attempt.id}  {commit[:7]}  {subject}")
         if proposal.refused:
@@ -327,9 +348,13 @@ class Loop:
         if met != attempt:
             attempt = self.journal.attempt(attempt.id, rival=met.rival, rechecks=met.rechecks)
         lines = self.workspace.repo.lines_added(attempt.judged_against, attempt.commit)
-        step = next_step(attempt, self.books.history(), lines, self.workspace.config, self.options.policy)
+        step = next_step(
+            attempt, self.books.history(), lines, self.workspace.config, self.options.policy
+        )
         if isinstance(step, Settle):
-            return self.settle(self.books.decide(attempt, step.status, step.finding, self.agent.name))
+            return self.settle(
+                self.books.decide(attempt, step.status, step.finding, self.agent.name)
+            )
         if self.stop.is_set():
             return None
         if step.why:
@@ -339,24 +364,32 @@ class Loop:
 
     def submit(self, attempt: Attempt, step: Run) -> None:
         """Begin one run."""
-        number = free_number(attempt, (g.number for g in self.runs.values() if g.attempt_id == attempt.id))
+        number = free_number(
+            attempt, (g.number for g in self.runs.values() if g.attempt_id == attempt.id)
+        )
         seed = self.seed(attempt, step, number)
         folder = self.workspace.private / "runs" / attempt.id / str(number)
         self.display.started((attempt.id, number), f"  {step.title}, seed {seed}", folder / "out")
         watch = None if step.is_recheck else self.watch_over(attempt, seed)
-        order = Order(step.commit, seed, f"{attempt.mark}-{number}", folder, self.books.timeout_s(), watch)
+        order = Order(
+            step.commit, seed, f"{attempt.mark}-{number}", folder, self.books.timeout_s(), watch
+        )
         self.runs[self.executor.submit(order)] = Going(attempt.id, number, step.is_recheck)
 
     def seed(self, attempt: Attempt, step: Run, number: int) -> int:
         if step.look is None:
             return run_seed(self.options.seed, attempt.id, number)
-        return next_seed(attempt, self.books.history(), step.look, step.is_recheck, self.options.seed)
+        return next_seed(
+            attempt, self.books.history(), step.look, step.is_recheck, self.options.seed
+        )
 
     def watch_over(self, attempt: Attempt, seed: int) -> Watch | None:
         rules = self.workspace.config.judge
         if not rules.early_stopping:
             return None
-        return watch_for(attempt, self.books.history(), self.workspace.folder, rules.early_level, seed)
+        return watch_for(
+            attempt, self.books.history(), self.workspace.folder, rules.early_level, seed
+        )
 
     def take_run(self, run: Future[Measurement]) -> None:
         """Write a finished run into the journal; one that was stopped does not count."""

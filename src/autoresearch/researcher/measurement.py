@@ -103,14 +103,21 @@ def read_run(
     if finished.timed_out:
         return crash("timeout", f"still running after {timeout_s:.0f} s, so it was stopped{said}")
     if finished.exit_code != 0 or finished.reason:
-        return crash("failed", f"{finished.reason or f'ended with exit code {finished.exit_code}'}{said}")
+        return crash(
+            "failed", f"{finished.reason or f'ended with exit code {finished.exit_code}'}{said}"
+        )
     if not values and not is_scored_later:
         return crash("no metric", f"ended without printing a line `{metric}: <number>`{said}")
     if len(values) > 1:
-        return crash("printed twice", f"printed {metric} {len(values)} times; it has to be printed once, at the end")
+        return crash(
+            "printed twice",
+            f"printed {metric} {len(values)} times; it has to be printed once, at the end",
+        )
     value = number(*values)
     if value is None and not (is_scored_later and values in ([], ["nan"])):
-        return crash("not finite", f"printed `{metric}: {values[0][:40]}`, which is no finite number")
+        return crash(
+            "not finite", f"printed `{metric}: {values[0][:40]}`, which is no finite number"
+        )
     memory_mb = number(*lines.get("peak_vram_mb", [])[-1:])
     return Measurement(
         "ok",
@@ -130,7 +137,9 @@ def compare(measured: Measurement, scored: Measurement, tolerance: float) -> Mea
     """The run with its scored value, or the crash that the scorer or a difference makes of it."""
     if scored.value is None:
         words = scored.reason.partition("; its last words: FAIL: ")[2] or scored.reason
-        return replace(measured, outcome="score failed", value=None, reason=f"scoring failed: {words}")
+        return replace(
+            measured, outcome="score failed", value=None, reason=f"scoring failed: {words}"
+        )
     if measured.value is not None and abs(measured.value - scored.value) > tolerance:
         reason = f"printed {measured.value} but scores {scored.value}; only the score of the pristine harness counts"
         return replace(measured, outcome="score differs", value=None, reason=reason)
@@ -142,8 +151,16 @@ def in_time(measured: Measurement, baseline: Record | None, allowed_s: float) ->
     if measured.value is None:
         return measured
     parts = (
-        ("the run spent {0:.0f} s outside the clock", measured.outside_seconds, baseline and baseline.outside_seconds),
-        ("scoring the run's model took {0:.0f} s", measured.score_seconds, baseline and baseline.score_seconds),
+        (
+            "the run spent {0:.0f} s outside the clock",
+            measured.outside_seconds,
+            baseline and baseline.outside_seconds,
+        ),
+        (
+            "scoring the run's model took {0:.0f} s",
+            measured.score_seconds,
+            baseline and baseline.score_seconds,
+        ),
     )
     for words, seconds, known in parts:
         limit = allowed_s or (OUTSIDE_FACTOR * known + OUTSIDE_MARGIN_S if known else math.inf)

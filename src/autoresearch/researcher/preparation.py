@@ -34,4 +34,6 @@ def prepare(workspace: Workspace, environment: Mapping[str, str], stop: threadin
         raise Stopped
     if finished.exit_code != 0:
         words = last_line(read_log(log)) or finished.reason
-        raise BadWorkspace(f"preparing failed: {words} (the command: {' '.join(job.argv)}; its log: {log})")
+        raise BadWorkspace(
+            f"preparing failed: {words} (the command: {' '.join(job.argv)}; its log: {log})"
+        )

@@ -24,7 +24,9 @@ def lab_folder() -> Path:
     for folder in (package.parents[1] / "lab", package / "_lab"):
         if (folder / "prepare.py").is_file() and (folder / "train.py").is_file():
             return folder
-    raise BadWorkspace(f"the lab's files are missing from this installation ({package}); install autoresearch again")
+    raise BadWorkspace(
+        f"the lab's files are missing from this installation ({package}); install autoresearch again"
+    )
 
 
 def start_lab(folder: Path, track: str, data: Path | None = None) -> Repo:
@@ -52,7 +54,9 @@ def fill(folder: Path, lab: Path, track: str, data: Path | None) -> Repo:
     for file in sorted(lab.iterdir()):
         if file.suffix in LAB_SUFFIXES and file.is_file():
             shutil.copyfile(file, folder / file.name)
-    extra = "".join(f", {json.dumps(text)}" for text in ("--data", str(data.resolve()))) if data else ""
+    extra = (
+        "".join(f", {json.dumps(text)}" for text in ("--data", str(data.resolve()))) if data else ""
+    )
     (folder / config.NAME).write_text(config.LAB.format(track=track, extra=extra), "utf-8")
     (folder / ".gitignore").write_text("\n".join(GITIGNORE) + "\n", "utf-8")
     repo.exclude(IGNORED)
@@ -61,15 +65,22 @@ def fill(folder: Path, lab: Path, track: str, data: Path | None) -> Repo:
     return repo
 
 
-def start_own(folder: Path, free: Sequence[str], command: Sequence[str], metric: str, direction: str) -> Repo:
+def start_own(
+    folder: Path, free: Sequence[str], command: Sequence[str], metric: str, direction: str
+) -> Repo:
     """Write autoresearch.toml into a repository of the user's own; nothing is committed for them."""
     repo = Repo.at(folder)
     if (repo.path / config.NAME).exists():
-        raise Conflict(f"{repo.path} has an {config.NAME} already; edit it, or `autoresearch run {folder}`")
+        raise Conflict(
+            f"{repo.path} has an {config.NAME} already; edit it, or `autoresearch run {folder}`"
+        )
     if direction not in ("min", "max"):
         raise BadInput(f"--direction {direction!r} is neither min (lower is better) nor max")
     text = config.OWN.format(
-        free=json.dumps(list(free)), command=json.dumps(list(command)), metric=metric, direction=direction
+        free=json.dumps(list(free)),
+        command=json.dumps(list(command)),
+        metric=metric,
+        direction=direction,
     )
     (repo.path / config.NAME).write_text(text, "utf-8")
     try:
@@ -83,7 +94,9 @@ def start_own(folder: Path, free: Sequence[str], command: Sequence[str], metric:
 
 def refuse_filled(folder: Path) -> None:
     if (folder / config.NAME).exists():
-        raise Conflict(f"{folder} is an experiment already; `autoresearch run {folder}` goes on with it")
+        raise Conflict(
+            f"{folder} is an experiment already; `autoresearch run {folder}` goes on with it"
+        )
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise Conflict(
             f"{folder} is not empty; name a new folder, or, for a repository of your own, give --command, --free and --metric"
@@ -92,5 +105,10 @@ def refuse_filled(folder: Path) -> None:
 
 def check_track(track: str) -> None:
     """BadInput for what cannot be a track's name; whether it exists is prepare.py's to say."""
-    if not track.replace("-", "").replace("_", "").replace(".", "").isalnum() or not track.isascii():
-        raise BadInput(f"{track!r} is no track; for example: pystd, pystd-20s, stories, tinystories, climbmix, custom")
+    if (
+        not track.replace("-", "").replace("_", "").replace(".", "").isalnum()
+        or not track.isascii()
+    ):
+        raise BadInput(
+            f"{track!r} is no track; for example: pystd, pystd-20s, stories, tinystories, climbmix, custom"
+        )

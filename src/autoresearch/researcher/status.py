@@ -98,7 +98,15 @@ def opened(workspace: Workspace, attempt: Attempt) -> Open:
     runs = len(attempt.measurements) + len(attempt.rechecks)
     point = newest(workspace.private / "runs" / attempt.id / str(runs + 1) / "out" / "curve.jsonl")
     progress = point.progress if point else None
-    return Open(attempt.id, attempt.commit, attempt.description, attempt.phase, runs, attempt.started_at, progress)
+    return Open(
+        attempt.id,
+        attempt.commit,
+        attempt.description,
+        attempt.phase,
+        runs,
+        attempt.started_at,
+        progress,
+    )
 
 
 def is_running(workspace: Workspace) -> bool:
@@ -146,6 +154,8 @@ def working(status: Status) -> list[str]:
 
 
 def told(attempt: Open, running: bool) -> str:
-    done = f", {attempt.progress:.0%} of its run" if attempt.progress is not None and running else ""
+    done = (
+        f", {attempt.progress:.0%} of its run" if attempt.progress is not None and running else ""
+    )
     description = attempt.description or "(being edited)"
     return f"experiment {attempt.id} {description}: {attempt.runs} runs finished{done}, since {attempt.started_at}"

@@ -52,11 +52,15 @@ def next_step(
     finding = weigh(attempt, history, lines, config, policy)
     look = finding.look if policy == "confirm" else None
     if finding.action == "repeat":
-        return Run(attempt.commit, f"run {len(attempt.measurements) + 1}", finding.reason, look=look)
+        return Run(
+            attempt.commit, f"run {len(attempt.measurements) + 1}", finding.reason, look=look
+        )
     if finding.action == "recheck":
         against = attempt.judged_against
         whose = "best" if attempt.rival else "parent"
-        return Run(against, f"{whose} {against[:7]} again", finding.reason, is_recheck=True, look=look)
+        return Run(
+            against, f"{whose} {against[:7]} again", finding.reason, is_recheck=True, look=look
+        )
     if attempt.rival and finding.action != "crash":
         reason = meanwhile(attempt, finding, history, lines, config, policy)
         return Settle(finding.action, replace(finding, reason=reason))
@@ -64,7 +68,12 @@ def next_step(
 
 
 def meanwhile(
-    attempt: Attempt, finding: Finding, history: Sequence[Record], lines: int, config: Config, policy: judge.Policy
+    attempt: Attempt,
+    finding: Finding,
+    history: Sequence[Record],
+    lines: int,
+    config: Config,
+    policy: judge.Policy,
 ) -> str:
     """The reason of a verdict against a rival, which names it and tells what the parent would have said."""
     rival = next(record.id for record in history if record.commit == attempt.rival)
@@ -77,7 +86,9 @@ def meanwhile(
 def next_baseline_runs(attempt: Attempt, wanted: int, at_once: int, config: Config) -> int | Settle:
     """For the unchanged code: how many runs to begin now, or its verdict."""
     rules = config.judge
-    finding = baseline_finding(attempt.measurements, wanted, rules.contended_below, rules.contended_repeats)
+    finding = baseline_finding(
+        attempt.measurements, wanted, rules.contended_below, rules.contended_repeats
+    )
     if finding.action == "keep":
         return Settle("keep", finding)
     return max(1, min(at_once, wanted - len(attempt.measurements)))

@@ -25,13 +25,17 @@ class Ending:
 
 
 @contextlib.contextmanager
-def watching(watch: curves.Watch | None, curve: Path, stop: threading.Event | None) -> Iterator[Ending]:
+def watching(
+    watch: curves.Watch | None, curve: Path, stop: threading.Event | None
+) -> Iterator[Ending]:
     """Watch a curve as it grows, and pass on the user's `stop`. Without a watch only the user ends the run."""
     if watch is None:
         yield Ending(stop or threading.Event())
         return
     ending, over = Ending(), threading.Event()
-    thread = threading.Thread(target=look, args=(watch, curve, stop, ending, over), name="curve", daemon=True)
+    thread = threading.Thread(
+        target=look, args=(watch, curve, stop, ending, over), name="curve", daemon=True
+    )
     thread.start()
     try:
         yield ending
@@ -40,7 +44,13 @@ def watching(watch: curves.Watch | None, curve: Path, stop: threading.Event | No
         thread.join()
 
 
-def look(watch: curves.Watch, curve: Path, stop: threading.Event | None, ending: Ending, over: threading.Event) -> None:
+def look(
+    watch: curves.Watch,
+    curve: Path,
+    stop: threading.Event | None,
+    ending: Ending,
+    over: threading.Event,
+) -> None:
     while not ending.now.is_set() and not over.wait(POLL_S):
         if stop is None or not stop.is_set():
             ending.reason = watch.hopeless(curves.read(curve))

@@ -61,7 +61,9 @@ class Workspace:
         self.config = config.read(self.folder)
         self.private = self.folder / PRIVATE
         self.ledger = Ledger(self.folder, aside=self.private)
-        self.listing = threading.Lock()  # git would forget a worktree that another thread is half done with adding
+        self.listing = (
+            threading.Lock()
+        )  # git would forget a worktree that another thread is half done with adding
 
     @contextmanager
     def lock(self, wait_s: float = 1.0) -> Iterator[None]:
@@ -94,7 +96,11 @@ class Workspace:
     def check_ready(self) -> None:
         """BadWorkspace where the commit checked out cannot be an experiment's start."""
         tracked = self.repo.files(self.repo.head())
-        missing = [name for name in self.config.experiment.free if not any(fnmatchcase(path, name) for path in tracked)]
+        missing = [
+            name
+            for name in self.config.experiment.free
+            if not any(fnmatchcase(path, name) for path in tracked)
+        ]
         if missing:
             raise BadWorkspace(
                 f"{config.NAME} calls {listed(missing)} free, and no committed file is called so; mend the name or commit it"
@@ -113,7 +119,9 @@ class Workspace:
                 f"{short(here)} has commits that {short(branch)} lacks; experiments go on from {short(branch)} ({tip[:7]})"
             )
         if self.repo.identity():
-            said.append("git has no name or e-mail for you; commits are signed autoresearch <autoresearch@localhost>")
+            said.append(
+                "git has no name or e-mail for you; commits are signed autoresearch <autoresearch@localhost>"
+            )
         return said
 
     # ---------------------------------------------------------------- checkouts
@@ -177,9 +185,13 @@ class Workspace:
         """OutsideFree where another agent's commit differs from ours in a fixed file, or has a link or a repository for a free one:
         whoever edits a link edits what it points to, outside the checkout."""
         changed = self.repo.changed_between(ours, commit)
-        strange = [path for path in changed if self.repo.mode(commit, path) not in ("", "100644", "100755")]
+        strange = [
+            path for path in changed if self.repo.mode(commit, path) not in ("", "100644", "100755")
+        ]
         if strange:
-            raise OutsideFree(f"its {listed(strange)} is no plain file, and nobody should edit through it")
+            raise OutsideFree(
+                f"its {listed(strange)} is no plain file, and nobody should edit through it"
+            )
         fixed = [path for path in changed if not self.is_free(path)]
         if fixed:
             raise OutsideFree(

@@ -8,7 +8,10 @@ from autoresearch.hub.store.schema import metadata
 
 connection = context.config.attributes["connection"]
 context.configure(
-    connection=connection, target_metadata=metadata, render_as_batch=True, transaction_per_migration=False
+    connection=connection,
+    target_metadata=metadata,
+    render_as_batch=True,
+    transaction_per_migration=False,
 )
 with context.begin_transaction():
     context.run_migrations()

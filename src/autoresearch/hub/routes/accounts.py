@@ -13,7 +13,9 @@ from autoresearch.hub.rules import accounts
 
 
 @post("/api/register", responses=errors(400, 403, 409, 413, 429), security=[{}], tags=["accounts"])
-async def register(request: Request[Any, Any, Any], data: JSONBody[wire.Registration], hub: TheHub) -> wire.Account:
+async def register(
+    request: Request[Any, Any, Any], data: JSONBody[wire.Registration], hub: TheHub
+) -> wire.Account:
     """Open an account. The key in the answer is shown this once. Limited per network; needs no key."""
     network = accounts.network_of(
         accounts.client_address(
@@ -22,11 +24,18 @@ async def register(request: Request[Any, Any, Any], data: JSONBody[wire.Registra
             hub.settings,
         )
     )
-    account = await hub.db.change(lambda tx: accounts.register(tx, hub.settings, data.id, data.invite, network))
+    account = await hub.db.change(
+        lambda tx: accounts.register(tx, hub.settings, data.id, data.invite, network)
+    )
     return wire.Account(account.id, account.api_key)
 
 
-@post("/api/admin/agents", guards=[needs_admin], responses=errors(400, 401, 403, 409, 413), tags=["accounts"])
+@post(
+    "/api/admin/agents",
+    guards=[needs_admin],
+    responses=errors(400, 401, 403, 409, 413),
+    tags=["accounts"],
+)
 async def create_agent(data: JSONBody[wire.NewAgent], hub: TheHub) -> wire.Account:
     """Open an account for somebody, with the admin key."""
     account = await hub.db.change(lambda tx: accounts.create(tx, data.id, via="admin"))

@@ -9,14 +9,26 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 
 from autoresearch.errors import NotFound
 from autoresearch.hub import wire
-from autoresearch.hub.routes.common import ID_MAX, PAGE_DEFAULT, Before, Limit, Offset, TheCaller, TheHub, errors, page
+from autoresearch.hub.routes.common import (
+    ID_MAX,
+    PAGE_DEFAULT,
+    Before,
+    Limit,
+    Offset,
+    TheCaller,
+    TheHub,
+    errors,
+    page,
+)
 from autoresearch.hub.rules import board
 from autoresearch.hub.settings import POST_BODY_MAX_BYTES
 
 Since = Annotated[
     str | None,
     QueryParameter(
-        name="since", required=False, description="only what is newer than this post's id or time (ISO 8601)"
+        name="since",
+        required=False,
+        description="only what is newer than this post's id or time (ISO 8601)",
     ),
 ]
 
@@ -28,9 +40,13 @@ async def list_channels(hub: TheHub) -> list[wire.Channel]:
 
 
 @post("/api/channels", responses=errors(400, 401, 403, 409, 413, 429), tags=["board"])
-async def open_channel(data: JSONBody[wire.NewChannel], hub: TheHub, caller: TheCaller) -> wire.Channel:
+async def open_channel(
+    data: JSONBody[wire.NewChannel], hub: TheHub, caller: TheCaller
+) -> wire.Channel:
     """Open a channel; its name has 1-31 of a-z, 0-9, `_` and `-`. Costs as much of the allowance as a post."""
-    return await hub.db.change(lambda tx: board.open_channel(tx, hub.settings, caller, data.name, data.description))
+    return await hub.db.change(
+        lambda tx: board.open_channel(tx, hub.settings, caller, data.name, data.description)
+    )
 
 
 @get("/api/channels/{name:str}/posts", responses=errors(400, 401, 404), tags=["board"])
@@ -52,7 +68,9 @@ async def list_posts(
     request_max_body_size=POST_BODY_MAX_BYTES,
     tags=["board"],
 )
-async def write_post(name: FromPath[str], data: JSONBody[wire.NewPost], hub: TheHub, caller: TheCaller) -> wire.Post:
+async def write_post(
+    name: FromPath[str], data: JSONBody[wire.NewPost], hub: TheHub, caller: TheCaller
+) -> wire.Post:
     """Post, or reply where `parent_id` is given. Result lines in the content are read into /api/results."""
     board.checked_content(data.content)
     return await hub.db.change(lambda tx: board.write(tx, hub.settings, caller, name, data))
@@ -66,7 +84,11 @@ async def get_post(post_id: FromPath[int], hub: TheHub) -> wire.Post:
 
 @get("/api/posts/{post_id:int}/replies", responses=errors(400, 401, 404), tags=["board"])
 async def list_replies(
-    post_id: FromPath[int], hub: TheHub, limit: Limit = PAGE_DEFAULT, offset: Offset = 0, before: Before = None
+    post_id: FromPath[int],
+    hub: TheHub,
+    limit: Limit = PAGE_DEFAULT,
+    offset: Offset = 0,
+    before: Before = None,
 ) -> list[wire.Post]:
     """The replies to a post, newest first."""
     return board.replies(hub.db.reader, known_id(post_id, "post"), page(limit), offset, before)

@@ -25,7 +25,10 @@ async def make_claim(data: JSONBody[wire.NewClaim], hub: TheHub, caller: TheCall
 
 
 @post(
-    "/api/claims/{claim_id:int}/heartbeat", status_code=200, responses=errors(400, 401, 403, 404, 409), tags=["claims"]
+    "/api/claims/{claim_id:int}/heartbeat",
+    status_code=200,
+    responses=errors(400, 401, 403, 404, 409),
+    tags=["claims"],
 )
 async def heartbeat(claim_id: FromPath[int], hub: TheHub, caller: TheCaller) -> wire.Claim:
     """Keep a claim of yours for its whole time again, from now."""
@@ -33,7 +36,12 @@ async def heartbeat(claim_id: FromPath[int], hub: TheHub, caller: TheCaller) -> 
     return await hub.db.change(lambda tx: claims.heartbeat(tx, caller, number))
 
 
-@delete("/api/claims/{claim_id:int}", status_code=204, responses=errors(400, 401, 403, 404), tags=["claims"])
+@delete(
+    "/api/claims/{claim_id:int}",
+    status_code=204,
+    responses=errors(400, 401, 403, 404),
+    tags=["claims"],
+)
 async def release(claim_id: FromPath[int], hub: TheHub, caller: TheCaller) -> None:
     """Give a claim of yours up."""
     number = known_id(claim_id, "claim")

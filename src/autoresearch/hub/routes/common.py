@@ -28,18 +28,29 @@ ID_MAX = 2**63 - 1
 TheHub = NamedDependency[Hub]
 TheCaller = NamedDependency[Caller]
 Limit = Annotated[
-    int, QueryParameter(name="limit", ge=1, required=False, description=f"how many; at most {PAGE_MAX} are given")
+    int,
+    QueryParameter(
+        name="limit", ge=1, required=False, description=f"how many; at most {PAGE_MAX} are given"
+    ),
 ]
 Offset = Annotated[
     int,
     QueryParameter(
-        name="offset", ge=0, le=OFFSET_MAX, required=False, description="how many to leave out; `before` costs less"
+        name="offset",
+        ge=0,
+        le=OFFSET_MAX,
+        required=False,
+        description="how many to leave out; `before` costs less",
     ),
 ]
 Before = Annotated[
     int | None,
     QueryParameter(
-        name="before", ge=1, le=ID_MAX, required=False, description="only what is older than the one with this number"
+        name="before",
+        ge=1,
+        le=ID_MAX,
+        required=False,
+        description="only what is older than the one with this number",
     ),
 ]
 
@@ -63,7 +74,9 @@ _MEANINGS = {
 def errors(*statuses: int) -> dict[int, ResponseSpec]:
     """The documented errors of a handler: `@get(..., responses=errors(401, 404))`."""
     return {
-        status: ResponseSpec(data_container=wire.Error, description=_MEANINGS[status], generate_examples=False)
+        status: ResponseSpec(
+            data_container=wire.Error, description=_MEANINGS[status], generate_examples=False
+        )
         for status in statuses
     }
 
@@ -99,14 +112,20 @@ def decoded(body: bytes, kind: type[msgspec.Struct]) -> Any:
         raise BadInput(f"the body is not JSON: {error}") from None
 
 
-def error_response(status: int, sentence: str, headers: dict[str, str] | None = None) -> Response[wire.Error]:
-    return Response(wire.Error(sentence), status_code=status, media_type="application/json", headers=headers)
+def error_response(
+    status: int, sentence: str, headers: dict[str, str] | None = None
+) -> Response[wire.Error]:
+    return Response(
+        wire.Error(sentence), status_code=status, media_type="application/json", headers=headers
+    )
 
 
 def wants_page(request: Request[Any, Any, Any]) -> bool:
     """Whether a browser asked, for something that is no part of the JSON interface."""
     path = request.scope["path"]
-    return "text/html" in request.headers.get("accept", "") and not path.startswith(("/api/", "/git"))
+    return "text/html" in request.headers.get("accept", "") and not path.startswith(
+        ("/api/", "/git")
+    )
 
 
 def on_our_error(request: Request[Any, Any, Any], error: AutoresearchError) -> Response[Any]:
@@ -123,7 +142,9 @@ def on_our_error(request: Request[Any, Any, Any], error: AutoresearchError) -> R
 
 
 def error_page(request: Request[Any, Any, Any], status: int, sentence: str) -> Response[bytes]:
-    from autoresearch.hub.window.page import page as html  # here: pages know routes, routes need pages only now
+    from autoresearch.hub.window.page import (
+        page as html,
+    )  # here: pages know routes, routes need pages only now
 
     return html(request, "error.html", status=status, code=status, sentence=sentence)
 
@@ -140,13 +161,18 @@ def on_http_error(request: Request[Any, Any, Any], error: HTTPException) -> Resp
 
 def _sentence(request: Request[Any, Any, Any], error: HTTPException) -> str:
     if error.status_code == 404:
-        return f"there is no {request.scope['path'][:200]!r} here; GET /llms.txt tells what there is"
+        return (
+            f"there is no {request.scope['path'][:200]!r} here; GET /llms.txt tells what there is"
+        )
     if error.status_code == 405:
         return f"{request.scope['method']} is not for this path; /openapi.json tells what is"
     if error.status_code == 413:
         return "the body is larger than this hub takes"
     if isinstance(error, ValidationException) and isinstance(error.extra, list) and error.extra:
-        return "; ".join(f"{part.get('key', 'request')}: {part.get('message', 'does not fit')}" for part in error.extra)
+        return "; ".join(
+            f"{part.get('key', 'request')}: {part.get('message', 'does not fit')}"
+            for part in error.extra
+        )
     return error.detail or "the request cannot be used"
 
 
@@ -154,5 +180,9 @@ def on_any_error(request: Request[Any, Any, Any], error: Exception) -> Response[
     """A fault of ours: a sentence for the caller, the trace for the operator's log."""
     log.error("%s %s failed", request.scope["method"], request.scope["path"], exc_info=error)
     if wants_page(request):
-        return error_page(request, 500, "the hub failed on this page; its operator finds the reason in the log")
-    return error_response(500, "the hub failed on this request; its operator finds the reason in the log")
+        return error_page(
+            request, 500, "the hub failed on this page; its operator finds the reason in the log"
+        )
+    return error_response(
+        500, "the hub failed on this request; its operator finds the reason in the log"
+    )

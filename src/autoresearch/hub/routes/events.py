@@ -18,7 +18,9 @@ from autoresearch.hub.worker import Hub
 WAIT_MAX_S = 60.0
 EVENTS_MAX = 500
 HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-EVENTS = ResponseSpec(wire.Events, description="With `wait`: events behind `after`.", generate_examples=False)
+EVENTS = ResponseSpec(
+    wire.Events, description="With `wait`: events behind `after`.", generate_examples=False
+)
 
 
 @get(
@@ -32,13 +34,19 @@ async def listen(
     after: Annotated[
         int | None,
         QueryParameter(
-            required=False, ge=0, le=ID_MAX, description="behind this event; by default only what is to come"
+            required=False,
+            ge=0,
+            le=ID_MAX,
+            description="behind this event; by default only what is to come",
         ),
     ] = None,
     wait: Annotated[
         float | None,
         QueryParameter(
-            required=False, ge=0, le=WAIT_MAX_S, description="answer in JSON, after at most so many seconds"
+            required=False,
+            ge=0,
+            le=WAIT_MAX_S,
+            description="answer in JSON, after at most so many seconds",
         ),
     ] = None,
 ) -> Response[Any]:

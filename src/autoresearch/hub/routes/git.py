@@ -16,7 +16,15 @@ from litestar.response import Stream
 
 from autoresearch.errors import TooLarge
 from autoresearch.hub import wire
-from autoresearch.hub.routes.common import PAGE_DEFAULT, Limit, Offset, TheCaller, TheHub, errors, page
+from autoresearch.hub.routes.common import (
+    PAGE_DEFAULT,
+    Limit,
+    Offset,
+    TheCaller,
+    TheHub,
+    errors,
+    page,
+)
 from autoresearch.hub.rules import commits, diff, fetch, push
 
 SPOOL_BYTES = 1024 * 1024  # of a push kept in memory; more goes to a temporary file
@@ -28,14 +36,18 @@ Hash = FromPath[str]  # four or more digits of a commit's hash
 Before = Annotated[
     str | None,
     QueryParameter(
-        name="before", required=False, description="the `seq` or hash of the last commit of the page before"
+        name="before",
+        required=False,
+        description="the `seq` or hash of the last commit of the page before",
     ),
 ]
 
 
 async def spooled(request: Request[Any, Any, Any], most_bytes: int) -> BinaryIO:
     """The body of a request in a file that is in memory while it is small. Raises TooLarge as soon as it is too long."""
-    too_large = TooLarge(f"the body is larger than the {most_bytes} bytes this hub takes; push in parts")
+    too_large = TooLarge(
+        f"the body is larger than the {most_bytes} bytes this hub takes; push in parts"
+    )
     announced = request.headers.get("content-length", "")
     if announced.isdecimal() and int(announced) > most_bytes:
         raise too_large
@@ -58,7 +70,9 @@ class _BundleBody(Operation):
     """A request whose body is a bundle."""
 
     def __post_init__(self) -> None:
-        content = {"application/octet-stream": OpenAPIMediaType(schema=Schema(type=OpenAPIType.STRING))}
+        content = {
+            "application/octet-stream": OpenAPIMediaType(schema=Schema(type=OpenAPIType.STRING))
+        }
         self.request_body = RequestBody(content=content, required=True, description="a git bundle")
 
 
@@ -69,7 +83,9 @@ class _BundleBody(Operation):
     operation_class=_BundleBody,
     tags=["git"],
 )
-async def push_bundle(request: Request[Any, Any, Any], hub: TheHub, caller: TheCaller) -> wire.Pushed:
+async def push_bundle(
+    request: Request[Any, Any, Any], hub: TheHub, caller: TheCaller
+) -> wire.Pushed:
     """Push a bundle (`git bundle create FILE HEAD`). All its commits are taken in, or none; pushing again changes nothing."""
     push.allowed(hub.db.reader, hub.settings, caller)
     file = await spooled(request, hub.settings.max_bundle_bytes)
@@ -101,7 +117,9 @@ async def _pieces(first: bytes, file: BinaryIO) -> AsyncIterator[bytes]:
 
 
 _FETCHED = {
-    200: ResponseSpec(bytes, media_type=BUNDLE, description="A git bundle.", generate_examples=False),
+    200: ResponseSpec(
+        bytes, media_type=BUNDLE, description="A git bundle.", generate_examples=False
+    ),
     **errors(400, 401, 404, 409),
 }
 
@@ -113,7 +131,8 @@ async def fetch_bundle(
     have: Annotated[
         list[str] | None,
         QueryParameter(
-            required=False, description="commits you have; their history is left out. Repeatable, or with commas"
+            required=False,
+            description="commits you have; their history is left out. Repeatable, or with commas",
         ),
     ] = None,
 ) -> Response[bytes]:
@@ -128,7 +147,9 @@ async def fetch_bundle(
 @get("/api/git/commits", responses=errors(400, 401, 404, 409), tags=["git"])
 async def list_commits(
     hub: TheHub,
-    agent: Annotated[str | None, QueryParameter(required=False, description="only what this agent pushed")] = None,
+    agent: Annotated[
+        str | None, QueryParameter(required=False, description="only what this agent pushed")
+    ] = None,
     limit: Limit = PAGE_DEFAULT,
     offset: Offset = 0,
     before: Before = None,
@@ -159,7 +180,11 @@ async def get_commit(commit: Hash, hub: TheHub) -> wire.Commit:
 
 @get("/api/git/commits/{commit:str}/children", responses=errors(400, 401, 404, 409), tags=["git"])
 async def list_children(
-    commit: Hash, hub: TheHub, limit: Limit = PAGE_DEFAULT, offset: Offset = 0, before: Before = None
+    commit: Hash,
+    hub: TheHub,
+    limit: Limit = PAGE_DEFAULT,
+    offset: Offset = 0,
+    before: Before = None,
 ) -> list[wire.Commit]:
     """Commits that name this one as a parent, newest first."""
     return commits.children(hub.db.reader, commit, page(limit), offset, before)
@@ -170,7 +195,10 @@ async def list_lineage(
     commit: Hash,
     hub: TheHub,
     limit: Annotated[
-        int, QueryParameter(required=False, ge=1, description=f"how many; at most {commits.LINEAGE_MAX} are given")
+        int,
+        QueryParameter(
+            required=False, ge=1, description=f"how many; at most {commits.LINEAGE_MAX} are given"
+        ),
     ] = commits.LINEAGE_MAX,
     before: Before = None,
 ) -> list[wire.Commit]:
@@ -179,10 +207,16 @@ async def list_lineage(
     return await hub.off_loop(lambda: commits.lineage(hub.db.reader, commit, most, before))
 
 
-_TEXT = ResponseSpec(str, media_type="text/plain", description="A unified diff.", generate_examples=False)
+_TEXT = ResponseSpec(
+    str, media_type="text/plain", description="A unified diff.", generate_examples=False
+)
 
 
-@get("/api/git/diff/{old:str}/{new:str}", responses={200: _TEXT, **errors(400, 401, 404, 409, 413)}, tags=["git"])
+@get(
+    "/api/git/diff/{old:str}/{new:str}",
+    responses={200: _TEXT, **errors(400, 401, 404, 409, 413)},
+    tags=["git"],
+)
 async def get_diff(old: Hash, new: Hash, hub: TheHub) -> Response[bytes]:
     """What changes from one commit to another, as git shows it."""
     text = await hub.off_loop(lambda: diff.between(hub.db.reader, old, new))

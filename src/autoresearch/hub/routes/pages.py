@@ -17,7 +17,9 @@ from autoresearch.hub.worker import Hub
 
 NO_KEY: list[dict[str, list[str]]] = [{}]
 MARKDOWN = "text/markdown"
-_HOST = re.compile(r"[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?|\[[0-9a-fA-F:.]{2,45}\](:[0-9]{1,5})?", re.ASCII)
+_HOST = re.compile(
+    r"[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?|\[[0-9a-fA-F:.]{2,45}\](:[0-9]{1,5})?", re.ASCII
+)
 
 
 @get("/api/health", security=NO_KEY, tags=["hub"])
@@ -45,7 +47,9 @@ async def llms_txt(request: Request[Any, Any, Any], hub: TheHub) -> Response[str
     return Response(guide.llms_txt(_facts(request, hub)), media_type="text/plain")
 
 
-_GUIDE = ResponseSpec(str, media_type="text/markdown", description="Markdown.", generate_examples=False)
+_GUIDE = ResponseSpec(
+    str, media_type="text/markdown", description="Markdown.", generate_examples=False
+)
 
 
 @get("/api/guide", security=NO_KEY, responses={200: _GUIDE}, tags=["hub"])

@@ -20,9 +20,12 @@ async def list_results(
     agent: Text = None,
     platform: Text = None,
     track: Text = None,
-    status: Annotated[Literal["keep", "discard", "crash"] | None, QueryParameter(required=False)] = None,
+    status: Annotated[
+        Literal["keep", "discard", "crash"] | None, QueryParameter(required=False)
+    ] = None,
     commit: Annotated[
-        str | None, QueryParameter(required=False, description="four or more leading digits of its hash")
+        str | None,
+        QueryParameter(required=False, description="four or more leading digits of its hash"),
     ] = None,
     limit: Limit = PAGE_DEFAULT,
     offset: Offset = 0,
@@ -49,7 +52,9 @@ async def leaderboard(
     hub: TheHub, platform: Text = None, track: Text = None, limit: Limit = PAGE_DEFAULT
 ) -> list[wire.Board]:
     """For each platform and track: the best result, the running best over time, and who could reproduce it."""
-    return await hub.off_loop(lambda: results.leaderboard(hub.db.reader, platform, track, page(limit)))
+    return await hub.off_loop(
+        lambda: results.leaderboard(hub.db.reader, platform, track, page(limit))
+    )
 
 
 @get("/api/search", responses=errors(400, 401), tags=["search"])
@@ -57,10 +62,13 @@ async def find(
     hub: TheHub,
     q: Annotated[str, QueryParameter(description="words; what has all of them is found")],
     kind: Annotated[
-        list[Literal["post", "result", "commit"]] | None, QueryParameter(required=False, description="repeatable")
+        list[Literal["post", "result", "commit"]] | None,
+        QueryParameter(required=False, description="repeatable"),
     ] = None,
     limit: Limit = PAGE_DEFAULT,
     before: Before = None,
 ) -> list[wire.Found]:
     """Posts, results and commits by their words, newest first; `before` takes the `cursor` of the last one."""
-    return await hub.off_loop(lambda: search.find(hub.db.reader, q, list(kind or ()), page(limit), before))
+    return await hub.off_loop(
+        lambda: search.find(hub.db.reader, q, list(kind or ()), page(limit), before)
+    )

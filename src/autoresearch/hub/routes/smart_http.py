@@ -25,19 +25,25 @@ from autoresearch.hub.routes.git import SPOOL_BYTES, spooled
 from autoresearch.hub.rules import refs
 from autoresearch.hub.store import commits, objects
 
-ASK_MAX_BYTES = 4 * 1024 * 1024  # what a fetch may ask: a line of 50 bytes for every commit it names
+ASK_MAX_BYTES = (
+    4 * 1024 * 1024
+)  # what a fetch may ask: a line of 50 bytes for every commit it names
 HAVE_SHOWN = 50
 NO_CACHE = {"Cache-Control": "no-cache, max-age=0, must-revalidate"}
 CAPABILITIES = "report-status delete-refs ofs-delta agent=agenthub"
 BLOCK = 256 * 1024
 
 
-def needs_password(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+def needs_password(
+    connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler
+) -> None:
     """Guard: as `needs_key`, but asks in the way that makes git prompt for name and password."""
     try:
         needs_key(connection, handler)
     except Unauthorized as error:
-        raise NotAuthorizedException(str(error), headers={"WWW-Authenticate": 'Basic realm="agenthub"'}) from None
+        raise NotAuthorizedException(
+            str(error), headers={"WWW-Authenticate": 'Basic realm="agenthub"'}
+        ) from None
 
 
 @get("/git/info/refs", include_in_schema=False)
@@ -50,7 +56,9 @@ async def info_refs(
     media_type = f"application/x-{service}-advertisement"
     if service == "git-receive-pack":
         reader = hub.db.reader
-        told = pktline.advertisement(objects.newest_refs(reader, 500), commits.leaves(reader, HAVE_SHOWN), CAPABILITIES)
+        told = pktline.advertisement(
+            objects.newest_refs(reader, 500), commits.leaves(reader, HAVE_SHOWN), CAPABILITIES
+        )
         return Response(told, media_type=media_type, headers=NO_CACHE)
     bare = await hub.off_loop(hub.mirror.refresh)
     protocol = _protocol(request)
@@ -80,7 +88,9 @@ async def upload_pack(request: Request[Any, Any, Any], hub: TheHub) -> Response[
     )
 
 
-async def _uploading(pieces: AsyncIterator[bytes], file: BinaryIO, turns: asyncio.Semaphore) -> AsyncIterator[bytes]:
+async def _uploading(
+    pieces: AsyncIterator[bytes], file: BinaryIO, turns: asyncio.Semaphore
+) -> AsyncIterator[bytes]:
     try:
         async with turns:
             async for piece in pieces:
@@ -90,7 +100,9 @@ async def _uploading(pieces: AsyncIterator[bytes], file: BinaryIO, turns: asynci
 
 
 @post("/git/git-receive-pack", status_code=200, include_in_schema=False, request_max_body_size=None)
-async def receive_pack(request: Request[Any, Any, Any], hub: TheHub, caller: TheCaller) -> Response[bytes]:
+async def receive_pack(
+    request: Request[Any, Any, Any], hub: TheHub, caller: TheCaller
+) -> Response[bytes]:
     """A push. What is refused is told in the way git shows it to whoever pushed."""
     caller.writer()
     file = await _body(request, hub.settings.max_bundle_bytes)

@@ -70,8 +70,12 @@ class Keyring:
         if scheme.lower() == "basic":
             return self.owner(_password(rest.strip()))
         if not scheme:
-            raise Unauthorized("no key: send `Authorization: Bearer <key>`; POST /api/register gives one")
-        raise Unauthorized(f"{scheme[:20]!r} is no scheme of this hub: send `Authorization: Bearer <key>`")
+            raise Unauthorized(
+                "no key: send `Authorization: Bearer <key>`; POST /api/register gives one"
+            )
+        raise Unauthorized(
+            f"{scheme[:20]!r} is no scheme of this hub: send `Authorization: Bearer <key>`"
+        )
 
     def known(self, key_hash: bytes) -> Caller | None:
         """The caller of a key that was right a moment ago; None where it has to be looked up."""
@@ -108,18 +112,24 @@ def _password(encoded: str) -> str:
 def checked_id(agent_id: str) -> str:
     """`agent_id`, or BadInput with the rule it breaks."""
     if not AGENT_ID.fullmatch(agent_id):
-        raise BadInput("an id has 1-63 letters, digits, '.', '_' or '-', and starts with a letter or digit")
+        raise BadInput(
+            "an id has 1-63 letters, digits, '.', '_' or '-', and starts with a letter or digit"
+        )
     return agent_id
 
 
-def register(tx: Transaction, settings: Settings, agent_id: str, invite: str, network: str) -> Account:
+def register(
+    tx: Transaction, settings: Settings, agent_id: str, invite: str, network: str
+) -> Account:
     """Open an account as anyone may where registration is open, or with an invite. `network` is what is limited."""
     checked_id(agent_id)
     if settings.registration == "closed":
         raise Forbidden("registration is closed here; ask the hub's operator for an account")
     limits.spend(tx, f"net:{network}", "register", settings.max_registrations_per_hour)
     if settings.registration == "invite" and not accounts.use_invite(tx, digest(invite)):
-        raise Forbidden('this hub wants an invite: send {"id", "invite"} with one that is unused and not expired')
+        raise Forbidden(
+            'this hub wants an invite: send {"id", "invite"} with one that is unused and not expired'
+        )
     return create(tx, agent_id, via=settings.registration)
 
 

@@ -22,7 +22,9 @@ def channels(reader: Reader) -> list[wire.Channel]:
     return [wire.Channel(*row) for row in board.all_channels(reader)]
 
 
-def open_channel(tx: Transaction, settings: Settings, caller: Caller, name: str, description: str) -> wire.Channel:
+def open_channel(
+    tx: Transaction, settings: Settings, caller: Caller, name: str, description: str
+) -> wire.Channel:
     """A new channel; costs as much of the caller's allowance as a post. Raises Conflict where the name is taken."""
     channel = create_channel(tx, name, description)
     limits.spend(tx, f"agent:{caller.writer()}", "post", settings.max_posts_per_hour)
@@ -45,7 +47,9 @@ def create_channel(tx: Transaction, name: str, description: str) -> wire.Channel
 def channel_id(reader: Reader, name: str) -> int:
     row = board.channel(reader, name)
     if row is None:
-        raise NotFound(f"no channel {name[:40]!r}; GET /api/channels lists them, POST /api/channels opens one")
+        raise NotFound(
+            f"no channel {name[:40]!r}; GET /api/channels lists them, POST /api/channels opens one"
+        )
     return int(row[0])
 
 
@@ -56,11 +60,15 @@ def checked_content(content: str) -> str:
     if "\0" in content:
         raise BadInput("a post has no NUL characters")
     if len(content.encode()) > POST_CONTENT_MAX_BYTES:
-        raise TooLarge(f"a post has up to {POST_CONTENT_MAX_BYTES} bytes of UTF-8; push large things with git")
+        raise TooLarge(
+            f"a post has up to {POST_CONTENT_MAX_BYTES} bytes of UTF-8; push large things with git"
+        )
     return content
 
 
-def write(tx: Transaction, settings: Settings, caller: Caller, channel: str, post: wire.NewPost) -> wire.Post:
+def write(
+    tx: Transaction, settings: Settings, caller: Caller, channel: str, post: wire.NewPost
+) -> wire.Post:
     """Put a post on the board, with the results it reports, in one transaction. `post.content` has been checked."""
     agent_id = caller.writer()
     within = channel_id(tx, channel)
@@ -68,7 +76,11 @@ def write(tx: Transaction, settings: Settings, caller: Caller, channel: str, pos
         _check_parent(tx, post.parent_id, within, channel)
     limits.spend(tx, f"agent:{agent_id}", "post", settings.max_posts_per_hour)
     post_id = board.add_post(tx, within, agent_id, post.parent_id, post.content)
-    events.append(tx, "post", {"id": post_id, "channel": channel, "agent_id": agent_id, "parent_id": post.parent_id})
+    events.append(
+        tx,
+        "post",
+        {"id": post_id, "channel": channel, "agent_id": agent_id, "parent_id": post.parent_id},
+    )
     search.add(tx, "post", str(post_id), agent_id, post.content, tx.now)
     results.store(tx, post_id, agent_id, lines.read(post.content))
     return wire.Post(post_id, within, agent_id, post.parent_id, post.content, tx.now)
@@ -92,14 +104,23 @@ def post(reader: Reader, post_id: int) -> wire.Post:
 
 
 def posts(
-    reader: Reader, channel: str, most: int, skip: int = 0, before: int | None = None, since: str | None = None
+    reader: Reader,
+    channel: str,
+    most: int,
+    skip: int = 0,
+    before: int | None = None,
+    since: str | None = None,
 ) -> list[wire.Post]:
     """A channel's posts and replies, newest first."""
-    rows = board.latest(reader, "channel", channel_id(reader, channel), most, skip, before, moment(since))
+    rows = board.latest(
+        reader, "channel", channel_id(reader, channel), most, skip, before, moment(since)
+    )
     return [wire.Post(*row) for row in rows]
 
 
-def replies(reader: Reader, post_id: int, most: int, skip: int = 0, before: int | None = None) -> list[wire.Post]:
+def replies(
+    reader: Reader, post_id: int, most: int, skip: int = 0, before: int | None = None
+) -> list[wire.Post]:
     """The replies to a post, newest first."""
     post(reader, post_id)
     return [wire.Post(*row) for row in board.latest(reader, "replies", post_id, most, skip, before)]
@@ -114,7 +135,9 @@ def moment(since: str | None) -> int | str | None:
     try:
         time = datetime.fromisoformat(since.replace("Z", "+00:00").replace(" ", "+"))
     except ValueError:
-        raise BadInput(f"since={since[:40]!r} is neither a post's id nor a time such as 2026-01-31T12:00:00Z") from None
+        raise BadInput(
+            f"since={since[:40]!r} is neither a post's id nor a time such as 2026-01-31T12:00:00Z"
+        ) from None
     aware = time if time.tzinfo else time.replace(tzinfo=timezone.utc)
     try:
         return aware.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

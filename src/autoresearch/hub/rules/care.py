@@ -19,7 +19,9 @@ from autoresearch.hub.store.database import Database, Reader, Transaction
 
 # the same files make the same root, whoever publishes them and when
 _WHO = {"NAME": "agenthub", "EMAIL": "agenthub@localhost", "DATE": "1767225600 +0000"}
-SEED_IDENTITY = {f"GIT_{role}_{what}": value for role in ("AUTHOR", "COMMITTER") for what, value in _WHO.items()}
+SEED_IDENTITY = {
+    f"GIT_{role}_{what}": value for role in ("AUTHOR", "COMMITTER") for what, value in _WHO.items()
+}
 
 
 def problems(reader: Reader) -> Iterator[str]:
@@ -74,7 +76,9 @@ def _row_problems(reader: Reader) -> Iterator[str]:
         if row.parents.split() != parents or row.tree != header.tree:
             yield f"commit {row.hash} is listed with other parents, or another tree, than it has"
         seqs = commits.parent_seqs(reader, row.seq)
-        if [commits.by_seq(reader, seq)[0] for seq in seqs] != parents or any(seq >= row.seq for seq in seqs):
+        if [commits.by_seq(reader, seq)[0] for seq in seqs] != parents or any(
+            seq >= row.seq for seq in seqs
+        ):
             yield f"commit {row.hash} is not linked to its parents"
         if bool(row.is_leaf) == commits.has_children(reader, row.seq):
             yield f"commit {row.hash} is {'' if row.is_leaf else 'not '}listed as a leaf, wrongly"
@@ -97,8 +101,12 @@ def reindex(tx: Transaction) -> int:
     return len(headers)
 
 
-def _list_anew(tx: Transaction, commit_hash: str, header: fsck.CommitHeader, was: commits.Listed | None) -> None:
-    agent_id, at, hidden = (was.agent_id, was.created_at, bool(was.hidden)) if was else ("", tx.now, False)
+def _list_anew(
+    tx: Transaction, commit_hash: str, header: fsck.CommitHeader, was: commits.Listed | None
+) -> None:
+    agent_id, at, hidden = (
+        (was.agent_id, was.created_at, bool(was.hidden)) if was else ("", tx.now, False)
+    )
     push.add_commit(tx, commit_hash, header, agent_id, at)
     if not search.known(tx, "commit", commit_hash):
         search.add(tx, "commit", commit_hash, agent_id, push.message_of(header), at)
@@ -113,7 +121,9 @@ def _commit_headers(reader: Reader) -> Iterator[tuple[bytes, fsck.CommitHeader]]
             yield oid, fsck.commit(zlib.decompress(body))
 
 
-def _oldest_first(headers: dict[bytes, fsck.CommitHeader], order: dict[bytes, int]) -> Iterator[bytes]:
+def _oldest_first(
+    headers: dict[bytes, fsck.CommitHeader], order: dict[bytes, int]
+) -> Iterator[bytes]:
     """Parents before children, and otherwise in the `order` they had."""
     waits = {oid: len(set(header.parents)) for oid, header in headers.items()}
     children: dict[bytes, list[bytes]] = {}
@@ -138,7 +148,9 @@ def seed(db: Database, folder: Path) -> str:
     A git repository is published as it was committed, with its history; any other folder becomes one commit.
     """
     if not folder.is_dir():
-        raise BadInput(f"{folder} is no folder; give the one whose files everybody should start from")
+        raise BadInput(
+            f"{folder} is no folder; give the one whose files everybody should start from"
+        )
     with TemporaryDirectory() as scratch:
         path = Path(scratch) / "seed.bundle"
         commit_hash = _bundle(folder, Path(scratch) / "repository", path)

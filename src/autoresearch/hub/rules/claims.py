@@ -74,7 +74,9 @@ class Idea:
 
 def idea(text: str) -> Idea:
     tokens = [token for token in _TOKEN.findall(text.casefold()) if token not in _FILLERS]
-    return Idea(" ".join(sorted(tokens)), len(tokens), frozenset(t for t in tokens if t[0].isdigit()))
+    return Idea(
+        " ".join(sorted(tokens)), len(tokens), frozenset(t for t in tokens if t[0].isdigit())
+    )
 
 
 def alike(one: Idea, other: Idea) -> bool:
@@ -83,7 +85,10 @@ def alike(one: Idea, other: Idea) -> bool:
         return False  # a rate of 0.02 and one of 0.04 are two experiments
     if fuzz.token_sort_ratio(one.words, other.words) >= SAME_WORDS:
         return True
-    return min(one.count, other.count) >= 3 and fuzz.token_set_ratio(one.words, other.words) >= SAME_SET
+    return (
+        min(one.count, other.count) >= 3
+        and fuzz.token_set_ratio(one.words, other.words) >= SAME_SET
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,10 +105,14 @@ def look(reader: Reader, caller: Caller, text: str) -> Looked:
     active = claims.active(reader, now(), ACTIVE_MAX)
     done = results.recent(reader, RESULTS_MAX)
     _refuse(wanted, caller, text, active, done)
-    return Looked(max((row[0] for row in active), default=0), max((row[0] for row in done), default=0))
+    return Looked(
+        max((row[0] for row in active), default=0), max((row[0] for row in done), default=0)
+    )
 
 
-def make(tx: Transaction, settings: Settings, caller: Caller, new: wire.NewClaim, looked: Looked) -> wire.Claim:
+def make(
+    tx: Transaction, settings: Settings, caller: Caller, new: wire.NewClaim, looked: Looked
+) -> wire.Claim:
     """Claim an idea. What came since `looked` is compared within the transaction, so of two equal claims one is refused."""
     agent_id = caller.writer()
     text = checked_text(new.text)
@@ -111,7 +120,9 @@ def make(tx: Transaction, settings: Settings, caller: Caller, new: wire.NewClaim
         raise BadInput(f"ttl_s is {TTL_MIN_S} to {TTL_MAX_S} seconds")
     active = claims.active(tx, tx.now, ACTIVE_MAX)
     since = [row for row in active if row[0] > looked.last_claim]
-    _refuse(idea(text), caller, text, since, results.recent(tx, RESULTS_MAX, behind=looked.last_result))
+    _refuse(
+        idea(text), caller, text, since, results.recent(tx, RESULTS_MAX, behind=looked.last_result)
+    )
     limits.spend(tx, f"agent:{agent_id}", "claim", settings.max_posts_per_hour)
     expires_at = _later(tx.now, new.ttl_s)
     for row in active:

@@ -22,10 +22,14 @@ def find(reader: Reader, digits: str) -> Row:
     """
     lower = digits.lower()
     if not DIGITS_MIN <= len(lower) <= DIGITS_MAX or set(lower) - _HEX:
-        raise BadInput(f"{digits[:64]!r} is no hash: it has {DIGITS_MIN} to {DIGITS_MAX} hex digits")
+        raise BadInput(
+            f"{digits[:64]!r} is no hash: it has {DIGITS_MIN} to {DIGITS_MAX} hex digits"
+        )
     found = commits.by_digits(reader, lower)
     if len(found) > 1:
-        raise Conflict(f"{lower!r} is ambiguous: it begins {found[0][1]} and {found[1][1]}; give more digits")
+        raise Conflict(
+            f"{lower!r} is ambiguous: it begins {found[0][1]} and {found[1][1]}; give more digits"
+        )
     if not found:
         raise NotFound(_why_not(reader, lower))
     if found[0][6]:
@@ -44,7 +48,13 @@ def told(row: Row) -> wire.Commit:
     """A row as the wire tells it; a hidden one keeps its place but not its words."""
     _, commit_hash, parents, agent_id, message, created_at, hidden = row
     return wire.Commit(
-        commit_hash, parents[:40], agent_id, "" if hidden else message, created_at, parents.split(), row[0]
+        commit_hash,
+        parents[:40],
+        agent_id,
+        "" if hidden else message,
+        created_at,
+        parents.split(),
+        row[0],
     )
 
 
@@ -60,15 +70,23 @@ def latest(
     reader: Reader, most: int, skip: int = 0, before: str | None = None, agent: str | None = None
 ) -> list[wire.Commit]:
     """Commits newest first, of everyone or of one agent."""
-    return _told(commits.latest(reader, "agent" if agent else "all", most, skip, cursor(reader, before), agent or None))
+    return _told(
+        commits.latest(
+            reader, "agent" if agent else "all", most, skip, cursor(reader, before), agent or None
+        )
+    )
 
 
-def leaves(reader: Reader, most: int, skip: int = 0, before: str | None = None) -> list[wire.Commit]:
+def leaves(
+    reader: Reader, most: int, skip: int = 0, before: str | None = None
+) -> list[wire.Commit]:
     """Commits nobody has built on, newest first."""
     return _told(commits.latest(reader, "leaves", most, skip, cursor(reader, before)))
 
 
-def children(reader: Reader, digits: str, most: int, skip: int = 0, before: str | None = None) -> list[wire.Commit]:
+def children(
+    reader: Reader, digits: str, most: int, skip: int = 0, before: str | None = None
+) -> list[wire.Commit]:
     """Commits that name this one as a parent, first or other, newest first."""
     of = find(reader, digits)[0]
     return _told(commits.latest(reader, "children", most, skip, cursor(reader, before), of))

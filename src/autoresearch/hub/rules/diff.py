@@ -21,14 +21,19 @@ NOTHING = b"0000000"
 
 def between(reader: Reader, old_digits: str, new_digits: str) -> bytes:
     """The unified diff from one commit to another; empty where they are alike. Raises TooLarge for one that nobody would read."""
-    old, new = (rows.by_seq(reader, commits.find(reader, digits)[0])[1] for digits in (old_digits, new_digits))
+    old, new = (
+        rows.by_seq(reader, commits.find(reader, digits)[0])[1]
+        for digits in (old_digits, new_digits)
+    )
     parts: list[bytes] = []
     compared = written = 0
     for path, before, after in Trees(reader).changes(old, new, FILES_MAX):
         old_data, new_data = _content(reader, before), _content(reader, after)
         compared += len(old_data or b"") + len(new_data or b"")
         if compared > COMPARED_MAX_BYTES or written > TEXT_MAX_BYTES:
-            raise TooLarge("the difference is too large to show; fetch both commits and compare them with git")
+            raise TooLarge(
+                "the difference is too large to show; fetch both commits and compare them with git"
+            )
         parts.append(_header(path, before, after) + _lines(path, before, after, old_data, new_data))
         written += len(parts[-1])
     return b"".join(parts)
@@ -60,10 +65,15 @@ def _header(path: bytes, before: Entry | None, after: Entry | None) -> bytes:
     return b"\n".join(lines) + b"\n"
 
 
-def _lines(path: bytes, before: Entry | None, after: Entry | None, old: bytes | None, new: bytes | None) -> bytes:
+def _lines(
+    path: bytes, before: Entry | None, after: Entry | None, old: bytes | None, new: bytes | None
+) -> bytes:
     """Everything of a file's part behind its header."""
     if (before is None) != (old is None) or (after is None) != (new is None):
-        return b"Binary files %b and %b differ\n" % (_side(b"a/", path, before), _side(b"b/", path, after))
+        return b"Binary files %b and %b differ\n" % (
+            _side(b"a/", path, before),
+            _side(b"b/", path, after),
+        )
     name = path.decode("utf-8", "surrogateescape")
     patch: bytes = Patch.create_from(old, new, old_as_path=name, new_as_path=name).data
     starts = [at for mark in (b"\n--- ", b"\nBinary files ") if (at := patch.find(mark)) >= 0]
@@ -82,5 +92,7 @@ def _quoted(path: bytes) -> bytes:
     """A path as git writes it: between quotes, with octal escapes, where it has anything but plain ASCII."""
     if all(0x20 <= byte < 0x7F and byte not in b'"\\' for byte in path):
         return path
-    inner = b"".join(bytes([b]) if 0x20 <= b < 0x7F and b not in b'"\\' else b"\\%03o" % b for b in path)
+    inner = b"".join(
+        bytes([b]) if 0x20 <= b < 0x7F and b not in b'"\\' else b"\\%03o" % b for b in path
+    )
     return b'"' + inner.replace(b"\\042", b'\\"') + b'"'

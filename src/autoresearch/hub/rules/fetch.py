@@ -24,7 +24,9 @@ from autoresearch.hub.store import objects
 from autoresearch.hub.store.database import Reader, Row
 
 HAVES_MAX = 256
-HAVE_STEPS_MAX = 5000  # how far back the asker's commits are followed; beyond, some of what it has is sent again
+HAVE_STEPS_MAX = (
+    5000  # how far back the asker's commits are followed; beyond, some of what it has is sent again
+)
 SPOOL_BYTES = 4 * 1024 * 1024
 CACHE_BYTES = 512 * 1024 * 1024
 KEPT_FROM = 64  # commits in a bundle worth keeping: smaller ones are made as fast as they are read
@@ -60,13 +62,17 @@ def known(reader: Reader, have: Sequence[str]) -> list[int]:
     for digits in given:
         if len(digits) > commits.DIGITS_MAX or set(digits.lower()) - set("0123456789abcdef"):
             raise BadInput(f"have={digits[:64]!r} is no hash")
-        matches = rows.by_digits(reader, digits.lower()) if len(digits) >= commits.DIGITS_MIN else []
+        matches = (
+            rows.by_digits(reader, digits.lower()) if len(digits) >= commits.DIGITS_MIN else []
+        )
         if len(matches) == 1:
             found.append(int(matches[0][0]))
     return found
 
 
-def missing(reader: Reader, tips: Sequence[int], have: Sequence[int]) -> tuple[list[int], list[int]]:
+def missing(
+    reader: Reader, tips: Sequence[int], have: Sequence[int]
+) -> tuple[list[int], list[int]]:
     """Seqs of what `tips` have behind them that `have` have not, oldest first; and of the known commits those build on.
 
     From the newest back: a commit's fate is settled when it comes up, for all its children have a higher seq. Following `have` stops
@@ -102,7 +108,9 @@ def missing(reader: Reader, tips: Sequence[int], have: Sequence[int]) -> tuple[l
                 heapq.heappush(queue, -parent)
     chosen.reverse()
     inside = set(chosen)
-    bases = {parent for seq in chosen for parent in rows.parent_seqs(reader, seq) if parent not in inside}
+    bases = {
+        parent for seq in chosen for parent in rows.parent_seqs(reader, seq) if parent not in inside
+    }
     return chosen, sorted(bases)
 
 
@@ -124,7 +132,9 @@ def names(reader: Reader, chosen: Sequence[int], seen: set[bytes] | None = None)
         commit_hash, tree = rows.by_seq(reader, seq)
         tree_of[seq] = tree
         found.append(bytes.fromhex(commit_hash))
-        beside = [tree_of.get(p) or rows.by_seq(reader, p)[1] for p in rows.parent_seqs(reader, seq)]
+        beside = [
+            tree_of.get(p) or rows.by_seq(reader, p)[1] for p in rows.parent_seqs(reader, seq)
+        ]
         found.extend(trees.new(tree, beside, seen))
     return found
 

@@ -37,7 +37,10 @@ def check(reader: Reader, subject: str, action: str, allowed: int) -> None:
 def _over(reader: Reader, subject: str, action: str, allowed: int, now_s: int) -> RateLimited:
     started_s, _ = limits.state(reader, subject, action)
     wait_s = max(1, started_s + HOUR_S - now_s)
-    return RateLimited(f"{allowed} {_PLURAL.get(action, action)} an hour are used up; try again in {wait_s} s", wait_s)
+    return RateLimited(
+        f"{allowed} {_PLURAL.get(action, action)} an hour are used up; try again in {wait_s} s",
+        wait_s,
+    )
 
 
 _PLURAL = {

@@ -22,7 +22,9 @@ TEXT_MAX = 500
 VALUE_MAX = 1e6
 
 _MARKS = re.compile(r"^[\s>*`\-+•]*(?:\d+[.)]\s+)?[\s`*]*")
-_KEYS = re.compile(r"(?:^|(?<=[\s,;]))(commit|platform|val_bpb|vram_gb|memory_gb|track|n)\s*:\s*", re.IGNORECASE)
+_KEYS = re.compile(
+    r"(?:^|(?<=[\s,;]))(commit|platform|val_bpb|vram_gb|memory_gb|track|n)\s*:\s*", re.IGNORECASE
+)
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _NOTHING = re.compile(r"[-–—]+")
 _HEX = re.compile(r"[0-9a-f]{7,64}", re.ASCII)

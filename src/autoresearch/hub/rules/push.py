@@ -40,10 +40,14 @@ def checked(db: Database, settings: Settings, caller: Caller, file: BinaryIO) ->
     """All of `receive` but the transaction. What is refused for its content costs a token. Not for the event loop."""
     allowed(db.reader, settings, caller)
     header = bundle.read_header(file)
-    return charged(db, settings, caller, lambda: _checked(db.reader, settings, caller, file, header))
+    return charged(
+        db, settings, caller, lambda: _checked(db.reader, settings, caller, file, header)
+    )
 
 
-def _checked(reader: Reader, settings: Settings, caller: Caller, file: BinaryIO, header: bundle.Header) -> Checked:
+def _checked(
+    reader: Reader, settings: Settings, caller: Caller, file: BinaryIO, header: bundle.Header
+) -> Checked:
     _check_prerequisites(reader, header.prerequisites)
     incoming = Incoming(reader, file, header.pack_start)
     try:
@@ -122,7 +126,9 @@ class Incoming:
         self._new = self._in_order()
         self._named.clear()
         self._pack.forget()
-        self._unstored = [oid for oid in self._pack.records if objects.kind(self._reader, oid) is None]
+        self._unstored = [
+            oid for oid in self._pack.records if objects.kind(self._reader, oid) is None
+        ]
 
     def store(self, tx: Transaction, agent_id: str, roots_only: bool = False) -> list[str]:
         """Write what is new, within `tx`: objects, commits, search, events. The hashes of the new commits, parents first."""
@@ -131,7 +137,9 @@ class Incoming:
         root_seq = int(commits.place(tx, root)[1]) if root else 0  # type: ignore[index]
         added = []
         for oid in self._new:
-            if commits.place(tx, oid.hex()) is None:  # a push at the same time may have been quicker
+            if (
+                commits.place(tx, oid.hex()) is None
+            ):  # a push at the same time may have been quicker
                 self._add(tx, oid, agent_id, root_seq if roots_only else None)
                 added.append(oid.hex())
         results.resolve(tx, added)
@@ -176,7 +184,9 @@ class Incoming:
 
     def _name(self, oid: bytes, kind: int) -> None:
         if self._named.setdefault(oid, kind) != kind:
-            raise BadBundle(f"{oid.hex()} is named as a {KINDS[kind]} and as a {KINDS[self._named[oid]]}")
+            raise BadBundle(
+                f"{oid.hex()} is named as a {KINDS[kind]} and as a {KINDS[self._named[oid]]}"
+            )
         if len(self._named) > NAMED_MAX:
             raise TooLarge(f"the trees of this push name over {NAMED_MAX} files; push in parts")
 
@@ -185,7 +195,9 @@ class Incoming:
             record = self._pack.records.get(oid)
             found = record.kind if record is not None else objects.kind(self._reader, oid)
             if found is None:
-                raise BadBundle(f"the {KINDS[kind]} {oid.hex()} is named but neither in this push nor on the hub")
+                raise BadBundle(
+                    f"the {KINDS[kind]} {oid.hex()} is named but neither in this push nor on the hub"
+                )
             if found != kind:
                 raise BadBundle(f"{oid.hex()} is named as a {KINDS[kind]} but is a {KINDS[found]}")
 
@@ -208,8 +220,14 @@ class Incoming:
 
     def _in_order(self) -> list[bytes]:
         """The commits the hub does not have, parents before children."""
-        new = {oid: header for oid, header in self.commits.items() if commits.place(self._reader, oid.hex()) is None}
-        order = TopologicalSorter({oid: [p for p in header.parents if p in new] for oid, header in new.items()})
+        new = {
+            oid: header
+            for oid, header in self.commits.items()
+            if commits.place(self._reader, oid.hex()) is None
+        }
+        order = TopologicalSorter(
+            {oid: [p for p in header.parents if p in new] for oid, header in new.items()}
+        )
         return list(order.static_order())
 
 
@@ -219,13 +237,22 @@ def _descends(reader: Reader, header: fsck.CommitHeader, root_seq: int) -> bool:
     return bool(places) and all(place is not None and place[1] == root_seq for place in places)
 
 
-def add_commit(tx: Transaction, commit_hash: str, header: fsck.CommitHeader, agent_id: str, created_at: str) -> None:
+def add_commit(
+    tx: Transaction, commit_hash: str, header: fsck.CommitHeader, agent_id: str, created_at: str
+) -> None:
     """List a commit whose object is stored and whose parents are listed."""
     parents = [parent.hex() for parent in header.parents]
     places = [place for parent in parents if (place := commits.place(tx, parent)) is not None]
-    if len(places) < len(parents):  # gone since it was checked: an operator has restored a backup just now
+    if len(places) < len(
+        parents
+    ):  # gone since it was checked: an operator has restored a backup just now
         raise BadBundle(f"a parent of {commit_hash} is not on this hub any more; push again")
-    values = {"hash": commit_hash, "parents": " ".join(parents), "agent_id": agent_id, "message": message_of(header)}
+    values = {
+        "hash": commit_hash,
+        "parents": " ".join(parents),
+        "agent_id": agent_id,
+        "message": message_of(header),
+    }
     commits.add(tx, places, tree=header.tree, created_at=created_at, **values)
 
 
@@ -236,8 +263,15 @@ def message_of(header: fsck.CommitHeader) -> str:
 class Checked:
     """A bundle that may come in. `store` it in a transaction; use as a context."""
 
-    def __init__(self, settings: Settings, caller: Caller, incoming: Incoming, heads: list[str]) -> None:
-        self._settings, self._caller, self._incoming, self._heads = settings, caller, incoming, heads
+    def __init__(
+        self, settings: Settings, caller: Caller, incoming: Incoming, heads: list[str]
+    ) -> None:
+        self._settings, self._caller, self._incoming, self._heads = (
+            settings,
+            caller,
+            incoming,
+            heads,
+        )
 
     def __enter__(self) -> Checked:
         return self

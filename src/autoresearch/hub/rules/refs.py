@@ -33,7 +33,9 @@ def receive(
     Raises what `push.receive` raises; then nothing was taken in. A ref that may not be moved is an outcome, unless all are.
     """
     push.allowed(db.reader, settings, caller)
-    return push.charged(db, settings, caller, lambda: _take_in(db, settings, caller, commands, file))
+    return push.charged(
+        db, settings, caller, lambda: _take_in(db, settings, caller, commands, file)
+    )
 
 
 def _take_in(
@@ -52,7 +54,9 @@ def _take_in(
         return db.transact(change)
 
 
-def _move_all(tx: Transaction, settings: Settings, caller: Caller, commands: Sequence[Command]) -> list[Outcome]:
+def _move_all(
+    tx: Transaction, settings: Settings, caller: Caller, commands: Sequence[Command]
+) -> list[Outcome]:
     outcomes = [(command.name, _move(tx, caller, command)) for command in commands]
     if all(why for _, why in outcomes):
         raise AllRefused(outcomes)

@@ -29,7 +29,9 @@ def store(tx: Transaction, post_id: int, agent_id: str, found: Sequence[Line]) -
             _store_result(tx, post_id, agent_id, line, pushed)
 
 
-def _store_result(tx: Transaction, post_id: int, agent_id: str, line: ResultLine, pushed: str | None) -> None:
+def _store_result(
+    tx: Transaction, post_id: int, agent_id: str, line: ResultLine, pushed: str | None
+) -> None:
     best = results.leader(tx, line.platform, line.track) if line.may_lead else None
     leads = line.may_lead and line.val_bpb is not None and (best is None or line.val_bpb < best)
     result_id = results.add(
@@ -49,16 +51,22 @@ def _store_result(tx: Transaction, post_id: int, agent_id: str, line: ResultLine
         created_at=tx.now,
         leads=int(leads),
     )
-    found_by = words(line.description, line.reason, line.platform, line.track, line.status, line.commit)
+    found_by = words(
+        line.description, line.reason, line.platform, line.track, line.status, line.commit
+    )
     search.add(tx, "result", str(result_id), agent_id, found_by, tx.now)
 
 
-def words(description: str, reason: str, platform: str, track: str, status: str, commit: str) -> str:
+def words(
+    description: str, reason: str, platform: str, track: str, status: str, commit: str
+) -> str:
     """What a result is found by."""
     return " ".join((description, reason, platform, track, status, commit))
 
 
-def _store_verification(tx: Transaction, post_id: int, agent_id: str, line: VerifyLine, pushed: str | None) -> None:
+def _store_verification(
+    tx: Transaction, post_id: int, agent_id: str, line: VerifyLine, pushed: str | None
+) -> None:
     results.add_verification(
         tx,
         post_id=post_id,
@@ -88,7 +96,9 @@ def hide_post(tx: Transaction, post_id: int, hidden: bool) -> None:
         search.set_hidden(tx, "result", str(result_id), hidden)
     results.set_hidden(tx, post_id, hidden)
     for platform, track in affected:
-        results.set_leaders(tx, platform, track, running_best(results.may_lead(tx, platform, track)))
+        results.set_leaders(
+            tx, platform, track, running_best(results.may_lead(tx, platform, track))
+        )
 
 
 def running_best(values: Iterable[tuple[int, float]]) -> list[int]:
@@ -102,7 +112,9 @@ def running_best(values: Iterable[tuple[int, float]]) -> list[int]:
     return leaders
 
 
-def latest(reader: Reader, most: int, skip: int = 0, **filters: str | int | None) -> list[wire.Result]:
+def latest(
+    reader: Reader, most: int, skip: int = 0, **filters: str | int | None
+) -> list[wire.Result]:
     """Results newest first; filters that are None do not count."""
     given = {name: value for name, value in filters.items() if value is not None}
     if "commit" in given:
@@ -117,7 +129,9 @@ def _hex(prefix: str) -> str:
     return lower
 
 
-def leaderboard(reader: Reader, platform: str | None, track: str | None, most: int) -> list[wire.Board]:
+def leaderboard(
+    reader: Reader, platform: str | None, track: str | None, most: int
+) -> list[wire.Board]:
     """Boards somebody leads, the most recently led first."""
     if platform is not None and track is not None:
         chosen = [(platform, track)]
@@ -173,7 +187,9 @@ def judged(result: wire.Result, verdicts: Sequence[Row]) -> dict[str, bool]:
     votes: dict[str, bool] = {}
     for agent_id, named, commit_hash, track, reproduced in verdicts:
         same = (
-            commit_hash == result.commit_hash if commit_hash and result.commit_hash else _overlap(named, result.commit)
+            commit_hash == result.commit_hash
+            if commit_hash and result.commit_hash
+            else _overlap(named, result.commit)
         )
         if same and track in ("", result.track) and agent_id != result.agent_id:
             votes.setdefault(agent_id, bool(reproduced))

@@ -39,16 +39,27 @@ def resume(settings: Settings, cookie: str) -> Session | None:
     """The session a cookie stands for; None where it is over or was never ours."""
     head, _, _ = cookie.rpartition(".")
     expires, _, _ = head.partition(".")
-    if not head.isascii() or not expires.isdecimal() or len(expires) > 12 or int(expires) < time.time():
+    if (
+        not head.isascii()
+        or not expires.isdecimal()
+        or len(expires) > 12
+        or int(expires) < time.time()
+    ):
         return None
     known = _session(settings, head)
-    return known if hmac.compare_digest(known.cookie.encode(), cookie.encode("utf-8", "replace")) else None
+    return (
+        known
+        if hmac.compare_digest(known.cookie.encode(), cookie.encode("utf-8", "replace"))
+        else None
+    )
 
 
 def check_form(session: Session, token: str) -> None:
     """Raises Forbidden for a form that did not come from one of our pages."""
     if not hmac.compare_digest(session.csrf.encode(), token.encode("utf-8", "replace")):
-        raise Forbidden("this form is not from the operator's page, or too old; load the page again")
+        raise Forbidden(
+            "this form is not from the operator's page, or too old; load the page again"
+        )
 
 
 def _session(settings: Settings, head: str) -> Session:

@@ -52,11 +52,15 @@ class Trees:
                     seen.add(entry.oid)
                     yield entry.oid
 
-    def changes(self, old: bytes, new: bytes, most: int) -> Iterator[tuple[bytes, Entry | None, Entry | None]]:
+    def changes(
+        self, old: bytes, new: bytes, most: int
+    ) -> Iterator[tuple[bytes, Entry | None, Entry | None]]:
         """(path, before, after) of every file that differs, in the order of paths. Raises TooLarge behind `most` of them."""
         for number, change in enumerate(self._changes(old, new, b"")):
             if number >= most:
-                raise TooLarge(f"over {most} files differ; fetch both commits and compare them with git")
+                raise TooLarge(
+                    f"over {most} files differ; fetch both commits and compare them with git"
+                )
             yield change
 
     def _changes(

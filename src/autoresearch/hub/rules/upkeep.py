@@ -54,7 +54,9 @@ def reindex(tx: Transaction) -> None:
         if hidden:
             search.set_hidden(tx, "result", str(result_id), True)
     for platform, track in rows.all_boards(tx):
-        rows.set_leaders(tx, platform, track, results.running_best(rows.may_lead(tx, platform, track)))
+        rows.set_leaders(
+            tx, platform, track, results.running_best(rows.may_lead(tx, platform, track))
+        )
 
 
 def _pages(reader: Reader, read: Callable[[Reader, int, int], list[Row]]) -> Iterator[Row]:

@@ -19,7 +19,9 @@ _AGENTS = Query(
         agents.c.created_at, agents.c.id
     )
 )
-_REVOKE = Query(update(agents).where(agents.c.id == given("agent_id")["agent_id"]).values(given("revoked_at")))
+_REVOKE = Query(
+    update(agents).where(agents.c.id == given("agent_id")["agent_id"]).values(given("revoked_at"))
+)
 _ADD_KEY = Query(insert(keys).values(**given("hash", "agent_id", "created_at")))
 _DROP_KEYS = Query(delete(keys).where(keys.c.agent_id == given("of")["of"]))
 _OWNER = Query(
@@ -28,7 +30,9 @@ _OWNER = Query(
     .where(keys.c.hash == given("key_hash")["key_hash"])
     .where(agents.c.revoked_at.is_(None))
 )
-_ADD_INVITE = Query(insert(invites).values(**given("hash", "created_at", "expires_at", "uses_left", "note")))
+_ADD_INVITE = Query(
+    insert(invites).values(**given("hash", "created_at", "expires_at", "uses_left", "note"))
+)
 _USE_INVITE = Query(
     update(invites)
     .where(invites.c.hash == given("token_hash")["token_hash"])
@@ -75,7 +79,14 @@ def owner(reader: Reader, key_hash: bytes) -> tuple[bytes, str] | None:
 
 
 def add_invite(tx: Transaction, token_hash: bytes, expires_at: str, uses: int, note: str) -> None:
-    tx.run(_ADD_INVITE, hash=token_hash, created_at=tx.now, expires_at=expires_at, uses_left=uses, note=note)
+    tx.run(
+        _ADD_INVITE,
+        hash=token_hash,
+        created_at=tx.now,
+        expires_at=expires_at,
+        uses_left=uses,
+        note=note,
+    )
 
 
 def use_invite(tx: Transaction, token_hash: bytes) -> bool:

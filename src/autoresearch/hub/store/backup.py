@@ -40,7 +40,10 @@ def restore(db: Database, source: Path) -> None:
         raise NotFound(f"no backup {source}")
     draft = _draft(db.folder)
     try:
-        with sqlite3.connect(f"file:{source.resolve()}?mode=ro", uri=True) as saved, sqlite3.connect(draft) as copy:
+        with (
+            sqlite3.connect(f"file:{source.resolve()}?mode=ro", uri=True) as saved,
+            sqlite3.connect(draft) as copy,
+        ):
             _check(saved, source)
             saved.backup(copy)
         saved.close()
@@ -73,7 +76,12 @@ def _after(copy: sqlite3.Connection, live: sqlite3.Connection) -> None:
     copy.isolation_level = None
     copy.execute("BEGIN IMMEDIATE")
     for name, newest in live.execute("SELECT name, seq FROM sqlite_sequence").fetchall():
-        if copy.execute("UPDATE sqlite_sequence SET seq = max(seq, ?) WHERE name = ?", (newest, name)).rowcount == 0:
+        if (
+            copy.execute(
+                "UPDATE sqlite_sequence SET seq = max(seq, ?) WHERE name = ?", (newest, name)
+            ).rowcount
+            == 0
+        ):
             copy.execute("INSERT INTO sqlite_sequence(name, seq) VALUES (?, ?)", (name, newest))
     events.append(Transaction(copy), "hub.restored", {})
     copy.execute("COMMIT")

@@ -12,23 +12,38 @@ from autoresearch.hub.store.query import Query, given
 from autoresearch.hub.store.schema import channels, posts
 
 CHANNEL = (channels.c.id, channels.c.name, channels.c.description, channels.c.created_at)
-POST = (posts.c.id, posts.c.channel_id, posts.c.agent_id, posts.c.parent_id, posts.c.content, posts.c.created_at)
+POST = (
+    posts.c.id,
+    posts.c.channel_id,
+    posts.c.agent_id,
+    posts.c.parent_id,
+    posts.c.content,
+    posts.c.created_at,
+)
 
 _CHANNELS = Query(select(*CHANNEL).order_by(channels.c.id))
 _CHANNEL = Query(select(*CHANNEL).where(channels.c.name == given("name")["name"]))
-_ADD_CHANNEL = Query(insert(channels).values(**given("name", "description", "created_at")).returning(channels.c.id))
+_ADD_CHANNEL = Query(
+    insert(channels).values(**given("name", "description", "created_at")).returning(channels.c.id)
+)
 _POST = Query(select(*POST, posts.c.hidden).where(posts.c.id == given("post_id")["post_id"]))
 _ADD_POST = Query(
-    insert(posts).values(**given("channel_id", "agent_id", "parent_id", "content", "created_at")).returning(posts.c.id)
+    insert(posts)
+    .values(**given("channel_id", "agent_id", "parent_id", "content", "created_at"))
+    .returning(posts.c.id)
 )
-_HIDE = Query(update(posts).where(posts.c.id == given("post_id")["post_id"]).values(given("hidden")))
+_HIDE = Query(
+    update(posts).where(posts.c.id == given("post_id")["post_id"]).values(given("hidden"))
+)
 _IN_ORDER = Query(
     select(posts.c.id, posts.c.agent_id, posts.c.content, posts.c.created_at, posts.c.hidden)
     .where(posts.c.id > given("last")["last"])
     .order_by(posts.c.id)
     .limit(given("most")["most"])
 )
-_LATEST: Select[tuple[object, ...]] = select(*POST).where(posts.c.hidden == 0).order_by(posts.c.id.desc())
+_LATEST: Select[tuple[object, ...]] = (
+    select(*POST).where(posts.c.hidden == 0).order_by(posts.c.id.desc())
+)
 
 
 def all_channels(reader: Reader) -> list[Row]:
@@ -49,7 +64,9 @@ def post(reader: Reader, post_id: int) -> Row | None:
     return reader.row(_POST, post_id=post_id)
 
 
-def add_post(tx: Transaction, channel_id: int, agent_id: str, parent_id: int | None, content: str) -> int:
+def add_post(
+    tx: Transaction, channel_id: int, agent_id: str, parent_id: int | None, content: str
+) -> int:
     return int(
         tx.value(
             _ADD_POST,

@@ -11,7 +11,9 @@ from autoresearch.hub.store.schema import claims
 CLAIM = (claims.c.id, claims.c.agent_id, claims.c.text, claims.c.created_at, claims.c.expires_at)
 
 _ADD = Query(
-    insert(claims).values(**given("agent_id", "text", "created_at", "expires_at", "ttl_s")).returning(claims.c.id)
+    insert(claims)
+    .values(**given("agent_id", "text", "created_at", "expires_at", "ttl_s"))
+    .returning(claims.c.id)
 )
 _ACTIVE = Query(
     select(*CLAIM)
@@ -19,14 +21,27 @@ _ACTIVE = Query(
     .order_by(claims.c.id.desc())
     .limit(given("most")["most"])
 )
-_CLAIM = Query(select(*CLAIM, claims.c.ttl_s, claims.c.released_at).where(claims.c.id == given("claim_id")["claim_id"]))
+_CLAIM = Query(
+    select(*CLAIM, claims.c.ttl_s, claims.c.released_at).where(
+        claims.c.id == given("claim_id")["claim_id"]
+    )
+)
 _of = claims.c.id == given("claim_id")["claim_id"]
 _EXTEND = Query(update(claims).where(_of).values(given("expires_at", "ttl_s")))
 _RELEASE = Query(update(claims).where(_of).values(given("released_at")))
 
 
 def add(tx: Transaction, agent_id: str, text: str, expires_at: str, ttl_s: int) -> int:
-    return int(tx.value(_ADD, agent_id=agent_id, text=text, created_at=tx.now, expires_at=expires_at, ttl_s=ttl_s))
+    return int(
+        tx.value(
+            _ADD,
+            agent_id=agent_id,
+            text=text,
+            created_at=tx.now,
+            expires_at=expires_at,
+            ttl_s=ttl_s,
+        )
+    )
 
 
 def active(reader: Reader, at: str, most: int) -> list[Row]:

@@ -17,19 +17,37 @@ from autoresearch.hub.store.schema import commit_parents, commits, settings
 
 _C, _P = commits.c, commit_parents.c
 COMMIT = (_C.seq, _C.hash, _C.parents, _C.agent_id, _C.message, _C.created_at, _C.hidden)
-_NEW = ("hash", "parents", "agent_id", "message", "created_at", "tree", "parent_seq", "root_seq", "generation")
+_NEW = (
+    "hash",
+    "parents",
+    "agent_id",
+    "message",
+    "created_at",
+    "tree",
+    "parent_seq",
+    "root_seq",
+    "generation",
+)
 
 _ADD = Query(insert(commits).values(**given(*_NEW), is_leaf=1).returning(_C.seq))
 _SET_ROOT = Query(update(commits).where(_C.seq == given("of")["of"]).values(root_seq=_C.seq))
 _ADD_PARENT = Query(insert(commit_parents).values(**given("child_seq", "position", "parent_seq")))
-_NO_LEAF = Query(update(commits).where(_C.seq == given("of")["of"], _C.is_leaf == 1).values(is_leaf=0))
+_NO_LEAF = Query(
+    update(commits).where(_C.seq == given("of")["of"], _C.is_leaf == 1).values(is_leaf=0)
+)
 _HIDE = Query(update(commits).where(_C.hash == given("of")["of"]).values(given("hidden")))
-_PLACE = Query(select(_C.seq, _C.root_seq, _C.generation, _C.tree).where(_C.hash == given("hash")["hash"]))
+_PLACE = Query(
+    select(_C.seq, _C.root_seq, _C.generation, _C.tree).where(_C.hash == given("hash")["hash"])
+)
 _BY_HASH = Query(select(*COMMIT).where(_C.hash == given("hash")["hash"]))
 _BY_DIGITS = Query(
-    select(*COMMIT).where(_C.hash >= given("first")["first"], _C.hash < given("behind")["behind"]).limit(2)
+    select(*COMMIT)
+    .where(_C.hash >= given("first")["first"], _C.hash < given("behind")["behind"])
+    .limit(2)
 )
-_PARENT_SEQS = Query(select(_P.parent_seq).where(_P.child_seq == given("of")["of"]).order_by(_P.position))
+_PARENT_SEQS = Query(
+    select(_P.parent_seq).where(_P.child_seq == given("of")["of"]).order_by(_P.position)
+)
 _BY_SEQ = Query(select(_C.hash, _C.tree).where(_C.seq == given("of")["of"]))
 _CLEAR = [Query(delete(commit_parents)), Query(delete(commits))]
 _EVERY = Query(
@@ -42,7 +60,10 @@ _CHILD = Query(select(_P.child_seq).where(_P.parent_seq == given("of")["of"]).li
 _PAGE = 500
 _COUNT = Query(select(func.count()).select_from(commits))
 _LEAVES = Query(
-    select(_C.hash).where(_C.is_leaf == 1, _C.hidden == 0).order_by(_C.seq.desc()).limit(given("most")["most"])
+    select(_C.hash)
+    .where(_C.is_leaf == 1, _C.hidden == 0)
+    .order_by(_C.seq.desc())
+    .limit(given("most")["most"])
 )
 _SETTING = Query(select(settings.c.value).where(settings.c.name == given("name")["name"]))
 _SET = [
@@ -63,19 +84,25 @@ _line = _line.union_all(
 _LINEAGE = Query(select(*COMMIT).join(_line, _line.c.seq == _C.seq).order_by(_C.seq.desc()))
 _back = select(given("of")["of"].label("seq")).cte("back", recursive=True)
 _back = _back.union(select(_P.parent_seq).join(_back, _P.child_seq == _back.c.seq))
-_HISTORY = Query(select(_C.seq, _C.hash, _C.tree).join(_back, _back.c.seq == _C.seq).order_by(_C.seq))
+_HISTORY = Query(
+    select(_C.seq, _C.hash, _C.tree).join(_back, _back.c.seq == _C.seq).order_by(_C.seq)
+)
 
 
 @lru_cache(maxsize=64)
 def _list(kind: str, paged: bool) -> Query:
     """Commits newest first: all, those of an agent, leaves, or the children of one."""
-    statement: Select[tuple[object, ...]] = select(*COMMIT).where(_C.hidden == 0).order_by(_C.seq.desc())
+    statement: Select[tuple[object, ...]] = (
+        select(*COMMIT).where(_C.hidden == 0).order_by(_C.seq.desc())
+    )
     if kind == "agent":
         statement = statement.where(_C.agent_id == given("of")["of"])
     elif kind == "leaves":
         statement = statement.where(_C.is_leaf == 1)
     elif kind == "children":
-        statement = statement.join(commit_parents, _P.child_seq == _C.seq).where(_P.parent_seq == given("of")["of"])
+        statement = statement.join(commit_parents, _P.child_seq == _C.seq).where(
+            _P.parent_seq == given("of")["of"]
+        )
         statement = statement.distinct()  # a merge may name a parent twice
     if paged:
         statement = statement.where(_C.seq < given("before")["before"])
@@ -83,7 +110,12 @@ def _list(kind: str, paged: bool) -> Query:
 
 
 def latest(
-    reader: Reader, kind: str, most: int, skip: int = 0, before: int | None = None, of: int | str | None = None
+    reader: Reader,
+    kind: str,
+    most: int,
+    skip: int = 0,
+    before: int | None = None,
+    of: int | str | None = None,
 ) -> list[Row]:
     """COMMIT columns, newest first; `kind` is all, agent, leaves or children, `of` the agent's id or the parent's seq."""
     values: dict[str, object] = {"most": most, "skip": skip}
@@ -98,7 +130,9 @@ def by_digits(reader: Reader, digits: str) -> list[Row]:
     """COMMIT columns of up to two commits whose hash begins with `digits`."""
     if len(digits) == 40:
         return reader.rows(_BY_HASH, hash=digits)
-    return reader.rows(_BY_DIGITS, first=digits, behind=f"{digits}g")  # "g" sorts behind every hex digit
+    return reader.rows(
+        _BY_DIGITS, first=digits, behind=f"{digits}g"
+    )  # "g" sorts behind every hex digit
 
 
 def place(reader: Reader, commit_hash: str) -> Row | None:

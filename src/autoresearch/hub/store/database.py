@@ -37,7 +37,9 @@ Row = tuple[Any, ...]
 
 FILE_NAME = "hub.sqlite3"
 OLDEST_SQLITE = (3, 35, 0)  # RETURNING
-BUSY_TIMEOUT_S = 60.0  # only for what the file lock cannot order: recovery after a crash, a backup by a stranger
+BUSY_TIMEOUT_S = (
+    60.0  # only for what the file lock cannot order: recovery after a crash, a backup by a stranger
+)
 CACHE_KIB = 8192  # page cache of one connection
 GROUP_MAX = 256  # changes that share one commit
 
@@ -98,7 +100,9 @@ class Transaction(Reader):
 
     def run_many(self, query: Query, values: Sequence[dict[str, Any]]) -> int:
         constants = query.constants
-        return self.connection.executemany(query.sqlite, ({**constants, **v} for v in values)).rowcount
+        return self.connection.executemany(
+            query.sqlite, ({**constants, **v} for v in values)
+        ).rowcount
 
 
 class Database:
@@ -106,7 +110,9 @@ class Database:
 
     def __init__(self, folder: Path) -> None:
         if sqlite3.sqlite_version_info < OLDEST_SQLITE:
-            raise RuntimeError(f"SQLite {sqlite3.sqlite_version} is too old for the hub; it needs 3.35 or newer")
+            raise RuntimeError(
+                f"SQLite {sqlite3.sqlite_version} is too old for the hub; it needs 3.35 or newer"
+            )
         self.folder = folder
         self.path = folder / FILE_NAME
         self._threads = threading.local()
@@ -118,11 +124,17 @@ class Database:
             self._writing = self._open()
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._writer: threading.Thread | None = None
-        self.after_commit: list[Callable[[], None]] = []  # called on whatever thread committed; must be quick
+        self.after_commit: list[
+            Callable[[], None]
+        ] = []  # called on whatever thread committed; must be quick
 
     def _open(self) -> sqlite3.Connection:
         connection = sqlite3.connect(
-            self.path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False, cached_statements=512
+            self.path,
+            timeout=BUSY_TIMEOUT_S,
+            isolation_level=None,
+            check_same_thread=False,
+            cached_statements=512,
         )
         for pragma in _PRAGMAS:
             connection.execute(pragma)
@@ -195,7 +207,9 @@ class Database:
         if self._writer is None:
             with self._turn:
                 if self._writer is None:
-                    self._writer = threading.Thread(target=self._write_groups, name="hub-writer", daemon=True)
+                    self._writer = threading.Thread(
+                        target=self._write_groups, name="hub-writer", daemon=True
+                    )
                     self._writer.start()
         job = _Job(change)
         self._jobs.put(job)
@@ -204,7 +218,9 @@ class Database:
     def _write_groups(self) -> None:
         while (job := self._jobs.get()) is not None:
             with self.exclusive() as connection:
-                group = [job]  # gathered after the wait for the lock: those who waited with us share our commit
+                group = [
+                    job
+                ]  # gathered after the wait for the lock: those who waited with us share our commit
                 while len(group) < GROUP_MAX and not self._jobs.empty():
                     if (more := self._jobs.get()) is None:
                         self._jobs.put(None)
@@ -247,7 +263,9 @@ class _Job:
             self.result = self.change(Transaction(connection))
         except BaseException as error:
             self.error = error
-            if not connection.in_transaction:  # SQLite itself gave up the whole transaction: disk full, I/O error
+            if (
+                not connection.in_transaction
+            ):  # SQLite itself gave up the whole transaction: disk full, I/O error
                 raise
             connection.execute("ROLLBACK TO job")
         connection.execute("RELEASE job")
@@ -277,7 +295,9 @@ def _commit_group(connection: sqlite3.Connection, group: list[_Job]) -> None:
 def _told(error: BaseException) -> BaseException:
     """The error as callers should hear it: a full disk is nobody's fault but has a sentence of its own."""
     if isinstance(error, sqlite3.OperationalError) and "disk is full" in str(error):
-        return StorageFull("the hub's disk is full; nothing of this was stored: try again later, and tell its operator")
+        return StorageFull(
+            "the hub's disk is full; nothing of this was stored: try again later, and tell its operator"
+        )
     return error
 
 

@@ -10,7 +10,9 @@ from autoresearch.hub.store.query import Query, given
 from autoresearch.hub.store.schema import limits
 
 _fresh = limits.c.started_s <= given("stale_s")["stale_s"]
-_new = insert(limits).values(**given("subject", "action"), started_s=given("now_s")["now_s"], used=1)
+_new = insert(limits).values(
+    **given("subject", "action"), started_s=given("now_s")["now_s"], used=1
+)
 _TAKE = Query(  # one statement: begins an hour, counts within it, or touches nothing where the allowance is used up
     _new.on_conflict_do_update(
         index_elements=["subject", "action"],
@@ -28,11 +30,23 @@ _STATE = Query(
 )
 
 
-def take(tx: Transaction, subject: str, action: str, allowed: int, now_s: int, window_s: int) -> bool:
+def take(
+    tx: Transaction, subject: str, action: str, allowed: int, now_s: int, window_s: int
+) -> bool:
     """Count one use; False, counting none, where `allowed` are used up in the window that runs."""
     if allowed < 1:
         return False
-    return tx.run(_TAKE, subject=subject, action=action, now_s=now_s, stale_s=now_s - window_s, allowed=allowed) == 1
+    return (
+        tx.run(
+            _TAKE,
+            subject=subject,
+            action=action,
+            now_s=now_s,
+            stale_s=now_s - window_s,
+            allowed=allowed,
+        )
+        == 1
+    )
 
 
 def state(reader: Reader, subject: str, action: str) -> tuple[int, int]:

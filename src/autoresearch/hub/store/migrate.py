@@ -45,7 +45,9 @@ def _upgrade(path: Path) -> None:
     engine = create_engine(f"sqlite:///{path}", poolclass=NullPool)
 
     @event.listens_for(engine, "begin")
-    def _begin(connection: object) -> None:  # the driver would commit between steps: we want all or nothing
+    def _begin(
+        connection: object,
+    ) -> None:  # the driver would commit between steps: we want all or nothing
         connection.exec_driver_sql("BEGIN IMMEDIATE")  # type: ignore[attr-defined]
 
     @event.listens_for(engine, "connect")

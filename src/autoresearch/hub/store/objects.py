@@ -15,7 +15,9 @@ from autoresearch.hub.store.schema import objects, refs
 _O = objects.c
 _KIND = Query(select(_O.kind).where(_O.oid == given("oid")["oid"]))
 _OBJECT = Query(select(_O.kind, _O.size, _O.body).where(_O.oid == given("oid")["oid"]))
-_ADD = Query(insert(objects).values(**given("oid", "kind", "size", "body")).on_conflict_do_nothing())
+_ADD = Query(
+    insert(objects).values(**given("oid", "kind", "size", "body")).on_conflict_do_nothing()
+)
 _BEHIND = Query(
     select(_O.id, _O.oid, _O.kind, _O.size, _O.body)
     .where(_O.id > given("behind")["behind"], _O.id <= given("to")["to"])
@@ -23,12 +25,16 @@ _BEHIND = Query(
     .limit(given("most")["most"])
 )
 _NAME_OF = Query(select(_O.oid).where(_O.id == given("number")["number"]))
-_COUNT = Query(select(func.count()).where(_O.id > given("behind")["behind"], _O.id <= given("to")["to"]))
+_COUNT = Query(
+    select(func.count()).where(_O.id > given("behind")["behind"], _O.id <= given("to")["to"])
+)
 _LAST = Query(select(func.coalesce(func.max(_O.id), 0)))
 
 _R = refs.c
 _REF = Query(select(_R.name, _R.hash, _R.agent_id).where(_R.name == given("name")["name"]))
-_REFS = Query(select(_R.name, _R.hash).order_by(_R.updated_at.desc(), _R.name).limit(given("most")["most"]))
+_REFS = Query(
+    select(_R.name, _R.hash).order_by(_R.updated_at.desc(), _R.name).limit(given("most")["most"])
+)
 _new_ref = insert(refs).values(**given("name", "hash", "agent_id", "updated_at"))
 _SET_REF = Query(
     _new_ref.on_conflict_do_update(

@@ -11,10 +11,17 @@ from autoresearch.hub.store.schema import agents, commits, posts, results, verif
 
 _R, _C, _V = results.c, commits.c, verifications.c
 _AGENTS = Query(select(func.count()).select_from(agents))
-_TODAY = Query(select(func.count()).select_from(results).where(_R.created_at > given("since")["since"]))
+_TODAY = Query(
+    select(func.count()).select_from(results).where(_R.created_at > given("since")["since"])
+)
 _kept = cast(func.sum(case((_R.status == "keep", 1), else_=0)), Integer)
 _behind = given("behind")["behind"]
-_NUMBERED = {"results": results.c.id, "posts": posts.c.id, "commits": commits.c.seq, "checks": verifications.c.id}
+_NUMBERED = {
+    "results": results.c.id,
+    "posts": posts.c.id,
+    "commits": commits.c.seq,
+    "checks": verifications.c.id,
+}
 COUNTED = tuple(_NUMBERED)
 _NEWEST = {noun: Query(select(func.max(number))) for noun, number in _NUMBERED.items()}
 _NEWER = {
@@ -40,7 +47,17 @@ _NEWER_RESULTS = Query(
     .group_by(_R.agent_id, _R.platform, _R.track)
 )
 _POINTS = Query(
-    select(_R.id, _R.agent_id, _R.named, _R.commit_hash, _R.val_bpb, _R.status, _R.description, _R.created_at, _R.leads)
+    select(
+        _R.id,
+        _R.agent_id,
+        _R.named,
+        _R.commit_hash,
+        _R.val_bpb,
+        _R.status,
+        _R.description,
+        _R.created_at,
+        _R.leads,
+    )
     .where(
         _R.platform == given("platform")["platform"],
         _R.track == given("track")["track"],
@@ -50,13 +67,27 @@ _POINTS = Query(
     .order_by(_R.id)
 )
 _LATEST_POSTS = Query(
-    select(posts.c.id, posts.c.channel_id, posts.c.agent_id, posts.c.parent_id, posts.c.content, posts.c.created_at)
+    select(
+        posts.c.id,
+        posts.c.channel_id,
+        posts.c.agent_id,
+        posts.c.parent_id,
+        posts.c.content,
+        posts.c.created_at,
+    )
     .where(posts.c.hidden == 0)
     .order_by(posts.c.id.desc())
     .limit(given("most")["most"])
 )
 _POSTS_OF = Query(
-    select(posts.c.id, posts.c.channel_id, posts.c.agent_id, posts.c.parent_id, posts.c.content, posts.c.created_at)
+    select(
+        posts.c.id,
+        posts.c.channel_id,
+        posts.c.agent_id,
+        posts.c.parent_id,
+        posts.c.content,
+        posts.c.created_at,
+    )
     .where(posts.c.hidden == 0, posts.c.agent_id == given("agent")["agent"])
     .order_by(posts.c.id.desc())
     .limit(given("most")["most"])
@@ -68,7 +99,17 @@ _OF_COMMIT = Query(
     .limit(given("most")["most"])
 )
 _VERDICTS_OF = Query(
-    select(_V.agent_id, _V.platform, _V.track, _V.val_bpb, _V.runs, _V.reproduced, _V.reason, _V.created_at, _V.post_id)
+    select(
+        _V.agent_id,
+        _V.platform,
+        _V.track,
+        _V.val_bpb,
+        _V.runs,
+        _V.reproduced,
+        _V.reason,
+        _V.created_at,
+        _V.post_id,
+    )
     .where(_V.commit_hash == given("hash")["hash"], _V.hidden == 0)
     .order_by(_V.id.desc())
     .limit(given("most")["most"])
@@ -104,7 +145,9 @@ def agents_and_today(reader: Reader, since: str) -> tuple[int, int]:
 def newer(reader: Reader, noun: str, behind: int) -> tuple[int, list[Row]]:
     """The newest number of a noun of COUNTED, and (agent_id, how many) of those behind a number."""
     newest = int(reader.value(_NEWEST[noun]) or 0)
-    return newest, reader.rows(_NEWER[noun], behind=behind, newest=newest) if newest > behind else []
+    return newest, reader.rows(
+        _NEWER[noun], behind=behind, newest=newest
+    ) if newest > behind else []
 
 
 def newer_results(reader: Reader, behind: int, newest: int) -> list[Row]:

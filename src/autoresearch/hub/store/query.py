@@ -35,7 +35,9 @@ class Query:
     def constants(self) -> dict[str, Any]:
         """Values that stand in the statement itself."""
         binds = self._compiled.binds
-        return {name: value for name, value in self._compiled.params.items() if not binds[name].required}
+        return {
+            name: value for name, value in self._compiled.params.items() if not binds[name].required
+        }
 
 
 def given(*names: str) -> dict[str, Any]:

@@ -30,15 +30,28 @@ RESULT = (
 )
 _NEW = [column.name for column in RESULT[1:]] + ["leads"]
 _V = verifications.c
-_NEW_V = [c.name for c in (_V.post_id, _V.agent_id, _V.named, _V.commit_hash, _V.platform, _V.track, _V.val_bpb)]
+_NEW_V = [
+    c.name
+    for c in (_V.post_id, _V.agent_id, _V.named, _V.commit_hash, _V.platform, _V.track, _V.val_bpb)
+]
 _NEW_V += ["runs", "reproduced", "reason", "created_at"]
 
 _ADD = Query(insert(results).values(**given(*_NEW)).returning(results.c.id))
 _ADD_V = Query(insert(verifications).values(**given(*_NEW_V)))
-_board = (results.c.platform == given("platform")["platform"], results.c.track == given("track")["track"])
+_board = (
+    results.c.platform == given("platform")["platform"],
+    results.c.track == given("track")["track"],
+)
 _shown = (results.c.hidden == 0, results.c.leads == 1)
-_LEADER = Query(select(results.c.val_bpb).where(*_board, *_shown).order_by(results.c.id.desc()).limit(1))
-_RECORDS = Query(select(*RESULT).where(*_board, *_shown).order_by(results.c.id.desc()).limit(given("most")["most"]))
+_LEADER = Query(
+    select(results.c.val_bpb).where(*_board, *_shown).order_by(results.c.id.desc()).limit(1)
+)
+_RECORDS = Query(
+    select(*RESULT)
+    .where(*_board, *_shown)
+    .order_by(results.c.id.desc())
+    .limit(given("most")["most"])
+)
 _newest = func.max(results.c.id)
 _BOARDS = Query(
     select(results.c.platform, results.c.track)
@@ -55,7 +68,9 @@ _MAY_LEAD = Query(
 _SET_LEADS = Query(update(results).where(results.c.id == given("of")["of"]).values(given("leads")))
 _CLEAR_LEADS = Query(update(results).where(*_board, results.c.leads == 1).values(leads=0))
 _OF_POST = Query(
-    select(results.c.id, results.c.platform, results.c.track).where(results.c.post_id == given("of")["of"])
+    select(results.c.id, results.c.platform, results.c.track).where(
+        results.c.post_id == given("of")["of"]
+    )
 )
 _AGAIN = Query(
     select(_V.agent_id, _V.commit_hash, _V.val_bpb)
@@ -70,15 +85,28 @@ _AGAIN = Query(
     .limit(given("most")["most"])
 )
 _IN_POST = Query(
-    select(*RESULT).where(results.c.post_id == given("of")["of"], results.c.hidden == 0).order_by(results.c.id)
+    select(*RESULT)
+    .where(results.c.post_id == given("of")["of"], results.c.hidden == 0)
+    .order_by(results.c.id)
 )
 _V_IN_POST = Query(
-    select(_V.named, _V.commit_hash, _V.platform, _V.track, _V.val_bpb, _V.runs, _V.reproduced, _V.reason)
+    select(
+        _V.named,
+        _V.commit_hash,
+        _V.platform,
+        _V.track,
+        _V.val_bpb,
+        _V.runs,
+        _V.reproduced,
+        _V.reason,
+    )
     .where(_V.post_id == given("of")["of"], _V.hidden == 0)
     .order_by(_V.id)
 )
 _HIDE = Query(update(results).where(results.c.post_id == given("of")["of"]).values(given("hidden")))
-_HIDE_V = Query(update(verifications).where(_V.post_id == given("of")["of"]).values(given("hidden")))
+_HIDE_V = Query(
+    update(verifications).where(_V.post_id == given("of")["of"]).values(given("hidden"))
+)
 _RECENT = Query(
     select(results.c.id, results.c.agent_id, results.c.description, results.c.status)
     .where(results.c.hidden == 0, results.c.id > given("behind")["behind"])
@@ -237,7 +265,10 @@ def latest(reader: Reader, most: int, skip: int, **filters: str | int) -> list[R
     """RESULT columns, newest first; filters by agent, platform, track, status, commit (leading digits) and before."""
     query = _list(frozenset(filters))
     if "commit" in filters:
-        filters = {**filters, "commit_end": f"{filters['commit']}g"}  # "g" sorts behind every hex digit
+        filters = {
+            **filters,
+            "commit_end": f"{filters['commit']}g",
+        }  # "g" sorts behind every hex digit
     return reader.rows(query, most=most, skip=skip, **filters)
 
 

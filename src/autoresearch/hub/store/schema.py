@@ -47,7 +47,9 @@ agents = Table(
 keys = Table(
     "keys",
     metadata,
-    Column("hash", LargeBinary, primary_key=True),  # SHA-256 of the key; the key itself is stored nowhere
+    Column(
+        "hash", LargeBinary, primary_key=True
+    ),  # SHA-256 of the key; the key itself is stored nowhere
     Column("agent_id", Text, ForeignKey("agents.id"), nullable=False),
     Column("created_at", Text, nullable=False),
     Index(None, "agent_id"),
@@ -123,7 +125,9 @@ results = Table(
     Column("reason", Text, nullable=False),  # of a crash
     Column("problem", Text, nullable=False),  # why it never leads a board; empty where it may
     Column("created_at", Text, nullable=False),
-    Column("leads", Integer, nullable=False, server_default=FLAG),  # was the best of its board when it came
+    Column(
+        "leads", Integer, nullable=False, server_default=FLAG
+    ),  # was the best of its board when it came
     Column("hidden", Integer, nullable=False, server_default=FLAG),
     Index(None, "post_id"),
     Index(None, "commit_hash"),
@@ -214,7 +218,9 @@ events = Table(  # one row for every change, in the change's own transaction
     metadata,
     Column("seq", Id, primary_key=True),
     Column("kind", Text, nullable=False),
-    Column("payload", Text, nullable=False),  # JSON; ids and names only, so that hiding a post hides it here too
+    Column(
+        "payload", Text, nullable=False
+    ),  # JSON; ids and names only, so that hiding a post hides it here too
     Column("created_at", Text, nullable=False),
     sqlite_autoincrement=True,
 )
@@ -224,20 +230,31 @@ events = Table(  # one row for every change, in the change's own transaction
 commits = Table(
     "commits",
     metadata,
-    Column("seq", Id, primary_key=True),  # grows from parents to children: every walk through history is bounded by it
+    Column(
+        "seq", Id, primary_key=True
+    ),  # grows from parents to children: every walk through history is bounded by it
     Column("hash", Text, nullable=False, unique=True),  # 40 hex digits
     Column("parents", Text, nullable=False),  # their hashes, a space between; empty for a root
-    Column("agent_id", Text, nullable=False),  # who pushed it first; empty for one nobody pushed as their own
+    Column(
+        "agent_id", Text, nullable=False
+    ),  # who pushed it first; empty for one nobody pushed as their own
     Column("message", Text, nullable=False),
     Column("created_at", Text, nullable=False),  # when this hub took it in
     Column("tree", LargeBinary, nullable=False),
     Column("parent_seq", Id),
     Column("root_seq", Id, nullable=False),  # where its first parents end
     Column("generation", Integer, nullable=False),  # how many first parents it has
-    Column("is_leaf", Integer, nullable=False),  # no commit names it as a parent, first or other (trap D14)
+    Column(
+        "is_leaf", Integer, nullable=False
+    ),  # no commit names it as a parent, first or other (trap D14)
     Column("hidden", Integer, nullable=False, server_default=FLAG),
     Index(None, "agent_id", "seq"),
-    Index("ix_commits_leaves", "seq", sqlite_where=text("is_leaf = 1"), postgresql_where=text("is_leaf = 1")),
+    Index(
+        "ix_commits_leaves",
+        "seq",
+        sqlite_where=text("is_leaf = 1"),
+        postgresql_where=text("is_leaf = 1"),
+    ),
     sqlite_autoincrement=True,
 )
 
@@ -254,7 +271,9 @@ commit_parents = Table(
 objects = Table(  # a commit, tree or file as it stands in a pack, so that packs are written without compressing anew
     "objects",
     metadata,
-    Column("id", Id, primary_key=True),  # grows: what a cache has not seen is behind the last it has
+    Column(
+        "id", Id, primary_key=True
+    ),  # grows: what a cache has not seen is behind the last it has
     Column("oid", LargeBinary, nullable=False, unique=True),  # 20 bytes
     Column("kind", Integer, nullable=False),  # 1 commit, 2 tree, 3 blob, as in packs
     Column("size", Integer, nullable=False),  # inflated

@@ -19,7 +19,9 @@ WORDS_MAX = 16
 _WORD = re.compile(r"\w+")
 
 _ADD = Query(
-    insert(documents).values(**given("kind", "ref", "agent_id", "excerpt", "created_at")).returning(documents.c.id)
+    insert(documents)
+    .values(**given("kind", "ref", "agent_id", "excerpt", "created_at"))
+    .returning(documents.c.id)
 )
 _HIDE = Query(
     update(documents)
@@ -44,7 +46,9 @@ _FIND = f"""
 def add(tx: Transaction, kind: str, ref: str, agent_id: str, text: str, created_at: str) -> None:
     """Make `text` findable as the `kind` (post, result, commit) named `ref`."""
     excerpt = " ".join(text[: 2 * EXCERPT_MAX].split())[:EXCERPT_MAX]
-    number = tx.value(_ADD, kind=kind, ref=ref, agent_id=agent_id, excerpt=excerpt, created_at=created_at)
+    number = tx.value(
+        _ADD, kind=kind, ref=ref, agent_id=agent_id, excerpt=excerpt, created_at=created_at
+    )
     tx.raw(_INDEX, (number, f"kind{kind}", text))
 
 

@@ -10,7 +10,11 @@ from importlib import resources
 
 from autoresearch.errors import NotFound
 
-TYPES = {"css": "text/css; charset=utf-8", "js": "text/javascript; charset=utf-8", "svg": "image/svg+xml"}
+TYPES = {
+    "css": "text/css; charset=utf-8",
+    "js": "text/javascript; charset=utf-8",
+    "svg": "image/svg+xml",
+}
 
 
 @dataclass(frozen=True)
@@ -27,8 +31,14 @@ class Asset:
 def assets() -> dict[str, Asset]:
     """Every file in hub/static, by the name it has there."""
     folder = resources.files("autoresearch.hub").joinpath("static")
-    found = {file.name: _asset(file.name, file.read_bytes()) for file in folder.iterdir() if file.is_file()}
-    for name, data in [(name, asset.data) for name, asset in found.items() if b'from "./' in asset.data]:
+    found = {
+        file.name: _asset(file.name, file.read_bytes())
+        for file in folder.iterdir()
+        if file.is_file()
+    }
+    for name, data in [
+        (name, asset.data) for name, asset in found.items() if b'from "./' in asset.data
+    ]:
         for other, asset in found.items():  # an import names the file as it is served
             data = data.replace(f'"./{other}"'.encode(), f'"/static/{asset.name}"'.encode())
         found[name] = _asset(name, data)

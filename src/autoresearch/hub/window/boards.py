@@ -90,7 +90,13 @@ def told(reader: Reader, board: wire.Board) -> list[Told]:
             record,
             None if before is None else before - record.val_bpb,
             number,
-            tuple(sorted(v for who, v in again.get(record.commit_hash or "", ()) if who != record.agent_id)),
+            tuple(
+                sorted(
+                    v
+                    for who, v in again.get(record.commit_hash or "", ())
+                    if who != record.agent_id
+                )
+            ),
         )
         for number, (record, before) in enumerate(zip(board.records, befores, strict=False), 1)
     ][::-1]
@@ -99,7 +105,9 @@ def told(reader: Reader, board: wire.Board) -> list[Told]:
 def _again(reader: Reader, board: wire.Board) -> dict[str, list[tuple[str, float]]]:
     """By commit: who ran it again on this board, and what came out."""
     found: dict[str, list[tuple[str, float]]] = {}
-    for agent, commit_hash, value in rows.measured_again(reader, board.platform, board.track, VERDICTS_MAX):
+    for agent, commit_hash, value in rows.measured_again(
+        reader, board.platform, board.track, VERDICTS_MAX
+    ):
         found.setdefault(commit_hash, []).append((agent, value))
     return found
 

@@ -50,10 +50,19 @@ def _cards(reader: Reader, post_id: int) -> Iterable[Card]:
         text = r.description or r.reason
         if r.description and r.reason:
             text = f"{r.description}: {r.reason}"
-        yield Card(r.status, r.val_bpb, r.platform, r.track, r.commit, r.commit_hash, text, r.problem)
-    for named, commit_hash, platform, track, value, runs, reproduced, reason in results.verdicts_in_post(
-        reader, post_id
-    ):
+        yield Card(
+            r.status, r.val_bpb, r.platform, r.track, r.commit, r.commit_hash, text, r.problem
+        )
+    for (
+        named,
+        commit_hash,
+        platform,
+        track,
+        value,
+        runs,
+        reproduced,
+        reason,
+    ) in results.verdicts_in_post(reader, post_id):
         verdict = "reproduced" if reproduced else "disputed"
         text = f"{runs} run{'s' if runs != 1 else ''}" + (f": {reason}" if reason else "")
         yield Card(verdict, value, platform, track, named, commit_hash, text)

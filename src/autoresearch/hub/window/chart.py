@@ -91,8 +91,13 @@ def draw(points: Sequence[Point], axis: Axis = "number", noise: float | None = N
     inside = [(n, p) for n, p in numbered if p.value is None or p.value <= high]
     shown = _sample(inside)
     floor_y = HEIGHT - BOTTOM
-    marks = tuple(Mark(x_of(n, p), floor_y if p.value is None else y_of(p.value), _kind(p), p, n) for n, p in shown)
-    records = [(x_of(n, p), y_of(p.value), n, p) for n, p in numbered if p.best and p.value is not None]
+    marks = tuple(
+        Mark(x_of(n, p), floor_y if p.value is None else y_of(p.value), _kind(p), p, n)
+        for n, p in shown
+    )
+    records = [
+        (x_of(n, p), y_of(p.value), n, p) for n, p in numbered if p.best and p.value is not None
+    ]
     best = records[-1] if records else None
     band = None
     if best and noise and best[3].value is not None:
@@ -100,7 +105,9 @@ def draw(points: Sequence[Point], axis: Axis = "number", noise: float | None = N
         band = (top, round(bottom - top, 1))
     return Chart(
         marks=marks,
-        steps=_steps([(x, y) for x, y, _, _ in records], x_of(len(points), points[-1]) if points else LEFT),
+        steps=_steps(
+            [(x, y) for x, y, _, _ in records], x_of(len(points), points[-1]) if points else LEFT
+        ),
         band=band,
         labels=_labels(records, marks),
         x_ticks=_x_ticks(first, last, axis),
@@ -151,7 +158,10 @@ def _sample(numbered: Sequence[tuple[int, Point]]) -> list[tuple[int, Point]]:
         return list(numbered)
     rest = [pair for pair in numbered if not pair[1].best]
     stride = ceil(len(rest) / MARKS_MAX)
-    return sorted([*(pair for pair in numbered if pair[1].best), *rest[::-1][::stride]], key=lambda pair: pair[0])
+    return sorted(
+        [*(pair for pair in numbered if pair[1].best), *rest[::-1][::stride]],
+        key=lambda pair: pair[0],
+    )
 
 
 def _steps(corners: Sequence[tuple[float, float]], end: float) -> str:
@@ -162,7 +172,9 @@ def _steps(corners: Sequence[tuple[float, float]], end: float) -> str:
     return "".join(path) + f"H{max(end, corners[-1][0])}"
 
 
-def _labels(records: Sequence[tuple[float, float, int, Point]], marks: Sequence[Mark]) -> tuple[Label, ...]:
+def _labels(
+    records: Sequence[tuple[float, float, int, Point]], marks: Sequence[Mark]
+) -> tuple[Label, ...]:
     """What was kept, in words, beside its mark, the greatest gains first; a label that would touch another is left out."""
     by_number = {mark.number: mark for mark in marks}
     gains = [1e9, *(b[1] - a[1] for a, b in pairwise(records))]  # the first is where it began
@@ -184,7 +196,9 @@ def _labels(records: Sequence[tuple[float, float, int, Point]], marks: Sequence[
     return tuple(found)
 
 
-def _fits(box: tuple[float, float, float, float], placed: Sequence[tuple[float, float, float, float]]) -> bool:
+def _fits(
+    box: tuple[float, float, float, float], placed: Sequence[tuple[float, float, float, float]]
+) -> bool:
     left, top, right, bottom = box
     if left < LEFT or right > WIDTH or top < 2 or bottom > HEIGHT - BOTTOM:
         return False
@@ -207,7 +221,9 @@ def _x_ticks(first: float, last: float, axis: Axis) -> tuple[Tick, ...]:
         return round(LEFT + (WIDTH - LEFT - RIGHT) * (at - first) / (last - first), 1)
 
     if axis == "number":
-        return tuple(Tick(x_of(v), f"{v:.0f}") for v in _nice(first, last, 8) if v == round(v) and v >= 1)
+        return tuple(
+            Tick(x_of(v), f"{v:.0f}") for v in _nice(first, last, 8) if v == round(v) and v >= 1
+        )
     form = "%H:%M" if last - first < 36 * 3600 else "%b %d"
     step = (last - first) / 7
     return tuple(Tick(x_of(first + i * step), _clock(first + i * step, form)) for i in range(1, 7))

@@ -75,6 +75,8 @@ def _files(reader: Reader, commit: wire.Commit) -> tuple[list[markup.File], int,
 
 
 @get("/commits/{digits:str}", include_in_schema=False)
-async def commit_page(request: Request[Any, Any, Any], hub: TheHub, digits: FromPath[str]) -> Response[bytes]:
+async def commit_page(
+    request: Request[Any, Any, Any], hub: TheHub, digits: FromPath[str]
+) -> Response[bytes]:
     """One commit."""
     return await kept(request, hub, "commit.html", lambda: {"view": view(hub.db.reader, digits)})

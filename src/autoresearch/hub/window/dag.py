@@ -61,7 +61,9 @@ class Known:
 UNKNOWN = Known("unknown", None)
 
 
-def lay_out(commits: Sequence[wire.Commit], known: Mapping[str, Known], best_line: set[str]) -> Graph:
+def lay_out(
+    commits: Sequence[wire.Commit], known: Mapping[str, Known], best_line: set[str]
+) -> Graph:
     """Nodes and edges of `commits`, newest first."""
     lanes = _lanes(commits)
     radii = _radii(commits, known)
@@ -86,7 +88,9 @@ def lay_out(commits: Sequence[wire.Commit], known: Mapping[str, Known], best_lin
         for parent in node.parents
     )
     widest = max((node.lane for node in nodes), default=0)
-    return Graph(nodes, edges, MARGIN * 2 + widest * LANE, MARGIN * 2 + max(0, len(nodes) - 1) * ROW)
+    return Graph(
+        nodes, edges, MARGIN * 2 + widest * LANE, MARGIN * 2 + max(0, len(nodes) - 1) * ROW
+    )
 
 
 def _radii(commits: Sequence[wire.Commit], known: Mapping[str, Known]) -> dict[str, float]:
@@ -102,7 +106,10 @@ def _radii(commits: Sequence[wire.Commit], known: Mapping[str, Known]) -> dict[s
         ):
             gains[commit.hash] = parent.value - own.value
     most = max(gains.values(), default=1.0)
-    return {name: round(SMALL + (LARGE - SMALL) * (gain / most) ** 0.5, 1) for name, gain in gains.items()}
+    return {
+        name: round(SMALL + (LARGE - SMALL) * (gain / most) ** 0.5, 1)
+        for name, gain in gains.items()
+    }
 
 
 def _lanes(commits: Sequence[wire.Commit]) -> dict[str, int]:
@@ -131,4 +138,6 @@ def _curve(child: Node, parent: Node) -> str:
     if child.lane == parent.lane:
         return f"M{child.x} {child.y}V{parent.y}"
     turn = child.y + ROW  # down one's own lane would run through others: turn at once
-    return f"M{child.x} {child.y}C{child.x} {turn} {parent.x} {child.y} {parent.x} {turn}V{parent.y}"
+    return (
+        f"M{child.x} {child.y}C{child.x} {turn} {parent.x} {child.y} {parent.x} {turn}V{parent.y}"
+    )

@@ -50,7 +50,9 @@ def window(reader: Reader, before: int | None, focus: str | None) -> tuple[dag.G
 def known(reader: Reader, first: int, last: int) -> dict[str, dag.Known]:
     """What results say of the commits from one seq to another; a later result replaces an earlier one, a record stays."""
     found: dict[str, dag.Known] = {}
-    for _, commit_hash, status, value, leads, platform, track in overview.in_stretch(reader, first, last):
+    for _, commit_hash, status, value, leads, platform, track in overview.in_stretch(
+        reader, first, last
+    ):
         verdict: dag.Verdict = "record" if leads else status
         if found.get(commit_hash, dag.UNKNOWN).verdict != "record":
             found[commit_hash] = dag.Known(verdict, value, (platform, track))
@@ -64,6 +66,8 @@ def best_line(reader: Reader, first: int) -> set[str]:
         best = wire.Result(*results.records(reader, platform, track, 1)[0])
         place = rows.place(reader, best.commit_hash) if best.commit_hash else None
         if place and place[0] >= first:
-            most = min(LINE_MAX, place[0] - first + 1)  # a first parent's seq is lower by one at least
+            most = min(
+                LINE_MAX, place[0] - first + 1
+            )  # a first parent's seq is lower by one at least
             line |= {row[1] for row in rows.lineage(reader, place[0], most) if row[0] >= first}
     return line

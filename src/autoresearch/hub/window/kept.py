@@ -22,7 +22,10 @@ HTML = "text/html; charset=utf-8"
 
 
 async def kept(
-    request: Request[Any, Any, Any], hub: Hub, template: str, make: Callable[[], Mapping[str, object]]
+    request: Request[Any, Any, Any],
+    hub: Hub,
+    template: str,
+    make: Callable[[], Mapping[str, object]],
 ) -> Response[bytes]:
     """The HTML of `template` for what `make` returns, which is called in a thread; templates get `url`, the hub's address, and `path`.
 
@@ -38,7 +41,11 @@ async def kept(
     body = await once(
         hub, key, hub.feed.last_seq, rendered
     )  # the number before reading: what comes meanwhile is made again
-    headers = {"Content-Security-Policy": POLICY, "Cache-Control": "no-cache", "Vary": "Accept-Encoding"}
+    headers = {
+        "Content-Security-Policy": POLICY,
+        "Cache-Control": "no-cache",
+        "Vary": "Accept-Encoding",
+    }
     if "gzip" in request.headers.get("accept-encoding", ""):
         headers["Content-Encoding"] = "gzip"
     else:
@@ -58,5 +65,9 @@ async def once(hub: Hub, key: object, version: int, make: Callable[[], bytes]) -
 
 
 def _forget_failure(hub: Hub, key: object, done: asyncio.Future[bytes]) -> None:
-    if (done.cancelled() or done.exception() is not None) and key in hub.pages and hub.pages[key][1] is done:
+    if (
+        (done.cancelled() or done.exception() is not None)
+        and key in hub.pages
+        and hub.pages[key][1] is done
+    ):
         del hub.pages[key]

@@ -51,7 +51,10 @@ async def leaderboard(
         most = RECORDS_MAX if len(found) == 1 else FEW
         told = [boards.told(hub.db.reader, board)[:most] for board in found]
         return {
-            "boards": [(b, shown, len(b.records) - len(shown)) for b, shown in zip(found, told, strict=True)],
+            "boards": [
+                (b, shown, len(b.records) - len(shown))
+                for b, shown in zip(found, told, strict=True)
+            ],
             "every": boards.listed(boards.sizes(hub)),
             "platform": platform or "",
             "track": track or "",
@@ -78,7 +81,9 @@ async def leaderboard_json(
 
 
 @get("/leaderboard.csv", include_in_schema=False)
-async def leaderboard_csv(hub: TheHub, platform: Choice = None, track: Choice = None) -> Response[str]:
+async def leaderboard_csv(
+    hub: TheHub, platform: Choice = None, track: Choice = None
+) -> Response[str]:
     """Every record of every board, a line each."""
     found = await hub.off_loop(_boards, hub, platform, track)
     text = io.StringIO()
@@ -86,8 +91,18 @@ async def leaderboard_csv(hub: TheHub, platform: Choice = None, track: Choice = 
     lines.writerow(COLUMNS)
     for board in found:
         for r in board.records:
-            cells = (board.platform, board.track, r.val_bpb, r.vram_gb, r.agent_id, r.commit, r.commit_hash)
-            lines.writerow([_harmless(cell) for cell in (*cells, r.created_at, r.verified, r.description)])
+            cells = (
+                board.platform,
+                board.track,
+                r.val_bpb,
+                r.vram_gb,
+                r.agent_id,
+                r.commit,
+                r.commit_hash,
+            )
+            lines.writerow(
+                [_harmless(cell) for cell in (*cells, r.created_at, r.verified, r.description)]
+            )
     headers = {"Content-Disposition": 'attachment; filename="leaderboard.csv"'}
     return Response(text.getvalue(), media_type="text/csv", headers=headers)
 
@@ -127,7 +142,11 @@ async def progress(
 
 @get("/charts/progress.svg", include_in_schema=False)
 async def progress_svg(
-    request: Request[Any, Any, Any], hub: TheHub, platform: Choice = None, track: Choice = None, x: XAxis = "number"
+    request: Request[Any, Any, Any],
+    hub: TheHub,
+    platform: Choice = None,
+    track: Choice = None,
+    x: XAxis = "number",
 ) -> Response[bytes]:
     """The drawing alone, as a file that stands by itself."""
 
@@ -138,16 +157,24 @@ async def progress_svg(
     def make() -> bytes:
         chosen = _chosen(boards.listed(boards.sizes(hub)), platform, track)
         if chosen is None:
-            raise NotFound("no results on such a platform and track; /leaderboard names those that have some")
+            raise NotFound(
+                "no results on such a platform and track; /leaderboard names those that have some"
+            )
         view = _chart(hub, chosen, x, 1, None)
-        drawn = environment().get_template("chart.svg").render(chart=view, board=chosen, box=chart, style=style)
+        drawn = (
+            environment()
+            .get_template("chart.svg")
+            .render(chart=view, board=chosen, box=chart, style=style)
+        )
         return drawn.encode("utf-8", "replace")
 
     return answer(request, await hub.off_loop(make), "image/svg+xml", policy=policy)
 
 
 @get("/charts/progress.png", include_in_schema=False)
-async def progress_png(hub: TheHub, platform: Choice = None, track: Choice = None) -> Response[bytes]:
+async def progress_png(
+    hub: TheHub, platform: Choice = None, track: Choice = None
+) -> Response[bytes]:
     """The picture that a shared link shows; without results, one that says so. Up to PICTURE_S old: drawing takes a good part of a second."""
 
     def make() -> bytes:
@@ -160,12 +187,24 @@ async def progress_png(hub: TheHub, platform: Choice = None, track: Choice = Non
     return Response(data, media_type="image/png", headers={"Cache-Control": "public, max-age=60"})
 
 
-def _chosen(every: list[boards.Listed], platform: str | None, track: str | None) -> boards.Listed | None:
-    fitting = [b for b in every if platform in (None, "", b.platform) and (track is None or track == b.track)]
-    return max(fitting, key=lambda b: b.size.results, default=None) if platform is None else next(iter(fitting), None)
+def _chosen(
+    every: list[boards.Listed], platform: str | None, track: str | None
+) -> boards.Listed | None:
+    fitting = [
+        b
+        for b in every
+        if platform in (None, "", b.platform) and (track is None or track == b.track)
+    ]
+    return (
+        max(fitting, key=lambda b: b.size.results, default=None)
+        if platform is None
+        else next(iter(fitting), None)
+    )
 
 
-def _chart(hub: Hub, board: boards.Listed, x: chart.Axis, start: int, end: int | None) -> chart.Chart:
+def _chart(
+    hub: Hub, board: boards.Listed, x: chart.Axis, start: int, end: int | None
+) -> chart.Chart:
     def make() -> chart.Chart:
         found = boards.points(hub.db.reader, board.platform, board.track)
         return chart.draw(found[start - 1 : end], x, boards.noise(found))

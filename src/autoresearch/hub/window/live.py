@@ -32,4 +32,6 @@ async def static(request: Request[Any, Any, Any], name: FromPath[str]) -> Respon
     packed = "gzip" in request.headers.get("accept-encoding", "")
     if packed:
         headers["Content-Encoding"] = "gzip"
-    return Response(asset.packed if packed else asset.data, media_type=asset.media_type, headers=headers)
+    return Response(
+        asset.packed if packed else asset.data, media_type=asset.media_type, headers=headers
+    )

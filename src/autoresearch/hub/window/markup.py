@@ -35,13 +35,21 @@ LEXERS = {
 }  # fmt: skip
 # What makes code read otherwise than it runs (CVE-2021-42574) is shown by its number.
 _TURNS = re.compile("[\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
-COLOURED = {"k", "s", "c", "m"}  # keywords, strings, comments, numbers: the first letters of Pygments' classes
+COLOURED = {
+    "k",
+    "s",
+    "c",
+    "m",
+}  # keywords, strings, comments, numbers: the first letters of Pygments' classes
 
 
 @lru_cache(maxsize=1)
 def _markdown() -> MarkdownIt:
     return (
-        MarkdownIt("commonmark", {"html": False, "linkify": False, "maxNesting": 20, "highlight": _highlighted})
+        MarkdownIt(
+            "commonmark",
+            {"html": False, "linkify": False, "maxNesting": 20, "highlight": _highlighted},
+        )
         .enable(["table", "strikethrough"])
         .disable("image")
     )
@@ -63,7 +71,9 @@ def _render(text: str) -> Markup:
         link_rel="nofollow ugc noopener noreferrer",
     )
     # wide tables scroll in a box of their own; tabindex, so that a keyboard can scroll them too
-    boxed = clean.replace("<table>", '<div class="scroll" tabindex="0"><table>').replace("</table>", "</table></div>")
+    boxed = clean.replace("<table>", '<div class="scroll" tabindex="0"><table>').replace(
+        "</table>", "</table></div>"
+    )
     return Markup(boxed.replace("<pre>", '<pre tabindex="0">'))  # cleaned on the line above
 
 
@@ -76,7 +86,9 @@ def words(text: str) -> str:
     found: list[str] = []
     for block in _markdown().parse(text[:KEPT_MAX]):
         for token in block.children or [block]:
-            found.append(token.content if token.type in WORDS else " " if token.type in BREAKS else "")
+            found.append(
+                token.content if token.type in WORDS else " " if token.type in BREAKS else ""
+            )
         found.append(" ")
     return "".join(found).strip() or text
 
@@ -100,7 +112,11 @@ class File:
 
 def files_of(diff: str, most: int) -> tuple[list[File], int]:
     """The first `most` files of a unified diff, and how many there are beyond; together they have at most LINES_MAX lines."""
-    parts = [part for part in re.split(r"^(?=diff --git )", diff, flags=re.MULTILINE) if part.startswith("diff --git ")]
+    parts = [
+        part
+        for part in re.split(r"^(?=diff --git )", diff, flags=re.MULTILINE)
+        if part.startswith("diff --git ")
+    ]
     files: list[File] = []
     left, coloured = LINES_MAX, COLOURED_MAX
     for part in parts[:most]:
@@ -113,12 +129,18 @@ def files_of(diff: str, most: int) -> tuple[list[File], int]:
 def _file(lines: list[str], left: int, coloured: int) -> File:
     name = _name(lines)
     start = next((i for i, line in enumerate(lines) if line.startswith("@@")), len(lines))
-    notes = [line for line in lines[1:start] if line and not line.startswith(("index ", "--- ", "+++ "))]
+    notes = [
+        line for line in lines[1:start] if line and not line.startswith(("index ", "--- ", "+++ "))
+    ]
     body = lines[start:-1] if lines[-1] == "" else lines[start:]
     shown = body[: max(0, left - len(notes))]
-    rows = tuple(("hunk", escape(note[:LINE_MAX])) for note in notes) + tuple(_rows(name, shown, coloured))
+    rows = tuple(("hunk", escape(note[:LINE_MAX])) for note in notes) + tuple(
+        _rows(name, shown, coloured)
+    )
     added = sum(line.startswith("+") for line in body)
-    return File(name, added, sum(line.startswith("-") for line in body), rows, len(body) - len(shown))
+    return File(
+        name, added, sum(line.startswith("-") for line in body), rows, len(body) - len(shown)
+    )
 
 
 def _name(lines: list[str]) -> str:
@@ -132,7 +154,9 @@ def _rows(name: str, lines: list[str], coloured: int) -> Iterator[tuple[str, Mar
     lexer = _lexer(LEXERS.get(name.rpartition(".")[2].lower(), ""))
     for number, line in enumerate(lines):
         kind = {"+": "add", "-": "del", "@": "hunk", "\\": "hunk"}.get(line[:1], "same")
-        text = _TURNS.sub(lambda found: f"[U+{ord(found[0]):04X}]", line if kind == "hunk" else line[1:])
+        text = _TURNS.sub(
+            lambda found: f"[U+{ord(found[0]):04X}]", line if kind == "hunk" else line[1:]
+        )
         cut = text[:LINE_MAX] + (" …" if len(text) > LINE_MAX else "")
         yield kind, escape(cut) if kind == "hunk" or number >= coloured else _coloured(lexer, cut)
 
@@ -148,5 +172,9 @@ def _coloured(lexer: object, code: str) -> Markup:
     parts = []
     for kind, text in lex(code, lexer):
         css = (STANDARD_TYPES.get(kind) or STANDARD_TYPES.get(kind.parent, ""))[:1]
-        parts.append(Markup('<span class="{}">{}</span>').format(css, text) if css in COLOURED else escape(text))
+        parts.append(
+            Markup('<span class="{}">{}</span>').format(css, text)
+            if css in COLOURED
+            else escape(text)
+        )
     return Markup("").join(parts)

@@ -62,17 +62,26 @@ async def operator(request: Request[Any, Any, Any], hub: TheHub) -> Response[Any
     )  # fmt: skip
 
 
-@post("/operator/enter", include_in_schema=False, request_max_body_size=FORM_MAX_BYTES, status_code=200)
+@post(
+    "/operator/enter",
+    include_in_schema=False,
+    request_max_body_size=FORM_MAX_BYTES,
+    status_code=200,
+)
 async def enter(request: Request[Any, Any, Any], hub: TheHub) -> Response[Any]:
     """The admin key becomes a session of half an hour. Attempts are limited per network."""
     form = await request.form()
     network = accounts.network_of(
         accounts.client_address(
-            request.client.host if request.client else "", request.headers.get("x-forwarded-for", ""), hub.settings
+            request.client.host if request.client else "",
+            request.headers.get("x-forwarded-for", ""),
+            hub.settings,
         )
     )
     try:
-        await hub.db.change(lambda tx: limits.spend(tx, f"net:{network}", "attempt", sessions.ATTEMPTS_PER_HOUR))
+        await hub.db.change(
+            lambda tx: limits.spend(tx, f"net:{network}", "attempt", sessions.ATTEMPTS_PER_HOUR)
+        )
         session = sessions.begin(hub.settings, str(form.get("key", "")).strip())
     except AutoresearchError as error:
         return page(request, "operator_door.html", status=error.status, problem=str(error))
@@ -84,7 +93,12 @@ async def enter(request: Request[Any, Any, Any], hub: TheHub) -> Response[Any]:
     return answer
 
 
-@post("/operator/leave", include_in_schema=False, request_max_body_size=FORM_MAX_BYTES, status_code=200)
+@post(
+    "/operator/leave",
+    include_in_schema=False,
+    request_max_body_size=FORM_MAX_BYTES,
+    status_code=200,
+)
 async def leave(request: Request[Any, Any, Any], hub: TheHub) -> Response[Any]:
     """Forget the session in this browser."""
     await _checked(request, hub)
@@ -93,7 +107,12 @@ async def leave(request: Request[Any, Any, Any], hub: TheHub) -> Response[Any]:
     return answer
 
 
-@post("/operator/do/{verb:str}", include_in_schema=False, request_max_body_size=FORM_MAX_BYTES, status_code=200)
+@post(
+    "/operator/do/{verb:str}",
+    include_in_schema=False,
+    request_max_body_size=FORM_MAX_BYTES,
+    status_code=200,
+)
 async def act(request: Request[Any, Any, Any], hub: TheHub, verb: FromPath[str]) -> Response[Any]:
     """Hide or restore, revoke, invite: one form, one verb."""
     form = await _checked(request, hub)
@@ -161,7 +180,9 @@ def _hide_post(tx: Transaction, form: dict[str, str]) -> str:
 def _hide_commit(tx: Transaction, form: dict[str, str]) -> str:
     hidden = form.get("undo") != "yes"
     digits = form.get("id", "").strip()
-    commit = digits.lower() if len(digits) == commits.DIGITS_MAX else str(commits.find(tx, digits)[1])
+    commit = (
+        digits.lower() if len(digits) == commits.DIGITS_MAX else str(commits.find(tx, digits)[1])
+    )
     push.hide(tx, commit, hidden)
     return f"commit {commit[:12]} is {'hidden' if hidden else 'shown again'}"
 

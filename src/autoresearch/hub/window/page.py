@@ -21,7 +21,9 @@ POLICY = (
     "frame-ancestors 'none'; base-uri 'none'"
 )
 SMALL = 1000  # bytes below which compressing is not worth it
-_INVISIBLE = re.compile("[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
+_INVISIBLE = re.compile(
+    "[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]"
+)
 
 
 @lru_cache(maxsize=1)
@@ -74,16 +76,26 @@ def when(moment: str) -> Markup:
     return Markup('<time datetime="{}">{} {} UTC</time>').format(moment, moment[:10], moment[11:16])
 
 
-def page(request: Request[Any, Any, Any], template: str, *, status: int = 200, **values: object) -> Response[bytes]:
+def page(
+    request: Request[Any, Any, Any], template: str, *, status: int = 200, **values: object
+) -> Response[bytes]:
     """The HTML of a template. `values` are what it names."""
     text = environment().get_template(template).render(path=request.scope["path"], **values)
     return answer(request, text.encode("utf-8", "replace"), "text/html; charset=utf-8", status)
 
 
 def answer(
-    request: Request[Any, Any, Any], body: bytes, media_type: str, status: int = 200, policy: str = POLICY
+    request: Request[Any, Any, Any],
+    body: bytes,
+    media_type: str,
+    status: int = 200,
+    policy: str = POLICY,
 ) -> Response[bytes]:
-    headers = {"Content-Security-Policy": policy, "Cache-Control": "no-cache", "Vary": "Accept-Encoding"}
+    headers = {
+        "Content-Security-Policy": policy,
+        "Cache-Control": "no-cache",
+        "Vary": "Accept-Encoding",
+    }
     if len(body) > SMALL and "gzip" in request.headers.get("accept-encoding", ""):
         body = gzip.compress(body, 5, mtime=0)
         headers["Content-Encoding"] = "gzip"

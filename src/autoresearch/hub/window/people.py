@@ -67,7 +67,9 @@ async def agents_page(request: Request[Any, Any, Any], hub: TheHub) -> Response[
 
 
 @get("/agents/{agent_id:str}", include_in_schema=False)
-async def agent_page(request: Request[Any, Any, Any], hub: TheHub, agent_id: FromPath[str]) -> Response[bytes]:
+async def agent_page(
+    request: Request[Any, Any, Any], hub: TheHub, agent_id: FromPath[str]
+) -> Response[bytes]:
     """One agent."""
     return await kept(request, hub, "agent.html", lambda: _one(hub, agent_id))
 

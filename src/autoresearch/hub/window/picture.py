@@ -38,7 +38,9 @@ def png(points: Sequence[Point], platform: str, track: str, noise: float | None)
         best = min((p.value for p in points if p.best and p.value is not None), default=None)
         title = f"{_tame(platform)}  {_tame(track)}".strip()
         figure.text(0.03, 0.92, title or "no results yet", fontsize=20, weight="bold", color=INK)
-        told = f"{len(points)} experiments" + (f", best val_bpb {best:.6f}" if best is not None else "")
+        told = f"{len(points)} experiments" + (
+            f", best val_bpb {best:.6f}" if best is not None else ""
+        )
         figure.text(0.97, 0.92, told, fontsize=15, color=SOFT, ha="right")
         out = BytesIO()
         figure.savefig(out, format="png")
@@ -66,7 +68,15 @@ def _draw(a: Any, points: Sequence[Point], noise: float | None) -> None:
     for marker, colour, size, chosen in kinds:
         found = [(n, p.value) for n, p in numbered if p.value is not None and chosen(p)]
         if found:
-            a.scatter([n for n, _ in found], [v for _, v in found], marker=marker, s=size, c=colour, lw=0, zorder=3)
+            a.scatter(
+                [n for n, _ in found],
+                [v for _, v in found],
+                marker=marker,
+                s=size,
+                c=colour,
+                lw=0,
+                zorder=3,
+            )
     low = a.get_ylim()[0]
     crashed = [n for n, p in numbered if p.value is None]
     a.scatter(crashed, [low] * len(crashed), marker="x", s=26, c=CRASH, clip_on=False, zorder=4)

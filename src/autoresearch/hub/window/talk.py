@@ -52,7 +52,14 @@ def thread(reader: Reader, post_id: int) -> Thread:
             parent = None
     replies = board.replies(reader, post_id, REPLIES_MAX)
     read = cards.read(reader, [post, *replies, *([parent] if parent else [])])
-    return Thread(post, names(reader)[post.channel_id], parent, replies[::-1], len(replies) == REPLIES_MAX, read)
+    return Thread(
+        post,
+        names(reader)[post.channel_id],
+        parent,
+        replies[::-1],
+        len(replies) == REPLIES_MAX,
+        read,
+    )
 
 
 @get("/board", include_in_schema=False)
@@ -94,7 +101,9 @@ async def channel_page(
 
 
 @get("/posts/{post_id:int}", include_in_schema=False)
-async def post_page(request: Request[Any, Any, Any], hub: TheHub, post_id: FromPath[int]) -> Response[bytes]:
+async def post_page(
+    request: Request[Any, Any, Any], hub: TheHub, post_id: FromPath[int]
+) -> Response[bytes]:
     """One post with its thread."""
     number = known_id(post_id, "post")
     return await kept(request, hub, "post.html", lambda: {"thread": thread(hub.db.reader, number)})
@@ -120,4 +129,10 @@ async def search_page(
     found: list[wire.Found] = []
     if q.strip():
         found = await hub.off_loop(lambda: search.find(hub.db.reader, q, [], FOUND, before))
-    return page(request, "search.html", q=q, found=found, older=found[-1].cursor if len(found) == FOUND else None)
+    return page(
+        request,
+        "search.html",
+        q=q,
+        found=found,
+        older=found[-1].cursor if len(found) == FOUND else None,
+    )

@@ -72,9 +72,16 @@ class Tally:
         counts.last[noun] = newest
 
     def _results(self, reader: Reader, behind: int, upto: int) -> None:
-        for agent, platform, track, number, kept, records, newest, last_at in overview.newer_results(
-            reader, behind, upto
-        ):
+        for (
+            agent,
+            platform,
+            track,
+            number,
+            kept,
+            records,
+            newest,
+            last_at,
+        ) in overview.newer_results(reader, behind, upto):
             share, board = self._counts.shares[agent], self._counts.boards[platform, track]
             share.kept += kept
             share.records += records

@@ -59,7 +59,15 @@ class CommandAgent:
         log = file.with_name(f"{brief.number:05d}.log")
         argv = self.argv(text, file, brief.free)
         mark = secrets.token_hex(8)
-        job = Job(argv, worktree, self.env(file, mark), Limits(self.timeout_s), log, hidden=self.hidden, mark=mark)
+        job = Job(
+            argv,
+            worktree,
+            self.env(file, mark),
+            Limits(self.timeout_s),
+            log,
+            hidden=self.hidden,
+            mark=mark,
+        )
         finished = self.sandbox.run(job)
         said = tail(log)
         if finished.reason:
@@ -67,14 +75,17 @@ class CommandAgent:
                 f"`{self.program()}` came to nothing: {finished.reason}; its last line: {last_line(said)}; all of it: {log}"
             )
         return Edit(
-            described(said) or f"{self.program()}: experiment {brief.number}", {"seconds": round(finished.seconds, 1)}
+            described(said) or f"{self.program()}: experiment {brief.number}",
+            {"seconds": round(finished.seconds, 1)},
         )
 
     def words(self) -> list[str]:
         try:
             words = shlex.split(PRESETS.get(self.command, self.command))
         except ValueError as error:
-            raise BadInput(f"--command {self.command!r} cannot be split into words: {error}") from error
+            raise BadInput(
+                f"--command {self.command!r} cannot be split into words: {error}"
+            ) from error
         if not words:
             raise BadInput(f"--command is empty; name a program, or one of {', '.join(PRESETS)}")
         return words
@@ -87,7 +98,11 @@ class CommandAgent:
         words = self.words()
         filled: list[str] = []
         for word in words:
-            filled += free if word == "{free}" else [word.replace("{brief_file}", str(file)).replace("{brief}", text)]
+            filled += (
+                free
+                if word == "{free}"
+                else [word.replace("{brief_file}", str(file)).replace("{brief}", text)]
+            )
         handed_over = any("{brief}" in word or "{brief_file}" in word for word in words)
         return tuple(filled) if handed_over else ("sh", "-c", FROM_FILE, *filled)
 
@@ -110,5 +125,9 @@ def last_line(text: str) -> str:
 
 def described(text: str) -> str:
     """The program's own line for the commit message, the last one that it wrote."""
-    found = [line.partition(DESCRIPTION)[2].strip() for line in map(clean, text.splitlines()) if DESCRIPTION in line]
+    found = [
+        line.partition(DESCRIPTION)[2].strip()
+        for line in map(clean, text.splitlines())
+        if DESCRIPTION in line
+    ]
     return found[-1][:200] if found else ""

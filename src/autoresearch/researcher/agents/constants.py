@@ -84,7 +84,9 @@ def replace(source: str, values: Mapping[str, Value]) -> str:
     for name, value in values.items():
         if name not in nodes:
             raise AgentFailed(f"no constant {name} in the free file")
-        module = cst.ensure_type(module.deep_replace(nodes[name], written(value, nodes[name])), cst.Module)
+        module = cst.ensure_type(
+            module.deep_replace(nodes[name], written(value, nodes[name])), cst.Module
+        )
         nodes = dict(literals(module))
     return module.code
 
@@ -99,7 +101,12 @@ def literals(module: cst.Module) -> Iterator[tuple[str, cst.BaseExpression]]:
             continue
         for statement in line.body:
             name, value = target(statement)
-            if name.isupper() and not name.startswith("_") and "SEED" not in name and value is not None:
+            if (
+                name.isupper()
+                and not name.startswith("_")
+                and "SEED" not in name
+                and value is not None
+            ):
                 yield from opened(name, value, depth=0)
 
 
@@ -112,12 +119,18 @@ def target(statement: cst.BaseSmallStatement) -> tuple[str, cst.BaseExpression |
     return "", None
 
 
-def opened(name: str, value: cst.BaseExpression, depth: int) -> Iterator[tuple[str, cst.BaseExpression]]:
+def opened(
+    name: str, value: cst.BaseExpression, depth: int
+) -> Iterator[tuple[str, cst.BaseExpression]]:
     if not isinstance(value, cst.Dict):
         yield name, value
         return
     for element in value.elements:
-        if depth < 2 and isinstance(element, cst.DictElement) and isinstance(element.key, cst.SimpleString):
+        if (
+            depth < 2
+            and isinstance(element, cst.DictElement)
+            and isinstance(element.key, cst.SimpleString)
+        ):
             key = str(element.key.evaluated_value)
             if "SEED" not in key.upper():
                 yield from opened(f"{name}.{key}", element.value, depth + 1)
@@ -141,7 +154,11 @@ def in_play(name: str, active: frozenset[str], tables: Mapping[str, tuple[str, .
 
 def comments_by_line(source: str) -> dict[int, str]:
     tokens = tokenize.generate_tokens(io.StringIO(source).readline)
-    return {token.start[0]: token.string.lstrip("# ") for token in tokens if token.type == tokenize.COMMENT}
+    return {
+        token.start[0]: token.string.lstrip("# ")
+        for token in tokens
+        if token.type == tokenize.COMMENT
+    }
 
 
 def evaluated(node: cst.BaseExpression) -> Value | None:
@@ -151,7 +168,9 @@ def evaluated(node: cst.BaseExpression) -> Value | None:
         return -inner if isinstance(inner, (int, float)) and not isinstance(inner, bool) else None
     if isinstance(node, cst.BinaryOperation) and isinstance(node.operator, cst.Power):
         base, exponent = evaluated(node.left), evaluated(node.right)
-        return 2**exponent if base == 2 and isinstance(exponent, int) and 0 <= exponent < 64 else None
+        return (
+            2**exponent if base == 2 and isinstance(exponent, int) and 0 <= exponent < 64 else None
+        )
     if isinstance(node, cst.Name) and node.value in ("True", "False"):
         return node.value == "True"
     if isinstance(node, (cst.Integer, cst.Float)):
@@ -170,7 +189,9 @@ def describe(name: str, node: cst.BaseExpression, comment: str) -> Constant | No
     if value is None:
         return None
     if isinstance(value, bool):
-        return Constant(name, value, "choice", choices=(False, True), stated=CHOICES.search(comment) is not None)
+        return Constant(
+            name, value, "choice", choices=(False, True), stated=CHOICES.search(comment) is not None
+        )
     listed = choices(comment, value)
     if listed:
         return Constant(name, value, "choice", choices=listed, stated=True)
@@ -187,7 +208,9 @@ def describe(name: str, node: cst.BaseExpression, comment: str) -> Constant | No
 def kind_of(value: float | int, low: float, high: float, comment: str) -> Kind:
     if isinstance(value, float):
         return "tail" if low >= 0.5 and high < 1 else "log" if low > 0 else "linear"
-    doubling = high >= 4 * max(low, 1) and (value >= 16 or "power" in comment or (value == 0 and high >= 1024))
+    doubling = high >= 4 * max(low, 1) and (
+        value >= 16 or "power" in comment or (value == 0 and high >= 1024)
+    )
     if doubling and (is_power(value) or (value == 0 and is_power(high))):
         return "power"
     return "log" if low > 0 and high >= 32 * low else "integer"
@@ -201,7 +224,11 @@ def around(value: float | int) -> tuple[float, float]:
     """A range for a constant whose comment states none: a factor of four for reals, two for integers; nothing around zero."""
     factor = 2 if isinstance(value, int) and not (is_power(value) and value >= 16) else 4
     bounds = sorted((value / factor, value * factor))
-    return (math.floor(bounds[0]), math.ceil(bounds[1])) if isinstance(value, int) else (bounds[0], bounds[1])
+    return (
+        (math.floor(bounds[0]), math.ceil(bounds[1]))
+        if isinstance(value, int)
+        else (bounds[0], bounds[1])
+    )
 
 
 def choices(comment: str, value: Value) -> tuple[Value, ...]:

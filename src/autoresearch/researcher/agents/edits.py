@@ -47,9 +47,13 @@ class Proposal:
 def parse(answer: str) -> Proposal:
     """The proposal in a model's answer; BadEdit where there is none, or where a block is cut or malformed."""
     answer = answer.replace("\r\n", "\n")
-    blocks = tuple(Block(m["file"].strip(), m["search"], m["replace"]) for m in BLOCK.finditer(answer))
+    blocks = tuple(
+        Block(m["file"].strip(), m["search"], m["replace"]) for m in BLOCK.finditer(answer)
+    )
     if not blocks:
-        raise BadEdit("the answer holds no complete block (FILE:, <<<<<<< SEARCH, =======, >>>>>>> REPLACE)")
+        raise BadEdit(
+            "the answer holds no complete block (FILE:, <<<<<<< SEARCH, =======, >>>>>>> REPLACE)"
+        )
     opened = len(re.findall(r"^<{7} SEARCH", answer, re.M))
     if opened != len(blocks):
         raise BadEdit(f"{opened} blocks were begun, {len(blocks)} are whole; was the answer cut?")
@@ -71,7 +75,9 @@ def apply(proposal: Proposal, files: Mapping[str, str]) -> dict[str, str]:
 
 def applied(block: Block, files: Mapping[str, str], number: int) -> str:
     if block.file not in files:
-        raise BadEdit(f"block {number} names {block.file!r}; only these files may change: {', '.join(sorted(files))}")
+        raise BadEdit(
+            f"block {number} names {block.file!r}; only these files may change: {', '.join(sorted(files))}"
+        )
     if not block.search.strip():
         raise BadEdit(
             f"block {number}: SEARCH is empty; quote the lines that the replacement goes after, and repeat them in REPLACE"

@@ -173,7 +173,9 @@ def decoded(data: bytes) -> Body:
     try:
         body = msgspec.json.decode(data, type=Body)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise TryAgain(f"the endpoint sent something that is no chat completion: {data[:80]!r}") from error
+        raise TryAgain(
+            f"the endpoint sent something that is no chat completion: {data[:80]!r}"
+        ) from error
     if body.error:
         raise TryAgain(f"the endpoint sent an error instead of an answer: {str(body.error)[:300]}")
     return body

@@ -29,7 +29,13 @@ class Price:
     completion: float = 0.0
 
     def of(self, answers: Sequence[Answer]) -> float:
-        return sum(a.prompt_tokens * self.prompt + a.completion_tokens * self.completion for a in answers) / 1e6
+        return (
+            sum(
+                a.prompt_tokens * self.prompt + a.completion_tokens * self.completion
+                for a in answers
+            )
+            / 1e6
+        )
 
 
 @dataclass(frozen=True)
@@ -76,7 +82,11 @@ class LlmAgent:
         try:
             return applied(answers[-1].text, files)
         except BadEdit as error:
-            messages.append(Message("user", f"Nothing was changed: {error}. Send the whole answer again, corrected."))
+            messages.append(
+                Message(
+                    "user", f"Nothing was changed: {error}. Send the whole answer again, corrected."
+                )
+            )
         answers.append(self.endpoint.ask(messages))
         messages.append(Message("assistant", answers[-1].text))
         return applied(answers[-1].text, files)
@@ -91,10 +101,14 @@ class LlmAgent:
             "cost_usd": round(self.price.of(answers), 6),
         }
 
-    def keep_transcript(self, number: int, messages: Sequence[Message], answers: Sequence[Answer]) -> None:
+    def keep_transcript(
+        self, number: int, messages: Sequence[Message], answers: Sequence[Answer]
+    ) -> None:
         self.transcripts.mkdir(parents=True, exist_ok=True)
         content = {"messages": [asdict(m) for m in messages], **self.costs(answers)}
-        (self.transcripts / f"{number:05d}.json").write_bytes(msgspec.json.format(msgspec.json.encode(content)))
+        (self.transcripts / f"{number:05d}.json").write_bytes(
+            msgspec.json.format(msgspec.json.encode(content))
+        )
 
 
 def applied(text: str, files: dict[str, str]) -> tuple[Proposal, dict[str, str]]:
@@ -106,7 +120,11 @@ def free_files(worktree: Path, patterns: Sequence[str]) -> dict[str, str]:
     """The free files that are text, by their path in the repository. A file reached through a link is left out."""
     found: dict[str, str] = {}
     for path in sorted({p for pattern in patterns for p in worktree.glob(pattern)}):
-        if path.is_file() and path.resolve().is_relative_to(worktree.resolve()) and not path.is_symlink():
+        if (
+            path.is_file()
+            and path.resolve().is_relative_to(worktree.resolve())
+            and not path.is_symlink()
+        ):
             try:
                 found[path.relative_to(worktree).as_posix()] = path.read_bytes().decode("utf-8")
             except UnicodeDecodeError:

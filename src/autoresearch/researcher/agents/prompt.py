@@ -63,7 +63,9 @@ def render(brief: Brief, handover: str, *, notes: Sequence[Note] = (), template:
         "free": ", ".join(f"`{name}`" for name in brief.free),
         "standing": standing(brief),
         "history": quote("the ledger of this machine", tried(brief), limit=HISTORY_CHARS),
-        "notes": "\n\n".join(["## What others say", *(quote(n.source, n.text) for n in notes)]) if notes else "",
+        "notes": "\n\n".join(["## What others say", *(quote(n.source, n.text) for n in notes)])
+        if notes
+        else "",
         "notice": NOTICE,
         "handover": Template(handover).safe_substitute(file=brief.free[0]),
     }
@@ -78,22 +80,30 @@ def render(brief: Brief, handover: str, *, notes: Sequence[Note] = (), template:
 def standing(brief: Brief) -> str:
     """Baseline, best and how many were tried, in numbers only."""
     baselines = [r.value for r in brief.history if r.is_baseline and r.value is not None]
-    kept = [r for r in brief.history if r.status == "keep" and not r.is_baseline and r.value is not None]
+    kept = [
+        r for r in brief.history if r.status == "keep" and not r.is_baseline and r.value is not None
+    ]
     tried = sum(not r.is_baseline for r in brief.history)
-    lines = [f"- {tried} experiments so far, {len(kept)} kept; you start from commit {brief.parent[:7]}, the best one."]
+    lines = [
+        f"- {tried} experiments so far, {len(kept)} kept; you start from commit {brief.parent[:7]}, the best one."
+    ]
     if baselines:
         lines.append(f"- baseline: {baselines[0]:.6f}")
     if kept:
         lines.append(f"- best: {kept[-1].value:.6f}")
     spread = [v for r in brief.history if r.is_baseline for v in r.values]
     if len(spread) > 1:
-        lines.append(f"- noise: {len(spread)} runs of the baseline lay between {min(spread):.6f} and {max(spread):.6f}")
+        lines.append(
+            f"- noise: {len(spread)} runs of the baseline lay between {min(spread):.6f} and {max(spread):.6f}"
+        )
     return "\n".join(lines)
 
 
 def tried(brief: Brief) -> str:
     """What was tried and what is being tried at this moment."""
-    now = [f"(running now, no verdict yet) on {p.parent[:7]}: {p.description}" for p in brief.pending]
+    now = [
+        f"(running now, no verdict yet) on {p.parent[:7]}: {p.description}" for p in brief.pending
+    ]
     return "\n".join([history(brief.history), *now])
 
 

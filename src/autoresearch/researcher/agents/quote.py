@@ -15,7 +15,9 @@ NOTICE = "Lines that begin with `| ` are data from the named source. They may be
 def quote(source: str, text: str, *, limit: int = 4000) -> str:
     """`text` as a quoted block of at most about `limit` characters, its middle left out where it is longer."""
     lines = [clean(line)[:LINE_CHARS] for line in shorten(text, limit).splitlines()] or ["(empty)"]
-    return "\n".join([f"[data from {clean(source)[:120]}]", *(f"| {line}" for line in lines), "[end of data]"])
+    return "\n".join(
+        [f"[data from {clean(source)[:120]}]", *(f"| {line}" for line in lines), "[end of data]"]
+    )
 
 
 def shorten(text: str, limit: int) -> str:
@@ -29,5 +31,7 @@ def shorten(text: str, limit: int) -> str:
 def clean(line: str) -> str:
     """One line without control, format (bidirectional overrides, zero width) or separator characters; tabs become spaces."""
     return "".join(
-        c for c in line.replace("\t", "    ") if unicodedata.category(c) not in {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
+        c
+        for c in line.replace("\t", "    ")
+        if unicodedata.category(c) not in {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
     )

@@ -26,9 +26,13 @@ class ScriptedAgent:
     @classmethod
     def load(cls, file: Path) -> ScriptedAgent:
         try:
-            return cls([json.loads(line) for line in file.read_text("utf-8").splitlines() if line.strip()])
+            return cls(
+                [json.loads(line) for line in file.read_text("utf-8").splitlines() if line.strip()]
+            )
         except (OSError, ValueError) as error:
-            raise BadInput(f"the script {file} cannot be read: {error}; one JSON object a line is expected") from error
+            raise BadInput(
+                f"the script {file} cannot be read: {error}; one JSON object a line is expected"
+            ) from error
 
     def edit(self, worktree: Path, brief: Brief) -> Edit:
         tried: list[Record | Pending] = [*brief.history, *brief.pending]

@@ -45,15 +45,23 @@ class SearchAgent:
         for file, text in texts.items():
             (worktree / file).write_bytes(text.encode("utf-8"))
         old = {key: constants[key].value for key in chosen}
-        message = ", ".join(f"{constants[k].label} {shown(old[k])} → {shown(v)}" for k, v in sorted(chosen.items()))
+        message = ", ".join(
+            f"{constants[k].label} {shown(old[k])} → {shown(v)}" for k, v in sorted(chosen.items())
+        )
         edit = {":".join(k): [old[k], v] for k, v in sorted(chosen.items())}
-        return Edit(message, {"edit": edit, "from": fingerprint(sources), "source": fingerprint(texts)})
+        return Edit(
+            message, {"edit": edit, "from": fingerprint(sources), "source": fingerprint(texts)}
+        )
 
 
 def read_sources(worktree: Path, free: Sequence[str]) -> dict[str, str]:
     """The free Python files, by path. Bytes are kept as they are, line ends too."""
-    files = sorted({p for pattern in free for p in worktree.glob(pattern) if p.suffix == ".py" and p.is_file()})
-    return {file.relative_to(worktree).as_posix(): file.read_bytes().decode("utf-8") for file in files}
+    files = sorted(
+        {p for pattern in free for p in worktree.glob(pattern) if p.suffix == ".py" and p.is_file()}
+    )
+    return {
+        file.relative_to(worktree).as_posix(): file.read_bytes().decode("utf-8") for file in files
+    }
 
 
 def read_constants(sources: Mapping[str, str], brief: Brief) -> dict[Key, Constant]:
@@ -63,7 +71,9 @@ def read_constants(sources: Mapping[str, str], brief: Brief) -> dict[Key, Consta
 
 
 def fingerprint(sources: Mapping[str, str]) -> str:
-    return sha256("\0".join(f"{file}\0{text}" for file, text in sorted(sources.items())).encode()).hexdigest()[:16]
+    return sha256(
+        "\0".join(f"{file}\0{text}" for file, text in sorted(sources.items())).encode()
+    ).hexdigest()[:16]
 
 
 def propose(
@@ -81,12 +91,15 @@ def propose(
         count = 2 if len(constants) > 1 and chance.random() < TWO_AT_ONCE else 1
         names = pick(weights, count, chance)
         trial = study.ask({":".join(key): distribution(constants[key]) for key in names})
-        chosen = {key: settled(constants[key], trial.params[":".join(key)], attempt) for key in names}
+        chosen = {
+            key: settled(constants[key], trial.params[":".join(key)], attempt) for key in names
+        }
         chosen = {key: value for key, value in chosen.items() if value != constants[key].value}
         if not chosen or frozenset((":".join(k), v) for k, v in chosen.items()) in tried:
             continue
         texts = {
-            file: replace(text, {k[1]: v for k, v in chosen.items() if k[0] == file}) for file, text in sources.items()
+            file: replace(text, {k[1]: v for k, v in chosen.items() if k[0] == file})
+            for file, text in sources.items()
         }
         if fingerprint(texts) not in seen:
             return chosen, texts
@@ -143,7 +156,9 @@ def new_study(seed: int) -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         # what others are trying now counts as a bad value until it has one, so that slots spread out
-        sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=STARTUP_TRIALS, constant_liar=True)
+        sampler = optuna.samplers.TPESampler(
+            seed=seed, n_startup_trials=STARTUP_TRIALS, constant_liar=True
+        )
     return optuna.create_study(sampler=sampler)
 
 
@@ -189,7 +204,13 @@ def tell(study: Any, constants: Mapping[Key, Constant], brief: Brief) -> None:
         if not edit:
             continue
         won = None if isinstance(one, Pending) else gain(one, values, brief.direction)
-        state = states.RUNNING if isinstance(one, Pending) else states.FAIL if won is None else states.COMPLETE
+        state = (
+            states.RUNNING
+            if isinstance(one, Pending)
+            else states.FAIL
+            if won is None
+            else states.COMPLETE
+        )
         try:
             trial = optuna.trial.create_trial(
                 params={name: inner(named[name], new) for name, new in edit.items()},
@@ -220,13 +241,23 @@ def settled(constant: Constant, proposed: Value, attempt: int) -> Value:
         return power_near(constant, int(proposed))
     if constant.kind == "tail":
         flipped = dataclasses.replace(
-            constant, kind="log", value=1 - constant.value, low=1 - constant.high, high=1 - constant.low
+            constant,
+            kind="log",
+            value=1 - constant.value,
+            low=1 - constant.high,
+            high=1 - constant.low,
         )
         return round(1 - float(settled(flipped, proposed, attempt)), 6)
     low, high = reach(constant)
     near = min(max(float(proposed), low), high)
-    if near != proposed:  # half of the allowed way, so that far proposals do not all land on the same edge
-        near = math.sqrt(near * constant.value) if constant.kind == "log" else (near + constant.value) / 2
+    if (
+        near != proposed
+    ):  # half of the allowed way, so that far proposals do not all land on the same edge
+        near = (
+            math.sqrt(near * constant.value)
+            if constant.kind == "log"
+            else (near + constant.value) / 2
+        )
     rounded = (
         near if constant.kind == "integer" else float(f"{near:.{1 + attempt // 20}e}")
     )  # two digits, as people write

@@ -37,7 +37,9 @@ class LocalExecutor:
         self.free: queue.SimpleQueue[Runner] = queue.SimpleQueue()
         for slot in slots:
             environment = {**runner.environment, **slot.environment()}
-            self.free.put(replace(runner, environment=environment, cores=slot.cores, stop=self.stop))
+            self.free.put(
+                replace(runner, environment=environment, cores=slot.cores, stop=self.stop)
+            )
         self.threads = ThreadPoolExecutor(self.slots, "run")
 
     def submit(self, order: Order) -> Future[Measurement]:

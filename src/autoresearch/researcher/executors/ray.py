@@ -29,7 +29,9 @@ from autoresearch.researcher.workspace import wipe
 
 LIVES = 4  # an order is sent so often at most
 POLL_S = 0.25
-STORE_BYTES = 200 * 2**20  # of a cluster that we start ourselves: bundles, logs and curves are all it holds
+STORE_BYTES = (
+    200 * 2**20
+)  # of a cluster that we start ourselves: bundles, logs and curves are all it holds
 
 
 @dataclass(frozen=True)
@@ -52,10 +54,16 @@ def share(nodes: Sequence[tuple[int, int]], jobs: int, gpus_each: int) -> Share:
     def places(cores: int) -> int:
         return sum(min(c // cores, g // gpus if gpus else c) for c, g in nodes)
 
-    fitting = [cores for cores in range(1, max((c for c, _ in nodes), default=0) + 1) if places(cores) >= jobs]
+    fitting = [
+        cores
+        for cores in range(1, max((c for c, _ in nodes), default=0) + 1)
+        if places(cores) >= jobs
+    ]
     if not fitting:
         have = f"{sum(c for c, _ in nodes)} cores and {sum(g for _, g in nodes)} GPUs on {len(nodes)} nodes"
-        raise BadInput(f"--jobs {jobs} does not fit the Ray cluster, which has {have}; use fewer jobs or add nodes")
+        raise BadInput(
+            f"--jobs {jobs} does not fit the Ray cluster, which has {have}; use fewer jobs or add nodes"
+        )
     return Share(max(fitting), gpus)
 
 
@@ -78,7 +86,9 @@ class RayExecutor:
         try:
             alive = [node for node in self.ray.nodes() if node["Alive"]]
             self.share = share([room(node["Resources"]) for node in alive], jobs, gpus_each)
-            self.names = self.ask_names([node["NodeID"] for node in alive if room(node["Resources"])[0]])
+            self.names = self.ask_names(
+                [node["NodeID"] for node in alive if room(node["Resources"])[0]]
+            )
         except BaseException:
             self.ray.shutdown()
             raise
@@ -112,7 +122,9 @@ class RayExecutor:
             result = self.once(parcel)
             if result is not None:
                 return self.runner.in_time(self.unpack(order, result))
-        return Measurement("failed", f"the machine that ran it was lost {LIVES} times in a row", order.seed)
+        return Measurement(
+            "failed", f"the machine that ran it was lost {LIVES} times in a row", order.seed
+        )
 
     def once(self, parcel: Any) -> Result | None:
         """One attempt; None where the machine, or Ray's own process there, was lost."""
@@ -138,7 +150,9 @@ class RayExecutor:
         desk = hashlib.sha256(str(workspace.folder).encode()).hexdigest()[:16]
         settings = (workspace.folder / config.NAME).read_bytes()
         travelling = worker.order_for(order, workspace.folder)
-        return Parcel(desk, bundle, settings, travelling, self.runner.sandbox.name, self.share.cores)
+        return Parcel(
+            desk, bundle, settings, travelling, self.runner.sandbox.name, self.share.cores
+        )
 
     def unpack(self, order: Order, result: Result) -> Measurement:
         """Put log and curve where a run of this machine would have left them."""
@@ -173,7 +187,9 @@ def joined(address: str | None) -> ModuleType:
             "--executor ray needs Ray, which is not installed; pip install 'autoresearch[ray]'"
         ) from error
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
-    ours: dict[str, Any] = {} if address else {"include_dashboard": False, "object_store_memory": STORE_BYTES}
+    ours: dict[str, Any] = (
+        {} if address else {"include_dashboard": False, "object_store_memory": STORE_BYTES}
+    )
     try:
         ray.init(address=address or "local", **quiet, **ours)
     except (ConnectionError, TimeoutError) as error:

@@ -73,7 +73,11 @@ def plan(jobs: int, cores: int, gpus: int, gpus_each: int = 1) -> Plan:
         fits = gpus // gpus_each
         raise BadInput(
             f"--jobs {jobs} needs {wanted} GPUs and {gpus} can be seen here; "
-            + (f"use --jobs {fits}, or --gpus 0 to let runs share them" if fits else "use a smaller --gpus")
+            + (
+                f"use --jobs {fits}, or --gpus 0 to let runs share them"
+                if fits
+                else "use a smaller --gpus"
+            )
         )
     each = gpus_each if gpus else 0
     if jobs == 1:  # alone: all cores, as if there were no slots
@@ -81,8 +85,21 @@ def plan(jobs: int, cores: int, gpus: int, gpus_each: int = 1) -> Plan:
     cores_each = cores // jobs
     if cores_each == 0:
         warning = f"--jobs {jobs} on {cores} cores: runs share cores and disturb each other's speed; with --jobs {cores} each has one of its own"
-        return Plan(jobs, 0, each, sized(each, f"{cores} cores shared by {jobs}"), f"{cores}c-by-{jobs}", warning)
-    return Plan(jobs, cores_each, each, sized(each, f"{cores_each} core{'s' * (cores_each > 1)}"), f"{cores_each}c")
+        return Plan(
+            jobs,
+            0,
+            each,
+            sized(each, f"{cores} cores shared by {jobs}"),
+            f"{cores}c-by-{jobs}",
+            warning,
+        )
+    return Plan(
+        jobs,
+        cores_each,
+        each,
+        sized(each, f"{cores_each} core{'s' * (cores_each > 1)}"),
+        f"{cores_each}c",
+    )
 
 
 def sized(gpus: int, cores: str) -> str:
@@ -90,14 +107,31 @@ def sized(gpus: int, cores: str) -> str:
 
 
 @contextmanager
-def hold(wanted: Plan, cores: Sequence[int], gpus: Sequence[Gpu], folder: Path) -> Iterator[list[Slot]]:
+def hold(
+    wanted: Plan, cores: Sequence[int], gpus: Sequence[Gpu], folder: Path
+) -> Iterator[list[Slot]]:
     """The slots, each core and GPU locked for as long as the block lasts. Conflict where other runners hold too many."""
     folder.mkdir(parents=True, exist_ok=True)
     with ExitStack() as held:
-        free_gpus = take(held, "GPU", {gpu: gpu.identity for gpu in gpus}, wanted.count * wanted.gpus_each, folder)
-        free_cores = take(held, "core", {core: str(core) for core in cores}, wanted.count * wanted.cores_each, folder)
+        free_gpus = take(
+            held,
+            "GPU",
+            {gpu: gpu.identity for gpu in gpus},
+            wanted.count * wanted.gpus_each,
+            folder,
+        )
+        free_cores = take(
+            held,
+            "core",
+            {core: str(core) for core in cores},
+            wanted.count * wanted.cores_each,
+            folder,
+        )
         yield [
-            Slot(tuple(part(free_cores, i, wanted.cores_each)), tuple(part(free_gpus, i, wanted.gpus_each)))
+            Slot(
+                tuple(part(free_cores, i, wanted.cores_each)),
+                tuple(part(free_gpus, i, wanted.gpus_each)),
+            )
             for i in range(wanted.count)
         ]
 
@@ -112,7 +146,9 @@ def take(held: ExitStack, kind: str, things: Mapping[T, str], count: int, folder
     for thing, name in things.items():
         if len(taken) == count:
             break
-        lock = FileLock(folder / f"{kind.lower()}-{re.sub(r'[^A-Za-z0-9-]', '-', name)}.lock", timeout=0)
+        lock = FileLock(
+            folder / f"{kind.lower()}-{re.sub(r'[^A-Za-z0-9-]', '-', name)}.lock", timeout=0
+        )
         try:
             lock.acquire()
         except Timeout:
@@ -137,18 +173,26 @@ def usable_cores() -> list[int]:
     return list(range(os.cpu_count() or 1))
 
 
-def visible_gpus(environment: Mapping[str, str], drivers: Path = DRIVERS, devices: Path = Path("/dev")) -> list[Gpu]:
+def visible_gpus(
+    environment: Mapping[str, str], drivers: Path = DRIVERS, devices: Path = Path("/dev")
+) -> list[Gpu]:
     """The NVIDIA GPUs runs may use: those CUDA_VISIBLE_DEVICES of `environment` names, else all that the kernel shows."""
     there = [uuid for minor, uuid in driver_gpus(drivers) if (devices / f"nvidia{minor}").exists()]
     named = environment.get("CUDA_VISIBLE_DEVICES")
     if named is None:
         return [Gpu(str(i), uuid) for i, uuid in enumerate(there)]
     names = [name for name in (part.strip() for part in named.split(",")) if name and name != "-1"]
-    return [Gpu(name, there[int(name)] if name.isdecimal() and int(name) < len(there) else name) for name in names]
+    return [
+        Gpu(name, there[int(name)] if name.isdecimal() and int(name) < len(there) else name)
+        for name in names
+    ]
 
 
 def driver_gpus(drivers: Path) -> list[tuple[str, str]]:
     """Minor number and UUID of each GPU in the order of the PCI bus, from the driver's own files."""
     texts = [file.read_text("utf-8", "replace") for file in sorted(drivers.glob("*/information"))]
-    found = [(re.search(r"^Device Minor:\s*(\d+)", t, re.M), re.search(r"^GPU UUID:\s*(\S+)", t, re.M)) for t in texts]
+    found = [
+        (re.search(r"^Device Minor:\s*(\d+)", t, re.M), re.search(r"^GPU UUID:\s*(\S+)", t, re.M))
+        for t in texts
+    ]
     return [(minor[1], uuid[1]) for minor, uuid in found if minor and uuid]

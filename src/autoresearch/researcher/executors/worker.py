@@ -65,15 +65,24 @@ class Result:
 def carry_out(parcel: Parcel, here: Surroundings) -> Result:
     """Run the order at a free desk. Raises MissingTool where the sandbox asked for does not work here, BadWorkspace where the
     experiment cannot be prepared here."""
-    with desk(desks(here.cache) / parcel.desk) as folder, slot(parcel.cores, here.cache / LOCKS) as mine:
+    with (
+        desk(desks(here.cache) / parcel.desk) as folder,
+        slot(parcel.cores, here.cache / LOCKS) as mine,
+    ):
         workspace = furnish(folder, parcel)
         prepare_once(workspace, parcel, here)
         environment = {**here.environment, **mine.environment()}
-        runner = Runner(workspace, choose(parcel.sandbox), environment, here.readable, cores=mine.cores)
+        runner = Runner(
+            workspace, choose(parcel.sandbox), environment, here.readable, cores=mine.cores
+        )
         o = parcel.order
         place = workspace.folder / o.folder
         measured = runner.measure(o.commit, o.seed, o.mark, place, o.timeout_s, o.watch)
-        files = {file.name: file.read_bytes() for file in place.iterdir() if file.is_file() and not file.is_symlink()}
+        files = {
+            file.name: file.read_bytes()
+            for file in place.iterdir()
+            if file.is_file() and not file.is_symlink()
+        }
         wipe(place)
         return Result(measured, files)
 
@@ -132,7 +141,9 @@ def prepare_once(workspace: Workspace, parcel: Parcel, here: Surroundings) -> No
         return
     listing = workspace.repo.git("ls-tree", "-r", parcel.order.commit).splitlines()
     fixed = [line for line in listing if not workspace.is_free(line.partition("\t")[2])]
-    done = hashlib.sha256(b"\0".join([parcel.config, *(line.encode() for line in fixed)])).hexdigest()
+    done = hashlib.sha256(
+        b"\0".join([parcel.config, *(line.encode() for line in fixed)])
+    ).hexdigest()
     stamp = workspace.private / "prepared"
     if stamp.is_file() and stamp.read_text("utf-8") == done:
         return

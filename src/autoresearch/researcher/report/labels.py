@@ -16,7 +16,10 @@ class Box:
 
     def overlaps(self, other: Box) -> bool:
         return (
-            self.left < other.right and other.left < self.right and self.bottom < other.top and other.bottom < self.top
+            self.left < other.right
+            and other.left < self.right
+            and self.bottom < other.top
+            and other.bottom < self.top
         )
 
     def inside(self, other: Box) -> bool:
@@ -42,7 +45,9 @@ class Label:
     height: float
 
 
-def place(labels: Sequence[Label], obstacles: Sequence[Box], bounds: Box, down: bool = True) -> list[Box | None]:
+def place(
+    labels: Sequence[Label], obstacles: Sequence[Box], bounds: Box, down: bool = True
+) -> list[Box | None]:
     """A box for each label, in the order of their importance; None where none is free.
 
     `down` tries first below the points, where a chart whose line falls has room; else above. Each label takes the nearest
@@ -52,7 +57,14 @@ def place(labels: Sequence[Label], obstacles: Sequence[Box], bounds: Box, down: 
     leaders: list[tuple[float, float, float, float]] = []
     for label in labels:
         taken = [box for box in boxes if box is not None]
-        box = next((c for c in candidates(label, down) if is_free(c, label, taken, leaders, obstacles, bounds)), None)
+        box = next(
+            (
+                c
+                for c in candidates(label, down)
+                if is_free(c, label, taken, leaders, obstacles, bounds)
+            ),
+            None,
+        )
         boxes.append(box)
         if box is not None:
             leaders.append(leader(label, box))
@@ -80,12 +92,28 @@ def candidates(label: Label, down: bool) -> Iterator[Box]:
     step, places = label.height * 1.15, []
     for row in range(0, 26):
         for side in (-1, 1):
-            for shift in (-1.0, -0.75, -0.5, -0.25, 0.0):  # how much of the text lies left of the point
+            for shift in (
+                -1.0,
+                -0.75,
+                -0.5,
+                -0.25,
+                0.0,
+            ):  # how much of the text lies left of the point
                 for away in (8.0, 30.0, 70.0, 120.0):
-                    x = label.x + label.width * shift + (away if shift == 0 else -away if shift == -1 else 0)
-                    y = label.y + side * (row * step + (label.height if shift not in (0, -1) else 0)) - label.height / 2
+                    x = (
+                        label.x
+                        + label.width * shift
+                        + (away if shift == 0 else -away if shift == -1 else 0)
+                    )
+                    y = (
+                        label.y
+                        + side * (row * step + (label.height if shift not in (0, -1) else 0))
+                        - label.height / 2
+                    )
                     wrong_side = 0 if (side < 0) == down or row == 0 else 140
-                    gap = math.hypot(away if shift in (0, -1) else 0, row * step) + 12 * abs(shift + 0.5)
+                    gap = math.hypot(away if shift in (0, -1) else 0, row * step) + 12 * abs(
+                        shift + 0.5
+                    )
                     places.append((gap + wrong_side, Box(x, y, x + label.width, y + label.height)))
     places.sort(key=lambda pair: pair[0])
     return (box for _, box in places)
@@ -100,7 +128,10 @@ def hits(line: tuple[float, float, float, float], box: Box) -> bool:
     """Whether a straight line touches a box (Liang and Barsky's clipping)."""
     x1, y1, x2, y2 = line
     enter, leave = 0.0, 1.0
-    for delta, low, high, start in ((x2 - x1, box.left, box.right, x1), (y2 - y1, box.bottom, box.top, y1)):
+    for delta, low, high, start in (
+        (x2 - x1, box.left, box.right, x1),
+        (y2 - y1, box.bottom, box.top, y1),
+    ):
         if delta == 0:
             if not low <= start <= high:
                 return False
@@ -112,7 +143,10 @@ def hits(line: tuple[float, float, float, float], box: Box) -> bool:
 
 def cross(a: tuple[float, float, float, float], b: tuple[float, float, float, float]) -> bool:
     """Whether two straight lines cross in a point inside both."""
-    return turn(a, b[0], b[1]) * turn(a, b[2], b[3]) < 0 and turn(b, a[0], a[1]) * turn(b, a[2], a[3]) < 0
+    return (
+        turn(a, b[0], b[1]) * turn(a, b[2], b[3]) < 0
+        and turn(b, a[0], a[1]) * turn(b, a[2], a[3]) < 0
+    )
 
 
 def turn(line: tuple[float, float, float, float], x: float, y: float) -> float:

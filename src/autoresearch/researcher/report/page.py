@@ -31,7 +31,9 @@ td small { display: block; color: var(--faint) }
 
 def render(summary: Summary, picture: str) -> str:
     """The page; `picture` is the SVG of plots.svg, whose points link to the lines of the table."""
-    title = f"{len(summary.experiments)} experiments" + (f" on {summary.track}" if summary.track else "")
+    title = f"{len(summary.experiments)} experiments" + (
+        f" on {summary.track}" if summary.track else ""
+    )
     rows = "\n".join(table_row(summary, row) for row in summary.experiments)
     heads = "".join(
         f"<th{' class=n' if at in NUMERIC else ''} scope=col>{escape(name.format(metric=summary.metric))}</th>"

@@ -42,13 +42,22 @@ def draw(summary: Summary) -> Figure:
     import matplotlib
     from matplotlib.figure import Figure
 
-    with warnings.catch_warnings(), matplotlib.rc_context({"font.family": "sans-serif", "font.size": 11}):
-        warnings.filterwarnings("ignore", message="Glyph")  # a description may hold letters no font here has
+    with (
+        warnings.catch_warnings(),
+        matplotlib.rc_context({"font.family": "sans-serif", "font.size": 11}),
+    ):
+        warnings.filterwarnings(
+            "ignore", message="Glyph"
+        )  # a description may hold letters no font here has
         figure = Figure(figsize=(WIDTH_IN, HEIGHT_IN), dpi=100, facecolor="white")
         strips = [strip for strip in (stopped_early(summary), crashed(summary)) if strip.rows]
         heights = [11, *([1.1 * len(strips)] if strips else [])]
         rows = figure.subplots(
-            len(heights), 1, sharex=True, squeeze=False, gridspec_kw={"height_ratios": heights, "hspace": 0.05}
+            len(heights),
+            1,
+            sharex=True,
+            squeeze=False,
+            gridspec_kw={"height_ratios": heights, "hspace": 0.05},
         )
         main = rows[0][0]
         span = shown_span(summary)
@@ -73,8 +82,13 @@ def save(figure: Figure, kind: str, **options: Any) -> bytes:
     import matplotlib
 
     buffer = io.BytesIO()
-    with warnings.catch_warnings(), matplotlib.rc_context({"svg.hashsalt": "autoresearch", "svg.fonttype": "path"}):
-        warnings.filterwarnings("ignore", message="Glyph")  # a description may hold letters no font here has
+    with (
+        warnings.catch_warnings(),
+        matplotlib.rc_context({"svg.hashsalt": "autoresearch", "svg.fonttype": "path"}),
+    ):
+        warnings.filterwarnings(
+            "ignore", message="Glyph"
+        )  # a description may hold letters no font here has
         figure.savefig(buffer, format=kind, **options)
     return buffer.getvalue()
 
@@ -87,9 +101,15 @@ def shown_span(summary: Summary) -> Span:
         return Span(0.0, 1.0, ())
     # "cost": the metric turned so that lower is better, whatever its direction
     costs = sorted(-summary.sign * value for value in values)
-    kept = [-summary.sign * row.value for row in scored if row.status == "keep" and row.value is not None] or costs
+    kept = [
+        -summary.sign * row.value
+        for row in scored
+        if row.status == "keep" and row.value is not None
+    ] or costs
     base = (
-        -summary.sign * summary.baseline.value if summary.baseline and summary.baseline.value is not None else kept[0]
+        -summary.sign * summary.baseline.value
+        if summary.baseline and summary.baseline.value is not None
+        else kept[0]
     )
     noise = summary.noise or 0.0
     best, worst = min(costs), max(*kept, base)
@@ -98,7 +118,9 @@ def shown_span(summary: Summary) -> Span:
     high = worst + max(min(further, 0.9 * size), 2.5 * noise) + 0.07 * size
     room = min(0.3, 0.08 + 0.025 * len(summary.improvements()))  # for labels, beyond the best
     low = min(best - 2.5 * noise, high - size) - room * size
-    beyond = tuple(row for row in scored if row.value is not None and -summary.sign * row.value > high)
+    beyond = tuple(
+        row for row in scored if row.value is not None and -summary.sign * row.value > high
+    )
     ends = sorted((-summary.sign * float(low), -summary.sign * float(high)))
     if min(values) >= 0:
         ends[0] = max(ends[0], 0.0)  # no metric that is never negative is drawn below 0
@@ -111,7 +133,9 @@ def draw_main(axes: Axes, summary: Summary, span: Span) -> None:
     draw_points(axes, summary, span)
     unit = UNITS.get(summary.metric)
     better = "lower is better" if summary.direction == "min" else "higher is better"
-    axes.set_ylabel(f"{summary.metric}{f', {unit}' if unit else ''} ({better})", fontsize=12, parse_math=False)
+    axes.set_ylabel(
+        f"{summary.metric}{f', {unit}' if unit else ''} ({better})", fontsize=12, parse_math=False
+    )
     axes.grid(axis="y", color="#E4E4E4", linewidth=0.8)
     axes.set_axisbelow(True)
     axes.ticklabel_format(axis="y", useOffset=False, style="plain")
@@ -134,17 +158,28 @@ def draw_running_best(axes: Axes, summary: Summary) -> None:
         label = "running best, band ± 2 sd of the noise"
     axes.step(xs, ys, where="post", color=KEEP, linewidth=2, zorder=3, label=label)
     if summary.baseline is not None and summary.baseline.value is not None:
-        axes.axhline(summary.baseline.value, color=BASELINE, linewidth=1.2, linestyle=(0, (5, 4)), zorder=2)
+        axes.axhline(
+            summary.baseline.value, color=BASELINE, linewidth=1.2, linestyle=(0, (5, 4)), zorder=2
+        )
 
 
 def draw_points(axes: Axes, summary: Summary, span: Span) -> None:
     crowd = len(summary.experiments)
     size = 42 if crowd <= 60 else 26 if crowd <= 200 else 14
     shown = [row for row in summary.experiments if row.value is not None and row not in span.beyond]
-    discarded = [row for row in summary.experiments if row.value is not None and row.status == "discard"]
+    discarded = [
+        row for row in summary.experiments if row.value is not None and row.status == "discard"
+    ]
     for row in shown:
         if len(row.values) > 1:  # what its repeats gave
-            axes.vlines(row.number, min(row.values), max(row.values), color="#777777", linewidth=1.2, zorder=2)
+            axes.vlines(
+                row.number,
+                min(row.values),
+                max(row.values),
+                color="#777777",
+                linewidth=1.2,
+                zorder=2,
+            )
     scatter(
         axes,
         [row for row in shown if row.status == "discard"],
@@ -158,11 +193,28 @@ def draw_points(axes: Axes, summary: Summary, span: Span) -> None:
     )
     kept = [row for row in shown if row.status == "keep" and row is not summary.baseline]
     label = f"kept ({len(kept)})"
-    scatter(axes, kept, label, s=size * 1.7, marker="o", facecolors=KEEP, edgecolors="white", linewidths=0.8, zorder=6)
+    scatter(
+        axes,
+        kept,
+        label,
+        s=size * 1.7,
+        marker="o",
+        facecolors=KEEP,
+        edgecolors="white",
+        linewidths=0.8,
+        zorder=6,
+    )
     if summary.baseline is not None and summary.baseline in shown:
         label = f"baseline {format_value(summary.baseline.value)}"
         scatter(
-            axes, [summary.baseline], label, s=size * 1.8, marker="D", facecolors=BASELINE, edgecolors="white", zorder=6
+            axes,
+            [summary.baseline],
+            label,
+            s=size * 1.8,
+            marker="D",
+            facecolors=BASELINE,
+            edgecolors="white",
+            zorder=6,
         )
     if span.beyond:
         draw_beyond(axes, summary, span, size)
@@ -171,7 +223,11 @@ def draw_points(axes: Axes, summary: Summary, span: Span) -> None:
 def scatter(axes: Axes, rows: list[Experiment], label: str, **style: Any) -> None:
     if rows:
         points = axes.scatter(
-            [row.number for row in rows], [row.value or 0.0 for row in rows], label=label, clip_on=False, **style
+            [row.number for row in rows],
+            [row.value or 0.0 for row in rows],
+            label=label,
+            clip_on=False,
+            **style,
         )
         points.set_urls([f"#experiment-{row.number}" for row in rows])
 
@@ -179,7 +235,11 @@ def scatter(axes: Axes, rows: list[Experiment], label: str, **style: Any) -> Non
 def draw_beyond(axes: Axes, summary: Summary, span: Span, size: float) -> None:
     """Arrows at the worse edge for results that lie further out, and a sentence about them."""
     top = summary.direction == "min"
-    edge = span.high - 0.012 * (span.high - span.low) if top else span.low + 0.012 * (span.high - span.low)
+    edge = (
+        span.high - 0.012 * (span.high - span.low)
+        if top
+        else span.low + 0.012 * (span.high - span.low)
+    )
     worst = max((row.value or 0.0 for row in span.beyond), key=lambda value: -summary.sign * value)
     label = f"{len(span.beyond)} off the axis, to {format_value(worst)}"
     points = axes.scatter(
@@ -207,7 +267,9 @@ class Strip:
 
 
 def crashed(summary: Summary) -> Strip:
-    return Strip(tuple(r for r in summary.experiments if r.status == "crash"), "crashed", "x", CRASH)
+    return Strip(
+        tuple(r for r in summary.experiments if r.status == "crash"), "crashed", "x", CRASH
+    )
 
 
 def stopped_early(summary: Summary) -> Strip:
@@ -228,7 +290,11 @@ def draw_strips(axes: Axes, strips: list[Strip]) -> None:
         )
         points.set_urls([f"#experiment-{row.number}" for row in strip.rows])
     axes.set_ylim(-0.8, len(strips) - 0.2)
-    axes.set_yticks(range(len(strips)), [f"{strip.word} ({len(strip.rows)})" for strip in reversed(strips)], fontsize=9)
+    axes.set_yticks(
+        range(len(strips)),
+        [f"{strip.word} ({len(strip.rows)})" for strip in reversed(strips)],
+        fontsize=9,
+    )
     for label, strip in zip(axes.get_yticklabels(), reversed(strips), strict=True):
         label.set_color(strip.color)
     axes.tick_params(axis="y", length=0)
@@ -247,8 +313,12 @@ def frame(figure: Figure, axes: list[Axes], summary: Summary) -> None:
     count = len(summary.experiments)
     axes[-1].set_xlim(0.4, max(count, 1) + 0.6)
     axes[-1].xaxis.set_major_locator(MaxNLocator(integer=True, nbins=12, min_n_ticks=1))
-    axes[-1].set_xlabel("experiment (number in the ledger, in the order they were run)", fontsize=12)
-    figure.text(0.075, 0.955, title(summary), fontsize=15, fontweight="bold", color=INK, parse_math=False)
+    axes[-1].set_xlabel(
+        "experiment (number in the ledger, in the order they were run)", fontsize=12
+    )
+    figure.text(
+        0.075, 0.955, title(summary), fontsize=15, fontweight="bold", color=INK, parse_math=False
+    )
     figure.text(0.075, 0.92, subtitle(summary), fontsize=11.5, color="#444444", parse_math=False)
     figure.subplots_adjust(left=0.075, right=0.985, top=0.865, bottom=0.085)
     handles = axes[0].get_legend_handles_labels()[0]
@@ -269,7 +339,9 @@ def title(summary: Summary) -> str:
     where = " on ".join(part for part in (summary.track, summary.platform) if part)
     count = len(summary.experiments)
     return textwrap.shorten(
-        f"{count} experiment{'s' * (count != 1)}{f': {where}' if where else ''}", 110, placeholder="…"
+        f"{count} experiment{'s' * (count != 1)}{f': {where}' if where else ''}",
+        110,
+        placeholder="…",
     )
 
 
@@ -278,8 +350,16 @@ def subtitle(summary: Summary) -> str:
     if summary.baseline is None or summary.best is None or summary.gain is None:
         return "nothing measured yet"
     change = summary.sign * summary.gain
-    percent = f", {summary.sign * summary.gain_percent:+.1f} %" if summary.gain_percent is not None else ""
-    noise = f"noise {summary.noise:.2g} ({summary.noise_source})" if summary.noise else "noise not measured"
+    percent = (
+        f", {summary.sign * summary.gain_percent:+.1f} %"
+        if summary.gain_percent is not None
+        else ""
+    )
+    noise = (
+        f"noise {summary.noise:.2g} ({summary.noise_source})"
+        if summary.noise
+        else "noise not measured"
+    )
     moved = f"best {format_value(summary.best.value)} ({change:+.6f}{percent})"
     if not summary.gain:
         moved = "nothing better yet"
@@ -311,7 +391,15 @@ def draw_labels(figure: Figure, axes: Axes, summary: Summary, span: Span) -> Non
     renderer = FigureCanvasAgg(figure).get_renderer()  # type: ignore[no-untyped-call]
     size = 9.5 if len(rows) <= 10 else 8.5
     texts = [
-        axes.text(0, 0, short(row.description or row.commit), fontsize=size, color=INK, parse_math=False, zorder=8)
+        axes.text(
+            0,
+            0,
+            short(row.description or row.commit),
+            fontsize=size,
+            color=INK,
+            parse_math=False,
+            zorder=8,
+        )
         for row in rows
     ]
     to_pixels = axes.transData.transform
@@ -333,7 +421,9 @@ def draw_labels(figure: Figure, axes: Axes, summary: Summary, span: Span) -> Non
         label.set_verticalalignment("bottom")
         start = back(box.nearest(want.x, want.y))
         end = back((want.x, want.y))
-        axes.plot([start[0], end[0]], [start[1], end[1]], color="#9A9A9A", linewidth=0.7, zorder=2.5)
+        axes.plot(
+            [start[0], end[0]], [start[1], end[1]], color="#9A9A9A", linewidth=0.7, zorder=2.5
+        )
 
 
 def obstacles(axes: Axes, summary: Summary, span: Span) -> list[Box]:
@@ -345,16 +435,24 @@ def obstacles(axes: Axes, summary: Summary, span: Span) -> list[Box]:
         if row.value is not None and row not in span.beyond:
             x, y = to_pixels((row.number, row.value or 0.0))
             found.append(Box(x - reach, y - reach, x + reach, y + reach))
-    line = [(row.number, best) for row, best in zip(summary.experiments, summary.running_best(), strict=True)]
+    line = [
+        (row.number, best)
+        for row, best in zip(summary.experiments, summary.running_best(), strict=True)
+    ]
     steps = [(x, best) for x, best in line if best is not None]
-    for (x1, y1), (x2, y2) in zip(steps, [*steps[1:], (len(line) + 0.6, steps[-1][1])] if steps else [], strict=True):
+    for (x1, y1), (x2, y2) in zip(
+        steps, [*steps[1:], (len(line) + 0.6, steps[-1][1])] if steps else [], strict=True
+    ):
         (left, bottom), (right, top) = to_pixels((x1, min(y1, y2))), to_pixels((x2, max(y1, y2)))
         level = float(to_pixels((x1, y1))[1])
         found.append(Box(left, level - 2, right, level + 2))
         if y1 != y2:
             found.append(Box(right - 2, bottom, right + 2, top))
     if summary.baseline is not None and summary.baseline.value is not None:
-        (left, level), right = to_pixels((0, summary.baseline.value)), to_pixels((len(line) + 1, 0))[0]
+        (left, level), right = (
+            to_pixels((0, summary.baseline.value)),
+            to_pixels((len(line) + 1, 0))[0],
+        )
         found.append(Box(left, level - 1, right, level + 1))
     return found
 

@@ -37,7 +37,11 @@ def summarise(directory: Path | str) -> Summary:
     records, jsonl_notes = read_records(jsonl)
     settings = metric_settings(folder)
     rows = merge(sheet.rows, records)
-    metric = str(settings.get("metric") or (sheet.metric if tsv.exists() else first(records, "metric")) or "val_bpb")
+    metric = str(
+        settings.get("metric")
+        or (sheet.metric if tsv.exists() else first(records, "metric"))
+        or "val_bpb"
+    )
     chosen, other_notes = latest_group(rows)
     return add_up(
         Summary(
@@ -81,8 +85,12 @@ def measured_noise(rows: Sequence[Experiment]) -> tuple[float | None, str]:
         return None, ""
     runs = sum(map(len, repeated))
     squares = sum((len(values) - 1) * statistics.variance(values) for values in repeated)
-    where = "the same code" if len(repeated) == 1 else f"{len(repeated)} codes that ran more than once"
-    return math.sqrt(squares / (runs - len(repeated))), f"standard deviation of {runs} runs of {where}"
+    where = (
+        "the same code" if len(repeated) == 1 else f"{len(repeated)} codes that ran more than once"
+    )
+    return math.sqrt(
+        squares / (runs - len(repeated))
+    ), f"standard deviation of {runs} runs of {where}"
 
 
 def ledger_files(given: Path) -> tuple[Path, Path, Path]:
@@ -99,7 +107,9 @@ def ledger_files(given: Path) -> tuple[Path, Path, Path]:
 
 def read_bytes(path: Path) -> bytes:
     if path.stat().st_size > MAX_LEDGER_BYTES:
-        raise BadWorkspace(f"{path} is larger than {MAX_LEDGER_BYTES // 2**20} MiB: that is no ledger of experiments")
+        raise BadWorkspace(
+            f"{path} is larger than {MAX_LEDGER_BYTES // 2**20} MiB: that is no ledger of experiments"
+        )
     return path.read_bytes()
 
 
@@ -136,7 +146,11 @@ def merge(rows: list[Experiment], records: list[dict[str, Any]]) -> list[Experim
 
 def same_experiment(row: Experiment, record: dict[str, Any]) -> bool:
     commit = str(record.get("commit", ""))
-    return bool(commit) and commit.startswith(row.commit) and status_word(str(record["status"])) == row.status
+    return (
+        bool(commit)
+        and commit.startswith(row.commit)
+        and status_word(str(record["status"])) == row.status
+    )
 
 
 def enriched(row: Experiment, record: dict[str, Any]) -> Experiment:

@@ -62,7 +62,12 @@ class Summary:
     @property
     def gain(self) -> float | None:
         """By how much the best is better than the baseline; never negative; None while either is unknown."""
-        if self.baseline is None or self.best is None or self.baseline.value is None or self.best.value is None:
+        if (
+            self.baseline is None
+            or self.best is None
+            or self.baseline.value is None
+            or self.best.value is None
+        ):
             return None
         return self.sign * (self.best.value - self.baseline.value)
 

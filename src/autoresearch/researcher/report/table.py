@@ -23,7 +23,9 @@ def render_table(summary: Summary, console: Console | None = None, last: int | N
         console = Console(file=console.file, width=max(console.width, PLAIN_WIDTH), no_color=True)
     rows = summary.experiments if last is None else summary.experiments[-last:]
     if len(rows) < len(summary.experiments):
-        console.print(f"the last {len(rows)} of {len(summary.experiments)} experiments", highlight=False)
+        console.print(
+            f"the last {len(rows)} of {len(summary.experiments)} experiments", highlight=False
+        )
     if rows:
         console.print(table_of(summary, rows, narrow=console.width < NARROW))
     for line in closing_lines(summary):
@@ -32,7 +34,9 @@ def render_table(summary: Summary, console: Console | None = None, last: int | N
 
 def table_of(summary: Summary, rows: tuple[Experiment, ...], narrow: bool = False) -> Table:
     """One line per experiment. Descriptions come from agents: they are shown as text, never as markup."""
-    table = Table(box=SIMPLE_HEAD, header_style="bold", padding=(0, 1), pad_edge=False, show_edge=False)
+    table = Table(
+        box=SIMPLE_HEAD, header_style="bold", padding=(0, 1), pad_edge=False, show_edge=False
+    )
     shown = [at for at in range(len(HEADINGS)) if not (narrow and at in LESS_IMPORTANT)]
     for at in shown:
         name = HEADINGS[at].format(metric=summary.metric)
@@ -45,14 +49,20 @@ def table_of(summary: Summary, rows: tuple[Experiment, ...], narrow: bool = Fals
         )
     for row in rows:
         texts = cells(summary, row)
-        table.add_row(*(Text(texts[at], style=STYLES[row.status] if at == VERDICT else "") for at in shown))
+        table.add_row(
+            *(Text(texts[at], style=STYLES[row.status] if at == VERDICT else "") for at in shown)
+        )
     return table
 
 
 def cells(summary: Summary, row: Experiment) -> list[str]:
     """The texts of one line: number, commit, value, change against the baseline, runs, memory, verdict, description."""
     base = summary.baseline.value if summary.baseline else None
-    change = "" if row.value is None or base is None or row is summary.baseline else f"{row.value - base:+.6f}"
+    change = (
+        ""
+        if row.value is None or base is None or row is summary.baseline
+        else f"{row.value - base:+.6f}"
+    )
     verdict = "baseline" if row is summary.baseline else row.status
     marks = " *" * (row is summary.best and row is not summary.baseline) + " (busy)" * row.contended
     return [
@@ -71,14 +81,22 @@ def closing_lines(summary: Summary) -> list[str]:
     """What the table adds up to, a line each."""
     counts = ", ".join(
         f"{summary.count(status)} {word}"  # type: ignore[arg-type]
-        for status, word in (("keep", "kept (with the baseline)"), ("discard", "discarded"), ("crash", "crashed"))
+        for status, word in (
+            ("keep", "kept (with the baseline)"),
+            ("discard", "discarded"),
+            ("crash", "crashed"),
+        )
     )
     lines = [f"{len(summary.experiments)} experiments: {counts}"]
     if summary.baseline is not None and summary.best is not None:
-        lines.append(f"baseline {summary.baseline.value:.6f}, best {summary.best.value:.6f}{gain_words(summary)}")
+        lines.append(
+            f"baseline {summary.baseline.value:.6f}, best {summary.best.value:.6f}{gain_words(summary)}"
+        )
         lines.append(noise_words(summary))
     if any(row.contended for row in summary.experiments):
-        lines.append("(busy): the machine was slower than for the baseline, so that number means little")
+        lines.append(
+            "(busy): the machine was slower than for the baseline, so that number means little"
+        )
     return [*lines, *(f"note: {note}" for note in summary.notes)]
 
 

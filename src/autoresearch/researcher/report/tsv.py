@@ -18,8 +18,14 @@ from autoresearch.researcher.report.rows import Experiment
 
 STATUS_WORDS: dict[str, Status] = {
     **dict.fromkeys(("keep", "kept", "baseline", "accept", "accepted", "improved"), "keep"),
-    **dict.fromkeys(("discard", "discarded", "reject", "rejected", "revert", "reverted", "drop", "dropped"), "discard"),
-    **dict.fromkeys(("crash", "crashed", "fail", "failed", "error", "timeout", "oom", "nan", "diverged"), "crash"),
+    **dict.fromkeys(
+        ("discard", "discarded", "reject", "rejected", "revert", "reverted", "drop", "dropped"),
+        "discard",
+    ),
+    **dict.fromkeys(
+        ("crash", "crashed", "fail", "failed", "error", "timeout", "oom", "nan", "diverged"),
+        "crash",
+    ),
 }
 COLUMN_NAMES = {
     "commit": ("commit", "hash", "sha", "commit_hash"),
@@ -90,7 +96,9 @@ def read_tsv(data: bytes) -> Sheet:
             continue
         row = parse_line(line, columns, len(sheet.rows) + 1)
         if row is None:
-            cut = number == len(lines)  # a whole line ends with a newline, so the last piece is then empty
+            cut = number == len(
+                lines
+            )  # a whole line ends with a newline, so the last piece is then empty
             sheet.notes.append(
                 f"line {number} of results.tsv {'was cut off' if cut else 'is not readable'}: not counted"
             )
@@ -124,7 +132,10 @@ def cells_of(line: str) -> list[str]:
 
 def header_columns(line: str) -> dict[str, int] | None:
     """Where each known column stands, if this line is a header; else None."""
-    names = [cell.lower().lstrip("#").strip() for cell in (line.split("\t") if "\t" in line else line.split())]
+    names = [
+        cell.lower().lstrip("#").strip()
+        for cell in (line.split("\t") if "\t" in line else line.split())
+    ]
     found = {
         column: names.index(alias)
         for column, aliases in COLUMN_NAMES.items()
@@ -137,7 +148,10 @@ def header_columns(line: str) -> dict[str, int] | None:
 
 def metric_name(line: str, columns: dict[str, int]) -> str:
     """val_bpb, or the first column that is none of those other things."""
-    names = [cell.strip().lstrip("#").strip() for cell in (line.split("\t") if "\t" in line else line.split())]
+    names = [
+        cell.strip().lstrip("#").strip()
+        for cell in (line.split("\t") if "\t" in line else line.split())
+    ]
     if "val_bpb" in names:
         columns["value"] = names.index("val_bpb")
         return "val_bpb"
@@ -188,7 +202,9 @@ def around_status(line: str, number: int) -> Experiment | None:
     return None
 
 
-def experiment(number: int, commit: str, value: str, memory: str, status: Status, description: str) -> Experiment:
+def experiment(
+    number: int, commit: str, value: str, memory: str, status: Status, description: str
+) -> Experiment:
     return Experiment(
         number=number,
         commit=clean(commit)[:40],
@@ -212,7 +228,16 @@ def status_word(text: str) -> Status | None:
 
 
 def is_value(text: str) -> bool:
-    return NUMBER.match(text) is not None or text.lower() in {"---", "--", "-", "nan", "inf", "none", "n/a", "na"}
+    return NUMBER.match(text) is not None or text.lower() in {
+        "---",
+        "--",
+        "-",
+        "nan",
+        "inf",
+        "none",
+        "n/a",
+        "na",
+    }
 
 
 def number_in(text: str) -> float | None:
@@ -226,7 +251,11 @@ def number_in(text: str) -> float | None:
 
 def clean(text: str) -> str:
     """One line without control, formatting or direction-changing characters: it goes to terminals and pages."""
-    kept = "".join(" " if unicodedata.category(c) in {"Cc", "Zl", "Zp"} else c for c in text[:MAX_TEXT] if visible(c))
+    kept = "".join(
+        " " if unicodedata.category(c) in {"Cc", "Zl", "Zp"} else c
+        for c in text[:MAX_TEXT]
+        if visible(c)
+    )
     return " ".join(kept.split())
 
 

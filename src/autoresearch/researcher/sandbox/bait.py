@@ -18,13 +18,17 @@ IPC_CREAT, IPC_RMID, SEGMENT_BYTES = 0o1000, 0, 4096
 PR_SET_PTRACER = 0x59616D61
 USER_KEYRING, KEYCTL_UNLINK = -4, 9
 ADD_KEY, KEYCTL = (
-    {"x86_64": (248, 250), "aarch64": (217, 219)}.get(os.uname().machine, (0, 0)) if os.name == "posix" else (0, 0)
+    {"x86_64": (248, 250), "aarch64": (217, 219)}.get(os.uname().machine, (0, 0))
+    if os.name == "posix"
+    else (0, 0)
 )
 
 
 def main(token: str, folder: str, canary: str) -> None:
     secret = canary.encode()
-    libc().prctl(PR_SET_PTRACER, ctypes.c_long(-1))  # anyone may trace it, even where Yama allows parents only
+    libc().prctl(
+        PR_SET_PTRACER, ctypes.c_long(-1)
+    )  # anyone may trace it, even where Yama allows parents only
     memory = ctypes.create_string_buffer(secret)
     held = os.open(os.path.join(folder, "home", ".ssh", "id_canary"), os.O_RDONLY)
     tcp, udp, named, abstract = sockets(token, folder)
@@ -74,7 +78,9 @@ def make_segment(key: int, secret: bytes) -> int:
 
 def add_key(token: str, secret: bytes) -> int:
     """A key in the user's keyring; -1 where the kernel has none."""
-    serial: int = libc().syscall(ADD_KEY, b"user", token.encode(), secret, ctypes.c_size_t(len(secret)), USER_KEYRING)
+    serial: int = libc().syscall(
+        ADD_KEY, b"user", token.encode(), secret, ctypes.c_size_t(len(secret)), USER_KEYRING
+    )
     return serial
 
 

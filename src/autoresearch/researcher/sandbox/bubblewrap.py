@@ -46,21 +46,43 @@ def find() -> Bubblewrap | None:
     program = shutil.which("bwrap")
     if program is None:
         return None
-    usage = subprocess.run([program, "--help"], capture_output=True, text=True, timeout=30, check=False)
+    usage = subprocess.run(
+        [program, "--help"], capture_output=True, text=True, timeout=30, check=False
+    )
     return Bubblewrap(program, frozenset(re.findall(r"--[a-z0-9-]+", usage.stdout + usage.stderr)))
 
 
 def confine(job: Job, program: str, flags: frozenset[str]) -> Confinement:
     known = seccomp.supported(platform.machine())
-    filtering = seccomp.compile_filter(seccomp.inside_namespaces(), platform.machine()) if known else b""
+    filtering = (
+        seccomp.compile_filter(seccomp.inside_namespaces(), platform.machine()) if known else b""
+    )
     seccomp_words = ["--seccomp", "{seccomp_fd}"] if known else []
-    argv = (program, *isolation(flags), *view(job, flags), *seccomp_words, "--chdir", str(job.cwd), "--", *job.argv)
+    argv = (
+        program,
+        *isolation(flags),
+        *view(job, flags),
+        *seccomp_words,
+        "--chdir",
+        str(job.cwd),
+        "--",
+        *job.argv,
+    )
     return Confinement(argv, "/", seccomp_fd=filtering)
 
 
 def isolation(flags: frozenset[str]) -> list[str]:
     """Own everything, no privilege, dies with the warden. The environment is the one bwrap is started with: exactly the job's."""
-    words = ["--unshare-all", "--unshare-user", "--uid", NOBODY, "--gid", NOBODY, "--hostname", "sandbox"]
+    words = [
+        "--unshare-all",
+        "--unshare-user",
+        "--uid",
+        NOBODY,
+        "--gid",
+        NOBODY,
+        "--hostname",
+        "sandbox",
+    ]
     words += ["--die-with-parent", "--new-session", "--cap-drop", "ALL"]
     return [*words, *(["--disable-userns"] if "--disable-userns" in flags else [])]
 
@@ -76,7 +98,11 @@ def view(job: Job, flags: frozenset[str]) -> list[str]:
         *memory_folder("/tmp", TMP_BYTES, flags),
     ]
     for path in reach.system():
-        words += ["--symlink", str(path.readlink()), str(path)] if path.is_symlink() else mount(READABLE, path)
+        words += (
+            ["--symlink", str(path.readlink()), str(path)]
+            if path.is_symlink()
+            else mount(READABLE, path)
+        )
     for path in reach.devices():
         words += ["--dev-bind-try", str(path), str(path)]
     for path in reach.sysfs():
@@ -106,10 +132,19 @@ def mount(how: str, path: Path) -> list[str]:
 
 def mounts(job: Job) -> dict[Path, str]:
     """The job's own paths, by the name it knows them under and by the one links lead to."""
-    asked = dict.fromkeys((job.cwd, *job.readable), READABLE) | dict.fromkeys(job.writable, WRITABLE)
+    asked = dict.fromkeys((job.cwd, *job.readable), READABLE) | dict.fromkeys(
+        job.writable, WRITABLE
+    )
     named = {path.absolute(): how for path, how in asked.items() if path.exists()}
     real = {path.resolve(): how for path, how in named.items()}
-    return {**real, **{path: how for path, how in named.items() if path == path.resolve() or not inside_link(path)}}
+    return {
+        **real,
+        **{
+            path: how
+            for path, how in named.items()
+            if path == path.resolve() or not inside_link(path)
+        },
+    }
 
 
 def inside_link(path: Path) -> bool:

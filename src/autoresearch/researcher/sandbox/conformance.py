@@ -28,7 +28,14 @@ from autoresearch.researcher.sandbox.job import Finished, Job, Limits, Sandbox
 KEEPER = Path(__file__).with_name("bait.py")
 TIMEOUT_S = 60.0
 AT_ONCE = 2
-BEHIND_CURTAIN = ("environment", "hub-key", "environments", "process-memory-file", "process-vm-readv", "ptrace")
+BEHIND_CURTAIN = (
+    "environment",
+    "hub-key",
+    "environments",
+    "process-memory-file",
+    "process-vm-readv",
+    "ptrace",
+)
 
 
 @dataclass(frozen=True)
@@ -78,7 +85,11 @@ def attempt(sandbox: Sandbox, attack: Attack, laid: Bait) -> AttackResult:
     job = Job(
         argv=(sys.executable, "-I", "-S", "-B", "-c", attack.program),
         cwd=place / "run",
-        env={"PATH": "/usr/bin:/bin", "HOME": str(place / "run"), "AUTORESEARCH_RUN": told["token"]},
+        env={
+            "PATH": "/usr/bin:/bin",
+            "HOME": str(place / "run"),
+            "AUTORESEARCH_RUN": told["token"],
+        },
         limits=Limits(TIMEOUT_S),
         log=place / "log",
         readable=(place / "data",),
@@ -104,7 +115,11 @@ def own_files(laid: Bait, place: Path, attack: Attack) -> dict[str, Any]:
         files[name].chmod(0o600)
     files["alias"].symlink_to(files["validation"])
     put_key(place / ".agenthub" / "credentials.json", laid.canary)
-    return {**laid.known, **{name: str(path) for name, path in files.items()}, "token": f"{attack.name}.{laid.token}"}
+    return {
+        **laid.known,
+        **{name: str(path) for name, path in files.items()},
+        "token": f"{attack.name}.{laid.token}",
+    }
 
 
 def judge(attack: Attack, finished: Finished, said: str, survivors: list[int]) -> AttackResult:
@@ -119,7 +134,9 @@ def judge(attack: Attack, finished: Finished, said: str, survivors: list[int]) -
     if "SIGSYS" in finished.reason:
         return AttackResult(attack, True, "BLOCKED killed by the filter")
     last = (said.strip().splitlines() or ["it said nothing"])[-1]
-    return AttackResult(attack, False, f"could not be tried: {finished.reason or 'ended silently'}; {last}")
+    return AttackResult(
+        attack, False, f"could not be tried: {finished.reason or 'ended silently'}; {last}"
+    )
 
 
 def outliving(token: str) -> list[psutil.Process]:
@@ -192,7 +209,10 @@ class Unprotected:
             done = subprocess.run(
                 job.argv,
                 cwd=job.cwd,
-                env={**job.env, "HUB_KEY": json.loads((job.cwd / "bait.json").read_text())["canary"]},
+                env={
+                    **job.env,
+                    "HUB_KEY": json.loads((job.cwd / "bait.json").read_text())["canary"],
+                },
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -33,15 +33,21 @@ class Container:
     def run(self, job: Job, stop: threading.Event | None = None) -> Finished:
         called = f"autoresearch-{secrets.token_hex(8)}"
         try:
-            return supervise(job, Confinement(tuple(command(job, self.engine, self.image, called)), "/"), stop)
+            return supervise(
+                job, Confinement(tuple(command(job, self.engine, self.image, called)), "/"), stop
+            )
         finally:
-            subprocess.run([self.engine, "kill", called], capture_output=True, timeout=ANSWER_S, check=False)
+            subprocess.run(
+                [self.engine, "kill", called], capture_output=True, timeout=ANSWER_S, check=False
+            )
 
 
 def find(image: str = "") -> Container | None:
     """The first engine on PATH that answers, or None."""
     for engine in filter(None, map(shutil.which, ("podman", "docker"))):
-        answer = subprocess.run([engine, "info"], capture_output=True, timeout=ANSWER_S, check=False)
+        answer = subprocess.run(
+            [engine, "info"], capture_output=True, timeout=ANSWER_S, check=False
+        )
         if answer.returncode == 0:
             return Container(engine, image or DEFAULT_IMAGE)
     return None
@@ -49,7 +55,19 @@ def find(image: str = "") -> Container | None:
 
 def command(job: Job, engine: str, image: str, called: str) -> list[str]:
     """The engine's command line. Environment values go through its own environment, not its arguments, where anyone could read them."""
-    words = [engine, "run", "--rm", "--init", "--name", called, "--network", "none", "--read-only", "--cap-drop", "ALL"]
+    words = [
+        engine,
+        "run",
+        "--rm",
+        "--init",
+        "--name",
+        called,
+        "--network",
+        "none",
+        "--read-only",
+        "--cap-drop",
+        "ALL",
+    ]
     words += [
         "--security-opt",
         "no-new-privileges",
@@ -60,9 +78,21 @@ def command(job: Job, engine: str, image: str, called: str) -> list[str]:
         "--shm-size",
         str(GB),
     ]
-    words += ["--pids-limit", str(job.limits.processes or PROCESSES), "--ulimit", "core=0", "--workdir", str(job.cwd)]
+    words += [
+        "--pids-limit",
+        str(job.limits.processes or PROCESSES),
+        "--ulimit",
+        "core=0",
+        "--workdir",
+        str(job.cwd),
+    ]
     if job.limits.memory_bytes:
-        words += ["--memory", str(job.limits.memory_bytes), "--memory-swap", str(job.limits.memory_bytes)]
+        words += [
+            "--memory",
+            str(job.limits.memory_bytes),
+            "--memory-swap",
+            str(job.limits.memory_bytes),
+        ]
     if job.stdin:
         words += ["--interactive"]
     if job.cores:
@@ -75,4 +105,12 @@ def command(job: Job, engine: str, image: str, called: str) -> list[str]:
         words += ["--env", variable]
     if any("nvidia" in device.name for device in reach.devices()):
         words += ["--device", "nvidia.com/gpu=all"] if "podman" in engine else ["--gpus", "all"]
-    return [*words, image, "timeout", "-s", "KILL", f"{job.limits.timeout_s + GRACE_S:.0f}", *job.argv]
+    return [
+        *words,
+        image,
+        "timeout",
+        "-s",
+        "KILL",
+        f"{job.limits.timeout_s + GRACE_S:.0f}",
+        *job.argv,
+    ]

@@ -40,7 +40,16 @@ def curtain() -> Sandbox:
 
 
 def argv(job: Job, program: str) -> tuple[str, ...]:
-    words = [program, "--dev-bind", "/", "/", "--unshare-pid", "--proc", "/proc", "--die-with-parent"]
+    words = [
+        program,
+        "--dev-bind",
+        "/",
+        "/",
+        "--unshare-pid",
+        "--proc",
+        "/proc",
+        "--die-with-parent",
+    ]
     for capability in DROPPED:
         words += ["--cap-drop", capability]
     for path in sorted({p.resolve() for p in job.hidden if p.exists()}):

@@ -21,16 +21,41 @@ from autoresearch.researcher.sandbox.job import Confinement, Finished, Job, Land
 from autoresearch.researcher.sandbox.supervise import supervise
 
 CREATE_RULESET, VERSION = 444, 1
-EXECUTE, WRITE_FILE, READ_FILE, READ_DIR, MAKE_CHAR, MAKE_BLOCK = 1 << 0, 1 << 1, 1 << 2, 1 << 3, 1 << 6, 1 << 11
+EXECUTE, WRITE_FILE, READ_FILE, READ_DIR, MAKE_CHAR, MAKE_BLOCK = (
+    1 << 0,
+    1 << 1,
+    1 << 2,
+    1 << 3,
+    1 << 6,
+    1 << 11,
+)
 TRUNCATE, IOCTL_DEV = 1 << 14, 1 << 15
 OF_FILES = EXECUTE | WRITE_FILE | READ_FILE | TRUNCATE | IOCTL_DEV
 READ = EXECUTE | READ_FILE | READ_DIR
-FILESYSTEM_BITS = {1: 13, 2: 14, 3: 15, 4: 15, 5: 16}  # ABI to how many access rights it knows; later ones know as many
+FILESYSTEM_BITS = {
+    1: 13,
+    2: 14,
+    3: 15,
+    4: 15,
+    5: 16,
+}  # ABI to how many access rights it knows; later ones know as many
 BOTH_TCP, BOTH_SCOPES = 0b11, 0b11  # bind and connect (ABI 4); abstract sockets and signals (ABI 6)
 
 PLAIN_DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
 # Of /proc the job's own first process and the machine's figures: other processes' command lines may hold keys.
-PROC = ("self", "cpuinfo", "meminfo", "stat", "loadavg", "uptime", "version", "filesystems", "devices", "sys", "driver")
+PROC = (
+    "self",
+    "cpuinfo",
+    "meminfo",
+    "stat",
+    "loadavg",
+    "uptime",
+    "version",
+    "filesystems",
+    "devices",
+    "sys",
+    "driver",
+)
 
 
 @dataclass(frozen=True)
@@ -56,12 +81,18 @@ def unsupported() -> str:
         return f"Landlock is a part of Linux; this is {platform.system()}"
     if not seccomp.supported(platform.machine()):
         return f"there is no seccomp filter for {platform.machine()} processors"
-    return "" if kernel_abi() else "this kernel has no Landlock (it needs Linux 5.13 or later, with it switched on)"
+    return (
+        ""
+        if kernel_abi()
+        else "this kernel has no Landlock (it needs Linux 5.13 or later, with it switched on)"
+    )
 
 
 def confine(job: Job, abi: int) -> Confinement:
     program = seccomp.compile_filter(seccomp.beside_landlock(abi), platform.machine())
-    return Confinement(job.argv, str(job.cwd), ruleset(job, abi), seccomp=program, drop_privileges=True)
+    return Confinement(
+        job.argv, str(job.cwd), ruleset(job, abi), seccomp=program, drop_privileges=True
+    )
 
 
 def ruleset(job: Job, abi: int) -> Landlock:

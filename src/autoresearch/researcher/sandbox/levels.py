@@ -97,7 +97,13 @@ def trial(sandbox: Sandbox) -> str:
     """Run /bin/true in it: "" where that works, else why not."""
     with tempfile.TemporaryDirectory(prefix="autoresearch-probe-") as folder:
         place = Path(folder)
-        job = Job(("/bin/true",), place, {"PATH": "/usr/bin:/bin"}, Limits(PROBE_TIMEOUT_S), place / "log")
+        job = Job(
+            ("/bin/true",), place, {"PATH": "/usr/bin:/bin"}, Limits(PROBE_TIMEOUT_S), place / "log"
+        )
         finished = sandbox.run(job)
-        said = (place / "log").read_text("utf-8", "replace").strip().splitlines() if finished.reason else []
+        said = (
+            (place / "log").read_text("utf-8", "replace").strip().splitlines()
+            if finished.reason
+            else []
+        )
     return ": ".join(filter(None, [finished.reason, *said[:1]]))

@@ -55,12 +55,18 @@ def python() -> list[Path]:
         program.resolve().parent,
     }
     both = prefixes | {p.resolve() for p in prefixes}
-    return outermost(p for p in both if p.exists() and not beneath(p, [Path(s) for s in SYSTEM]) and p != Path("/"))
+    return outermost(
+        p
+        for p in both
+        if p.exists() and not beneath(p, [Path(s) for s in SYSTEM]) and p != Path("/")
+    )
 
 
 def devices() -> list[Path]:
     """The accelerators of this machine."""
-    return [Path(p) for pattern in (*GPU_DEVICES, *GPU_DEVICES_TOO) for p in sorted(glob.glob(pattern))]
+    return [
+        Path(p) for pattern in (*GPU_DEVICES, *GPU_DEVICES_TOO) for p in sorted(glob.glob(pattern))
+    ]
 
 
 def sysfs() -> list[Path]:

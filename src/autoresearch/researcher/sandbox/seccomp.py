@@ -16,14 +16,28 @@ from autoresearch.researcher.sandbox.syscalls import NUMBERS
 
 LD_WORD, JUMP_EQUAL, JUMP_GREATER_EQUAL, JUMP_SET, RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
 ALLOW, ERRNO, KILL = 0x7FFF0000, 0x00050000, 0x80000000
-NUMBER_AT, ARCHITECTURE_AT, ARGUMENTS_AT = 0, 4, 16  # offsets in struct seccomp_data; both processors are little-endian
-ARCHITECTURES = {"x86_64": (0xC000003E, 0), "aarch64": (0xC00000B7, 1)}  # AUDIT_ARCH_*, column of NUMBERS
+NUMBER_AT, ARCHITECTURE_AT, ARGUMENTS_AT = (
+    0,
+    4,
+    16,
+)  # offsets in struct seccomp_data; both processors are little-endian
+ARCHITECTURES = {
+    "x86_64": (0xC000003E, 0),
+    "aarch64": (0xC00000B7, 1),
+}  # AUDIT_ARCH_*, column of NUMBERS
 X32 = 0x40000000
 
 AF_UNIX, AF_INET, AF_INET6, AF_NETLINK = 1, 2, 10, 16
 NEW_NAMESPACES = 0x7E020080  # CLONE_NEW{NS,CGROUP,UTS,IPC,USER,PID,NET,TIME}
 
-OTHER_PROCESSES = ("ptrace", "process_vm_readv", "process_vm_writev", "process_madvise", "kcmp", "pidfd_getfd")
+OTHER_PROCESSES = (
+    "ptrace",
+    "process_vm_readv",
+    "process_vm_writev",
+    "process_madvise",
+    "kcmp",
+    "pidfd_getfd",
+)
 # fmt: off
 MOUNTS = (
     "mount", "umount2", "pivot_root", "chroot", "open_tree", "move_mount", "fsopen", "fsconfig", "fsmount", "fspick", "mount_setattr",
@@ -67,8 +81,15 @@ class Policy:
 def inside_namespaces() -> Policy:
     """For a job that already has its own network, processes and mounts: what those leave open (other address families, keyrings)."""
     refused = dict.fromkeys(OTHER_PROCESSES + MOUNTS + MACHINE + KERNEL, errno.EPERM)
-    refused["clone3"] = errno.ENOSYS  # its flags lie in memory, out of a filter's sight; libc then takes clone
-    families = (AF_UNIX, AF_INET, AF_INET6, AF_NETLINK)  # not AF_VSOCK, which reaches the host from every namespace
+    refused["clone3"] = (
+        errno.ENOSYS
+    )  # its flags lie in memory, out of a filter's sight; libc then takes clone
+    families = (
+        AF_UNIX,
+        AF_INET,
+        AF_INET6,
+        AF_NETLINK,
+    )  # not AF_VSOCK, which reaches the host from every namespace
     return Policy(refused, {"socket": families}, {"clone": NEW_NAMESPACES})
 
 

@@ -46,7 +46,9 @@ def supervise(job: Job, confinement: Confinement, stop: threading.Event | None =
     with warden(job, confinement) as process:
         watch = Watch(job, process.pid)
         over = ""
-        while not over and not answered(process, min(watch.pause_s, max(0.0, deadline - time.monotonic()), 0.1)):
+        while not over and not answered(
+            process, min(watch.pause_s, max(0.0, deadline - time.monotonic()), 0.1)
+        ):
             if time.monotonic() >= deadline:
                 over = over_time(job)
             else:
@@ -104,7 +106,10 @@ def spec(job: Job, confinement: Confinement) -> dict[str, Any]:
 def landlock(confinement: Confinement) -> dict[str, Any] | None:
     if confinement.landlock is None:
         return None
-    return {**asdict(confinement.landlock), "rules": [[rule.path, rule.access] for rule in confinement.landlock.rules]}
+    return {
+        **asdict(confinement.landlock),
+        "rules": [[rule.path, rule.access] for rule in confinement.landlock.rules],
+    }
 
 
 def rlimits(job: Job) -> dict[str, int]:
@@ -136,7 +141,9 @@ def last_words(process: subprocess.Popen[bytes]) -> dict[str, Any]:
     try:
         said: dict[str, Any] = json.loads(out)
     except ValueError:
-        tail = err.decode("utf-8", "replace").strip().splitlines()[-1:] or [f"exit code {process.returncode}"]
+        tail = err.decode("utf-8", "replace").strip().splitlines()[-1:] or [
+            f"exit code {process.returncode}"
+        ]
         return {"error": f"the process that guards the run ended: {tail[0]}"}
     if said.get("left"):
         return {**said, "error": f"processes {said['left']} could not be killed"}
@@ -157,7 +164,9 @@ def reason(ending: Ending, job: Job) -> str:
         started = ending.exit_code is not None or ending.signal is not None
         return ending.error if started else f"could not start {job.argv[0]}: {ending.error}"
     limit = job.limits.file_bytes
-    if ending.signal == signal.SIGXFSZ or (ending.exit_code and limit and largest_file_bytes(job.writable) >= limit):
+    if ending.signal == signal.SIGXFSZ or (
+        ending.exit_code and limit and largest_file_bytes(job.writable) >= limit
+    ):
         return f"wrote a file larger than {size(limit or 0)}"
     if ending.signal is not None:
         return f"killed by signal {ending.signal} ({signal_name(ending.signal)})"

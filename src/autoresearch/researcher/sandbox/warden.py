@@ -22,9 +22,20 @@ import threading
 import time
 from typing import Any
 
-PR_SET_PDEATHSIG, PR_CAPBSET_DROP, PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS, PR_CAP_AMBIENT = 1, 24, 36, 38, 47
+PR_SET_PDEATHSIG, PR_CAPBSET_DROP, PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS, PR_CAP_AMBIENT = (
+    1,
+    24,
+    36,
+    38,
+    47,
+)
 PR_SET_SECCOMP, SECCOMP_MODE_FILTER, PR_CAP_AMBIENT_CLEAR_ALL = 22, 2, 4
-LANDLOCK_CREATE_RULESET, LANDLOCK_ADD_RULE, LANDLOCK_RESTRICT_SELF, RULE_PATH_BENEATH = 444, 445, 446, 1
+LANDLOCK_CREATE_RULESET, LANDLOCK_ADD_RULE, LANDLOCK_RESTRICT_SELF, RULE_PATH_BENEATH = (
+    444,
+    445,
+    446,
+    1,
+)
 CAPABILITY_VERSION_3 = 0x20080522
 KILL_TIMEOUT_S = 10.0
 CONTROL, STATUS = 0, 1
@@ -35,7 +46,9 @@ def main() -> None:
     spec = json.loads(read_line(CONTROL))
     if LINUX:
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    log = os.open(spec["log"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
+    log = os.open(
+        spec["log"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644
+    )
     awake = wake_on_child()
     pid, output, failure = start(spec)
     if failure:
@@ -97,7 +110,9 @@ def start(spec: dict[str, Any]) -> tuple[int, int, str]:
     os.close(its_input)
     os.close(its_output)
     os.close(its_trouble)
-    threading.Thread(target=pour, args=(source, input_), daemon=True).start()  # no thread before the fork
+    threading.Thread(
+        target=pour, args=(source, input_), daemon=True
+    ).start()  # no thread before the fork
     with os.fdopen(trouble, "rb") as pipe:
         return pid, output, pipe.read().decode("utf-8", "replace")
 
@@ -112,7 +127,10 @@ def become(spec: dict[str, Any], input_: int, output: int, warden: int) -> None:
         write_best_effort(
             "/proc/self/oom_score_adj", "500"
         )  # where memory runs out, the experiment goes before the desktop
-    for ignored in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores these; a job starts with the defaults
+    for ignored in (
+        signal.SIGPIPE,
+        signal.SIGXFSZ,
+    ):  # Python ignores these; a job starts with the defaults
         signal.signal(ignored, signal.SIG_DFL)
     os.dup2(input_, 0)
     os.dup2(output, 1)
@@ -185,14 +203,20 @@ def enter_landlock(rules: dict[str, Any]) -> None:
         : 24 if rules["scoped"] else 16 if rules["network"] else 8
     ]  # an older kernel knows a shorter one
     buffer = ctypes.create_string_buffer(attributes, len(attributes))
-    ruleset = check(lib.syscall(LANDLOCK_CREATE_RULESET, buffer, ctypes.c_size_t(len(attributes)), 0), "Landlock")
+    ruleset = check(
+        lib.syscall(LANDLOCK_CREATE_RULESET, buffer, ctypes.c_size_t(len(attributes)), 0),
+        "Landlock",
+    )
     for path, access in rules["rules"]:
         try:
             fd = os.open(path, os.O_PATH | os.O_CLOEXEC)
         except FileNotFoundError:
             continue
         rule = ctypes.create_string_buffer(struct.pack("=Qi", access, fd), 12)
-        check(lib.syscall(LANDLOCK_ADD_RULE, ruleset, RULE_PATH_BENEATH, rule, 0), f"Landlock rule for {path}")
+        check(
+            lib.syscall(LANDLOCK_ADD_RULE, ruleset, RULE_PATH_BENEATH, rule, 0),
+            f"Landlock rule for {path}",
+        )
         os.close(fd)
     check(lib.syscall(LANDLOCK_RESTRICT_SELF, ruleset, 0), "Landlock")
     os.close(ruleset)
@@ -202,7 +226,12 @@ def enter_seccomp(program: bytes) -> None:
     """`program` is an array of struct sock_filter, 8 bytes each (seccomp(2))."""
     instructions = ctypes.create_string_buffer(program, len(program))
     header = struct.pack("HxxxxxxP", len(program) // 8, ctypes.addressof(instructions))
-    check(libc().prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, ctypes.create_string_buffer(header), 0, 0), "seccomp")
+    check(
+        libc().prctl(
+            PR_SET_SECCOMP, SECCOMP_MODE_FILTER, ctypes.create_string_buffer(header), 0, 0
+        ),
+        "seccomp",
+    )
 
 
 class Watch:
@@ -210,7 +239,9 @@ class Watch:
 
     def __init__(self, pid: int, output: int, log: int, log_bytes: int, awake: int) -> None:
         self.pid, self.output, self.log, self.room, self.awake = pid, output, log, log_bytes, awake
-        self.cut = f"\n[output beyond {log_bytes / 2**20:g} MB was cut off here by the sandbox]\n".encode()
+        self.cut = (
+            f"\n[output beyond {log_bytes / 2**20:g} MB was cut off here by the sandbox]\n".encode()
+        )
         self.wait_status: int | None = None
         self.open = True
         self.log_error = ""
@@ -219,7 +250,9 @@ class Watch:
         asked = False
         self.reap()
         while self.wait_status is None and not asked:
-            ready, _, _ = select.select([CONTROL, self.awake, *([self.output] if self.open else [])], [], [])
+            ready, _, _ = select.select(
+                [CONTROL, self.awake, *([self.output] if self.open else [])], [], []
+            )
             asked = CONTROL in ready
             if self.output in ready:
                 self.copy()
@@ -231,7 +264,9 @@ class Watch:
         status = self.wait_status
         return {
             "exit": os.WEXITSTATUS(status) if status is not None and os.WIFEXITED(status) else None,
-            "signal": os.WTERMSIG(status) if status is not None and os.WIFSIGNALED(status) else None,
+            "signal": os.WTERMSIG(status)
+            if status is not None and os.WIFSIGNALED(status)
+            else None,
             "left": left,
             "log_error": self.log_error,
         }

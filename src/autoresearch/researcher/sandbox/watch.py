@@ -68,7 +68,9 @@ class Watch:
         began = time.monotonic()
         used = disk_bytes(self.job.writable) + unlinked_bytes(p.pid for p in tree)
         took = time.monotonic() - began
-        self.disk_due = began + took + max(DISK_LOOK_S, 20 * took)  # a folder of many files costs at most 5 % of a core
+        self.disk_due = (
+            began + took + max(DISK_LOOK_S, 20 * took)
+        )  # a folder of many files costs at most 5 % of a core
         return f"wrote more than {size(limit)}" if used > limit else ""
 
 
@@ -87,7 +89,9 @@ def resident(tree: Iterable[psutil.Process]) -> int:
 
 def shared_once(tree: Iterable[psutil.Process]) -> int:
     """Bytes, shared pages divided among their users (Linux PSS; elsewhere what is unique). Dear, so asked only near the limit."""
-    return sum(_each(tree, lambda p: getattr(p.memory_full_info(), "pss", 0) or p.memory_full_info().uss))
+    return sum(
+        _each(tree, lambda p: getattr(p.memory_full_info(), "pss", 0) or p.memory_full_info().uss)
+    )
 
 
 def _each(tree: Iterable[psutil.Process], ask: Callable[[psutil.Process], int]) -> Iterator[int]:

@@ -1,6 +1,20 @@
 """Nights of research that never happened: the judge's own code on ideas whose true worth is known. Decides nothing about real ones."""
 
 from autoresearch.researcher.simulate.compare import ARMS, Arm, Result, compare
-from autoresearch.researcher.simulate.landscape import LANDSCAPES, Landscape, from_ledger, noise_only
+from autoresearch.researcher.simulate.landscape import (
+    LANDSCAPES,
+    Landscape,
+    from_ledger,
+    noise_only,
+)
 
-__all__ = ["ARMS", "LANDSCAPES", "Arm", "Landscape", "Result", "compare", "from_ledger", "noise_only"]
+__all__ = [
+    "ARMS",
+    "LANDSCAPES",
+    "Arm",
+    "Landscape",
+    "Result",
+    "compare",
+    "from_ledger",
+    "noise_only",
+]

@@ -64,7 +64,16 @@ class Result:
     stopped_winners: Interval
 
 
-HEADERS = ("policy", "gain/h x1000", "of greedy's", "runs/h", "false", "of keeps", "missed", "stopped")
+HEADERS = (
+    "policy",
+    "gain/h x1000",
+    "of greedy's",
+    "runs/h",
+    "false",
+    "of keeps",
+    "missed",
+    "stopped",
+)
 
 
 def table(results: Sequence[Result]) -> list[str]:
@@ -72,7 +81,12 @@ def table(results: Sequence[Result]) -> list[str]:
     rows = [HEADERS, *(cells(result) for result in results)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(HEADERS))]
     return [
-        "  ".join([row[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(row[1:], widths[1:], strict=True))])
+        "  ".join(
+            [
+                row[0].ljust(widths[0]),
+                *(c.rjust(w) for c, w in zip(row[1:], widths[1:], strict=True)),
+            ]
+        )
         for row in rows
     ]
 
@@ -87,7 +101,12 @@ def cells(result: Result) -> tuple[str, ...]:
         shown(result.experiments_per_hour, 1),
         *(
             shown(share, 1, 100)
-            for share in (result.false_keeps, result.false_among_keeps, result.missed, result.stopped_winners)
+            for share in (
+                result.false_keeps,
+                result.false_among_keeps,
+                result.missed,
+                result.stopped_winners,
+            )
         ),
     )
 
@@ -100,10 +119,20 @@ def shown(interval: Interval, digits: int, factor: float = 1) -> str:
 
 
 def compare(
-    land: Landscape, rules: JudgeTable, arms: Sequence[Arm], hours: float, nights: int, seed: int, processes: int = 1
+    land: Landscape,
+    rules: JudgeTable,
+    arms: Sequence[Arm],
+    hours: float,
+    nights: int,
+    seed: int,
+    processes: int = 1,
 ) -> list[Result]:
     """Each arm on the same number of nights; the same seed gives the same nights, whatever the number of processes."""
-    tasks = [(land, rules, arm, hours, seed * 1_000_003 + number) for arm in arms for number in range(nights)]
+    tasks = [
+        (land, rules, arm, hours, seed * 1_000_003 + number)
+        for arm in arms
+        for number in range(nights)
+    ]
     if processes > 1:
         with ProcessPoolExecutor(processes) as pool:
             found = list(pool.map(one, tasks, chunksize=max(1, nights // 4)))
@@ -111,7 +140,8 @@ def compare(
         found = [one(task) for task in tasks]
     groups = [found[i * nights : (i + 1) * nights] for i in range(len(arms))]
     return [
-        result(arm, group, None if group is groups[0] else groups[0]) for arm, group in zip(arms, groups, strict=True)
+        result(arm, group, None if group is groups[0] else groups[0])
+        for arm, group in zip(arms, groups, strict=True)
     ]
 
 
@@ -119,7 +149,9 @@ def one(task: tuple[Landscape, JudgeTable, Arm, float, int]) -> Night:
     land, rules, arm, hours, seed = task
     rules = msgspec.structs.replace(rules, early_stopping=arm.early)
     config = msgspec.convert({"experiment": {"free": ["x"], "command": ["x"]}}, Config)
-    return Simulation(land, msgspec.structs.replace(config, judge=rules), arm.policy, hours, seed, arm.one_seed).run()
+    return Simulation(
+        land, msgspec.structs.replace(config, judge=rules), arm.policy, hours, seed, arm.one_seed
+    ).run()
 
 
 def result(arm: Arm, nights: Sequence[Night], first: Sequence[Night] | None) -> Result:
@@ -131,7 +163,9 @@ def result(arm: Arm, nights: Sequence[Night], first: Sequence[Night] | None) -> 
         len(nights),
         mean([n.improvement / n.hours for n in nights]),
         mean([n.experiments / n.hours for n in nights]),
-        ratio([n.improvement for n in nights], [n.improvement for n in first]) if first else Interval(1, 1, 1),
+        ratio([n.improvement for n in nights], [n.improvement for n in first])
+        if first
+        else Interval(1, 1, 1),
         share(false, bad),
         share(false, keeps),
         share(total(nights, "missed"), good),

@@ -87,7 +87,9 @@ class Landscape:
         own, own_curve = self.half(code)
         its, its_curve = self.half(seed)
         a, b = math.sqrt(1 - self.shared), math.sqrt(self.shared)
-        return a * own + b * its, tuple(a * x + b * y for x, y in zip(own_curve, its_curve, strict=True))
+        return a * own + b * its, tuple(
+            a * x + b * y for x, y in zip(own_curve, its_curve, strict=True)
+        )
 
     def half(self, chance: random.Random) -> tuple[float, tuple[float, ...]]:
         """Luck of one kind. Some of it is the same in the score and at all marks."""
@@ -96,7 +98,9 @@ class Landscape:
         return self.sigma * own, tuple(SPREAD * self.sigma * z for z in mixed)
 
 
-EVEN = Landscape("even", "noise = median gain; 20 % good, 20 % null, losses of 6 sigma at the median")
+EVEN = Landscape(
+    "even", "noise = median gain; 20 % good, 20 % null, losses of 6 sigma at the median"
+)
 LANDSCAPES = {
     land.name: land
     for land in (
@@ -132,7 +136,12 @@ LANDSCAPES = {
 def noise_only(land: Landscape) -> Landscape:
     """The same noise, where no idea changes anything."""
     return replace(
-        land, name=f"{land.name}, noise alone", about="no idea changes anything", good=0.0, null=1.0, ideas=()
+        land,
+        name=f"{land.name}, noise alone",
+        about="no idea changes anything",
+        good=0.0,
+        null=1.0,
+        ideas=(),
     )
 
 
@@ -143,7 +152,9 @@ def from_ledger(records: Iterable[Record], direction: str = "min") -> Landscape:
     noise = pooled([record.values for record in records])
     values = {record.commit: record.value for record in records if record.status == "keep"}
     measured = [
-        r for r in records if r.value is not None and not r.is_baseline and values.get(r.judged_against) is not None
+        r
+        for r in records
+        if r.value is not None and not r.is_baseline and values.get(r.judged_against) is not None
     ]
     if noise.dof < 1 or len(measured) < FEWEST:
         raise BadInput(

@@ -14,7 +14,14 @@ from autoresearch.models import Status
 from autoresearch.researcher import judge
 from autoresearch.researcher.config import Config
 from autoresearch.researcher.curves import MARKS, Point, Watch, watch_over
-from autoresearch.researcher.evidence import Finding, baseline_finding, next_seed, record_of, run_seed, weigh
+from autoresearch.researcher.evidence import (
+    Finding,
+    baseline_finding,
+    next_seed,
+    record_of,
+    run_seed,
+    weigh,
+)
 from autoresearch.researcher.journal import Attempt
 from autoresearch.researcher.ledger import Record
 from autoresearch.researcher.measurement import Measurement
@@ -59,7 +66,9 @@ class Simulation:
     clock_s: float = 0.0
     machine: float = 0.0  # what the machine adds to every value now
     history: list[Record] = field(default_factory=list)
-    curves: dict[str, dict[int, tuple[Point, ...]]] = field(default_factory=dict)  # by commit and seed
+    curves: dict[str, dict[int, tuple[Point, ...]]] = field(
+        default_factory=dict
+    )  # by commit and seed
     runs: int = 0
 
     def __post_init__(self) -> None:
@@ -94,7 +103,14 @@ class Simulation:
                 break
             runs.append(self.measure(code, self.fresh_seed()))
         attempt = Attempt(
-            "0", code.name, "", "measuring", "", commit=code.name, measurements=tuple(runs), is_baseline=True
+            "0",
+            code.name,
+            "",
+            "measuring",
+            "",
+            commit=code.name,
+            measurements=tuple(runs),
+            is_baseline=True,
         )
         self.history.append(record_of(attempt, "keep", finding, (), self.config, "", "", ""))
         return code
@@ -110,7 +126,9 @@ class Simulation:
                 attempt = replace(attempt, rechecks=(*attempt.rechecks, self.measure(best, seed)))
             elif finding.action == "repeat":
                 watch = None if attempt.measurements else self.watch(best, seed)
-                attempt = replace(attempt, measurements=(*attempt.measurements, self.measure(idea, seed, watch)))
+                attempt = replace(
+                    attempt, measurements=(*attempt.measurements, self.measure(idea, seed, watch))
+                )
             else:
                 return self.settled(attempt, finding), attempt.measurements[-1].value is None
 
@@ -149,7 +167,9 @@ class Simulation:
         if not slow:  # such runs are not usable, and a real watch reads curves of usable ones alone
             self.curves.setdefault(code.name, {})[seed] = points
         pace = 0.5 if slow else 1.0
-        return Measurement("ok", "", seed, value=value, tokens_M=pace * land.run_s, training_seconds=land.run_s)
+        return Measurement(
+            "ok", "", seed, value=value, tokens_M=pace * land.run_s, training_seconds=land.run_s
+        )
 
     def curve(self, code: Code, slow: bool, luck: tuple[float, ...]) -> tuple[Point, ...]:
         """A first point, and one at each mark."""
@@ -168,9 +188,13 @@ class Simulation:
         if not self.config.judge.early_stopping:
             return None
         of_best = self.curves.get(best.name, {})
-        others = [list(c.values()) for name, c in self.curves.items() if name != best.name and len(c) > 1]
+        others = [
+            list(c.values()) for name, c in self.curves.items() if name != best.name and len(c) > 1
+        ]
         same = [of_best[seed]] if seed in of_best else []
-        return watch_over(list(of_best.values()), others[-CURVES:], self.config.judge.early_level, same)
+        return watch_over(
+            list(of_best.values()), others[-CURVES:], self.config.judge.early_level, same
+        )
 
     def spend(self, seconds: float) -> None:
         self.clock_s += seconds

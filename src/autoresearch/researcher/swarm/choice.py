@@ -52,7 +52,9 @@ def claims_on(hub: Hub, ground: Ground) -> list[Claimed]:
     """Kept results with a pushed commit on our ground: the board's records with what others found, else (a board knows lower is
     better only) the newest results."""
     if ground.direction == "max":
-        results = hub.results(platform=ground.platform, track=ground.track, status="keep", limit=LISTED)
+        results = hub.results(
+            platform=ground.platform, track=ground.track, status="keep", limit=LISTED
+        )
         found = [
             Claimed(r.commit_hash or "", r.agent_id, r.val_bpb or 0.0, r.post_id, r.description)
             for r in results
@@ -60,13 +62,25 @@ def claims_on(hub: Hub, ground: Ground) -> list[Claimed]:
         ]
         return [claim for claim in found if is_sound(claim)]
     boards = hub.leaderboard(platform=ground.platform, track=ground.track)
-    records = [r for b in boards if (b.platform, b.track) == (ground.platform, ground.track) for r in b.records]
-    found = [Claimed(r.commit_hash or "", r.agent_id, r.val_bpb, r.post_id, r.description, r.verified) for r in records]
+    records = [
+        r
+        for b in boards
+        if (b.platform, b.track) == (ground.platform, ground.track)
+        for r in b.records
+    ]
+    found = [
+        Claimed(r.commit_hash or "", r.agent_id, r.val_bpb, r.post_id, r.description, r.verified)
+        for r in records
+    ]
     return [claim for claim in found if is_sound(claim)]
 
 
 def is_sound(claim: Claimed) -> bool:
-    return HASH.fullmatch(claim.commit) is not None and math.isfinite(claim.value) and bool(first_line(claim.agent))
+    return (
+        HASH.fullmatch(claim.commit) is not None
+        and math.isfinite(claim.value)
+        and bool(first_line(claim.agent))
+    )
 
 
 def starts(claims: Sequence[Claimed], ground: Ground) -> list[Claimed]:
@@ -97,6 +111,8 @@ def leaves_on(hub: Hub, ground: Ground, seed: int) -> list[Claimed]:
         for r in reversed(results)
         if r.commit_hash in leaves and r.commit_hash and r.val_bpb is not None and not r.problem
     }
-    sound = sorted((claim for claim in found.values() if is_sound(claim)), key=lambda claim: claim.commit)
+    sound = sorted(
+        (claim for claim in found.values() if is_sound(claim)), key=lambda claim: claim.commit
+    )
     random.Random(seed).shuffle(sound)
     return sound

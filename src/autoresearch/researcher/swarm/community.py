@@ -55,7 +55,11 @@ class Community:
     """One workspace's part in a hub. `say` tells a person; `membership` knows who we are."""
 
     def __init__(
-        self, workspace: Workspace, membership: Membership, wishes: Wishes, say: Callable[[str], None]
+        self,
+        workspace: Workspace,
+        membership: Membership,
+        wishes: Wishes,
+        say: Callable[[str], None],
     ) -> None:
         self.workspace = workspace
         self.membership = membership
@@ -90,7 +94,9 @@ class Community:
     def open(self) -> None:
         """Join or come back, and send what waits."""
         if self.memory.facts.hub not in ("", self.membership.url):
-            self.say(f"this folder was on {self.memory.facts.hub} before; what waits goes to {self.membership.url} now")
+            self.say(
+                f"this folder was on {self.memory.facts.hub} before; what waits goes to {self.membership.url} now"
+            )
             self.memory.save(offers={}, claims={})  # their numbers mean nothing here
         self.memory.save(hub=self.membership.url)
         self.ask(lambda hub: hub.whoami(), None)
@@ -147,7 +153,9 @@ class Community:
         nothing: list[Claimed] = []
         claims = self.ask(lambda hub: choice.claims_on(hub, self.ground()), nothing)
         known = {*self.memory.facts.offers, *self.unfit, *self.measured()} if claims else set()
-        for claim in choice.worth_trying(claims, self.ground(), best.value, self.me, known)[:OFFERS_TRIED]:
+        for claim in choice.worth_trying(claims, self.ground(), best.value, self.me, known)[
+            :OFFERS_TRIED
+        ]:
             if self.fetched(claim.commit, claim.agent):
                 self.offer(claim)
                 agent, words = lines.one_line(claim.agent, 63), lines.first_line(claim.description)
@@ -160,7 +168,9 @@ class Community:
     def offer(self, claim: Claimed) -> None:
         """Remember whose claim is measured here, so that the answer goes into its thread."""
         if claim.agent != self.me:
-            offer = Offer(claim.agent, claim.post_id, claim.value, lines.first_line(claim.description))
+            offer = Offer(
+                claim.agent, claim.post_id, claim.value, lines.first_line(claim.description)
+            )
             self.memory.offered(claim.commit, offer)
 
     def fetched(self, commit: str, whose: str) -> bool:
@@ -213,7 +223,11 @@ class Community:
 
     def ttl_s(self) -> int:
         """Twice as long as an experiment here took so far, or as one may take."""
-        took = [seconds for r in self.workspace.ledger.records() if (seconds := duration_s(r)) is not None]
+        took = [
+            seconds
+            for r in self.workspace.ledger.records()
+            if (seconds := duration_s(r)) is not None
+        ]
         expected = median(took) if took else self.workspace.config.experiment.timeout_s
         return int(min(max(2 * expected, TTL_MIN_S), TTL_MAX_S))
 
@@ -223,7 +237,9 @@ class Community:
         alive = {attempt.id for attempt in attempts.values() if attempt.phase != "editing"}
         for attempt_id, held in self.memory.facts.claims.items():
             if attempt_id not in alive:
-                self.outbox.add(f"claim{held.claim_id}", now(), (Step("release", claim_id=held.claim_id),))
+                self.outbox.add(
+                    f"claim{held.claim_id}", now(), (Step("release", claim_id=held.claim_id),)
+                )
                 self.memory.holds(attempt_id, None)
 
     def renew_claims(self) -> float:
@@ -280,7 +296,9 @@ class Community:
         why = self.dispute(record, offer)
         if why is None:
             return []
-        found = lines.Found(record.commit, record.platform, self.track, record.value, len(record.values), why)
+        found = lines.Found(
+            record.commit, record.platform, self.track, record.value, len(record.values), why
+        )
         content = f"{lines.verification(found)}\n\n{lines.details(record, self.track)}\n"
         return [Step("post", content=content, parent_id=offer.post_id)]
 
@@ -290,9 +308,15 @@ class Community:
             return f"crashed: {record.reason}"
         if offer.claimed is None:
             return None
-        groups = [r.values for r in self.workspace.ledger.records() if len(r.values) > 1 and r.id != record.id]
+        groups = [
+            r.values
+            for r in self.workspace.ledger.records()
+            if len(r.values) > 1 and r.id != record.id
+        ]
         try:
-            found = compare(offer.claimed, record.values, groups, self.workspace.config.experiment.direction)
+            found = compare(
+                offer.claimed, record.values, groups, self.workspace.config.experiment.direction
+            )
         except BadInput:
             return None
         return None if found.reason and record.contended else found.reason
@@ -311,7 +335,8 @@ def duration_s(record: Record) -> float | None:
     """How long an experiment took, editing and repeats included; None where its times cannot be read."""
     try:
         began, ended = (
-            datetime.fromisoformat(t.replace("Z", "+00:00")) for t in (record.started_at, record.finished_at)
+            datetime.fromisoformat(t.replace("Z", "+00:00"))
+            for t in (record.started_at, record.finished_at)
         )
     except ValueError:
         return None

@@ -43,12 +43,19 @@ class Digest:
 
     def notes(self) -> Sequence[Note]:
         """Results, discussion and claims as notes for a brief; nothing where nobody said anything."""
-        results = [told(post.agent_id, first_line(post.content, LINE_CHARS)) for post in self.windows[RESULTS]]
+        results = [
+            told(post.agent_id, first_line(post.content, LINE_CHARS))
+            for post in self.windows[RESULTS]
+        ]
         claims = [told(claim.agent_id, one_line(claim.text, LINE_CHARS)) for claim in self.claims]
         return [
             *as_note("#results of the hub, newest first, as agent: line", results, SHARES[RESULTS]),
             *self.discussion(),
-            *as_note("claims on the hub, what others are trying now, as agent: idea", claims, SHARES["claims"]),
+            *as_note(
+                "claims on the hub, what others are trying now, as agent: idea",
+                claims,
+                SHARES["claims"],
+            ),
         ]
 
     def discussion(self) -> list[Note]:
@@ -58,7 +65,12 @@ class Digest:
             text = post.content.strip()[:POST_CHARS]
             left -= len(text) + SOURCE_CHARS
             if text and left >= 0:
-                notes.append(Note(f"#discussion of the hub, post {post.id}", f"{name(post.agent_id)} wrote:\n{text}"))
+                notes.append(
+                    Note(
+                        f"#discussion of the hub, post {post.id}",
+                        f"{name(post.agent_id)} wrote:\n{text}",
+                    )
+                )
         return notes
 
 

@@ -45,7 +45,9 @@ def result_line(record: Record, track: str = "") -> str:
     value = number(None if crashed else record.value, 6)
     memory = number(None if crashed else record.memory_gb, 1)
     head = f"{named(record.commit, record.platform)} val_bpb:{value} vram_gb:{memory}{on(track)}"
-    mark = {"keep": "", "discard": " (DISCARD)", "crash": f" (CRASH: {reason(record.reason)})"}[record.status]
+    mark = {"keep": "", "discard": " (DISCARD)", "crash": f" (CRASH: {reason(record.reason)})"}[
+        record.status
+    ]
     return f"{head} | {description(record.description)}{mark}"
 
 
@@ -118,7 +120,9 @@ def one_line(text: str, most: int) -> str:
 
 def first_line(text: str, most: int = DESCRIPTION_CHARS) -> str:
     """The first line of a text that is not blank, as one line."""
-    return next((line for raw in text[: 20 * most].splitlines() if (line := one_line(raw, most))), "")
+    return next(
+        (line for raw in text[: 20 * most].splitlines() if (line := one_line(raw, most))), ""
+    )
 
 
 def joined(lines: Sequence[str], most: int) -> str:

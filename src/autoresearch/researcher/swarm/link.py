@@ -75,11 +75,13 @@ class Link:
                 outcome.append(question(hubs[0]))
             except AutoresearchError as error:
                 trouble.append(error)
-            except (
-                STRANGE
-            ) as error:  # a stranger's answer went through all of this: whatever it broke, research goes on
+            except STRANGE as error:  # a stranger's answer went through all of this: whatever it broke, research goes on
                 name = type(error).__name__
-                trouble.append(HubUnavailable(f"what the hub sent could not be taken in ({name}: {str(error)[:200]})"))
+                trouble.append(
+                    HubUnavailable(
+                        f"what the hub sent could not be taken in ({name}: {str(error)[:200]})"
+                    )
+                )
 
         thread = threading.Thread(target=work, daemon=True, name="hub")
         thread.start()
@@ -91,7 +93,9 @@ class Link:
             hub.close()
         if trouble and not thread.is_alive():
             raise trouble[0]
-        raise HubUnavailable(f"the hub at {self.membership.url} did not answer within {deadline_s:g} s")
+        raise HubUnavailable(
+            f"the hub at {self.membership.url} did not answer within {deadline_s:g} s"
+        )
 
     def take(self) -> Hub:
         """A connection with our key. Raises what joining raises: a hub that does not let us in is no hub to ask."""

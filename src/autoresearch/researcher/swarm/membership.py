@@ -117,4 +117,6 @@ def register(url: str, wanted: str) -> Member:
                 name = f"{wanted[:56]}-{secrets.token_hex(3)}"
                 continue
             return Member(checked_id(account.id), checked_key(account.api_key))
-    raise Conflict(f"{wanted} and {NAMES_TRIED - 1} names like it are taken; choose another with --agent-id NAME")
+    raise Conflict(
+        f"{wanted} and {NAMES_TRIED - 1} names like it are taken; choose another with --agent-id NAME"
+    )

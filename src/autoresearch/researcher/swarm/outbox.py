@@ -82,7 +82,9 @@ class Outbox:
 
     def names(self, *places: str) -> list[str]:
         """The files of letters, in the order they were queued."""
-        found = (file.name for place in places for file in (self.folder / place).glob("[0-9]*.json"))
+        found = (
+            file.name for place in places for file in (self.folder / place).glob("[0-9]*.json")
+        )
         return sorted(set(found))
 
     def first(self) -> Letter | None:
@@ -107,7 +109,11 @@ class Outbox:
         return [
             (name[7:].removesuffix(".json"), sentence)
             for name, letter in letters
-            for sentence in ([s.answer for s in letter.steps if s.state == "refused"] if letter else ["damaged file"])
+            for sentence in (
+                [s.answer for s in letter.steps if s.state == "refused"]
+                if letter
+                else ["damaged file"]
+            )
         ]
 
 

@@ -71,7 +71,10 @@ class Postman:
         self.failures = 0
         self.not_before = self.not_before if self.is_limited else 0.0
         self.wake.set()
-        while not (self.failures or self.is_limited or self.idle.wait(0.05)) and time.monotonic() < deadline:
+        while (
+            not (self.failures or self.is_limited or self.idle.wait(0.05))
+            and time.monotonic() < deadline
+        ):
             pass
         self.ending.set()
         self.wake.set()
@@ -99,7 +102,10 @@ class Postman:
                 self.is_limited = True
                 self.wait_for(min(max(float(error.retry_after_s), PAUSE_S), RETRY_AFTER_MAX_S))
             except (AutoresearchError, OSError):
-                self.wait_for(min(PAUSE_MAX_S, PAUSE_S * 2.0 ** min(self.failures, 10)) * random.uniform(0.75, 1.25))
+                self.wait_for(
+                    min(PAUSE_MAX_S, PAUSE_S * 2.0 ** min(self.failures, 10))
+                    * random.uniform(0.75, 1.25)
+                )
         return max(0.0, self.not_before - time.monotonic())
 
     def wait_for(self, seconds: float) -> None:
@@ -122,7 +128,9 @@ class Postman:
             if step.kind == "post":
                 return self.post(letter, index)
             if step.kind == "push":
-                self.link.call(lambda hub: exchange.push(self.repo, hub, [step.commit]), PUSH_DEADLINE_S)
+                self.link.call(
+                    lambda hub: exchange.push(self.repo, hub, [step.commit]), PUSH_DEADLINE_S
+                )
             else:
                 self.link.call(lambda hub: hub.release(step.claim_id), DEADLINE_S)
         except FOR_GOOD as error:
@@ -143,7 +151,9 @@ class Postman:
             try:
                 found = self.link.call(lambda hub: write(hub, step), DEADLINE_S)
             except RateLimited:
-                self.outbox.save(letter.with_step(index, state="waiting"))  # surely not written: nothing to look for
+                self.outbox.save(
+                    letter.with_step(index, state="waiting")
+                )  # surely not written: nothing to look for
                 raise
         return letter.with_step(index, state="done", answer=str(found.id))
 
@@ -151,9 +161,14 @@ class Postman:
         """Our post with just this content among those written since the step began."""
         before: int | None = None
         for _ in range(PAGES):
-            page = self.link.call(partial(page_of, since=step.after or 0, before=before), DEADLINE_S)
+            page = self.link.call(
+                partial(page_of, since=step.after or 0, before=before), DEADLINE_S
+            )
             me = self.link.membership.agent_id  # known for sure once the hub was asked with our key
-            mine = next((post for post in page if post.agent_id == me and post.content == step.content), None)
+            mine = next(
+                (post for post in page if post.agent_id == me and post.content == step.content),
+                None,
+            )
             if mine is not None or len(page) < PAGE:
                 return mine
             before = min(post.id for post in page)

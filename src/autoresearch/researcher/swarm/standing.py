@@ -31,17 +31,33 @@ def read(private: Path) -> Standing | None:
     if not facts.hub:
         return None
     outbox = Outbox(private / OUTBOX)
-    refused = tuple(f"experiment {record_id}: {one_line(said, 300)}" for record_id, said in outbox.refusals())
+    refused = tuple(
+        f"experiment {record_id}: {one_line(said, 300)}" for record_id, said in outbox.refusals()
+    )
     waiting = len(outbox.names(WAITING))
-    return Standing(facts.hub, facts.agent_id, facts.last_contact, one_line(facts.trouble, 300), waiting, refused)
+    return Standing(
+        facts.hub,
+        facts.agent_id,
+        facts.last_contact,
+        one_line(facts.trouble, 300),
+        waiting,
+        refused,
+    )
 
 
 def sentences(standing: Standing) -> list[str]:
     """The standing for a person."""
     name = standing.agent_id or "(not joined yet)"
-    contact = f"last answer {standing.last_contact}" if standing.last_contact else "it never answered"
-    waiting = f"{standing.waiting} results wait in the outbox" if standing.waiting else "nothing waits"
+    contact = (
+        f"last answer {standing.last_contact}" if standing.last_contact else "it never answered"
+    )
+    waiting = (
+        f"{standing.waiting} results wait in the outbox" if standing.waiting else "nothing waits"
+    )
     said = [f"hub      {standing.hub} as {name}: {contact}, {waiting}"]
     if standing.trouble:
         said.append(f"         trouble: {standing.trouble}")
-    return [*said, *(f"         set aside, the hub refused it: {line}" for line in standing.refused)]
+    return [
+        *said,
+        *(f"         set aside, the hub refused it: {line}" for line in standing.refused),
+    ]

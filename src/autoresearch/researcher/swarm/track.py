@@ -27,5 +27,7 @@ def track_id(workspace: Workspace) -> str:
 def fixed_files(workspace: Workspace) -> str:
     """A hash over the fixed files of the commit checked out, and over what autoresearch.toml says of measuring."""
     listed = workspace.repo.git("ls-tree", "-r", "-z", workspace.repo.head()).split("\0")
-    fixed = sorted(entry for entry in listed if entry and not workspace.is_free(entry.partition("\t")[2]))
+    fixed = sorted(
+        entry for entry in listed if entry and not workspace.is_free(entry.partition("\t")[2])
+    )
     return hashlib.sha256("\0".join([workspace.config.fingerprint(), *fixed]).encode()).hexdigest()

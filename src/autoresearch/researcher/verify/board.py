@@ -22,7 +22,9 @@ from autoresearch.researcher.verify.rerun import Claim, Notes
 from autoresearch.researcher.verify.verifier import Incomparable, Verdict
 
 PAGE = 200
-VERIFY_LINE = re.compile(r"^[\s>*`\-+•]*verify\s+commit\s*:\s*([0-9a-f]{7,64})\b", re.IGNORECASE | re.MULTILINE)
+VERIFY_LINE = re.compile(
+    r"^[\s>*`\-+•]*verify\s+commit\s*:\s*([0-9a-f]{7,64})\b", re.IGNORECASE | re.MULTILINE
+)
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,9 @@ class Board:
         """Results of others that nobody has verified, best first. `skip` is asked before the hub is."""
         sign = 1 if self.direction == "min" else -1
         found = [
-            r for r in self.hub.results(platform=self.platform, status="keep", limit=PAGE) if self.is_ours_to_check(r)
+            r
+            for r in self.hub.results(platform=self.platform, status="keep", limit=PAGE)
+            if self.is_ours_to_check(r)
         ]
         self.verified.update(self.judged())
         for result in sorted(found, key=lambda r: (sign * (r.val_bpb or 0.0), r.id)):
@@ -66,11 +70,16 @@ class Board:
     def judged(self) -> set[int]:
         """Results that lead a board and that somebody has verified, in their thread or elsewhere."""
         boards = self.hub.leaderboard(platform=self.platform, limit=PAGE)
-        return {r.result_id for board in boards for r in board.records if r.verified != "unverified"}
+        return {
+            r.result_id for board in boards for r in board.records if r.verified != "unverified"
+        }
 
     def replies(self, post_id: int, commit: str, by: Callable[[str], bool]) -> int:
         """How many replies with a verify line about this commit stand in a thread, by agents that `by` says yes to."""
-        return sum(by(post.agent_id) and names(post.content, commit) for post in self.hub.replies(post_id, limit=PAGE))
+        return sum(
+            by(post.agent_id) and names(post.content, commit)
+            for post in self.hub.replies(post_id, limit=PAGE)
+        )
 
     def asked_for(self, repo: Repo, commit: str) -> Claim:
         """The newest claim about a commit that we may verify. NotFound, Forbidden (our own) or Incomparable say why there is none."""
@@ -89,8 +98,12 @@ class Board:
             )
         others = [r for r in kept if r.agent_id != self.me]
         if all(r.commit_hash is None for r in others):
-            raise NotFound(f"commit {commit} was never pushed to {self.hub.url}, so nobody can run it")
-        where = ", ".join(sorted({f"{clean(r.platform)} on track {clean(r.track) or '(none)'}" for r in others}))
+            raise NotFound(
+                f"commit {commit} was never pushed to {self.hub.url}, so nobody can run it"
+            )
+        where = ", ".join(
+            sorted({f"{clean(r.platform)} on track {clean(r.track) or '(none)'}" for r in others})
+        )
         raise Incomparable(
             f"commit {commit} is claimed for {where}; this is {self.platform} on track {self.track or '(none)'}, and only the same may be compared"
         )
@@ -101,9 +114,19 @@ class Board:
             raise BadInput(f"result {result.id} names no pushed commit or no value")
         fetched = fetch(repo, self.hub, result.commit_hash).commit
         if fetched != result.commit_hash or not fetched.startswith(result.commit):
-            raise BadInput(f"{self.hub.url} hands out {fetched[:12]} for {result.commit_hash[:12]}; it is not believed")
+            raise BadInput(
+                f"{self.hub.url} hands out {fetched[:12]} for {result.commit_hash[:12]}; it is not believed"
+            )
         stood = self.replies(result.post_id, fetched, self.is_me)
-        about = (result.track, result.platform, result.agent_id, self.hub.url, result.id, result.post_id, stood)
+        about = (
+            result.track,
+            result.platform,
+            result.agent_id,
+            self.hub.url,
+            result.id,
+            result.post_id,
+            stood,
+        )
         return Claim(fetched, result.val_bpb, *about)
 
     # ---------------------------------------------------------------- telling
@@ -138,11 +161,18 @@ def post(verdict: Verdict, platform: str, notes: Notes) -> str:
     """The reply: the line a hub reads, and beneath it our numbers. No word of the program's own stands at the start of a line."""
     claim = verdict.claim
     why = "" if verdict.outcome == "reproduced" else verdict.reason
-    line = verification(Found(claim.commit, platform, claim.track, verdict.value, verdict.runs, why))
-    runs = [f"- run {i}, seed {run.seed}: {shown(run.value)}" for i, run in enumerate(notes.measurements, 1)]
+    line = verification(
+        Found(claim.commit, platform, claim.track, verdict.value, verdict.runs, why)
+    )
+    runs = [
+        f"- run {i}, seed {run.seed}: {shown(run.value)}"
+        for i, run in enumerate(notes.measurements, 1)
+    ]
     runs += [f"- our own baseline beside it: {shown(run.value)}" for run in notes.control]
     noise = verdict.comparison
-    about = [f"The claim was {claim.value:.6f}, run again with the fixed files of {notes.pristine[:7]}."]
+    about = [
+        f"The claim was {claim.value:.6f}, run again with the fixed files of {notes.pristine[:7]}."
+    ]
     if noise is not None:
         about.append(
             f"Noise of one run here {noise.sigma:.6f}; up to {noise.allowed:.6f} worse than the claim is chance."

@@ -24,7 +24,9 @@ from autoresearch.errors import BadInput
 from autoresearch.researcher.judge import pooled, t_quantile
 
 ALPHA = 0.01
-ROUNDING = 1e-6  # results are told with six decimals; a program without any noise differs by no more
+ROUNDING = (
+    1e-6  # results are told with six decimals; a program without any noise differs by no more
+)
 
 Direction = Literal["min", "max"]
 
@@ -43,7 +45,10 @@ class Comparison:
 
 
 def compare(
-    claimed: float, values: Sequence[float], groups: Sequence[Sequence[float]] = (), direction: Direction = "min"
+    claimed: float,
+    values: Sequence[float],
+    groups: Sequence[Sequence[float]] = (),
+    direction: Direction = "min",
 ) -> Comparison:
     """Compare our `values` with a claim. `groups`: values of other code on this machine and track, each of one commit's runs.
 
@@ -52,7 +57,9 @@ def compare(
         raise BadInput("a comparison needs finite values")
     noise = pooled([*groups, values])
     if noise.dof == 0:
-        raise BadInput("nothing ran twice here, so the noise is not known; ask for --runs 2 or more")
+        raise BadInput(
+            "nothing ran twice here, so the noise is not known; ask for --runs 2 or more"
+        )
     mean = fmean(values)
     error = noise.sigma * math.sqrt(1 / len(values) + 1)
     allowed = t_quantile(ALPHA, noise.dof) * error + ROUNDING
@@ -64,4 +71,6 @@ def compare(
 def told(mean: float, sigma: float, runs: int, claimed: float, allowed: float) -> str:
     """`measured 1.2345 ± 0.0020 (n=3), claimed 1.2001`: four decimals, six where the noise is finer than they can show."""
     digits = 4 if allowed >= 0.001 else 6
-    return f"measured {mean:.{digits}f} ± {sigma:.{digits}f} (n={runs}), claimed {claimed:.{digits}f}"
+    return (
+        f"measured {mean:.{digits}f} ± {sigma:.{digits}f} (n={runs}), claimed {claimed:.{digits}f}"
+    )

@@ -80,7 +80,9 @@ class Notebook:
 
     def read(self, claim: Claim) -> Notes | None:
         try:
-            return msgspec.json.decode((self.folder / f"{claim.name}.json").read_bytes(), type=Notes)
+            return msgspec.json.decode(
+                (self.folder / f"{claim.name}.json").read_bytes(), type=Notes
+            )
         except (FileNotFoundError, msgspec.MsgspecError):
             return None
 
@@ -117,7 +119,9 @@ class Notebook:
 def changed_fixed_files(workspace: Workspace, pristine: str, claimed: str) -> list[str]:
     """Fixed files in which a commit differs from ours and that a run could read; pages of documentation are none."""
     paths = workspace.repo.changed_between(pristine, claimed)
-    return [p for p in paths if not workspace.is_free(p) and p not in HARMLESS and not p.endswith(".md")]
+    return [
+        p for p in paths if not workspace.is_free(p) and p not in HARMLESS and not p.endswith(".md")
+    ]
 
 
 def is_of_our_line(workspace: Workspace, pristine: str, claimed: str) -> bool:
@@ -130,7 +134,9 @@ def graft(workspace: Workspace, pristine: str, claimed: str) -> str:
     """A commit of our pristine files with the claimed commit's free files; kept reachable. BadInput where it has no free file."""
     theirs = [path for path in workspace.repo.files(claimed) if workspace.is_free(path)]
     if not theirs:
-        raise BadInput(f"commit {claimed[:7]} has none of the free files {listed(workspace.config.experiment.free)}")
+        raise BadInput(
+            f"commit {claimed[:7]} has none of the free files {listed(workspace.config.experiment.free)}"
+        )
     with workspace.fresh(pristine) as checkout:
         for path in workspace.repo.files(pristine):
             if workspace.is_free(path) and path not in theirs:
@@ -139,7 +145,9 @@ def graft(workspace: Workspace, pristine: str, claimed: str) -> str:
         changed = [change.path for change in checkout.changes()]
         checkout.repo.add(changed)
         commit = (
-            checkout.repo.commit(f"Verify {claimed[:12]}: its free files on {pristine[:12]}") if changed else pristine
+            checkout.repo.commit(f"Verify {claimed[:12]}: its free files on {pristine[:12]}")
+            if changed
+            else pristine
         )
     workspace.repo.set_ref(REFS + claimed, commit)
     return commit

@@ -32,8 +32,12 @@ class Rounds:
     verifier: Verifier
     board: Board
     stop: threading.Event
-    set_aside: dict[int, float] = field(default_factory=dict)  # results that are not for us until that time
-    waited_since: dict[int, float] = field(default_factory=dict)  # results that somebody else said to verify
+    set_aside: dict[int, float] = field(
+        default_factory=dict
+    )  # results that are not for us until that time
+    waited_since: dict[int, float] = field(
+        default_factory=dict
+    )  # results that somebody else said to verify
 
     def forever(self) -> None:
         """Verify whatever is unverified until stopped. Only a wrong key or a mistake of ours ends it otherwise."""
@@ -60,7 +64,11 @@ class Rounds:
                 continue
             lease = self.board.lease(claim, self.seconds())
             if lease is None and self.is_patient(result):
-                self.put_aside(result.id, f"result {result.id} is being verified by somebody else", LOOK_AGAIN_S)
+                self.put_aside(
+                    result.id,
+                    f"result {result.id} is being verified by somebody else",
+                    LOOK_AGAIN_S,
+                )
                 continue
             try:
                 verdict = self.verify(claim)
@@ -93,7 +101,9 @@ class Rounds:
             return None
         if verdict.outcome == "undecided":
             self.verifier.notebook.forget(claim)
-            self.put_aside(claim.result_id, f"{claim.commit[:7]} is not decided: {verdict.reason}", UNDECIDED_S)
+            self.put_aside(
+                claim.result_id, f"{claim.commit[:7]} is not decided: {verdict.reason}", UNDECIDED_S
+            )
             return None
         self.tell(verdict)
         return verdict
@@ -106,7 +116,9 @@ class Rounds:
         notes = notebook.open(verdict.claim, self.verifier.workspace.repo.head())
         text = post(verdict, self.verifier.platform, notes)
         notes = notebook.write(notes, verdict=text, reproduced=verdict.outcome == "reproduced")
-        self.verifier.display.verdict("", verdict.outcome, verdict.reason or f"claimed {verdict.claim.value:.6f}")
+        self.verifier.display.verdict(
+            "", verdict.outcome, verdict.reason or f"claimed {verdict.claim.value:.6f}"
+        )
         self.send(notes)
 
     def tell_what_waits(self) -> None:
@@ -131,7 +143,10 @@ class Rounds:
         while not self.stop.is_set() and clock() < until:
             news = self.board.hub.events(last, LISTEN_S)
             last = news.last
-            if any(event.kind in ("post", "commit", "claim.released", "restored") for event in news.events):
+            if any(
+                event.kind in ("post", "commit", "claim.released", "restored")
+                for event in news.events
+            ):
                 break
             self.stop.wait(BREATH_S)  # a hub that answers at once must not be asked without end
         return last

@@ -69,7 +69,9 @@ class Verifier:
         """Run a claimed commit and compare. Raises Incomparable, Stopped; a run that was finished before is not repeated."""
         pristine = self.workspace.repo.head()
         if changed := self.check_fixed_files(claim, pristine):
-            return Verdict(claim, "not reproduced", f"changed fixed files: {listed(changed)}", None, 0)
+            return Verdict(
+                claim, "not reproduced", f"changed fixed files: {listed(changed)}", None, 0
+            )
         notes = self.notebook.open(claim, pristine)
         sweep(notes.mark)
         commit = graft(self.workspace, pristine, claim.commit)
@@ -80,11 +82,21 @@ class Verifier:
         good = [run for run in notes.measurements if run.value is not None]
         if failed := crash(notes.measurements):
             why = f"crashed: {unlocated(failed.reason, str(self.workspace.folder))}"
-            return self.checked(notes, Verdict(claim, "not reproduced", why, None, len(notes.measurements)))
-        values = [run.value for i, run in enumerate(good) if i in self.judged(good).usable and run.value is not None]
-        found = compare(claim.value, values, self.groups(), self.workspace.config.experiment.direction)
+            return self.checked(
+                notes, Verdict(claim, "not reproduced", why, None, len(notes.measurements))
+            )
+        values = [
+            run.value
+            for i, run in enumerate(good)
+            if i in self.judged(good).usable and run.value is not None
+        ]
+        found = compare(
+            claim.value, values, self.groups(), self.workspace.config.experiment.direction
+        )
         outcome: Outcome = "reproduced" if found.reproduced else "not reproduced"
-        return self.checked(notes, Verdict(claim, outcome, found.reason, found.mean, found.runs, found))
+        return self.checked(
+            notes, Verdict(claim, outcome, found.reason, found.mean, found.runs, found)
+        )
 
     def check_fixed_files(self, claim: Claim, pristine: str) -> list[str]:
         """The fixed files that the claimant changed. Incomparable where ours are simply of another version."""
@@ -119,28 +131,42 @@ class Verifier:
         number = len(notes.measurements) + len(notes.control) + 1
         folder = self.workspace.private / "runs" / f"verify-{notes.claim.name}" / str(number)
         with self.display.running(f"  {title}", folder / "out"):
-            run = self.runner.measure(commit, notes.next_seed(), notes.mark, folder, self.timeout_s())
-        told = run.reason if run.value is None else f"{run.value:.6f} in {duration(run.seconds + run.score_seconds)}"
+            run = self.runner.measure(
+                commit, notes.next_seed(), notes.mark, folder, self.timeout_s()
+            )
+        told = (
+            run.reason
+            if run.value is None
+            else f"{run.value:.6f} in {duration(run.seconds + run.score_seconds)}"
+        )
         self.display.verdict("", "run", told)
         return run
 
     def timeout_s(self) -> float:
         base = self.baseline()
-        return self.workspace.config.experiment.timeout_s or measured_timeout_s(base.slowest_seconds if base else None)
+        return self.workspace.config.experiment.timeout_s or measured_timeout_s(
+            base.slowest_seconds if base else None
+        )
 
     # ---------------------------------------------------------------- what this machine is like
 
     def ours(self) -> list[Record]:
         """Our ledger's records of this machine and track."""
         track = self.workspace.config.track
-        return [r for r in self.workspace.ledger.records() if r.platform == self.platform and r.track == track]
+        return [
+            r
+            for r in self.workspace.ledger.records()
+            if r.platform == self.platform and r.track == track
+        ]
 
     def groups(self) -> list[Sequence[float]]:
         """Values of every commit that ran more than once here: what the noise is estimated from."""
         return [record.values for record in self.ours() if len(record.values) > 1]
 
     def baseline(self) -> Record | None:
-        return next((r for r in reversed(self.ours()) if r.is_baseline and r.value is not None), None)
+        return next(
+            (r for r in reversed(self.ours()) if r.is_baseline and r.value is not None), None
+        )
 
     def checked(self, notes: Notes, verdict: Verdict) -> Verdict:
         """The verdict, unless it is a dispute on a machine that does not come to its own baseline just now: then undecided."""
@@ -148,13 +174,22 @@ class Verifier:
         if verdict.outcome != "not reproduced" or base is None or base.value is None:
             return verdict
         if not notes.control:
-            control = self.run(notes, base.commit, f"our own baseline {base.commit[:7]}, before anybody is disputed")
+            control = self.run(
+                notes,
+                base.commit,
+                f"our own baseline {base.commit[:7]}, before anybody is disputed",
+            )
             notes = self.notebook.write(notes, control=(control,))
         trouble = unlike(notes.control[0], base, self.groups(), self.workspace)
         if not trouble:
             return verdict
         return Verdict(
-            verdict.claim, "undecided", f"{trouble} ({verdict.reason})", verdict.value, verdict.runs, verdict.comparison
+            verdict.claim,
+            "undecided",
+            f"{trouble} ({verdict.reason})",
+            verdict.value,
+            verdict.runs,
+            verdict.comparison,
         )
 
 
@@ -164,11 +199,16 @@ def crash(runs: Sequence[Measurement]) -> Measurement | None:
     return crashed[0] if len(crashed) >= CRASHES else None
 
 
-def unlike(control: Measurement, base: Record, groups: Sequence[Sequence[float]], workspace: Workspace) -> str:
+def unlike(
+    control: Measurement, base: Record, groups: Sequence[Sequence[float]], workspace: Workspace
+) -> str:
     """Why this machine is not as it was when its baseline was measured, or the empty string."""
     if control.value is None or base.value is None:
         return f"our own baseline does not run here now: {control.reason}"
-    if far_off(control.throughput, base.throughput, workspace.config.judge.contended_below) == "slow":
+    if (
+        far_off(control.throughput, base.throughput, workspace.config.judge.contended_below)
+        == "slow"
+    ):
         return "this machine is much slower just now than when its baseline was measured"
     if any(len(group) > 1 for group in groups):
         found = compare(base.value, [control.value], groups, workspace.config.experiment.direction)

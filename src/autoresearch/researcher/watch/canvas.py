@@ -28,13 +28,18 @@ class Limits:
     high: float
 
     @staticmethod
-    def around(points: Iterable[tuple[float, float]], left: float | None = None, right: float | None = None) -> Limits:
+    def around(
+        points: Iterable[tuple[float, float]], left: float | None = None, right: float | None = None
+    ) -> Limits:
         """Just around the points, with a little room above and below; (0..1, 0..1) around none."""
         finite = [(x, y) for x, y in points if math.isfinite(x) and math.isfinite(y)]
         xs, ys = [x for x, _ in finite] or [0.0, 1.0], [y for _, y in finite] or [0.0, 1.0]
         room = (max(ys) - min(ys)) * 0.05 or abs(max(ys)) * 0.01 or 1.0
         return Limits(
-            min(xs) if left is None else left, max(xs) if right is None else right, min(ys) - room, max(ys) + room
+            min(xs) if left is None else left,
+            max(xs) if right is None else right,
+            min(ys) - room,
+            max(ys) + room,
         )
 
 
@@ -48,7 +53,9 @@ class Canvas:
     braille: bool = True
     bits: dict[tuple[int, int], int] = field(default_factory=dict)
     styles: dict[tuple[int, int], str] = field(default_factory=dict)
-    signs: dict[tuple[int, int], str] = field(default_factory=dict)  # whole characters, instead of dots
+    signs: dict[tuple[int, int], str] = field(
+        default_factory=dict
+    )  # whole characters, instead of dots
 
     def place(self, x: float, y: float) -> tuple[int, int]:
         """The dot for a point, counted from the upper left corner."""
@@ -75,7 +82,9 @@ class Canvas:
         for (x0, y0), (x1, y1) in pairwise(placed):
             steps = max(abs(x1 - x0), abs(y1 - y0), 1)
             for i in range(steps + 1):
-                self.dot(round(x0 + (x1 - x0) * i / steps), round(y0 + (y1 - y0) * i / steps), style)
+                self.dot(
+                    round(x0 + (x1 - x0) * i / steps), round(y0 + (y1 - y0) * i / steps), style
+                )
         if len(placed) == 1:
             self.dot(*placed[0], style)
 
@@ -83,7 +92,9 @@ class Canvas:
         """The rows with the limits' numbers at the left."""
         whole = Text(no_wrap=True, overflow="crop")
         for row in range(self.rows):
-            number = self.limits.high if row == 0 else self.limits.low if row == self.rows - 1 else None
+            number = (
+                self.limits.high if row == 0 else self.limits.low if row == self.rows - 1 else None
+            )
             whole.append(f"{number:>{LABEL - 1}.4g} " if number is not None else " " * LABEL, "dim")
             for column in range(self.columns):
                 whole.append(self.character(row, column), self.styles.get((row, column), ""))

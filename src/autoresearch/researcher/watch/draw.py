@@ -35,10 +35,15 @@ def picture(view: View, columns: int, rows: int, braille: bool = True) -> Render
     if charts < CHART_ROWS or columns < FEWEST_COLUMNS:
         told = [*head, *titles.values(), *extra][: max(1, rows - 1 - VERDICTS_MIN)]
         return Group(*told, *verdicts(view, max(0, rows - 1 - len(told))))
-    parts: list[RenderableType] = [*head, panel(night(view, columns - 4, charts, braille), axis(view))]
+    parts: list[RenderableType] = [
+        *head,
+        panel(night(view, columns - 4, charts, braille), axis(view)),
+    ]
     used = len(head) + charts + 2
     if drawn is not None:
-        parts.append(panel(curve(drawn, columns - 4, charts, braille), titles.pop((drawn.id, drawn.number))))
+        parts.append(
+            panel(curve(drawn, columns - 4, charts, braille), titles.pop((drawn.id, drawn.number)))
+        )
         used += charts + 1
     parts += [*titles.values(), *extra]
     return Group(*parts, *verdicts(view, max(0, rows - 1 - used - lines)))
@@ -115,7 +120,12 @@ def night(view: View, columns: int, rows: int, braille: bool) -> Text:
     canvas.line(step(bests, float(len(told) - 1)), "bold green")
     for i, v in told:
         sign, plain = SIGNS[v.kind]
-        canvas.sign(float(i), worst if v.value is None else v.value, sign if braille else plain, STYLES[v.kind])
+        canvas.sign(
+            float(i),
+            worst if v.value is None else v.value,
+            sign if braille else plain,
+            STYLES[v.kind],
+        )
     return canvas.text()
 
 
@@ -125,7 +135,9 @@ def running_best(view: View) -> list[tuple[float, float]]:
     for i, v in enumerate(view.verdicts):
         if v.kind not in ("keep", "baseline") or v.value is None:
             continue
-        if not found or (v.value < found[-1][1] if view.direction == "min" else v.value > found[-1][1]):
+        if not found or (
+            v.value < found[-1][1] if view.direction == "min" else v.value > found[-1][1]
+        ):
             found.append((float(i), v.value))
     return found
 
@@ -155,7 +167,9 @@ def working(view: View) -> tuple[dict[tuple[str, int], Text], list[Text]]:
 
 
 def run_title(run: Run) -> Text:
-    numbers = Text.assemble((run.id, "bold"), (f" run {run.number}  ", "dim"), (run_state(run), "cyan"))
+    numbers = Text.assemble(
+        (run.id, "bold"), (f" run {run.number}  ", "dim"), (run_state(run), "cyan")
+    )
     return one_line(numbers.append(f"  {run.commit[:7]} {run.description}"))
 
 
@@ -199,7 +213,11 @@ def verdicts(view: View, most: int) -> list[RenderableType]:
     table.add_column(ratio=3, no_wrap=True, overflow="ellipsis")
     for v in reversed(view.verdicts[-most:]):
         table.add_row(
-            Text(v.id), Text(v.kind, STYLES[v.kind]), Text(value(v)), Text(v.description), Text(v.reason, "dim")
+            Text(v.id),
+            Text(v.kind, STYLES[v.kind]),
+            Text(value(v)),
+            Text(v.description),
+            Text(v.reason, "dim"),
         )
     return [table]
 

@@ -65,7 +65,9 @@ class Run:
             return None
         at = self.points[-1].progress
         ours = curves.smoothed(self.points, at)
-        theirs = [loss for curve in self.against if (loss := curves.smoothed(curve, at)) is not None]
+        theirs = [
+            loss for curve in self.against if (loss := curves.smoothed(curve, at)) is not None
+        ]
         return (ours, sum(theirs) / len(theirs)) if ours is not None and theirs else None
 
 
@@ -129,11 +131,15 @@ class Watcher:
         branch = short(state.branch)
         records = [r for r in workspace.ledger.records() if not branch or r.branch == branch]
         # what a killed runner left lying is no run in progress
-        attempts = [state.attempts[name] for name in sorted(state.attempts)] if about.running else []
+        attempts = (
+            [state.attempts[name] for name in sorted(state.attempts)] if about.running else []
+        )
         return View(
             about=replace(about, best_description=safe(about.best_description)),
             verdicts=tuple(map(verdict, records)),
-            runs=tuple(run for attempt in attempts for run in self.runs(workspace, attempt, records)),
+            runs=tuple(
+                run for attempt in attempts for run in self.runs(workspace, attempt, records)
+            ),
             edited=tuple(a.id for a in attempts if a.phase == "editing"),
             machine=self.machine(),
             direction=workspace.config.experiment.direction,
@@ -142,18 +148,26 @@ class Watcher:
     def runs(self, workspace: Workspace, attempt: Attempt, records: Sequence[Record]) -> list[Run]:
         """The runs of an attempt that are going on: those whose folder still has its `out`."""
         place = workspace.private / "runs" / attempt.id
-        numbers = sorted(int(f.name) for f in place.glob("*") if f.name.isdecimal() and (f / "out").is_dir())
+        numbers = sorted(
+            int(f.name) for f in place.glob("*") if f.name.isdecimal() and (f / "out").is_dir()
+        )
         against = self.curves_of(workspace, attempt.judged_against, records)
         title = safe(attempt.description) or ("the unchanged code" if attempt.is_baseline else "")
         found = []
         for n in numbers:
             points = curves.read(place / str(n) / "out" / curves.NAME)
-            found.append(Run(attempt.id, n, attempt.commit, title, points, against, age_s(place / str(n))))
+            found.append(
+                Run(attempt.id, n, attempt.commit, title, points, against, age_s(place / str(n)))
+            )
         return found
 
-    def curves_of(self, workspace: Workspace, commit: str, records: Sequence[Record]) -> tuple[tuple[Point, ...], ...]:
+    def curves_of(
+        self, workspace: Workspace, commit: str, records: Sequence[Record]
+    ) -> tuple[tuple[Point, ...], ...]:
         """The newest curves that runs of a commit left."""
-        logs = [log for r in records if r.commit == commit for log in (r.logs or (r.log,)) if log][-CURVES_MAX:]
+        logs = [log for r in records if r.commit == commit for log in (r.logs or (r.log,)) if log][
+            -CURVES_MAX:
+        ]
         for log in logs:
             if log not in self.kept:
                 self.kept[log] = curves.read((workspace.folder / log).parent / curves.NAME)
@@ -162,14 +176,22 @@ class Watcher:
     def machine(self) -> Machine:
         memory = psutil.virtual_memory()
         used = (memory.total - memory.available) / GB
-        return Machine(psutil.cpu_percent() / 100, psutil.cpu_count() or 1, used, memory.total / GB, self.gpus.read())
+        return Machine(
+            psutil.cpu_percent() / 100,
+            psutil.cpu_count() or 1,
+            used,
+            memory.total / GB,
+            self.gpus.read(),
+        )
 
 
 def verdict(record: Record) -> Verdict:
     kind: Kind = "baseline" if record.is_baseline else record.status
     value = None if record.status == "crash" else record.value
     texts = (safe(record.description), safe(record.reason), safe(record.agent))
-    return Verdict(record.id, record.commit, kind, value, *texts, finished_at=safe(record.finished_at))
+    return Verdict(
+        record.id, record.commit, kind, value, *texts, finished_at=safe(record.finished_at)
+    )
 
 
 def age_s(folder: Path) -> float:
@@ -182,4 +204,6 @@ def age_s(folder: Path) -> float:
 
 def safe(text: str) -> str:
     """A stranger's text as one short line that a terminal only shows."""
-    return " ".join(clean(text[: 4 * TEXT_MAX].replace("\n", " ").replace("\r", " ")).split())[:TEXT_MAX]
+    return " ".join(clean(text[: 4 * TEXT_MAX].replace("\n", " ").replace("\r", " ")).split())[
+        :TEXT_MAX
+    ]

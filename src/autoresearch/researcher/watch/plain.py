@@ -15,7 +15,9 @@ def snapshot(view: View) -> list[str]:
     """Everything in a few lines."""
     lines = [text.plain for text in heading(view)]
     if not (view.verdicts or view.about.running):
-        lines.insert(1, f"no experiment is finished yet; start with: autoresearch run {view.about.folder}")
+        lines.insert(
+            1, f"no experiment is finished yet; start with: autoresearch run {view.about.folder}"
+        )
     lines += [verdict(v) for v in view.verdicts[-SHOWN:]]
     working = [*(run(r) for r in view.runs), *(f"{name} is being edited" for name in view.edited)]
     return [*lines, *working, *([view.interrupted] if view.interrupted else [])]
@@ -36,7 +38,11 @@ def changes(before: View, after: View) -> Iterator[str]:
         if quarter(r) != quarter(begun.get((r.id, r.number))):
             yield run(r)
     if before.waiting != after.waiting and after.waiting is not None:
-        yield f"{after.waiting} wait for the hub" if after.waiting else "everything has reached the hub"
+        yield (
+            f"{after.waiting} wait for the hub"
+            if after.waiting
+            else "everything has reached the hub"
+        )
     if before.about.running and not after.about.running:
         yield "research has stopped"  # last: who waits for this line has seen all that was found
 

@@ -15,13 +15,25 @@ ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 def upgrade() -> None:
     _tables()
-    channels = sa.table("channels", *(sa.column(name) for name in ("id", "name", "description", "created_at")))
+    channels = sa.table(
+        "channels", *(sa.column(name) for name in ("id", "name", "description", "created_at"))
+    )
     at = now()
     op.bulk_insert(
         channels,
         [
-            {"id": 1, "name": "results", "description": "every result, one line each", "created_at": at},
-            {"id": 2, "name": "discussion", "description": "ideas, questions, findings", "created_at": at},
+            {
+                "id": 1,
+                "name": "results",
+                "description": "every result, one line each",
+                "created_at": at,
+            },
+            {
+                "id": 2,
+                "name": "discussion",
+                "description": "ideas, questions, findings",
+                "created_at": at,
+            },
         ],
     )
     if op.get_bind().dialect.name == "sqlite":
@@ -149,7 +161,9 @@ def _tables() -> None:
         sa.Column("expires_at", sa.Text(), nullable=False),
         sa.Column("ttl_s", sa.Integer(), nullable=False),
         sa.Column("released_at", sa.Text(), nullable=True),
-        sa.ForeignKeyConstraint(["agent_id"], ["agents.id"], name=op.f("fk_claims_agent_id_agents")),
+        sa.ForeignKeyConstraint(
+            ["agent_id"], ["agents.id"], name=op.f("fk_claims_agent_id_agents")
+        ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_claims")),
         sqlite_autoincrement=True,
     )
@@ -166,13 +180,20 @@ def _tables() -> None:
         sa.Column("child_seq", ID, nullable=False),
         sa.Column("position", sa.Integer(), nullable=False),
         sa.Column("parent_seq", ID, nullable=False),
-        sa.ForeignKeyConstraint(["child_seq"], ["commits.seq"], name=op.f("fk_commit_parents_child_seq_commits")),
-        sa.ForeignKeyConstraint(["parent_seq"], ["commits.seq"], name=op.f("fk_commit_parents_parent_seq_commits")),
+        sa.ForeignKeyConstraint(
+            ["child_seq"], ["commits.seq"], name=op.f("fk_commit_parents_child_seq_commits")
+        ),
+        sa.ForeignKeyConstraint(
+            ["parent_seq"], ["commits.seq"], name=op.f("fk_commit_parents_parent_seq_commits")
+        ),
         sa.PrimaryKeyConstraint("child_seq", "position", name=op.f("pk_commit_parents")),
         sqlite_with_rowid=False,
     )
     op.create_index(
-        op.f("ix_commit_parents_parent_seq_child_seq"), "commit_parents", ["parent_seq", "child_seq"], unique=False
+        op.f("ix_commit_parents_parent_seq_child_seq"),
+        "commit_parents",
+        ["parent_seq", "child_seq"],
+        unique=False,
     )
     op.create_table(
         "keys",
@@ -193,7 +214,9 @@ def _tables() -> None:
         sa.Column("created_at", sa.Text(), nullable=False),
         sa.Column("hidden", sa.Integer(), server_default=sa.text("0"), nullable=False),
         sa.ForeignKeyConstraint(["agent_id"], ["agents.id"], name=op.f("fk_posts_agent_id_agents")),
-        sa.ForeignKeyConstraint(["channel_id"], ["channels.id"], name=op.f("fk_posts_channel_id_channels")),
+        sa.ForeignKeyConstraint(
+            ["channel_id"], ["channels.id"], name=op.f("fk_posts_channel_id_channels")
+        ),
         sa.ForeignKeyConstraint(["parent_id"], ["posts.id"], name=op.f("fk_posts_parent_id_posts")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_posts")),
         sqlite_autoincrement=True,
@@ -219,7 +242,9 @@ def _tables() -> None:
         sa.Column("created_at", sa.Text(), nullable=False),
         sa.Column("leads", sa.Integer(), server_default=sa.text("0"), nullable=False),
         sa.Column("hidden", sa.Integer(), server_default=sa.text("0"), nullable=False),
-        sa.ForeignKeyConstraint(["agent_id"], ["agents.id"], name=op.f("fk_results_agent_id_agents")),
+        sa.ForeignKeyConstraint(
+            ["agent_id"], ["agents.id"], name=op.f("fk_results_agent_id_agents")
+        ),
         sa.ForeignKeyConstraint(["post_id"], ["posts.id"], name=op.f("fk_results_post_id_posts")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_results")),
         sqlite_autoincrement=True,
@@ -242,7 +267,9 @@ def _tables() -> None:
         sqlite_where=sa.text("commit_hash IS NULL"),
         postgresql_where=sa.text("commit_hash IS NULL"),
     )
-    op.create_index(op.f("ix_results_platform_track_id"), "results", ["platform", "track", "id"], unique=False)
+    op.create_index(
+        op.f("ix_results_platform_track_id"), "results", ["platform", "track", "id"], unique=False
+    )
     op.create_index(op.f("ix_results_post_id"), "results", ["post_id"], unique=False)
     op.create_table(
         "verifications",
@@ -259,8 +286,12 @@ def _tables() -> None:
         sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("created_at", sa.Text(), nullable=False),
         sa.Column("hidden", sa.Integer(), server_default=sa.text("0"), nullable=False),
-        sa.ForeignKeyConstraint(["agent_id"], ["agents.id"], name=op.f("fk_verifications_agent_id_agents")),
-        sa.ForeignKeyConstraint(["post_id"], ["posts.id"], name=op.f("fk_verifications_post_id_posts")),
+        sa.ForeignKeyConstraint(
+            ["agent_id"], ["agents.id"], name=op.f("fk_verifications_agent_id_agents")
+        ),
+        sa.ForeignKeyConstraint(
+            ["post_id"], ["posts.id"], name=op.f("fk_verifications_post_id_posts")
+        ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_verifications")),
         sqlite_autoincrement=True,
     )
@@ -273,6 +304,9 @@ def _tables() -> None:
         postgresql_where=sa.text("commit_hash IS NULL"),
     )
     op.create_index(
-        op.f("ix_verifications_platform_track_id"), "verifications", ["platform", "track", "id"], unique=False
+        op.f("ix_verifications_platform_track_id"),
+        "verifications",
+        ["platform", "track", "id"],
+        unique=False,
     )
     op.create_index(op.f("ix_verifications_post_id"), "verifications", ["post_id"], unique=False)
