@@ -24,6 +24,11 @@ import httpx
 import pytest
 
 pytest_plugins = ("browser",)
+# Every test sees git as a newcomer has it: no name, no e-mail, no settings of whoever runs the tests.
+os.environ["GIT_CONFIG_GLOBAL"] = os.devnull
+os.environ["GIT_CONFIG_NOSYSTEM"] = "1"
+for name in ("AUTHOR_NAME", "AUTHOR_EMAIL", "COMMITTER_NAME", "COMMITTER_EMAIL"):
+    os.environ.pop(f"GIT_{name}", None)
 PLENTY = 1_000_000
 READY_S = 60.0  # machines are shared: a start takes a second here and ten elsewhere
 _numbers = itertools.count(1)

@@ -123,7 +123,8 @@ def test_resetting_a_worktree_moves_no_branch(repo: Repo, tmp_path: Path) -> Non
     base = repo.head()
     Repo(tree.path).git("switch", "-q", "-c", "mine")
     write(tree, "a.txt", "two\n")
-    Repo(tree.path).git("commit", "-q", "-a", "-m", "own commit")
+    identity = ("-c", "user.name=Ada", "-c", "user.email=ada@example.org")
+    Repo(tree.path).git(*identity, "commit", "-q", "-a", "-m", "own commit")
     mine = repo.resolve("mine")
 
     tree.reset_to(base)
