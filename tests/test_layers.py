@@ -10,15 +10,18 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 SRC = ROOT / "src" / "autoresearch"
+SHARED = {"clock", "errors", "files", "models"}
 ROOMS = {
+    "clock": set(),
     "errors": set(),
+    "files": set(),
     "models": set(),
-    "git": {"errors", "models"},
-    "client": {"errors", "models"},
-    "hub": {"errors", "models", "git"},
-    "researcher": {"errors", "models", "git", "client"},
-    "cli": {"errors", "models", "git", "client", "hub", "researcher", "mcp"},
-    "mcp": {"errors", "models", "git", "client", "cli"},
+    "git": SHARED,
+    "client": SHARED,
+    "hub": SHARED | {"git"},
+    "researcher": SHARED | {"git", "client"},
+    "cli": SHARED | {"git", "client", "hub", "researcher", "mcp"},
+    "mcp": SHARED | {"git", "client", "cli"},
 }
 FILES = sorted(SRC.rglob("*.py"))
 
@@ -116,18 +119,33 @@ def test_subprocesses_have_three_owners() -> None:
 
 def test_the_environment_is_read_at_the_door() -> None:
     """`os.environ` is read by the command lines (and by git, to hand PATH and HOME on): functions get what they need."""
-    readers = {path.relative_to(SRC).as_posix() for path in FILES if reads_environment(path)}
+    readers = users_of("os.environ") | users_of("os.getenv")
     assert not {r for r in readers if not r.startswith(("cli/", "git/"))}
 
 
-def reads_environment(path: Path) -> bool:
-    """Whether code (not text) of the file says `os.environ` or `os.getenv`."""
-    attributes = (
-        node
-        for node in ast.walk(ast.parse(path.read_text("utf-8")))
-        if isinstance(node, ast.Attribute)
-    )
-    return any(ast.unparse(node) in {"os.environ", "os.getenv"} for node in attributes)
+def test_files_are_replaced_and_put_on_disk_in_one_place() -> None:
+    """`files` alone replaces a file as a whole; only the ledger, which grows, asks for an fsync besides.
+
+    git writes a pack's index itself; the outbox moves letters between folders."""
+    assert {"files.py", "researcher/ledger.py"} == users_of("os.fsync")
+    allowed = {"files.py", "git/upload.py", "researcher/swarm/outbox.py"}
+    assert users_of("os.replace") <= allowed
+
+
+def test_the_time_of_day_has_one_owner() -> None:
+    """Only `clock` writes the present time, so there are two forms of it and no third."""
+    assert {"clock.py"} == users_of("datetime.now")
+    assert not users_of("datetime.utcnow") | users_of("time.gmtime") | users_of("time.strftime")
+
+
+def users_of(name: str) -> set[str]:
+    """The files whose code (not text) says a dotted name."""
+    return {path.relative_to(SRC).as_posix() for path in FILES if says(path, name)}
+
+
+def says(path: Path, name: str) -> bool:
+    nodes = ast.walk(ast.parse(path.read_text("utf-8")))
+    return any(isinstance(node, ast.Attribute) and ast.unparse(node) == name for node in nodes)
 
 
 def test_no_pickle_anywhere() -> None:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from autoresearch.errors import BadInput, Conflict, Unauthorized
+from autoresearch.files import PRIVATE, replace_file
 
 FOLDER, FILE = ".agenthub", "credentials.json"
 MAX_BYTES = 64 * 1024
@@ -164,17 +165,8 @@ def reserve(file: Path, force: bool) -> None:
 
 def write(file: Path, credentials: Credentials) -> None:
     """Put credentials into a file of mode 0600, whole or not at all."""
-    descriptor, unfinished = tempfile.mkstemp(dir=file.parent)  # 0600 from the start
-    with os.fdopen(descriptor, "w") as opened:
-        json.dump(
-            {name: value for name, value in asdict(credentials).items() if name != "source"},
-            opened,
-            indent=1,
-        )
-        opened.write("\n")
-        opened.flush()
-        os.fsync(opened.fileno())
-    os.replace(unfinished, file)
+    told = {name: value for name, value in asdict(credentials).items() if name != "source"}
+    replace_file(file, json.dumps(told, indent=1).encode() + b"\n", mode=PRIVATE)
     if (
         file.parent.name == FOLDER
     ):  # no `git add` may ever publish a key: the folder ignores itself, whatever the repository says

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 import ssl
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -35,6 +34,7 @@ from autoresearch.errors import (
     TooLarge,
     Unauthorized,
 )
+from autoresearch.files import PRIVATE, replacement_of
 
 T = TypeVar("T")
 ANSWER_MAX_BYTES = 64 * 1024 * 1024  # of JSON; a hub that sends more is not believed
@@ -135,7 +135,7 @@ class Wire:
         """Put the answer's body into `target`, which appears whole or not at all; its size in bytes."""
 
         def save(response: httpx.Response) -> int:
-            with _appearing(target) as file:
+            with replacement_of(target, mode=PRIVATE, durable=False) as file:
                 return sum(
                     file.write(chunk) for chunk in _bounded(response.iter_bytes(CHUNK_BYTES))
                 )
@@ -326,19 +326,6 @@ def _pause(state: tenacity.RetryCallState) -> float:
     return float(
         tenacity.wait_random_exponential(multiplier=PAUSE_S, min=PAUSE_S, max=PAUSE_MAX_S)(state)
     )
-
-
-@contextmanager
-def _appearing(target: Path) -> Iterator[Any]:
-    """A file that takes the place of `target` once it is whole; its unfinished form has a name of its own (trap D12)."""
-    descriptor, unfinished = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            yield file
-        os.replace(unfinished, target)
-    except BaseException:
-        Path(unfinished).unlink(missing_ok=True)
-        raise
 
 
 def present(query: Mapping[str, str | int | float | None]) -> list[tuple[str, str | int | float]]:

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from autoresearch.errors import AutoresearchError
+from autoresearch.files import replace_file
 from autoresearch.git.repo import Repo, environment
 
 CHUNK_BYTES = 64 * 1024
@@ -110,9 +111,7 @@ class Bare:
         path = self.path / name
         if path.exists() and path.read_text("utf-8") == text:
             return
-        draft = self.path / f"{name}.new"
-        draft.write_text(text, "utf-8")
-        os.replace(draft, path)
+        replace_file(path, text.encode("utf-8"), durable=False)
 
     async def upload_pack(self, request: BinaryIO | None, protocol: str) -> AsyncIterator[bytes]:
         """What `git upload-pack` answers: its advertisement, or with `request` (an open file) the objects asked for."""

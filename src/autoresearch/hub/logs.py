@@ -11,6 +11,8 @@ from typing import Any
 
 import msgspec
 
+from autoresearch.clock import precise_timestamp
+
 ACCESS = logging.getLogger("agenthub.access")
 FLUSH_S = 0.25
 
@@ -105,4 +107,4 @@ def _line(
 
 
 def _utc(timestamp_s: float) -> str:
-    return datetime.fromtimestamp(timestamp_s, timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return precise_timestamp(datetime.fromtimestamp(timestamp_s, timezone.utc))

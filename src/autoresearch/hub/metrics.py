@@ -17,6 +17,8 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.registry import Collector
 
+from autoresearch.files import replace_file
+
 BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 PUBLISH_S = 1.0
 Key = tuple[str, str, int]  # method, route, status
@@ -73,9 +75,7 @@ class Metrics:
             return
         mine = self._folder / f"{os.getpid()}.json"
         rows = [[*key, *counts] for key, counts in self._counts.items()]
-        fresh = mine.with_suffix(".new")
-        fresh.write_bytes(msgspec.json.encode(rows))
-        fresh.replace(mine)
+        replace_file(mine, msgspec.json.encode(rows), durable=False)
 
     def _total(self) -> dict[Key, list[float]]:
         if self._folder is None:

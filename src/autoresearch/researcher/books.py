@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import secrets
 
+from autoresearch.clock import timestamp
 from autoresearch.errors import BadWorkspace, Conflict
 from autoresearch.models import Status
 from autoresearch.researcher.agents.base import Brief, Pending
 from autoresearch.researcher.evidence import Finding, measured_timeout_s, record_of
-from autoresearch.researcher.experiment import now
 from autoresearch.researcher.journal import Attempt, Journal, Line
 from autoresearch.researcher.ledger import Record
 from autoresearch.researcher.measurement import printed, read_log
@@ -133,7 +133,13 @@ class Books:
         number = self.journal.state.next_id
         mark = secrets.token_hex(16)
         attempt = Attempt(
-            f"{number:04d}", parent, mark, "editing", now(), is_baseline=is_baseline, agent=agent
+            f"{number:04d}",
+            parent,
+            mark,
+            "editing",
+            timestamp(),
+            is_baseline=is_baseline,
+            agent=agent,
         )
         return self.journal.begin(attempt)
 

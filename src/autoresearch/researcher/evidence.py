@@ -14,10 +14,10 @@ from hashlib import sha256
 from statistics import fmean
 from typing import Literal
 
+from autoresearch.clock import timestamp
 from autoresearch.models import Status
 from autoresearch.researcher import judge
 from autoresearch.researcher.config import Config
-from autoresearch.researcher.experiment import now
 from autoresearch.researcher.journal import Attempt
 from autoresearch.researcher.judge import Run
 from autoresearch.researcher.ledger import Record
@@ -236,7 +236,7 @@ def record_of(
         throughput=mean(run.throughput for run in runs),
         contended=finding.contended,
         started_at=attempt.started_at,
-        finished_at=now(),
+        finished_at=timestamp(),
         log=every[-1].log if every else "",
         logs=tuple(run.log for run in runs),
         recheck_logs=tuple(run.log for run in attempt.rechecks if run.value is not None),

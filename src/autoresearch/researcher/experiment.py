@@ -10,7 +10,6 @@ import os
 import shutil
 import sys
 import threading
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -314,8 +313,3 @@ def size_bytes(folder: Path) -> int:
         for place, _, names in os.walk(folder)
         for name in names
     )
-
-
-def now() -> str:
-    """UTC, ISO 8601, whole seconds."""
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())

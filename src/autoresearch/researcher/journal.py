@@ -1,12 +1,10 @@
 """What the loop is in the middle of, on disk before it does it: the reason that `kill -9` at any instant loses nothing.
 
-One small file, replaced as a whole (temporary name, fsync, rename, fsync of the folder). Leaves to others: doing (loop),
-what is finished (ledger).
+One small file, replaced as a whole (files). Leaves to others: doing (loop), what is finished (ledger).
 """
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
@@ -14,7 +12,8 @@ from typing import Literal
 import msgspec
 
 from autoresearch.errors import BadWorkspace
-from autoresearch.researcher.ledger import Record, sync_folder
+from autoresearch.files import replace_file
+from autoresearch.researcher.ledger import Record
 from autoresearch.researcher.measurement import Measurement
 
 Phase = Literal["editing", "measuring", "decided"]
@@ -88,14 +87,7 @@ class Journal:
     def save(self, **changes: object) -> State:
         """Replace fields of the state; on disk when this returns."""
         self.state = replace(self.state, **changes)  # type: ignore[arg-type]
-        self.file.parent.mkdir(parents=True, exist_ok=True)
-        temporary = self.file.with_suffix(".new")
-        with temporary.open("wb") as handle:
-            handle.write(msgspec.json.format(msgspec.json.encode(self.state)))
-            handle.flush()
-            os.fsync(handle.fileno())
-        temporary.replace(self.file)
-        sync_folder(self.file.parent)
+        replace_file(self.file, msgspec.json.format(msgspec.json.encode(self.state)))
         return self.state
 
     def begin(self, attempt: Attempt) -> Attempt:

@@ -16,6 +16,7 @@ from pathlib import Path
 import msgspec
 
 from autoresearch.errors import BadWorkspace
+from autoresearch.files import sync_folder
 from autoresearch.models import Status
 
 JSONL, TSV, CUT = "experiments.jsonl", "results.tsv", "cut-lines.txt"
@@ -212,17 +213,6 @@ def append_line(file: Path, line: str) -> None:
         os.close(descriptor)
     if new:
         sync_folder(file.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make a new or renamed name durable; nothing to do where folders cannot be opened (Windows)."""
-    if os.name == "nt":
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def best(records: Sequence[Record], direction: str = "min") -> Record | None:

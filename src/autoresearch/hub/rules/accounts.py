@@ -13,10 +13,11 @@ import re
 import secrets
 import time
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import timedelta
 from hmac import compare_digest
 from ipaddress import IPv6Address, ip_address, ip_network
 
+from autoresearch.clock import precise_timestamp, utc_now
 from autoresearch.errors import BadInput, Conflict, Forbidden, NotFound, Unauthorized
 from autoresearch.hub.rules import limits
 from autoresearch.hub.settings import Settings
@@ -163,8 +164,8 @@ def invite(tx: Transaction, uses: int, days: float, note: str) -> str:
     if uses < 1 or not days > 0:
         raise BadInput("an invite needs at least one use and a time to be used in")
     token = "ahi_" + secrets.token_urlsafe(24)
-    expires = datetime.now(timezone.utc) + timedelta(days=days)
-    accounts.add_invite(tx, digest(token), expires.strftime("%Y-%m-%dT%H:%M:%S.%fZ"), uses, note)
+    expires_at = precise_timestamp(utc_now() + timedelta(days=days))
+    accounts.add_invite(tx, digest(token), expires_at, uses, note)
     return token
 
 

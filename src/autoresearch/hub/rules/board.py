@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import datetime, timezone
 
+from autoresearch.clock import precise_timestamp
 from autoresearch.errors import BadInput, Conflict, NotFound, TooLarge
 from autoresearch.hub import wire
 from autoresearch.hub.rules import limits, lines, results
@@ -140,7 +141,7 @@ def moment(since: str | None) -> int | str | None:
         ) from None
     aware = time if time.tzinfo else time.replace(tzinfo=timezone.utc)
     try:
-        return aware.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        return precise_timestamp(aware)
     except OverflowError:
         raise BadInput(f"since={since[:40]!r} is a time nobody lived in") from None
 

@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import timedelta
 
 from rapidfuzz import fuzz
 
+from autoresearch.clock import parse_timestamp, precise_timestamp
 from autoresearch.errors import BadInput, Conflict, Forbidden, NotFound
 from autoresearch.hub import wire
 from autoresearch.hub.rules import limits
 from autoresearch.hub.rules.accounts import Caller
 from autoresearch.hub.settings import Settings
 from autoresearch.hub.store import claims, events, results
-from autoresearch.hub.store.database import Reader, Row, Transaction, now
+from autoresearch.hub.store.database import Reader, Row, Transaction
 
 TTL_MIN_S, TTL_MAX_S = 60, 86_400
 TEXT_MAX = 500
@@ -102,7 +103,7 @@ class Looked:
 def look(reader: Reader, caller: Caller, text: str) -> Looked:
     """Compare with what is there, outside any transaction: the slow part. Raises Conflict."""
     wanted = idea(checked_text(text))
-    active = claims.active(reader, now(), ACTIVE_MAX)
+    active = claims.active(reader, precise_timestamp(), ACTIVE_MAX)
     done = results.recent(reader, RESULTS_MAX)
     _refuse(wanted, caller, text, active, done)
     return Looked(
@@ -160,7 +161,7 @@ def _is_renewal(row: Row, caller: Caller, text: str) -> bool:
 
 def active(reader: Reader, most: int) -> list[wire.Claim]:
     """Claims that hold now, newest first."""
-    return [wire.Claim(*row) for row in claims.active(reader, now(), most)]
+    return [wire.Claim(*row) for row in claims.active(reader, precise_timestamp(), most)]
 
 
 def heartbeat(tx: Transaction, caller: Caller, claim_id: int) -> wire.Claim:
@@ -193,5 +194,4 @@ def _own(reader: Reader, caller: Caller, claim_id: int) -> Row:
 
 
 def _later(at: str, seconds: int) -> str:
-    time = datetime.strptime(at, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=timezone.utc)
-    return (time + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return precise_timestamp(parse_timestamp(at) + timedelta(seconds=seconds))

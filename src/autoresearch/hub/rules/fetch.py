@@ -8,13 +8,13 @@ size, which may be deleted at any time.
 from __future__ import annotations
 
 import heapq
-import os
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
 from autoresearch.errors import BadInput
+from autoresearch.files import PRIVATE, replacement_of
 from autoresearch.git import bundle
 from autoresearch.git.pack import write_pack
 from autoresearch.hub.rules import commits
@@ -173,14 +173,8 @@ class Kept:
 
     def _keep(self, path: Path, pieces: Iterator[bytes]) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
-        descriptor, draft = tempfile.mkstemp(dir=self._folder)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.writelines(pieces)
-            os.replace(draft, path)
-        except BaseException:
-            Path(draft).unlink(missing_ok=True)
-            raise
+        with replacement_of(path, mode=PRIVATE, durable=False) as file:
+            file.writelines(pieces)
         self._make_room()
 
     def _make_room(self) -> None:

@@ -12,6 +12,7 @@ import tempfile
 from pathlib import Path
 
 from autoresearch.errors import BadInput, Conflict, NotFound
+from autoresearch.files import sync_folder, sync_path
 from autoresearch.hub.store import events, migrate
 from autoresearch.hub.store.database import Database, Transaction
 
@@ -26,9 +27,9 @@ def save(db: Database, target: Path) -> int:
             db.reader.connection.backup(copy)
             copy.execute("PRAGMA journal_mode=DELETE")
         copy.close()
-        _sync(draft)
+        sync_path(draft)
         os.link(draft, target)  # unlike a rename, this cannot replace a file that has just appeared
-        _sync(target.parent)
+        sync_folder(target.parent)
     finally:
         draft.unlink(missing_ok=True)
     return target.stat().st_size
@@ -91,11 +92,3 @@ def _draft(folder: Path) -> Path:
     descriptor, name = tempfile.mkstemp(prefix=".backup-", dir=folder)
     os.close(descriptor)
     return Path(name)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -25,10 +25,10 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, InvalidStateError
 from contextlib import contextmanager
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, TypeVar
 
+from autoresearch.clock import precise_timestamp
 from autoresearch.errors import StorageFull
 from autoresearch.hub.store.query import Query
 
@@ -53,11 +53,6 @@ _PRAGMAS = (  # per connection: most of these are forgotten with the connection 
     "PRAGMA journal_size_limit=67108864",
     "PRAGMA trusted_schema=OFF",
 )
-
-
-def now() -> str:
-    """UTC as the hub writes it everywhere: ISO 8601, microseconds, fixed width, so that text sorts as time does."""
-    return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 class Reader:
@@ -92,7 +87,7 @@ class Transaction(Reader):
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         super().__init__(connection)
-        self.now = now()
+        self.now = precise_timestamp()
 
     def run(self, query: Query, **values: Any) -> int:
         """Run a change; return how many rows it touched."""

@@ -1,6 +1,6 @@
 """The tables, once, for SQLite and PostgreSQL alike. Which rows go in is decided by the rules; how, by the store's other files.
 
-Plain types only. Times are UTC as text of fixed width (`store.database.now`), so that they sort and are handed out as they are. Flags are
+Plain types only. Times are UTC as text of fixed width (`clock.precise_timestamp`), so that they sort and are handed out as they are. Flags are
 integers, 0 or 1. Rows that people see in order have an integer id that grows with every row: newest first means by id,
 never by a clock (trap D7).
 """

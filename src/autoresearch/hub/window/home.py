@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import timedelta
 from typing import Any
 
 from litestar import Request, Response, get
 
+from autoresearch.clock import precise_timestamp, utc_now
 from autoresearch.hub import wire
 from autoresearch.hub.routes.common import TheHub
 from autoresearch.hub.rules import board as talk
@@ -41,7 +42,7 @@ class Home:
 
 
 def home(reader: Reader, counted: Counts, seq: int) -> Home:
-    since = (datetime.now(timezone.utc) - timedelta(days=1)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    since = precise_timestamp(utc_now() - timedelta(days=1))
     agents, today = overview.agents_and_today(reader, since)
     totals = counted.totals
     return Home(

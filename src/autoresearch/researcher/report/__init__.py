@@ -8,12 +8,11 @@ table.py   the table in the terminal
 
 from __future__ import annotations
 
-import os
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from autoresearch.errors import BadInput
+from autoresearch.files import replace_file
 from autoresearch.researcher.report.read import summarise
 from autoresearch.researcher.report.rows import Experiment, Summary
 from autoresearch.researcher.report.table import render_table
@@ -47,25 +46,11 @@ def write_summary(summary: Summary, out: Path | str | None = None) -> ReportFile
     picture = plots.svg(figure)
     files = ReportFiles(folder / "progress.png", folder / "progress.svg", folder / "report.html")
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        replace(files.png, plots.png(figure))
-        replace(files.svg, picture.encode("utf-8"))
-        replace(files.html, page.render(summary, picture).encode("utf-8"))
+        replace_file(files.png, plots.png(figure))
+        replace_file(files.svg, picture.encode("utf-8"))
+        replace_file(files.html, page.render(summary, picture).encode("utf-8"))
     except OSError as error:
         raise BadInput(
             f"the report cannot be written to {folder}: {error.strerror}; name another folder with --out"
         ) from error
     return files
-
-
-def replace(path: Path, data: bytes) -> None:
-    """Write a file as a whole or not at all: somebody may be looking at the old one."""
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
-    try:
-        with os.fdopen(descriptor, "wb") as handle:
-            handle.write(data)
-        os.chmod(name, 0o644)
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise

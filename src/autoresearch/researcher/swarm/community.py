@@ -15,10 +15,10 @@ from statistics import median
 from typing import TypeVar
 
 from autoresearch.client import Hub
+from autoresearch.clock import timestamp
 from autoresearch.errors import AutoresearchError, BadInput, Conflict, HubUnavailable, NotFound
 from autoresearch.git import exchange
 from autoresearch.researcher.agents.prompt import Note
-from autoresearch.researcher.experiment import now
 from autoresearch.researcher.journal import Journal
 from autoresearch.researcher.ledger import Record
 from autoresearch.researcher.swarm import choice, lines
@@ -238,7 +238,7 @@ class Community:
         for attempt_id, held in self.memory.facts.claims.items():
             if attempt_id not in alive:
                 self.outbox.add(
-                    f"claim{held.claim_id}", now(), (Step("release", claim_id=held.claim_id),)
+                    f"claim{held.claim_id}", timestamp(), (Step("release", claim_id=held.claim_id),)
                 )
                 self.memory.holds(attempt_id, None)
 
@@ -266,7 +266,7 @@ class Community:
         held = self.memory.facts.claims.get(record.id)
         if held is not None:
             steps.append(Step("release", claim_id=held.claim_id))
-        self.outbox.add(record.id, now(), tuple(steps))
+        self.outbox.add(record.id, timestamp(), tuple(steps))
         if held is not None:
             self.memory.holds(record.id, None)
         self.postman.notice()

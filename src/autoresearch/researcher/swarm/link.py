@@ -10,10 +10,10 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from datetime import datetime, timezone
 from typing import TypeVar
 
 from autoresearch.client import Hub
+from autoresearch.clock import timestamp
 from autoresearch.errors import AutoresearchError, HubUnavailable, RateLimited, Unauthorized
 from autoresearch.researcher.swarm.membership import Membership
 from autoresearch.researcher.swarm.memory import Memory
@@ -121,7 +121,7 @@ class Link:
         back = self.failures > 0
         self.failures, self.asked_again_at = 0, 0.0
         facts = self.memory.facts
-        now = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+        now = timestamp()
         if facts.trouble or facts.last_contact[:16] != now[:16]:  # once a minute is enough
             self.memory.save(last_contact=now, trouble="")
         if back:

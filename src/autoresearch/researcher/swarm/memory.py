@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from autoresearch.researcher.swarm.outbox import replace_file
+from autoresearch.files import PRIVATE, replace_file
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,9 @@ class Memory:
             facts = replace(self.facts, **changes)  # type: ignore[arg-type]
             if facts != self.facts:
                 self.facts = facts
-                replace_file(self.file, msgspec.json.format(msgspec.json.encode(facts)))
+                replace_file(
+                    self.file, msgspec.json.format(msgspec.json.encode(facts)), mode=PRIVATE
+                )
             return facts
 
     def offered(self, commit: str, offer: Offer) -> None:

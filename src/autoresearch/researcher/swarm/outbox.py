@@ -7,14 +7,13 @@ step left, `sent/` those that are done, `aside/` those with a step that the hub 
 from __future__ import annotations
 
 import os
-import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 import msgspec
 
-from autoresearch.researcher.ledger import sync_folder
+from autoresearch.files import PRIVATE, replace_file, sync_folder
 
 Kind = Literal["push", "post", "release"]
 State = Literal["waiting", "begun", "done", "refused"]
@@ -126,23 +125,9 @@ def read(file: Path) -> Letter | None:
 
 
 def write(folder: Path, letter: Letter) -> None:
-    replace_file(folder / letter.name, msgspec.json.format(msgspec.json.encode(letter)))
-
-
-def replace_file(file: Path, data: bytes) -> None:
-    """Put `data` in the place of a file, whole or not at all, and wait until it is on disk."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, unfinished = tempfile.mkstemp(prefix=".", dir=file.parent)
-    try:
-        with os.fdopen(descriptor, "wb") as handle:
-            handle.write(data)
-            handle.flush()
-            os.fsync(handle.fileno())
-        os.replace(unfinished, file)
-    except BaseException:
-        Path(unfinished).unlink(missing_ok=True)
-        raise
-    sync_folder(file.parent)
+    replace_file(
+        folder / letter.name, msgspec.json.format(msgspec.json.encode(letter)), mode=PRIVATE
+    )
 
 
 def move(folder: Path, name: str, place: str) -> None:

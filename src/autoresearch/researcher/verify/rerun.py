@@ -7,7 +7,6 @@ twice. Leaves to others: running (experiment), comparing (compare), the hub (boa
 from __future__ import annotations
 
 import hashlib
-import os
 import secrets
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,8 +14,8 @@ from pathlib import Path
 import msgspec
 
 from autoresearch.errors import BadInput
+from autoresearch.files import replace_file
 from autoresearch.researcher.evidence import run_seed
-from autoresearch.researcher.ledger import sync_folder
 from autoresearch.researcher.measurement import Measurement
 from autoresearch.researcher.workspace import Workspace, listed
 
@@ -89,14 +88,8 @@ class Notebook:
     def write(self, notes: Notes, **changes: object) -> Notes:
         """On disk when this returns."""
         notes = replace(notes, **changes)  # type: ignore[arg-type]
-        self.folder.mkdir(parents=True, exist_ok=True)
         file = self.folder / f"{notes.claim.name}.json"
-        with file.with_suffix(".new").open("wb") as handle:
-            handle.write(msgspec.json.format(msgspec.json.encode(notes)))
-            handle.flush()
-            os.fsync(handle.fileno())
-        file.with_suffix(".new").replace(file)
-        sync_folder(self.folder)
+        replace_file(file, msgspec.json.format(msgspec.json.encode(notes)))
         return notes
 
     def forget(self, claim: Claim) -> None:

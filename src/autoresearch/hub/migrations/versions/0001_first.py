@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-from autoresearch.hub.store.database import now
+from autoresearch.clock import precise_timestamp
 
 revision = "0001"
 down_revision = None
@@ -18,7 +18,7 @@ def upgrade() -> None:
     channels = sa.table(
         "channels", *(sa.column(name) for name in ("id", "name", "description", "created_at"))
     )
-    at = now()
+    at = precise_timestamp()
     op.bulk_insert(
         channels,
         [

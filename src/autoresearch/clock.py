@@ -1,0 +1,26 @@
+"""The time of day, in the two forms in which this project writes it. Leaves to others: how long things take (`time.monotonic`)."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+
+_SECONDS, _MICROSECONDS = "%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%M:%S.%fZ"
+
+
+def utc_now() -> datetime:
+    return datetime.now(timezone.utc)
+
+
+def timestamp() -> str:
+    """UTC in ISO 8601 with whole seconds: ledger, journal and outbox write it."""
+    return utc_now().strftime(_SECONDS)
+
+
+def precise_timestamp(at: datetime | None = None) -> str:
+    """UTC in ISO 8601 with microseconds, fixed width, so that text sorts as time does: the hub writes it. `at`: not now, but then."""
+    return (at or utc_now()).astimezone(timezone.utc).strftime(_MICROSECONDS)
+
+
+def parse_timestamp(text: str) -> datetime:
+    """The time that a precise timestamp names."""
+    return datetime.strptime(text, _MICROSECONDS).replace(tzinfo=timezone.utc)
