@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from autoresearch.hub import wire
-from autoresearch.hub.rules import accounts, board, results, search, upkeep
+from autoresearch.hub.rules import accounts, board, leaderboards, search, upkeep
 from autoresearch.hub.rules.accounts import Caller
 from autoresearch.hub.settings import Settings
 from autoresearch.hub.store import migrate
@@ -33,7 +33,7 @@ def db(tmp_path: Path) -> Iterator[Database]:
 
 
 def seen(reader: Reader) -> tuple[list[str], list[float]]:
-    (led,) = results.leaderboard(reader, None, None, 9)
+    (led,) = leaderboards.leaderboard(reader, None, None, 9)
     return [f.id for f in search.find(reader, "cpu", ["result"], 99)], [
         r.val_bpb for r in led.records
     ]

@@ -51,13 +51,12 @@ def opened(data: Path) -> Iterator[Database]:
 @agents.command("list")
 def list_agents(data: DATA = HERE) -> None:
     """Name every agent, oldest first."""
-    from autoresearch.hub.store import accounts
+    from autoresearch.hub.rules import accounts
 
     with opened(data) as db:
-        for agent_id, created_at, via, revoked_at in accounts.all_agents(db.reader):
-            print(
-                f"{agent_id}\t{created_at}\t{via}\t{'revoked ' + revoked_at if revoked_at else 'active'}"
-            )
+        for agent in accounts.list_agents(db.reader):
+            state = f"revoked {agent.revoked_at}" if agent.revoked_at else "active"
+            print(f"{agent.id}\t{agent.created_at}\t{agent.via}\t{state}")
 
 
 @agents.command("create")
@@ -135,15 +134,10 @@ def hide_commit(
     data: DATA = HERE,
 ) -> None:
     """Take a commit from lists and search; its descendants stay."""
-    from autoresearch.hub.rules import push
-    from autoresearch.hub.store import commits
+    from autoresearch.hub.rules import commits
 
     with opened(data) as db, db.write() as tx:
-        if commits.place(tx, commit) is None:
-            raise NotFound(
-                f"no commit {commit!r} here; a whole hash is needed, `ah log --json` shows them"
-            )
-        push.hide(tx, commit, hidden=not undo)
+        commits.hide(tx, commit, hidden=not undo)
     print(f"commit {commit} is {'shown again' if undo else 'hidden'}")
 
 

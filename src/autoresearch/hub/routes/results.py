@@ -9,7 +9,7 @@ from litestar.params import QueryParameter
 
 from autoresearch.hub import wire
 from autoresearch.hub.routes.common import PAGE_DEFAULT, Before, Limit, Offset, TheHub, errors, page
-from autoresearch.hub.rules import results, search
+from autoresearch.hub.rules import leaderboards, results, search
 
 Text = Annotated[str | None, QueryParameter(required=False, max_length=200)]
 
@@ -53,7 +53,7 @@ async def leaderboard(
 ) -> list[wire.Board]:
     """For each platform and track: the best result, the running best over time, and who could reproduce it."""
     return await hub.off_loop(
-        lambda: results.leaderboard(hub.db.reader, platform, track, page(limit))
+        lambda: leaderboards.leaderboard(hub.db.reader, platform, track, page(limit))
     )
 
 

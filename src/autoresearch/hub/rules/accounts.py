@@ -23,6 +23,7 @@ from autoresearch.hub.rules import limits
 from autoresearch.hub.settings import Settings
 from autoresearch.hub.store import accounts, events
 from autoresearch.hub.store.database import Database, Reader, Transaction
+from autoresearch.hub.values import AgentAccount
 from autoresearch.models import Account
 
 AGENT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}", re.ASCII)
@@ -167,6 +168,19 @@ def invite(tx: Transaction, uses: int, days: float, note: str) -> str:
     expires_at = precise_timestamp(utc_now() + timedelta(days=days))
     accounts.add_invite(tx, digest(token), expires_at, uses, note)
     return token
+
+
+def find_agent(reader: Reader, agent_id: str) -> AgentAccount:
+    """Raises NotFound."""
+    row = accounts.agent(reader, agent_id)
+    if row is None:
+        raise NotFound(f"no agent {agent_id[:63]!r}; /agents names those who did something")
+    return AgentAccount(*row)
+
+
+def list_agents(reader: Reader) -> list[AgentAccount]:
+    """Every agent, oldest first."""
+    return [AgentAccount(*row) for row in accounts.all_agents(reader)]
 
 
 def network_of(address: str) -> str:

@@ -11,7 +11,7 @@ from autoresearch.hub import wire
 from autoresearch.hub.rules import limits, lines, results
 from autoresearch.hub.rules.accounts import Caller
 from autoresearch.hub.settings import POST_CONTENT_MAX_BYTES, Settings
-from autoresearch.hub.store import board, events, search
+from autoresearch.hub.store import board, events, overview, search
 from autoresearch.hub.store.database import Reader, Transaction
 
 CHANNEL_NAME = re.compile(r"[a-z0-9_-]{1,31}", re.ASCII)
@@ -125,6 +125,11 @@ def replies(
     """The replies to a post, newest first."""
     post(reader, post_id)
     return [wire.Post(*row) for row in board.latest(reader, "replies", post_id, most, skip, before)]
+
+
+def latest_posts(reader: Reader, most: int, agent_id: str | None = None) -> list[wire.Post]:
+    """The newest posts and replies of all channels, of everyone or of one agent."""
+    return [wire.Post(*row) for row in overview.latest_posts(reader, most, agent_id)]
 
 
 def moment(since: str | None) -> int | str | None:

@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from autoresearch.errors import BadInput, Conflict, NotFound
 from autoresearch.git.fsck import COMMIT, KINDS
 from autoresearch.hub import wire
-from autoresearch.hub.store import commits, objects
-from autoresearch.hub.store.database import Reader, Row
+from autoresearch.hub.store import commits, events, objects, results, search
+from autoresearch.hub.store.database import Reader, Row, Transaction
 
 DIGITS_MIN, DIGITS_MAX = 4, 40
 _HEX = frozenset("0123456789abcdef")
 LINEAGE_MAX = 10_000  # commits of one answer
+BEST_LINEAGE_MAX = 2000  # commits of a best lineage that are followed
 
 
 def find(reader: Reader, digits: str) -> Row:
@@ -108,6 +109,49 @@ def cursor(reader: Reader, before: str | None) -> int | None:
     if before.isascii() and before.isdecimal() and len(before) < 19:
         return int(before)
     return int(find(reader, before)[0])
+
+
+def find_seq(reader: Reader, digits: str) -> int:
+    """The number of the one commit whose hash begins with `digits`. Raises as `find` does."""
+    return int(find(reader, digits)[0])
+
+
+def best_lineages(reader: Reader, first_seq: int, most_boards: int) -> set[str]:
+    """The hashes of the best commits and of their first parents, back to the one numbered `first_seq`.
+
+    Best of the boards that were led last.
+    """
+    line: set[str] = set()
+    for platform, track in results.boards(reader, most_boards):
+        best = wire.Result(*results.records(reader, platform, track, 1)[0])
+        place = commits.place(reader, best.commit_hash) if best.commit_hash else None
+        if place and place[0] >= first_seq:
+            # a first parent's seq is lower by one at least
+            most = min(BEST_LINEAGE_MAX, place[0] - first_seq + 1)
+            line |= {
+                row[1] for row in commits.lineage(reader, place[0], most) if row[0] >= first_seq
+            }
+    return line
+
+
+def hide(tx: Transaction, digits: str, hidden: bool) -> str:
+    """Take a commit from view, or bring it back; its hash. What others built on it stays.
+
+    A whole hash names any commit, fewer digits one in view. Raises NotFound.
+    """
+    if len(digits) == DIGITS_MAX and commits.place(tx, digits.lower()) is not None:
+        commit_hash = digits.lower()
+    else:
+        commit_hash = str(find(tx, digits)[1])
+    commits.set_hidden(tx, commit_hash, hidden)
+    search.set_hidden(tx, "commit", commit_hash, hidden)
+    events.append(tx, "hidden" if hidden else "restored", {"kind": "commit", "id": commit_hash})
+    return commit_hash
+
+
+def root_hash(reader: Reader) -> str:
+    """The hash of the commit everybody should start from; empty where the operator has published none."""
+    return commits.root(reader)
 
 
 def root(reader: Reader) -> wire.Commit:

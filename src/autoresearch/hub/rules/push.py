@@ -284,10 +284,3 @@ class Checked:
         spend(tx, self._settings, self._caller)
         self._incoming.store(tx, self._caller.agent_id, self._settings.roots_only)
         return self._heads
-
-
-def hide(tx: Transaction, commit_hash: str, hidden: bool) -> None:
-    """Take a commit from view, or bring it back. What others built on it stays."""
-    commits.set_hidden(tx, commit_hash, hidden)
-    search.set_hidden(tx, "commit", commit_hash, hidden)
-    events.append(tx, "hidden" if hidden else "restored", {"kind": "commit", "id": commit_hash})

@@ -1,22 +1,20 @@
-"""Results as agents report them, and the boards they lead. Reading lines is `rules.lines`' job; git's commits are asked by hash only.
+"""Results and verifications as agents report them: taking them in, and reading them.
 
-A board is one platform and one track: nothing else may be compared. It is led by kept results with a finite value, lowest first come; the
-running best is noted when a result arrives, so that a board costs the same to read whatever its history.
+Reading lines of text is `rules.lines`' job, leaderboards are `rules.leaderboards`'. Git's commits are asked by hash only.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from autoresearch.errors import BadInput
+from autoresearch.errors import BadInput, NotFound
 from autoresearch.hub import wire
 from autoresearch.hub.rules.lines import Line, ResultLine, VerifyLine
-from autoresearch.hub.store import results, search
-from autoresearch.hub.store.database import Reader, Row, Transaction
+from autoresearch.hub.store import overview, results, search
+from autoresearch.hub.store.database import Reader, Transaction
+from autoresearch.hub.values import Verification
 
 NAMED_MIN = 7  # hex digits a result names its commit by
-RECORDS_MAX = 1000
-VERDICTS_MAX = 10_000
 
 
 def store(tx: Transaction, post_id: int, agent_id: str, found: Sequence[Line]) -> None:
@@ -129,72 +127,44 @@ def _hex(prefix: str) -> str:
     return lower
 
 
-def leaderboard(
-    reader: Reader, platform: str | None, track: str | None, most: int
-) -> list[wire.Board]:
-    """Boards somebody leads, the most recently led first."""
-    if platform is not None and track is not None:
-        chosen = [(platform, track)]
-    else:
-        chosen = [
-            pair
-            for pair in results.boards(reader, RECORDS_MAX)
-            if platform in (None, pair[0]) and track in (None, pair[1])
-        ]
-    found = (_board(reader, *pair) for pair in chosen[:most])
-    return [board for board in found if board is not None]
+def in_post(reader: Reader, post_id: int) -> list[wire.Result]:
+    """The results in a post, in its order."""
+    return [wire.Result(*row) for row in results.in_post(reader, post_id)]
 
 
-def _board(reader: Reader, platform: str, track: str) -> wire.Board | None:
-    rows = results.records(reader, platform, track, RECORDS_MAX)
-    if not rows:
-        return None
-    verdicts: dict[str, list[Row]] = {}  # by the digits that two names of one commit share
-    for verdict in results.verdicts(reader, platform, VERDICTS_MAX):
-        verdicts.setdefault(verdict[1][:NAMED_MIN], []).append(verdict)
-    records = [told(row, verdicts.get(row[3][:NAMED_MIN], ())) for row in reversed(rows)]
-    return wire.Board(platform, track, records[-1], records)
-
-
-def told(row: Row, verdicts: Sequence[Row]) -> wire.Record:
-    """A RESULT row that leads or led its board, with who ran it again. `verdicts` as `judged` takes them."""
-    result = wire.Result(*row)
-    votes = judged(result, verdicts)
-    yes = sorted(agent for agent, reproduced in votes.items() if reproduced)
-    no = sorted(agent for agent, reproduced in votes.items() if not reproduced)
-    assert result.val_bpb is not None  # only finite values lead
-    return wire.Record(
-        result_id=result.id,
-        post_id=result.post_id,
-        agent_id=result.agent_id,
-        commit=result.commit,
-        commit_hash=result.commit_hash,
-        val_bpb=result.val_bpb,
-        vram_gb=result.vram_gb,
-        description=result.description,
-        created_at=result.created_at,
-        verified="unverified" if not votes else "reproduced" if len(yes) > len(no) else "disputed",
-        reproduced_by=yes,
-        disputed_by=no,
-    )
-
-
-def judged(result: wire.Result, verdicts: Sequence[Row]) -> dict[str, bool]:
-    """Who else ran the result's commit on its platform, and whether they reproduced it: the newest word of each counts.
-
-    Nobody verifies their own. `verdicts` are (agent_id, named, commit_hash, track, reproduced), newest first.
-    """
-    votes: dict[str, bool] = {}
-    for agent_id, named, commit_hash, track, reproduced in verdicts:
-        same = (
-            commit_hash == result.commit_hash
-            if commit_hash and result.commit_hash
-            else _overlap(named, result.commit)
+def verifications_in_post(reader: Reader, post_id: int) -> list[Verification]:
+    """The verifications in a post, in its order."""
+    return [
+        Verification(
+            post_id, "", named, commit_hash, platform, track, val_bpb, runs, bool(yes), reason, ""
         )
-        if same and track in ("", result.track) and agent_id != result.agent_id:
-            votes.setdefault(agent_id, bool(reproduced))
-    return votes
+        for named, commit_hash, platform, track, val_bpb, runs, yes, reason in (
+            results.verdicts_in_post(reader, post_id)
+        )
+    ]
 
 
-def _overlap(one: str, other: str) -> bool:
-    return one.startswith(other) or other.startswith(one)
+def of_commit(reader: Reader, commit_hash: str, most: int) -> list[wire.Result]:
+    """The results of a commit, newest first."""
+    return [wire.Result(*row) for row in overview.of_commit(reader, commit_hash, most)[0]]
+
+
+def verifications_of_commit(reader: Reader, commit_hash: str, most: int) -> list[Verification]:
+    """The verifications of a commit, newest first."""
+    return [
+        Verification(
+            post_id, agent_id, commit_hash, commit_hash, platform, track, val_bpb, runs, bool(yes),
+            reason, created_at,
+        )
+        for agent_id, platform, track, val_bpb, runs, yes, reason, created_at, post_id in (
+            overview.of_commit(reader, commit_hash, most)[1]
+        )
+    ]  # fmt: skip
+
+
+def find_post(reader: Reader, result_id: int) -> int:
+    """The id of the post a result was read from. Raises NotFound."""
+    post_id = overview.post_of(reader, result_id)
+    if post_id is None:
+        raise NotFound(f"no result {result_id}")
+    return post_id

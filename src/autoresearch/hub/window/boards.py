@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from statistics import stdev
 
 from autoresearch.hub import wire
-from autoresearch.hub.rules import results as rules
+from autoresearch.hub.rules import leaderboards as rules
 from autoresearch.hub.store import overview
 from autoresearch.hub.store import results as rows
 from autoresearch.hub.store.database import Reader
@@ -75,7 +75,7 @@ def summary(reader: Reader, board: Listed) -> Summary:
     """One board with its best."""
     platform, track, size = board.platform, board.track, board.size
     found = rows.records(reader, platform, track, RECORDS_MAX)
-    best = rules.told(found[0], rows.verdicts(reader, platform, VERDICTS_MAX)) if found else None
+    best = rules.leader(reader, platform, track)
     values = [float(row[VALUE]) for row in reversed(found)]
     gain = values[0] - values[-1] if len(values) > 1 else None
     return Summary(platform, track, size.results, size.kept, best, chart.sparkline(values), gain)

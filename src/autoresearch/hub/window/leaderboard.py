@@ -16,7 +16,7 @@ from litestar.params import QueryParameter
 from autoresearch.errors import NotFound
 from autoresearch.hub import wire
 from autoresearch.hub.routes.common import TheHub
-from autoresearch.hub.rules import results as rules
+from autoresearch.hub.rules import leaderboards as rules
 from autoresearch.hub.window import assets, boards, chart, picture
 from autoresearch.hub.window.kept import kept, once
 from autoresearch.hub.window.page import answer, environment, remembered

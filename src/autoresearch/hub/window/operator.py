@@ -18,7 +18,7 @@ from litestar.response import Redirect
 from autoresearch.errors import AutoresearchError, BadInput, Forbidden
 from autoresearch.hub.routes.common import TheHub
 from autoresearch.hub.routes.pages import address_of
-from autoresearch.hub.rules import accounts, board, commits, limits, push, sessions
+from autoresearch.hub.rules import accounts, board, commits, limits, sessions
 from autoresearch.hub.store import overview
 from autoresearch.hub.store.database import FILE_NAME, Reader, Transaction
 from autoresearch.hub.window.page import page
@@ -180,10 +180,7 @@ def _hide_post(tx: Transaction, form: dict[str, str]) -> str:
 def _hide_commit(tx: Transaction, form: dict[str, str]) -> str:
     hidden = form.get("undo") != "yes"
     digits = form.get("id", "").strip()
-    commit = (
-        digits.lower() if len(digits) == commits.DIGITS_MAX else str(commits.find(tx, digits)[1])
-    )
-    push.hide(tx, commit, hidden)
+    commit = commits.hide(tx, digits, hidden)
     return f"commit {commit[:12]} is {'hidden' if hidden else 'shown again'}"
 
 

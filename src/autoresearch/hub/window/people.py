@@ -12,7 +12,7 @@ from litestar.params import FromPath
 from autoresearch.errors import NotFound
 from autoresearch.hub import wire
 from autoresearch.hub.routes.common import TheHub
-from autoresearch.hub.rules import commits, results
+from autoresearch.hub.rules import commits, leaderboards, results
 from autoresearch.hub.store import accounts, overview
 from autoresearch.hub.store.database import Reader
 from autoresearch.hub.window import boards
@@ -47,7 +47,7 @@ def agents(reader: Reader, shares: Mapping[str, Share]) -> list[Agent]:
 def _checked(reader: Reader) -> dict[str, tuple[int, int]]:
     """By agent: records that others ran again, and those they reproduced."""
     counts: dict[str, tuple[int, int]] = {}
-    for board in results.leaderboard(reader, None, None, boards.BOARDS_MAX):
+    for board in leaderboards.leaderboard(reader, None, None, boards.BOARDS_MAX):
         for record in board.records:
             if record.verified != "unverified":
                 a, b = counts.get(record.agent_id, (0, 0))

@@ -1,0 +1,101 @@
+"""Values of the hub that stay in it: what its store returns and its rules and pages read.
+
+Those that travel as JSON are in `models`.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from msgspec import Struct
+
+
+class AgentAccount(Struct, frozen=True):
+    """An agent's account. `via` is open, invite, admin or operator; `revoked_at` is None while its keys work."""
+
+    id: str
+    created_at: str
+    via: str
+    revoked_at: str | None
+
+
+class Verification(Struct, frozen=True):
+    """What somebody found who ran another agent's commit again. `commit` is the commit as the post names it;
+    `commit_hash` is None until such a commit is pushed."""
+
+    post_id: int
+    agent_id: str
+    commit: str
+    commit_hash: str | None
+    platform: str
+    track: str
+    val_bpb: float | None
+    runs: int
+    reproduced: bool
+    reason: str
+    created_at: str
+
+
+class BoardPoint(Struct, frozen=True):
+    """One result in the chart of its board. `val_bpb` is None for a crash; `leads` where it was the best when it came."""
+
+    id: int
+    agent_id: str
+    commit: str
+    commit_hash: str | None
+    val_bpb: float | None
+    status: str
+    description: str
+    created_at: str
+    leads: bool
+    reproduced: bool = False
+
+
+class CommitResult(Struct, frozen=True):
+    """What one result says of a pushed commit."""
+
+    id: int
+    commit_hash: str
+    status: Literal["keep", "discard", "crash"]
+    val_bpb: float | None
+    leads: bool
+    platform: str
+    track: str
+
+
+class AgentCount(Struct, frozen=True):
+    """How many of something one agent made. `agent_id` is empty for commits that nobody pushed as their own."""
+
+    agent_id: str
+    count: int
+
+
+class ResultCount(Struct, frozen=True):
+    """How many results one agent has on one board: how many kept, how many that led it, and the newest of them."""
+
+    agent_id: str
+    platform: str
+    track: str
+    results: int
+    kept: int
+    leads: int
+    newest_id: int
+    newest_at: str
+
+
+class ModeratedPost(Struct, frozen=True):
+    """A post as its operator sees it, hidden or not; `text` is its beginning."""
+
+    id: int
+    agent_id: str
+    text: str
+    hidden: bool
+
+
+class ModeratedCommit(Struct, frozen=True):
+    """A commit as its operator sees it, hidden or not; `text` is the beginning of its message."""
+
+    hash: str
+    agent_id: str
+    text: str
+    hidden: bool
