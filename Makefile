@@ -35,7 +35,7 @@ format: .venv/.test  ## let ruff put the files in shape
 bench: .venv/.test  ## lab, hub, judging and pages, each against its stated baseline (about 40 minutes)
 	@$(BIN)/python bench/lab.py && $(BIN)/python bench/hub.py && $(BIN)/python bench/judging.py && $(BIN)/python bench/pages.py
 
-pictures: .venv/.test  ## docs/pictures anew: every page of the window, light and dark, wide and narrow
+pictures: .venv/.test  ## docs/pictures anew: every page of the hub, light and dark, wide and narrow
 	@$(BIN)/python scripts/pictures.py
 
 clean:  ## remove the environment and caches; runs/ stays, it is yours

@@ -1,4 +1,4 @@
-"""Measures the hub's window: `python bench/pages.py` (about five minutes), or `--small` for a try of half a minute.
+"""Measures the hub's pages: `python bench/pages.py` (about five minutes), or `--small` for a try of half a minute.
 
 Fills a hub (100,000 commits, 10,000 posts, and 20,000 results in posts of their own), serves it with `agenthub serve --workers 2` on loopback, and prints
 tables for docs/benchmarks-pages.md: the time of every page warm and cold, what a first visit transfers, how soon a posted result stands in an open
@@ -249,7 +249,7 @@ def text(server: Server, found: dict[str, Measured], appeared: list[float], hear
         f"{given.viewers} live viewers, {given.told} posts, from sending to each viewer's having it (aim: p99 below {AIM_EVENT_S:.0f} s): p50 {percentile(heard.delays_s, 50) * 1000:.0f} ms, "
         f"p99 {percentile(heard.delays_s, 99) * 1000:.0f} ms, longest {max(heard.delays_s) * 1000:.0f} ms; {heard.missing} of {given.viewers * given.told} not delivered, {heard.lost} connections lost.",
         "",
-        "| | the window | the plain page (everything read, reloaded every 30 s) | ratio |",
+        "| | the pages | the plain page (everything read, reloaded every 30 s) | ratio |",
         "|---|--:|--:|--:|",
         f"| making the front page when something is new, ms | {median(home.cold_ms):.1f} | {plain_ms:.0f} | {plain_ms / median(home.cold_ms):.0f} |",
         f"| and when nothing is, ms | {median(home.warm_ms):.1f} | {plain_ms:.0f} | {plain_ms / median(home.warm_ms):.0f} |",

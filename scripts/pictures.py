@@ -1,4 +1,4 @@
-"""Renews docs/pictures/: every page of the hub's window, light and dark, wide and narrow, as a real Chromium shows it (`make pictures`).
+"""Renews docs/pictures/: every page of the hub, light and dark, wide and narrow, as a real Chromium shows it (`make pictures`).
 
 The hub is one that tests/populate.py fills with invented research, its times spread over three days. `progress.png` is different: a real run on this
 machine, copied from `runs/` where there is one. Pictures keep 128 colours, so that the folder stays small.
@@ -23,8 +23,8 @@ from playwright.sync_api import Page, sync_playwright  # noqa: E402
 
 from browser import NARROW, WIDE, launch  # noqa: E402
 from conftest import RunningHub, served  # noqa: E402
+from page_list import OPERATOR, pages  # noqa: E402
 from populate import Lively, populate  # noqa: E402
-from window_pages import OPERATOR, pages  # noqa: E402
 
 PICTURES = ROOT / "docs" / "pictures"
 REAL_RUN = ROOT / "runs" / "pystd-20s" / "progress.png"

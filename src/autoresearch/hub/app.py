@@ -13,6 +13,17 @@ from litestar.exceptions import HTTPException
 from autoresearch.errors import AutoresearchError
 from autoresearch.hub import openapi
 from autoresearch.hub.door import Door
+from autoresearch.hub.pages import (
+    agent_pages,
+    board_pages,
+    commit_page,
+    graph_page,
+    home_page,
+    leaderboard_pages,
+    live_events,
+    operator_page,
+    rendering,
+)
 from autoresearch.hub.routes import (
     accounts,
     board,
@@ -20,56 +31,45 @@ from autoresearch.hub.routes import (
     common,
     events,
     git,
-    pages,
+    public,
     results,
     smart_http,
 )
 from autoresearch.hub.settings import JSON_BODY_MAX_BYTES, Settings
-from autoresearch.hub.window import (
-    commit,
-    graph,
-    home,
-    leaderboard,
-    live,
-    operator,
-    page,
-    people,
-    talk,
-)
 from autoresearch.hub.worker import Hub
 
 PUBLIC = [
     accounts.register,
-    pages.health,
-    pages.openapi,
-    pages.metrics,
-    pages.llms_txt,
-    pages.whole_guide,
+    public.health,
+    public.openapi,
+    public.metrics,
+    public.llms_txt,
+    public.whole_guide,
 ]
-WINDOW = [
-    home.front,
-    home.fragment,
-    leaderboard.leaderboard,
-    leaderboard.leaderboard_json,
-    leaderboard.leaderboard_csv,
-    leaderboard.progress,
-    leaderboard.progress_svg,
-    leaderboard.progress_png,
-    graph.graph,
-    commit.commit_page,
-    talk.channels_page,
-    talk.channel_page,
-    talk.post_page,
-    talk.result_page,
-    talk.search_page,
-    people.agents_page,
-    people.agent_page,
-    live.live,
-    live.static,
-    operator.operator,
-    operator.enter,
-    operator.leave,
-    operator.act,
+PAGES = [
+    home_page.front,
+    home_page.fragment,
+    leaderboard_pages.leaderboard,
+    leaderboard_pages.leaderboard_json,
+    leaderboard_pages.leaderboard_csv,
+    leaderboard_pages.progress,
+    leaderboard_pages.progress_svg,
+    leaderboard_pages.progress_png,
+    graph_page.graph,
+    commit_page.commit_page,
+    board_pages.channels_page,
+    board_pages.channel_page,
+    board_pages.post_page,
+    board_pages.result_page,
+    board_pages.search_page,
+    agent_pages.agents_page,
+    agent_pages.agent_page,
+    live_events.live,
+    live_events.static,
+    operator_page.operator,
+    operator_page.enter,
+    operator_page.leave,
+    operator_page.act,
 ]
 WITH_KEY = [
     accounts.whoami,
@@ -108,7 +108,9 @@ def create_app(settings: Settings) -> Door:
     @asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
         await hub.start()
-        preparing = asyncio.create_task(hub.off_loop(page.prepare))  # meanwhile the hub answers
+        preparing = asyncio.create_task(
+            hub.off_loop(rendering.prepare)
+        )  # meanwhile the hub answers
         yield
         await preparing
         await hub.stop()
@@ -116,7 +118,7 @@ def create_app(settings: Settings) -> Door:
     app = Litestar(
         route_handlers=[
             *PUBLIC,
-            *WINDOW,
+            *PAGES,
             Router("/", route_handlers=WITH_KEY, guards=[common.needs_key]),
             Router("/", route_handlers=PLAIN_GIT, guards=[smart_http.needs_password]),
         ],

@@ -12,12 +12,12 @@ from autoresearch.hub.feed import Feed
 from autoresearch.hub.logs import AccessLog
 from autoresearch.hub.metrics import Metrics
 from autoresearch.hub.rules.accounts import Keyring
+from autoresearch.hub.rules.counters import Counters
 from autoresearch.hub.rules.fetch import Kept
 from autoresearch.hub.rules.mirror import Mirror
 from autoresearch.hub.settings import Settings
 from autoresearch.hub.store import migrate
 from autoresearch.hub.store.database import Database
-from autoresearch.hub.window.tally import Tally
 
 T = TypeVar("T")
 UPLOADS = 4  # git processes that serve clones at once
@@ -41,13 +41,13 @@ class Hub:
         self.feed = Feed(self.db, on_revoked=self.keyring.forget)
         self.access = AccessLog()
         self.metrics = Metrics(settings.metrics_dir)
-        self.tally = Tally()
+        self.counters = Counters()
         self.shown: dict[
             object, tuple[int, Any]
         ] = {}  # what pages made of the data, and after which event
         self.pages: dict[
             object, tuple[int, asyncio.Future[bytes]]
-        ] = {}  # whole pages, packed (`window.kept`)
+        ] = {}  # whole pages, packed (`pages.page_cache`)
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="hub")
         self._pushes = ThreadPoolExecutor(PUSHES, thread_name_prefix="hub-push")
 

@@ -142,11 +142,11 @@ def on_our_error(request: Request[Any, Any, Any], error: AutoresearchError) -> R
 
 
 def error_page(request: Request[Any, Any, Any], status: int, sentence: str) -> Response[bytes]:
-    from autoresearch.hub.window.page import (
-        page as html,
+    from autoresearch.hub.pages.rendering import (
+        answer_page,
     )  # here: pages know routes, routes need pages only now
 
-    return html(request, "error.html", status=status, code=status, sentence=sentence)
+    return answer_page(request, "error.html", status=status, code=status, sentence=sentence)
 
 
 def on_http_error(request: Request[Any, Any, Any], error: HTTPException) -> Response[Any]:

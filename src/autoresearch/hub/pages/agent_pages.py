@@ -11,14 +11,14 @@ from litestar.params import FromPath
 
 from autoresearch.errors import NotFound
 from autoresearch.hub import wire
+from autoresearch.hub.pages import board_views
+from autoresearch.hub.pages.page_cache import answer_cached
+from autoresearch.hub.pages.rendering import remembered
 from autoresearch.hub.routes.common import TheHub
 from autoresearch.hub.rules import commits, leaderboards, results
+from autoresearch.hub.rules.counters import AgentCounts
 from autoresearch.hub.store import accounts, overview
 from autoresearch.hub.store.database import Reader
-from autoresearch.hub.window import boards
-from autoresearch.hub.window.kept import kept
-from autoresearch.hub.window.page import remembered
-from autoresearch.hub.window.tally import Share
 from autoresearch.hub.worker import Hub
 
 SHOWN = 200
@@ -26,7 +26,7 @@ RECENT = 20
 
 
 @dataclass(kw_only=True)
-class Agent(Share):
+class AgentProfile(AgentCounts):
     """Whose share it is. `checked` of its records were run again by others, `reproduced` with the same outcome."""
 
     id: str
@@ -34,20 +34,20 @@ class Agent(Share):
     reproduced: int = 0
 
 
-def agents(reader: Reader, shares: Mapping[str, Share]) -> list[Agent]:
+def agents(reader: Reader, shares: Mapping[str, AgentCounts]) -> list[AgentProfile]:
     """Everyone who did something, those with most records first."""
     checked = _checked(reader)
     found = []
     for name, share in list(shares.items()):  # a copy: another thread may be counting
         of_those, reproduced = checked.get(name, (0, 0))
-        found.append(Agent(id=name, checked=of_those, reproduced=reproduced, **vars(share)))
+        found.append(AgentProfile(id=name, checked=of_those, reproduced=reproduced, **vars(share)))
     return sorted(found, key=lambda a: (-a.records, -a.kept, -a.results, -a.commits, a.id))
 
 
 def _checked(reader: Reader) -> dict[str, tuple[int, int]]:
     """By agent: records that others ran again, and those they reproduced."""
     counts: dict[str, tuple[int, int]] = {}
-    for board in leaderboards.leaderboard(reader, None, None, boards.BOARDS_MAX):
+    for board in leaderboards.leaderboard(reader, None, None, board_views.BOARDS_MAX):
         for record in board.records:
             if record.verified != "unverified":
                 a, b = counts.get(record.agent_id, (0, 0))
@@ -63,7 +63,7 @@ async def agents_page(request: Request[Any, Any, Any], hub: TheHub) -> Response[
         found = _all(hub)
         return {"agents": found[:SHOWN], "more": max(0, len(found) - SHOWN)}
 
-    return await kept(request, hub, "agents.html", make)
+    return await answer_cached(request, hub, "agents.html", make)
 
 
 @get("/agents/{agent_id:str}", include_in_schema=False)
@@ -71,12 +71,12 @@ async def agent_page(
     request: Request[Any, Any, Any], hub: TheHub, agent_id: FromPath[str]
 ) -> Response[bytes]:
     """One agent."""
-    return await kept(request, hub, "agent.html", lambda: _one(hub, agent_id))
+    return await answer_cached(request, hub, "agent.html", lambda: _one(hub, agent_id))
 
 
-def _all(hub: Hub) -> list[Agent]:
-    def make() -> list[Agent]:
-        return agents(hub.db.reader, hub.tally.counts(hub.db.reader, hub.feed.hidden_seq).shares)
+def _all(hub: Hub) -> list[AgentProfile]:
+    def make() -> list[AgentProfile]:
+        return agents(hub.db.reader, hub.counters.count(hub.db.reader, hub.feed.hidden_seq).shares)
 
     return remembered(hub, "agents", make)
 
@@ -88,7 +88,7 @@ def _one(hub: Hub, agent_id: str) -> dict[str, object]:
     if row is None:
         raise NotFound(f"no agent {agent_id[:63]!r}; /agents names those who did something")
     return {
-        "agent": next((a for a in _all(hub) if a.id == agent_id), Agent(id=agent_id)),
+        "agent": next((a for a in _all(hub) if a.id == agent_id), AgentProfile(id=agent_id)),
         "joined": row[1],
         "revoked": row[3],
         "results": results.latest(reader, RECENT, agent=agent_id),

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from autoresearch.hub.window import markup
+from autoresearch.hub.pages import markup
 
 HOSTILE = (
     "<script>alert(1)</script>",

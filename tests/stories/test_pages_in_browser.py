@@ -17,9 +17,9 @@ from playwright.sync_api import Page
 
 from browser import NARROW, WIDE, Window, overflow_px, until
 from conftest import served
+from page_list import OPERATOR, pages
 from populate import RACES, Lively, populate
 from relay import Relay
-from window_pages import OPERATOR, pages
 
 APPEARS_MS = (
     10_000  # what a busy machine is allowed; the aim is one second, and bench/pages.py measures it

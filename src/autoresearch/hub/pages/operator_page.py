@@ -16,12 +16,12 @@ from litestar.params import FromPath
 from litestar.response import Redirect
 
 from autoresearch.errors import AutoresearchError, BadInput, Forbidden
+from autoresearch.hub.pages.rendering import answer_page
 from autoresearch.hub.routes.common import TheHub
-from autoresearch.hub.routes.pages import address_of
+from autoresearch.hub.routes.public import address_of
 from autoresearch.hub.rules import accounts, board, commits, limits, sessions
 from autoresearch.hub.store import overview
 from autoresearch.hub.store.database import FILE_NAME, Reader, Transaction
-from autoresearch.hub.window.page import page
 from autoresearch.hub.worker import Hub
 
 COOKIE = "agenthub_operator"
@@ -30,7 +30,7 @@ FORM_MAX_BYTES = 16 * 1024
 
 
 @dataclass(frozen=True)
-class Health:
+class DatabaseHealth:
     """Sizes in bytes, times in milliseconds, measured while the page was made."""
 
     database: int
@@ -54,9 +54,9 @@ async def operator(request: Request[Any, Any, Any], hub: TheHub) -> Response[Any
     """The page, or the door to it."""
     session = _session(request, hub)
     if session is None:
-        return page(request, "operator_door.html", problem="")
+        return answer_page(request, "operator_door.html", problem="")
     said = request.query_params.get("said", "")[:300]
-    return page(
+    return answer_page(
         request, "operator.html", csrf=session.csrf, health=await health(hub), settings=hub.settings, said=said,
         token="", view=await hub.off_loop(lambda: _view(hub.db.reader)),
     )  # fmt: skip
@@ -84,7 +84,7 @@ async def enter(request: Request[Any, Any, Any], hub: TheHub) -> Response[Any]:
         )
         session = sessions.begin(hub.settings, str(form.get("key", "")).strip())
     except AutoresearchError as error:
-        return page(request, "operator_door.html", status=error.status, problem=str(error))
+        return answer_page(request, "operator_door.html", status=error.status, problem=str(error))
     answer = Redirect("/operator", status_code=303)
     answer.set_cookie(
         COOKIE, session.cookie, max_age=sessions.SESSION_S, path="/operator", httponly=True, samesite="strict",
@@ -126,7 +126,7 @@ async def act(request: Request[Any, Any, Any], hub: TheHub, verb: FromPath[str])
     if verb == "invite" and said.startswith("ahi_"):  # shown once, never in an address
         session = _session(request, hub)
         assert session is not None
-        return page(
+        return answer_page(
             request, "operator.html", csrf=session.csrf, health=await health(hub), settings=hub.settings,
             said="an invite; it is shown this once:", token=said, view=await hub.off_loop(lambda: _view(hub.db.reader)),
         )  # fmt: skip
@@ -147,14 +147,14 @@ async def _checked(request: Request[Any, Any, Any], hub: Hub) -> dict[str, str]:
     return form
 
 
-async def health(hub: Hub) -> Health:
+async def health(hub: Hub) -> DatabaseHealth:
     """What the database is like right now."""
     started = time.perf_counter()
     await hub.off_loop(lambda: overview.agents_and_today(hub.db.reader, ""))
     read = time.perf_counter()
     await hub.db.change(lambda tx: None)
     file = hub.settings.data / FILE_NAME
-    return Health(
+    return DatabaseHealth(
         _size(file), _size(file.with_name(f"{FILE_NAME}-wal")), (read - started) * 1000,
         (time.perf_counter() - read) * 1000, hub.feed.last_seq, hub.feed.listeners, os.getpid(),
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Every page of the hub's window, as tests, pictures and the benchmark go through them."""
+"""Every page of the hub, as tests, pictures and the benchmark go through them."""
 
 from __future__ import annotations
 

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from io import BytesIO
 from typing import Any
 
-from autoresearch.hub.window.chart import Point
-from autoresearch.hub.window.page import plain
+from autoresearch.hub.pages.chart import Point
+from autoresearch.hub.pages.rendering import plain
 
 INCHES, DPI = (12.0, 6.3), 100
 BEST, KEEP, DISCARD, CRASH, REPRODUCED, INK, SOFT = (
@@ -23,7 +23,7 @@ BEST, KEEP, DISCARD, CRASH, REPRODUCED, INK, SOFT = (
 _turn = threading.Lock()  # matplotlib draws one picture at a time
 
 
-def png(points: Sequence[Point], platform: str, track: str, noise: float | None) -> bytes:
+def draw(points: Sequence[Point], platform: str, track: str, noise: float | None) -> bytes:
     """The picture of a board's results, oldest first."""
     with _turn:
         from matplotlib.backends.backend_agg import (

@@ -8,9 +8,9 @@ from litestar import Request, Response, get
 from litestar.params import FromPath
 from litestar.response import Stream
 
+from autoresearch.hub.pages import assets
 from autoresearch.hub.routes.common import TheHub
 from autoresearch.hub.routes.events import HEADERS, behind
-from autoresearch.hub.window import assets
 
 FOREVER = "public, max-age=31536000, immutable"
 

@@ -12,7 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from litestar import Request, Response
 from markupsafe import Markup
 
-from autoresearch.hub.window import assets, markup
+from autoresearch.hub.pages import assets, markup
 from autoresearch.hub.worker import Hub
 
 T = TypeVar("T")
@@ -76,7 +76,7 @@ def when(moment: str) -> Markup:
     return Markup('<time datetime="{}">{} {} UTC</time>').format(moment, moment[:10], moment[11:16])
 
 
-def page(
+def answer_page(
     request: Request[Any, Any, Any], template: str, *, status: int = 200, **values: object
 ) -> Response[bytes]:
     """The HTML of a template. `values` are what it names."""

@@ -13,15 +13,15 @@ from typing import Any
 
 from litestar import Request, Response
 
-from autoresearch.hub.routes.pages import address_of
-from autoresearch.hub.window.page import POLICY, environment
+from autoresearch.hub.pages.rendering import POLICY, environment
+from autoresearch.hub.routes.public import address_of
 from autoresearch.hub.worker import Hub
 
 PAGES_MAX = 200  # kept at once, packed: a few MB
 HTML = "text/html; charset=utf-8"
 
 
-async def kept(
+async def answer_cached(
     request: Request[Any, Any, Any],
     hub: Hub,
     template: str,
@@ -38,7 +38,7 @@ async def kept(
         text = environment().get_template(template).render(path=path, url=url, **make())
         return gzip.compress(text.encode("utf-8", "replace"), 5, mtime=0)
 
-    body = await once(
+    body = await make_once(
         hub, key, hub.feed.last_seq, rendered
     )  # the number before reading: what comes meanwhile is made again
     headers = {
@@ -53,7 +53,7 @@ async def kept(
     return Response(body, media_type=HTML, headers=headers)
 
 
-async def once(hub: Hub, key: object, version: int, make: Callable[[], bytes]) -> bytes:
+async def make_once(hub: Hub, key: object, version: int, make: Callable[[], bytes]) -> bytes:
     """What `make` returns, made in a thread once per `version`. Whoever asks while it is being made waits for the same."""
     known = hub.pages.get(key)
     if known is None or known[0] != version:

@@ -15,7 +15,7 @@ from autoresearch.hub.store.database import Reader
 
 
 @dataclass
-class Share:
+class AgentCounts:
     """What one agent did. `records` were the best of their board when they came; `checks` are of others' results."""
 
     results: int = 0
@@ -28,7 +28,7 @@ class Share:
 
 
 @dataclass
-class Size:
+class BoardCounts:
     """What one board holds."""
 
     results: int = 0
@@ -37,24 +37,26 @@ class Size:
 
 
 @dataclass
-class Counts:
-    shares: dict[str, Share] = field(default_factory=lambda: defaultdict(Share))
-    boards: dict[tuple[str, str], Size] = field(default_factory=lambda: defaultdict(Size))
+class HubCounts:
+    shares: dict[str, AgentCounts] = field(default_factory=lambda: defaultdict(AgentCounts))
+    boards: dict[tuple[str, str], BoardCounts] = field(
+        default_factory=lambda: defaultdict(BoardCounts)
+    )
     last: dict[str, int] = field(default_factory=lambda: dict.fromkeys(overview.COUNTED, 0))
     totals: dict[str, int] = field(default_factory=lambda: dict.fromkeys(overview.COUNTED, 0))
 
 
-class Tally:
+class Counters:
     def __init__(self) -> None:
         self._turn = threading.Lock()
-        self._counts = Counts()
+        self._counts = HubCounts()
         self._hidden_seq = 0
 
-    def counts(self, reader: Reader, hidden_seq: int) -> Counts:
+    def count(self, reader: Reader, hidden_seq: int) -> HubCounts:
         """Everything counted up to now. `hidden_seq` is the event that hid or restored something last."""
         with self._turn:
             if hidden_seq != self._hidden_seq:
-                self._counts, self._hidden_seq = Counts(), hidden_seq
+                self._counts, self._hidden_seq = HubCounts(), hidden_seq
             for noun in overview.COUNTED:
                 self._take_in(reader, noun)
             return self._counts

@@ -8,13 +8,13 @@ from litestar import Request, Response, get
 from litestar.params import QueryParameter
 
 from autoresearch.hub import wire
+from autoresearch.hub.pages import graph_layout
+from autoresearch.hub.pages.page_cache import answer_cached
 from autoresearch.hub.routes.common import ID_MAX, TheHub
 from autoresearch.hub.rules import commits as rules
 from autoresearch.hub.store import commits as rows
 from autoresearch.hub.store import overview, results
 from autoresearch.hub.store.database import Reader
-from autoresearch.hub.window import dag
-from autoresearch.hub.window.kept import kept
 
 WINDOW = 120
 LINE_MAX = 2000  # commits of the best's lineage that are followed
@@ -34,28 +34,30 @@ async def graph(
         found, older = window(hub.db.reader, before, focus)
         return {"graph": found, "older": older, "focus": focus or "", "paged": before is not None}
 
-    return await kept(request, hub, "graph.html", make)
+    return await answer_cached(request, hub, "graph.html", make)
 
 
-def window(reader: Reader, before: int | None, focus: str | None) -> tuple[dag.Graph, int | None]:
+def window(
+    reader: Reader, before: int | None, focus: str | None
+) -> tuple[graph_layout.Graph, int | None]:
     """The commits of one window, newest first, and where the older ones begin. Raises NotFound for an unknown focus."""
     if focus:
         before = int(rules.find(reader, focus)[0]) + WINDOW // 2
     shown = rules.latest(reader, WINDOW, 0, None if before is None else str(before))
     first, last = (shown[-1].seq or 0, shown[0].seq or 0) if shown else (0, 0)
-    found = dag.lay_out(shown, known(reader, first, last), best_line(reader, first))
+    found = graph_layout.lay_out(shown, known(reader, first, last), best_line(reader, first))
     return found, first if len(shown) == WINDOW else None
 
 
-def known(reader: Reader, first: int, last: int) -> dict[str, dag.Known]:
+def known(reader: Reader, first: int, last: int) -> dict[str, graph_layout.Known]:
     """What results say of the commits from one seq to another; a later result replaces an earlier one, a record stays."""
-    found: dict[str, dag.Known] = {}
+    found: dict[str, graph_layout.Known] = {}
     for _, commit_hash, status, value, leads, platform, track in overview.in_stretch(
         reader, first, last
     ):
-        verdict: dag.Verdict = "record" if leads else status
-        if found.get(commit_hash, dag.UNKNOWN).verdict != "record":
-            found[commit_hash] = dag.Known(verdict, value, (platform, track))
+        verdict: graph_layout.Verdict = "record" if leads else status
+        if found.get(commit_hash, graph_layout.UNKNOWN).verdict != "record":
+            found[commit_hash] = graph_layout.Known(verdict, value, (platform, track))
     return found
 
 

@@ -11,14 +11,14 @@ from litestar.response import Redirect
 
 from autoresearch.errors import NotFound
 from autoresearch.hub import wire
+from autoresearch.hub.pages import post_cards
+from autoresearch.hub.pages.page_cache import answer_cached
+from autoresearch.hub.pages.rendering import answer_page
 from autoresearch.hub.routes.board import known_id
 from autoresearch.hub.routes.common import Before, TheHub
 from autoresearch.hub.rules import board, search
 from autoresearch.hub.store import overview
 from autoresearch.hub.store.database import Reader
-from autoresearch.hub.window import cards
-from autoresearch.hub.window.kept import kept
-from autoresearch.hub.window.page import page
 
 PAGE = 30
 REPLIES_MAX = 200
@@ -34,7 +34,7 @@ class Thread:
     parent: wire.Post | None
     replies: list[wire.Post]
     more: bool
-    read: dict[int, cards.Read]
+    read: dict[int, post_cards.Read]
 
 
 def names(reader: Reader) -> dict[int, str]:
@@ -51,7 +51,7 @@ def thread(reader: Reader, post_id: int) -> Thread:
         except NotFound:
             parent = None
     replies = board.replies(reader, post_id, REPLIES_MAX)
-    read = cards.read(reader, [post, *replies, *([parent] if parent else [])])
+    read = post_cards.read(reader, [post, *replies, *([parent] if parent else [])])
     return Thread(
         post,
         names(reader)[post.channel_id],
@@ -73,10 +73,10 @@ async def channels_page(request: Request[Any, Any, Any], hub: TheHub) -> Respons
             "channels": channels,
             "posts": latest,
             "names": {channel.id: channel.name for channel in channels},
-            "read": cards.read(hub.db.reader, latest),
+            "read": post_cards.read(hub.db.reader, latest),
         }
 
-    return await kept(request, hub, "board.html", make)
+    return await answer_cached(request, hub, "board.html", make)
 
 
 @get("/board/{name:str}", include_in_schema=False)
@@ -92,12 +92,12 @@ async def channel_page(
             "channel": next(c for c in every if c.name == name),
             "channels": every,
             "posts": posts,
-            "read": cards.read(hub.db.reader, posts),
+            "read": post_cards.read(hub.db.reader, posts),
             "paged": before is not None,
             "older": posts[-1].id if len(posts) == PAGE else None,
         }
 
-    return await kept(request, hub, "channel.html", make)
+    return await answer_cached(request, hub, "channel.html", make)
 
 
 @get("/posts/{post_id:int}", include_in_schema=False)
@@ -106,7 +106,9 @@ async def post_page(
 ) -> Response[bytes]:
     """One post with its thread."""
     number = known_id(post_id, "post")
-    return await kept(request, hub, "post.html", lambda: {"thread": thread(hub.db.reader, number)})
+    return await answer_cached(
+        request, hub, "post.html", lambda: {"thread": thread(hub.db.reader, number)}
+    )
 
 
 @get("/results/{result_id:int}", include_in_schema=False)
@@ -129,7 +131,7 @@ async def search_page(
     found: list[wire.Found] = []
     if q.strip():
         found = await hub.off_loop(lambda: search.find(hub.db.reader, q, [], FOUND, before))
-    return page(
+    return answer_page(
         request,
         "search.html",
         q=q,

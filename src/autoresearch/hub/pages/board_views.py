@@ -7,19 +7,19 @@ from dataclasses import dataclass
 from statistics import stdev
 
 from autoresearch.hub import wire
+from autoresearch.hub.pages import chart
+from autoresearch.hub.pages.chart import Point
 from autoresearch.hub.rules import leaderboards as rules
+from autoresearch.hub.rules.counters import BoardCounts
 from autoresearch.hub.store import overview
 from autoresearch.hub.store import results as rows
 from autoresearch.hub.store.database import Reader
-from autoresearch.hub.window import chart
-from autoresearch.hub.window.chart import Point
-from autoresearch.hub.window.tally import Size
 from autoresearch.hub.worker import Hub
 
 BOARDS_MAX = 40
 RECORDS_MAX = 200  # of the sparkline
 VALUE = 7  # of a RESULT row
-Sizes = Mapping[tuple[str, str], Size]
+Sizes = Mapping[tuple[str, str], BoardCounts]
 VERDICTS_MAX = 10_000
 
 
@@ -42,7 +42,7 @@ class Listed:
 
     platform: str
     track: str
-    size: Size
+    size: BoardCounts
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Told:
 
 def sizes(hub: Hub) -> Sizes:
     """What every board holds, as counted up to now."""
-    return hub.tally.counts(hub.db.reader, hub.feed.hidden_seq).boards
+    return hub.counters.count(hub.db.reader, hub.feed.hidden_seq).boards
 
 
 def listed(sizes: Sizes, most: int = BOARDS_MAX) -> list[Listed]:

@@ -15,11 +15,11 @@ from litestar.params import QueryParameter
 
 from autoresearch.errors import NotFound
 from autoresearch.hub import wire
+from autoresearch.hub.pages import assets, board_views, chart, chart_png
+from autoresearch.hub.pages.page_cache import answer_cached, make_once
+from autoresearch.hub.pages.rendering import answer, environment, remembered
 from autoresearch.hub.routes.common import TheHub
 from autoresearch.hub.rules import leaderboards as rules
-from autoresearch.hub.window import assets, boards, chart, picture
-from autoresearch.hub.window.kept import kept, once
-from autoresearch.hub.window.page import answer, environment, remembered
 from autoresearch.hub.worker import Hub
 
 RECORDS_MAX, FEW = 200, 10  # records of one board alone, and where there are many boards
@@ -49,24 +49,26 @@ async def leaderboard(
     def make() -> dict[str, object]:
         found = _boards(hub, platform, track)
         most = RECORDS_MAX if len(found) == 1 else FEW
-        told = [boards.told(hub.db.reader, board)[:most] for board in found]
+        told = [board_views.told(hub.db.reader, board)[:most] for board in found]
         return {
             "boards": [
                 (b, shown, len(b.records) - len(shown))
                 for b, shown in zip(found, told, strict=True)
             ],
-            "every": boards.listed(boards.sizes(hub)),
+            "every": board_views.listed(board_views.sizes(hub)),
             "platform": platform or "",
             "track": track or "",
             "query": request.url.query,
         }
 
-    return await kept(request, hub, "leaderboard.html", make)
+    return await answer_cached(request, hub, "leaderboard.html", make)
 
 
 def _boards(hub: Hub, platform: str | None, track: str | None) -> list[wire.Board]:
     def make() -> list[wire.Board]:
-        return rules.leaderboard(hub.db.reader, platform or None, track or None, boards.BOARDS_MAX)
+        return rules.leaderboard(
+            hub.db.reader, platform or None, track or None, board_views.BOARDS_MAX
+        )
 
     return remembered(hub, ("leaderboard", platform or None, track or None), make)
 
@@ -125,11 +127,11 @@ async def progress(
     """Every experiment of a board as a mark, the running best as a line."""
 
     def make() -> dict[str, object]:
-        every = boards.listed(boards.sizes(hub))
+        every = board_views.listed(board_views.sizes(hub))
         chosen = _chosen(every, platform, track)
         return {
             "every": every,
-            "board": boards.summary(hub.db.reader, chosen) if chosen else None,
+            "board": board_views.summary(hub.db.reader, chosen) if chosen else None,
             "chart": _chart(hub, chosen, x, start, end) if chosen else None,
             "x": x,
             "box": chart,
@@ -137,7 +139,7 @@ async def progress(
             "start": start,
         }
 
-    return await kept(request, hub, "progress.html", make)
+    return await answer_cached(request, hub, "progress.html", make)
 
 
 @get("/charts/progress.svg", include_in_schema=False)
@@ -155,7 +157,7 @@ async def progress_svg(
     policy = f"default-src 'none'; style-src 'sha256-{b64encode(sha256(style.encode()).digest()).decode()}'; frame-ancestors 'none'"
 
     def make() -> bytes:
-        chosen = _chosen(boards.listed(boards.sizes(hub)), platform, track)
+        chosen = _chosen(board_views.listed(board_views.sizes(hub)), platform, track)
         if chosen is None:
             raise NotFound(
                 "no results on such a platform and track; /leaderboard names those that have some"
@@ -178,18 +180,18 @@ async def progress_png(
     """The picture that a shared link shows; without results, one that says so. Up to PICTURE_S old: drawing takes a good part of a second."""
 
     def make() -> bytes:
-        chosen = _chosen(boards.listed(boards.sizes(hub)), platform, track)
+        chosen = _chosen(board_views.listed(board_views.sizes(hub)), platform, track)
         name = (chosen.platform, chosen.track) if chosen else ("", "")
-        found = boards.points(hub.db.reader, *name) if chosen else []
-        return picture.png(found, *name, boards.noise(found))
+        found = board_views.points(hub.db.reader, *name) if chosen else []
+        return chart_png.draw(found, *name, board_views.noise(found))
 
-    data = await once(hub, ("png", platform, track), int(time.monotonic() / PICTURE_S), make)
+    data = await make_once(hub, ("png", platform, track), int(time.monotonic() / PICTURE_S), make)
     return Response(data, media_type="image/png", headers={"Cache-Control": "public, max-age=60"})
 
 
 def _chosen(
-    every: list[boards.Listed], platform: str | None, track: str | None
-) -> boards.Listed | None:
+    every: list[board_views.Listed], platform: str | None, track: str | None
+) -> board_views.Listed | None:
     fitting = [
         b
         for b in every
@@ -203,10 +205,10 @@ def _chosen(
 
 
 def _chart(
-    hub: Hub, board: boards.Listed, x: chart.Axis, start: int, end: int | None
+    hub: Hub, board: board_views.Listed, x: chart.Axis, start: int, end: int | None
 ) -> chart.Chart:
     def make() -> chart.Chart:
-        found = boards.points(hub.db.reader, board.platform, board.track)
-        return chart.draw(found[start - 1 : end], x, boards.noise(found))
+        found = board_views.points(hub.db.reader, board.platform, board.track)
+        return chart.draw(found[start - 1 : end], x, board_views.noise(found))
 
     return remembered(hub, ("chart", board.platform, board.track, x, start, end), make)

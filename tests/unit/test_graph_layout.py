@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from autoresearch.hub import wire
-from autoresearch.hub.window.dag import LARGE, SMALL, Known, lay_out
+from autoresearch.hub.pages.graph_layout import LARGE, SMALL, Known, lay_out
 
 HERE = ("gpu", "track")
 

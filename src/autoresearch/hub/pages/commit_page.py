@@ -10,12 +10,12 @@ from litestar.params import FromPath
 
 from autoresearch.errors import AutoresearchError
 from autoresearch.hub import wire
+from autoresearch.hub.pages import markup
+from autoresearch.hub.pages.page_cache import answer_cached
 from autoresearch.hub.routes.common import TheHub
 from autoresearch.hub.rules import commits, diff
 from autoresearch.hub.store import overview
 from autoresearch.hub.store.database import Reader
-from autoresearch.hub.window import markup
-from autoresearch.hub.window.kept import kept
 
 FILES_MAX = 40
 CHILDREN_MAX = 30
@@ -79,4 +79,6 @@ async def commit_page(
     request: Request[Any, Any, Any], hub: TheHub, digits: FromPath[str]
 ) -> Response[bytes]:
     """One commit."""
-    return await kept(request, hub, "commit.html", lambda: {"view": view(hub.db.reader, digits)})
+    return await answer_cached(
+        request, hub, "commit.html", lambda: {"view": view(hub.db.reader, digits)}
+    )
