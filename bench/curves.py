@@ -31,8 +31,8 @@ from statistics import fmean
 from typing import Any
 
 from autoresearch.researcher.config import JudgeTable
-from autoresearch.researcher.curves import MARKS, Point, Watch, smoothed, watch_over
-from autoresearch.researcher.judge import pooled
+from autoresearch.researcher.judging.curves import MARKS, Point, Watch, smoothed, watch_over
+from autoresearch.researcher.judging.judge import pooled
 from autoresearch.researcher.simulate.compare import share
 
 HERE = Path(__file__).resolve().parent

@@ -3,7 +3,7 @@
     python bench/judging.py                  # every table of docs/judging.md, about eight minutes on two cores
     python bench/judging.py --nights 8       # the same, smaller
 
-Every verdict is the loop's own code (researcher/judge.py, evidence.py, curves.py); only ideas and runs are made up. The landscapes
+Every verdict is the loop's own code (researcher/judging/); only ideas and runs are made up. The landscapes
 have the noise of a published night (about the median gain) and are described in researcher/simulate/landscape.py; the policy was tuned on
 two of them, `even` and `scarce`, and the model of curves was fitted to recorded ones (bench/curves.py). "greedy, one seed" stands
 beside the others for the original, where every run has the same seed: it judges pairs without knowing it, and tunes to that seed.

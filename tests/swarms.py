@@ -24,7 +24,7 @@ import psutil
 from autoresearch.git.repo import Repo
 from autoresearch.hub.rules import claims
 from autoresearch.hub.rules.lines import VerifyLine, read
-from autoresearch.researcher.ledger import Record
+from autoresearch.researcher.judging.values import Record
 from autoresearch.researcher.swarm import standing
 from autoresearch.researcher.workspace import Workspace
 from conftest import Agent, RunningHub, served

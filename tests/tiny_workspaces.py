@@ -23,9 +23,9 @@ from autoresearch.researcher.executors.local import LocalExecutor
 from autoresearch.researcher.executors.slots import Slot
 from autoresearch.researcher.experiment import Runner
 from autoresearch.researcher.journal import Journal
-from autoresearch.researcher.ledger import Record, row
+from autoresearch.researcher.judging.values import Measurement, Record
+from autoresearch.researcher.ledger import row
 from autoresearch.researcher.loop import Loop, Options, Summary
-from autoresearch.researcher.measurement import Measurement
 from autoresearch.researcher.sandbox import choose
 from autoresearch.researcher.workspace import Workspace
 

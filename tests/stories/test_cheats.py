@@ -15,7 +15,7 @@ import pytest
 import labs
 from autoresearch.git.repo import Repo
 from autoresearch.researcher.experiment import Runner
-from autoresearch.researcher.measurement import Measurement
+from autoresearch.researcher.judging.values import Measurement
 from autoresearch.researcher.preparation import prepare
 from autoresearch.researcher.sandbox import choose
 from autoresearch.researcher.workspace import Workspace

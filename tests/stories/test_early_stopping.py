@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from autoresearch.researcher import report as reports
-from autoresearch.researcher.curves import Mark, Watch
 from autoresearch.researcher.experiment import Stopped
+from autoresearch.researcher.judging.curves import Mark, Watch
 from autoresearch.researcher.ledger import row
 from tiny_workspaces import Writes, make, research, runner
 

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from autoresearch.researcher.curves import Point, Watch, read, smoothed, watch_for, watch_over
-from autoresearch.researcher.experiment import Measurement
+from autoresearch.researcher.curve_files import read, watch_for
 from autoresearch.researcher.journal import Attempt
+from autoresearch.researcher.judging.curves import Point, Watch, smoothed, watch_over
+from autoresearch.researcher.judging.values import Measurement
 from tiny_workspaces import record
 
 BEST = "b" * 40

@@ -9,7 +9,8 @@ import msgspec
 import pytest
 
 from autoresearch.researcher.config import Config
-from autoresearch.researcher.evidence import (
+from autoresearch.researcher.journal import Attempt
+from autoresearch.researcher.judging.evidence import (
     Incumbent,
     baseline_finding,
     incumbent,
@@ -18,9 +19,8 @@ from autoresearch.researcher.evidence import (
     run_seed,
     weigh,
 )
-from autoresearch.researcher.journal import Attempt
-from autoresearch.researcher.judge import Run, runs_of
-from autoresearch.researcher.measurement import Measurement
+from autoresearch.researcher.judging.judge import Run, runs_of
+from autoresearch.researcher.judging.values import Measurement
 from tiny_workspaces import record
 
 CONFIG = msgspec.convert(

@@ -10,7 +10,7 @@ from statistics import fmean
 
 import pytest
 
-from autoresearch.researcher.judge import (
+from autoresearch.researcher.judging.judge import (
     Decision,
     Noise,
     Rules,

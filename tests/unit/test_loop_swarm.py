@@ -14,7 +14,7 @@ from autoresearch.errors import Conflict
 from autoresearch.researcher.agents.base import Agent
 from autoresearch.researcher.agents.prompt import Note
 from autoresearch.researcher.display import Display
-from autoresearch.researcher.ledger import Record
+from autoresearch.researcher.judging.values import Record
 from autoresearch.researcher.loop import Loop, Options, Summary
 from autoresearch.researcher.swarm.base import Foreign
 from autoresearch.researcher.workspace import Workspace

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from autoresearch.researcher.agents.base import AgentFailed, Brief, NothingLeft, Pending
 from autoresearch.researcher.agents.constants import find, replace, shown
 from autoresearch.researcher.agents.search import SearchAgent, edits_of
-from autoresearch.researcher.ledger import Record
+from autoresearch.researcher.judging.values import Record
 from tiny_workspaces import record
 
 SOURCE = '''\

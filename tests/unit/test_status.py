@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from autoresearch.researcher.status import read, sentences
+from autoresearch.researcher.report.status import read, sentences
 from autoresearch.researcher.workspace import Workspace
 from tiny_workspaces import Writes, command, make, noisy, research
 

@@ -8,9 +8,9 @@ import pytest
 
 from autoresearch.models import Status
 from autoresearch.researcher.config import Config, ExperimentTable
-from autoresearch.researcher.experiment import Measurement
 from autoresearch.researcher.journal import Attempt
-from autoresearch.researcher.steps import (
+from autoresearch.researcher.judging.values import Measurement
+from autoresearch.researcher.loop.steps import (
     Run,
     Settle,
     free_number,

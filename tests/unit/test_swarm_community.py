@@ -13,8 +13,8 @@ import pytest
 
 from autoresearch.client import Hub, wire
 from autoresearch.git import exchange
-from autoresearch.researcher.ledger import Record
-from autoresearch.researcher.status import read, sentences
+from autoresearch.researcher.judging.values import Record
+from autoresearch.researcher.report.status import read, sentences
 from autoresearch.researcher.swarm.choice import explores
 from autoresearch.researcher.swarm.community import Community, Wishes
 from autoresearch.researcher.swarm.membership import Member, Membership

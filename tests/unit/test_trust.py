@@ -12,7 +12,8 @@ import torch
 
 from autoresearch.errors import BadWorkspace
 from autoresearch.researcher import config
-from autoresearch.researcher.measurement import Measurement, in_time, read_run
+from autoresearch.researcher.judging.values import Measurement
+from autoresearch.researcher.measurement import in_time, read_run
 from autoresearch.researcher.sandbox import Finished, choose
 from lab_module import prepare
 from sandbox_jobs import EVERY_LEVEL, job

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from autoresearch.researcher.curves import Point
-from autoresearch.researcher.status import read
+from autoresearch.researcher.judging.curves import Point
+from autoresearch.researcher.report.status import read
 from autoresearch.researcher.swarm.standing import Standing
 from autoresearch.researcher.watch.canvas import Canvas, Limits, step
 from autoresearch.researcher.watch.draw import curve, night, picture, run_state, running_best

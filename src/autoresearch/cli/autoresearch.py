@@ -104,7 +104,7 @@ app.command(epilog=watch.EPILOG)(watch.watch)
 )
 def status(directory: Directory = Path("."), as_json: Json = False) -> None:
     """Tell what is going on in an experiment's folder and what was found so far; disturbs nothing."""
-    from autoresearch.researcher import status as view
+    from autoresearch.researcher.report import status as view
     from autoresearch.researcher.workspace import Workspace
 
     found = view.read(Workspace(directory))

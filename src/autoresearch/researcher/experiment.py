@@ -16,9 +16,9 @@ from pathlib import Path
 
 from autoresearch.errors import BadWorkspace
 from autoresearch.researcher.config import Config
-from autoresearch.researcher.curves import Watch
+from autoresearch.researcher.judging.curves import Watch
+from autoresearch.researcher.judging.values import Measurement
 from autoresearch.researcher.measurement import (
-    Measurement,
     compare,
     in_time,
     number,

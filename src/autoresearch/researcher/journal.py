@@ -13,8 +13,7 @@ import msgspec
 
 from autoresearch.errors import BadWorkspace
 from autoresearch.files import replace_file
-from autoresearch.researcher.ledger import Record
-from autoresearch.researcher.measurement import Measurement
+from autoresearch.researcher.judging.values import Measurement, Record
 
 Phase = Literal["editing", "measuring", "decided"]
 

@@ -9,79 +9,17 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 
 from autoresearch.errors import BadWorkspace
 from autoresearch.files import sync_folder
-from autoresearch.models import Status
+from autoresearch.researcher.judging.values import Record
 
 JSONL, TSV, CUT = "experiments.jsonl", "results.tsv", "cut-lines.txt"
 HEADER = "commit\tval_bpb\tmemory_gb\tstatus\tdescription"
-
-
-@dataclass(frozen=True)
-class Record:
-    """One finished experiment. `value` is the mean of `values` (one per judged run) and None where it crashed (never 0)."""
-
-    id: str
-    commit: str
-    parent: str
-    status: Status
-    description: str
-    reason: str
-    metric: str = "val_bpb"
-    value: float | None = None
-    values: tuple[float, ...] = ()
-    estimate: float | None = (
-        None  # of a kept one: its value with the luck of having been kept taken off
-    )
-    standing: tuple[
-        float, ...
-    ] = ()  # the runs that stand for a kept one when others are judged; their mean is the estimate
-    standing_seeds: tuple[int, ...] = ()
-    memory_gb: float | None = None
-    track: str = ""
-    platform: str = ""
-    branch: str = ""
-    agent: str = ""
-    seed: int | None = None
-    seeds: tuple[int, ...] = ()  # of `values`, one each; of all runs where none has a value
-    training_seconds: float | None = None
-    total_seconds: float | None = None
-    tokens_M: float | None = None
-    num_steps: float | None = None
-    throughput: float | None = None  # million tokens per training second, mean of the judged runs
-    rival: str = ""  # the commit it was judged against, where another one had become best meanwhile
-    parent_values: tuple[
-        float, ...
-    ] = ()  # of a re-run of the parent (of the rival), where this attempt asked for one
-    parent_seeds: tuple[int, ...] = ()
-    parent_throughput: float | None = None
-    rechecks: tuple[float, ...] = ()  # the runs of that commit that this attempt asked for
-    recheck_seeds: tuple[int, ...] = ()
-    slowest_seconds: float | None = None  # wall clock of the longest run
-    outside_seconds: float | None = (
-        None  # of training besides the budget, and of scoring: the longest of each
-    )
-    score_seconds: float | None = None
-    contended: bool = False
-    started_at: str = ""
-    finished_at: str = ""
-    log: str = ""  # relative to the workspace
-    logs: tuple[str, ...] = ()  # of the judged runs, curve.jsonl beside each
-    recheck_logs: tuple[str, ...] = ()
-    is_baseline: bool = False
-    proposal: Mapping[str, object] = field(
-        default_factory=dict
-    )  # what the agent wants to remember of its edit
-
-    @property
-    def judged_against(self) -> str:
-        return self.rival or self.parent
 
 
 def row(record: Record) -> str:

@@ -6,61 +6,16 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Literal
 
-from autoresearch.researcher.ledger import Record
+from autoresearch.researcher.judging.values import Measurement, Outcome, Record
 from autoresearch.researcher.sandbox import Finished
 
-Outcome = Literal[
-    "ok",
-    "no metric",
-    "not finite",
-    "printed twice",
-    "failed",
-    "timeout",
-    "changed fixed files",
-    "score failed",
-    "score differs",
-    "stopped early",
-    "outside the clock",
-    "carries data",
-]
 METRIC_LINE = re.compile(r"([A-Za-z_][\w.-]*):[ \t]*(\S+)[ \t]*")
 LOG_BYTES = 64 * 2**20
 QUOTE = 200
 OUTSIDE_FACTOR, OUTSIDE_MARGIN_S = 2.0, 20.0
-
-
-@dataclass(frozen=True)
-class Measurement:
-    """What came of one run. `value` is None unless outcome is "ok"; `reason` is the sentence; `left` names untracked files.
-
-    `outside_seconds`: of training's wall clock what the budget, as the scorer names it, does not cover; None where it names none."""
-
-    outcome: Outcome
-    reason: str
-    seed: int
-    seconds: float = 0.0  # wall clock, start to end of training
-    score_seconds: float = 0.0
-    outside_seconds: float | None = None
-    value: float | None = None
-    printed: float | None = None
-    memory_gb: float | None = None
-    training_seconds: float | None = None
-    total_seconds: float | None = None
-    tokens_M: float | None = None
-    num_steps: float | None = None
-    log: str = ""
-    left: tuple[str, ...] = ()
-
-    @property
-    def throughput(self) -> float | None:
-        """Million tokens per training second, or None where the command does not tell."""
-        if not self.tokens_M or not self.training_seconds:
-            return None
-        return self.tokens_M / self.training_seconds
 
 
 def read_log(log: Path) -> str:

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from autoresearch.researcher import curves
+from autoresearch.researcher import curve_files
+from autoresearch.researcher.judging import curves
 
 POLL_S = 0.5
 
@@ -53,6 +54,6 @@ def look(
 ) -> None:
     while not ending.now.is_set() and not over.wait(POLL_S):
         if stop is None or not stop.is_set():
-            ending.reason = watch.hopeless(curves.read(curve))
+            ending.reason = watch.hopeless(curve_files.read(curve))
         if ending.reason or (stop is not None and stop.is_set()):
             ending.now.set()

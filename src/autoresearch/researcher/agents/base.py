@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from autoresearch.errors import AutoresearchError
-from autoresearch.researcher.ledger import Record
+from autoresearch.researcher.judging.values import Record
 
 
 class AgentFailed(AutoresearchError):

@@ -13,7 +13,7 @@ from string import Template
 from autoresearch.errors import BadInput
 from autoresearch.researcher.agents.base import Brief
 from autoresearch.researcher.agents.quote import NOTICE, quote
-from autoresearch.researcher.ledger import Record
+from autoresearch.researcher.judging.values import Record
 
 SHOWN = 40  # experiments told in full; older ones only count
 HISTORY_CHARS = 12_000

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from autoresearch.errors import BadInput
 from autoresearch.researcher.agents.base import Brief, Edit, NothingLeft, Pending
-from autoresearch.researcher.ledger import Record
+from autoresearch.researcher.judging.values import Record
 
 
 class ScriptedAgent:

@@ -20,7 +20,7 @@ from typing import Any
 
 from autoresearch.researcher.agents.base import AgentFailed, Brief, Edit, NothingLeft, Pending
 from autoresearch.researcher.agents.constants import Constant, Value, find, replace, shown
-from autoresearch.researcher.ledger import Record
+from autoresearch.researcher.judging.values import Record
 
 STARTUP_TRIALS = 8  # proposals before TPE trusts what it learned
 TRIES = 200

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from autoresearch.researcher.curves import Watch
-from autoresearch.researcher.measurement import Measurement
+from autoresearch.researcher.judging.curves import Watch
+from autoresearch.researcher.judging.values import Measurement
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from dataclasses import replace
 from autoresearch.researcher.executors.base import Order
 from autoresearch.researcher.executors.slots import Slot
 from autoresearch.researcher.experiment import Runner, Stopped
-from autoresearch.researcher.measurement import Measurement
+from autoresearch.researcher.judging.values import Measurement
 
 
 class Closing(threading.Event):

@@ -23,8 +23,8 @@ from autoresearch.researcher.executors.base import Order
 from autoresearch.researcher.executors.local import Closing
 from autoresearch.researcher.executors.worker import Parcel, Result, Surroundings
 from autoresearch.researcher.experiment import Runner, Stopped
+from autoresearch.researcher.judging.values import Measurement
 from autoresearch.researcher.machine import word
-from autoresearch.researcher.measurement import Measurement
 from autoresearch.researcher.workspace import wipe
 
 LIVES = 4  # an order is sent so often at most

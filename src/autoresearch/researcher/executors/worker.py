@@ -24,7 +24,7 @@ from autoresearch.researcher import config, machine
 from autoresearch.researcher.executors.base import Order
 from autoresearch.researcher.executors.slots import Plan, Slot, hold, usable_cores
 from autoresearch.researcher.experiment import Runner
-from autoresearch.researcher.measurement import Measurement
+from autoresearch.researcher.judging.values import Measurement
 from autoresearch.researcher.preparation import prepare
 from autoresearch.researcher.sandbox import choose
 from autoresearch.researcher.workspace import Workspace, wipe

@@ -14,8 +14,8 @@ from statistics import fmean, stdev
 
 import msgspec
 
-from autoresearch.researcher import judge
 from autoresearch.researcher.config import Config, JudgeTable
+from autoresearch.researcher.judging import judge
 from autoresearch.researcher.simulate.landscape import Landscape
 from autoresearch.researcher.simulate.night import Night, Simulation, total
 

@@ -14,9 +14,9 @@ from dataclasses import dataclass, replace
 from statistics import fmean
 
 from autoresearch.errors import BadInput
-from autoresearch.researcher.curves import MARKS
-from autoresearch.researcher.judge import pooled
-from autoresearch.researcher.ledger import Record
+from autoresearch.researcher.judging.curves import MARKS
+from autoresearch.researcher.judging.judge import pooled
+from autoresearch.researcher.judging.values import Record
 
 # What recorded curves tell, per mark, fitted to the shares of runs that early stopping ended, and when, in each class of true gain at three
 # levels (bench/curves.py prints those): by how much an idea's curve shows another gain than it has, as standard deviations in sigma and in

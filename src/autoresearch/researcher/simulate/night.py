@@ -11,10 +11,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from autoresearch.models import Status
-from autoresearch.researcher import judge
 from autoresearch.researcher.config import Config
-from autoresearch.researcher.curves import MARKS, Point, Watch, watch_over
-from autoresearch.researcher.evidence import (
+from autoresearch.researcher.journal import Attempt
+from autoresearch.researcher.judging import judge
+from autoresearch.researcher.judging.curves import MARKS, Point, Watch, watch_over
+from autoresearch.researcher.judging.evidence import (
     Finding,
     baseline_finding,
     next_seed,
@@ -22,9 +23,7 @@ from autoresearch.researcher.evidence import (
     run_seed,
     weigh,
 )
-from autoresearch.researcher.journal import Attempt
-from autoresearch.researcher.ledger import Record
-from autoresearch.researcher.measurement import Measurement
+from autoresearch.researcher.judging.values import Measurement, Record
 from autoresearch.researcher.simulate.landscape import Landscape
 
 START_LOSS = 7.0  # of every curve; far from it would be a loss of another kind

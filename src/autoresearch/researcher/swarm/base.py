@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from autoresearch.researcher.agents.prompt import Note
-from autoresearch.researcher.ledger import Record
+from autoresearch.researcher.judging.values import Record
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,8 @@ from autoresearch.errors import AutoresearchError, BadInput, Conflict, HubUnavai
 from autoresearch.git import exchange
 from autoresearch.researcher.agents.prompt import Note
 from autoresearch.researcher.journal import Journal
-from autoresearch.researcher.ledger import Record
+from autoresearch.researcher.judging.reproduce import compare
+from autoresearch.researcher.judging.values import Record
 from autoresearch.researcher.swarm import choice, lines
 from autoresearch.researcher.swarm.base import Foreign
 from autoresearch.researcher.swarm.choice import Claimed, Ground
@@ -32,7 +33,6 @@ from autoresearch.researcher.swarm.outbox import Outbox, Step
 from autoresearch.researcher.swarm.postman import PAUSE_MAX_S, Postman
 from autoresearch.researcher.swarm.standing import MEMORY, OUTBOX
 from autoresearch.researcher.swarm.track import track_id
-from autoresearch.researcher.verify.compare import compare
 from autoresearch.researcher.workspace import OutsideFree, Workspace
 
 ASK_S, FETCH_S, LAST_TRY_S = 15.0, 60.0, 10.0

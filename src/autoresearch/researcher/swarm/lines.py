@@ -14,7 +14,7 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from autoresearch.researcher.ledger import Record
+from autoresearch.researcher.judging.values import Record
 
 DESCRIPTION_CHARS, REASON_CHARS, DETAIL_CHARS, PLATFORM_CHARS = 300, 200, 600, 64
 _MARK = re.compile(r"\(\s*(?=(?:CRASH|DISCARD))", re.IGNORECASE)

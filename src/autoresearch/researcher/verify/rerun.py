@@ -15,8 +15,8 @@ import msgspec
 
 from autoresearch.errors import BadInput
 from autoresearch.files import replace_file
-from autoresearch.researcher.evidence import run_seed
-from autoresearch.researcher.measurement import Measurement
+from autoresearch.researcher.judging.evidence import run_seed
+from autoresearch.researcher.judging.values import Measurement
 from autoresearch.researcher.workspace import Workspace, listed
 
 REFS = "refs/autoresearch/verify/"

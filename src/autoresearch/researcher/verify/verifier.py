@@ -14,14 +14,13 @@ from typing import Literal
 
 from autoresearch.errors import BadInput
 from autoresearch.researcher.display import Display, duration
-from autoresearch.researcher.evidence import Finding, baseline_finding, measured_timeout_s
 from autoresearch.researcher.experiment import Runner, Stopped
-from autoresearch.researcher.judge import far_off
-from autoresearch.researcher.ledger import Record
-from autoresearch.researcher.measurement import Measurement
+from autoresearch.researcher.judging.evidence import Finding, baseline_finding, measured_timeout_s
+from autoresearch.researcher.judging.judge import far_off
+from autoresearch.researcher.judging.reproduce import Comparison, compare
+from autoresearch.researcher.judging.values import Measurement, Record
 from autoresearch.researcher.sandbox import sweep
 from autoresearch.researcher.swarm.lines import unlocated
-from autoresearch.researcher.verify.compare import Comparison, compare
 from autoresearch.researcher.verify.rerun import (
     Claim,
     Notebook,

@@ -15,11 +15,12 @@ from typing import Any, Literal
 import msgspec
 import psutil
 
-from autoresearch.researcher import curves, status
+from autoresearch.researcher import curve_files
 from autoresearch.researcher.agents.quote import clean
-from autoresearch.researcher.curves import Point
 from autoresearch.researcher.journal import Attempt, Journal
-from autoresearch.researcher.ledger import Record
+from autoresearch.researcher.judging.curves import Point, smoothed
+from autoresearch.researcher.judging.values import Record
+from autoresearch.researcher.report import status
 from autoresearch.researcher.watch.gpus import Gpu, Gpus
 from autoresearch.researcher.workspace import Workspace, short
 
@@ -64,10 +65,8 @@ class Run:
         if not self.points:
             return None
         at = self.points[-1].progress
-        ours = curves.smoothed(self.points, at)
-        theirs = [
-            loss for curve in self.against if (loss := curves.smoothed(curve, at)) is not None
-        ]
+        ours = smoothed(self.points, at)
+        theirs = [loss for curve in self.against if (loss := smoothed(curve, at)) is not None]
         return (ours, sum(theirs) / len(theirs)) if ours is not None and theirs else None
 
 
@@ -155,7 +154,7 @@ class Watcher:
         title = safe(attempt.description) or ("the unchanged code" if attempt.is_baseline else "")
         found = []
         for n in numbers:
-            points = curves.read(place / str(n) / "out" / curves.NAME)
+            points = curve_files.read(place / str(n) / "out" / curve_files.NAME)
             found.append(
                 Run(attempt.id, n, attempt.commit, title, points, against, age_s(place / str(n)))
             )
@@ -170,7 +169,9 @@ class Watcher:
         ]
         for log in logs:
             if log not in self.kept:
-                self.kept[log] = curves.read((workspace.folder / log).parent / curves.NAME)
+                self.kept[log] = curve_files.read(
+                    (workspace.folder / log).parent / curve_files.NAME
+                )
         return tuple(self.kept[log] for log in logs if self.kept[log])
 
     def machine(self) -> Machine:

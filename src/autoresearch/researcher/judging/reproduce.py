@@ -9,7 +9,7 @@ included), a lower-is-better claim is reproduced where
 The 1 stands for the claim's own luck: nobody knows of how many runs it is the mean, so it is taken as one. An honest claim of a
 single run is called not reproduced with probability ALPHA, exactly so for normal noise (Student's two-sample t). Claims are
 picked because they were good, which makes them lucky: the best of ten equal runs would be disputed in 3 to 8 of a hundred cases, so
-ALPHA is small. docs/researcher.md has the table with the power against forged gains; tests/unit/test_verify_compare.py measures it.
+ALPHA is small. docs/researcher.md has the table with the power against forged gains; tests/unit/test_reproduce.py measures it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from statistics import fmean
 from typing import Literal
 
 from autoresearch.errors import BadInput
-from autoresearch.researcher.judge import pooled, t_quantile
+from autoresearch.researcher.judging.judge import pooled, t_quantile
 
 ALPHA = 0.01
 ROUNDING = (

@@ -12,8 +12,9 @@ from typing import Any
 from autoresearch.errors import Conflict
 from autoresearch.researcher.display import harmless, newest
 from autoresearch.researcher.journal import Attempt, Journal
-from autoresearch.researcher.judge import pooled
-from autoresearch.researcher.ledger import Record, best
+from autoresearch.researcher.judging.judge import pooled
+from autoresearch.researcher.judging.values import Record
+from autoresearch.researcher.ledger import best
 from autoresearch.researcher.swarm import standing
 from autoresearch.researcher.swarm.standing import Standing
 from autoresearch.researcher.workspace import Workspace, short

@@ -16,12 +16,11 @@ from typing import Literal
 
 from autoresearch.clock import timestamp
 from autoresearch.models import Status
-from autoresearch.researcher import judge
 from autoresearch.researcher.config import Config
 from autoresearch.researcher.journal import Attempt
-from autoresearch.researcher.judge import Run
-from autoresearch.researcher.ledger import Record
-from autoresearch.researcher.measurement import Measurement
+from autoresearch.researcher.judging import judge
+from autoresearch.researcher.judging.judge import Run
+from autoresearch.researcher.judging.values import Measurement, Record
 
 FIRST_TIMEOUT_S = 3600.0  # of the baseline, where the limit is to be measured
 TIMEOUT_FACTOR, TIMEOUT_MARGIN_S = 2.0, 60.0

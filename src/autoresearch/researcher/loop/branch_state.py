@@ -12,9 +12,9 @@ from autoresearch.clock import timestamp
 from autoresearch.errors import BadWorkspace, Conflict
 from autoresearch.models import Status
 from autoresearch.researcher.agents.base import Brief, Pending
-from autoresearch.researcher.evidence import Finding, measured_timeout_s, record_of
 from autoresearch.researcher.journal import Attempt, Journal, Line
-from autoresearch.researcher.ledger import Record
+from autoresearch.researcher.judging.evidence import Finding, measured_timeout_s, record_of
+from autoresearch.researcher.judging.values import Record
 from autoresearch.researcher.measurement import printed, read_log
 from autoresearch.researcher.workspace import Workspace, branch_name, short
 

@@ -17,21 +17,20 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from autoresearch.errors import BadWorkspace
-from autoresearch.researcher import judge
 from autoresearch.researcher.agents.base import Agent, AgentFailed, Edit, NothingLeft
-from autoresearch.researcher.books import Books
-from autoresearch.researcher.curves import Watch, watch_for
+from autoresearch.researcher.curve_files import watch_for
 from autoresearch.researcher.display import Display, clock, duration
-from autoresearch.researcher.evidence import Finding, next_seed, run_seed
 from autoresearch.researcher.executors.base import Executor, Order
 from autoresearch.researcher.executors.local import LocalExecutor
 from autoresearch.researcher.experiment import Runner, Stopped
 from autoresearch.researcher.journal import Attempt
-from autoresearch.researcher.ledger import Record
-from autoresearch.researcher.measurement import Measurement
-from autoresearch.researcher.proposals import Proposal, in_thread, propose
-from autoresearch.researcher.sandbox import sweep
-from autoresearch.researcher.steps import (
+from autoresearch.researcher.judging import judge
+from autoresearch.researcher.judging.curves import Watch
+from autoresearch.researcher.judging.evidence import Finding, next_seed, run_seed
+from autoresearch.researcher.judging.values import Measurement, Record
+from autoresearch.researcher.loop.branch_state import Books
+from autoresearch.researcher.loop.proposals import Proposal, in_thread, propose
+from autoresearch.researcher.loop.steps import (
     Run,
     Settle,
     free_number,
@@ -39,6 +38,7 @@ from autoresearch.researcher.steps import (
     next_baseline_runs,
     next_step,
 )
+from autoresearch.researcher.sandbox import sweep
 from autoresearch.researcher.swarm.base import Alone, Foreign, Swarm
 from autoresearch.researcher.workspace import OutsideFree, Workspace, short
 

@@ -11,12 +11,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from autoresearch.models import Status
-from autoresearch.researcher import judge
 from autoresearch.researcher.config import Config
-from autoresearch.researcher.evidence import Finding, baseline_finding, weigh
 from autoresearch.researcher.journal import Attempt
-from autoresearch.researcher.ledger import Record
-from autoresearch.researcher.measurement import Measurement
+from autoresearch.researcher.judging import judge
+from autoresearch.researcher.judging.evidence import Finding, baseline_finding, weigh
+from autoresearch.researcher.judging.values import Measurement, Record
 
 
 @dataclass(frozen=True)

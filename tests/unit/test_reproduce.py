@@ -8,7 +8,7 @@ from statistics import fmean
 import pytest
 
 from autoresearch.errors import BadInput
-from autoresearch.researcher.verify.compare import compare
+from autoresearch.researcher.judging.reproduce import compare
 
 QUIET = [[1.0, 1.001, 0.999]]  # three baseline runs: a noise of 0.001
 
