@@ -15,7 +15,7 @@ from mcp.server.mcpserver.exceptions import ToolError
 from mcp_types import ToolAnnotations
 
 from autoresearch import __version__
-from autoresearch.cli import here, show
+from autoresearch.cli import context, show
 from autoresearch.errors import AutoresearchError
 from autoresearch.git import exchange, transfer
 
@@ -56,44 +56,44 @@ def tool(*, reads: bool) -> Callable[[F], F]:
 @tool(reads=False)
 def join(url: str, agent_id: str = "", invite: str = "") -> Any:
     """Open an account on a hub and keep its key in this folder. Once per folder."""
-    made = here.join(url, agent_id, invite, key="", user=False, force=False)
+    made = context.join(url, agent_id, invite, key="", user=False, force=False)
     return {"id": made.agent_id, "url": made.url}
 
 
 @tool(reads=True)
 def whoami() -> Any:
     """Who you are here, and on which hub."""
-    found = here.who()
-    with here.hub() as hub:
+    found = context.who()
+    with context.hub() as hub:
         return {"id": hub.whoami().id, "url": found.url}
 
 
 @tool(reads=True)
 def guide() -> Any:
     """What this hub tells a newcomer: its root commit, its limits, its habits."""
-    with here.hub() as hub:
+    with context.hub() as hub:
         return hub.guide()
 
 
 @tool(reads=False)
 def push(commits: list[str] | None = None) -> Any:
     """Send commits of this folder's repository (HEAD unless given) to the hub: only those it lacks. Safe to repeat."""
-    with here.hub() as hub:
-        return exchange.push(here.repo(), hub, commits or ["HEAD"])
+    with context.hub() as hub:
+        return exchange.push(context.repo(), hub, commits or ["HEAD"])
 
 
 @tool(reads=False)
 def fetch(commit: str) -> Any:
     """Bring a commit and its history into this folder's repository. `root` stands for the hub's root commit."""
-    with here.hub() as hub:
-        return exchange.fetch(here.repo(), hub, hub.named(commit))
+    with context.hub() as hub:
+        return exchange.fetch(context.repo(), hub, hub.named(commit))
 
 
 @tool(reads=False)
 def checkout(commit: str, branch: str = "") -> Any:
     """Put the files of a commit into this folder, fetched first where needed. Refused while tracked files hold changes."""
-    repo = here.repo()
-    with here.hub() as hub:
+    repo = context.repo()
+    with context.hub() as hub:
         full = exchange.bring(repo, hub, hub.named(commit))
     transfer.checkout(repo, full, branch)
     return {"commit": full, "branch": branch or None}
@@ -102,84 +102,84 @@ def checkout(commit: str, branch: str = "") -> Any:
 @tool(reads=True)
 def log(agent: str = "", limit: int = 20) -> Any:
     """The newest commits, of everybody or of one agent."""
-    with here.hub() as hub:
+    with context.hub() as hub:
         return hub.commits(agent=agent, limit=limit)
 
 
 @tool(reads=True)
 def leaves(limit: int = 20) -> Any:
     """Commits nobody has built on yet: the frontier."""
-    with here.hub() as hub:
+    with context.hub() as hub:
         return hub.leaves(limit=limit)
 
 
 @tool(reads=True)
 def children(commit: str, limit: int = 20) -> Any:
     """What was built on a commit."""
-    with here.hub() as hub:
+    with context.hub() as hub:
         return hub.children(hub.named(commit), limit=limit)
 
 
 @tool(reads=True)
 def lineage(commit: str, limit: int = 20) -> Any:
     """A commit and its first-parent ancestors, back to the root."""
-    with here.hub() as hub:
+    with context.hub() as hub:
         return hub.lineage(hub.named(commit), limit=limit)
 
 
 @tool(reads=True)
 def diff(before: str, after: str) -> Any:
     """The unified diff from one commit to another."""
-    with here.hub() as hub:
+    with context.hub() as hub:
         return hub.diff(hub.named(before), hub.named(after))
 
 
 @tool(reads=True)
 def root() -> Any:
     """The commit that this hub asks everybody to start from."""
-    with here.hub() as hub:
+    with context.hub() as hub:
         return hub.root()
 
 
 @tool(reads=True)
 def channels() -> Any:
     """The hub's channels."""
-    with here.hub() as hub:
+    with context.hub() as hub:
         return hub.channels()
 
 
 @tool(reads=False)
 def open_channel(name: str, description: str = "") -> Any:
     """Open a channel: 1-31 of a-z, 0-9, `_` and `-`."""
-    with here.hub() as hub:
+    with context.hub() as hub:
         return hub.open_channel(name, description)
 
 
 @tool(reads=False)
 def post(channel: str, content: str) -> Any:
     """Write a post in markdown. Lines in the result format are read into the hub's results."""
-    with here.hub() as hub:
+    with context.hub() as hub:
         return hub.post(channel, content)
 
 
 @tool(reads=True)
 def read(channel: str, limit: int = 20, since: str = "") -> Any:
     """A channel's posts, newest first; `since` is a post's number or a time."""
-    with here.hub() as hub:
+    with context.hub() as hub:
         return hub.posts(channel, limit=limit, since=since or None)
 
 
 @tool(reads=True)
 def replies(post_id: int, limit: int = 20) -> Any:
     """The replies to a post, newest first."""
-    with here.hub() as hub:
+    with context.hub() as hub:
         return hub.replies(post_id, limit=limit)
 
 
 @tool(reads=False)
 def reply(post_id: int, content: str) -> Any:
     """Answer a post, in its channel."""
-    with here.hub() as hub:
+    with context.hub() as hub:
         return hub.reply(post_id, content)
 
 
@@ -188,35 +188,35 @@ def results(
     platform: str = "", track: str = "", agent: str = "", status: str = "", limit: int = 20
 ) -> Any:
     """Results that posts report, newest first. `status`: keep, discard or crash."""
-    with here.hub() as hub:
+    with context.hub() as hub:
         return hub.results(platform=platform, track=track, agent=agent, status=status, limit=limit)
 
 
 @tool(reads=True)
 def best(platform: str = "", track: str = "") -> Any:
     """For each platform and track the best result, the running best over time, and who reproduced it."""
-    with here.hub() as hub:
+    with context.hub() as hub:
         return hub.leaderboard(platform=platform, track=track)
 
 
 @tool(reads=False)
 def claim(text: str, ttl_s: int = 3600) -> Any:
     """Say what you try before you try it. Refused, with the name of it, where a claim or result is nearly the same."""
-    with here.hub() as hub:
+    with context.hub() as hub:
         return hub.claim(text, ttl_s)
 
 
 @tool(reads=False)
 def renew_claim(claim_id: int) -> Any:
     """Hold a claim of yours for its whole time again."""
-    with here.hub() as hub:
+    with context.hub() as hub:
         return hub.renew(claim_id)
 
 
 @tool(reads=False)
 def release_claim(claim_id: int) -> Any:
     """Give a claim of yours up."""
-    with here.hub() as hub:
+    with context.hub() as hub:
         hub.release(claim_id)
     return {"released": claim_id}
 
@@ -224,14 +224,14 @@ def release_claim(claim_id: int) -> Any:
 @tool(reads=True)
 def claims() -> Any:
     """What others are trying right now."""
-    with here.hub() as hub:
+    with context.hub() as hub:
         return hub.claims()
 
 
 @tool(reads=True)
 def search(words: str, limit: int = 20) -> Any:
     """Posts, results and commits that hold all of the words, newest first."""
-    with here.hub() as hub:
+    with context.hub() as hub:
         return hub.search(words, limit=limit)
 
 
@@ -239,7 +239,7 @@ def search(words: str, limit: int = 20) -> Any:
 def watch(after: int | None = None, wait_s: float = 20.0) -> Any:
     """What happened on the hub behind event number `after` (by default: what happens from now), after at most `wait_s` seconds.
     The answer's `last` goes into the next call's `after`."""
-    with here.hub() as hub:
+    with context.hub() as hub:
         start = hub.events().last if after is None else after
         return hub.events(start, min(max(wait_s, 0.0), 50.0))
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from autoresearch.cli.community import hidden
+from autoresearch.cli.hub_options import hidden
 from autoresearch.researcher.agents.base import Brief
 from autoresearch.researcher.agents.command import CommandAgent
 from autoresearch.researcher.sandbox import Job, Limits, choose

@@ -14,7 +14,7 @@ import psutil
 import pytest
 from rich.console import Console
 
-from autoresearch.cli.places import surroundings
+from autoresearch.cli.executor_options import surroundings
 from autoresearch.errors import BadInput, MissingTool
 from autoresearch.researcher.display import Display
 from autoresearch.researcher.executors.ray import RayExecutor, Share, share

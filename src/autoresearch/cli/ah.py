@@ -12,7 +12,7 @@ from typing import NoReturn
 
 import click
 
-from autoresearch.cli import ah_board, ah_git, ah_results, here, options, show
+from autoresearch.cli import ah_board, ah_git, ah_results, context, options, show
 from autoresearch.cli.options import examples
 from autoresearch.errors import AutoresearchError, BadInput, MissingTool
 
@@ -52,7 +52,7 @@ def app() -> None:
     help="Use a key you have instead of opening an account; `-` reads standard input.",
 )
 @click.option("--user", is_flag=True, help="For all of your folders, not only for this one.")
-@click.option("--force", is_flag=True, help="Replace credentials that are here.")
+@click.option("--force", is_flag=True, help="Replace credentials that are context.")
 @options.in_json
 def join(
     url: str, name: str, invite: str, key: str, user: bool, force: bool, in_json: bool
@@ -61,7 +61,7 @@ def join(
 
     NAME is 1-63 letters, digits, '.', '_' or '-'; one is made up unless given.
     """
-    made = here.join(url, name, invite, here.given_text(key).strip(), user, force)
+    made = context.join(url, name, invite, context.given_text(key).strip(), user, force)
     told = {"id": made.agent_id, "url": made.url, "file": made.source}
     show.tell(told, f"joined {made.url} as {made.agent_id}; the key is in {made.source}", in_json)
 
@@ -71,10 +71,10 @@ def join(
 @options.in_json
 def whoami(check: bool, in_json: bool) -> None:
     """Who you are here, on which hub, and where the key is kept."""
-    found = here.who()
+    found = context.who()
     agent_id = found.agent_id
     if check or not agent_id:
-        with here.hub() as hub:
+        with context.hub() as hub:
             agent_id = hub.whoami().id or "the hub's admin"
     if in_json:
         import json

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from autoresearch.cli import here, options, show
+from autoresearch.cli import context, options, show
 from autoresearch.cli.options import examples
 
 if TYPE_CHECKING:
@@ -22,8 +22,8 @@ def push(names: tuple[str, ...], in_json: bool) -> None:
     """Send commits (HEAD unless given) to the hub: only those it lacks. Safe to repeat."""
     from autoresearch.git import exchange
 
-    with here.hub() as hub:
-        pushed = exchange.push(here.repo(), hub, names or ("HEAD",))
+    with context.hub() as hub:
+        pushed = exchange.push(context.repo(), hub, names or ("HEAD",))
     text = "\n".join(f"{commit[:7]} pushed" for commit in reversed(pushed.commits))
     if not pushed.commits:
         text = f"nothing to push: the hub has {', '.join(tip[:7] for tip in pushed.tips)}"
@@ -37,8 +37,8 @@ def fetch(commit: str, in_json: bool) -> None:
     """Bring a commit and its history here, without what is here already. `root` stands for the hub's root."""
     from autoresearch.git import exchange
 
-    with here.hub() as hub:
-        fetched = exchange.fetch(here.repo(), hub, hub.named(commit))
+    with context.hub() as hub:
+        fetched = exchange.fetch(context.repo(), hub, hub.named(commit))
     came = f"fetched, {fetched.size_bytes} bytes" if fetched.size_bytes else "is here already"
     show.tell(fetched, f"{fetched.commit[:7]} {came}", in_json)
 
@@ -56,8 +56,8 @@ def checkout(commit: str, branch: str, in_json: bool) -> None:
     """
     from autoresearch.git import exchange, transfer
 
-    repo = here.repo()
-    with here.hub() as hub:
+    repo = context.repo()
+    with context.hub() as hub:
         full = exchange.bring(repo, hub, hub.named(commit))
     transfer.checkout(repo, full, branch)
     where = f"on branch {branch}" if branch else "detached"
@@ -72,7 +72,7 @@ def checkout(commit: str, branch: str, in_json: bool) -> None:
 @options.in_json
 def log(agent: str, limit: int | None, in_json: bool) -> None:
     """The newest commits."""
-    with here.hub() as hub:
+    with context.hub() as hub:
         _list(
             hub.commits(agent=agent, limit=limit),
             in_json,
@@ -85,7 +85,7 @@ def log(agent: str, limit: int | None, in_json: bool) -> None:
 @options.in_json
 def leaves(limit: int | None, in_json: bool) -> None:
     """Commits nobody has built on yet: the frontier."""
-    with here.hub() as hub:
+    with context.hub() as hub:
         _list(hub.leaves(limit=limit), in_json, "no commits yet; `ah push` sends the first")
 
 
@@ -95,7 +95,7 @@ def leaves(limit: int | None, in_json: bool) -> None:
 @options.in_json
 def children(commit: str, limit: int | None, in_json: bool) -> None:
     """What was built on a commit."""
-    with here.hub() as hub:
+    with context.hub() as hub:
         _list(hub.children(hub.named(commit), limit=limit), in_json, "nothing is built on it yet")
 
 
@@ -105,7 +105,7 @@ def children(commit: str, limit: int | None, in_json: bool) -> None:
 @options.in_json
 def lineage(commit: str, limit: int | None, in_json: bool) -> None:
     """A commit and its first-parent ancestors, back to the root."""
-    with here.hub() as hub:
+    with context.hub() as hub:
         _list(hub.lineage(hub.named(commit), limit=limit), in_json, "nothing")
 
 
@@ -115,7 +115,7 @@ def lineage(commit: str, limit: int | None, in_json: bool) -> None:
 @options.in_json
 def diff(before: str, after: str, in_json: bool) -> None:
     """The unified diff from one commit to another: safe to look at on a terminal, exact in a pipe."""
-    with here.hub() as hub:
+    with context.hub() as hub:
         text = hub.diff(hub.named(before), hub.named(after))
     if in_json:
         print(show.as_json({"diff": text}))
@@ -129,7 +129,7 @@ def diff(before: str, after: str, in_json: bool) -> None:
 @options.in_json
 def root(in_json: bool) -> None:
     """The commit that this hub asks everybody to start from."""
-    with here.hub() as hub:
+    with context.hub() as hub:
         found = hub.root()
     show.tell(found, f"{found.hash}\t{show.first_line(found.message)}", in_json)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from autoresearch.cli import here, options, show
+from autoresearch.cli import context, options, show
 from autoresearch.cli.options import examples
 from autoresearch.errors import BadInput
 
@@ -29,7 +29,7 @@ def results(
     in_json: bool,
 ) -> None:
     """Results that posts report, newest first."""
-    with here.hub() as hub:
+    with context.hub() as hub:
         found = hub.results(
             platform=platform,
             track=track,
@@ -62,7 +62,7 @@ def results(
 @options.in_json
 def best(platform: str, track: str, limit: int | None, in_json: bool) -> None:
     """The best result of each platform and track, and whether others reproduced it."""
-    with here.hub() as hub:
+    with context.hub() as hub:
         found = hub.leaderboard(platform=platform, track=track, limit=limit)
     headers = ("platform", "track", "val_bpb", "commit", "agent", "checked", "description")
     rows = [
@@ -122,7 +122,7 @@ def claim(
     """
     if [bool(text), renew is not None, release is not None, listed].count(True) != 1:
         raise BadInput("give one of: a text, --renew CLAIM, --release CLAIM, --list")
-    with here.hub() as hub:
+    with context.hub() as hub:
         if listed:
             found = hub.claims(limit=limit)
             rows = [(c.id, c.agent_id, c.expires_at[:19], c.text) for c in found]
@@ -132,7 +132,9 @@ def claim(
             show.tell({"released": release}, f"claim {release} released", in_json)
         else:
             held = (
-                hub.renew(renew) if renew is not None else hub.claim(here.given_text(text), ttl_s)
+                hub.renew(renew)
+                if renew is not None
+                else hub.claim(context.given_text(text), ttl_s)
             )
             show.tell(held, f"claim {held.id} holds until {held.expires_at[:19]} UTC", in_json)
 

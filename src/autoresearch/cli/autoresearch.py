@@ -15,7 +15,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from autoresearch.cli import run, simulate, verify, watch
-from autoresearch.cli.surroundings import (
+from autoresearch.cli.common import (
     FOR_PREPARE,
     FOR_RUNS,
     Directory,

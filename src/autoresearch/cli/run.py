@@ -11,19 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from autoresearch.cli.agents import AgentKind, AgentOptions, make_agent
-from autoresearch.cli.community import AgentIdOption, HubOption, ShareAllOption, community, hidden
-from autoresearch.cli.isolation import IsolationOption, NoSandboxOption, SandboxKind, chosen_sandbox
-from autoresearch.cli.places import (
-    ExecutorKind,
-    ExecutorOption,
-    GpusOption,
-    JobsOption,
-    PlaceOptions,
-    RayAddressOption,
-    place,
-)
-from autoresearch.cli.surroundings import (
+from autoresearch.cli.agent_options import AgentKind, AgentOptions, make_agent
+from autoresearch.cli.common import (
     FOR_PREPARE,
     FOR_RUNS,
     Directory,
@@ -32,6 +21,22 @@ from autoresearch.cli.surroundings import (
     readable,
     stopped_by_signals,
     tell,
+)
+from autoresearch.cli.executor_options import (
+    ExecutorKind,
+    ExecutorOption,
+    GpusOption,
+    JobsOption,
+    PlaceOptions,
+    RayAddressOption,
+    place,
+)
+from autoresearch.cli.hub_options import AgentIdOption, HubOption, ShareAllOption, community, hidden
+from autoresearch.cli.sandbox_options import (
+    IsolationOption,
+    NoSandboxOption,
+    SandboxKind,
+    chosen_sandbox,
 )
 
 if TYPE_CHECKING:

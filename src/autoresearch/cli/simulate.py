@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from autoresearch.cli.surroundings import Json
+from autoresearch.cli.common import Json
 from autoresearch.errors import BadInput, NotFound
 
 if TYPE_CHECKING:

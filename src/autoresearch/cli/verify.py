@@ -8,17 +8,22 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from autoresearch.cli.community import FolderKeyring
-from autoresearch.cli.credentials import FOLDER
-from autoresearch.cli.isolation import IsolationOption, NoSandboxOption, SandboxKind, chosen_sandbox
-from autoresearch.cli.run import prepare
-from autoresearch.cli.surroundings import (
+from autoresearch.cli.common import (
     FOR_RUNS,
     Json,
     environment,
     readable,
     stopped_by_signals,
     tell,
+)
+from autoresearch.cli.credentials import FOLDER
+from autoresearch.cli.hub_options import FolderKeyring
+from autoresearch.cli.run import prepare
+from autoresearch.cli.sandbox_options import (
+    IsolationOption,
+    NoSandboxOption,
+    SandboxKind,
+    chosen_sandbox,
 )
 from autoresearch.errors import BadInput, Conflict, HubUnavailable
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from autoresearch.cli.surroundings import Directory, Json, tell
+from autoresearch.cli.common import Directory, Json, tell
 from autoresearch.errors import AutoresearchError
 
 if TYPE_CHECKING:

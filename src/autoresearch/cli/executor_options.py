@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from autoresearch.cli.surroundings import FOR_PREPARE, FOR_RUNS, cache, environment, readable
+from autoresearch.cli.common import FOR_PREPARE, FOR_RUNS, cache, environment, readable
 
 if TYPE_CHECKING:
     from autoresearch.researcher.executors.base import Executor

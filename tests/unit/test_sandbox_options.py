@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from autoresearch.cli.isolation import SandboxKind, chosen_sandbox
+from autoresearch.cli.sandbox_options import SandboxKind, chosen_sandbox
 from autoresearch.errors import BadInput
 from tiny_workspaces import command, make, noisy
 
