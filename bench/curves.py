@@ -68,6 +68,7 @@ def record_run(name: str, seed: int, pace: str = PACE) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
         shutil.copy(LAB / "prepare.py", place)
+        shutil.copytree(LAB / "fixed", place / "fixed")
         env = {**os.environ, "AUTORESEARCH_TRACK": TRACK, "OMP_NUM_THREADS": "1"}
         subprocess.run(
             [sys.executable, "prepare.py", "--track", TRACK],

@@ -52,11 +52,13 @@ def experiment(
 ) -> Path:
     """A folder with the lab's files; with `settings` as its scale and `vocab` as its tracks' vocabularies, if given."""
     folder.mkdir(parents=True)
-    source = (LAB / "prepare.py").read_text("utf-8")
+    shutil.copy(LAB / "prepare.py", folder)
+    shutil.copytree(LAB / "fixed", folder / "fixed")
+    source = (LAB / "fixed" / "tracks.py").read_text("utf-8")
     for track, size in vocab.items():
         source, found = re.subn(rf'("{track}": {{"vocab_size": )\d+', rf"\g<1>{size}", source)
-        assert found == 1, f"prepare.py has no track {track}"
-    (folder / "prepare.py").write_text(source, "utf-8")
+        assert found == 1, f"the lab has no track {track}"
+    (folder / "fixed" / "tracks.py").write_text(source, "utf-8")
     train = (LAB / "train.py").read_text("utf-8")
     override = f"SCALE = {scale!r}\n"
     if settings:
@@ -197,15 +199,17 @@ def tokens_per_s(batches: Iterator[Any], tokens_a_batch: int, seconds: float) ->
 def bench_loader(rounds: int = 3, seconds: float = 3.0) -> None:
     """On pystd: packed rows from the memory map against tokenising and scanning, in turn, one thread each."""
     import prepare
+    from fixed.packing import packed_batches
+    from fixed.pystd import Pystd
 
     python(LAB, "prepare.py", "--track", "pystd")
     os.environ["AUTORESEARCH_TRACK"] = "pystd"
     track = prepare.load_track()
     tokenizer = prepare.Tokenizer.load(track)
-    texts = list(prepare.Pystd().documents("train"))
+    texts = list(Pystd().documents("train"))
     rows, ours, theirs = 32, [], []
     for number in range(rounds):
-        fast = prepare.packed_batches(track, tokenizer.bos, rows, seed=number)
+        fast = packed_batches(track, tokenizer.bos, rows, seed=number)
         slow = on_the_fly(texts, tokenizer.encode, tokenizer.bos, rows, track.seq_len + 1)
         ours.append(tokens_per_s(fast, rows * track.seq_len, seconds))
         theirs.append(tokens_per_s(slow, rows * track.seq_len, seconds))

@@ -1,4 +1,4 @@
-"""Prepared tracks for tests: a copy of prepare.py with a cache of its own and a little text, in seconds."""
+"""Prepared tracks for tests: a copy of the lab with a cache of its own and a little text."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-PREPARE = Path(__file__).parent.parent / "lab" / "prepare.py"
+LAB = Path(__file__).parent.parent / "lab"
 # Letters of one to four bytes; small vocabularies split most of them between tokens.
 SENTENCES = (
     "The fox ate 12345 plums. ",
@@ -35,10 +35,11 @@ def texts(count: int = 60) -> list[str]:
 
 @dataclass(frozen=True)
 class Lab:
-    """A folder with prepare.py, and the environment its programs run in."""
+    """A folder with prepare.py and `fixed`, and the environment its programs run in."""
 
     folder: Path
     prepare: ModuleType
+    fixed: ModuleType
 
     @property
     def env(self) -> dict[str, str]:
@@ -62,7 +63,7 @@ class Lab:
         """Prepare in this process and open the track."""
         with self.environment():
             self.prepare.main(list(args))
-            return self.prepare.open_track(self.prepare.read_here()["track"])
+            return self.prepare.open_track(self.fixed.tracks.read_here()["track"])
 
     @contextlib.contextmanager
     def environment(self, **env: str) -> Iterator[None]:
@@ -76,15 +77,38 @@ class Lab:
             os.environ.update(before)
 
 
-def make_lab(folder: Path) -> Lab:
+def copy_fixed(folder: Path) -> None:
+    """prepare.py and the folder behind it."""
     folder.mkdir(parents=True, exist_ok=True)
-    copy = Path(shutil.copy(PREPARE, folder / "prepare.py"))
-    spec = importlib.util.spec_from_file_location(f"prepare_{abs(hash(folder))}", copy)
+    shutil.copy(LAB / "prepare.py", folder)
+    ignored = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(LAB / "fixed", folder / "fixed", ignore=ignored, dirs_exist_ok=True)
+
+
+def make_lab(folder: Path) -> Lab:
+    copy_fixed(folder)
+    return load_lab(folder)
+
+
+def load_lab(folder: Path) -> Lab:
+    """The files of a folder as modules of their own, whatever other lab is loaded already."""
+    others = {name: sys.modules.pop(name) for name in loaded_parts()}
+    spec = importlib.util.spec_from_file_location(f"prepare_{id(folder)}", folder / "prepare.py")
     assert spec and spec.loader
     module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    return Lab(folder, module)
+    sys.path.insert(0, str(folder))
+    try:
+        spec.loader.exec_module(module)
+        return Lab(folder, module, sys.modules["fixed"])
+    finally:
+        sys.path.remove(str(folder))
+        for name in loaded_parts():
+            del sys.modules[name]
+        sys.modules.update(others)
+
+
+def loaded_parts() -> list[str]:
+    return [name for name in sys.modules if name.split(".")[0] == "fixed"]
 
 
 def write_texts(folder: Path, count: int = 60) -> Path:

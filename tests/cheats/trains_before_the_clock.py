@@ -2,9 +2,11 @@
 
 import time
 
+import fixed.packing
+
 
 def train(model, tokenizer):
-    tokens, _ = prepare.read_tokens(tokenizer.track.folder, "train")
+    tokens, _ = fixed.packing.read_tokens(tokenizer.track.folder, "train")
     optimizer = torch.optim.SGD(model.parameters(), RATE)
     until = time.monotonic() + 9
     while time.monotonic() < until:

@@ -95,7 +95,7 @@ def test_a2_a_pinned_buffer_waits_for_its_copy(
     plain = torch.empty_like
     monkeypatch.setattr(torch.cuda, "Event", Event)
     monkeypatch.setattr(torch, "empty_like", lambda rows, pin_memory: plain(rows))
-    upload = lab.prepare.PinnedUpload(torch.device("cpu"))
+    upload = lab.fixed.loader.PinnedUpload(torch.device("cpu"))
     for number in range(4):
         upload(torch.full((2, 2), number))
 
@@ -120,7 +120,7 @@ def test_a4_no_tail_is_lost_in_evaluation(lab: labs.Lab, tokenizer: Any) -> None
     """A4: packing cropped documents, so only their heads were scored. Here every token of every one stands in the rows once."""
     track = tokenizer.track
     rows = lab.prepare.evaluation_rows(track)
-    tokens, _ = lab.prepare.read_tokens(track.folder, "val")
+    tokens, _ = lab.fixed.packing.read_tokens(track.folder, "val")
     scored = torch.bincount(rows[:, 1:].flatten(), minlength=tokenizer.vocab_size)[: tokenizer.bos]
     there = torch.bincount(
         torch.from_numpy(tokens.astype("int64")), minlength=tokenizer.vocab_size
@@ -128,7 +128,7 @@ def test_a4_no_tail_is_lost_in_evaluation(lab: labs.Lab, tokenizer: Any) -> None
 
     assert torch.equal(scored, there)
     assert int(tokenizer.token_bytes[rows[:, 1:]].sum()) == track.manifest["val"]["bytes"]
-    assert lab.prepare.sha256_file(track.folder / "eval.bin") == track.manifest["eval_sha256"]
+    assert lab.fixed.files.sha256_file(track.folder / "eval.bin") == track.manifest["eval_sha256"]
 
 
 def test_a6_another_vocabulary_is_another_track(
@@ -178,18 +178,18 @@ def test_a8_two_prepares_at_once_do_not_mix(tmp_path: Path) -> None:
     assert [process.returncode for process in both] == [0, 0]
     assert sum("training a tokenizer" in text for text in said) == 1
     with lab.environment():
-        assert not lab.prepare.find_damage(
+        assert not lab.fixed.tracks.find_damage(
             (track := lab.prepare.open_track("custom")).folder, track.manifest, True
         )
 
 
 def test_a9_nothing_that_is_loaded_can_run() -> None:
     """A9: pickles in a shared cache are programs. The lab has none and asks torch for none."""
-    source = labs.PREPARE.read_text("utf-8")
+    forbidden = r"^\s*(import|from) (pickle|dill|joblib)|torch\.load\(|allow_pickle"
+    files = [labs.LAB / "prepare.py", *(labs.LAB / "fixed").glob("*.py")]
 
-    assert not re.search(
-        r"^\s*(import|from) (pickle|dill|joblib)|torch\.load\(|allow_pickle", source, re.M
-    )
+    assert len(files) > 10
+    assert [f for f in files if re.search(forbidden, f.read_text("utf-8"), re.M)] == []
 
 
 def test_a9_a_crafted_tokenizer_is_refused(lab: labs.Lab, tmp_path: Path) -> None:

@@ -62,17 +62,17 @@ def test_answers_cannot_be_fitted_to_earlier_ones(lab: labs.Lab) -> None:
 def test_the_judges_text_is_not_there_while_a_model_is_trained(lab: labs.Lab) -> None:
     """B2: under the researcher the validation files are gone, prepare.py says so, and a train.py written for them runs to its end."""
     program = (
-        "import prepare, torch\n"
+        "import fixed.packing, prepare, torch\n"
         "track = prepare.load_track()\n"
         "print(prepare.evaluate_bpb(torch.nn.Linear(1, 1), prepare.Tokenizer.load(track), 8))\n"
-        "prepare.read_tokens(track.folder, 'val')\n"
+        "fixed.packing.read_tokens(track.folder, 'val')\n"
     )
     with lab.environment():
         folder = lab.prepare.open_track().folder
     moved = [
         file.rename(file.with_name(f"away-{file.name}"))
         for file in folder.iterdir()
-        if file.name in lab.prepare.HELD_BACK
+        if file.name in lab.fixed.tracks.HELD_BACK
     ]
     try:
         done = subprocess.run(

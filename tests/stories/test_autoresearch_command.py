@@ -82,7 +82,8 @@ def test_init_makes_a_clean_repository_of_the_lab(tmp_path: Path) -> None:
 
     workspace = Workspace(folder)
     assert (first.returncode, workspace.config.track) == (0, "pystd-20s"), first.stderr
-    assert {"train.py", "prepare.py", "autoresearch.toml"} <= set(workspace.repo.files("HEAD"))
+    parts = {"train.py", "prepare.py", "fixed/loader.py", "autoresearch.toml"}
+    assert parts <= set(workspace.repo.files("HEAD"))
     assert (lab_folder() / "train.py").read_bytes() == (folder / "train.py").read_bytes()
     (folder / "results.tsv").write_text("x")
     assert (

@@ -111,7 +111,7 @@ def make_arena(place: Path, honest: str = "") -> Arena:
     folder = place / "work"
     repo = Repo.init(folder)
     data = labs.write_texts(place / "texts")
-    (folder / "prepare.py").write_bytes(labs.PREPARE.read_bytes())
+    labs.copy_fixed(folder)
     (folder / "train.py").write_text(honest or program(), "utf-8")
     (folder / ".gitignore").write_text(
         "/.track\n/.autoresearch/\n/results.tsv\n/experiments.jsonl\n", "utf-8"

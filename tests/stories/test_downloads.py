@@ -157,5 +157,5 @@ def test_tinystories_keeps_its_rows_apart(lab: labs.Lab, server: hf_server.Huggi
         tokenizer = lab.prepare.Tokenizer.load(track)
     assert track.manifest["train"]["documents"] == 300
     for split, first in (("val", "document 1-10000: "), ("train", "document 1-20000: ")):
-        tokens, starts = lab.prepare.read_tokens(track.folder, split)
+        tokens, starts = lab.fixed.packing.read_tokens(track.folder, split)
         assert tokenizer.decode(tokens[starts[0] : starts[1]].tolist()).startswith(first)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from lab_module import LAB
+from labs import LAB, copy_fixed
 
 BLOCK = (
     "val_bpb", "training_seconds", "total_seconds", "peak_vram_mb", "mfu_percent", "total_tokens_M", "num_steps",
@@ -25,8 +25,8 @@ class Experiment:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        for name in ("prepare.py", "train.py"):
-            shutil.copy(LAB / name, folder)
+        copy_fixed(folder)
+        shutil.copy(LAB / "train.py", folder)
         # uncompiled: what a compiler does is no part of these claims, and it takes a minute
         self.replace("\nCOMPILE = 1", "\nCOMPILE = 0")
         self.replace('"TOTAL_BATCH": 4096', '"TOTAL_BATCH": 1024')

@@ -217,7 +217,7 @@ def test_constant_logits_score_the_uniform_distribution(lab: labs.Lab, tokenizer
 def test_agrees_with_a_slow_computation_in_float64(lab: labs.Lab, tokenizer: Any) -> None:
     """Straight from the validation texts, one token at a time in NumPy: the same number to 1e-6, every byte counted."""
     model = Trigram(tokenizer)
-    source = lab.prepare.Custom(lab.folder / "texts")
+    source = lab.fixed.custom.Custom(lab.folder / "texts")
     embed, weight, bias = (
         p.detach().double().numpy()
         for p in (model.embed.weight, model.head.weight, model.head.bias)

@@ -46,7 +46,7 @@ class Clock:
 
 
 def rows_of(lab: labs.Lab, tokenizer: Any, seed: int, count: int) -> torch.Tensor:
-    batches = lab.prepare.packed_batches(tokenizer.track, tokenizer.bos, 8, seed)
+    batches = lab.fixed.packing.packed_batches(tokenizer.track, tokenizer.bos, 8, seed)
     return torch.cat([rows for rows, _ in itertools.islice(batches, count)])
 
 
@@ -61,7 +61,7 @@ def test_rows_start_with_bos_and_targets_are_the_next_tokens(lab: labs.Lab, toke
 
 def test_an_epoch_loses_nothing(lab: labs.Lab, tokenizer: Any) -> None:
     """Long documents continue in later rows: after a few epochs every token was handed out about that often."""
-    train, _ = lab.prepare.read_tokens(tokenizer.track.folder, "train")
+    train, _ = lab.fixed.packing.read_tokens(tokenizer.track.folder, "train")
     rows = rows_of(lab, tokenizer, 1, 3 * len(train) // (64 * 8))
     there = torch.bincount(torch.from_numpy(train.astype("int64")), minlength=tokenizer.vocab_size)
     seen = torch.bincount(rows.flatten(), minlength=tokenizer.vocab_size)
@@ -74,7 +74,7 @@ def test_an_epoch_loses_nothing(lab: labs.Lab, tokenizer: Any) -> None:
 
 def test_rows_hold_whole_pieces_of_documents(lab: labs.Lab, tokenizer: Any) -> None:
     """Between two BOS stands an unbroken stretch of one document."""
-    train, _ = lab.prepare.read_tokens(tokenizer.track.folder, "train")
+    train, _ = lab.fixed.packing.read_tokens(tokenizer.track.folder, "train")
     stream = train.astype(">u2").tobytes()
     for row in rows_of(lab, tokenizer, 2, 2).tolist():
         for is_bos, piece in itertools.groupby(row, key=lambda token: token == tokenizer.bos):
@@ -101,7 +101,7 @@ def test_dummies_are_free_and_the_first_batch_starts_the_clock(
 ) -> None:
     """Warm-up costs nothing; from the first real batch on everything does, also a sleep in one step (trap B1)."""
     clock = Clock()
-    loader = lab.prepare.Loader(tokenizer, 4, "cpu", 1, clock)
+    loader = lab.fixed.loader.Loader(tokenizer, 4, "cpu", 1, clock)
     x, y = loader.dummy()
     clock.now += 1000
     assert x.shape == y.shape == (4, 64) and loader.progress == 0 and loader.elapsed_s == 0
@@ -154,6 +154,6 @@ def test_a_failure_in_the_background_reaches_the_loop(
     def fail(*_: object) -> None:
         raise OSError("the disk is gone")
 
-    monkeypatch.setattr(lab.prepare, "packed_batches", fail)
+    monkeypatch.setattr(lab.fixed.loader, "packed_batches", fail)
     with pytest.raises(OSError, match="disk is gone"):
         next(iter(lab.prepare.make_dataloader(tokenizer, 2)))

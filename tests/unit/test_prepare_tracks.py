@@ -42,14 +42,14 @@ def test_a_budget_is_part_of_the_name(
     lab: labs.Lab, name: str, budget_s: float | None, want: tuple[str, float, str]
 ) -> None:
     """Another budget is another, clearly named track."""
-    assert lab.prepare.parse_name(name, budget_s) == want
+    assert lab.fixed.tracks.parse_name(name, budget_s) == want
 
 
 @pytest.mark.parametrize("name", ["web", "pystd-20", "pystd-0s", "../pystd", ""])
 def test_an_unknown_track_is_a_sentence(lab: labs.Lab, name: str) -> None:
     """Names that are none, and budgets that cannot be."""
     with pytest.raises(lab.prepare.PrepareError, match=r"no track|no sense"):
-        lab.prepare.parse_name(name)
+        lab.fixed.tracks.parse_name(name)
 
 
 def test_budgets_share_the_data_and_not_the_id(lab: labs.Lab, custom: list[str]) -> None:
@@ -71,10 +71,10 @@ def test_preparing_twice_does_nothing_new(lab: labs.Lab, custom: list[str]) -> N
 
 def test_stories_are_the_same_everywhere(lab: labs.Lab) -> None:
     """The generator uses integers of its own: these hashes hold on every machine and Python."""
-    stories = lab.prepare.Stories()
+    stories = lab.fixed.stories.Stories()
     texts = [next(stories.told(split)) for split in ("train", "val")]
 
-    assert [lab.prepare.path_hash(text)[:12] for text, _ in texts] == [
+    assert [lab.fixed.pystd.path_hash(text)[:12] for text, _ in texts] == [
         "11f0a66caf6a",
         "68106dccd9aa",
     ]
@@ -82,7 +82,7 @@ def test_stories_are_the_same_everywhere(lab: labs.Lab) -> None:
 
 def test_every_choice_of_a_story_can_be_read_off_it(lab: labs.Lab) -> None:
     """Each line fits exactly one template and every list holds a word once, so choices and text carry the same information."""
-    p = lab.prepare
+    p = lab.fixed.stories
     assert all(len(set(words)) == len(words) for words in p.WORDS.values())
 
     def pattern(template: str) -> re.Pattern[str]:
@@ -116,14 +116,14 @@ def test_every_choice_of_a_story_can_be_read_off_it(lab: labs.Lab) -> None:
     stories = p.Stories().told("val")
     lines = [line for _ in range(60) for line in next(stories)[0].splitlines()[1:]]
     assert all(sum(bool(x.fullmatch(line)) for x in patterns) == 1 for line in lines)
-    assert len({p.path_hash(line) for line in lines}) > 200
+    assert len({lab.fixed.pystd.path_hash(line) for line in lines}) > 200
 
 
 def test_the_entropy_of_stories_is_in_the_wanted_range(lab: labs.Lab) -> None:
     """Rich enough to be no toy: 0.4 to 0.6 bits per byte, about 400 KB to score."""
-    told = list(lab.prepare.Stories().told("val"))
+    told = list(lab.fixed.stories.Stories().told("val"))
 
-    assert 0.4 < lab.prepare.Stories().entropy_bpb() < 0.6
+    assert 0.4 < lab.fixed.stories.Stories().entropy_bpb() < 0.6
     assert 400_000 <= sum(len(text) for text, _ in told) < 402_000
 
 
@@ -136,8 +136,8 @@ def test_near_duplicates_stay_on_one_side(lab: labs.Lab) -> None:
         "b.py": shared + "\nand one line more than that",
         "big.py": "x = 1\n" * 3000,
     }
-    families = lab.prepare.near_duplicates(files)
-    val = lab.prepare.choose_validation(files, 800, 2000)
+    families = lab.fixed.pystd.near_duplicates(files)
+    val = lab.fixed.pystd.choose_validation(files, 800, 2000)
 
     assert ["a.py", "b.py"] in [sorted(family) for family in families]
     assert ("a.py" in val) == ("b.py" in val)
@@ -146,12 +146,12 @@ def test_near_duplicates_stay_on_one_side(lab: labs.Lab) -> None:
 
 def test_the_standard_library_is_split_with_care(lab: labs.Lab) -> None:
     """No tests, no charmap tables, no file over the cap in validation, nothing on both sides, the same twice."""
-    source, again = lab.prepare.Pystd(), lab.prepare.Pystd()
+    source, again = lab.fixed.pystd.Pystd(), lab.fixed.pystd.Pystd()
     train, val = (list(source.documents(split)) for split in ("train", "val"))
 
     assert source.fingerprint == again.fingerprint
     assert 600_000 <= sum(len(t.encode()) for t in val) <= 660_000 and len(val) > 20
-    assert max(len(t.encode()) for t in val) <= lab.prepare.PYSTD_FILE_CAP_BYTES
+    assert max(len(t.encode()) for t in val) <= lab.fixed.pystd.FILE_CAP_BYTES
     assert not set(train) & set(val)
     assert not any("decoding_table" in t and "charmap_decode" in t for t in train + val)
 
@@ -286,15 +286,15 @@ def test_the_trigram_is_a_probability(lab: labs.Lab, custom: list[str]) -> None:
 
     track = lab.prepared(*custom)
     tokenizer = lab.prepare.Tokenizer.load(track)
-    train, _ = lab.prepare.read_tokens(track.folder, "train")
+    train, _ = lab.fixed.packing.read_tokens(track.folder, "train")
     whole = tokenizer.token_bytes.clone()
     tokenizer.token_bytes = whole * 0 + 1  # count every target once, specials too
     for history in ([int(train[1]), int(train[2])], [255, 254]):
         mass = 0.0
         for target in range(tokenizer.vocab_size):
             row = np.array([[tokenizer.bos, *history, target]], np.uint16)
-            three = 3 * lab.prepare.trigram_bpb(train, row, tokenizer)
-            two = 2 * lab.prepare.trigram_bpb(train, row[:, :3], tokenizer)
+            three = 3 * lab.fixed.anchors.trigram_bpb(train, row, tokenizer)
+            two = 2 * lab.fixed.anchors.trigram_bpb(train, row[:, :3], tokenizer)
             mass += 2.0 ** -(three - two)
         assert mass == pytest.approx(1, abs=1e-9)
 
@@ -357,6 +357,6 @@ def test_kill_9_at_any_moment_leaves_nothing_half_there(tmp_path: Path) -> None:
             except lab.prepare.PrepareError as error:
                 assert "not prepared" in str(error)
             else:
-                assert not lab.prepare.find_damage(track.folder, track.manifest, thorough=True)
+                assert not lab.fixed.tracks.find_damage(track.folder, track.manifest, thorough=True)
     assert lab.run(*command[3:]).returncode == 0
     assert not list((tmp_path / "cache" / "custom").glob(".new-*"))

@@ -54,6 +54,8 @@ def fill(folder: Path, lab: Path, track: str, data: Path | None) -> Repo:
     for file in sorted(lab.iterdir()):
         if file.suffix in LAB_SUFFIXES and file.is_file():
             shutil.copyfile(file, folder / file.name)
+    ignored = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(lab / "fixed", folder / "fixed", ignore=ignored)
     extra = (
         "".join(f", {json.dumps(text)}" for text in ("--data", str(data.resolve()))) if data else ""
     )
