@@ -10,9 +10,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from autoresearch import models
 from autoresearch.git.bundle import write_header
 from autoresearch.git.pack import write_pack
-from autoresearch.hub import wire
 from autoresearch.hub.rules import accounts, board
 from autoresearch.hub.rules.accounts import Caller
 from autoresearch.hub.settings import Settings
@@ -128,7 +128,7 @@ def _add_post(
         commit = rng.choice(loaded.trunk)[:7]
         text = f"commit:{commit} platform:gpu{rng.randrange(4)} val_bpb:{1 + rng.random():.6f} vram_gb:44.0 | change {number}"
     board.write(
-        tx, settings, Caller(f"bench-{rng.randrange(AGENTS)}"), "discussion", wire.NewPost(text)
+        tx, settings, Caller(f"bench-{rng.randrange(AGENTS)}"), "discussion", models.NewPost(text)
     )
 
 
@@ -151,12 +151,12 @@ def _add_result(
         settings,
         caller,
         "results",
-        wire.NewPost(f"commit:{commit} {where} {numbers} {track} | {words}"),
+        models.NewPost(f"commit:{commit} {where} {numbers} {track} | {words}"),
     )
     loaded.posts += 1
     if not ending and rng.random() < VERIFIED / KEPT:
         line = f"verify commit:{commit} {where} val_bpb:{value:.6f} n:3 {track} | reproduced"
-        board.write(tx, settings, caller, "results", wire.NewPost(line, told.id))
+        board.write(tx, settings, caller, "results", models.NewPost(line, told.id))
         loaded.posts += 1
 
 

@@ -1,39 +1,76 @@
-"""The frozen dataclasses that the hub, its clients and the researcher speak. No behaviour beyond small derived values.
+"""What travels between a hub and its clients, once for both: the bodies of requests and answers.
 
-Fields that travel are those of the wire (DESIGN, Contract 3): new ones may be added, none removed.
+Each is a frozen msgspec struct, from which validation and /openapi.json are made. A field may be added, none is removed. Fields
+that an older hub may not send have a default. No behaviour.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta, Struct, field
 
 Status = Literal["keep", "discard", "crash"]
+Sentence = Annotated[str, Meta(description="what went wrong and what to do, for a person")]
+Seconds = Annotated[int, Meta(description="60 s to 86400 s")]
 
 
-@dataclass(frozen=True, slots=True)
-class Commit:
-    """A commit as the hub tells it. `parent_hash` is empty for a root; `agent_id` is empty for one nobody pushed."""
+class ErrorAnswer(Struct, frozen=True):
+    """Every answer of 400 and above."""
 
-    hash: str
-    parent_hash: str
-    agent_id: str
-    message: str
-    created_at: str  # UTC, ISO 8601: when the hub took it in
-    parents: list[str] = field(default_factory=list)
+    error: Sentence
 
 
-@dataclass(frozen=True, slots=True)
-class Channel:
+class HubHealth(Struct, frozen=True):
+    status: Literal["ok"]
+
+
+class Registration(Struct, frozen=True):
+    """`invite` where the hub wants one."""
+
+    id: str
+    invite: str = ""
+
+
+class NewAgent(Struct, frozen=True):
+    id: str
+
+
+class Account(Struct, frozen=True):
+    """An agent and its key, which is shown this once."""
+
+    id: str
+    api_key: str
+
+
+class Whoami(Struct, frozen=True):
+    """Whose key a key is."""
+
+    id: str
+    is_admin: bool = False
+
+
+class NewChannel(Struct, frozen=True):
+    name: str
+    description: str = ""
+
+
+class Channel(Struct, frozen=True):
     id: int
     name: str
     description: str
     created_at: str
 
 
-@dataclass(frozen=True, slots=True)
-class Post:
-    """A post on the board; `parent_id` is None at the top of a thread."""
+class NewPost(Struct, frozen=True):
+    """`content` is markdown of up to 32 KB; `parent_id` makes it a reply."""
+
+    content: str
+    parent_id: Annotated[int, Meta(ge=0, le=2**63 - 1)] | None = None
+
+
+class Post(Struct, frozen=True):
+    """A post on the board; `parent_id` is null at the top of a thread."""
 
     id: int
     channel_id: int
@@ -43,26 +80,11 @@ class Post:
     created_at: str
 
 
-@dataclass(frozen=True, slots=True)
-class Account:
-    """An agent and, once, at registration or rotation, its key."""
+class Result(Struct, frozen=True):
+    """One line of the result format, found in a post.
 
-    id: str
-    api_key: str
-
-
-@dataclass(frozen=True, slots=True)
-class Whoami:
-    """Whose key a key is."""
-
-    id: str
-    is_admin: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """What one line of the result format claims. `commit_hash` is None until such a commit is pushed; `problem` says why the
-    result never leads a board."""
+    `commit_hash` is null until such a commit is pushed; `problem` says why the result never leads a board.
+    """
 
     id: int
     post_id: int
@@ -80,9 +102,8 @@ class Result:
     created_at: str
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
-    """A result that was the best of its board when it came. `verified` is reproduced, disputed or unverified."""
+class Record(Struct, frozen=True):
+    """A result that was the best of its board when it came, and what others found who ran it again."""
 
     result_id: int
     post_id: int
@@ -93,13 +114,12 @@ class Record:
     vram_gb: float | None
     description: str
     created_at: str
-    verified: str = "unverified"
+    verified: Literal["reproduced", "disputed", "unverified"] = "unverified"
     reproduced_by: list[str] = field(default_factory=list)
     disputed_by: list[str] = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True)
-class Board:
+class Board(Struct, frozen=True):
     """Results that may be compared: one platform, one track. `records` is the running best, oldest first."""
 
     platform: str
@@ -108,8 +128,12 @@ class Board:
     records: list[Record]
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class NewClaim(Struct, frozen=True):
+    text: str
+    ttl_s: Seconds = 3600
+
+
+class Claim(Struct, frozen=True):
     """A lease on an idea, so that two agents do not try the same."""
 
     id: int
@@ -119,20 +143,21 @@ class Claim:
     expires_at: str
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
-    """A post, result or commit that a search found; `cursor` goes into `before` for the next page."""
+class Found(Struct, frozen=True):
+    """A post, result or commit that a search found.
+
+    `id` is that of the post or result, or the hash of the commit; `cursor` goes into `before` for the next page.
+    """
 
     cursor: int
-    kind: str
+    kind: Literal["post", "commit", "result"]
     id: str
     agent_id: str
     excerpt: str
     created_at: str
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(Struct, frozen=True):
     """One change on the hub; `payload` holds ids and names, never text."""
 
     seq: int
@@ -141,9 +166,30 @@ class Event:
     created_at: str
 
 
-@dataclass(frozen=True, slots=True)
-class Events:
+class Events(Struct, frozen=True):
     """`last` goes into the next call's `after`."""
 
     events: list[Event]
     last: int
+
+
+class Commit(Struct, frozen=True):
+    """A pushed commit.
+
+    `parent_hash` is the first of `parents`, empty for a root; `agent_id` is who pushed it first, empty for one nobody pushed as
+    their own; `created_at` is when the hub took it in (UTC, ISO 8601). `seq` goes into `before`.
+    """
+
+    hash: str
+    parent_hash: str
+    agent_id: str
+    message: str
+    created_at: str
+    parents: list[str] = field(default_factory=list)
+    seq: int = 0
+
+
+class PushedHeads(Struct, frozen=True):
+    """The heads of the push, whether or not they were new."""
+
+    hashes: list[str]

@@ -1,4 +1,4 @@
-"""One request to a hub and its answer: time limits, retries, errors by status, JSON into dataclasses. Knows no verbs.
+"""One request to a hub and its answer: time limits, retries, errors by status, JSON into values. Knows no verbs.
 
 **What is tried again.** A request that surely did not reach the hub (no connection), or that the hub refused for now (429 with a
 `Retry-After` that fits in `patience_s`), is always tried again. A request that may have been carried out (the connection broke

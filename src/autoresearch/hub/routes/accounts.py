@@ -7,15 +7,15 @@ from typing import Any
 from litestar import Request, get, post
 from litestar.params import JSONBody
 
-from autoresearch.hub import wire
+from autoresearch import models
 from autoresearch.hub.routes.common import TheCaller, TheHub, errors, needs_admin
 from autoresearch.hub.rules import accounts
 
 
 @post("/api/register", responses=errors(400, 403, 409, 413, 429), security=[{}], tags=["accounts"])
 async def register(
-    request: Request[Any, Any, Any], data: JSONBody[wire.Registration], hub: TheHub
-) -> wire.Account:
+    request: Request[Any, Any, Any], data: JSONBody[models.Registration], hub: TheHub
+) -> models.Account:
     """Open an account. The key in the answer is shown this once. Limited per network; needs no key."""
     network = accounts.network_of(
         accounts.client_address(
@@ -24,10 +24,9 @@ async def register(
             hub.settings,
         )
     )
-    account = await hub.db.change(
+    return await hub.db.change(
         lambda tx: accounts.register(tx, hub.settings, data.id, data.invite, network)
     )
-    return wire.Account(account.id, account.api_key)
 
 
 @post(
@@ -36,13 +35,12 @@ async def register(
     responses=errors(400, 401, 403, 409, 413),
     tags=["accounts"],
 )
-async def create_agent(data: JSONBody[wire.NewAgent], hub: TheHub) -> wire.Account:
+async def create_agent(data: JSONBody[models.NewAgent], hub: TheHub) -> models.Account:
     """Open an account for somebody, with the admin key."""
-    account = await hub.db.change(lambda tx: accounts.create(tx, data.id, via="admin"))
-    return wire.Account(account.id, account.api_key)
+    return await hub.db.change(lambda tx: accounts.create(tx, data.id, via="admin"))
 
 
 @get("/api/whoami", responses=errors(401), tags=["accounts"])
-async def whoami(caller: TheCaller) -> wire.Whoami:
+async def whoami(caller: TheCaller) -> models.Whoami:
     """Whose key this is."""
-    return wire.Whoami(caller.agent_id, caller.is_admin)
+    return models.Whoami(caller.agent_id, caller.is_admin)

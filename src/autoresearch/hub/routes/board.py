@@ -7,8 +7,8 @@ from typing import Annotated
 from litestar import get, post
 from litestar.params import FromPath, JSONBody, QueryParameter
 
+from autoresearch import models
 from autoresearch.errors import NotFound
-from autoresearch.hub import wire
 from autoresearch.hub.routes.common import (
     ID_MAX,
     PAGE_DEFAULT,
@@ -34,15 +34,15 @@ Since = Annotated[
 
 
 @get("/api/channels", responses=errors(401), tags=["board"])
-async def list_channels(hub: TheHub) -> list[wire.Channel]:
+async def list_channels(hub: TheHub) -> list[models.Channel]:
     """Every channel, oldest first."""
     return board.channels(hub.db.reader)
 
 
 @post("/api/channels", responses=errors(400, 401, 403, 409, 413, 429), tags=["board"])
 async def open_channel(
-    data: JSONBody[wire.NewChannel], hub: TheHub, caller: TheCaller
-) -> wire.Channel:
+    data: JSONBody[models.NewChannel], hub: TheHub, caller: TheCaller
+) -> models.Channel:
     """Open a channel; its name has 1-31 of a-z, 0-9, `_` and `-`. Costs as much of the allowance as a post."""
     return await hub.db.change(
         lambda tx: board.open_channel(tx, hub.settings, caller, data.name, data.description)
@@ -57,7 +57,7 @@ async def list_posts(
     offset: Offset = 0,
     before: Before = None,
     since: Since = None,
-) -> list[wire.Post]:
+) -> list[models.Post]:
     """A channel's posts and replies, newest first."""
     return board.posts(hub.db.reader, name, page(limit), offset, before, since)
 
@@ -69,15 +69,15 @@ async def list_posts(
     tags=["board"],
 )
 async def write_post(
-    name: FromPath[str], data: JSONBody[wire.NewPost], hub: TheHub, caller: TheCaller
-) -> wire.Post:
+    name: FromPath[str], data: JSONBody[models.NewPost], hub: TheHub, caller: TheCaller
+) -> models.Post:
     """Post, or reply where `parent_id` is given. Result lines in the content are read into /api/results."""
     board.checked_content(data.content)
     return await hub.db.change(lambda tx: board.write(tx, hub.settings, caller, name, data))
 
 
 @get("/api/posts/{post_id:int}", responses=errors(400, 401, 404), tags=["board"])
-async def get_post(post_id: FromPath[int], hub: TheHub) -> wire.Post:
+async def get_post(post_id: FromPath[int], hub: TheHub) -> models.Post:
     """One post."""
     return board.post(hub.db.reader, known_id(post_id, "post"))
 
@@ -89,7 +89,7 @@ async def list_replies(
     limit: Limit = PAGE_DEFAULT,
     offset: Offset = 0,
     before: Before = None,
-) -> list[wire.Post]:
+) -> list[models.Post]:
     """The replies to a post, newest first."""
     return board.replies(hub.db.reader, known_id(post_id, "post"), page(limit), offset, before)
 

@@ -14,8 +14,8 @@ from litestar.handlers.base import BaseRouteHandler
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import QueryParameter
 
+from autoresearch import models
 from autoresearch.errors import AutoresearchError, BadInput, Forbidden, RateLimited
-from autoresearch.hub import wire
 from autoresearch.hub.rules.accounts import Caller
 from autoresearch.hub.worker import Hub
 
@@ -75,7 +75,9 @@ def errors(*statuses: int) -> dict[int, ResponseSpec]:
     """The documented errors of a handler: `@get(..., responses=errors(401, 404))`."""
     return {
         status: ResponseSpec(
-            data_container=wire.Error, description=_MEANINGS[status], generate_examples=False
+            data_container=models.ErrorAnswer,
+            description=_MEANINGS[status],
+            generate_examples=False,
         )
         for status in statuses
     }
@@ -114,9 +116,12 @@ def decoded(body: bytes, kind: type[msgspec.Struct]) -> Any:
 
 def error_response(
     status: int, sentence: str, headers: dict[str, str] | None = None
-) -> Response[wire.Error]:
+) -> Response[models.ErrorAnswer]:
     return Response(
-        wire.Error(sentence), status_code=status, media_type="application/json", headers=headers
+        models.ErrorAnswer(sentence),
+        status_code=status,
+        media_type="application/json",
+        headers=headers,
     )
 
 

@@ -10,8 +10,8 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import QueryParameter
 from litestar.response import Stream
 
+from autoresearch import models
 from autoresearch.errors import BadInput
-from autoresearch.hub import wire
 from autoresearch.hub.routes.common import ID_MAX, TheHub, errors
 from autoresearch.hub.worker import Hub
 
@@ -19,7 +19,7 @@ WAIT_MAX_S = 60.0
 EVENTS_MAX = 500
 HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 EVENTS = ResponseSpec(
-    wire.Events, description="With `wait`: events behind `after`.", generate_examples=False
+    models.Events, description="With `wait`: events behind `after`.", generate_examples=False
 )
 
 
@@ -56,8 +56,10 @@ async def listen(
     if wait is None:
         return Stream(hub.feed.stream(place), media_type="text/event-stream", headers=HEADERS)
     found = await hub.feed.long_poll(place, wait, EVENTS_MAX)
-    told = [wire.Event(e.seq, e.kind, msgspec.json.decode(e.payload), e.created_at) for e in found]
-    return Response(wire.Events(told, told[-1].seq if told else place))
+    told = [
+        models.Event(e.seq, e.kind, msgspec.json.decode(e.payload), e.created_at) for e in found
+    ]
+    return Response(models.Events(told, told[-1].seq if told else place))
 
 
 def behind(last_event_id: str | None, after: int | None, hub: Hub) -> int:

@@ -14,8 +14,8 @@ from litestar.openapi.spec.enums import OpenAPIType
 from litestar.params import FromPath, QueryParameter
 from litestar.response import Stream
 
+from autoresearch import models
 from autoresearch.errors import TooLarge
-from autoresearch.hub import wire
 from autoresearch.hub.routes.common import (
     PAGE_DEFAULT,
     Limit,
@@ -85,7 +85,7 @@ class _BundleBody(Operation):
 )
 async def push_bundle(
     request: Request[Any, Any, Any], hub: TheHub, caller: TheCaller
-) -> wire.Pushed:
+) -> models.PushedHeads:
     """Push a bundle (`git bundle create FILE HEAD`). All its commits are taken in, or none; pushing again changes nothing."""
     push.allowed(hub.db.reader, hub.settings, caller)
     file = await spooled(request, hub.settings.max_bundle_bytes)
@@ -94,7 +94,7 @@ async def push_bundle(
             heads = await hub.db.change(bundled.store)
     finally:
         file.close()
-    return wire.Pushed(heads)
+    return models.PushedHeads(heads)
 
 
 def sent(file: BinaryIO, media_type: str, headers: dict[str, str] | None = None) -> Response[Any]:
@@ -153,7 +153,7 @@ async def list_commits(
     limit: Limit = PAGE_DEFAULT,
     offset: Offset = 0,
     before: Before = None,
-) -> list[wire.Commit]:
+) -> list[models.Commit]:
     """Commits, newest first."""
     return commits.latest(hub.db.reader, page(limit), offset, before, agent)
 
@@ -161,19 +161,19 @@ async def list_commits(
 @get("/api/git/leaves", responses=errors(400, 401, 404, 409), tags=["git"])
 async def list_leaves(
     hub: TheHub, limit: Limit = PAGE_DEFAULT, offset: Offset = 0, before: Before = None
-) -> list[wire.Commit]:
+) -> list[models.Commit]:
     """Commits nobody has built on, newest first."""
     return commits.leaves(hub.db.reader, page(limit), offset, before)
 
 
 @get("/api/git/root", responses=errors(401, 404), tags=["git"])
-async def get_root(hub: TheHub) -> wire.Commit:
+async def get_root(hub: TheHub) -> models.Commit:
     """The commit everybody should start from, where this hub has one."""
     return commits.root(hub.db.reader)
 
 
 @get("/api/git/commits/{commit:str}", responses=errors(400, 401, 404, 409), tags=["git"])
-async def get_commit(commit: Hash, hub: TheHub) -> wire.Commit:
+async def get_commit(commit: Hash, hub: TheHub) -> models.Commit:
     """One commit, by four or more digits of its hash."""
     return commits.one(hub.db.reader, commit)
 
@@ -185,7 +185,7 @@ async def list_children(
     limit: Limit = PAGE_DEFAULT,
     offset: Offset = 0,
     before: Before = None,
-) -> list[wire.Commit]:
+) -> list[models.Commit]:
     """Commits that name this one as a parent, newest first."""
     return commits.children(hub.db.reader, commit, page(limit), offset, before)
 
@@ -201,7 +201,7 @@ async def list_lineage(
         ),
     ] = commits.LINEAGE_MAX,
     before: Before = None,
-) -> list[wire.Commit]:
+) -> list[models.Commit]:
     """The commit and its first parents to the root, newest first."""
     most = min(limit, commits.LINEAGE_MAX)
     return await hub.off_loop(lambda: commits.lineage(hub.db.reader, commit, most, before))

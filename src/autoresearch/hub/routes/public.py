@@ -8,7 +8,8 @@ from typing import Any
 from litestar import MediaType, Request, Response, get
 from litestar.openapi.datastructures import ResponseSpec
 
-from autoresearch.hub import guide, wire
+from autoresearch import models
+from autoresearch.hub import guide
 from autoresearch.hub.openapi import encoded
 from autoresearch.hub.routes.common import TheHub
 from autoresearch.hub.rules.accounts import trusted
@@ -23,9 +24,9 @@ _HOST = re.compile(
 
 
 @get("/api/health", security=NO_KEY, tags=["hub"])
-async def health() -> wire.Health:
+async def health() -> models.HubHealth:
     """Whether the hub answers."""
-    return wire.Health("ok")
+    return models.HubHealth("ok")
 
 
 @get("/openapi.json", include_in_schema=False)

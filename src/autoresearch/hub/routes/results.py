@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from litestar import get
 from litestar.params import QueryParameter
 
-from autoresearch.hub import wire
+from autoresearch import models
 from autoresearch.hub.routes.common import PAGE_DEFAULT, Before, Limit, Offset, TheHub, errors, page
 from autoresearch.hub.rules import leaderboards, results, search
 
@@ -30,7 +30,7 @@ async def list_results(
     limit: Limit = PAGE_DEFAULT,
     offset: Offset = 0,
     before: Before = None,
-) -> list[wire.Result]:
+) -> list[models.Result]:
     """Results read from posts, newest first."""
     return await hub.off_loop(
         lambda: results.latest(
@@ -50,7 +50,7 @@ async def list_results(
 @get("/api/leaderboard", responses=errors(400, 401), tags=["results"])
 async def leaderboard(
     hub: TheHub, platform: Text = None, track: Text = None, limit: Limit = PAGE_DEFAULT
-) -> list[wire.Board]:
+) -> list[models.Board]:
     """For each platform and track: the best result, the running best over time, and who could reproduce it."""
     return await hub.off_loop(
         lambda: leaderboards.leaderboard(hub.db.reader, platform, track, page(limit))
@@ -67,7 +67,7 @@ async def find(
     ] = None,
     limit: Limit = PAGE_DEFAULT,
     before: Before = None,
-) -> list[wire.Found]:
+) -> list[models.Found]:
     """Posts, results and commits by their words, newest first; `before` takes the `cursor` of the last one."""
     return await hub.off_loop(
         lambda: search.find(hub.db.reader, q, list(kind or ()), page(limit), before)

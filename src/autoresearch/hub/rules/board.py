@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from datetime import datetime, timezone
 
+from autoresearch import models
 from autoresearch.clock import precise_timestamp
 from autoresearch.errors import BadInput, Conflict, NotFound, TooLarge
-from autoresearch.hub import wire
 from autoresearch.hub.rules import limits, lines, results
 from autoresearch.hub.rules.accounts import Caller
 from autoresearch.hub.settings import POST_CONTENT_MAX_BYTES, Settings
@@ -18,21 +18,21 @@ CHANNEL_NAME = re.compile(r"[a-z0-9_-]{1,31}", re.ASCII)
 DESCRIPTION_MAX = 500
 
 
-def channels(reader: Reader) -> list[wire.Channel]:
+def channels(reader: Reader) -> list[models.Channel]:
     """Every channel, oldest first."""
-    return [wire.Channel(*row) for row in board.all_channels(reader)]
+    return [models.Channel(*row) for row in board.all_channels(reader)]
 
 
 def open_channel(
     tx: Transaction, settings: Settings, caller: Caller, name: str, description: str
-) -> wire.Channel:
+) -> models.Channel:
     """A new channel; costs as much of the caller's allowance as a post. Raises Conflict where the name is taken."""
     channel = create_channel(tx, name, description)
     limits.spend(tx, f"agent:{caller.writer()}", "post", settings.max_posts_per_hour)
     return channel
 
 
-def create_channel(tx: Transaction, name: str, description: str) -> wire.Channel:
+def create_channel(tx: Transaction, name: str, description: str) -> models.Channel:
     """A new channel, whoever asks."""
     if not CHANNEL_NAME.fullmatch(name):
         raise BadInput("a channel's name has 1-31 of a-z, 0-9, '_' and '-'")
@@ -42,7 +42,7 @@ def create_channel(tx: Transaction, name: str, description: str) -> wire.Channel
         raise Conflict(f"there is a channel {name!r} already; post to it")
     channel_id = board.add_channel(tx, name, description)
     events.append(tx, "channel", {"id": channel_id, "name": name})
-    return wire.Channel(channel_id, name, description, tx.now)
+    return models.Channel(channel_id, name, description, tx.now)
 
 
 def channel_id(reader: Reader, name: str) -> int:
@@ -68,8 +68,8 @@ def checked_content(content: str) -> str:
 
 
 def write(
-    tx: Transaction, settings: Settings, caller: Caller, channel: str, post: wire.NewPost
-) -> wire.Post:
+    tx: Transaction, settings: Settings, caller: Caller, channel: str, post: models.NewPost
+) -> models.Post:
     """Put a post on the board, with the results it reports, in one transaction. `post.content` has been checked."""
     agent_id = caller.writer()
     within = channel_id(tx, channel)
@@ -84,7 +84,7 @@ def write(
     )
     search.add(tx, "post", str(post_id), agent_id, post.content, tx.now)
     results.store(tx, post_id, agent_id, lines.read(post.content))
-    return wire.Post(post_id, within, agent_id, post.parent_id, post.content, tx.now)
+    return models.Post(post_id, within, agent_id, post.parent_id, post.content, tx.now)
 
 
 def _check_parent(reader: Reader, parent_id: int, within: int, channel: str) -> None:
@@ -95,13 +95,13 @@ def _check_parent(reader: Reader, parent_id: int, within: int, channel: str) -> 
         raise BadInput(f"post {parent_id} is not in {channel!r}; a reply stays in its channel")
 
 
-def post(reader: Reader, post_id: int) -> wire.Post:
+def post(reader: Reader, post_id: int) -> models.Post:
     row = board.post(reader, post_id)
     if row is None:
         raise NotFound(f"no post {post_id}")
     if row[6]:
         raise NotFound(f"post {post_id} was hidden by this hub's operator")
-    return wire.Post(*row[:6])
+    return models.Post(*row[:6])
 
 
 def posts(
@@ -111,25 +111,27 @@ def posts(
     skip: int = 0,
     before: int | None = None,
     since: str | None = None,
-) -> list[wire.Post]:
+) -> list[models.Post]:
     """A channel's posts and replies, newest first."""
     rows = board.latest(
         reader, "channel", channel_id(reader, channel), most, skip, before, moment(since)
     )
-    return [wire.Post(*row) for row in rows]
+    return [models.Post(*row) for row in rows]
 
 
 def replies(
     reader: Reader, post_id: int, most: int, skip: int = 0, before: int | None = None
-) -> list[wire.Post]:
+) -> list[models.Post]:
     """The replies to a post, newest first."""
     post(reader, post_id)
-    return [wire.Post(*row) for row in board.latest(reader, "replies", post_id, most, skip, before)]
+    return [
+        models.Post(*row) for row in board.latest(reader, "replies", post_id, most, skip, before)
+    ]
 
 
-def latest_posts(reader: Reader, most: int, agent_id: str | None = None) -> list[wire.Post]:
+def latest_posts(reader: Reader, most: int, agent_id: str | None = None) -> list[models.Post]:
     """The newest posts and replies of all channels, of everyone or of one agent."""
-    return [wire.Post(*row) for row in overview.latest_posts(reader, most, agent_id)]
+    return [models.Post(*row) for row in overview.latest_posts(reader, most, agent_id)]
 
 
 def moment(since: str | None) -> int | str | None:

@@ -12,9 +12,9 @@ from datetime import timedelta
 
 from rapidfuzz import fuzz
 
+from autoresearch import models
 from autoresearch.clock import parse_timestamp, precise_timestamp
 from autoresearch.errors import BadInput, Conflict, Forbidden, NotFound
-from autoresearch.hub import wire
 from autoresearch.hub.rules import limits
 from autoresearch.hub.rules.accounts import Caller
 from autoresearch.hub.settings import Settings
@@ -112,8 +112,8 @@ def look(reader: Reader, caller: Caller, text: str) -> Looked:
 
 
 def make(
-    tx: Transaction, settings: Settings, caller: Caller, new: wire.NewClaim, looked: Looked
-) -> wire.Claim:
+    tx: Transaction, settings: Settings, caller: Caller, new: models.NewClaim, looked: Looked
+) -> models.Claim:
     """Claim an idea. What came since `looked` is compared within the transaction, so of two equal claims one is refused."""
     agent_id = caller.writer()
     text = checked_text(new.text)
@@ -129,10 +129,10 @@ def make(
     for row in active:
         if _is_renewal(row, caller, text):
             claims.extend(tx, row[0], expires_at, new.ttl_s)
-            return wire.Claim(row[0], agent_id, row[2], row[3], expires_at)
+            return models.Claim(row[0], agent_id, row[2], row[3], expires_at)
     claim_id = claims.add(tx, agent_id, text, expires_at, new.ttl_s)
     events.append(tx, "claim", {"id": claim_id, "agent_id": agent_id})
-    return wire.Claim(claim_id, agent_id, text, tx.now, expires_at)
+    return models.Claim(claim_id, agent_id, text, tx.now, expires_at)
 
 
 def checked_text(text: str) -> str:
@@ -159,12 +159,12 @@ def _is_renewal(row: Row, caller: Caller, text: str) -> bool:
     return bool(row[1] == caller.agent_id and idea(row[2]).words == idea(text).words)
 
 
-def active(reader: Reader, most: int) -> list[wire.Claim]:
+def active(reader: Reader, most: int) -> list[models.Claim]:
     """Claims that hold now, newest first."""
-    return [wire.Claim(*row) for row in claims.active(reader, precise_timestamp(), most)]
+    return [models.Claim(*row) for row in claims.active(reader, precise_timestamp(), most)]
 
 
-def heartbeat(tx: Transaction, caller: Caller, claim_id: int) -> wire.Claim:
+def heartbeat(tx: Transaction, caller: Caller, claim_id: int) -> models.Claim:
     """The claim holds for its whole time again, from now. Raises Conflict for one that is over."""
     row = _own(tx, caller, claim_id)
     if row[6] is not None:
@@ -173,7 +173,7 @@ def heartbeat(tx: Transaction, caller: Caller, claim_id: int) -> wire.Claim:
         raise Conflict(f"claim {claim_id} expired at {row[4]}; claim the idea again")
     expires_at = _later(tx.now, row[5])
     claims.extend(tx, claim_id, expires_at, row[5])
-    return wire.Claim(row[0], row[1], row[2], row[3], expires_at)
+    return models.Claim(row[0], row[1], row[2], row[3], expires_at)
 
 
 def release(tx: Transaction, caller: Caller, claim_id: int) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from autoresearch import models
 from autoresearch.errors import BadInput, Conflict, NotFound
 from autoresearch.git.fsck import COMMIT, KINDS
-from autoresearch.hub import wire
 from autoresearch.hub.store import commits, events, objects, results, search
 from autoresearch.hub.store.database import Reader, Row, Transaction
 
@@ -45,10 +45,10 @@ def _why_not(reader: Reader, lower: str) -> str:
     return f"no commit {lower!r}; GET /api/git/commits lists those this hub has"
 
 
-def told(row: Row) -> wire.Commit:
+def told(row: Row) -> models.Commit:
     """A row as the wire tells it; a hidden one keeps its place but not its words."""
     _, commit_hash, parents, agent_id, message, created_at, hidden = row
-    return wire.Commit(
+    return models.Commit(
         commit_hash,
         parents[:40],
         agent_id,
@@ -59,17 +59,17 @@ def told(row: Row) -> wire.Commit:
     )
 
 
-def _told(rows: Sequence[Row]) -> list[wire.Commit]:
+def _told(rows: Sequence[Row]) -> list[models.Commit]:
     return [told(row) for row in rows]
 
 
-def one(reader: Reader, digits: str) -> wire.Commit:
+def one(reader: Reader, digits: str) -> models.Commit:
     return told(find(reader, digits))
 
 
 def latest(
     reader: Reader, most: int, skip: int = 0, before: str | None = None, agent: str | None = None
-) -> list[wire.Commit]:
+) -> list[models.Commit]:
     """Commits newest first, of everyone or of one agent."""
     return _told(
         commits.latest(
@@ -80,20 +80,22 @@ def latest(
 
 def leaves(
     reader: Reader, most: int, skip: int = 0, before: str | None = None
-) -> list[wire.Commit]:
+) -> list[models.Commit]:
     """Commits nobody has built on, newest first."""
     return _told(commits.latest(reader, "leaves", most, skip, cursor(reader, before)))
 
 
 def children(
     reader: Reader, digits: str, most: int, skip: int = 0, before: str | None = None
-) -> list[wire.Commit]:
+) -> list[models.Commit]:
     """Commits that name this one as a parent, first or other, newest first."""
     of = find(reader, digits)[0]
     return _told(commits.latest(reader, "children", most, skip, cursor(reader, before), of))
 
 
-def lineage(reader: Reader, digits: str, most: int, before: str | None = None) -> list[wire.Commit]:
+def lineage(
+    reader: Reader, digits: str, most: int, before: str | None = None
+) -> list[models.Commit]:
     """A commit and its first parents, newest first. `before`, the last one of a page, continues behind it."""
     start = find(reader, digits)[0]
     last = cursor(reader, before)
@@ -123,7 +125,7 @@ def best_lineages(reader: Reader, first_seq: int, most_boards: int) -> set[str]:
     """
     line: set[str] = set()
     for platform, track in results.boards(reader, most_boards):
-        best = wire.Result(*results.records(reader, platform, track, 1)[0])
+        best = models.Result(*results.records(reader, platform, track, 1)[0])
         place = commits.place(reader, best.commit_hash) if best.commit_hash else None
         if place and place[0] >= first_seq:
             # a first parent's seq is lower by one at least
@@ -154,7 +156,7 @@ def root_hash(reader: Reader) -> str:
     return commits.root(reader)
 
 
-def root(reader: Reader) -> wire.Commit:
+def root(reader: Reader) -> models.Commit:
     """The commit everybody should start from. Raises NotFound where the operator has published none."""
     canonical = commits.root(reader)
     if not canonical:

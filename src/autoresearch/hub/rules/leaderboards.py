@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from autoresearch.hub import wire
+from autoresearch import models
 from autoresearch.hub.rules.results import NAMED_MIN
 from autoresearch.hub.store import overview
 from autoresearch.hub.store import results as rows
@@ -22,7 +22,7 @@ VERIFICATIONS_MAX = 10_000
 
 def leaderboard(
     reader: Reader, platform: str | None, track: str | None, most: int
-) -> list[wire.Board]:
+) -> list[models.Board]:
     """Boards that have a leader, the most recently led first."""
     if platform is not None and track is not None:
         chosen = [(platform, track)]
@@ -41,8 +41,8 @@ def led_boards(reader: Reader, most: int) -> list[tuple[str, str]]:
     return rows.boards(reader, most)
 
 
-def _board(reader: Reader, platform: str, track: str) -> wire.Board | None:
-    led = [wire.Result(*row) for row in rows.records(reader, platform, track, RECORDS_MAX)]
+def _board(reader: Reader, platform: str, track: str) -> models.Board | None:
+    led = [models.Result(*row) for row in rows.records(reader, platform, track, RECORDS_MAX)]
     if not led:
         return None
     by_digits: dict[str, list[Verification]] = {}  # the digits that two names of a commit share
@@ -51,18 +51,18 @@ def _board(reader: Reader, platform: str, track: str) -> wire.Board | None:
     records = [
         _record(result, by_digits.get(result.commit[:NAMED_MIN], ())) for result in reversed(led)
     ]
-    return wire.Board(platform, track, records[-1], records)
+    return models.Board(platform, track, records[-1], records)
 
 
-def leader(reader: Reader, platform: str, track: str) -> wire.Record | None:
+def leader(reader: Reader, platform: str, track: str) -> models.Record | None:
     """The best of a board; None where nothing leads it."""
     found = rows.records(reader, platform, track, 1)
-    return _record(wire.Result(*found[0]), _verifications(reader, platform)) if found else None
+    return _record(models.Result(*found[0]), _verifications(reader, platform)) if found else None
 
 
 def record_values(reader: Reader, platform: str, track: str, most: int) -> list[float]:
     """The values of a board's newest `most` records, oldest first."""
-    led = [wire.Result(*row) for row in rows.records(reader, platform, track, most)]
+    led = [models.Result(*row) for row in rows.records(reader, platform, track, most)]
     return [result.val_bpb for result in reversed(led) if result.val_bpb is not None]
 
 
@@ -78,12 +78,12 @@ def _verifications(reader: Reader, platform: str) -> list[Verification]:
     ]
 
 
-def _record(result: wire.Result, verifications: Sequence[Verification]) -> wire.Record:
+def _record(result: models.Result, verifications: Sequence[Verification]) -> models.Record:
     votes = count_votes(result, verifications)
     yes = sorted(agent for agent, reproduced in votes.items() if reproduced)
     no = sorted(agent for agent, reproduced in votes.items() if not reproduced)
     assert result.val_bpb is not None  # only finite values lead
-    return wire.Record(
+    return models.Record(
         result_id=result.id,
         post_id=result.post_id,
         agent_id=result.agent_id,
@@ -99,7 +99,7 @@ def _record(result: wire.Result, verifications: Sequence[Verification]) -> wire.
     )
 
 
-def count_votes(result: wire.Result, verifications: Iterable[Verification]) -> dict[str, bool]:
+def count_votes(result: models.Result, verifications: Iterable[Verification]) -> dict[str, bool]:
     """Who else ran the result's commit on its platform, and whether they reproduced it; `verifications` are newest first.
 
     The newest verification of each agent counts. Nobody verifies their own.

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from autoresearch import models
 from autoresearch.errors import BadInput, NotFound
-from autoresearch.hub import wire
 from autoresearch.hub.rules.lines import Line, ResultLine, VerifyLine
 from autoresearch.hub.store import overview, results, search
 from autoresearch.hub.store.database import Reader, Transaction
@@ -112,12 +112,12 @@ def running_best(values: Iterable[tuple[int, float]]) -> list[int]:
 
 def latest(
     reader: Reader, most: int, skip: int = 0, **filters: str | int | None
-) -> list[wire.Result]:
+) -> list[models.Result]:
     """Results newest first; filters that are None do not count."""
     given = {name: value for name, value in filters.items() if value is not None}
     if "commit" in given:
         given["commit"] = _hex(str(given["commit"]))
-    return [wire.Result(*row) for row in results.latest(reader, most, skip, **given)]
+    return [models.Result(*row) for row in results.latest(reader, most, skip, **given)]
 
 
 def _hex(prefix: str) -> str:
@@ -127,9 +127,9 @@ def _hex(prefix: str) -> str:
     return lower
 
 
-def in_post(reader: Reader, post_id: int) -> list[wire.Result]:
+def in_post(reader: Reader, post_id: int) -> list[models.Result]:
     """The results in a post, in its order."""
-    return [wire.Result(*row) for row in results.in_post(reader, post_id)]
+    return [models.Result(*row) for row in results.in_post(reader, post_id)]
 
 
 def verifications_in_post(reader: Reader, post_id: int) -> list[Verification]:
@@ -144,9 +144,9 @@ def verifications_in_post(reader: Reader, post_id: int) -> list[Verification]:
     ]
 
 
-def of_commit(reader: Reader, commit_hash: str, most: int) -> list[wire.Result]:
+def of_commit(reader: Reader, commit_hash: str, most: int) -> list[models.Result]:
     """The results of a commit, newest first."""
-    return [wire.Result(*row) for row in overview.of_commit(reader, commit_hash, most)[0]]
+    return [models.Result(*row) for row in overview.of_commit(reader, commit_hash, most)[0]]
 
 
 def verifications_of_commit(reader: Reader, commit_hash: str, most: int) -> list[Verification]:
