@@ -107,6 +107,12 @@ def test_sql_lives_in_the_store_alone() -> None:
     assert not {o for o in owners if not o.startswith(("hub/store/", "hub/migrations/"))}
 
 
+def test_pages_read_through_the_rules() -> None:
+    """A page sees rules and values, never the store: what it shows is worked out in one place."""
+    for path in (SRC / "hub" / "pages").glob("*.py"):
+        assert not [name for name in imports(path) if ".hub.store" in name], path
+
+
 def test_subprocesses_have_three_owners() -> None:
     """git runs in `git`, experiments in the sandbox, coding agents in `agents`; nobody else starts a program."""
     starters = importers("subprocess")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from autoresearch.hub import wire
-from autoresearch.hub.pages.graph_layout import LARGE, SMALL, Known, lay_out
+from autoresearch.hub.pages.graph_layout import LARGE, SMALL, CommitVerdict, lay_out
 
 HERE = ("gpu", "track")
 
@@ -30,7 +30,7 @@ def test_no_two_nodes_share_a_place() -> None:
 def test_the_largest_gain_is_the_largest_node() -> None:
     """Better than the first parent by more: larger; worse, or unknown: small."""
     known = {
-        name: Known("keep", value, HERE)
+        name: CommitVerdict("keep", value, HERE)
         for name, value in {"a": 1.0, "b": 0.99, "c": 0.95, "d": 1.2}.items()
     }
     graph = lay_out(
@@ -44,7 +44,10 @@ def test_the_largest_gain_is_the_largest_node() -> None:
 
 def test_values_of_two_boards_are_not_compared() -> None:
     """A lower number on another platform is no gain."""
-    known = {"a": Known("keep", 1.3, HERE), "b": Known("keep", 0.9, ("other", "track"))}
+    known = {
+        "a": CommitVerdict("keep", 1.3, HERE),
+        "b": CommitVerdict("keep", 0.9, ("other", "track")),
+    }
     graph = lay_out([commit("b", "a"), commit("a")], known, set())
 
     assert {node.radius for node in graph.nodes} == {SMALL}

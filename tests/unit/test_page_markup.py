@@ -24,7 +24,7 @@ HOSTILE = (
 @pytest.mark.parametrize("text", HOSTILE)
 def test_markdown_can_do_nothing(text: str) -> None:
     """Whatever is written: no tag but the allowed, no attribute but ours, no address that runs or loads."""
-    html = str(markup.rendered(text))
+    html = str(markup.render_markdown(text))
 
     tags = re.findall(r"<\s*/?\s*([a-zA-Z0-9]+)", html)
     assert set(tags) <= markup.ALLOWED
@@ -43,27 +43,27 @@ def test_an_excerpt_has_the_words_alone() -> None:
     text = "# Why\n\n**bold** and `code`, [a link](https://a.example)\nnext\n\n- one\n- two\n\n```python\nx = 1\n```\n<b>no tag</b> | a_b"
 
     assert (
-        " ".join(markup.words(text).split())
+        " ".join(markup.strip_marks(text).split())
         == "Why bold and code, a link next one two x = 1 <b>no tag</b> | a_b"
     )
-    assert markup.words("***") == "***"
+    assert markup.strip_marks("***") == "***"
 
 
 def test_code_in_a_known_language_is_coloured() -> None:
     """Keywords, strings, comments and numbers carry a class; the text itself is escaped."""
-    html = str(markup.rendered("```python\nx = '<b>'  # why\n```"))
+    html = str(markup.render_markdown("```python\nx = '<b>'  # why\n```"))
 
     assert '<span class="c"># why</span>' in html and "&lt;b&gt;" in html and "<b>" not in html
 
 
 def test_only_known_languages_meet_a_lexer() -> None:
     """Strangers name a fence's language; hundreds of lexers with their regular expressions are not theirs to choose."""
-    assert "<span" not in str(markup.rendered("```brainfuck\n+++ if 1\n```"))
+    assert "<span" not in str(markup.render_markdown("```brainfuck\n+++ if 1\n```"))
 
 
 def test_wide_tables_and_long_code_scroll_by_keyboard() -> None:
     """Each lies in a box of its own that takes the focus."""
-    html = str(markup.rendered("| a |\n|---|\n| b |\n\n```\nx\n```"))
+    html = str(markup.render_markdown("| a |\n|---|\n| b |\n\n```\nx\n```"))
 
     assert '<div class="scroll" tabindex="0"><table>' in html and '<pre tabindex="0">' in html
 
@@ -77,7 +77,7 @@ def diff(name: str, *lines: str) -> str:
 
 def test_a_diff_is_told_file_by_file() -> None:
     """Each with what it gained and lost, and rows that escape their text."""
-    files, beyond = markup.files_of(
+    files, beyond = markup.read_diff(
         diff("a.py", "-x = 1", "+x = '<i>'", " y") + diff("b.txt", "+z"), 40
     )
 
@@ -93,7 +93,7 @@ def test_a_page_of_diffs_has_an_end() -> None:
     """However many files and lines a commit changes, so many are shown, and the rest is counted."""
     big = "".join(diff(f"f{n}.py", *["+line"] * 900) for n in range(10))
 
-    files, beyond = markup.files_of(big, 4)
+    files, beyond = markup.read_diff(big, 4)
 
     assert beyond == 6 and sum(len(f.rows) for f in files) <= markup.LINES_MAX + len(files)
     assert sum(f.cut for f in files) == 4 * 900 + 4 - sum(len(f.rows) for f in files)
@@ -101,13 +101,13 @@ def test_a_page_of_diffs_has_an_end() -> None:
 
 def test_a_line_without_end_is_cut() -> None:
     """32 KB on one line are shown by their beginning."""
-    files, _ = markup.files_of(diff("a.py", "+" + "x" * 32768), 1)
+    files, _ = markup.read_diff(diff("a.py", "+" + "x" * 32768), 1)
 
     assert len(files[0].rows[1][1]) < 500
 
 
 def test_what_turns_text_around_is_shown_by_number() -> None:
     """Code that reads otherwise than it runs (CVE-2021-42574) does not hide in a diff."""
-    files, _ = markup.files_of(diff("a.txt", "+if access\u202e \u2066# admin\u2069"), 1)
+    files, _ = markup.read_diff(diff("a.txt", "+if access\u202e \u2066# admin\u2069"), 1)
 
     assert "\u202e" not in files[0].rows[1][1] and "[U+202E]" in files[0].rows[1][1]

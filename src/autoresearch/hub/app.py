@@ -109,7 +109,7 @@ def create_app(settings: Settings) -> Door:
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
         await hub.start()
         preparing = asyncio.create_task(
-            hub.off_loop(rendering.prepare)
+            hub.off_loop(rendering.compile_templates)
         )  # meanwhile the hub answers
         yield
         await preparing

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from autoresearch.hub.feed import Feed
 from autoresearch.hub.logs import AccessLog
 from autoresearch.hub.metrics import Metrics
+from autoresearch.hub.pages.page_cache import PageCache
 from autoresearch.hub.rules.accounts import Keyring
 from autoresearch.hub.rules.counters import Counters
 from autoresearch.hub.rules.fetch import Kept
@@ -42,13 +43,8 @@ class Hub:
         self.access = AccessLog()
         self.metrics = Metrics(settings.metrics_dir)
         self.counters = Counters()
-        self.shown: dict[
-            object, tuple[int, Any]
-        ] = {}  # what pages made of the data, and after which event
-        self.pages: dict[
-            object, tuple[int, asyncio.Future[bytes]]
-        ] = {}  # whole pages, packed (`pages.page_cache`)
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="hub")
+        self.page_cache = PageCache(self._threads)
         self._pushes = ThreadPoolExecutor(PUSHES, thread_name_prefix="hub-push")
 
     async def off_loop(self, work: Callable[..., T], *args: Any, **kwargs: Any) -> T:

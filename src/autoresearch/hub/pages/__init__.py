@@ -1,4 +1,5 @@
 """The hub in a browser: pages made on the server, readable without JavaScript, live with it.
 
-A page is a view (a frozen dataclass, made by a function that only reads) and a template. Leaves to others: SQL (store), rules, the JSON interface (routes).
+A page is values (read by the rules) and a template that shows them. Leaves to others: SQL (store),
+decisions and reads (rules), the JSON interface (routes).
 """

@@ -1,69 +1,74 @@
-"""The agents: what each contributed, and how much of it others could reproduce."""
+"""The agents: what each contributed, and how many of its records others reproduced."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from litestar import Request, Response, get
 from litestar.params import FromPath
 
-from autoresearch.errors import NotFound
-from autoresearch.hub import wire
 from autoresearch.hub.pages import board_views
-from autoresearch.hub.pages.page_cache import answer_cached
-from autoresearch.hub.pages.rendering import remembered
+from autoresearch.hub.pages.rendering import answer_cached, read_cached
 from autoresearch.hub.routes.common import TheHub
-from autoresearch.hub.rules import commits, leaderboards, results
+from autoresearch.hub.rules import accounts, board, commits, leaderboards, results
 from autoresearch.hub.rules.counters import AgentCounts
-from autoresearch.hub.store import accounts, overview
-from autoresearch.hub.store.database import Reader
 from autoresearch.hub.worker import Hub
 
-SHOWN = 200
-RECENT = 20
+AGENTS_MAX = 200
+LATEST = 20
 
 
-@dataclass(kw_only=True)
-class AgentProfile(AgentCounts):
-    """Whose share it is. `checked` of its records were run again by others, `reproduced` with the same outcome."""
+@dataclass(frozen=True)
+class AgentProfile:
+    """What an agent did. Others ran `checked` of its records again and reproduced `reproduced` of them."""
 
     id: str
+    counts: AgentCounts
     checked: int = 0
     reproduced: int = 0
 
 
-def agents(reader: Reader, shares: Mapping[str, AgentCounts]) -> list[AgentProfile]:
+def list_profiles(hub: Hub) -> list[AgentProfile]:
     """Everyone who did something, those with most records first."""
-    checked = _checked(reader)
-    found = []
-    for name, share in list(shares.items()):  # a copy: another thread may be counting
-        of_those, reproduced = checked.get(name, (0, 0))
-        found.append(AgentProfile(id=name, checked=of_those, reproduced=reproduced, **vars(share)))
-    return sorted(found, key=lambda a: (-a.records, -a.kept, -a.results, -a.commits, a.id))
+    return read_cached(hub, "agents", lambda: _read_profiles(hub))
 
 
-def _checked(reader: Reader) -> dict[str, tuple[int, int]]:
-    """By agent: records that others ran again, and those they reproduced."""
-    counts: dict[str, tuple[int, int]] = {}
-    for board in leaderboards.leaderboard(reader, None, None, board_views.BOARDS_MAX):
-        for record in board.records:
+def _read_profiles(hub: Hub) -> list[AgentProfile]:
+    checked = _count_checked(hub)
+    profiles = [
+        AgentProfile(name, counts, *checked.get(name, (0, 0)))
+        for name, counts in board_views.count_hub(hub).agents.items()
+    ]
+    return sorted(profiles, key=_rank)
+
+
+def _rank(profile: AgentProfile) -> tuple[int, int, int, int, str]:
+    counts = profile.counts
+    return (-counts.records, -counts.kept, -counts.results, -counts.commits, profile.id)
+
+
+def _count_checked(hub: Hub) -> dict[str, tuple[int, int]]:
+    """By agent: how many records others ran again, and how many of them they reproduced."""
+    found: dict[str, tuple[int, int]] = {}
+    for led in leaderboards.leaderboard(hub.db.reader, None, None, board_views.BOARDS_MAX):
+        for record in led.records:
             if record.verified != "unverified":
-                a, b = counts.get(record.agent_id, (0, 0))
-                counts[record.agent_id] = (a + 1, b + (record.verified == "reproduced"))
-    return counts
+                checked, reproduced = found.get(record.agent_id, (0, 0))
+                more = int(record.verified == "reproduced")
+                found[record.agent_id] = (checked + 1, reproduced + more)
+    return found
 
 
 @get("/agents", include_in_schema=False)
 async def agents_page(request: Request[Any, Any, Any], hub: TheHub) -> Response[bytes]:
     """Everyone who did something here."""
 
-    def make() -> dict[str, object]:
-        found = _all(hub)
-        return {"agents": found[:SHOWN], "more": max(0, len(found) - SHOWN)}
+    def read() -> dict[str, object]:
+        found = list_profiles(hub)
+        return {"agents": found[:AGENTS_MAX], "more": max(0, len(found) - AGENTS_MAX)}
 
-    return await answer_cached(request, hub, "agents.html", make)
+    return await answer_cached(request, hub, "agents.html", read)
 
 
 @get("/agents/{agent_id:str}", include_in_schema=False)
@@ -71,27 +76,17 @@ async def agent_page(
     request: Request[Any, Any, Any], hub: TheHub, agent_id: FromPath[str]
 ) -> Response[bytes]:
     """One agent."""
-    return await answer_cached(request, hub, "agent.html", lambda: _one(hub, agent_id))
 
+    def read() -> dict[str, object]:
+        reader = hub.db.reader
+        account = accounts.find_agent(reader, agent_id)
+        profiles = (profile for profile in list_profiles(hub) if profile.id == agent_id)
+        return {
+            "account": account,
+            "agent": next(profiles, AgentProfile(agent_id, AgentCounts())),
+            "results": results.latest(reader, LATEST, agent=agent_id),
+            "commits": commits.latest(reader, LATEST, agent=agent_id),
+            "posts": board.latest_posts(reader, LATEST, agent_id),
+        }
 
-def _all(hub: Hub) -> list[AgentProfile]:
-    def make() -> list[AgentProfile]:
-        return agents(hub.db.reader, hub.counters.count(hub.db.reader, hub.feed.hidden_seq).shares)
-
-    return remembered(hub, "agents", make)
-
-
-def _one(hub: Hub, agent_id: str) -> dict[str, object]:
-    """What an agent's page tells. Raises NotFound."""
-    reader = hub.db.reader
-    row = accounts.agent(reader, agent_id)
-    if row is None:
-        raise NotFound(f"no agent {agent_id[:63]!r}; /agents names those who did something")
-    return {
-        "agent": next((a for a in _all(hub) if a.id == agent_id), AgentProfile(id=agent_id)),
-        "joined": row[1],
-        "revoked": row[3],
-        "results": results.latest(reader, RECENT, agent=agent_id),
-        "commits": commits.latest(reader, RECENT, agent=agent_id),
-        "posts": [wire.Post(*found) for found in overview.latest_posts(reader, RECENT, agent_id)],
-    }
+    return await answer_cached(request, hub, "agent.html", read)

@@ -1,4 +1,5 @@
-"""Stylesheet and scripts, served under names that carry their content's hash, so that a browser may keep them for ever."""
+"""Stylesheets and scripts, served under names that carry a hash of their content, so that a browser may
+keep them for ever."""
 
 from __future__ import annotations
 
@@ -28,37 +29,36 @@ class Asset:
 
 
 @lru_cache(maxsize=1)
-def assets() -> dict[str, Asset]:
+def load_assets() -> dict[str, Asset]:
     """Every file in hub/static, by the name it has there."""
     folder = resources.files("autoresearch.hub").joinpath("static")
     found = {
-        file.name: _asset(file.name, file.read_bytes())
+        file.name: _make_asset(file.name, file.read_bytes())
         for file in folder.iterdir()
         if file.is_file()
     }
-    for name, data in [
-        (name, asset.data) for name, asset in found.items() if b'from "./' in asset.data
-    ]:
+    importing = [(name, a.data) for name, a in found.items() if b'from "./' in a.data]
+    for name, data in importing:
         for other, asset in found.items():  # an import names the file as it is served
             data = data.replace(f'"./{other}"'.encode(), f'"/static/{asset.name}"'.encode())
-        found[name] = _asset(name, data)
+        found[name] = _make_asset(name, data)
     return found
 
 
-def _asset(name: str, data: bytes) -> Asset:
+def _make_asset(name: str, data: bytes) -> Asset:
     stem, _, ending = name.rpartition(".")
     served = f"{stem}.{sha256(data).hexdigest()[:12]}.{ending}"
     return Asset(served, TYPES[ending], data, gzip.compress(data, 9, mtime=0))
 
 
-def address(name: str) -> str:
+def find_url(name: str) -> str:
     """Where a page finds the file."""
-    return f"/static/{assets()[name].name}"
+    return f"/static/{load_assets()[name].name}"
 
 
-def served(name: str) -> Asset:
-    """The file behind an address. Raises NotFound, also for the name of an older version."""
-    for asset in assets().values():
+def find_asset(name: str) -> Asset:
+    """The file that is served as `name`. Raises NotFound, also for the name of an older version."""
+    for asset in load_assets().values():
         if asset.name == name:
             return asset
-    raise NotFound("no such file; the hub was renewed, load the page again")
+    raise NotFound("no such file; the hub was updated, load the page again")

@@ -1,4 +1,4 @@
-"""The board: channels, threads, one post, and the search over everything."""
+"""The message board: channels, threads, one post, and the search over everything."""
 
 from __future__ import annotations
 
@@ -11,93 +11,92 @@ from litestar.response import Redirect
 
 from autoresearch.errors import NotFound
 from autoresearch.hub import wire
-from autoresearch.hub.pages import post_cards
-from autoresearch.hub.pages.page_cache import answer_cached
-from autoresearch.hub.pages.rendering import answer_page
+from autoresearch.hub.pages.post_cards import PostCards, read_cards
+from autoresearch.hub.pages.rendering import answer_cached, answer_page
 from autoresearch.hub.routes.board import known_id
 from autoresearch.hub.routes.common import Before, TheHub
-from autoresearch.hub.rules import board, search
-from autoresearch.hub.store import overview
-from autoresearch.hub.store.database import Reader
+from autoresearch.hub.rules import board, results, search
+from autoresearch.hub.worker import Hub
 
-PAGE = 30
+POSTS_MAX = 30  # of one page
 REPLIES_MAX = 200
-FOUND = 40
+MATCHES_MAX = 40
 
 
 @dataclass(frozen=True)
 class Thread:
-    """A post at its permalink: what it answers, and what answers it, oldest first."""
+    """A post at its permalink: what it replies to, and its replies, oldest first."""
 
     post: wire.Post
     channel: str
     parent: wire.Post | None
     replies: list[wire.Post]
     more: bool
-    read: dict[int, post_cards.Read]
+    cards: dict[int, PostCards]
 
 
-def names(reader: Reader) -> dict[int, str]:
-    return {channel.id: channel.name for channel in board.channels(reader)}
-
-
-def thread(reader: Reader, post_id: int) -> Thread:
-    """Raises NotFound for a post that is not there or hidden."""
+def read_thread(hub: Hub, post_id: int) -> Thread:
+    """Raises NotFound for a post that does not exist or is hidden."""
+    reader = hub.db.reader
     post = board.post(reader, post_id)
-    parent = None
-    if post.parent_id is not None:
-        try:
-            parent = board.post(reader, post.parent_id)
-        except NotFound:
-            parent = None
+    parent = _read_parent(hub, post)
     replies = board.replies(reader, post_id, REPLIES_MAX)
-    read = post_cards.read(reader, [post, *replies, *([parent] if parent else [])])
     return Thread(
         post,
-        names(reader)[post.channel_id],
+        channel_names(hub)[post.channel_id],
         parent,
         replies[::-1],
         len(replies) == REPLIES_MAX,
-        read,
+        read_cards(hub, [post, *replies, *([parent] if parent else [])]),
     )
+
+
+def _read_parent(hub: Hub, post: wire.Post) -> wire.Post | None:
+    try:
+        return None if post.parent_id is None else board.post(hub.db.reader, post.parent_id)
+    except NotFound:
+        return None  # hidden
+
+
+def channel_names(hub: Hub) -> dict[int, str]:
+    return {channel.id: channel.name for channel in board.channels(hub.db.reader)}
 
 
 @get("/board", include_in_schema=False)
 async def channels_page(request: Request[Any, Any, Any], hub: TheHub) -> Response[bytes]:
-    """Every channel, and what was said last."""
+    """Every channel, and the latest posts."""
 
-    def make() -> dict[str, object]:
-        channels = board.channels(hub.db.reader)
-        latest = [wire.Post(*row) for row in overview.latest_posts(hub.db.reader, PAGE)]
+    def read() -> dict[str, object]:
+        posts = board.latest_posts(hub.db.reader, POSTS_MAX)
         return {
-            "channels": channels,
-            "posts": latest,
-            "names": {channel.id: channel.name for channel in channels},
-            "read": post_cards.read(hub.db.reader, latest),
+            "channels": board.channels(hub.db.reader),
+            "posts": posts,
+            "names": channel_names(hub),
+            "cards": read_cards(hub, posts),
         }
 
-    return await answer_cached(request, hub, "board.html", make)
+    return await answer_cached(request, hub, "board.html", read)
 
 
 @get("/board/{name:str}", include_in_schema=False)
 async def channel_page(
     request: Request[Any, Any, Any], hub: TheHub, name: FromPath[str], before: Before = None
 ) -> Response[bytes]:
-    """One channel, newest first."""
+    """One channel, newest post first."""
 
-    def make() -> dict[str, object]:
-        posts = board.posts(hub.db.reader, name, PAGE, 0, before)
-        every = board.channels(hub.db.reader)
+    def read() -> dict[str, object]:
+        posts = board.posts(hub.db.reader, name, POSTS_MAX, 0, before)
+        channels = board.channels(hub.db.reader)
         return {
-            "channel": next(c for c in every if c.name == name),
-            "channels": every,
+            "channel": next(c for c in channels if c.name == name),
+            "channels": channels,
             "posts": posts,
-            "read": post_cards.read(hub.db.reader, posts),
+            "cards": read_cards(hub, posts),
             "paged": before is not None,
-            "older": posts[-1].id if len(posts) == PAGE else None,
+            "older": posts[-1].id if len(posts) == POSTS_MAX else None,
         }
 
-    return await answer_cached(request, hub, "channel.html", make)
+    return await answer_cached(request, hub, "channel.html", read)
 
 
 @get("/posts/{post_id:int}", include_in_schema=False)
@@ -107,17 +106,14 @@ async def post_page(
     """One post with its thread."""
     number = known_id(post_id, "post")
     return await answer_cached(
-        request, hub, "post.html", lambda: {"thread": thread(hub.db.reader, number)}
+        request, hub, "post.html", lambda: {"thread": read_thread(hub, number)}
     )
 
 
 @get("/results/{result_id:int}", include_in_schema=False)
 async def result_page(hub: TheHub, result_id: FromPath[int]) -> Redirect:
-    """A result is read where it was posted."""
-    post_id = overview.post_of(hub.db.reader, known_id(result_id, "result"))
-    if post_id is None:
-        raise NotFound(f"no result {result_id}")
-    return Redirect(f"/posts/{post_id}")
+    """The post that reported the result."""
+    return Redirect(f"/posts/{results.find_post(hub.db.reader, known_id(result_id, 'result'))}")
 
 
 @get("/search", include_in_schema=False)
@@ -130,11 +126,6 @@ async def search_page(
     """Posts, results and commits by their words."""
     found: list[wire.Found] = []
     if q.strip():
-        found = await hub.off_loop(lambda: search.find(hub.db.reader, q, [], FOUND, before))
-    return answer_page(
-        request,
-        "search.html",
-        q=q,
-        found=found,
-        older=found[-1].cursor if len(found) == FOUND else None,
-    )
+        found = await hub.off_loop(lambda: search.find(hub.db.reader, q, [], MATCHES_MAX, before))
+    older = found[-1].cursor if len(found) == MATCHES_MAX else None
+    return answer_page(request, "search.html", q=q, found=found, older=older)

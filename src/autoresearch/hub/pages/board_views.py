@@ -1,154 +1,77 @@
-"""Boards as pages show them: the records of a leaderboard, the points of a chart. Reads only; results' rules decide who leads."""
+"""Leaderboards as pages show them: one board in a card, its records with their gains.
+
+Who leads is worked out by `rules.leaderboards`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from statistics import stdev
 
 from autoresearch.hub import wire
 from autoresearch.hub.pages import chart
-from autoresearch.hub.pages.chart import Point
-from autoresearch.hub.rules import leaderboards as rules
-from autoresearch.hub.rules.counters import BoardCounts
-from autoresearch.hub.store import overview
-from autoresearch.hub.store import results as rows
-from autoresearch.hub.store.database import Reader
+from autoresearch.hub.rules import leaderboards
+from autoresearch.hub.rules.counters import BoardCounts, HubCounts
 from autoresearch.hub.worker import Hub
 
 BOARDS_MAX = 40
-RECORDS_MAX = 200  # of the sparkline
-VALUE = 7  # of a RESULT row
-Sizes = Mapping[tuple[str, str], BoardCounts]
-VERDICTS_MAX = 10_000
+SPARK_MAX = 200  # records of a sparkline
 
 
 @dataclass(frozen=True)
-class Summary:
-    """One board in a line."""
+class BoardSummary:
+    """One board in a card. `spark` is an SVG path, `gain` how much its best gained on its first record."""
 
-    platform: str
-    track: str
-    results: int
-    kept: int
+    counts: BoardCounts
     best: wire.Record | None
     spark: str
-    gain: float | None  # from the first record to the best
+    gain: float | None
 
 
 @dataclass(frozen=True)
-class Listed:
-    """A board by name, and how much it holds."""
+class RecordRow:
+    """A record, what it gained on the record before, and the values of those who reproduced it."""
 
-    platform: str
-    track: str
-    size: BoardCounts
-
-
-@dataclass(frozen=True)
-class Told:
-    """A record with what it was better by, and the values of those who ran it again, lowest first."""
-
+    number: int
     record: wire.Record
     gain: float | None
-    number: int
-    again: tuple[float, ...] = ()
+    remeasured: tuple[float, ...] = ()
 
 
-def sizes(hub: Hub) -> Sizes:
-    """What every board holds, as counted up to now."""
-    return hub.counters.count(hub.db.reader, hub.feed.hidden_seq).boards
+def count_hub(hub: Hub) -> HubCounts:
+    return hub.counters.count(hub.db.reader, hub.feed.hidden_seq)
 
 
-def listed(sizes: Sizes, most: int = BOARDS_MAX) -> list[Listed]:
-    """Every board by name, the most recently used first."""
-    chosen = sorted(sizes.items(), key=lambda item: -item[1].newest)[:most]
-    return [Listed(platform, track, size) for (platform, track), size in chosen]
+def list_boards(hub: Hub, most: int = BOARDS_MAX) -> list[BoardCounts]:
+    """Every board, the most recently used first."""
+    return sorted(count_hub(hub).boards.values(), key=lambda board: -board.newest)[:most]
 
 
-def summaries(reader: Reader, sizes: Sizes, most: int = BOARDS_MAX) -> list[Summary]:
-    """Every board with its best, the most recently used first."""
-    return [summary(reader, board) for board in listed(sizes, most)]
+def summarize_boards(hub: Hub, most: int) -> list[BoardSummary]:
+    return [summarize_board(hub, board) for board in list_boards(hub, most)]
 
 
-def summary(reader: Reader, board: Listed) -> Summary:
-    """One board with its best."""
-    platform, track, size = board.platform, board.track, board.size
-    found = rows.records(reader, platform, track, RECORDS_MAX)
-    best = rules.leader(reader, platform, track)
-    values = [float(row[VALUE]) for row in reversed(found)]
+def summarize_board(hub: Hub, board: BoardCounts) -> BoardSummary:
+    best = leaderboards.leader(hub.db.reader, board.platform, board.track)
+    values = leaderboards.record_values(hub.db.reader, board.platform, board.track, SPARK_MAX)
     gain = values[0] - values[-1] if len(values) > 1 else None
-    return Summary(platform, track, size.results, size.kept, best, chart.sparkline(values), gain)
+    return BoardSummary(board, best, chart.draw_sparkline(values), gain)
 
 
-def told(reader: Reader, board: wire.Board) -> list[Told]:
-    """A board's records, newest first, each with its gain over the one before and what others measured."""
-    befores: list[float | None] = [None, *(r.val_bpb for r in board.records)]
-    again = _again(reader, board)
+def list_records(hub: Hub, board: wire.Board) -> list[RecordRow]:
+    """A board's records, newest first."""
+    remeasured = leaderboards.remeasured_values(hub.db.reader, board.platform, board.track)
+    befores = [None, *(record.val_bpb for record in board.records)]
     return [
-        Told(
+        RecordRow(
+            number,
             record,
             None if before is None else before - record.val_bpb,
-            number,
-            tuple(
-                sorted(
-                    v
-                    for who, v in again.get(record.commit_hash or "", ())
-                    if who != record.agent_id
-                )
-            ),
+            _others_values(record, remeasured.get(record.commit_hash or "", [])),
         )
         for number, (record, before) in enumerate(zip(board.records, befores, strict=False), 1)
     ][::-1]
 
 
-def _again(reader: Reader, board: wire.Board) -> dict[str, list[tuple[str, float]]]:
-    """By commit: who ran it again on this board, and what came out."""
-    found: dict[str, list[tuple[str, float]]] = {}
-    for agent, commit_hash, value in rows.measured_again(
-        reader, board.platform, board.track, VERDICTS_MAX
-    ):
-        found.setdefault(commit_hash, []).append((agent, value))
-    return found
-
-
-def points(reader: Reader, platform: str, track: str) -> list[Point]:
-    """A board's results, oldest first."""
-    votes = _votes(reader, platform)
-    return [
-        Point(
-            number, agent, named, commit_hash or "", value, status, description, created_at, bool(leads),
-            _reproduced(votes.get(commit_hash or "", {}), agent),
-        )
-        for number, agent, named, commit_hash, value, status, description, created_at, leads in overview.points(
-            reader, platform, track
-        )
-        if value is not None or status == "crash"
-    ]  # fmt: skip
-
-
-def _votes(reader: Reader, platform: str) -> dict[str, dict[str, bool]]:
-    """By commit: who ran it again, and whether they could reproduce it; the newest word of each counts."""
-    found: dict[str, dict[str, bool]] = {}
-    for agent, _, commit_hash, _, reproduced in rows.verdicts(reader, platform, VERDICTS_MAX):
-        if commit_hash:
-            found.setdefault(commit_hash, {}).setdefault(agent, bool(reproduced))
-    return found
-
-
-def _reproduced(votes: dict[str, bool], author: str) -> bool:
-    others = [yes for agent, yes in votes.items() if agent != author]
-    return sum(others) > len(others) - sum(others)
-
-
-def noise(points: Sequence[Point]) -> float | None:
-    """The spread of one commit's results where some commit was reported more than once; None where nobody knows it."""
-    by_commit: dict[str, list[float]] = {}
-    for point in points:
-        if point.value is not None and point.commit_hash:
-            by_commit.setdefault(point.commit_hash, []).append(point.value)
-    groups = [values for values in by_commit.values() if len(values) > 1]
-    freedom = sum(len(g) - 1 for g in groups)
-    if not freedom:
-        return None
-    return float((sum(stdev(g) ** 2 * (len(g) - 1) for g in groups) / freedom) ** 0.5)
+def _others_values(record: wire.Record, measured: list[tuple[str, float]]) -> tuple[float, ...]:
+    """Lowest first."""
+    return tuple(sorted(value for agent, value in measured if agent != record.agent_id))

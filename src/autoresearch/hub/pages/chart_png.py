@@ -1,4 +1,7 @@
-"""A board's progress as a PNG of 1200 x 630 pixels: what a shared link shows (Open Graph) and what one downloads. Drawn by matplotlib, off the event loop."""
+"""A board's progress as a PNG of 1200 x 630 pixels, for shared links (Open Graph) and for download.
+
+Drawn by matplotlib, off the event loop.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,8 @@ from collections.abc import Callable, Sequence
 from io import BytesIO
 from typing import Any
 
-from autoresearch.hub.pages.chart import Point
-from autoresearch.hub.pages.rendering import plain
+from autoresearch.hub.pages.rendering import flatten_text
+from autoresearch.hub.values import BoardPoint
 
 INCHES, DPI = (12.0, 6.3), 100
 BEST, KEEP, DISCARD, CRASH, REPRODUCED, INK, SOFT = (
@@ -23,7 +26,7 @@ BEST, KEEP, DISCARD, CRASH, REPRODUCED, INK, SOFT = (
 _turn = threading.Lock()  # matplotlib draws one picture at a time
 
 
-def draw(points: Sequence[Point], platform: str, track: str, noise: float | None) -> bytes:
+def draw_png(points: Sequence[BoardPoint], platform: str, track: str, noise: float | None) -> bytes:
     """The picture of a board's results, oldest first."""
     with _turn:
         from matplotlib.backends.backend_agg import (
@@ -34,9 +37,9 @@ def draw(points: Sequence[Point], platform: str, track: str, noise: float | None
         figure = Figure(figsize=INCHES, dpi=DPI, facecolor="white")
         FigureCanvasAgg(figure)
         axes = figure.add_axes((0.08, 0.12, 0.89, 0.72))
-        _draw(axes, points, noise)
-        best = min((p.value for p in points if p.best and p.value is not None), default=None)
-        title = f"{_tame(platform)}  {_tame(track)}".strip()
+        _draw_axes(axes, points, noise)
+        best = min((p.val_bpb for p in points if p.leads and p.val_bpb is not None), default=None)
+        title = f"{_escape_math(platform)}  {_escape_math(track)}".strip()
         figure.text(0.03, 0.92, title or "no results yet", fontsize=20, weight="bold", color=INK)
         told = f"{len(points)} experiments" + (
             f", best val_bpb {best:.6f}" if best is not None else ""
@@ -47,10 +50,10 @@ def draw(points: Sequence[Point], platform: str, track: str, noise: float | None
         return out.getvalue()
 
 
-def _draw(a: Any, points: Sequence[Point], noise: float | None) -> None:
+def _draw_axes(a: Any, points: Sequence[BoardPoint], noise: float | None) -> None:
     numbered = list(enumerate(points, 1))
-    records = [(n, p.value) for n, p in numbered if p.best and p.value is not None]
-    known = sorted(p.value for p in points if p.value is not None)
+    records = [(n, p.val_bpb) for n, p in numbered if p.leads and p.val_bpb is not None]
+    known = sorted(p.val_bpb for p in points if p.val_bpb is not None)
     if records and known:
         high = max(known[min(len(known) - 1, int(len(known) * 0.9))], max(v for _, v in records))
         pad = (high - known[0]) * 0.08 or 0.01
@@ -59,14 +62,14 @@ def _draw(a: Any, points: Sequence[Point], noise: float | None) -> None:
             a.axhspan(records[-1][1] - noise, records[-1][1] + noise, color=BEST, alpha=0.12, lw=0)
         xs, ys = [n for n, _ in records] + [len(points)], [v for _, v in records] + [records[-1][1]]
         a.step(xs, ys, where="post", color=BEST, lw=2.4)
-    kinds: tuple[tuple[str, str, int, Callable[[Point], bool]], ...] = (
+    kinds: tuple[tuple[str, str, int, Callable[[BoardPoint], bool]], ...] = (
         ("o", DISCARD, 16, lambda p: p.status == "discard"),
-        ("s", KEEP, 20, lambda p: p.status == "keep" and not p.best),
-        ("o", BEST, 46, lambda p: p.best and not p.reproduced),
+        ("s", KEEP, 20, lambda p: p.status == "keep" and not p.leads),
+        ("o", BEST, 46, lambda p: p.leads and not p.reproduced),
         ("D", REPRODUCED, 40, lambda p: p.reproduced),
     )
     for marker, colour, size, chosen in kinds:
-        found = [(n, p.value) for n, p in numbered if p.value is not None and chosen(p)]
+        found = [(n, p.val_bpb) for n, p in numbered if p.val_bpb is not None and chosen(p)]
         if found:
             a.scatter(
                 [n for n, _ in found],
@@ -78,7 +81,7 @@ def _draw(a: Any, points: Sequence[Point], noise: float | None) -> None:
                 zorder=3,
             )
     low = a.get_ylim()[0]
-    crashed = [n for n, p in numbered if p.value is None]
+    crashed = [n for n, p in numbered if p.val_bpb is None]
     a.scatter(crashed, [low] * len(crashed), marker="x", s=26, c=CRASH, clip_on=False, zorder=4)
     a.set_xlabel("experiment", color=SOFT, fontsize=12)
     a.set_ylabel("val_bpb, lower is better", color=SOFT, fontsize=12)
@@ -88,6 +91,6 @@ def _draw(a: Any, points: Sequence[Point], noise: float | None) -> None:
         a.spines[side].set_visible(False)
 
 
-def _tame(text: str) -> str:
+def _escape_math(text: str) -> str:
     """A stranger's name as matplotlib may print it: `$` begins mathematics there."""
-    return plain(text, 48).replace("$", "\\$")
+    return flatten_text(text, 48).replace("$", "\\$")

@@ -1,4 +1,4 @@
-"""One commit: what it says, what it changed, what came of it, and how to go on from it."""
+"""One commit: its message, its diff, its results and reproductions, and how to start from it."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from litestar.params import FromPath
 from autoresearch.errors import AutoresearchError
 from autoresearch.hub import wire
 from autoresearch.hub.pages import markup
-from autoresearch.hub.pages.page_cache import answer_cached
+from autoresearch.hub.pages.rendering import answer_cached
 from autoresearch.hub.routes.common import TheHub
-from autoresearch.hub.rules import commits, diff
-from autoresearch.hub.store import overview
-from autoresearch.hub.store.database import Reader
+from autoresearch.hub.rules import commits, diff, results
+from autoresearch.hub.values import Verification
+from autoresearch.hub.worker import Hub
 
 FILES_MAX = 40
 CHILDREN_MAX = 30
@@ -23,55 +23,47 @@ RESULTS_MAX = 50
 
 
 @dataclass(frozen=True)
-class Verification:
-    agent_id: str
-    platform: str
-    track: str
-    val_bpb: float | None
-    runs: int
-    reproduced: bool
-    reason: str
-    created_at: str
-    post_id: int
+class CommitDiff:
+    """What a commit changed. `problem` says why there are no files."""
+
+    files: list[markup.DiffFile]
+    files_left_out: int
+    problem: str
 
 
 @dataclass(frozen=True)
-class Page:
-    """Everything the page tells. `diff_problem` says why there is no diff."""
+class CommitView:
+    """Everything the page shows."""
 
     commit: wire.Commit
     children: list[wire.Commit]
     results: list[wire.Result]
     verifications: list[Verification]
-    files: list[markup.File]
-    files_left_out: int
-    diff_problem: str
+    diff: CommitDiff
 
 
-def view(reader: Reader, digits: str) -> Page:
+def read_commit(hub: Hub, digits: str) -> CommitView:
     """Raises BadInput, NotFound and Conflict as `rules.commits.find` does."""
+    reader = hub.db.reader
     commit = commits.one(reader, digits)
-    results, verdicts = overview.of_commit(reader, commit.hash, RESULTS_MAX)
-    files, left_out, problem = _files(reader, commit)
-    return Page(
+    return CommitView(
         commit,
         commits.children(reader, commit.hash, CHILDREN_MAX),
-        [wire.Result(*row) for row in results],
-        [Verification(*row) for row in verdicts],
-        files,
-        left_out,
-        problem,
+        results.of_commit(reader, commit.hash, RESULTS_MAX),
+        results.verifications_of_commit(reader, commit.hash, RESULTS_MAX),
+        _read_diff(hub, commit),
     )
 
 
-def _files(reader: Reader, commit: wire.Commit) -> tuple[list[markup.File], int, str]:
+def _read_diff(hub: Hub, commit: wire.Commit) -> CommitDiff:
     if not commit.parent_hash:
-        return [], 0, "A root: it changed nothing, it begins something."
+        return CommitDiff([], 0, "This commit is a root: it has no parent to compare it with.")
     try:
-        text = diff.between(reader, commit.parent_hash, commit.hash).decode("utf-8", "replace")
+        found = diff.between(hub.db.reader, commit.parent_hash, commit.hash)
     except AutoresearchError as error:
-        return [], 0, f"No difference to show: {error}."
-    return *markup.files_of(text, FILES_MAX), "" if text else "The same files as its parent."
+        return CommitDiff([], 0, f"The diff cannot be shown: {error}.")
+    files, left_out = markup.read_diff(found.decode("utf-8", "replace"), FILES_MAX)
+    return CommitDiff(files, left_out, "" if found else "The same files as its parent.")
 
 
 @get("/commits/{digits:str}", include_in_schema=False)
@@ -80,5 +72,5 @@ async def commit_page(
 ) -> Response[bytes]:
     """One commit."""
     return await answer_cached(
-        request, hub, "commit.html", lambda: {"view": view(hub.db.reader, digits)}
+        request, hub, "commit.html", lambda: {"view": read_commit(hub, digits)}
     )

@@ -1,4 +1,5 @@
-"""A stretch of the DAG laid out in lanes: time runs down, a first child goes on in its parent's lane, others open lanes of their own. Pure."""
+"""Some commits of the DAG laid out in lanes: time runs down, a first child continues in the lane of its
+parent, other children open lanes of their own. Pure."""
 
 from __future__ import annotations
 
@@ -15,7 +16,7 @@ Verdict = Literal["record", "keep", "discard", "crash", "unknown"]
 
 
 @dataclass(frozen=True)
-class Node:
+class GraphNode:
     commit: wire.Commit
     row: int
     lane: int
@@ -36,21 +37,21 @@ class Node:
 
 
 @dataclass(frozen=True)
-class Edge:
+class GraphEdge:
     path: str
     on_best: bool
 
 
 @dataclass(frozen=True)
-class Graph:
-    nodes: tuple[Node, ...]
-    edges: tuple[Edge, ...]
+class GraphLayout:
+    nodes: tuple[GraphNode, ...]
+    edges: tuple[GraphEdge, ...]
     width: int
     height: int
 
 
 @dataclass(frozen=True)
-class Known:
+class CommitVerdict:
     """What results say of a commit, on which board (platform and track)."""
 
     verdict: Verdict
@@ -58,24 +59,24 @@ class Known:
     board: tuple[str, str] = ("", "")
 
 
-UNKNOWN = Known("unknown", None)
+NO_VERDICT = CommitVerdict("unknown", None)
 
 
 def lay_out(
-    commits: Sequence[wire.Commit], known: Mapping[str, Known], best_line: set[str]
-) -> Graph:
+    commits: Sequence[wire.Commit], verdicts: Mapping[str, CommitVerdict], best_line: set[str]
+) -> GraphLayout:
     """Nodes and edges of `commits`, newest first."""
-    lanes = _lanes(commits)
-    radii = _radii(commits, known)
+    lanes = _assign_lanes(commits)
+    radii = _size_nodes(commits, verdicts)
     there = {c.hash: i for i, c in enumerate(commits)}
     children: dict[str, list[str]] = {}
     for commit in commits:
         for parent in commit.parents:
             children.setdefault(parent, []).append(commit.hash)
     nodes = tuple(
-        Node(
-            commit, row, lanes[commit.hash], known.get(commit.hash, UNKNOWN).verdict,
-            known.get(commit.hash, UNKNOWN).value, commit.hash in best_line,
+        GraphNode(
+            commit, row, lanes[commit.hash], verdicts.get(commit.hash, NO_VERDICT).verdict,
+            verdicts.get(commit.hash, NO_VERDICT).value, commit.hash in best_line,
             radii.get(commit.hash, SMALL),
             tuple(p for p in commit.parents if p in there), tuple(children.get(commit.hash, ())),
         )
@@ -83,21 +84,27 @@ def lay_out(
     )  # fmt: skip
     by_hash = {node.commit.hash: node for node in nodes}
     edges = tuple(
-        Edge(_curve(node, by_hash[parent]), node.on_best and parent in best_line)
+        GraphEdge(_draw_edge(node, by_hash[parent]), node.on_best and parent in best_line)
         for node in nodes
         for parent in node.parents
     )
     widest = max((node.lane for node in nodes), default=0)
-    return Graph(
+    return GraphLayout(
         nodes, edges, MARGIN * 2 + widest * LANE, MARGIN * 2 + max(0, len(nodes) - 1) * ROW
     )
 
 
-def _radii(commits: Sequence[wire.Commit], known: Mapping[str, Known]) -> dict[str, float]:
-    """A node's area grows with how much better it is than its first parent, on the same board; the window's largest gain is the largest node."""
+def _size_nodes(
+    commits: Sequence[wire.Commit], verdicts: Mapping[str, CommitVerdict]
+) -> dict[str, float]:
+    """A node's area grows with its gain over its first parent on the same board; the largest gain
+    in view is the largest node."""
     gains: dict[str, float] = {}
     for commit in commits:
-        own, parent = known.get(commit.hash, UNKNOWN), known.get(commit.parent_hash, UNKNOWN)
+        own, parent = (
+            verdicts.get(commit.hash, NO_VERDICT),
+            verdicts.get(commit.parent_hash, NO_VERDICT),
+        )
         if (
             own.value is not None
             and parent.value is not None
@@ -112,13 +119,13 @@ def _radii(commits: Sequence[wire.Commit], known: Mapping[str, Known]) -> dict[s
     }
 
 
-def _lanes(commits: Sequence[wire.Commit]) -> dict[str, int]:
-    """A lane for every commit: walking from the newest to the oldest, a lane waits for the parent of what it showed last."""
+def _assign_lanes(commits: Sequence[wire.Commit]) -> dict[str, int]:
+    """From the newest commit to the oldest: a lane waits for the parent of the commit it showed last."""
     waiting: list[str] = []  # by lane: the commit it waits for
     lanes: dict[str, int] = {}
     for commit in commits:
         mine = [lane for lane, wanted in enumerate(waiting) if wanted == commit.hash]
-        lane = mine[0] if mine else _free(waiting)
+        lane = mine[0] if mine else _free_lane(waiting)
         for other in mine[1:]:
             waiting[other] = ""
         parent = commit.parents[0] if commit.parents else ""
@@ -130,11 +137,11 @@ def _lanes(commits: Sequence[wire.Commit]) -> dict[str, int]:
     return lanes
 
 
-def _free(waiting: Sequence[str]) -> int:
+def _free_lane(waiting: Sequence[str]) -> int:
     return next((lane for lane, wanted in enumerate(waiting) if not wanted), len(waiting))
 
 
-def _curve(child: Node, parent: Node) -> str:
+def _draw_edge(child: GraphNode, parent: GraphNode) -> str:
     if child.lane == parent.lane:
         return f"M{child.x} {child.y}V{parent.y}"
     turn = child.y + ROW  # down one's own lane would run through others: turn at once

@@ -1,77 +1,71 @@
-"""The front page: what this hub is, how to join, what is best, what is new. And the fragment of it that renews itself."""
+"""The home page: what this hub is, how to join, the best results, the latest results and posts; and the
+part of it that renews itself."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
 from litestar import Request, Response, get
 
-from autoresearch.clock import precise_timestamp, utc_now
 from autoresearch.hub import wire
 from autoresearch.hub.pages import board_views
-from autoresearch.hub.pages.page_cache import answer_cached
-from autoresearch.hub.pages.rendering import remembered
+from autoresearch.hub.pages.board_pages import channel_names
+from autoresearch.hub.pages.rendering import answer_cached, read_cached
 from autoresearch.hub.routes.common import TheHub
-from autoresearch.hub.rules import board as talk
-from autoresearch.hub.rules import results as rules
-from autoresearch.hub.rules.counters import HubCounts
-from autoresearch.hub.store import commits, overview
-from autoresearch.hub.store.database import Reader
+from autoresearch.hub.rules import board, commits, counts, results
 from autoresearch.hub.worker import Hub
 
-LATEST = 12
+LATEST_RESULTS, LATEST_POSTS, BOARDS = 12, 6, 8
 
 
 @dataclass(frozen=True)
-class Home:
-    """What the front page tells. `today` counts the results of the last 24 hours."""
+class HomeView:
+    """What the home page shows. `today` counts the results of the last 24 hours."""
 
     agents: int
     commits: int
     posts: int
     results: int
     today: int
-    boards: list[board_views.Summary]
-    latest: list[wire.Result]
-    talk: list[wire.Post]
+    boards: list[board_views.BoardSummary]
+    latest_results: list[wire.Result]
+    latest_posts: list[wire.Post]
     channels: dict[int, str]
     root: str
     seq: int
 
 
-def home(reader: Reader, counted: HubCounts, seq: int) -> Home:
-    since = precise_timestamp(utc_now() - timedelta(days=1))
-    agents, today = overview.agents_and_today(reader, since)
-    totals = counted.totals
-    return Home(
-        agents, totals["commits"], totals["posts"], totals["results"], today,
-        boards=board_views.summaries(reader, counted.boards, 8),
-        latest=rules.latest(reader, LATEST),
-        talk=[wire.Post(*row) for row in overview.latest_posts(reader, LATEST)],
-        channels={channel.id: channel.name for channel in talk.channels(reader)},
-        root=commits.root(reader),
+def read_home(hub: Hub, seq: int) -> HomeView:
+    reader = hub.db.reader
+    totals = board_views.count_hub(hub).totals
+    return HomeView(
+        counts.count_agents(reader),
+        totals["commits"],
+        totals["posts"],
+        totals["results"],
+        counts.count_results_today(reader),
+        boards=board_views.summarize_boards(hub, BOARDS),
+        latest_results=results.latest(reader, LATEST_RESULTS),
+        latest_posts=board.latest_posts(reader, LATEST_POSTS),
+        channels=channel_names(hub),
+        root=commits.root_hash(reader),
         seq=seq,
-    )  # fmt: skip
+    )
 
 
-def counted(hub: Hub) -> HubCounts:
-    return hub.counters.count(hub.db.reader, hub.feed.hidden_seq)
-
-
-def view(hub: Hub) -> dict[str, object]:
-    seq = hub.feed.last_seq  # before reading: what comes meanwhile is told again, never missed
-    return {"home": remembered(hub, "home", lambda: home(hub.db.reader, counted(hub), seq))}
+def _read_view(hub: Hub) -> dict[str, object]:
+    seq = hub.feed.last_seq  # before reading: what arrives meanwhile is sent again, never missed
+    return {"home": read_cached(hub, "home", lambda: read_home(hub, seq))}
 
 
 @get("/", include_in_schema=False)
 async def front(request: Request[Any, Any, Any], hub: TheHub) -> Response[bytes]:
     """What this hub is, and what happens on it."""
-    return await answer_cached(request, hub, "home.html", lambda: view(hub))
+    return await answer_cached(request, hub, "home.html", lambda: _read_view(hub))
 
 
 @get("/fragments/home", include_in_schema=False)
 async def fragment(request: Request[Any, Any, Any], hub: TheHub) -> Response[bytes]:
-    """The part of the front page that changes."""
-    return await answer_cached(request, hub, "home_live.html", lambda: view(hub))
+    """The part of the home page that changes."""
+    return await answer_cached(request, hub, "home_live.html", lambda: _read_view(hub))

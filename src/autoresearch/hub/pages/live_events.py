@@ -1,4 +1,4 @@
-"""What keeps an open page fresh: a public stream of what happened (ids and names only) and the files of the pages."""
+"""What keeps an open page fresh: a public stream of events (ids and names only), and the pages' files."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from litestar.params import FromPath
 from litestar.response import Stream
 
 from autoresearch.hub.pages import assets
+from autoresearch.hub.pages.rendering import accepts_gzip
 from autoresearch.hub.routes.common import TheHub
 from autoresearch.hub.routes.events import HEADERS, behind
 
@@ -17,7 +18,7 @@ FOREVER = "public, max-age=31536000, immutable"
 
 @get("/live", include_in_schema=False)
 async def live(request: Request[Any, Any, Any], hub: TheHub) -> Response[Any]:
-    """Server-sent events, resumed after `Last-Event-ID` or `?after=`. Payloads hold ids and names, never texts."""
+    """Server-sent events, resumed after `Last-Event-ID` or `?after=`. They hold ids and names only."""
     after = request.query_params.get("after", "")
     known = int(after) if after.isascii() and after.isdecimal() and len(after) < 19 else None
     place = behind(request.headers.get("last-event-id"), known, hub)
@@ -27,11 +28,9 @@ async def live(request: Request[Any, Any, Any], hub: TheHub) -> Response[Any]:
 @get("/static/{name:str}", include_in_schema=False)
 async def static(request: Request[Any, Any, Any], name: FromPath[str]) -> Response[bytes]:
     """A file of the pages; its name changes with its content."""
-    asset = assets.served(name)
+    asset = assets.find_asset(name)
     headers = {"Cache-Control": FOREVER, "Vary": "Accept-Encoding"}
-    packed = "gzip" in request.headers.get("accept-encoding", "")
-    if packed:
+    if accepts_gzip(request):
         headers["Content-Encoding"] = "gzip"
-    return Response(
-        asset.packed if packed else asset.data, media_type=asset.media_type, headers=headers
-    )
+        return Response(asset.packed, media_type=asset.media_type, headers=headers)
+    return Response(asset.data, media_type=asset.media_type, headers=headers)

@@ -48,16 +48,16 @@ def _markdown() -> MarkdownIt:
     return (
         MarkdownIt(
             "commonmark",
-            {"html": False, "linkify": False, "maxNesting": 20, "highlight": _highlighted},
+            {"html": False, "linkify": False, "maxNesting": 20, "highlight": _highlight_fence},
         )
         .enable(["table", "strikethrough"])
         .disable("image")
     )
 
 
-def rendered(text: str) -> Markup:
+def render_markdown(text: str) -> Markup:
     """Markdown as safe HTML. Links are marked as strangers'; images are never loaded, only linked."""
-    return _remembered(text) if len(text) <= KEPT_MAX else _render(text)
+    return _render_cached(text) if len(text) <= KEPT_MAX else _render(text)
 
 
 def _render(text: str) -> Markup:
@@ -77,11 +77,11 @@ def _render(text: str) -> Markup:
     return Markup(boxed.replace("<pre>", '<pre tabindex="0">'))  # cleaned on the line above
 
 
-_remembered = lru_cache(maxsize=512)(_render)
+_render_cached = lru_cache(maxsize=512)(_render)
 
 
 @lru_cache(maxsize=512)
-def words(text: str) -> str:
+def strip_marks(text: str) -> str:
     """The beginning of a markdown text without its marks, as an excerpt shows it: plain text, not HTML."""
     found: list[str] = []
     for block in _markdown().parse(text[:KEPT_MAX]):
@@ -93,14 +93,14 @@ def words(text: str) -> str:
     return "".join(found).strip() or text
 
 
-def _highlighted(code: str, language: str, _: str) -> str:
+def _highlight_fence(code: str, language: str, _: str) -> str:
     """Code in a fence, coloured; empty where markdown-it is to escape it as it stands."""
     name = LEXERS.get(language.lower())
-    return str(_coloured(_lexer(name), code)) if name and len(code) <= CODE_MAX else ""
+    return str(_colour_code(_find_lexer(name), code)) if name and len(code) <= CODE_MAX else ""
 
 
 @dataclass(frozen=True)
-class File:
+class DiffFile:
     """One file of a diff. `rows` are (kind, text as safe HTML), kind being add, del, hunk or same."""
 
     name: str
@@ -110,24 +110,24 @@ class File:
     cut: int = 0  # lines left out
 
 
-def files_of(diff: str, most: int) -> tuple[list[File], int]:
+def read_diff(diff: str, most: int) -> tuple[list[DiffFile], int]:
     """The first `most` files of a unified diff, and how many there are beyond; together they have at most LINES_MAX lines."""
     parts = [
         part
         for part in re.split(r"^(?=diff --git )", diff, flags=re.MULTILINE)
         if part.startswith("diff --git ")
     ]
-    files: list[File] = []
+    files: list[DiffFile] = []
     left, coloured = LINES_MAX, COLOURED_MAX
     for part in parts[:most]:
-        files.append(_file(part.split("\n"), left, coloured))
+        files.append(_read_file(part.split("\n"), left, coloured))
         left -= len(files[-1].rows)
         coloured -= len(files[-1].rows)
     return files, max(0, len(parts) - most)
 
 
-def _file(lines: list[str], left: int, coloured: int) -> File:
-    name = _name(lines)
+def _read_file(lines: list[str], left: int, coloured: int) -> DiffFile:
+    name = _read_name(lines)
     start = next((i for i, line in enumerate(lines) if line.startswith("@@")), len(lines))
     notes = [
         line for line in lines[1:start] if line and not line.startswith(("index ", "--- ", "+++ "))
@@ -135,39 +135,42 @@ def _file(lines: list[str], left: int, coloured: int) -> File:
     body = lines[start:-1] if lines[-1] == "" else lines[start:]
     shown = body[: max(0, left - len(notes))]
     rows = tuple(("hunk", escape(note[:LINE_MAX])) for note in notes) + tuple(
-        _rows(name, shown, coloured)
+        _read_rows(name, shown, coloured)
     )
     added = sum(line.startswith("+") for line in body)
-    return File(
+    return DiffFile(
         name, added, sum(line.startswith("-") for line in body), rows, len(body) - len(shown)
     )
 
 
-def _name(lines: list[str]) -> str:
+def _read_name(lines: list[str]) -> str:
     for line in lines:
         if line.startswith(("+++ b/", '+++ "b/')):
             return line[4:].strip('"').removeprefix("b/").rstrip("\t")
     return lines[0].removeprefix("diff --git ").split(" b/")[-1]
 
 
-def _rows(name: str, lines: list[str], coloured: int) -> Iterator[tuple[str, Markup]]:
-    lexer = _lexer(LEXERS.get(name.rpartition(".")[2].lower(), ""))
+def _read_rows(name: str, lines: list[str], coloured: int) -> Iterator[tuple[str, Markup]]:
+    lexer = _find_lexer(LEXERS.get(name.rpartition(".")[2].lower(), ""))
     for number, line in enumerate(lines):
         kind = {"+": "add", "-": "del", "@": "hunk", "\\": "hunk"}.get(line[:1], "same")
         text = _TURNS.sub(
             lambda found: f"[U+{ord(found[0]):04X}]", line if kind == "hunk" else line[1:]
         )
         cut = text[:LINE_MAX] + (" …" if len(text) > LINE_MAX else "")
-        yield kind, escape(cut) if kind == "hunk" or number >= coloured else _coloured(lexer, cut)
+        yield (
+            kind,
+            escape(cut) if kind == "hunk" or number >= coloured else _colour_code(lexer, cut),
+        )
 
 
 @lru_cache(maxsize=64)
-def _lexer(name: str) -> object:
+def _find_lexer(name: str) -> object:
     options = {"stripnl": False, "ensurenl": False}
     return get_lexer_by_name(name, **options) if name else TextLexer(**options)
 
 
-def _coloured(lexer: object, code: str) -> Markup:
+def _colour_code(lexer: object, code: str) -> Markup:
     """Code with a class per token: kinds of tokens are ours, their text is escaped."""
     parts = []
     for kind, text in lex(code, lexer):

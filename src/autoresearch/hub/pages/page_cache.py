@@ -1,73 +1,66 @@
-"""Whole pages that anyone may read, made once for everybody who asks until something happens on the hub.
+"""What pages are made of, made once for everybody who asks: whole pages as bytes, and the values that
+several pages show.
 
-Five hundred viewers who hear of the same event ask for the same page within a second; rendering it for each would hold up the events of all.
-So a page is made off the event loop, packed, and the rest wait for it and get the same bytes.
+Five hundred viewers who hear of the same event ask for the same page within a second. It is made once,
+in a thread, while the others wait for the same result.
 """
 
 from __future__ import annotations
 
 import asyncio
-import gzip
-from collections.abc import Callable, Mapping
-from typing import Any
+import threading
+from collections.abc import Callable, Hashable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, TypeVar, cast
 
-from litestar import Request, Response
-
-from autoresearch.hub.pages.rendering import POLICY, environment
-from autoresearch.hub.routes.public import address_of
-from autoresearch.hub.worker import Hub
-
-PAGES_MAX = 200  # kept at once, packed: a few MB
-HTML = "text/html; charset=utf-8"
+T = TypeVar("T")
+ENTRIES_MAX = 400  # packed pages and values: some ten MB
 
 
-async def answer_cached(
-    request: Request[Any, Any, Any],
-    hub: Hub,
-    template: str,
-    make: Callable[[], Mapping[str, object]],
-) -> Response[bytes]:
-    """The HTML of `template` for what `make` returns, which is called in a thread; templates get `url`, the hub's address, and `path`.
+class PageCache:
+    """Results by key. Each holds for one version, such as the number of the newest event."""
 
-    Only for pages that the address decides alone: no cookie, no header but the host may change what they show.
-    """
-    path, url = request.scope["path"], address_of(request, hub)
-    key = (template, path, request.scope["query_string"], url)
+    def __init__(self, threads: ThreadPoolExecutor) -> None:
+        self._threads = threads
+        self._turn = threading.Lock()
+        self._entries: dict[Hashable, tuple[int, Future[Any]]] = {}
 
-    def rendered() -> bytes:
-        text = environment().get_template(template).render(path=path, url=url, **make())
-        return gzip.compress(text.encode("utf-8", "replace"), 5, mtime=0)
+    async def get(self, key: Hashable, version: int, make: Callable[[], T]) -> T:
+        """What `make` returns, called in a thread, and once per version."""
+        with self._turn:
+            future = self._find(key, version)
+            if future is None:
+                future = self._threads.submit(self._run, key, make)
+                self._put(key, version, future)
+        if future.done():
+            return cast(T, future.result())
+        # shielded: one viewer who goes away does not take the page from the others
+        return cast(T, await asyncio.shield(asyncio.wrap_future(future)))
 
-    body = await make_once(
-        hub, key, hub.feed.last_seq, rendered
-    )  # the number before reading: what comes meanwhile is made again
-    headers = {
-        "Content-Security-Policy": POLICY,
-        "Cache-Control": "no-cache",
-        "Vary": "Accept-Encoding",
-    }
-    if "gzip" in request.headers.get("accept-encoding", ""):
-        headers["Content-Encoding"] = "gzip"
-    else:
-        body = gzip.decompress(body)
-    return Response(body, media_type=HTML, headers=headers)
+    def get_in_thread(self, key: Hashable, version: int, make: Callable[[], T]) -> T:
+        """The same for a caller that is in a thread already; two at once may both call `make`."""
+        with self._turn:
+            future = self._find(key, version)
+        if future is None:
+            future = Future()
+            future.set_result(make())
+            with self._turn:
+                self._put(key, version, future)
+        return cast(T, future.result())
 
+    def _find(self, key: Hashable, version: int) -> Future[Any] | None:
+        entry = self._entries.get(key)
+        return entry[1] if entry is not None and entry[0] == version else None
 
-async def make_once(hub: Hub, key: object, version: int, make: Callable[[], bytes]) -> bytes:
-    """What `make` returns, made in a thread once per `version`. Whoever asks while it is being made waits for the same."""
-    known = hub.pages.get(key)
-    if known is None or known[0] != version:
-        if len(hub.pages) >= PAGES_MAX:
-            hub.pages.clear()
-        known = hub.pages[key] = (version, asyncio.ensure_future(hub.off_loop(make)))
-        known[1].add_done_callback(lambda done: _forget_failure(hub, key, done))
-    return await asyncio.shield(known[1])  # one who goes away does not take it from the others
+    def _put(self, key: Hashable, version: int, future: Future[Any]) -> None:
+        if len(self._entries) >= ENTRIES_MAX:
+            self._entries.clear()
+        self._entries[key] = (version, future)
 
-
-def _forget_failure(hub: Hub, key: object, done: asyncio.Future[bytes]) -> None:
-    if (
-        (done.cancelled() or done.exception() is not None)
-        and key in hub.pages
-        and hub.pages[key][1] is done
-    ):
-        del hub.pages[key]
+    def _run(self, key: Hashable, make: Callable[[], T]) -> T:
+        try:
+            return make()
+        except BaseException:
+            with self._turn:  # a failure is not remembered: the next one to ask tries again
+                self._entries.pop(key, None)
+            raise

@@ -1,19 +1,19 @@
-"""What the hub read out of a post: each result and verification as a small card, so that a line that counts looks like what it counts as."""
+"""What the hub read in a post: each result and each verification as a small card."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from autoresearch.hub import wire
-from autoresearch.hub.rules import lines
-from autoresearch.hub.store import results
-from autoresearch.hub.store.database import Reader
+from autoresearch.hub.rules import lines, results
+from autoresearch.hub.worker import Hub
 
 
 @dataclass(frozen=True)
-class Card:
-    """One line. `verdict` is also the badge's colour; `commit_hash` is None for a commit that is not here."""
+class PostCard:
+    """One line. `verdict` also names the badge's colour; `commit_hash` is None for a commit that was not
+    pushed here."""
 
     verdict: str
     value: float | None
@@ -26,43 +26,31 @@ class Card:
 
 
 @dataclass(frozen=True)
-class Read:
-    """A post's cards; `alone` where there is nothing else in it, so that the cards say it all."""
+class PostCards:
+    """The cards of a post. `complete` where the post says nothing else, so that its text need not be shown."""
 
-    cards: tuple[Card, ...]
-    alone: bool
+    cards: tuple[PostCard, ...]
+    complete: bool
 
 
-def read(reader: Reader, posts: Iterable[wire.Post]) -> dict[int, Read]:
-    """By id, those of the posts that report something."""
-    found: dict[int, Read] = {}
+def read_cards(hub: Hub, posts: Iterable[wire.Post]) -> dict[int, PostCards]:
+    """By id, the cards of those posts that report something."""
+    found: dict[int, PostCards] = {}
     for post in posts:
-        if told := lines.read(post.content):
+        if reported := lines.read(post.content):
             written = sum(1 for line in post.content.splitlines() if line.strip())
-            cards = tuple(_cards(reader, post.id))
-            found[post.id] = Read(cards, alone=written == len(told) == len(cards))
+            cards = tuple(_read_post(hub, post.id))
+            found[post.id] = PostCards(cards, written == len(reported) == len(cards))
     return found
 
 
-def _cards(reader: Reader, post_id: int) -> Iterable[Card]:
-    for row in results.in_post(reader, post_id):
-        r = wire.Result(*row)
-        text = r.description or r.reason
-        if r.description and r.reason:
-            text = f"{r.description}: {r.reason}"
-        yield Card(
+def _read_post(hub: Hub, post_id: int) -> Iterator[PostCard]:
+    for r in results.in_post(hub.db.reader, post_id):
+        text = ": ".join(part for part in (r.description, r.reason) if part)
+        yield PostCard(
             r.status, r.val_bpb, r.platform, r.track, r.commit, r.commit_hash, text, r.problem
         )
-    for (
-        named,
-        commit_hash,
-        platform,
-        track,
-        value,
-        runs,
-        reproduced,
-        reason,
-    ) in results.verdicts_in_post(reader, post_id):
-        verdict = "reproduced" if reproduced else "disputed"
-        text = f"{runs} run{'s' if runs != 1 else ''}" + (f": {reason}" if reason else "")
-        yield Card(verdict, value, platform, track, named, commit_hash, text)
+    for v in results.verifications_in_post(hub.db.reader, post_id):
+        verdict = "reproduced" if v.reproduced else "disputed"
+        text = f"{v.runs} run{'s' if v.runs != 1 else ''}" + (f": {v.reason}" if v.reason else "")
+        yield PostCard(verdict, v.val_bpb, v.platform, v.track, v.commit, v.commit_hash, text)

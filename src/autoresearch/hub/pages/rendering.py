@@ -1,10 +1,11 @@
-"""A view and a template become an answer: escaped, compressed, with a policy under which only our own files run."""
+"""Values and a template become an answer: escaped, compressed, with a policy under which only our own
+files run."""
 
 from __future__ import annotations
 
 import gzip
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any, TypeVar
 
@@ -13,14 +14,16 @@ from litestar import Request, Response
 from markupsafe import Markup
 
 from autoresearch.hub.pages import assets, markup
+from autoresearch.hub.routes.public import address_of
 from autoresearch.hub.worker import Hub
 
 T = TypeVar("T")
+HTML = "text/html; charset=utf-8"
 POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; form-action 'self'; "
-    "frame-ancestors 'none'; base-uri 'none'"
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+    "connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 )
-SMALL = 1000  # bytes below which compressing is not worth it
+SMALL_BYTES = 1000  # smaller bodies are not compressed
 _INVISIBLE = re.compile(
     "[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]"
 )
@@ -36,52 +39,86 @@ def environment() -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    made.globals.update(asset=assets.address)
+    made.globals.update(asset=assets.find_url)
     made.filters.update(
-        plain=plain,
-        subject=subject,
-        score=score,
-        when=when,
-        short=lambda text: text[:7],
-        markdown=markup.rendered,
-        words=markup.words,
+        plain=flatten_text,
+        subject=first_line,
+        score=format_score,
+        when=format_time,
+        short=lambda digits: digits[:7],
+        markdown=markup.render_markdown,
+        words=markup.strip_marks,
     )
     return made
 
 
-def prepare() -> None:
-    """Compile every template and read every file before somebody waits for them: a tenth of a second each, once per worker."""
-    assets.assets()
+def compile_templates() -> None:
+    """Compile every template and read every file before the first viewer waits for them."""
+    assets.load_assets()
     for name in environment().list_templates():
         environment().get_template(name)
 
 
-def plain(text: str, most: int = 200) -> str:
-    """One visible line of a stranger's text: no control characters, nothing that turns the direction of what follows."""
+def flatten_text(text: str, most: int = 200) -> str:
+    """One visible line of a stranger's text, without characters that control or turn what follows."""
     line = " ".join(_INVISIBLE.sub(" ", text[: most * 4]).split())
     return line if len(line) <= most else line[: most - 1] + "…"
 
 
-def subject(message: str, most: int) -> str:
-    """The first line of a commit's message, as `plain` shows it."""
-    return plain(message.strip().partition("\n")[0], most)
+def first_line(message: str, most: int) -> str:
+    """The first line of a commit's message."""
+    return flatten_text(message.strip().partition("\n")[0], most)
 
 
-def score(value: float | None) -> str:
+def format_score(value: float | None) -> str:
     return "–" if value is None else f"{value:.6f}" if abs(value) < 1000 else f"{value:.4g}"
 
 
-def when(moment: str) -> Markup:
-    """A time as people and programs read it, in UTC; live.js makes it relative."""
+def format_time(moment: str) -> Markup:
+    """A time in UTC for people and programs; page.js makes it relative."""
     return Markup('<time datetime="{}">{} {} UTC</time>').format(moment, moment[:10], moment[11:16])
+
+
+def render(template: str, **values: object) -> bytes:
+    """A template filled with the `values` that it names."""
+    return environment().get_template(template).render(**values).encode("utf-8", "replace")
 
 
 def answer_page(
     request: Request[Any, Any, Any], template: str, *, status: int = 200, **values: object
 ) -> Response[bytes]:
-    """The HTML of a template. `values` are what it names."""
-    text = environment().get_template(template).render(path=request.scope["path"], **values)
-    return answer(request, text.encode("utf-8", "replace"), "text/html; charset=utf-8", status)
+    """A page for this request alone."""
+    body = render(template, path=request.scope["path"], **values)
+    return answer(request, body, HTML, status)
+
+
+async def answer_cached(
+    request: Request[Any, Any, Any],
+    hub: Hub,
+    template: str,
+    read: Callable[[], Mapping[str, object]],
+) -> Response[bytes]:
+    """A page for everybody: `read`, called in a thread, returns what the template names.
+
+    Templates also get `url`, the hub's address, and `path`. Only for pages that the address decides
+    alone: no cookie, and no header but the host, may change what they show.
+    """
+    path, url = request.scope["path"], address_of(request, hub)
+
+    def make() -> bytes:
+        return gzip.compress(render(template, path=path, url=url, **read()), 5, mtime=0)
+
+    # the number before reading: what arrives meanwhile makes the page anew
+    key = (template, path, request.scope["query_string"], url)
+    packed = await hub.page_cache.get(key, hub.feed.last_seq, make)
+    if accepts_gzip(request):
+        return Response(packed, media_type=HTML, headers=_headers(POLICY, packed=True))
+    return Response(gzip.decompress(packed), media_type=HTML, headers=_headers(POLICY))
+
+
+def read_cached(hub: Hub, key: object, read: Callable[[], T]) -> T:
+    """What `read` returns, until the next event; for reads that several pages share. In a thread."""
+    return hub.page_cache.get_in_thread(key, hub.feed.last_seq, read)
 
 
 def answer(
@@ -91,23 +128,21 @@ def answer(
     status: int = 200,
     policy: str = POLICY,
 ) -> Response[bytes]:
-    headers = {
-        "Content-Security-Policy": policy,
-        "Cache-Control": "no-cache",
-        "Vary": "Accept-Encoding",
-    }
-    if len(body) > SMALL and "gzip" in request.headers.get("accept-encoding", ""):
+    packed = len(body) > SMALL_BYTES and accepts_gzip(request)
+    if packed:
         body = gzip.compress(body, 5, mtime=0)
-        headers["Content-Encoding"] = "gzip"
+    headers = _headers(policy, packed=packed)
     return Response(body, media_type=media_type, status_code=status, headers=headers)
 
 
-def remembered(hub: Hub, key: object, make: Callable[[], T]) -> T:
-    """What `make` returns, made anew once something has happened on the hub. For what costs more than a few indexed reads."""
-    seq = hub.feed.last_seq
-    known = hub.shown.get(key)
-    if known is None or known[0] != seq:
-        if len(hub.shown) > 500:
-            hub.shown.clear()
-        known = hub.shown[key] = (seq, make())
-    return known[1]
+def accepts_gzip(request: Request[Any, Any, Any]) -> bool:
+    return "gzip" in request.headers.get("accept-encoding", "")
+
+
+def _headers(policy: str, *, packed: bool = False) -> dict[str, str]:
+    return {
+        "Content-Security-Policy": policy,
+        "Cache-Control": "no-cache",
+        "Vary": "Accept-Encoding",
+        **({"Content-Encoding": "gzip"} if packed else {}),
+    }

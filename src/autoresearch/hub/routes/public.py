@@ -12,8 +12,8 @@ from autoresearch import models
 from autoresearch.hub import guide
 from autoresearch.hub.openapi import encoded
 from autoresearch.hub.routes.common import TheHub
+from autoresearch.hub.rules import commits
 from autoresearch.hub.rules.accounts import trusted
-from autoresearch.hub.store import commits
 from autoresearch.hub.worker import Hub
 
 NO_KEY: list[dict[str, list[str]]] = [{}]
@@ -63,7 +63,7 @@ def _facts(request: Request[Any, Any, Any], hub: Hub) -> guide.Facts:
     settings = hub.settings
     return guide.Facts(
         url=address_of(request, hub),
-        root=commits.root(hub.db.reader),
+        root=commits.root_hash(hub.db.reader),
         max_bundle_mb=settings.max_bundle_bytes // (1024 * 1024),
         max_pushes_per_hour=settings.max_pushes_per_hour,
         max_posts_per_hour=settings.max_posts_per_hour,

@@ -1,22 +1,25 @@
-"""How much there is of everything, by agent and by board: counted once, then only what is new. One per worker.
+"""Totals, by agent and by board: counted once, then only what is new is added. One per worker.
 
-Rows get ascending numbers in the order they are committed (one writer at a time), so what is new lies behind the last number seen. Hiding or restoring
-something begins the count anew.
+Rows get ascending numbers in the order in which they are committed (there is one writer at a time),
+so what is new has higher numbers than all that was counted. Hiding or restoring something starts the
+count again.
 """
 
 from __future__ import annotations
 
 import threading
-from collections import defaultdict
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
-from autoresearch.hub.store import overview
+from autoresearch.hub.rules import counts
 from autoresearch.hub.store.database import Reader
+from autoresearch.hub.values import ResultCount
 
 
-@dataclass
+@dataclass(frozen=True)
 class AgentCounts:
-    """What one agent did. `records` were the best of their board when they came; `checks` are of others' results."""
+    """What one agent did. `records` were new bests of their board; `checks` are reproductions of
+    others' results."""
 
     results: int = 0
     kept: int = 0
@@ -27,10 +30,12 @@ class AgentCounts:
     checks: int = 0
 
 
-@dataclass
+@dataclass(frozen=True)
 class BoardCounts:
-    """What one board holds."""
+    """What one board holds. `newest` is the id of its newest result."""
 
+    platform: str
+    track: str
     results: int = 0
     kept: int = 0
     newest: int = 0
@@ -38,56 +43,62 @@ class BoardCounts:
 
 @dataclass
 class HubCounts:
-    shares: dict[str, AgentCounts] = field(default_factory=lambda: defaultdict(AgentCounts))
-    boards: dict[tuple[str, str], BoardCounts] = field(
-        default_factory=lambda: defaultdict(BoardCounts)
-    )
-    last: dict[str, int] = field(default_factory=lambda: dict.fromkeys(overview.COUNTED, 0))
-    totals: dict[str, int] = field(default_factory=lambda: dict.fromkeys(overview.COUNTED, 0))
+    """Everything counted up to the numbers in `last`."""
+
+    agents: dict[str, AgentCounts] = field(default_factory=dict)
+    boards: dict[tuple[str, str], BoardCounts] = field(default_factory=dict)
+    last: dict[str, int] = field(default_factory=lambda: dict.fromkeys(counts.NOUNS, 0))
+    totals: dict[str, int] = field(default_factory=lambda: dict.fromkeys(counts.NOUNS, 0))
 
 
 class Counters:
+    """Counts on demand; any thread may ask."""
+
     def __init__(self) -> None:
         self._turn = threading.Lock()
         self._counts = HubCounts()
         self._hidden_seq = 0
 
     def count(self, reader: Reader, hidden_seq: int) -> HubCounts:
-        """Everything counted up to now. `hidden_seq` is the event that hid or restored something last."""
+        """Everything up to now. `hidden_seq` is the last event that hid or restored something."""
         with self._turn:
             if hidden_seq != self._hidden_seq:
                 self._counts, self._hidden_seq = HubCounts(), hidden_seq
-            for noun in overview.COUNTED:
-                self._take_in(reader, noun)
-            return self._counts
+            for noun in counts.NOUNS:
+                self._add_newer(reader, noun)
+            return replace(
+                self._counts,
+                agents=dict(self._counts.agents),  # copies: another thread may go on counting
+                boards=dict(self._counts.boards),
+                totals=dict(self._counts.totals),
+            )
 
-    def _take_in(self, reader: Reader, noun: str) -> None:
-        counts = self._counts
-        newest, by_agent = overview.newer(reader, noun, counts.last[noun])
-        for agent, number in by_agent:
-            counts.totals[noun] += number
-            if agent:
-                share = counts.shares[agent]
-                setattr(share, noun, getattr(share, noun) + number)
+    def _add_newer(self, reader: Reader, noun: counts.Noun) -> None:
+        behind = self._counts.last[noun]
+        newest, by_agent = counts.count_newer(reader, noun, behind)
+        for found in by_agent:
+            self._counts.totals[noun] += found.count
+            if found.agent_id:
+                self._add_to_agent(found.agent_id, {noun: found.count})
         if noun == "results":
-            self._results(reader, counts.last[noun], newest)
-        counts.last[noun] = newest
+            for results in counts.count_newer_results(reader, behind, newest):
+                self._add_results(results)
+        self._counts.last[noun] = newest
 
-    def _results(self, reader: Reader, behind: int, upto: int) -> None:
-        for (
-            agent,
-            platform,
-            track,
-            number,
-            kept,
-            records,
-            newest,
-            last_at,
-        ) in overview.newer_results(reader, behind, upto):
-            share, board = self._counts.shares[agent], self._counts.boards[platform, track]
-            share.kept += kept
-            share.records += records
-            share.last_at = max(share.last_at, last_at)
-            board.results += number
-            board.kept += kept
-            board.newest = max(board.newest, newest)
+    def _add_to_agent(self, agent_id: str, more: Mapping[str, int], last_at: str = "") -> None:
+        agents = self._counts.agents
+        old = agents.get(agent_id, AgentCounts())
+        sums = {name: getattr(old, name) + number for name, number in more.items()}
+        agents[agent_id] = replace(old, last_at=max(old.last_at, last_at), **sums)
+
+    def _add_results(self, found: ResultCount) -> None:
+        more = {"kept": found.kept, "records": found.leads}
+        self._add_to_agent(found.agent_id, more, found.newest_at)
+        key = (found.platform, found.track)
+        old = self._counts.boards.get(key, BoardCounts(*key))
+        self._counts.boards[key] = replace(
+            old,
+            results=old.results + found.results,
+            kept=old.kept + found.kept,
+            newest=max(old.newest, found.newest_id),
+        )

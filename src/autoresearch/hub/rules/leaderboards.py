@@ -7,6 +7,7 @@ results led is noted when they arrive (`rules.results`), so that a board costs t
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from statistics import stdev
 
 from autoresearch import models
 from autoresearch.hub.rules.results import NAMED_MIN
@@ -167,3 +168,16 @@ def commit_results(reader: Reader, first_seq: int, last_seq: int) -> list[Commit
             reader, first_seq, last_seq
         )
     ]
+
+
+def estimate_noise(points: Iterable[BoardPoint]) -> float | None:
+    """The pooled standard deviation of commits that were reported more than once; None without any."""
+    by_commit: dict[str, list[float]] = {}
+    for point in points:
+        if point.val_bpb is not None and point.commit_hash:
+            by_commit.setdefault(point.commit_hash, []).append(point.val_bpb)
+    groups = [values for values in by_commit.values() if len(values) > 1]
+    freedom = sum(len(values) - 1 for values in groups)
+    if not freedom:
+        return None
+    return float((sum(stdev(g) ** 2 * (len(g) - 1) for g in groups) / freedom) ** 0.5)

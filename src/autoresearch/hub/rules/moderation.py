@@ -1,9 +1,13 @@
-"""What an operator sees and takes from view: the newest posts, commits and agents, hidden ones too."""
+"""What an operator sees, hidden things too, and what an operator can do about it."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from autoresearch.errors import BadInput
+from autoresearch.hub.rules import accounts, board, commits
 from autoresearch.hub.store import overview
-from autoresearch.hub.store.database import Reader
+from autoresearch.hub.store.database import Reader, Transaction
 from autoresearch.hub.values import AgentAccount, ModeratedCommit, ModeratedPost
 
 
@@ -20,3 +24,44 @@ def newest_commits(reader: Reader, most: int) -> list[ModeratedCommit]:
 def newest_agents(reader: Reader, most: int) -> list[AgentAccount]:
     _, _, agents = overview.for_operator(reader, most)
     return [AgentAccount(row[0], row[1], "", row[2]) for row in agents]
+
+
+Action = Callable[[Transaction, str, bool], str]
+
+
+def find_action(verb: str) -> Action:
+    """What an operator can do: a function of a target (an id or a hash) and whether to undo it, which
+    returns the sentence that says what was done. Raises BadInput."""
+    if verb not in ACTIONS:
+        raise BadInput(f"{verb[:40]!r} is nothing an operator can do here")
+    return ACTIONS[verb]
+
+
+def _hide_post(tx: Transaction, target: str, undo: bool) -> str:
+    if not target.isdecimal() or len(target) > 18:
+        raise BadInput("a post has a number")
+    board.hide(tx, int(target), not undo)
+    return f"post {target} is {'shown again' if undo else 'hidden'}"
+
+
+def _hide_commit(tx: Transaction, target: str, undo: bool) -> str:
+    commit = commits.hide(tx, target, not undo)
+    return f"commit {commit[:12]} is {'shown again' if undo else 'hidden'}"
+
+
+def _revoke(tx: Transaction, target: str, _: bool) -> str:
+    accounts.revoke(tx, target)
+    return f"the keys of {target} stop working within a second; what it wrote stays"
+
+
+def _invite(tx: Transaction, _: str, __: bool) -> str:
+    """Returns the invite itself."""
+    return accounts.invite(tx, 1, 7.0, "from the operator's page")
+
+
+ACTIONS: dict[str, Action] = {
+    "hide-post": _hide_post,
+    "hide-commit": _hide_commit,
+    "revoke": _revoke,
+    "invite": _invite,
+}

@@ -1,11 +1,15 @@
-// Adds to the drawing what a drawing alone cannot: a word about the mark under the pointer, and zoom by dragging.
+// What JavaScript adds to a chart: a tip about the mark under the pointer, and zoom by dragging.
 
 export function start(root) {
   for (const svg of root.querySelectorAll("svg[data-chart]")) { tips(svg); zoom(svg); }
 }
 
+function makeTip() {
+  return Object.assign(document.createElement("div"), { className: "tip", hidden: true });
+}
+
 function tips(svg) {
-  const tip = document.querySelector(".tip") || document.body.appendChild(Object.assign(document.createElement("div"), { className: "tip", hidden: true }));
+  const tip = document.querySelector(".tip") || document.body.appendChild(makeTip());
   const show = (event) => {
     const mark = event.target.closest?.("a[data-v]");
     tip.hidden = !mark;
@@ -26,7 +30,8 @@ function zoom(svg) {
   const { left, right, start, total, x } = svg.dataset;
   if (x !== "number" || +total < 4) return;
   const at = (event) => {
-    const point = new DOMPoint(event.clientX, event.clientY).matrixTransform(svg.getScreenCTM().inverse());
+    const inverse = svg.getScreenCTM().inverse();
+    const point = new DOMPoint(event.clientX, event.clientY).matrixTransform(inverse);
     return Math.max(+left, Math.min(+right, point.x));
   };
   let from, band;

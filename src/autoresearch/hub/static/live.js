@@ -1,8 +1,10 @@
-// Keeps the part of a page that changes fresh: listens to /live, and on news fetches the same part again and marks what is new.
-// Nothing is lost when the connection drops: the browser resumes behind the last event it saw, and a part is always fetched whole.
+// Keeps the changing part of a page fresh: listens to /live, fetches the part again on news, and
+// marks what is new. Nothing is lost when the connection drops: the browser resumes after the last
+// event it saw, and a part is always fetched whole.
 
 const WAIT_MS = 80; // several events at once are one fetch
 const AGAIN_MS = 2000;
+const KINDS = ["post", "commit", "push", "agent", "channel", "hidden", "restored"];
 
 export function start(enhance) {
   const part = document.querySelector("#live[data-live-part]");
@@ -21,15 +23,18 @@ export function start(enhance) {
     if (busy) { again = true; return; }
     busy = true;
     try {
-      const answer = await fetch(part.dataset.livePart, { headers: { accept: "text/html" }, cache: "no-store" });
-      if (!answer.ok) throw new Error(answer.status);
-      swap(part, new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("#live"));
+      swap(part, await fetchPart(part.dataset.livePart));
       enhance(part);
     } catch { again = true; setTimeout(soon, AGAIN_MS); return; } finally { busy = false; }
     if (again) { again = false; soon(); }
   }
 
   function soon() { clearTimeout(timer); timer = setTimeout(refresh, WAIT_MS); }
+
+  function hear(event) {
+    last = event.lastEventId;
+    if (!wanted || [wanted, "hidden", "restored"].includes(event.type)) soon();
+  }
 
   function listen() {
     const events = new EventSource(last ? `/live?after=${last}` : "/live");
@@ -38,20 +43,29 @@ export function start(enhance) {
     events.onerror = () => {
       show(false);
       dropped = true;
-      if (events.readyState === EventSource.CLOSED) setTimeout(() => { soon(); listen(); }, AGAIN_MS);
+      if (events.readyState !== EventSource.CLOSED) return; // the browser tries again by itself
+      setTimeout(() => { soon(); listen(); }, AGAIN_MS);
     };
-    for (const kind of ["post", "commit", "push", "agent", "channel", "hidden", "restored"])
-      events.addEventListener(kind, (event) => { last = event.lastEventId; if (!wanted || kind === wanted || kind === "hidden" || kind === "restored") soon(); });
+    for (const kind of KINDS) events.addEventListener(kind, hear);
     addEventListener("online", () => soon());
   }
   listen();
 }
 
+async function fetchPart(address) {
+  const answer = await fetch(address, { headers: { accept: "text/html" }, cache: "no-store" });
+  if (!answer.ok) throw new Error(answer.status);
+  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  return page.querySelector("#live");
+}
+
 function swap(old, fresh) {
   if (!fresh) return;
   const known = new Set([...old.querySelectorAll("[data-key]")].map((node) => node.dataset.key));
-  const focused = document.activeElement?.closest?.("#live") ? document.activeElement.getAttribute("href") : null;
-  for (const node of fresh.querySelectorAll("[data-key]")) if (!known.has(node.dataset.key)) node.classList.add("new");
+  const active = document.activeElement;
+  const focused = old.contains(active) && active.getAttribute("href");
+  for (const node of fresh.querySelectorAll("[data-key]"))
+    if (!known.has(node.dataset.key)) node.classList.add("new");
   old.replaceChildren(...fresh.childNodes);
   if (focused) old.querySelector(`a[href="${CSS.escape(focused)}"]`)?.focus();
 }
