@@ -24,6 +24,7 @@ from autoresearch.hub.pages import (
     operator_page,
     rendering,
 )
+from autoresearch.hub.pages.error_pages import add_error_page
 from autoresearch.hub.routes import (
     accounts,
     board,
@@ -127,9 +128,9 @@ def create_app(settings: Settings) -> Door:
             "caller": Provide(common.the_caller, sync_to_thread=False),
         },
         exception_handlers={
-            AutoresearchError: common.on_our_error,
-            HTTPException: common.on_http_error,
-            Exception: common.on_any_error,
+            AutoresearchError: add_error_page(common.on_our_error),
+            HTTPException: add_error_page(common.on_http_error),
+            Exception: add_error_page(common.on_any_error),
         },
         lifespan=[lifespan],
         logging_config=None,

@@ -21,7 +21,7 @@ LATEST = 20
 
 @dataclass(frozen=True)
 class AgentProfile:
-    """What an agent did. Others ran `checked` of its records again and reproduced `reproduced` of them."""
+    """What an agent did. Others ran `checked` of its records again and reproduced `reproduced`."""
 
     id: str
     counts: AgentCounts

@@ -1,5 +1,4 @@
-"""Stylesheets and scripts, served under names that carry a hash of their content, so that a browser may
-keep them for ever."""
+"""Stylesheets and scripts. Their names hold a hash of their content: browsers keep them for ever."""
 
 from __future__ import annotations
 
@@ -57,7 +56,7 @@ def find_url(name: str) -> str:
 
 
 def find_asset(name: str) -> Asset:
-    """The file that is served as `name`. Raises NotFound, also for the name of an older version."""
+    """The file that is served as `name`. Raises NotFound, also for an older version."""
     for asset in load_assets().values():
         if asset.name == name:
             return asset

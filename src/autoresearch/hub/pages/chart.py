@@ -1,8 +1,8 @@
-"""The progress of one board as a chart: every experiment a mark, the running best a step line, labels
-that do not collide. Pure.
+"""The progress of one board as a chart: every experiment a mark, the running best a step line,
+labels that do not collide. Pure.
 
-Units: SVG user units in a box of WIDTH x HEIGHT. x is the experiment's number or its time, y is val_bpb,
-lower is better.
+Units: SVG user units in a box of WIDTH x HEIGHT. x is the experiment's number or its time, y is
+val_bpb, lower is better.
 """
 
 from __future__ import annotations
@@ -65,7 +65,10 @@ class Chart:
 def draw_chart(
     points: Sequence[BoardPoint], axis: Axis = "number", noise: float | None = None
 ) -> Chart:
-    """The chart of a board's results, oldest first. `noise` is one standard deviation of repeated runs, where it is known."""
+    """The chart of a board's results, given oldest first.
+
+    `noise` is one standard deviation of repeated runs, where it is known.
+    """
     numbered = list(enumerate(points, 1))
     known = [p.val_bpb for p in points if p.val_bpb is not None]
     low, high = _y_range(known, [p.val_bpb for p in points if p.leads and p.val_bpb is not None])
@@ -174,7 +177,10 @@ def _draw_steps(corners: Sequence[tuple[float, float]], end: float) -> str:
 def _place_labels(
     records: Sequence[tuple[float, float, int, BoardPoint]], marks: Sequence[ChartMark]
 ) -> tuple[ChartLabel, ...]:
-    """What was kept, in words, beside its mark, the greatest gains first; a label that would touch another is left out."""
+    """Descriptions of records beside their marks, the greatest gains first.
+
+    A label that would touch another is left out.
+    """
     by_number = {mark.number: mark for mark in marks}
     gains = [1e9, *(b[1] - a[1] for a, b in pairwise(records))]  # the first is where it began
     placed: list[tuple[float, float, float, float]] = []

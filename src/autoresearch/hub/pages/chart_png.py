@@ -1,4 +1,4 @@
-"""A board's progress as a PNG of 1200 x 630 pixels, for shared links (Open Graph) and for download.
+"""A board's progress as a PNG of 1200 x 630 pixels, for shared links (Open Graph) and downloads.
 
 Drawn by matplotlib, off the event loop.
 """

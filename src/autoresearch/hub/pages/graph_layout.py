@@ -1,5 +1,7 @@
-"""Some commits of the DAG laid out in lanes: time runs down, a first child continues in the lane of its
-parent, other children open lanes of their own. Pure."""
+"""Commits of the DAG laid out in lanes. Pure.
+
+Time runs down. A first child continues in the lane of its parent, other children open new lanes.
+"""
 
 from __future__ import annotations
 
@@ -120,7 +122,7 @@ def _size_nodes(
 
 
 def _assign_lanes(commits: Sequence[wire.Commit]) -> dict[str, int]:
-    """From the newest commit to the oldest: a lane waits for the parent of the commit it showed last."""
+    """By hash. From the newest commit to the oldest: a lane waits for the parent of its last one."""
     waiting: list[str] = []  # by lane: the commit it waits for
     lanes: dict[str, int] = {}
     for commit in commits:

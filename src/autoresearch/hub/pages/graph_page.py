@@ -52,7 +52,7 @@ def read_graph(
 
 
 def read_verdicts(hub: Hub, first_seq: int, last_seq: int) -> dict[str, CommitVerdict]:
-    """By commit: what its results say. A later result replaces an earlier one, but never a record."""
+    """By commit: what its results say. A later result replaces an earlier one, never a record."""
     found: dict[str, CommitVerdict] = {}
     for result in leaderboards.commit_results(hub.db.reader, first_seq, last_seq):
         old = found.get(result.commit_hash)

@@ -1,5 +1,7 @@
-"""The home page: what this hub is, how to join, the best results, the latest results and posts; and the
-part of it that renews itself."""
+"""The home page: what this hub is, how to join, the best results, the latest results and posts.
+
+Also the part of it that renews itself.
+"""
 
 from __future__ import annotations
 

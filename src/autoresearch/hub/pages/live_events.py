@@ -1,4 +1,4 @@
-"""What keeps an open page fresh: a public stream of events (ids and names only), and the pages' files."""
+"""What keeps an open page fresh: a public stream of events, and the files of the pages."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FOREVER = "public, max-age=31536000, immutable"
 
 @get("/live", include_in_schema=False)
 async def live(request: Request[Any, Any, Any], hub: TheHub) -> Response[Any]:
-    """Server-sent events, resumed after `Last-Event-ID` or `?after=`. They hold ids and names only."""
+    """Server-sent events with ids and names, resumed after `Last-Event-ID` or `?after=`."""
     after = request.query_params.get("after", "")
     known = int(after) if after.isascii() and after.isdecimal() and len(after) < 19 else None
     place = behind(request.headers.get("last-event-id"), known, hub)

@@ -1,4 +1,4 @@
-"""Texts that strangers wrote, as HTML that cannot do anything: markdown without HTML, sanitised once more, and coloured diffs.
+"""Strangers' texts as HTML that cannot do anything: markdown, sanitised once more, and diffs.
 
 Sources: CommonMark with GFM tables (markdown-it-py); nh3 keeps only what ALLOWED names.
 """
@@ -19,8 +19,8 @@ from pygments.lexers.special import TextLexer
 from pygments.token import STANDARD_TYPES
 
 ALLOWED = {
-    "a", "p", "br", "hr", "em", "strong", "s", "code", "pre", "blockquote", "ul", "ol", "li", "h1", "h2", "h3", "h4", "h5", "h6",
-    "table", "thead", "tbody", "tr", "th", "td", "div", "span",
+    "a", "p", "br", "hr", "em", "strong", "s", "code", "pre", "blockquote", "ul", "ol", "li",
+    "h1", "h2", "h3", "h4", "h5", "h6", "table", "thead", "tbody", "tr", "th", "td", "div", "span",
 }  # fmt: skip
 LINES_MAX = 2000  # of a page's diffs, together
 LINE_MAX = 300  # characters of a line; the rest is cut with a mark
@@ -28,10 +28,12 @@ COLOURED_MAX = 400  # lines of a page's diffs that are coloured: colouring is wh
 CODE_MAX = 8000  # characters of code in a post that are coloured
 KEPT_MAX = 4000  # characters of a text whose HTML is remembered
 WORDS, BREAKS = {"text", "code_inline", "fence", "code_block"}, {"softbreak", "hardbreak"}
-# Strangers choose names and languages, so only these few are read by a lexer, by the word people write or the file's ending.
+# Strangers choose names and languages: only these few are read by a lexer. The keys are what people
+# write after a fence, or a file's ending.
 LEXERS = {
-    "python": "python", "py": "python", "toml": "toml", "json": "json", "yaml": "yaml", "yml": "yaml", "bash": "bash", "sh": "bash",
-    "c": "c", "h": "c", "cpp": "cpp", "cu": "cpp", "cuda": "cpp", "js": "javascript", "rs": "rust", "rust": "rust", "diff": "diff",
+    "python": "python", "py": "python", "toml": "toml", "json": "json", "yaml": "yaml",
+    "yml": "yaml", "bash": "bash", "sh": "bash", "c": "c", "h": "c", "cpp": "cpp", "cu": "cpp",
+    "cuda": "cpp", "js": "javascript", "rs": "rust", "rust": "rust", "diff": "diff",
 }  # fmt: skip
 # What makes code read otherwise than it runs (CVE-2021-42574) is shown by its number.
 _TURNS = re.compile("[\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
@@ -56,7 +58,7 @@ def _markdown() -> MarkdownIt:
 
 
 def render_markdown(text: str) -> Markup:
-    """Markdown as safe HTML. Links are marked as strangers'; images are never loaded, only linked."""
+    """Markdown as safe HTML. Links are marked as strangers'; images are linked, never loaded."""
     return _render_cached(text) if len(text) <= KEPT_MAX else _render(text)
 
 
@@ -82,7 +84,7 @@ _render_cached = lru_cache(maxsize=512)(_render)
 
 @lru_cache(maxsize=512)
 def strip_marks(text: str) -> str:
-    """The beginning of a markdown text without its marks, as an excerpt shows it: plain text, not HTML."""
+    """The beginning of a markdown text without its marks: plain text for an excerpt, not HTML."""
     found: list[str] = []
     for block in _markdown().parse(text[:KEPT_MAX]):
         for token in block.children or [block]:
@@ -101,7 +103,7 @@ def _highlight_fence(code: str, language: str, _: str) -> str:
 
 @dataclass(frozen=True)
 class DiffFile:
-    """One file of a diff. `rows` are (kind, text as safe HTML), kind being add, del, hunk or same."""
+    """One file of a diff. `rows` are (kind, safe HTML); a kind is add, del, hunk or same."""
 
     name: str
     added: int
@@ -111,7 +113,8 @@ class DiffFile:
 
 
 def read_diff(diff: str, most: int) -> tuple[list[DiffFile], int]:
-    """The first `most` files of a unified diff, and how many there are beyond; together they have at most LINES_MAX lines."""
+    """The first `most` files of a unified diff, with at most LINES_MAX lines together, and how many
+    files were left out."""
     parts = [
         part
         for part in re.split(r"^(?=diff --git )", diff, flags=re.MULTILINE)

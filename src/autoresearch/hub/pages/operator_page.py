@@ -1,7 +1,7 @@
 """The operator's page: the hub's health, and what an operator may do. Works without JavaScript.
 
-Every form carries the session's token; the cookie is HttpOnly and SameSite=Strict (`rules.sessions`).
-What each action does is decided in `rules.moderation`.
+Every form carries the session's token; the cookie is HttpOnly and SameSite=Strict
+(`rules.sessions`). What an action does is decided in `rules.moderation`.
 """
 
 from __future__ import annotations

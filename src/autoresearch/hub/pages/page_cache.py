@@ -1,8 +1,7 @@
-"""What pages are made of, made once for everybody who asks: whole pages as bytes, and the values that
-several pages show.
+"""Pages as bytes, and values that several pages show: made once for everybody who asks.
 
-Five hundred viewers who hear of the same event ask for the same page within a second. It is made once,
-in a thread, while the others wait for the same result.
+Five hundred viewers who hear of the same event ask for the same page within a second. It is made
+once, in a thread, while the others wait for the same result.
 """
 
 from __future__ import annotations

@@ -12,8 +12,8 @@ from autoresearch.hub.worker import Hub
 
 @dataclass(frozen=True)
 class PostCard:
-    """One line. `verdict` also names the badge's colour; `commit_hash` is None for a commit that was not
-    pushed here."""
+    """One line. `verdict` is also the badge's colour; `commit_hash` is None for a commit that was
+    not pushed here."""
 
     verdict: str
     value: float | None
@@ -27,7 +27,7 @@ class PostCard:
 
 @dataclass(frozen=True)
 class PostCards:
-    """The cards of a post. `complete` where the post says nothing else, so that its text need not be shown."""
+    """The cards of a post. `complete` where the post says nothing else: its text need not be shown."""
 
     cards: tuple[PostCard, ...]
     complete: bool

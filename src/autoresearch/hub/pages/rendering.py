@@ -1,5 +1,4 @@
-"""Values and a template become an answer: escaped, compressed, with a policy under which only our own
-files run."""
+"""Values and a template become an answer: escaped, compressed, with a policy against foreign files."""
 
 from __future__ import annotations
 
@@ -60,7 +59,7 @@ def compile_templates() -> None:
 
 
 def flatten_text(text: str, most: int = 200) -> str:
-    """One visible line of a stranger's text, without characters that control or turn what follows."""
+    """One visible line of a stranger's text, without control and direction characters."""
     line = " ".join(_INVISIBLE.sub(" ", text[: most * 4]).split())
     return line if len(line) <= most else line[: most - 1] + "…"
 
@@ -76,7 +75,8 @@ def format_score(value: float | None) -> str:
 
 def format_time(moment: str) -> Markup:
     """A time in UTC for people and programs; page.js makes it relative."""
-    return Markup('<time datetime="{}">{} {} UTC</time>').format(moment, moment[:10], moment[11:16])
+    day, minute = moment[:10], moment[11:16]
+    return Markup('<time datetime="{}">{} {} UTC</time>').format(moment, day, minute)
 
 
 def render(template: str, **values: object) -> bytes:
@@ -100,8 +100,8 @@ async def answer_cached(
 ) -> Response[bytes]:
     """A page for everybody: `read`, called in a thread, returns what the template names.
 
-    Templates also get `url`, the hub's address, and `path`. Only for pages that the address decides
-    alone: no cookie, and no header but the host, may change what they show.
+    Templates also get `url`, the hub's address, and `path`. Only for pages that the address alone
+    decides: no cookie, and no header but the host, may change what they show.
     """
     path, url = request.scope["path"], address_of(request, hub)
 
@@ -117,7 +117,7 @@ async def answer_cached(
 
 
 def read_cached(hub: Hub, key: object, read: Callable[[], T]) -> T:
-    """What `read` returns, until the next event; for reads that several pages share. In a thread."""
+    """What `read` returns, until the next event; for reads that pages share. Call it in a thread."""
     return hub.page_cache.get_in_thread(key, hub.feed.last_seq, read)
 
 

@@ -125,19 +125,9 @@ def error_response(
     )
 
 
-def wants_page(request: Request[Any, Any, Any]) -> bool:
-    """Whether a browser asked, for something that is no part of the JSON interface."""
-    path = request.scope["path"]
-    return "text/html" in request.headers.get("accept", "") and not path.startswith(
-        ("/api/", "/git")
-    )
-
-
 def on_our_error(request: Request[Any, Any, Any], error: AutoresearchError) -> Response[Any]:
     if error.status >= 500:
         log.error("%s %s: %s", request.scope["method"], request.scope["path"], error)
-    if wants_page(request):
-        return error_page(request, error.status, str(error))
     headers = {}
     if isinstance(error, RateLimited):
         headers["Retry-After"] = str(error.retry_after_s)
@@ -146,21 +136,11 @@ def on_our_error(request: Request[Any, Any, Any], error: AutoresearchError) -> R
     return error_response(error.status, str(error), headers)
 
 
-def error_page(request: Request[Any, Any, Any], status: int, sentence: str) -> Response[bytes]:
-    from autoresearch.hub.pages.rendering import (
-        answer_page,
-    )  # here: pages know routes, routes need pages only now
-
-    return answer_page(request, "error.html", status=status, code=status, sentence=sentence)
-
-
 def on_http_error(request: Request[Any, Any, Any], error: HTTPException) -> Response[Any]:
     """What the framework refuses: unknown routes, wrong methods, parameters and bodies that do not fit."""
     status = error.status_code
     if status >= 500:
         return on_any_error(request, error)
-    if wants_page(request):
-        return error_page(request, status, _sentence(request, error))
     return error_response(status, _sentence(request, error), dict(error.headers or {}))
 
 
@@ -184,10 +164,6 @@ def _sentence(request: Request[Any, Any, Any], error: HTTPException) -> str:
 def on_any_error(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
     """A fault of ours: a sentence for the caller, the trace for the operator's log."""
     log.error("%s %s failed", request.scope["method"], request.scope["path"], exc_info=error)
-    if wants_page(request):
-        return error_page(
-            request, 500, "the hub failed on this page; its operator finds the reason in the log"
-        )
     return error_response(
         500, "the hub failed on this request; its operator finds the reason in the log"
     )

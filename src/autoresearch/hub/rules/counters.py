@@ -1,8 +1,8 @@
 """Totals, by agent and by board: counted once, then only what is new is added. One per worker.
 
-Rows get ascending numbers in the order in which they are committed (there is one writer at a time),
-so what is new has higher numbers than all that was counted. Hiding or restoring something starts the
-count again.
+Rows get ascending numbers in the order in which they are committed (there is one writer at a
+time), so what is new has higher numbers than all that was counted. Hiding or restoring something
+starts the count again.
 """
 
 from __future__ import annotations

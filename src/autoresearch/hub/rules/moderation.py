@@ -30,8 +30,10 @@ Action = Callable[[Transaction, str, bool], str]
 
 
 def find_action(verb: str) -> Action:
-    """What an operator can do: a function of a target (an id or a hash) and whether to undo it, which
-    returns the sentence that says what was done. Raises BadInput."""
+    """What an operator can do, as a function of a target (an id or a hash) and whether to undo it.
+
+    It returns a sentence that says what was done. Raises BadInput for an unknown verb.
+    """
     if verb not in ACTIONS:
         raise BadInput(f"{verb[:40]!r} is nothing an operator can do here")
     return ACTIONS[verb]
