@@ -78,7 +78,7 @@ def test_the_first_start_makes_a_key_and_says_where_it_listens(tmp_path: Path) -
     [
         (["--listen", "0.0.0.0:0", "--local"], "--local serves this machine only"),
         (["--listen", "nonsense"], "HOST:PORT"),
-        (["--registration", "maybe"], "open, invite or closed"),
+        (["--registration", "maybe"], "'open', 'invite', 'closed'"),
         (["--trusted-proxies", "10.0.0.0/99"], "--trusted-proxies"),
     ],
 )

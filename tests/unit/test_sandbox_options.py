@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from autoresearch.cli.sandbox_options import SandboxKind, chosen_sandbox
+from autoresearch.cli.sandbox_options import choose_sandbox
 from autoresearch.errors import BadInput
 from tiny_workspaces import command, make, noisy
 
@@ -61,4 +61,4 @@ def only_git(folder: Path) -> Path:
 def test_contradicting_options_are_refused() -> None:
     """A level and no level at once is a mistake, not a choice for us to make."""
     with pytest.raises(BadInput, match="contradict"):
-        chosen_sandbox(SandboxKind.bwrap, unsafe_no_sandbox=True)
+        choose_sandbox("bwrap", unsafe_no_sandbox=True)

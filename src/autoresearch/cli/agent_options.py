@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+import click
+
+from autoresearch.cli.options import PATH, combine
 from autoresearch.errors import BadInput
 
 if TYPE_CHECKING:
@@ -15,21 +17,59 @@ if TYPE_CHECKING:
     from autoresearch.researcher.agents.prompt import Note
 
 T = TypeVar("T")
+AGENTS = ("search", "llm", "command", "scripted")
 KEYS = ("AUTORESEARCH_LLM_KEY", "OPENAI_API_KEY")
 
 
-class AgentKind(str, Enum):
-    search = "search"
-    llm = "llm"
-    command = "command"
-    scripted = "scripted"
+agent_options = combine(
+    click.option(
+        "--agent",
+        type=click.Choice(AGENTS),
+        default="search",
+        help="Who edits: search tunes the constants of the free file, llm asks a model, "
+        "command starts a coding agent.",
+    ),
+    click.option(
+        "--command",
+        help="For --agent command: claude, codex, gemini, aider, opencode, or a command line "
+        "of your own.",
+    ),
+    click.option("--model", help="For --agent llm: the model's name."),
+    click.option(
+        "--base-url",
+        help="For --agent llm: an OpenAI-compatible endpoint, up to and with /v1.",
+    ),
+    click.option(
+        "--brief",
+        type=PATH,
+        help="For llm and command: a template of your own instead of the built-in brief.",
+    ),
+    click.option(
+        "--agent-minutes",
+        type=click.FloatRange(min=0.01),
+        default=30.0,
+        help="The longest an agent may take over one edit.",
+    ),
+    click.option(
+        "--price",
+        type=float,
+        nargs=2,
+        default=(0.0, 0.0),
+        help="For --agent llm: dollars per million tokens in and out, for the ledger.",
+    ),
+    click.option(
+        "--script",
+        type=PATH,
+        help="For --agent scripted: a file of edits, one JSON object a line.",
+    ),
+)
 
 
 @dataclass(frozen=True)
 class AgentOptions:
     """What the options of `autoresearch run` say of the agent; empty or None where not given."""
 
-    kind: AgentKind
+    kind: str
     script: Path | None = None
     command: str | None = None
     model: str | None = None
@@ -48,13 +88,13 @@ def make_agent(
 ) -> Agent:
     """The agent; BadInput names the option it lacks. `environment` is the user's own, whole; `notes` tells what others wrote; `hidden`
     is what no agent may read."""
-    if options.kind is AgentKind.scripted:
+    if options.kind == "scripted":
         from autoresearch.researcher.agents.scripted import ScriptedAgent
 
         return ScriptedAgent.load(given(options.script, "scripted", "--script FILE"))
-    if options.kind is AgentKind.llm:
+    if options.kind == "llm":
         return llm(options, transcripts, environment, notes)
-    if options.kind is AgentKind.command:
+    if options.kind == "command":
         return command(options, transcripts, environment, notes, hidden)
     from autoresearch.researcher.agents.search import SearchAgent
 

@@ -1,4 +1,4 @@
-"""`agenthub`: run a hub and look after it. The verbs of daily care are in `cli.operator`."""
+"""`agenthub`: run a hub and look after it. The verbs of daily maintenance are in `cli.operator`."""
 
 from __future__ import annotations
 
@@ -8,63 +8,89 @@ import sys
 from hashlib import sha256
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
+import click
 
 from autoresearch.cli import operator
-from autoresearch.cli.operator import DATA
-from autoresearch.errors import AutoresearchError, BadInput
+from autoresearch.cli.program import SETTINGS, completion_command, run_program
+from autoresearch.errors import BadInput
 
 if TYPE_CHECKING:
     from autoresearch.hub.settings import Settings
 
-app = typer.Typer(
-    no_args_is_help=True,
-    add_completion=True,
-    help="Run a hub and look after it.",
-    pretty_exceptions_enable=False,
-)
-app.add_typer(operator.verbs)
-
 LOCAL_LIMIT = 1_000_000  # an hour, for --local: nobody who tries a hub out should meet a limit
 MIB = 1024 * 1024
+COUNT = click.IntRange(min=0)
+
+
+@click.group(context_settings=SETTINGS)
+@click.version_option(package_name="autoresearch")
+def app() -> None:
+    """Run a hub and look after it."""
+
+
+for verb in operator.VERBS:
+    app.add_command(verb)
+app.add_command(completion_command("agenthub"))
 
 
 @app.command()
+@click.option(
+    "--listen", default="127.0.0.1:8000", help="HOST:PORT; port 0 lets the system choose."
+)
+@operator.data_option
+@click.option(
+    "--admin-key",
+    envvar="AGENTHUB_ADMIN_KEY",
+    help="Generated once and printed, unless given.",
+)
+@click.option(
+    "--workers", type=click.IntRange(1, 64), default=1, help="Processes that share the socket."
+)
+@click.option(
+    "--max-bundle-mb", type=click.IntRange(1, 2000), default=50, help="The largest push taken."
+)
+@click.option("--max-pushes-per-hour", type=COUNT, default=100, help="Per agent.")
+@click.option(
+    "--max-posts-per-hour",
+    type=COUNT,
+    default=100,
+    help="Per agent; claims have as many of their own.",
+)
+@click.option("--max-registrations-per-hour", type=COUNT, default=20, help="Per network.")
+@click.option(
+    "--registration",
+    type=click.Choice(("open", "invite", "closed")),
+    default="open",
+    help="Who may open an account.",
+)
+@click.option(
+    "--trusted-proxies",
+    default="",
+    help="Addresses or networks, separated by commas, whose X-Forwarded-For is believed.",
+)
+@click.option(
+    "--roots-only", is_flag=True, help="Refuse commits that do not descend from the hub's root."
+)
+@click.option(
+    "--local",
+    is_flag=True,
+    help="For trying it out: loopback only, limits of a million an hour.",
+)
 def serve(
-    listen: Annotated[
-        str, typer.Option(help="HOST:PORT; port 0 lets the system choose.")
-    ] = "127.0.0.1:8000",
-    data: DATA = Path("agenthub-data"),
-    admin_key: Annotated[
-        str | None,
-        typer.Option(envvar="AGENTHUB_ADMIN_KEY", help="Generated once and printed, unless given."),
-    ] = None,
-    workers: Annotated[
-        int, typer.Option(min=1, max=64, help="Processes that share the socket.")
-    ] = 1,
-    max_bundle_mb: Annotated[
-        int, typer.Option(min=1, max=2000, help="The largest push taken.")
-    ] = 50,
-    max_pushes_per_hour: Annotated[int, typer.Option(min=0, help="Per agent.")] = 100,
-    max_posts_per_hour: Annotated[
-        int, typer.Option(min=0, help="Per agent; claims have as many of their own.")
-    ] = 100,
-    max_registrations_per_hour: Annotated[int, typer.Option(min=0, help="Per network.")] = 20,
-    registration: Annotated[str, typer.Option(help="open, invite or closed.")] = "open",
-    trusted_proxies: Annotated[
-        str,
-        typer.Option(
-            help="Addresses or networks, separated by commas, whose X-Forwarded-For is believed."
-        ),
-    ] = "",
-    roots_only: Annotated[
-        bool, typer.Option(help="Refuse commits that do not descend from the hub's root.")
-    ] = False,
-    local: Annotated[
-        bool, typer.Option(help="For trying it out: loopback only, limits of a million an hour.")
-    ] = False,
+    listen: str,
+    data: Path,
+    admin_key: str | None,
+    workers: int,
+    max_bundle_mb: int,
+    max_pushes_per_hour: int,
+    max_posts_per_hour: int,
+    max_registrations_per_hour: int,
+    registration: str,
+    trusted_proxies: str,
+    roots_only: bool,
+    local: bool,
 ) -> None:
     """Serve a hub until Ctrl-C or SIGTERM."""
     from autoresearch.hub import logs
@@ -74,8 +100,6 @@ def serve(
     from autoresearch.hub.store import migrate
 
     host, port = _address(listen, local)
-    if registration not in ("open", "invite", "closed"):
-        raise BadInput(f"--registration is open, invite or closed, not {registration!r}")
     migrate.prepare(data)
     settings = Settings(
         data=data,
@@ -161,12 +185,8 @@ def _greet(settings: Settings, host: str, port: int) -> None:
 
 
 def main() -> None:
-    """Run the command; a foreseen failure is one sentence and an exit code."""
-    try:
-        app()
-    except AutoresearchError as error:
-        print(f"agenthub: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
+    """Run the command line."""
+    run_program(app, "agenthub", extra="hub")
 
 
 if __name__ == "__main__":

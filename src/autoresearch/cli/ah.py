@@ -1,20 +1,15 @@
 """`ah`: an agent's door to a hub. Joining and whoami are here; git, board and results have files of their own (`ah_*`).
 
-Written with click rather than Typer, whose coercion loads pydantic and doubles the start; and without HTTP, msgspec and rich
-until a command needs them. So `ah` starts at once.
+HTTP, msgspec and rich are loaded by the command that needs them: `ah` starts at once.
 """
 
 from __future__ import annotations
-
-import os
-import sys
-from typing import NoReturn
 
 import click
 
 from autoresearch.cli import ah_board, ah_git, ah_results, context, options, show
 from autoresearch.cli.options import examples
-from autoresearch.errors import AutoresearchError, BadInput, MissingTool
+from autoresearch.cli.program import SETTINGS, completion_command, run_program
 
 EPILOG = """\b
 Start with:
@@ -29,7 +24,7 @@ Options go before or after arguments, and every command knows --json. Exit codes
 
 @click.group(
     epilog=EPILOG,
-    context_settings={"help_option_names": ["--help", "-h"], "max_content_width": 120},
+    context_settings=SETTINGS,
 )
 @click.version_option(package_name="autoresearch")
 def app() -> None:
@@ -89,65 +84,19 @@ def whoami(check: bool, in_json: bool) -> None:
 )
 def mcp() -> None:
     """Serve these verbs as MCP tools over standard input and output, for the folder this is started in."""
-    try:
-        from autoresearch import mcp as server
-    except ImportError as error:
-        raise MissingTool(
-            f"the MCP library is missing ({error.name}); pip install 'autoresearch[mcp]'"
-        ) from error
+    from autoresearch import mcp as server
+
     server.serve()
-
-
-@app.command(
-    epilog=examples(
-        'eval "$(ah completion bash)"   in ~/.bashrc',
-        "ah completion fish > ~/.config/fish/completions/ah.fish",
-    )
-)
-@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
-def completion(shell: str) -> None:
-    """Print what makes a shell complete `ah`."""
-    from click.shell_completion import get_completion_class
-
-    kind = get_completion_class(shell)
-    assert kind is not None  # click has these three
-    print(kind(app, {}, "ah", "_AH_COMPLETE").source())
 
 
 for command in (*ah_git.COMMANDS, *ah_board.COMMANDS, *ah_results.COMMANDS):
     app.add_command(command)
-
-
-def fail(error: Exception, code: int) -> NoReturn:
-    """The sentence of an error and its exit code."""
-    if "--json" in sys.argv:
-        print(show.as_json({"error": str(error)}))
-    else:
-        print(f"ah: {show.clean(str(error))}", file=sys.stderr)
-    raise SystemExit(code)
+app.add_command(completion_command("ah"))
 
 
 def main() -> None:
-    """Run the command line; a foreseen failure is one sentence and an exit code."""
-    if len(sys.argv) > 2 and sys.argv[1] == "--json":  # `ah --json log` is `ah log --json`
-        sys.argv[1], sys.argv[2] = sys.argv[2], sys.argv[1]
-    try:
-        try:
-            app(prog_name="ah")
-        finally:
-            sys.stdout.flush()  # here, where a closed pipe is caught, and not when the interpreter ends
-    except AutoresearchError as error:
-        fail(error, error.exit_code)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise SystemExit(0) from None
-    except OSError as error:
-        fail(
-            BadInput(f"{error.filename or 'the system'}: {error.strerror or error}"),
-            BadInput.exit_code,
-        )
-    except KeyboardInterrupt:
-        raise SystemExit(130) from None
+    """Run the command line."""
+    run_program(app, "ah", extra="mcp")
 
 
 if __name__ == "__main__":

@@ -1,17 +1,13 @@
-"""What the commands of `autoresearch` share: the part of the environment that programs see, the cache, Ctrl-C, and `--json`."""
+"""What the commands of `autoresearch` share: the environment that programs see, the cache, Ctrl-C."""
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import sys
 import threading
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any
-
-import typer
 
 # What an experiment may see of the environment: programs, languages, devices, threads. No keys, no home.
 FOR_RUNS = (
@@ -24,13 +20,6 @@ FOR_PREPARE = (
     "HOME", "USERPROFILE", "TERM", "HF_ENDPOINT", "HF_HOME", "HF_TOKEN", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE",
     "CURL_CA_BUNDLE", "http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY",
 )  # fmt: skip
-
-Directory = Annotated[Path, typer.Argument(help="The experiment's folder.")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
-
-
-def tell(data: dict[str, Any], text: str, as_json: bool) -> None:
-    print(json.dumps(data, ensure_ascii=False) if as_json else text)
 
 
 def environment(names: Iterable[str]) -> dict[str, str]:

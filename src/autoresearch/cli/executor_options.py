@@ -6,12 +6,12 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from enum import Enum
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
+import click
 
 from autoresearch.cli.common import FOR_PREPARE, FOR_RUNS, cache, environment, readable
+from autoresearch.cli.options import combine
 
 if TYPE_CHECKING:
     from autoresearch.researcher.executors.base import Executor
@@ -19,48 +19,40 @@ if TYPE_CHECKING:
     from autoresearch.researcher.experiment import Runner
 
 
-class ExecutorKind(str, Enum):
-    local = "local"
-    ray = "ray"
-
-
-JobsOption = Annotated[
-    int,
-    typer.Option(
-        "--jobs", min=1, help="So many experiments at once, each with cores (and a GPU) of its own."
+executor_options = combine(
+    click.option(
+        "--jobs",
+        type=click.IntRange(min=1),
+        default=1,
+        help="So many experiments at once, each with cores (and a GPU) of its own.",
     ),
-]
-GpusOption = Annotated[
-    int,
-    typer.Option(
+    click.option(
         "--gpus",
-        min=0,
+        type=click.IntRange(min=0),
+        default=1,
         help="NVIDIA GPUs for each run, held for it alone; 0 leaves them as they are.",
     ),
-]
-ExecutorOption = Annotated[
-    ExecutorKind,
-    typer.Option(
-        "--executor", help="Where runs take place: local is this machine, ray a Ray cluster."
+    click.option(
+        "--executor",
+        type=click.Choice(("local", "ray")),
+        default="local",
+        help="Where runs take place: local is this machine, ray a Ray cluster.",
     ),
-]
-RayAddressOption = Annotated[
-    str | None,
-    typer.Option(
+    click.option(
         "--ray-address",
         help="For --executor ray: HOST:PORT of the cluster; without it one is started here.",
     ),
-]
+)
 LOCKS = "locks"  # in the cache, so that every runner of this user on this machine sees them
 
 
 @dataclass(frozen=True)
-class PlaceOptions:
+class ExecutorOptions:
     """What the options of `autoresearch run` say of where runs take place."""
 
     jobs: int = 1
     gpus: int = 1
-    kind: ExecutorKind = ExecutorKind.local
+    kind: str = "local"
     address: str | None = None
 
 
@@ -77,10 +69,10 @@ class Place:
 
 
 @contextmanager
-def place(options: PlaceOptions, runner: Runner, say: Callable[[str], None]) -> Iterator[Place]:
+def place(options: ExecutorOptions, runner: Runner, say: Callable[[str], None]) -> Iterator[Place]:
     """The executor the options ask for, with what it needs held as long as the block lasts. BadInput where there is less than
     asked for, Conflict where another runner holds it, MissingTool without Ray."""
-    if options.kind is ExecutorKind.ray:
+    if options.kind == "ray":
         with closing(cluster(options, runner, say)) as there:
             yield there
         return
@@ -99,7 +91,7 @@ def place(options: PlaceOptions, runner: Runner, say: Callable[[str], None]) -> 
         yield here
 
 
-def cluster(options: PlaceOptions, runner: Runner, say: Callable[[str], None]) -> Place:
+def cluster(options: ExecutorOptions, runner: Runner, say: Callable[[str], None]) -> Place:
     """A Ray cluster. Closing the executor leaves it."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     from autoresearch.researcher.executors.ray import RayExecutor

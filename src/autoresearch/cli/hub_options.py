@@ -9,12 +9,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
+import click
 
 from autoresearch.cli import credentials
 from autoresearch.cli.credentials import Credentials
+from autoresearch.cli.options import combine
 from autoresearch.errors import BadInput, Conflict
 
 if TYPE_CHECKING:
@@ -23,23 +24,20 @@ if TYPE_CHECKING:
     from autoresearch.researcher.swarm.membership import Member
     from autoresearch.researcher.workspace import Workspace
 
-HubOption = Annotated[
-    str,
-    typer.Option(
+hub_options = combine(
+    click.option(
         "--hub",
         metavar="URL",
+        default="",
         help="Do research on this hub: read, claim, post every result, share improvements.",
     ),
-]
-AgentIdOption = Annotated[
-    str, typer.Option("--agent-id", metavar="NAME", help="With --hub: the name to join by.")
-]
-ShareAllOption = Annotated[
-    bool,
-    typer.Option(
-        "--share-all", help="With --hub: push discarded commits too; their posts say DISCARD."
+    click.option("--agent-id", metavar="NAME", default="", help="With --hub: the name to join by."),
+    click.option(
+        "--share-all",
+        is_flag=True,
+        help="With --hub: push discarded commits too; their posts say DISCARD.",
     ),
-]
+)
 
 
 class FolderKeyring:

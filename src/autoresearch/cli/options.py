@@ -1,6 +1,10 @@
-"""Options that several commands of `ah` share."""
+"""Options and arguments that several commands share."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import click
 
@@ -11,8 +15,21 @@ limit = click.option(
 platform = click.option("--platform", default="", help="Only this platform.")
 track = click.option("--track", default="", help="Only this track.")
 agent = click.option("--agent", default="", help="Only this agent's.")
+PATH = click.Path(path_type=Path)
+directory = click.argument("directory", type=PATH, default=".")
 
 
 def examples(*lines: str) -> str:
     """An epilog that shows how a command is used, a line each."""
     return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
+
+
+def combine(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Several options as one decorator, in the order in which help shows them."""
+
+    def decorate(command: Any) -> Any:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate

@@ -5,132 +5,105 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable
-from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-import typer
+import click
 
-from autoresearch.cli.agent_options import AgentKind, AgentOptions, make_agent
+from autoresearch.cli import options, show
+from autoresearch.cli.agent_options import AgentOptions, agent_options, make_agent
 from autoresearch.cli.common import (
     FOR_PREPARE,
     FOR_RUNS,
-    Directory,
-    Json,
     environment,
     readable,
     stopped_by_signals,
-    tell,
 )
-from autoresearch.cli.executor_options import (
-    ExecutorKind,
-    ExecutorOption,
-    GpusOption,
-    JobsOption,
-    PlaceOptions,
-    RayAddressOption,
-    place,
-)
-from autoresearch.cli.hub_options import AgentIdOption, HubOption, ShareAllOption, community, hidden
-from autoresearch.cli.sandbox_options import (
-    IsolationOption,
-    NoSandboxOption,
-    SandboxKind,
-    chosen_sandbox,
-)
+from autoresearch.cli.executor_options import ExecutorOptions, executor_options, place
+from autoresearch.cli.hub_options import community, hidden, hub_options
+from autoresearch.cli.options import examples
+from autoresearch.cli.sandbox_options import choose_sandbox, sandbox_options
 
 if TYPE_CHECKING:
+    from autoresearch.researcher.judging.judge import Policy
     from autoresearch.researcher.loop import Summary
     from autoresearch.researcher.workspace import Workspace
 
-EPILOG = "Examples:  autoresearch run nightly --experiments 20   |   autoresearch run nightly --hours 8   |   autoresearch run . --policy greedy --unsafe-no-sandbox"
+EPILOG = examples(
+    "autoresearch run nightly --experiments 20",
+    "autoresearch run nightly --hours 8",
+    "autoresearch run . --policy greedy --unsafe-no-sandbox",
+)
 
 
-class PolicyKind(str, Enum):
-    confirm = "confirm"
-    greedy = "greedy"
-
-
+@click.command(epilog=EPILOG)
+@options.directory
+@click.option(
+    "--experiments",
+    type=click.IntRange(min=0),
+    help="Stop after this many further experiments; without it, never.",
+)
+@click.option(
+    "--hours", type=click.FloatRange(min=0), help="Start no experiment after this many hours."
+)
+@agent_options
+@click.option(
+    "--policy",
+    type=click.Choice(("confirm", "greedy")),
+    default="confirm",
+    help="confirm repeats what is inside the noise; greedy keeps whatever is lower.",
+)
+@click.option(
+    "--baseline-runs",
+    type=click.IntRange(min=1),
+    help="Runs of the unchanged code, to know its noise; by default 3.",
+)
+@click.option(
+    "--seed", type=int, default=0, help="Where proposals and the seeds of runs derive from."
+)
+@click.option(
+    "--branch",
+    help="The branch of kept experiments; by default autoresearch/<folder>, then the last one.",
+)
+@click.option(
+    "--platform", help="This machine's name in the ledger; by default its GPU or processor."
+)
+@sandbox_options
+@executor_options
+@hub_options
+@options.in_json
 def run(
-    directory: Directory = Path("."),
-    agent: Annotated[
-        AgentKind,
-        typer.Option(
-            help="Who edits: search tunes the constants of the free file, llm asks a model, command starts a coding agent."
-        ),
-    ] = AgentKind.search,
-    command: Annotated[
-        str | None,
-        typer.Option(
-            help="For --agent command: claude, codex, gemini, aider, opencode, or a command line of your own."
-        ),
-    ] = None,
-    model: Annotated[str | None, typer.Option(help="For --agent llm: the model's name.")] = None,
-    base_url: Annotated[
-        str | None,
-        typer.Option(help="For --agent llm: an OpenAI-compatible endpoint, up to and with /v1."),
-    ] = None,
-    brief: Annotated[
-        Path | None,
-        typer.Option(
-            help="For llm and command: a template of your own instead of the built-in brief."
-        ),
-    ] = None,
-    agent_minutes: Annotated[
-        float, typer.Option(min=0.01, help="The longest an agent may take over one edit.")
-    ] = 30,
-    price: Annotated[
-        tuple[float, float],
-        typer.Option(
-            help="For --agent llm: dollars per million tokens in and out, for the ledger."
-        ),
-    ] = (0.0, 0.0),
-    experiments: Annotated[
-        int | None,
-        typer.Option(min=0, help="Stop after this many further experiments; without it, never."),
-    ] = None,
-    hours: Annotated[
-        float | None, typer.Option(min=0, help="Start no experiment after this many hours.")
-    ] = None,
-    policy: Annotated[
-        PolicyKind,
-        typer.Option(
-            help="confirm repeats what is inside the noise; greedy keeps whatever is lower."
-        ),
-    ] = PolicyKind.confirm,
-    sandbox: IsolationOption = SandboxKind.auto,
-    unsafe_no_sandbox: NoSandboxOption = False,
-    seed: Annotated[
-        int, typer.Option(help="Where proposals and the seeds of runs derive from.")
-    ] = 0,
-    branch: Annotated[
-        str | None,
-        typer.Option(
-            help="The branch of kept experiments; by default autoresearch/<folder>, then the one used last."
-        ),
-    ] = None,
-    baseline_runs: Annotated[
-        int | None,
-        typer.Option(min=1, help="Runs of the unchanged code, to know its noise; by default 3."),
-    ] = None,
-    script: Annotated[
-        Path | None,
-        typer.Option(help="For --agent scripted: a file of edits, one JSON object a line."),
-    ] = None,
-    platform: Annotated[
-        str | None,
-        typer.Option(help="This machine's name in the ledger; by default its GPU or processor."),
-    ] = None,
-    hub: HubOption = "",
-    agent_id: AgentIdOption = "",
-    share_all: ShareAllOption = False,
-    jobs: JobsOption = 1,
-    gpus: GpusOption = 1,
-    executor: ExecutorOption = ExecutorKind.local,
-    ray_address: RayAddressOption = None,
-    as_json: Json = False,
+    directory: Path,
+    experiments: int | None,
+    hours: float | None,
+    agent: str,
+    command: str | None,
+    model: str | None,
+    base_url: str | None,
+    brief: Path | None,
+    agent_minutes: float,
+    price: tuple[float, float],
+    script: Path | None,
+    policy: Policy,
+    baseline_runs: int | None,
+    seed: int,
+    branch: str | None,
+    platform: str | None,
+    sandbox: str,
+    unsafe_no_sandbox: bool,
+    jobs: int,
+    gpus: int,
+    executor: str,
+    ray_address: str | None,
+    hub: str,
+    agent_id: str,
+    share_all: bool,
+    in_json: bool,
 ) -> None:
-    """Experiment until stopped: edit, commit, run, judge, keep or drop. Ctrl-C is safe, and so is `kill -9`: run it again."""
+    """Experiment until stopped: edit, commit, run, judge, keep or drop.
+
+    Ctrl-C is safe, and so is `kill -9`: run it again.
+    """
     from rich.console import Console
 
     from autoresearch.researcher.display import Display
@@ -140,43 +113,39 @@ def run(
     from autoresearch.researcher.workspace import Workspace
 
     workspace = Workspace(directory)
-    chosen = chosen_sandbox(sandbox, unsafe_no_sandbox)
+    chosen = choose_sandbox(sandbox, unsafe_no_sandbox)
     stop = stopped_by_signals()
-    display = Display(Console(stderr=as_json), quiet=as_json)
+    display = Display(Console(stderr=in_json), quiet=in_json)
     runner = Runner(workspace, chosen, environment(FOR_RUNS), readable(), stop)
     wanted = AgentOptions(agent, script, command, model, base_url, brief, agent_minutes, price)
     with (
         workspace.lock(),
-        place(PlaceOptions(jobs, gpus, executor, ray_address), runner, display.say) as where,
+        place(ExecutorOptions(jobs, gpus, executor, ray_address), runner, display.say) as where,
     ):
         here = platform or where.platform
         swarm = community(
-            workspace, hub, agent_id, agent.value, Wishes(here, seed, share_all), display.say
+            workspace, hub, agent_id, agent, Wishes(here, seed, share_all), display.say
         )
         editor = make_agent(
             wanted, workspace.private / "agents", os.environ, swarm.notes, hidden(workspace)
         )
-        options = Options(
-            experiments, hours, policy.value, seed, branch, baseline_runs, here, where.slot
-        )
-        display.say(
-            f"{workspace.folder}: agent {agent.value}, policy {policy.value}, sandbox {chosen.name}"
-        )
+        wishes = Options(experiments, hours, policy, seed, branch, baseline_runs, here, where.slot)
+        display.say(f"{workspace.folder}: agent {agent}, policy {policy}, sandbox {chosen.name}")
         try:
-            if executor is ExecutorKind.local:  # a cluster's machines prepare themselves
+            if executor == "local":  # a cluster's machines prepare themselves
                 prepare(workspace, display.say, stop)
         except Stopped:
-            raise typer.Exit(130) from None
+            raise click.exceptions.Exit(130) from None
         summary = Loop(
-            workspace, editor, runner, options, display, stop, swarm, where.executor
+            workspace, editor, runner, wishes, display, stop, swarm, where.executor
         ).run()
-    tell(
+    show.tell(
         summary_json(summary),
         f"{summary.ended}; kept experiments are on branch {summary.branch}",
-        as_json,
+        in_json,
     )
     if stop.is_set():
-        raise typer.Exit(130)
+        raise click.exceptions.Exit(130)
 
 
 def prepare(workspace: Workspace, say: Callable[[str], None], stop: threading.Event) -> None:

@@ -4,88 +4,84 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-import typer
+import click
 
-from autoresearch.cli.common import Json
+from autoresearch.cli import options
+from autoresearch.cli.options import PATH, examples
 from autoresearch.errors import BadInput, NotFound
 
 if TYPE_CHECKING:
     from autoresearch.researcher.config import JudgeTable
     from autoresearch.researcher.simulate import Landscape, Result
 
-EPILOG = (
-    "Examples:  autoresearch simulate   |   autoresearch simulate --landscape scarce --hours 24   |   "
-    "autoresearch simulate --ledger nightly/experiments.jsonl   |   autoresearch simulate --noise-only --alpha 0.05"
+EPILOG = examples(
+    "autoresearch simulate",
+    "autoresearch simulate --landscape scarce --hours 24",
+    "autoresearch simulate --ledger nightly/experiments.jsonl",
+    "autoresearch simulate --noise-only --alpha 0.05",
 )
+POSITIVE, SHARE = click.FloatRange(min=0), click.FloatRange(0, 1)
+AS_IN_TABLE = "As in [judge] of autoresearch.toml."
 
 
+@click.command(epilog=EPILOG)
+@click.option(
+    "--landscape",
+    default="even",
+    help="even, scarce, noisier, close, clear, drifting, thinking or published.",
+)
+@click.option(
+    "--ledger", type=PATH, help="Take gains, noise and times from this experiments.jsonl instead."
+)
+@click.option(
+    "--noise-only", is_flag=True, help="No idea changes anything: every keep is a false one."
+)
+@click.option("--hours", type=click.FloatRange(min=0.5), default=8.0, help="Length of a night.")
+@click.option("--nights", type=click.IntRange(min=2), default=40, help="Nights for each policy.")
+@click.option("--seed", type=int, default=0, help="The same seed gives the same nights.")
+@click.option("--sigma", type=POSITIVE, help="Noise of one run (standard deviation).")
+@click.option("--good", type=SHARE, help="Share of ideas that are better.")
+@click.option("--null", type=SHARE, help="Share of ideas that change nothing.")
+@click.option("--gain", type=POSITIVE, help="Median gain of the better ideas.")
+@click.option("--loss", type=POSITIVE, help="Median loss of the worse ideas.")
+@click.option("--idea-s", type=POSITIVE, help="Seconds an agent takes for one idea.")
+@click.option("--alpha", type=float, help=AS_IN_TABLE)
+@click.option("--repeats", type=click.IntRange(min=0), help=AS_IN_TABLE)
+@click.option("--early-level", type=float, help=AS_IN_TABLE)
+@options.in_json
 def simulate(
-    landscape: Annotated[
-        str,
-        typer.Option(help="even, scarce, noisier, close, clear, drifting, thinking or published."),
-    ] = "even",
-    ledger: Annotated[
-        Path | None,
-        typer.Option(help="Take gains, noise and times from this experiments.jsonl instead."),
-    ] = None,
-    noise_only: Annotated[
-        bool, typer.Option(help="No idea changes anything: every keep is a false one.")
-    ] = False,
-    hours: Annotated[float, typer.Option(min=0.5, help="Length of a night.")] = 8,
-    nights: Annotated[int, typer.Option(min=2, help="Nights for each policy.")] = 40,
-    seed: Annotated[int, typer.Option(help="The same seed gives the same nights.")] = 0,
-    sigma: Annotated[
-        float | None, typer.Option(min=0, help="Noise of one run (standard deviation).")
-    ] = None,
-    good: Annotated[
-        float | None, typer.Option(min=0, max=1, help="Share of ideas that are better.")
-    ] = None,
-    null: Annotated[
-        float | None, typer.Option(min=0, max=1, help="Share of ideas that change nothing.")
-    ] = None,
-    gain: Annotated[
-        float | None, typer.Option(min=0, help="Median gain of the better ideas.")
-    ] = None,
-    loss: Annotated[
-        float | None, typer.Option(min=0, help="Median loss of the worse ideas.")
-    ] = None,
-    idea_s: Annotated[
-        float | None, typer.Option(min=0, help="Seconds an agent takes for one idea.")
-    ] = None,
-    alpha: Annotated[float | None, typer.Option(help="As in [judge] of autoresearch.toml.")] = None,
-    repeats: Annotated[
-        int | None, typer.Option(min=0, help="As in [judge] of autoresearch.toml.")
-    ] = None,
-    early_level: Annotated[
-        float | None, typer.Option(help="As in [judge] of autoresearch.toml.")
-    ] = None,
-    as_json: Json = False,
+    landscape: str,
+    ledger: Path | None,
+    noise_only: bool,
+    hours: float,
+    nights: int,
+    seed: int,
+    alpha: float | None,
+    repeats: int | None,
+    early_level: float | None,
+    in_json: bool,
+    **changes: float | None,
 ) -> None:
-    """Compare ways of judging, with and without early stopping, on simulated nights: what they improve an hour, keep wrongly and miss."""
+    """Compare ways of judging on simulated nights: what they improve an hour, keep wrongly, miss.
+
+    Each with and without early stopping.
+    """
     from autoresearch.researcher.simulate import ARMS, compare
     from autoresearch.researcher.simulate import noise_only as silenced
 
-    changes = {
-        "sigma": sigma,
-        "good": good,
-        "null": null,
-        "gain": gain,
-        "loss": loss,
-        "idea_s": idea_s,
-    }
-    land = chosen(
+    land = choose_landscape(
         landscape, ledger, {name: value for name, value in changes.items() if value is not None}
     )
     if noise_only:
         land = silenced(land)
     rules = rules_of(alpha, repeats, early_level)
     results = compare(land, rules, ARMS, hours, nights, seed, os.cpu_count() or 1)
-    show(land, rules, results, hours, as_json)
+    print_results(land, rules, results, hours, in_json)
 
 
-def chosen(name: str, ledger: Path | None, changes: dict[str, Any]) -> Landscape:
+def choose_landscape(name: str, ledger: Path | None, changes: dict[str, Any]) -> Landscape:
     """The landscape that was asked for, with what was changed of it."""
     from dataclasses import replace
 
@@ -125,14 +121,14 @@ def rules_of(alpha: float | None, repeats: int | None, early_level: float | None
     )
 
 
-def show(
-    land: Landscape, rules: JudgeTable, results: list[Result], hours: float, as_json: bool
+def print_results(
+    land: Landscape, rules: JudgeTable, results: list[Result], hours: float, in_json: bool
 ) -> None:
     import msgspec
 
     from autoresearch.researcher.simulate.compare import table
 
-    if as_json:
+    if in_json:
         found = {"landscape": land, "judge": rules, "hours": hours, "policies": results}
         print(msgspec.json.encode(found).decode())  # what is not finite becomes null
         return

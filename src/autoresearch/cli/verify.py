@@ -3,28 +3,19 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-import typer
+import click
 
-from autoresearch.cli.common import (
-    FOR_RUNS,
-    Json,
-    environment,
-    readable,
-    stopped_by_signals,
-    tell,
-)
+from autoresearch.cli import options, show
+from autoresearch.cli.common import FOR_RUNS, environment, readable, stopped_by_signals
 from autoresearch.cli.credentials import FOLDER
 from autoresearch.cli.hub_options import FolderKeyring
+from autoresearch.cli.options import examples
 from autoresearch.cli.run import prepare
-from autoresearch.cli.sandbox_options import (
-    IsolationOption,
-    NoSandboxOption,
-    SandboxKind,
-    chosen_sandbox,
-)
+from autoresearch.cli.sandbox_options import choose_sandbox, sandbox_options
 from autoresearch.errors import BadInput, Conflict, HubUnavailable
 
 if TYPE_CHECKING:
@@ -35,45 +26,52 @@ if TYPE_CHECKING:
     from autoresearch.researcher.workspace import Workspace
 
 ASK_AGAIN_S = 30.0  # a hub that is down when `--watch` begins
-EPILOG = (
-    "Examples:  autoresearch verify 1a2b3c4 nightly --claimed 1.2345   |   autoresearch verify 1a2b3c4 nightly --hub https://hub.example   |   "
-    "autoresearch verify nightly --hub https://hub.example --watch"
+EPILOG = examples(
+    "autoresearch verify 1a2b3c4 nightly --claimed 1.2345",
+    "autoresearch verify 1a2b3c4 nightly --hub https://hub.example",
+    "autoresearch verify nightly --hub https://hub.example --watch",
 )
 
 
+@click.command(epilog=EPILOG)
+@click.argument("what", metavar="[COMMIT] [DIR]", nargs=-1)
+@click.option(
+    "--hub",
+    metavar="URL",
+    default="",
+    help="Take claims from this hub and reply in their threads; without a COMMIT the best "
+    "unverified one.",
+)
+@click.option("--watch", is_flag=True, help="Verify whatever comes on the hub, until stopped.")
+@click.option(
+    "--runs",
+    type=click.IntRange(2, 100),
+    default=3,
+    help="How often a claimed commit is run.",
+)
+@click.option(
+    "--claimed",
+    type=float,
+    help="Without --hub: the value to compare with, where our ledger has none.",
+)
+@click.option("--platform", help="This machine's name on the hub; by default its GPU or processor.")
+@sandbox_options
+@options.in_json
 def verify(
-    what: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="[COMMIT] [DIR]",
-            help="A commit, and an experiment's folder (by default this one).",
-        ),
-    ] = None,
-    hub: Annotated[
-        str,
-        typer.Option(
-            help="Take claims from this hub and reply in their threads; without a COMMIT the best unverified one."
-        ),
-    ] = "",
-    watch: Annotated[
-        bool, typer.Option("--watch", help="Verify whatever comes on the hub, until stopped.")
-    ] = False,
-    runs: Annotated[
-        int, typer.Option(min=2, max=100, help="How often a claimed commit is run.")
-    ] = 3,
-    claimed: Annotated[
-        float | None,
-        typer.Option(help="Without --hub: the value to compare with, where our ledger has none."),
-    ] = None,
-    platform: Annotated[
-        str | None,
-        typer.Option(help="This machine's name on the hub; by default its GPU or processor."),
-    ] = None,
-    sandbox: IsolationOption = SandboxKind.auto,
-    unsafe_no_sandbox: NoSandboxOption = False,
-    as_json: Json = False,
+    what: tuple[str, ...],
+    hub: str,
+    watch: bool,
+    runs: int,
+    claimed: float | None,
+    platform: str | None,
+    sandbox: str,
+    unsafe_no_sandbox: bool,
+    in_json: bool,
 ) -> None:
-    """Run a claimed result again, with this folder's own fixed files, and compare: exit code 0 reproduced, 1 not reproduced."""
+    """Run a claimed result again, with this folder's own fixed files, and compare.
+
+    COMMIT is by default the best unverified one, DIR this folder. Exit code 0: reproduced, 1: not.
+    """
     from rich.console import Console
 
     from autoresearch.researcher import machine
@@ -83,14 +81,14 @@ def verify(
     from autoresearch.researcher.verify.verifier import Verifier
     from autoresearch.researcher.workspace import Workspace
 
-    commit, directory = sorted_out(what or [])
+    commit, directory = split_arguments(what)
     check_options(commit, hub, watch, claimed)
     workspace = Workspace(directory)
     workspace.check_clean()
     workspace.check_ready()
-    chosen = chosen_sandbox(sandbox, unsafe_no_sandbox)
+    chosen = choose_sandbox(sandbox, unsafe_no_sandbox)
     stop = stopped_by_signals()
-    display = Display(Console(stderr=as_json), quiet=as_json)
+    display = Display(Console(stderr=in_json), quiet=in_json)
     runner = Runner(workspace, chosen, environment(FOR_RUNS), readable(), stop)
     notebook = Notebook(workspace.private / "verify")
     verifier = Verifier(
@@ -110,17 +108,17 @@ def verify(
         except Stopped:
             verdict = None
     if stop.is_set():
-        raise typer.Exit(130)
-    ended(verdict, as_json)
+        raise click.exceptions.Exit(130)
+    report_verdict(verdict, in_json)
 
 
-def ended(verdict: Verdict | None, as_json: bool) -> None:
+def report_verdict(verdict: Verdict | None, in_json: bool) -> None:
     """Tell, and leave with the exit code that says it."""
     if verdict is None:
-        tell(
+        show.tell(
             {"outcome": "nothing to verify"},
             "nothing to verify: no unverified result of this platform and track",
-            as_json,
+            in_json,
         )
         return
     if verdict.outcome == "undecided":
@@ -132,9 +130,9 @@ def ended(verdict: Verdict | None, as_json: bool) -> None:
         else f": {verdict.value:.6f} in {verdict.runs} runs"
     )
     text = f"{verdict.claim.commit[:7]} claims {verdict.claim.value:.6f}: {verdict.outcome}{reason}{mean}"
-    tell(as_data(verdict), text, as_json)
+    show.tell(as_data(verdict), text, in_json)
     if verdict.outcome != "reproduced":
-        raise typer.Exit(1)
+        raise click.exceptions.Exit(1)
 
 
 def as_data(verdict: Verdict) -> dict[str, Any]:
@@ -144,7 +142,7 @@ def as_data(verdict: Verdict) -> dict[str, Any]:
     return data
 
 
-def sorted_out(what: list[str]) -> tuple[str, Path]:
+def split_arguments(what: Sequence[str]) -> tuple[str, Path]:
     """Which of the words is the commit and which the folder: a folder is one that exists."""
     words = list(what)
     directory = Path(words.pop()) if words and Path(words[-1]).is_dir() else Path(".")
@@ -198,7 +196,7 @@ def on_hub(verifier: Verifier, url: str, commit: str, watch: bool) -> Verdict | 
 
     workspace = verifier.workspace
     workspace.repo.exclude([f"/{FOLDER}/"])
-    member = joined(verifier, url, patient=watch)
+    member = join_hub(verifier, url, patient=watch)
     if member is None:
         return None
     track = track_id(workspace)
@@ -216,7 +214,7 @@ def on_hub(verifier: Verifier, url: str, commit: str, watch: bool) -> Verdict | 
         return one(rounds, commit) if commit else rounds.once()
 
 
-def joined(verifier: Verifier, url: str, patient: bool) -> Member | None:
+def join_hub(verifier: Verifier, url: str, patient: bool) -> Member | None:
     """The folder's account on the hub, opened where it has none. `patient`: wait for a hub that is down, until stopped (None)."""
     from autoresearch.client.wire import checked_url
     from autoresearch.researcher.swarm.membership import Membership

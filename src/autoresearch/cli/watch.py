@@ -7,11 +7,12 @@ import signal
 import sys
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
+import click
 
-from autoresearch.cli.common import Directory, Json, tell
+from autoresearch.cli import options, show
+from autoresearch.cli.options import examples
 from autoresearch.errors import AutoresearchError
 
 if TYPE_CHECKING:
@@ -19,20 +20,25 @@ if TYPE_CHECKING:
 
     from autoresearch.researcher.watch.look import View, Watcher
 
-EPILOG = "Examples:  autoresearch watch nightly   |   autoresearch watch nightly --once   |   autoresearch watch nightly >> night.log"
+EPILOG = examples(
+    "autoresearch watch nightly",
+    "autoresearch watch nightly --once",
+    "autoresearch watch nightly >> night.log",
+)
 
 
-def watch(
-    directory: Directory = Path("."),
-    once: Annotated[
-        bool, typer.Option("--once", help="Print what there is to see now, as lines, and end.")
-    ] = False,
-    every: Annotated[
-        float, typer.Option(min=0.2, max=3600, help="Seconds between two looks.")
-    ] = 1.0,
-    as_json: Json = False,
-) -> None:
-    """See the research happen: progress, the run's loss beside the best's, verdicts, GPU. Reads only; Ctrl-C ends it, not the research."""
+@click.command(epilog=EPILOG)
+@options.directory
+@click.option("--once", is_flag=True, help="Print what there is to see now, as lines, and end.")
+@click.option(
+    "--every", type=click.FloatRange(0.2, 3600), default=1.0, help="Seconds between two looks."
+)
+@options.in_json
+def watch(directory: Path, once: bool, every: float, in_json: bool) -> None:
+    """See the research happen: progress, the loss beside the best's, verdicts, GPU.
+
+    Reads only; Ctrl-C ends it, not the research.
+    """
     from rich.console import Console
 
     from autoresearch.researcher.watch.look import Watcher
@@ -44,12 +50,12 @@ def watch(
     console = Console()
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")
-    if as_json:
-        tell(first.as_json(), "", as_json)
+    if in_json:
+        show.tell(first.as_json(), "", in_json)
     elif once:
         say(snapshot(first))
     elif console.is_terminal and not console.is_dumb_terminal:
-        show(watcher, first, console, every, stop)
+        draw(watcher, first, console, every, stop)
     else:
         follow(watcher, first, every, stop)
 
@@ -67,7 +73,7 @@ def say(lines: list[str]) -> None:
         print(line, flush=True)
 
 
-def show(
+def draw(
     watcher: Watcher, view: View, console: Console, every: float, stop: threading.Event
 ) -> None:
     """The picture, on a screen of its own; afterwards its content stays as lines."""
