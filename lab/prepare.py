@@ -78,10 +78,19 @@ __all__ = [
 TOLERANCE_TOKEN = 0.1  # of one token, plus 2 % of its loss: one step of bf16 logits
 TOLERANCE_MEAN = 0.01  # of the mean over many
 EVAL_CHUNK_BYTES = 128 * 2**20  # of logits turned to full precision at once
+# Logits lie between minus and plus this. float16 ends at 65,504; float32 steps by 0.008 there, so a
+# model that has learned anything stays hundreds of times below. The largest logit is subtracted before
+# anything is added up: one rounding of at most 2^-24 of a token's own loss (float32 on devices, 2^-53
+# on CPUs). At the bound that is 0.012 of 200,000 nats; where a loss is small, it is nothing.
+LOGIT_BOUND = 1e5
+# A score below this share of the static trigram's is no model's. Honest ones end at 0.7 of it (pystd,
+# stories); the best language models known, trained for months, at a third. Own text may repeat itself.
+PLAUSIBLE_SHARE, PLAUSIBLE_SHARE_CUSTOM = 1 / 3, 1 / 10
 
 # Scoring: train.py's model lives in two processes of its own, see "The model's own processes"
 ANSWER_BYTES = 512 * 2**20  # of logits that one of them hands over at once
 ANSWER_DTYPES = (torch.float32, torch.bfloat16, torch.float16)
+LOGIT_DTYPES = (*ANSWER_DTYPES, torch.float64)  # the last is handed over as float32
 WORDS_BYTES = 300  # of its own words, when it fails
 FRESH_BYTES = 60_000  # of new stories, told when a model of that track is scored
 FRESH_TOLERANCE = 0.03  # bits per byte, and a tenth, by which a model may be further above their entropy than above the track's
@@ -119,7 +128,8 @@ def evaluate_bpb(model, tokenizer, batch_size):
         )
         return math.nan
     rows = evaluation_rows(track)
-    return Evaluation([ModelHere(model)], tokenizer, rows, batch_size).bpb()
+    evaluation = Evaluation([ModelHere(model)], tokenizer, rows, batch_size)
+    return judged_bpb(evaluation.measure(), evaluation.sizes, len(rows), Limits.of(track))
 
 
 def evaluation_rows(track, raw=None):
@@ -160,11 +170,6 @@ class Evaluation:
             cut = int(draw(1, used)) if used > 1 else T
             slots.append((row, cut, int(draw(N)), (home[row] + 1) % sides))
         return [slots[i] for i in self.random.permutation(len(slots))]
-
-    def bpb(self):
-        """Bits per byte of all rows, every probe passed."""
-        nats = self.measure()
-        return math.fsum(nats.values()) / math.log(2) / int(self.sizes.sum())
 
     def measure(self):
         """{row: nats of its scored bytes}, every probe passed."""
@@ -249,23 +254,13 @@ class Evaluation:
         return x
 
     def cross_entropy(self, logits, at):
-        """(B, T) on the CPU, a few rows at a time; float64 on CPUs, float32 on devices."""
+        """(B, T) on the CPU, a few rows at a time."""
         slots = self.slots[at : at + self.batch_size]
         check_logits(logits, (len(slots), self.T, self.V))
         y = self.rows[[row for row, _, _, _ in slots], 1:]
-        precise = torch.float64 if logits.device.type == "cpu" else torch.float32
         step = max(1, EVAL_CHUNK_BYTES // (self.T * self.V * 8))
-        losses = []
-        for first in range(0, len(y), step):
-            part = logits[first : first + step].to(precise)
-            whole = torch.logsumexp(part, -1)
-            target = part.gather(-1, y[first : first + step, :, None].to(part.device))[..., 0]
-            losses.append((whole - target).cpu())
-            if not bool(torch.isfinite(whole).all()):
-                raise EvaluationError(
-                    "the model returned NaN or infinite logits; it diverged, or divides by zero"
-                )
-        return torch.cat(losses)
+        parts = range(0, len(y), step)
+        return torch.cat([token_nats(logits[i : i + step], y[i : i + step]) for i in parts])
 
     def compare(self):
         """Every slot against the first one of the same row as it is: no answer may depend on more than its own past."""
@@ -273,12 +268,6 @@ class Evaluation:
         for i, (row, cut, _, _) in enumerate(self.slots):
             if cut == self.T:
                 scored.setdefault(row, i)
-        finite = torch.isfinite(self.losses)
-        if not bool((finite | (self.sizes[[row for row, _, _, _ in self.slots]] == 0)).all()):
-            raise EvaluationError(
-                "the model gives a token of the text probability zero, an infinite loss"
-            )
-        self.losses[~finite] = 0
         again = [
             i for i, (row, cut, _, _) in enumerate(self.slots) if cut == self.T and scored[row] != i
         ]
@@ -322,24 +311,67 @@ class Evaluation:
         """Whether the call that begins at slot `at` gets another answer now, from one of the models."""
         now = self.call(at, side).double()
         then = self.losses[at : at + self.batch_size].double()
-        finite = torch.isfinite(now)
-        return is_too_much(
-            list(zip((now - then)[finite].abs().tolist(), then[finite].abs().tolist(), strict=True))
-        )
+        pairs = zip((now - then).abs().flatten().tolist(), then.flatten().tolist(), strict=True)
+        return is_too_much(list(pairs))
 
 
 def check_logits(logits, shape):
-    if not torch.is_tensor(logits) or tuple(logits.shape) != shape:
-        got = (
-            f"shape {tuple(logits.shape)}"
-            if torch.is_tensor(logits)
-            else f"a {type(logits).__name__}"
-        )
+    """Whether an answer is one at all: a plain tensor of the right shape, in a type that is listed."""
+    if not torch.is_tensor(logits) or not is_plain(logits) or tuple(logits.shape) != shape:
         raise EvaluationError(
-            f"forward(idx) must return logits of shape {shape} for idx of shape {shape[:2]}, not {got}"
+            f"forward(idx) must return logits of shape {shape} for idx of shape {shape[:2]}, "
+            f"not {kind_of(logits)}"
         )
-    if not logits.is_floating_point():
-        raise EvaluationError(f"forward(idx) must return floating-point logits, not {logits.dtype}")
+    if logits.dtype not in LOGIT_DTYPES:
+        names = ", ".join(name_of(dtype) for dtype in LOGIT_DTYPES)
+        raise EvaluationError(
+            f"forward(idx) must return logits as one of {names}, not {name_of(logits.dtype)}"
+        )
+
+
+def is_plain(tensor):
+    """Whether it lies in memory, a value for every place. Expanded and transposed ones do."""
+    dense = tensor.layout is torch.strided and not tensor.is_nested
+    return dense and not tensor.is_quantized and not tensor.is_meta
+
+
+def kind_of(thing):
+    if not torch.is_tensor(thing):
+        return f"a {type(thing).__name__}"
+    return f"shape {tuple(thing.shape)}" if is_plain(thing) else "a tensor without plain values"
+
+
+def name_of(dtype):
+    return str(dtype).removeprefix("torch.")
+
+
+def token_nats(logits, targets):
+    """(B, T) losses on the CPU, none of them below zero: the largest logit is subtracted first.
+
+    In float64 on CPUs. Devices subtract in float32, and add up in float64 where they have it."""
+    kind = logits.device.type
+    part = logits.to(torch.float64 if kind == "cpu" else torch.float32)
+    top = part.amax(-1, keepdim=True)
+    check_range(part.amin(), top.max())
+    part = part - top
+    target = part.gather(-1, targets[..., None].to(part.device))[..., 0]
+    summed = part.exp_().sum(-1, dtype=torch.float32 if kind == "mps" else torch.float64)
+    return (summed.log() - target).cpu()
+
+
+def check_range(low, high):
+    """Every logit of a call counts, asked or not: padding, probes and tokens that no text has."""
+    low, high = float(low), float(high)
+    if not math.isfinite(low) or not math.isfinite(high):
+        raise EvaluationError(
+            "the model returned NaN or infinite logits (-inf is a token of probability zero); "
+            "it diverged, or divides by zero, or masks tokens"
+        )
+    if max(-low, high) > LOGIT_BOUND:
+        raise EvaluationError(
+            f"the model returned a logit of {high if high > LOGIT_BOUND else low:.4g}; all have to "
+            f"lie between -{LOGIT_BOUND:,.0f} and {LOGIT_BOUND:,.0f}: it diverged, or scales them"
+        )
 
 
 class ModelHere:
@@ -662,7 +694,7 @@ def score(args):
         read_about(args, track)
         rows = evaluation_rows(track, given)
         tokenizer = Tokenizer.load(track)
-        fresh, limits = fresh_rows(track, tokenizer)
+        fresh, fresh_entropy = fresh_rows(track, tokenizer)
         batch = fitting_batch(args.batch_size, track.seq_len, tokenizer.vocab_size)
         if apart:
             threads = max(1, torch.get_num_threads() // 2)
@@ -685,6 +717,7 @@ def score(args):
     finally:
         for model in models if apart else []:
             model.kill()
+    limits = Limits.of(track, fresh_entropy)
     val_bpb = judged_bpb(nats, evaluation.sizes, len(rows), limits)
     say(f"budget_s: {track.budget_s:g}\n---\nval_bpb: {val_bpb:.6f}")
 
@@ -740,12 +773,12 @@ def check_owner(about, args):
 
 
 def fresh_rows(track, tokenizer):
-    """(rows nobody has seen (N, seq_len + 1), (exact entropy in bits per byte of the track's text, of these rows)).
+    """(rows nobody has seen (N, seq_len + 1), their exact entropy in bits per byte or None).
 
-    Only where text can be made: a model that learned the validation text of `stories`, which anyone can tell again, does worse here."""
-    entropy = track.manifest["anchors"].get("entropy_bpb")
-    if track.base != "stories" or entropy is None:
-        return torch.empty(0, track.seq_len + 1, dtype=torch.int64), (entropy, None)
+    Only where text can be made: a model that learned the validation text of `stories`, which
+    anyone can tell again, does worse here."""
+    if track.base != "stories":
+        return torch.empty(0, track.seq_len + 1, dtype=torch.int64), None
     told = list(Stories().told(secrets.token_hex(16), FRESH_BYTES))
     documents = [
         np.concatenate(([tokenizer.bos], tokenizer.encode_array(text))).astype(np.uint16)
@@ -754,32 +787,61 @@ def fresh_rows(track, tokenizer):
     starts = np.cumsum([0, *map(len, documents)])
     rows = pack_evaluation(np.concatenate(documents), starts, track.seq_len, tokenizer.bos)
     bits, size = sum(bits for _, bits in told), sum(len(text.encode()) for text, _ in told)
-    return torch.from_numpy(rows.astype(np.int64)), (entropy, bits / size)
+    return torch.from_numpy(rows.astype(np.int64)), bits / size
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What no honest score is below, in bits per byte: exact entropies, and a share of an anchor."""
+
+    entropy: float | None = None
+    fresh_entropy: float | None = None
+    plausible: float = 0.0
+
+    @classmethod
+    def of(cls, track, fresh_entropy=None):
+        anchors = track.manifest["anchors"]
+        share = PLAUSIBLE_SHARE_CUSTOM if track.base == "custom" else PLAUSIBLE_SHARE
+        return cls(anchors.get("entropy_bpb"), fresh_entropy, share * anchors["trigram_bpb"])
 
 
 def judged_bpb(nats, sizes, rows, limits):
     """val_bpb over the first `rows` rows, unless it is one that no honest model can have."""
-    size = int(sizes[:rows].sum())
-    bits = math.fsum(nats[row] for row in range(rows)) / math.log(2)
-    entropy, fresh_entropy = limits
-    # a model that does not know the text saves k bits on its exact information with a probability of at most 2^-k
-    if not math.isfinite(bits) or bits < 0 or (entropy is not None and bits < entropy * size - 64):
-        raise EvaluationError(
-            f"val_bpb {bits / size:.6f} is below what is possible{f' ({entropy:.6f} is the exact entropy of this text)' if entropy else ''}: "
-            "the model knows the validation text"
-        )
-    if fresh_entropy is not None:
-        fresh = (
-            math.fsum(nats[row] for row in range(rows, len(sizes)))
-            / math.log(2)
-            / int(sizes[rows:].sum())
-        )
-        if fresh - fresh_entropy > 1.1 * (bits / size - entropy) + FRESH_TOLERANCE:
+    bpb = bits_per_byte(nats, sizes, range(rows))
+    check_plausible(bpb, int(sizes[:rows].sum()), limits)
+    if limits.fresh_entropy is not None:
+        above = bpb - limits.entropy
+        fresh = bits_per_byte(nats, sizes, range(rows, len(sizes))) - limits.fresh_entropy
+        if fresh > 1.1 * above + FRESH_TOLERANCE:
             raise EvaluationError(
-                f"the model knows the validation text: {bits / size - entropy:.4f} bits per byte above its entropy, but "
-                f"{fresh - fresh_entropy:.4f} above that of new text of the same kind"
+                f"the model knows the validation text: {above:.4f} bits per byte above its entropy, "
+                f"but {fresh:.4f} above that of new text of the same kind"
             )
-    return bits / size
+    return bpb
+
+
+def bits_per_byte(nats, sizes, rows):
+    return math.fsum(nats[row] for row in rows) / math.log(2) / int(sizes[list(rows)].sum())
+
+
+def check_plausible(bpb, size, limits):
+    """Refuse what is no number, zero, below the text's entropy, or far below every anchor."""
+    # a model that does not know the text saves k bits on its exact information with a probability
+    # of at most 2^-k
+    if limits.entropy is not None and bpb * size < limits.entropy * size - 64:
+        raise EvaluationError(
+            f"val_bpb {bpb:.6f} is below what is possible ({limits.entropy:.6f} is the exact "
+            "entropy of this text): the model knows the validation text"
+        )
+    if not math.isfinite(bpb) or bpb <= 0:
+        raise EvaluationError(
+            f"val_bpb {bpb:.6f} is below what is possible: the model knows the validation text"
+        )
+    if bpb < limits.plausible:
+        raise EvaluationError(
+            f"val_bpb {bpb:.6f} is below what is plausible ({limits.plausible:.6f}, a share of what "
+            "a static trigram scores): no model learns that much in the budget"
+        )
 
 
 def restore(path, checkpoint):

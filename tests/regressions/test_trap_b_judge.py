@@ -52,7 +52,9 @@ def test_answers_cannot_be_fitted_to_earlier_ones(lab: labs.Lab) -> None:
 
         def bpb(models: int) -> Any:
             here = [lab.prepare.ModelHere(Consistent(tokenizer.vocab_size)) for _ in range(models)]
-            return lab.prepare.Evaluation(here, tokenizer, rows, 16, probes=1024).bpb()
+            evaluation = lab.prepare.Evaluation(here, tokenizer, rows, 16, probes=1024)
+            nats = evaluation.measure()
+            return lab.prepare.bits_per_byte(nats, evaluation.sizes, range(len(rows)))
 
         assert bpb(1) < 2  # passes, far below what it knows
         with pytest.raises(lab.prepare.EvaluationError):

@@ -163,12 +163,40 @@ def test_a_model_that_knows_the_text_is_told_by_text_it_cannot_know(
     """Below the exact entropy, or much nearer to it than on new text of the same kind; an honest difference passes."""
     values = nats(val, 15) | {row: fresh * 1000 * math.log(2) for row in range(15, 20)}
     if not words:
-        assert prepare.judged_bpb(values, SIZES, 15, (0.46, 0.47)) == pytest.approx(val)
+        assert prepare.judged_bpb(values, SIZES, 15, prepare.Limits(0.46, 0.47)) == pytest.approx(
+            val
+        )
         return
     with pytest.raises(prepare.EvaluationError, match=words):
-        prepare.judged_bpb(values, SIZES, 15, (0.46, 0.47))
+        prepare.judged_bpb(values, SIZES, 15, prepare.Limits(0.46, 0.47))
 
 
 def test_without_an_entropy_nothing_is_below_it() -> None:
     """On other tracks only what no text has is impossible."""
-    assert prepare.judged_bpb(nats(0.01, 15), SIZES[:15], 15, (None, None)) == pytest.approx(0.01)
+    low = prepare.judged_bpb(nats(0.01, 15), SIZES[:15], 15, prepare.Limits())
+
+    assert low == pytest.approx(0.01)
+
+
+@pytest.mark.parametrize(
+    ("bpb", "words"), [(0.0, "below what is possible"), (0.59, r"plausible \(0.600000")]
+)
+def test_a_score_far_below_every_anchor_is_refused(bpb: float, words: str) -> None:
+    """Nothing scores zero, nor less than a share of what a static trigram scores."""
+    with pytest.raises(prepare.EvaluationError, match=words):
+        prepare.judged_bpb(nats(bpb, 15), SIZES[:15], 15, prepare.Limits(plausible=0.6))
+
+
+def test_every_track_has_a_floor_below_its_anchors() -> None:
+    """A third of the trigram's score, a tenth on own text; on stories the entropy as well."""
+    floors = {}
+    for base, anchors in (
+        ("pystd", {"trigram_bpb": 1.8}),
+        ("custom", {"trigram_bpb": 1.8}),
+        ("stories", {"trigram_bpb": 0.69, "entropy_bpb": 0.46}),
+    ):
+        track = prepare.Track(base, "", base, 300, 32, 1.0, Path(), {"anchors": anchors})
+        limits = prepare.Limits.of(track, None)
+        floors[base] = (limits.entropy, pytest.approx(limits.plausible))
+
+    assert floors == {"pystd": (None, 0.6), "custom": (None, 0.18), "stories": (0.46, 0.23)}
