@@ -10,11 +10,12 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 SRC = ROOT / "src" / "autoresearch"
-SHARED = {"clock", "errors", "files", "models"}
+SHARED = {"clock", "errors", "files", "folders", "models"}
 ROOMS = {
     "clock": set(),
     "errors": set(),
     "files": set(),
+    "folders": {"errors"},
     "models": set(),
     "git": SHARED,
     "client": SHARED,

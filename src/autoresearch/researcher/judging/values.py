@@ -24,6 +24,7 @@ Outcome = Literal[
     "stopped early",
     "outside the clock",
     "carries data",
+    "left too much",
 ]
 
 

@@ -268,6 +268,8 @@ class Loop:
         attempt = self.journal.state.attempts[attempt_id]
         try:
             proposal = future.result()
+            for sentence in proposal.notices:
+                self.display.say(sentence)
             trouble = (
                 ""
                 if proposal.refused or proposal.commit != attempt.parent
