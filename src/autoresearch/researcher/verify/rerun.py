@@ -16,7 +16,7 @@ import msgspec
 from autoresearch.errors import BadInput
 from autoresearch.files import replace_file
 from autoresearch.git.trees import FILE, GONE, PROGRAM, read_tree, write_commit
-from autoresearch.researcher.judging.evidence import run_seed
+from autoresearch.researcher.judging.judge import run_seed
 from autoresearch.researcher.judging.values import Measurement
 from autoresearch.researcher.workspace import Workspace, listed
 
