@@ -18,6 +18,8 @@ from autoresearch.hub.rules.accounts import Caller
 from autoresearch.hub.settings import Settings
 from autoresearch.hub.store import commits, events, migrate, objects, search
 from autoresearch.hub.store.database import Database, Transaction
+from autoresearch.hub.store.objects import NewObject
+from autoresearch.hub.values import NewCommit
 
 AGENTS = 16
 PLENTY = 100_000_000
@@ -29,7 +31,6 @@ PLATFORMS, TRACKS = 4, 2  # of the results of `fill`, eight boards in all
 VERIFIED = 0.05  # of the results are run again by somebody
 CRASHED, KEPT = 0.07, 0.3
 COMMIT, TREE, BLOB = 1, 2, 3
-Object = tuple[bytes, int, int, bytes]  # oid, kind, size, compressed body
 
 SOURCE = "\n".join(
     f"parameter_{n} = {n * 7919 % 1000 / 1000}  # a line of a training script" for n in range(40)
@@ -46,13 +47,13 @@ class Loaded:
     posts: int = 0
 
 
-def stored(kind: int, data: bytes) -> Object:
+def stored(kind: int, data: bytes) -> NewObject:
     name = {COMMIT: b"commit", TREE: b"tree", BLOB: b"blob"}[kind]
     oid = hashlib.sha1(name + b" %d\0" % len(data) + data, usedforsecurity=False).digest()
-    return oid, kind, len(data), zlib.compress(data, 1)
+    return NewObject(oid, kind, len(data), zlib.compress(data, 1))
 
 
-def experiment(parent: str, who: str, mark: str) -> tuple[list[Object], bytes]:
+def experiment(parent: str, who: str, mark: str) -> tuple[list[NewObject], bytes]:
     """A commit that changes one line of a file of 2.5 KB, as blob, tree and commit; and the tree's id."""
     blob = stored(BLOB, f"{SOURCE}\nmark = '{mark}'\n".encode())
     fixed = stored(BLOB, b"the fixed file\n")
@@ -100,14 +101,8 @@ def _add_commit(tx: Transaction, loaded: Loaded, number: int, rng: random.Random
     objects.add(tx, rows)
     name, message = rows[-1][0].hex(), f"experiment {number}: another value"
     place = commits.place(tx, below) if below else None
-    values = {
-        "hash": name,
-        "parents": below,
-        "agent_id": who,
-        "message": message,
-        "created_at": tx.now,
-    }
-    commits.add(tx, [place] if place else [], tree=tree, **values)
+    new = NewCommit(name, below, who, message, tx.now, tree)
+    commits.add_commit(tx, new, [place] if place else [])
     search.add(tx, "commit", name, who, message, tx.now)
     events.append(
         tx, "commit", {"hash": name, "agent_id": who, "parents": [below] if below else []}

@@ -22,14 +22,14 @@ def test_d4_pragmas_hold_on_every_connection(tmp_path: Path) -> None:
 
     def pragmas() -> list[Any]:
         return [
-            db.reader.raw(f"PRAGMA {name}")[0][0]
+            db.reader.value(f"PRAGMA {name}")
             for name in ("foreign_keys", "busy_timeout", "synchronous", "journal_mode")
         ]
 
     with ThreadPoolExecutor(1) as pool:
         on_another_thread = pool.submit(pragmas).result()
     with db.write() as tx:
-        writing = tx.raw("PRAGMA foreign_keys")[0][0]
+        writing = tx.value("PRAGMA foreign_keys")
     db.close()
 
     assert on_another_thread == [1, 60_000, 2, "wal"] and writing == 1
@@ -134,7 +134,7 @@ def test_d10_keys_are_stored_hashed(tmp_path: Path) -> None:
     with db.write() as tx:
         key = rules.create(tx, "agent", via="open").api_key
         token = rules.invite(tx, 1, 1, "")
-    assert accounts.owner(db.reader, rules.digest(key)) is not None
+    assert accounts.key_owner(db.reader, rules.digest(key)) is not None
     db.close()
 
     everything = b"".join(path.read_bytes() for path in tmp_path.iterdir() if path.is_file())

@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from autoresearch.hub.rules import care
+from autoresearch.hub.rules import maintenance
+from autoresearch.hub.rules.seed import publish_root
 from autoresearch.hub.store.database import Database
 from git_work import Work, bundled, commit, oid, push, tree
 
@@ -212,8 +213,8 @@ def test_a_hub_with_one_root_refuses_orphans(own_hub: Any, tmp_path: Path) -> No
     baseline.mkdir()
     (baseline / "train.py").write_text("rate = 1\n")
     db = Database(hub.data)
-    root = care.seed(db, baseline)
-    assert care.seed(db, baseline) == root
+    root = publish_root(db, baseline)
+    assert publish_root(db, baseline) == root
     db.close()
     orphan = Work.new(tmp_path / "orphan")
     orphan.commit("my own baseline")
@@ -271,15 +272,15 @@ def test_what_is_stored_verifies_and_can_be_listed_anew(own_hub: Any, tmp_path: 
     _, commits = pushed(agent, tmp_path, 4)
     before = agent.get("/api/git/commits").json()
     db = Database(hub.data)
-    assert list(care.problems(db.reader)) == []
+    assert list(maintenance.find_problems(db.reader)) == []
     with db.write() as tx:
-        tx.raw("UPDATE commits SET is_leaf = 1, parents = '' WHERE hash = ?", (commits[2],))
-    assert len(list(care.problems(db.reader))) == 2
+        tx.run("UPDATE commits SET is_leaf = 1, parents = '' WHERE hash = :hash", hash=commits[2])
+    assert len(list(maintenance.find_problems(db.reader))) == 2
 
     with db.write() as tx:
-        assert care.reindex(tx) == 4
+        assert maintenance.reindex(tx) == 4
 
-    assert list(care.problems(db.reader)) == []
+    assert list(maintenance.find_problems(db.reader)) == []
     db.close()
     after = agent.get("/api/git/commits").json()
     assert [{**c, "seq": 0} for c in after] == [{**c, "seq": 0} for c in before]

@@ -14,7 +14,7 @@ import httpx
 import psutil
 import pytest
 
-from autoresearch.hub.rules import care
+from autoresearch.hub.rules import maintenance
 from autoresearch.hub.store.database import Database
 from conftest import RunningHub, served
 from git_work import bundled, commit, oid, push, tree
@@ -97,5 +97,5 @@ def test_nothing_answered_is_lost(tmp_path: Path) -> None:
         assert [post for post in posted if agent.get(f"/api/posts/{post}").status_code != 200] == []
     db = Database(data)
     with db.read(snapshot=True) as reader:
-        assert list(care.problems(reader)) == []
+        assert list(maintenance.find_problems(reader)) == []
     db.close()

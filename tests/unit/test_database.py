@@ -25,7 +25,7 @@ def db(tmp_path: Path) -> Iterator[Database]:
 
 
 def names(db: Database) -> list[str]:
-    return [row[0] for row in accounts.all_agents(db.reader)]
+    return [agent.id for agent in accounts.all_agents(db.reader)]
 
 
 def test_a_transaction_that_raises_leaves_nothing(db: Database) -> None:
@@ -183,5 +183,5 @@ def test_many_may_start_on_a_new_folder(tmp_path: Path) -> None:
             list(pool.map(migrate.prepare, [tmp_path / f"new{number}"] * 6))
     db = Database(tmp_path / "new0")
 
-    assert db.reader.raw("SELECT count(*) FROM channels")[0][0] == 2
+    assert db.reader.value("SELECT count(*) FROM channels") == 2
     db.close()

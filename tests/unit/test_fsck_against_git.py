@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 from autoresearch.errors import BadBundle, TooLarge
 from autoresearch.git import bundle, fsck
-from autoresearch.hub.rules.push import Incoming
+from autoresearch.hub.rules.incoming import Incoming
 from autoresearch.hub.store import migrate
 from autoresearch.hub.store.database import Database
 from git_work import NAMES, Work, commit, oid, packed, tree

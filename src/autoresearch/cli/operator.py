@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -203,11 +202,11 @@ def restore(file: Path, data: Path) -> None:
 @data_option
 def verify(data: Path) -> None:
     """Hash every git object anew and compare it with the rows, the boards and the search index. Exit code 1 where something is wrong."""
-    from autoresearch.hub.rules import care, upkeep
+    from autoresearch.hub.rules import maintenance
 
     count = 0
     with open_database(data) as db, db.read(snapshot=True) as reader:
-        for problem in chain(care.problems(reader), upkeep.problems(reader)):
+        for problem in maintenance.find_problems(reader):
             print(problem)
             count += 1
     print(f"{count} problems" if count else "no problems")
@@ -219,11 +218,10 @@ def verify(data: Path) -> None:
 @data_option
 def reindex(data: Path) -> None:
     """Work out anew what can be derived: commits from objects, boards from results, the search index from all texts."""
-    from autoresearch.hub.rules import care, upkeep
+    from autoresearch.hub.rules import maintenance
 
     with open_database(data) as db, db.write() as tx:
-        upkeep.reindex(tx)
-        count = care.reindex(tx)
+        count = maintenance.reindex(tx)
     print(f"indexed {count} commits, and every post and result")
 
 
@@ -232,12 +230,12 @@ def reindex(data: Path) -> None:
 @data_option
 def seed(folder: Path, data: Path) -> None:
     """Publish a folder as the root commit that everybody starts from. Again with the same files, it changes nothing."""
-    from autoresearch.hub.rules import care
+    from autoresearch.hub.rules.seed import publish_root
     from autoresearch.hub.store import migrate
 
     migrate.prepare(data)
     with open_database(data) as db:
-        root = care.seed(db, folder)
+        root = publish_root(db, folder)
     print(root)
 
 

@@ -11,11 +11,11 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
 from itertools import takewhile
 
 from autoresearch.hub.store import events
-from autoresearch.hub.store.database import Database, Row
+from autoresearch.hub.store.database import Database
+from autoresearch.hub.values import LoggedEvent
 
 POLL_S = 0.05
 RING = 2048  # events kept encoded
@@ -25,18 +25,9 @@ PING_S = 15.0  # silence after which a stream says that it is alive
 log = logging.getLogger("agenthub")
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
-    """One change; `payload` is JSON text."""
-
-    seq: int
-    kind: str
-    payload: str
-    created_at: str
-
-    def sse(self) -> bytes:
-        """The event as text/event-stream has it (WHATWG HTML, 9.2)."""
-        return f"id: {self.seq}\nevent: {self.kind}\ndata: {self.payload}\n\n".encode()
+def encode_sse(event: LoggedEvent) -> bytes:
+    """The event as text/event-stream has it (WHATWG HTML, 9.2)."""
+    return f"id: {event.seq}\nevent: {event.kind}\ndata: {event.payload}\n\n".encode()
 
 
 class Feed:
@@ -45,7 +36,7 @@ class Feed:
     def __init__(self, db: Database, on_revoked: Callable[[], None]) -> None:
         self._db = db
         self._on_revoked = on_revoked
-        self._ring: deque[tuple[Event, bytes]] = deque(maxlen=RING)
+        self._ring: deque[tuple[LoggedEvent, bytes]] = deque(maxlen=RING)
         self._ring_from = 0  # the ring holds every public event behind this one
         self._seen = 0
         self._news: asyncio.Future[None] | None = None
@@ -103,9 +94,8 @@ class Feed:
                 pass
             self._wake.clear()
 
-    def _take_in(self, rows: list[Row]) -> int:
-        for row in rows:
-            event = Event(*row)
+    def _take_in(self, logged: list[LoggedEvent]) -> int:
+        for event in logged:
             self._seen = event.seq
             if event.kind in HIDING:
                 self.hidden_seq = event.seq
@@ -114,23 +104,25 @@ class Feed:
                 continue
             if len(self._ring) == RING:
                 self._ring_from = self._ring[0][0].seq
-            self._ring.append((event, event.sse()))
-        if rows:
+            self._ring.append((event, encode_sse(event)))
+        if logged:
             self._announce()
-        return len(rows)
+        return len(logged)
 
     def _announce(self) -> None:
         if self._news is not None and not self._news.done():
             self._news.set_result(None)
             self._news = self._news.get_loop().create_future()
 
-    def since(self, after: int, most: int = PAGE) -> list[tuple[Event, bytes]]:
+    def since(self, after: int, most: int = PAGE) -> list[tuple[LoggedEvent, bytes]]:
         """Up to `most` public events behind `after`, oldest first, each with its server-sent form."""
         if after >= self._ring_from:
             newer = list(takewhile(lambda pair: pair[0].seq > after, reversed(self._ring)))
             return newer[::-1][:most]
-        found = [Event(*row) for row in events.after(self._db.reader, after, most)]
-        public = [(event, event.sse()) for event in found if event.kind not in events.INTERNAL]
+        found = events.after(self._db.reader, after, most)
+        public = [
+            (event, encode_sse(event)) for event in found if event.kind not in events.INTERNAL
+        ]
         return public if public or not found else self.since(found[-1].seq, most)
 
     async def wait(self, timeout_s: float) -> bool:
@@ -146,7 +138,7 @@ class Feed:
         finally:
             self._listeners -= 1
 
-    async def long_poll(self, after: int, wait_s: float, most: int) -> list[Event]:
+    async def long_poll(self, after: int, wait_s: float, most: int) -> list[LoggedEvent]:
         """Events behind `after`; where there are none, wait for the first, at most `wait_s`."""
         self._take_in(
             events.after(self._db.reader, self._seen, PAGE)

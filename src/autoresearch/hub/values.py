@@ -5,7 +5,7 @@ Those that travel as JSON are in `models`.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from msgspec import Struct
 
@@ -99,3 +99,106 @@ class ModeratedCommit(Struct, frozen=True):
     agent_id: str
     text: str
     hidden: bool
+
+
+class BoardName(NamedTuple):
+    """Which board: results of one platform and one track may be compared."""
+
+    platform: str
+    track: str
+
+
+class Vote(Struct, frozen=True):
+    """Whether an agent that ran a commit again reproduced it. `commit` is the commit as it names it."""
+
+    agent_id: str
+    commit: str
+    commit_hash: str | None
+    track: str
+    reproduced: bool
+
+
+class Remeasurement(Struct, frozen=True):
+    """The value that an agent measured when it ran a commit again."""
+
+    agent_id: str
+    commit_hash: str
+    val_bpb: float
+
+
+class StoredCommit(Struct, frozen=True):
+    """A commit as it is stored. `parents` are hashes with a space between; `is_leaf` says that no commit names it as a parent, first or other."""
+
+    seq: int
+    hash: str
+    parents: str
+    agent_id: str
+    message: str
+    created_at: str
+    tree: bytes
+    is_leaf: bool
+    hidden: bool
+
+
+class NewCommit(Struct, frozen=True):
+    """A commit to be stored. `parents` are hashes with a space between."""
+
+    hash: str
+    parents: str
+    agent_id: str
+    message: str
+    created_at: str
+    tree: bytes
+
+
+class CommitPlace(Struct, frozen=True):
+    """Where a commit stands in the DAG: its first parents end at `root_seq`, and are `generation` many."""
+
+    seq: int
+    hash: str
+    tree: bytes
+    root_seq: int
+    generation: int
+
+
+class Ref(Struct, frozen=True):
+    """A name that plain git gave to a commit; nobody but `agent_id` moves it."""
+
+    name: str
+    hash: str
+    agent_id: str
+
+
+class HeldClaim(Struct, frozen=True):
+    """A claim with how long it holds at a time, and when it was given up."""
+
+    id: int
+    agent_id: str
+    text: str
+    created_at: str
+    expires_at: str
+    ttl_s: int
+    released_at: str | None
+
+
+class LoggedEvent(Struct, frozen=True):
+    """An event as the log holds it; `payload` is JSON text."""
+
+    seq: int
+    kind: str
+    payload: str
+    created_at: str
+
+
+class UsedAllowance(Struct, frozen=True):
+    """When the running hour began (Unix seconds), and how much of an allowance is used in it."""
+
+    started_s: int
+    used: int
+
+
+class Unindexed(Struct, frozen=True):
+    """A post, result or commit that full-text search cannot find."""
+
+    kind: str
+    ref: str

@@ -14,7 +14,7 @@ from autoresearch.hub.metrics import Metrics
 from autoresearch.hub.pages.page_cache import PageCache
 from autoresearch.hub.rules.accounts import Keyring
 from autoresearch.hub.rules.counters import Counters
-from autoresearch.hub.rules.fetch import Kept
+from autoresearch.hub.rules.fetch import BundleCache
 from autoresearch.hub.rules.mirror import Mirror
 from autoresearch.hub.settings import Settings
 from autoresearch.hub.store import migrate
@@ -36,7 +36,7 @@ class Hub:
         self.settings = settings
         self.db = Database(settings.data)
         self.keyring = Keyring(self.db, settings.admin_key_hash)
-        self.bundles = Kept(settings.data / "cache" / "bundles")
+        self.bundles = BundleCache(settings.data / "cache" / "bundles")
         self.uploads = asyncio.Semaphore(UPLOADS)
         self.mirror = Mirror(self.db, settings.data / "cache" / "git")
         self.feed = Feed(self.db, on_revoked=self.keyring.forget)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import tempfile
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Annotated, Any, BinaryIO
 
 from litestar import Request, Response, get, post
@@ -43,7 +44,7 @@ Before = Annotated[
 ]
 
 
-async def spooled(request: Request[Any, Any, Any], most_bytes: int) -> BinaryIO:
+async def spool_body(request: Request[Any, Any, Any], most_bytes: int) -> BinaryIO:
     """The body of a request in a file that is in memory while it is small. Raises TooLarge as soon as it is too long."""
     too_large = TooLarge(
         f"the body is larger than the {most_bytes} bytes this hub takes; push in parts"
@@ -87,13 +88,8 @@ async def push_bundle(
     request: Request[Any, Any, Any], hub: TheHub, caller: TheCaller
 ) -> models.PushedHeads:
     """Push a bundle (`git bundle create FILE HEAD`). All its commits are taken in, or none; pushing again changes nothing."""
-    push.allowed(hub.db.reader, hub.settings, caller)
-    file = await spooled(request, hub.settings.max_bundle_bytes)
-    try:
-        with await hub.in_push_lane(push.checked, hub.db, hub.settings, caller, file) as bundled:
-            heads = await hub.db.change(bundled.store)
-    finally:
-        file.close()
+    read_body = partial(spool_body, request, hub.settings.max_bundle_bytes)
+    heads = await push.receive_bundle(hub.db, hub.settings, caller, read_body, hub.in_push_lane)
     return models.PushedHeads(heads)
 
 

@@ -21,14 +21,13 @@ from litestar.response import Stream
 from autoresearch.errors import AutoresearchError, BadInput, TooLarge, Unauthorized
 from autoresearch.git import pktline
 from autoresearch.hub.routes.common import TheCaller, TheHub, needs_key
-from autoresearch.hub.routes.git import SPOOL_BYTES, spooled
-from autoresearch.hub.rules import refs
-from autoresearch.hub.store import commits, objects
+from autoresearch.hub.routes.git import SPOOL_BYTES, spool_body
+from autoresearch.hub.rules import commits, refs
 
 ASK_MAX_BYTES = (
     4 * 1024 * 1024
 )  # what a fetch may ask: a line of 50 bytes for every commit it names
-HAVE_SHOWN = 50
+REFS_SHOWN, HAVE_SHOWN = 500, 50
 NO_CACHE = {"Cache-Control": "no-cache, max-age=0, must-revalidate"}
 CAPABILITIES = "report-status delete-refs ofs-delta agent=agenthub"
 BLOCK = 256 * 1024
@@ -56,10 +55,10 @@ async def info_refs(
     media_type = f"application/x-{service}-advertisement"
     if service == "git-receive-pack":
         reader = hub.db.reader
-        told = pktline.advertisement(
-            objects.newest_refs(reader, 500), commits.leaves(reader, HAVE_SHOWN), CAPABILITIES
-        )
-        return Response(told, media_type=media_type, headers=NO_CACHE)
+        named = [(ref.name, ref.hash) for ref in refs.newest(reader, REFS_SHOWN)]
+        have = commits.newest_leaves(reader, HAVE_SHOWN)
+        body = pktline.advertisement(named, have, CAPABILITIES)
+        return Response(body, media_type=media_type, headers=NO_CACHE)
     bare = await hub.off_loop(hub.mirror.refresh)
     protocol = _protocol(request)
     async with hub.uploads:
@@ -105,20 +104,20 @@ async def receive_pack(
 ) -> Response[bytes]:
     """A push. What is refused is told in the way git shows it to whoever pushed."""
     caller.writer()
-    file = await _body(request, hub.settings.max_bundle_bytes)
-    try:
-        body = await hub.in_push_lane(_receive, hub, caller, file)
-    finally:
-        file.close()
+    with await _body(request, hub.settings.max_bundle_bytes) as file:
+        body = await _receive(hub, caller, file)
     return Response(body, media_type="application/x-git-receive-pack-result", headers=NO_CACHE)
 
 
-def _receive(hub: TheHub, caller: TheCaller, file: BinaryIO) -> bytes:
-    commands = pktline.read_commands(file)
+async def _receive(hub: TheHub, caller: TheCaller, file: BinaryIO) -> bytes:
+    commands = await hub.off_loop(pktline.read_commands, file)
     if not commands:  # git probes with an empty push whether it may
         return b""
     try:
-        return pktline.report("ok", refs.receive(hub.db, hub.settings, caller, commands, file))
+        outcomes = await refs.receive(
+            hub.db, hub.settings, caller, commands, file, hub.in_push_lane
+        )
+        return pktline.report("ok", outcomes)
     except refs.AllRefused as refused:
         return pktline.report("ok", refused.outcomes)
     except AutoresearchError as error:
@@ -127,7 +126,7 @@ def _receive(hub: TheHub, caller: TheCaller, file: BinaryIO) -> bytes:
 
 async def _body(request: Request[Any, Any, Any], most_bytes: int) -> BinaryIO:
     """The body, inflated where git has compressed it, at most `most_bytes` either way."""
-    file = await spooled(request, most_bytes)
+    file = await spool_body(request, most_bytes)
     encoding = request.headers.get("content-encoding", "")
     if encoding in ("", "identity"):
         return file

@@ -1,7 +1,7 @@
 """Who is calling, and how one becomes somebody. Knows nothing of HTTP beyond the text of an Authorization header.
 
-Keys are 256 random bits, shown once and stored as SHA-256 (slow hashes are for human passwords). The look-up is by hash, so its time
-tells nothing about a key; the final comparison takes constant time all the same.
+Keys are 256 random bits, shown once and stored as SHA-256 (slow hashes are for human passwords). A key is found by its hash, so
+the time that takes tells nothing about a key.
 """
 
 from __future__ import annotations
@@ -98,10 +98,10 @@ class Keyring:
     def _look_up(self, key_hash: bytes) -> Caller:
         if compare_digest(key_hash, self._admin_key_hash):
             return ADMIN
-        row = accounts.owner(self._db.reader, key_hash)
-        if row is None or not compare_digest(row[0], key_hash):
+        agent_id = accounts.key_owner(self._db.reader, key_hash)
+        if agent_id is None:
             raise Unauthorized("this key is unknown or revoked; POST /api/register gives a new one")
-        return Caller(row[1])
+        return Caller(agent_id)
 
 
 def _password(encoded: str) -> str:
@@ -172,15 +172,15 @@ def invite(tx: Transaction, uses: int, days: float, note: str) -> str:
 
 def find_agent(reader: Reader, agent_id: str) -> AgentAccount:
     """Raises NotFound."""
-    row = accounts.agent(reader, agent_id)
-    if row is None:
+    found = accounts.agent(reader, agent_id)
+    if found is None:
         raise NotFound(f"no agent {agent_id[:63]!r}; /agents names those who did something")
-    return AgentAccount(*row)
+    return found
 
 
 def list_agents(reader: Reader) -> list[AgentAccount]:
     """Every agent, oldest first."""
-    return [AgentAccount(*row) for row in accounts.all_agents(reader)]
+    return accounts.all_agents(reader)
 
 
 def network_of(address: str) -> str:

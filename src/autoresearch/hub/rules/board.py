@@ -5,34 +5,34 @@ from __future__ import annotations
 import re
 from datetime import datetime, timezone
 
-from autoresearch import models
 from autoresearch.clock import precise_timestamp
 from autoresearch.errors import BadInput, Conflict, NotFound, TooLarge
 from autoresearch.hub.rules import limits, lines, results
 from autoresearch.hub.rules.accounts import Caller
 from autoresearch.hub.settings import POST_CONTENT_MAX_BYTES, Settings
-from autoresearch.hub.store import board, events, overview, search
+from autoresearch.hub.store import board, events, search
 from autoresearch.hub.store.database import Reader, Transaction
+from autoresearch.models import Channel, NewPost, Post
 
 CHANNEL_NAME = re.compile(r"[a-z0-9_-]{1,31}", re.ASCII)
 DESCRIPTION_MAX = 500
 
 
-def channels(reader: Reader) -> list[models.Channel]:
+def channels(reader: Reader) -> list[Channel]:
     """Every channel, oldest first."""
-    return [models.Channel(*row) for row in board.all_channels(reader)]
+    return board.all_channels(reader)
 
 
 def open_channel(
     tx: Transaction, settings: Settings, caller: Caller, name: str, description: str
-) -> models.Channel:
+) -> Channel:
     """A new channel; costs as much of the caller's allowance as a post. Raises Conflict where the name is taken."""
     channel = create_channel(tx, name, description)
     limits.spend(tx, f"agent:{caller.writer()}", "post", settings.max_posts_per_hour)
     return channel
 
 
-def create_channel(tx: Transaction, name: str, description: str) -> models.Channel:
+def create_channel(tx: Transaction, name: str, description: str) -> Channel:
     """A new channel, whoever asks."""
     if not CHANNEL_NAME.fullmatch(name):
         raise BadInput("a channel's name has 1-31 of a-z, 0-9, '_' and '-'")
@@ -40,18 +40,19 @@ def create_channel(tx: Transaction, name: str, description: str) -> models.Chann
         raise BadInput(f"a description has up to {DESCRIPTION_MAX} characters, and no NUL")
     if board.channel(tx, name) is not None:
         raise Conflict(f"there is a channel {name!r} already; post to it")
-    channel_id = board.add_channel(tx, name, description)
-    events.append(tx, "channel", {"id": channel_id, "name": name})
-    return models.Channel(channel_id, name, description, tx.now)
+    channel = board.add_channel(tx, name, description)
+    events.append(tx, "channel", {"id": channel.id, "name": name})
+    return channel
 
 
-def channel_id(reader: Reader, name: str) -> int:
-    row = board.channel(reader, name)
-    if row is None:
+def find_channel(reader: Reader, name: str) -> Channel:
+    """Raises NotFound."""
+    found = board.channel(reader, name)
+    if found is None:
         raise NotFound(
             f"no channel {name[:40]!r}; GET /api/channels lists them, POST /api/channels opens one"
         )
-    return int(row[0])
+    return found
 
 
 def checked_content(content: str) -> str:
@@ -67,41 +68,37 @@ def checked_content(content: str) -> str:
     return content
 
 
-def write(
-    tx: Transaction, settings: Settings, caller: Caller, channel: str, post: models.NewPost
-) -> models.Post:
+def write(tx: Transaction, settings: Settings, caller: Caller, channel: str, post: NewPost) -> Post:
     """Put a post on the board, with the results it reports, in one transaction. `post.content` has been checked."""
     agent_id = caller.writer()
-    within = channel_id(tx, channel)
+    within = find_channel(tx, channel).id
     if post.parent_id is not None:
         _check_parent(tx, post.parent_id, within, channel)
     limits.spend(tx, f"agent:{agent_id}", "post", settings.max_posts_per_hour)
-    post_id = board.add_post(tx, within, agent_id, post.parent_id, post.content)
-    events.append(
-        tx,
-        "post",
-        {"id": post_id, "channel": channel, "agent_id": agent_id, "parent_id": post.parent_id},
-    )
-    search.add(tx, "post", str(post_id), agent_id, post.content, tx.now)
-    results.store(tx, post_id, agent_id, lines.read(post.content))
-    return models.Post(post_id, within, agent_id, post.parent_id, post.content, tx.now)
+    added = board.add_post(tx, within, agent_id, post.parent_id, post.content)
+    payload = {"id": added.id, "channel": channel, "agent_id": agent_id}
+    events.append(tx, "post", {**payload, "parent_id": post.parent_id})
+    search.add(tx, "post", str(added.id), agent_id, post.content, tx.now)
+    results.store_lines(tx, added.id, agent_id, lines.read(post.content))
+    return added
 
 
 def _check_parent(reader: Reader, parent_id: int, within: int, channel: str) -> None:
     parent = board.post(reader, parent_id)
-    if parent is None or parent[6]:
+    if parent is None:
         raise NotFound(f"no post {parent_id} to reply to")
-    if parent[1] != within:
+    if parent.channel_id != within:
         raise BadInput(f"post {parent_id} is not in {channel!r}; a reply stays in its channel")
 
 
-def post(reader: Reader, post_id: int) -> models.Post:
-    row = board.post(reader, post_id)
-    if row is None:
-        raise NotFound(f"no post {post_id}")
-    if row[6]:
+def post(reader: Reader, post_id: int) -> Post:
+    """Raises NotFound, also for a hidden one."""
+    found = board.post(reader, post_id)
+    if found is None and board.has_post(reader, post_id):
         raise NotFound(f"post {post_id} was hidden by this hub's operator")
-    return models.Post(*row[:6])
+    if found is None:
+        raise NotFound(f"no post {post_id}")
+    return found
 
 
 def posts(
@@ -111,27 +108,36 @@ def posts(
     skip: int = 0,
     before: int | None = None,
     since: str | None = None,
-) -> list[models.Post]:
+) -> list[Post]:
     """A channel's posts and replies, newest first."""
-    rows = board.latest(
-        reader, "channel", channel_id(reader, channel), most, skip, before, moment(since)
-    )
-    return [models.Post(*row) for row in rows]
+    filters = {"channel_id": find_channel(reader, channel).id, **_page(before), **_newer(since)}
+    return board.latest_posts(reader, most, skip, **filters)
 
 
 def replies(
     reader: Reader, post_id: int, most: int, skip: int = 0, before: int | None = None
-) -> list[models.Post]:
+) -> list[Post]:
     """The replies to a post, newest first."""
     post(reader, post_id)
-    return [
-        models.Post(*row) for row in board.latest(reader, "replies", post_id, most, skip, before)
-    ]
+    return board.latest_posts(reader, most, skip, parent_id=post_id, **_page(before))
 
 
-def latest_posts(reader: Reader, most: int, agent_id: str | None = None) -> list[models.Post]:
+def latest_posts(reader: Reader, most: int, agent_id: str | None = None) -> list[Post]:
     """The newest posts and replies of all channels, of everyone or of one agent."""
-    return [models.Post(*row) for row in overview.latest_posts(reader, most, agent_id)]
+    filters: dict[str, int | str] = {} if agent_id is None else {"agent_id": agent_id}
+    return board.latest_posts(reader, most, 0, **filters)
+
+
+def _page(before: int | None) -> dict[str, int]:
+    return {} if before is None else {"before": before}
+
+
+def _newer(since: str | None) -> dict[str, int | str]:
+    """What is newer than an id or a time."""
+    point = moment(since)
+    if point is None:
+        return {}
+    return {"after": point} if isinstance(point, int) else {"since": point}
 
 
 def moment(since: str | None) -> int | str | None:
@@ -155,7 +161,7 @@ def moment(since: str | None) -> int | str | None:
 
 def hide(tx: Transaction, post_id: int, hidden: bool) -> None:
     """Take a post, and the results in it, from view; or bring it back."""
-    if board.post(tx, post_id) is None:
+    if not board.has_post(tx, post_id):
         raise NotFound(f"no post {post_id}")
     board.set_hidden(tx, post_id, hidden)
     search.set_hidden(tx, "post", str(post_id), hidden)

@@ -12,14 +12,15 @@ from datetime import timedelta
 
 from rapidfuzz import fuzz
 
-from autoresearch import models
 from autoresearch.clock import parse_timestamp, precise_timestamp
 from autoresearch.errors import BadInput, Conflict, Forbidden, NotFound
 from autoresearch.hub.rules import limits
 from autoresearch.hub.rules.accounts import Caller
 from autoresearch.hub.settings import Settings
 from autoresearch.hub.store import claims, events, results
-from autoresearch.hub.store.database import Reader, Row, Transaction
+from autoresearch.hub.store.database import Reader, Transaction
+from autoresearch.hub.values import HeldClaim
+from autoresearch.models import Claim, NewClaim, Result
 
 TTL_MIN_S, TTL_MAX_S = 60, 86_400
 TEXT_MAX = 500
@@ -103,36 +104,32 @@ class Looked:
 def look(reader: Reader, caller: Caller, text: str) -> Looked:
     """Compare with what is there, outside any transaction: the slow part. Raises Conflict."""
     wanted = idea(checked_text(text))
-    active = claims.active(reader, precise_timestamp(), ACTIVE_MAX)
-    done = results.recent(reader, RESULTS_MAX)
+    active = claims.active_claims(reader, precise_timestamp(), ACTIVE_MAX)
+    done = results.latest_results(reader, RESULTS_MAX)
     _refuse(wanted, caller, text, active, done)
-    return Looked(
-        max((row[0] for row in active), default=0), max((row[0] for row in done), default=0)
-    )
+    return Looked(active[0].id if active else 0, done[0].id if done else 0)
 
 
 def make(
-    tx: Transaction, settings: Settings, caller: Caller, new: models.NewClaim, looked: Looked
-) -> models.Claim:
+    tx: Transaction, settings: Settings, caller: Caller, new: NewClaim, looked: Looked
+) -> Claim:
     """Claim an idea. What came since `looked` is compared within the transaction, so of two equal claims one is refused."""
     agent_id = caller.writer()
     text = checked_text(new.text)
     if not TTL_MIN_S <= new.ttl_s <= TTL_MAX_S:
         raise BadInput(f"ttl_s is {TTL_MIN_S} to {TTL_MAX_S} seconds")
-    active = claims.active(tx, tx.now, ACTIVE_MAX)
-    since = [row for row in active if row[0] > looked.last_claim]
-    _refuse(
-        idea(text), caller, text, since, results.recent(tx, RESULTS_MAX, behind=looked.last_result)
-    )
+    active = claims.active_claims(tx, tx.now, ACTIVE_MAX)
+    since = [claim for claim in active if claim.id > looked.last_claim]
+    done = results.latest_results(tx, RESULTS_MAX, after=looked.last_result)
+    _refuse(idea(text), caller, text, since, done)
     limits.spend(tx, f"agent:{agent_id}", "claim", settings.max_posts_per_hour)
     expires_at = _later(tx.now, new.ttl_s)
-    for row in active:
-        if _is_renewal(row, caller, text):
-            claims.extend(tx, row[0], expires_at, new.ttl_s)
-            return models.Claim(row[0], agent_id, row[2], row[3], expires_at)
-    claim_id = claims.add(tx, agent_id, text, expires_at, new.ttl_s)
-    events.append(tx, "claim", {"id": claim_id, "agent_id": agent_id})
-    return models.Claim(claim_id, agent_id, text, tx.now, expires_at)
+    for claim in active:
+        if _is_renewal(claim, caller, text):
+            return claims.extend(tx, claim.id, expires_at, new.ttl_s)
+    claim = claims.add_claim(tx, agent_id, text, expires_at, new.ttl_s)
+    events.append(tx, "claim", {"id": claim.id, "agent_id": agent_id})
+    return claim
 
 
 def checked_text(text: str) -> str:
@@ -142,55 +139,57 @@ def checked_text(text: str) -> str:
     return stripped
 
 
-def _refuse(wanted: Idea, caller: Caller, text: str, active: list[Row], done: list[Row]) -> None:
-    for row in active:
-        if alike(wanted, idea(row[2])) and not _is_renewal(row, caller, text):
+def _refuse(
+    wanted: Idea, caller: Caller, text: str, active: list[Claim], done: list[Result]
+) -> None:
+    for claim in active:
+        if alike(wanted, idea(claim.text)) and not _is_renewal(claim, caller, text):
             raise Conflict(
-                f"claim {row[0]} by {row[1]} until {row[4]} is nearly the same: {row[2][:200]!r}; try something else"
+                f"claim {claim.id} by {claim.agent_id} until {claim.expires_at} is nearly the same:"
+                f" {claim.text[:200]!r}; try something else"
             )
-    for result_id, agent_id, description, status in done:
-        if description and alike(wanted, idea(description)):
+    for result in done:
+        if result.description and alike(wanted, idea(result.description)):
             raise Conflict(
-                f"result {result_id} by {agent_id} ({status}) was nearly the same: {description[:200]!r}; read it first"
+                f"result {result.id} by {result.agent_id} ({result.status}) was nearly the same:"
+                f" {result.description[:200]!r}; read it first"
             )
 
 
-def _is_renewal(row: Row, caller: Caller, text: str) -> bool:
-    return bool(row[1] == caller.agent_id and idea(row[2]).words == idea(text).words)
+def _is_renewal(claim: Claim, caller: Caller, text: str) -> bool:
+    return claim.agent_id == caller.agent_id and idea(claim.text).words == idea(text).words
 
 
-def active(reader: Reader, most: int) -> list[models.Claim]:
+def active(reader: Reader, most: int) -> list[Claim]:
     """Claims that hold now, newest first."""
-    return [models.Claim(*row) for row in claims.active(reader, precise_timestamp(), most)]
+    return claims.active_claims(reader, precise_timestamp(), most)
 
 
-def heartbeat(tx: Transaction, caller: Caller, claim_id: int) -> models.Claim:
+def heartbeat(tx: Transaction, caller: Caller, claim_id: int) -> Claim:
     """The claim holds for its whole time again, from now. Raises Conflict for one that is over."""
-    row = _own(tx, caller, claim_id)
-    if row[6] is not None:
+    held = _find_own(tx, caller, claim_id)
+    if held.released_at is not None:
         raise Conflict(f"claim {claim_id} was released; claim the idea again")
-    if row[4] <= tx.now:
-        raise Conflict(f"claim {claim_id} expired at {row[4]}; claim the idea again")
-    expires_at = _later(tx.now, row[5])
-    claims.extend(tx, claim_id, expires_at, row[5])
-    return models.Claim(row[0], row[1], row[2], row[3], expires_at)
+    if held.expires_at <= tx.now:
+        raise Conflict(f"claim {claim_id} expired at {held.expires_at}; claim the idea again")
+    return claims.extend(tx, claim_id, _later(tx.now, held.ttl_s), held.ttl_s)
 
 
 def release(tx: Transaction, caller: Caller, claim_id: int) -> None:
     """Give a claim up; giving it up twice is no error."""
-    row = _own(tx, caller, claim_id)
-    if row[6] is None:
+    held = _find_own(tx, caller, claim_id)
+    if held.released_at is None:
         claims.release(tx, claim_id)
-        events.append(tx, "claim.released", {"id": claim_id, "agent_id": row[1]})
+        events.append(tx, "claim.released", {"id": claim_id, "agent_id": held.agent_id})
 
 
-def _own(reader: Reader, caller: Caller, claim_id: int) -> Row:
-    row = claims.claim(reader, claim_id)
-    if row is None:
+def _find_own(reader: Reader, caller: Caller, claim_id: int) -> HeldClaim:
+    held = claims.claim(reader, claim_id)
+    if held is None:
         raise NotFound(f"no claim {claim_id}; GET /api/claims lists those that hold")
-    if row[1] != caller.agent_id and not caller.is_admin:
-        raise Forbidden(f"claim {claim_id} is {row[1]}'s")
-    return row
+    if held.agent_id != caller.agent_id and not caller.is_admin:
+        raise Forbidden(f"claim {claim_id} is {held.agent_id}'s")
+    return held
 
 
 def _later(at: str, seconds: int) -> str:

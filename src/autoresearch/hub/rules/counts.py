@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Literal
 
 from autoresearch.clock import precise_timestamp, utc_now
-from autoresearch.hub.store import overview
+from autoresearch.hub.store import accounts, counts
 from autoresearch.hub.store.database import Reader
 from autoresearch.hub.values import AgentCount, ResultCount
 
@@ -15,21 +15,21 @@ NOUNS: tuple[Noun, ...] = ("results", "posts", "commits", "checks")
 
 
 def count_agents(reader: Reader) -> int:
-    return overview.agents_and_today(reader, "")[0]
+    return accounts.count_agents(reader)
 
 
 def count_results_today(reader: Reader) -> int:
     """Results of the last 24 hours."""
     since = precise_timestamp(utc_now() - timedelta(days=1))
-    return overview.agents_and_today(reader, since)[1]
+    return counts.count_results_since(reader, since)
 
 
 def count_newer(reader: Reader, noun: Noun, behind: int) -> tuple[int, list[AgentCount]]:
     """The newest number of a noun, and how many each agent made that are numbered over `behind`; hidden ones do not count."""
-    newest, rows = overview.newer(reader, noun, behind)
-    return newest, [AgentCount(*row) for row in rows]
+    newest = counts.newest_number(reader, noun)
+    return newest, counts.count_by_agent(reader, noun, behind, newest) if newest > behind else []
 
 
 def count_newer_results(reader: Reader, behind: int, newest: int) -> list[ResultCount]:
     """By agent and board: results numbered over `behind`, up to `newest`."""
-    return [ResultCount(*row) for row in overview.newer_results(reader, behind, newest)]
+    return counts.count_results(reader, behind, newest)

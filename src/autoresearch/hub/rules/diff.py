@@ -8,7 +8,6 @@ from autoresearch.errors import TooLarge
 from autoresearch.git.fsck import Entry
 from autoresearch.hub.rules import commits
 from autoresearch.hub.rules.trees import Trees
-from autoresearch.hub.store import commits as rows
 from autoresearch.hub.store import objects
 from autoresearch.hub.store.database import Reader
 
@@ -21,10 +20,7 @@ NOTHING = b"0000000"
 
 def between(reader: Reader, old_digits: str, new_digits: str) -> bytes:
     """The unified diff from one commit to another; empty where they are alike. Raises TooLarge for one that nobody would read."""
-    old, new = (
-        rows.by_seq(reader, commits.find(reader, digits)[0])[1]
-        for digits in (old_digits, new_digits)
-    )
+    old, new = (commits.find(reader, digits).tree for digits in (old_digits, new_digits))
     parts: list[bytes] = []
     compared = written = 0
     for path, before, after in Trees(reader).changes(old, new, FILES_MAX):
@@ -44,7 +40,7 @@ def _content(reader: Reader, entry: Entry | None) -> bytes | None:
     if entry is None or objects.size(reader, entry.oid) > FILE_MAX_BYTES:
         return None
     found = objects.get(reader, entry.oid)
-    return None if found is None else found[1]
+    return None if found is None else found.data
 
 
 def _header(path: bytes, before: Entry | None, after: Entry | None) -> bytes:

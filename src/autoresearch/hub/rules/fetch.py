@@ -21,7 +21,8 @@ from autoresearch.hub.rules import commits
 from autoresearch.hub.rules.trees import Trees
 from autoresearch.hub.store import commits as rows
 from autoresearch.hub.store import objects
-from autoresearch.hub.store.database import Reader, Row
+from autoresearch.hub.store.database import Reader
+from autoresearch.hub.values import StoredCommit
 
 HAVES_MAX = 256
 HAVE_STEPS_MAX = (
@@ -38,10 +39,10 @@ def incremental(reader: Reader, digits: str, have: Sequence[str]) -> BinaryIO:
     Raises NotFound, Conflict or BadInput over `digits`, BadInput over too many or malformed `have`.
     """
     tip = commits.find(reader, digits)
-    chosen, bases = missing(reader, [tip[0]], known(reader, have))
+    chosen, bases = missing(reader, [tip.seq], find_known(reader, have))
     oids = names(reader, chosen)
-    prerequisites = [rows.by_seq(reader, seq)[0] for seq in bases] if chosen else [tip[1]]
-    head = _header(tip[1], prerequisites)
+    prerequisites = [rows.place_by_seq(reader, seq).hash for seq in bases] if chosen else [tip.hash]
+    head = _header(tip.hash, prerequisites)
     file: BinaryIO = tempfile.SpooledTemporaryFile(SPOOL_BYTES)  # type: ignore[assignment]  # noqa: SIM115
     file.writelines(write_pack(len(oids), objects.packed(reader, oids), head))
     file.seek(0)
@@ -53,7 +54,7 @@ def _header(tip: str, prerequisites: Sequence[str] = ()) -> bytes:
     return bundle.write_header([(tip, "HEAD"), (tip, f"refs/agenthub/{tip}")], prerequisites)
 
 
-def known(reader: Reader, have: Sequence[str]) -> list[int]:
+def find_known(reader: Reader, have: Sequence[str]) -> list[int]:
     """The seqs of those in `have` (hashes, also several with commas between) that this hub knows."""
     given = [digits for part in have for digits in part.split(",") if digits]
     if len(given) > HAVES_MAX:
@@ -63,10 +64,10 @@ def known(reader: Reader, have: Sequence[str]) -> list[int]:
         if len(digits) > commits.DIGITS_MAX or set(digits.lower()) - set("0123456789abcdef"):
             raise BadInput(f"have={digits[:64]!r} is no hash")
         matches = (
-            rows.by_digits(reader, digits.lower()) if len(digits) >= commits.DIGITS_MIN else []
+            rows.beginning_with(reader, digits.lower()) if len(digits) >= commits.DIGITS_MIN else []
         )
         if len(matches) == 1:
-            found.append(int(matches[0][0]))
+            found.append(matches[0].seq)
     return found
 
 
@@ -118,7 +119,7 @@ def _everything(reader: Reader, tips: Sequence[int]) -> list[int]:
     found: set[int] = set()
     for tip in tips:
         if tip not in found:
-            found.update(row[0] for row in rows.history(reader, tip))
+            found.update(rows.history(reader, tip))
     return sorted(found)
 
 
@@ -129,17 +130,18 @@ def names(reader: Reader, chosen: Sequence[int], seen: set[bytes] | None = None)
     tree_of: dict[int, bytes] = {}
     found: list[bytes] = []
     for seq in chosen:
-        commit_hash, tree = rows.by_seq(reader, seq)
-        tree_of[seq] = tree
-        found.append(bytes.fromhex(commit_hash))
+        place = rows.place_by_seq(reader, seq)
+        tree_of[seq] = place.tree
+        found.append(bytes.fromhex(place.hash))
         beside = [
-            tree_of.get(p) or rows.by_seq(reader, p)[1] for p in rows.parent_seqs(reader, seq)
+            tree_of.get(p) or rows.place_by_seq(reader, p).tree
+            for p in rows.parent_seqs(reader, seq)
         ]
-        found.extend(trees.new(tree, beside, seen))
+        found.extend(trees.new(place.tree, beside, seen))
     return found
 
 
-class Kept:
+class BundleCache:
     """Bundles with whole histories in `folder`, by commit. Any file of it may vanish; any number of workers share it."""
 
     def __init__(self, folder: Path, most_bytes: int = CACHE_BYTES) -> None:
@@ -149,7 +151,7 @@ class Kept:
     def open(self, reader: Reader, digits: str) -> BinaryIO:
         """The bundle of a commit with its whole history, at its beginning."""
         tip = commits.find(reader, digits)
-        path = self._path(tip[1])
+        path = self._path(tip.hash)
         try:
             return path.open("rb")
         except FileNotFoundError:
@@ -158,10 +160,10 @@ class Kept:
     def _path(self, commit_hash: str) -> Path:
         return self._folder / f"{commit_hash}.bundle"
 
-    def _make(self, reader: Reader, tip: Row, path: Path) -> BinaryIO:
-        history = rows.history(reader, tip[0])
-        oids = names(reader, [row[0] for row in history])
-        head = _header(tip[1])
+    def _make(self, reader: Reader, tip: StoredCommit, path: Path) -> BinaryIO:
+        history = rows.history(reader, tip.seq)
+        oids = names(reader, history)
+        head = _header(tip.hash)
         pieces = write_pack(len(oids), objects.packed(reader, oids), head)
         if len(history) < KEPT_FROM:
             file: BinaryIO = tempfile.SpooledTemporaryFile(SPOOL_BYTES)  # type: ignore[assignment]  # noqa: SIM115

@@ -6,85 +6,79 @@ results led is noted when they arrive (`rules.results`), so that a board costs t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from statistics import stdev
 
-from autoresearch import models
+import msgspec
+
 from autoresearch.hub.rules.results import NAMED_MIN
-from autoresearch.hub.store import overview
-from autoresearch.hub.store import results as rows
+from autoresearch.hub.store import results
 from autoresearch.hub.store.database import Reader
-from autoresearch.hub.values import BoardPoint, CommitResult, Verification
+from autoresearch.hub.values import BoardName, BoardPoint, CommitResult, Vote
+from autoresearch.models import Board, Record, Result
 
 BOARDS_MAX = 1000
 RECORDS_MAX = 1000
-VERIFICATIONS_MAX = 10_000
+VOTES_MAX = 10_000
+Votes = dict[str, list[Vote]]
 
 
-def leaderboard(
-    reader: Reader, platform: str | None, track: str | None, most: int
-) -> list[models.Board]:
+def leaderboard(reader: Reader, platform: str | None, track: str | None, most: int) -> list[Board]:
     """Boards that have a leader, the most recently led first."""
     if platform is not None and track is not None:
-        chosen = [(platform, track)]
+        chosen = [BoardName(platform, track)]
     else:
         chosen = [
             board
             for board in led_boards(reader, BOARDS_MAX)
-            if platform in (None, board[0]) and track in (None, board[1])
+            if platform in (None, board.platform) and track in (None, board.track)
         ]
-    found = (_board(reader, *board) for board in chosen[:most])
+    votes: dict[str, Votes] = {}  # by platform: read once for all of its boards
+    found = (_board(reader, board, votes) for board in chosen[:most])
     return [board for board in found if board is not None]
 
 
-def led_boards(reader: Reader, most: int) -> list[tuple[str, str]]:
-    """(platform, track) of the boards that have a leader, the most recently led first."""
-    return rows.boards(reader, most)
+def led_boards(reader: Reader, most: int) -> list[BoardName]:
+    """The boards that have a leader, the most recently led first."""
+    return results.led_boards(reader, most)
 
 
-def _board(reader: Reader, platform: str, track: str) -> models.Board | None:
-    led = [models.Result(*row) for row in rows.records(reader, platform, track, RECORDS_MAX)]
-    if not led:
+def _board(reader: Reader, board: BoardName, votes: dict[str, Votes]) -> Board | None:
+    leaders = results.leaders(reader, *board, RECORDS_MAX)
+    if not leaders:
         return None
-    by_digits: dict[str, list[Verification]] = {}  # the digits that two names of a commit share
-    for verification in _verifications(reader, platform):
-        by_digits.setdefault(verification.commit[:NAMED_MIN], []).append(verification)
-    records = [
-        _record(result, by_digits.get(result.commit[:NAMED_MIN], ())) for result in reversed(led)
-    ]
-    return models.Board(platform, track, records[-1], records)
+    if board.platform not in votes:
+        votes[board.platform] = _read_votes(reader, board.platform)
+    records = [_record(result, votes[board.platform]) for result in reversed(leaders)]
+    return Board(*board, records[-1], records)
 
 
-def leader(reader: Reader, platform: str, track: str) -> models.Record | None:
+def leader(reader: Reader, platform: str, track: str) -> Record | None:
     """The best of a board; None where nothing leads it."""
-    found = rows.records(reader, platform, track, 1)
-    return _record(models.Result(*found[0]), _verifications(reader, platform)) if found else None
+    leaders = results.leaders(reader, platform, track, 1)
+    return _record(leaders[0], _read_votes(reader, platform)) if leaders else None
 
 
 def record_values(reader: Reader, platform: str, track: str, most: int) -> list[float]:
     """The values of a board's newest `most` records, oldest first."""
-    led = [models.Result(*row) for row in rows.records(reader, platform, track, most)]
-    return [result.val_bpb for result in reversed(led) if result.val_bpb is not None]
+    leaders = results.leaders(reader, platform, track, most)
+    return [result.val_bpb for result in reversed(leaders) if result.val_bpb is not None]
 
 
-def _verifications(reader: Reader, platform: str) -> list[Verification]:
-    """Of a platform, newest first."""
-    return [
-        Verification(
-            0, agent_id, named, commit_hash, platform, track, None, 0, bool(reproduced), "", ""
-        )
-        for agent_id, named, commit_hash, track, reproduced in rows.verdicts(
-            reader, platform, VERIFICATIONS_MAX
-        )
-    ]
+def _read_votes(reader: Reader, platform: str) -> Votes:
+    """A platform's votes, newest first, by the digits that two names of one commit share."""
+    found: Votes = {}
+    for vote in results.votes(reader, platform, VOTES_MAX):
+        found.setdefault(vote.commit[:NAMED_MIN], []).append(vote)
+    return found
 
 
-def _record(result: models.Result, verifications: Sequence[Verification]) -> models.Record:
-    votes = count_votes(result, verifications)
-    yes = sorted(agent for agent, reproduced in votes.items() if reproduced)
-    no = sorted(agent for agent, reproduced in votes.items() if not reproduced)
+def _record(result: Result, votes: Votes) -> Record:
+    counted = count_votes(result, votes.get(result.commit[:NAMED_MIN], ()))
+    yes = sorted(agent for agent, reproduced in counted.items() if reproduced)
+    no = sorted(agent for agent, reproduced in counted.items() if not reproduced)
     assert result.val_bpb is not None  # only finite values lead
-    return models.Record(
+    return Record(
         result_id=result.id,
         post_id=result.post_id,
         agent_id=result.agent_id,
@@ -94,27 +88,31 @@ def _record(result: models.Result, verifications: Sequence[Verification]) -> mod
         vram_gb=result.vram_gb,
         description=result.description,
         created_at=result.created_at,
-        verified="unverified" if not votes else "reproduced" if len(yes) > len(no) else "disputed",
+        verified="unverified"
+        if not counted
+        else "reproduced"
+        if len(yes) > len(no)
+        else "disputed",
         reproduced_by=yes,
         disputed_by=no,
     )
 
 
-def count_votes(result: models.Result, verifications: Iterable[Verification]) -> dict[str, bool]:
-    """Who else ran the result's commit on its platform, and whether they reproduced it; `verifications` are newest first.
+def count_votes(result: Result, votes: Iterable[Vote]) -> dict[str, bool]:
+    """Who else ran the result's commit on its platform, and whether they reproduced it; `votes` are newest first.
 
-    The newest verification of each agent counts. Nobody verifies their own.
+    The newest vote of each agent counts. Nobody verifies their own.
     """
-    votes: dict[str, bool] = {}
-    for v in verifications:
+    counted: dict[str, bool] = {}
+    for vote in votes:
         same = (
-            v.commit_hash == result.commit_hash
-            if v.commit_hash and result.commit_hash
-            else _overlap(v.commit, result.commit)
+            vote.commit_hash == result.commit_hash
+            if vote.commit_hash and result.commit_hash
+            else _overlap(vote.commit, result.commit)
         )
-        if same and v.track in ("", result.track) and v.agent_id != result.agent_id:
-            votes.setdefault(v.agent_id, v.reproduced)
-    return votes
+        if same and vote.track in ("", result.track) and vote.agent_id != result.agent_id:
+            counted.setdefault(vote.agent_id, vote.reproduced)
+    return counted
 
 
 def _overlap(one: str, other: str) -> bool:
@@ -126,32 +124,28 @@ def remeasured_values(
 ) -> dict[str, list[tuple[str, float]]]:
     """By commit: the agents that ran it again on this board, each with the value it measured, newest first."""
     found: dict[str, list[tuple[str, float]]] = {}
-    for agent_id, commit_hash, val_bpb in rows.measured_again(
-        reader, platform, track, VERIFICATIONS_MAX
-    ):
-        found.setdefault(commit_hash, []).append((agent_id, val_bpb))
+    for measured in results.remeasurements(reader, platform, track, VOTES_MAX):
+        found.setdefault(measured.commit_hash, []).append((measured.agent_id, measured.val_bpb))
     return found
 
 
 def board_points(reader: Reader, platform: str, track: str) -> list[BoardPoint]:
     """Every result of a board that has a value or crashed, oldest first."""
-    reproduced = _reproduced_by(reader, platform)
+    votes = _votes_by_commit(reader, platform)
     return [
-        BoardPoint(
-            row[0], row[1], row[2], row[3], row[4], row[5], row[6], row[7], bool(row[8]),
-            _is_reproduced(reproduced.get(row[3] or "", {}), row[1]),
-        )
-        for row in overview.points(reader, platform, track)
-        if row[4] is not None or row[5] == "crash"
-    ]  # fmt: skip
+        msgspec.structs.replace(point, reproduced=True)
+        if _is_reproduced(votes.get(point.commit_hash or "", {}), point.agent_id)
+        else point
+        for point in results.points(reader, platform, track)
+    ]
 
 
-def _reproduced_by(reader: Reader, platform: str) -> dict[str, dict[str, bool]]:
-    """By commit: who ran it again, and whether they reproduced it; the newest verification of each agent counts."""
+def _votes_by_commit(reader: Reader, platform: str) -> dict[str, dict[str, bool]]:
+    """By commit: who ran it again, and whether they reproduced it; the newest vote of each agent counts."""
     found: dict[str, dict[str, bool]] = {}
-    for v in _verifications(reader, platform):
-        if v.commit_hash:
-            found.setdefault(v.commit_hash, {}).setdefault(v.agent_id, v.reproduced)
+    for vote in results.votes(reader, platform, VOTES_MAX):
+        if vote.commit_hash:
+            found.setdefault(vote.commit_hash, {}).setdefault(vote.agent_id, vote.reproduced)
     return found
 
 
@@ -162,12 +156,7 @@ def _is_reproduced(votes: dict[str, bool], author: str) -> bool:
 
 def commit_results(reader: Reader, first_seq: int, last_seq: int) -> list[CommitResult]:
     """Results of the commits numbered from `first_seq` to `last_seq`, oldest first."""
-    return [
-        CommitResult(number, commit_hash, status, val_bpb, bool(leads), platform, track)
-        for number, commit_hash, status, val_bpb, leads, platform, track in overview.in_stretch(
-            reader, first_seq, last_seq
-        )
-    ]
+    return results.of_commits(reader, first_seq, last_seq)
 
 
 def estimate_noise(points: Iterable[BoardPoint]) -> float | None:

@@ -29,14 +29,13 @@ def spend(tx: Transaction, subject: str, action: str, allowed: int) -> None:
 def check(reader: Reader, subject: str, action: str, allowed: int) -> None:
     """Raise RateLimited where `spend` would: to refuse early, before the work. Takes nothing, promises nothing."""
     now_s = int(time.time())
-    started_s, used = limits.state(reader, subject, action)
-    if used >= allowed and now_s < started_s + HOUR_S:
+    hour = limits.used(reader, subject, action)
+    if hour.used >= allowed and now_s < hour.started_s + HOUR_S:
         raise _over(reader, subject, action, allowed, now_s)
 
 
 def _over(reader: Reader, subject: str, action: str, allowed: int, now_s: int) -> RateLimited:
-    started_s, _ = limits.state(reader, subject, action)
-    wait_s = max(1, started_s + HOUR_S - now_s)
+    wait_s = max(1, limits.used(reader, subject, action).started_s + HOUR_S - now_s)
     return RateLimited(
         f"{allowed} {_PLURAL.get(action, action)} an hour are used up; try again in {wait_s} s",
         wait_s,

@@ -29,7 +29,7 @@ class Mirror:
         """Bring the repository up to date. Not for the event loop."""
         with self.bare.locked(), self._db.read(snapshot=True) as reader:
             self._add_objects(reader)
-            refs = shown(reader)
+            refs = list_refs(reader)
             self.bare.set_refs(refs, ROOT if ROOT in refs else next(iter(refs), ROOT))
         return self.bare
 
@@ -61,13 +61,13 @@ class Mirror:
 
 
 def _bodies(reader: Reader, behind: int, upto: int) -> Iterator[tuple[int, int, bytes]]:
-    for _, _, kind, size, body in objects.numbered(reader, behind, upto):
-        yield kind, size, body
+    for stored in objects.numbered(reader, behind, upto):
+        yield stored.kind, stored.size, stored.body
 
 
-def shown(reader: Reader) -> dict[str, str]:
+def list_refs(reader: Reader) -> dict[str, str]:
     """The refs that plain git sees, by name: the root, names agents gave, and the newest leaves."""
     refs = {f"refs/heads/leaf/{leaf[:12]}": leaf for leaf in commits.leaves(reader, LEAVES_SHOWN)}
-    refs = {**refs, **dict(objects.newest_refs(reader, REFS_SHOWN))}
+    refs |= {ref.name: ref.hash for ref in objects.newest_refs(reader, REFS_SHOWN)}
     root = commits.root(reader)
     return {ROOT: root, **refs} if root else refs

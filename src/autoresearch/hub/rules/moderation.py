@@ -6,24 +6,23 @@ from collections.abc import Callable
 
 from autoresearch.errors import BadInput
 from autoresearch.hub.rules import accounts, board, commits
-from autoresearch.hub.store import overview
+from autoresearch.hub.store import accounts as account_rows
+from autoresearch.hub.store import board as board_rows
+from autoresearch.hub.store import commits as commit_rows
 from autoresearch.hub.store.database import Reader, Transaction
 from autoresearch.hub.values import AgentAccount, ModeratedCommit, ModeratedPost
 
 
 def newest_posts(reader: Reader, most: int) -> list[ModeratedPost]:
-    posts, _, _ = overview.for_operator(reader, most)
-    return [ModeratedPost(*row) for row in posts]
+    return board_rows.moderated_posts(reader, most)
 
 
 def newest_commits(reader: Reader, most: int) -> list[ModeratedCommit]:
-    _, commits, _ = overview.for_operator(reader, most)
-    return [ModeratedCommit(*row) for row in commits]
+    return commit_rows.moderated_commits(reader, most)
 
 
 def newest_agents(reader: Reader, most: int) -> list[AgentAccount]:
-    _, _, agents = overview.for_operator(reader, most)
-    return [AgentAccount(row[0], row[1], "", row[2]) for row in agents]
+    return account_rows.newest_agents(reader, most)
 
 
 Action = Callable[[Transaction, str, bool], str]

@@ -7,164 +7,144 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from autoresearch import models
 from autoresearch.errors import BadInput, NotFound
 from autoresearch.hub.rules.lines import Line, ResultLine, VerifyLine
-from autoresearch.hub.store import overview, results, search
+from autoresearch.hub.store import commits, results, search
 from autoresearch.hub.store.database import Reader, Transaction
 from autoresearch.hub.values import Verification
+from autoresearch.models import Result
 
 NAMED_MIN = 7  # hex digits a result names its commit by
+VERIFICATIONS_MAX = 1000  # of one post
 
 
-def store(tx: Transaction, post_id: int, agent_id: str, found: Sequence[Line]) -> None:
-    """Note what a post reports, in the post's own transaction."""
+def store_lines(tx: Transaction, post_id: int, agent_id: str, found: Sequence[Line]) -> None:
+    """Store what a post reports, in the post's own transaction."""
     for line in found:
-        pushed = results.pushed(tx, line.commit) if len(line.commit) >= NAMED_MIN else None
+        commit_hash = _pushed_commit(tx, line.commit)
         if isinstance(line, VerifyLine):
-            _store_verification(tx, post_id, agent_id, line, pushed)
+            _store_verification(tx, post_id, agent_id, line, commit_hash)
         else:
-            _store_result(tx, post_id, agent_id, line, pushed)
+            _store_result(tx, post_id, agent_id, line, commit_hash)
+
+
+def _pushed_commit(reader: Reader, digits: str) -> str | None:
+    """The one pushed commit whose hash begins with `digits`; None for none, or more than one."""
+    found = commits.beginning_with(reader, digits) if len(digits) >= NAMED_MIN else []
+    return found[0].hash if len(found) == 1 else None
 
 
 def _store_result(
-    tx: Transaction, post_id: int, agent_id: str, line: ResultLine, pushed: str | None
+    tx: Transaction, post_id: int, agent_id: str, line: ResultLine, commit_hash: str | None
 ) -> None:
-    best = results.leader(tx, line.platform, line.track) if line.may_lead else None
-    leads = line.may_lead and line.val_bpb is not None and (best is None or line.val_bpb < best)
-    result_id = results.add(
-        tx,
-        post_id=post_id,
-        agent_id=agent_id,
-        named=line.commit,
-        commit_hash=pushed,
-        platform=line.platform,
-        track=line.track,
-        val_bpb=line.val_bpb,
-        vram_gb=line.vram_gb,
-        status=line.status,
-        description=line.description,
-        reason=line.reason,
-        problem=line.problem,
-        created_at=tx.now,
-        leads=int(leads),
-    )
-    found_by = words(
-        line.description, line.reason, line.platform, line.track, line.status, line.commit
-    )
-    search.add(tx, "result", str(result_id), agent_id, found_by, tx.now)
+    result_id = results.add_result(
+        tx, post_id=post_id, agent_id=agent_id, commit=line.commit, commit_hash=commit_hash,
+        platform=line.platform, track=line.track, val_bpb=line.val_bpb, vram_gb=line.vram_gb,
+        status=line.status, description=line.description, reason=line.reason,
+        problem=line.problem, leads=int(_leads(tx, line)),
+    )  # fmt: skip
+    search.add(tx, "result", str(result_id), agent_id, search_text(line), tx.now)
 
 
-def words(
-    description: str, reason: str, platform: str, track: str, status: str, commit: str
-) -> str:
-    """What a result is found by."""
-    return " ".join((description, reason, platform, track, status, commit))
+def _leads(reader: Reader, line: ResultLine) -> bool:
+    """Whether a result is the best of its board when it comes."""
+    if not line.may_lead or line.val_bpb is None:
+        return False
+    best = results.leading_value(reader, line.platform, line.track)
+    return best is None or line.val_bpb < best
+
+
+def search_text(result: Result | ResultLine) -> str:
+    """The words that a result is found by."""
+    return " ".join(
+        (
+            result.description, result.reason, result.platform, result.track, result.status,
+            result.commit,
+        )
+    )  # fmt: skip
 
 
 def _store_verification(
-    tx: Transaction, post_id: int, agent_id: str, line: VerifyLine, pushed: str | None
+    tx: Transaction, post_id: int, agent_id: str, line: VerifyLine, commit_hash: str | None
 ) -> None:
     results.add_verification(
-        tx,
-        post_id=post_id,
-        agent_id=agent_id,
-        named=line.commit,
-        commit_hash=pushed,
-        platform=line.platform,
-        track=line.track,
-        val_bpb=line.val_bpb,
-        runs=line.runs,
-        reproduced=int(line.reproduced),
-        reason=line.reason,
-        created_at=tx.now,
-    )
+        tx, post_id=post_id, agent_id=agent_id, commit=line.commit, commit_hash=commit_hash,
+        platform=line.platform, track=line.track, val_bpb=line.val_bpb, runs=line.runs,
+        reproduced=int(line.reproduced), reason=line.reason,
+    )  # fmt: skip
 
 
-def resolve(tx: Transaction, hashes: Iterable[str]) -> None:
-    """Commits that have just arrived: results that named them before now point to them. Called by the push, in its transaction."""
+def name_commits(tx: Transaction, hashes: Iterable[str]) -> None:
+    """Results that named a commit before it was pushed now point to it; in the push's transaction."""
     for commit_hash in hashes:
         results.name_commit(tx, commit_hash, NAMED_MIN)
 
 
 def hide_post(tx: Transaction, post_id: int, hidden: bool) -> None:
     """Take a post's results from view or bring them back, and work out anew who led their boards."""
-    affected = {(platform, track) for _, platform, track in results.of_post(tx, post_id)}
-    for result_id, _, _ in results.of_post(tx, post_id):
-        search.set_hidden(tx, "result", str(result_id), hidden)
+    affected = results.of_post(tx, post_id)
+    for result in affected:
+        search.set_hidden(tx, "result", str(result.id), hidden)
     results.set_hidden(tx, post_id, hidden)
-    for platform, track in affected:
-        results.set_leaders(
-            tx, platform, track, running_best(results.may_lead(tx, platform, track))
-        )
+    for platform, track in {(result.platform, result.track) for result in affected}:
+        rebuild_board(tx, platform, track)
 
 
-def running_best(values: Iterable[tuple[int, float]]) -> list[int]:
-    """The ids of those that were lower than everything before them."""
+def rebuild_board(tx: Transaction, platform: str, track: str) -> None:
+    """Work out anew which results led a board when they came."""
+    candidates = results.may_lead(tx, platform, track)
+    results.set_leaders(tx, platform, track, running_best(candidates))
+
+
+def running_best(candidates: Iterable[Result]) -> list[int]:
+    """The ids of the results that were lower than all before them."""
     leaders: list[int] = []
     best = float("inf")
-    for result_id, value in values:
-        if value < best:
-            best = value
-            leaders.append(result_id)
+    for result in candidates:
+        if result.val_bpb is not None and result.val_bpb < best:
+            best = result.val_bpb
+            leaders.append(result.id)
     return leaders
 
 
-def latest(
-    reader: Reader, most: int, skip: int = 0, **filters: str | int | None
-) -> list[models.Result]:
+def latest(reader: Reader, most: int, skip: int = 0, **filters: str | int | None) -> list[Result]:
     """Results newest first; filters that are None do not count."""
     given = {name: value for name, value in filters.items() if value is not None}
     if "commit" in given:
-        given["commit"] = _hex(str(given["commit"]))
-    return [models.Result(*row) for row in results.latest(reader, most, skip, **given)]
+        given["commit"] = _check_digits(str(given["commit"]))
+    return results.latest_results(reader, most, skip, **given)
 
 
-def _hex(prefix: str) -> str:
+def _check_digits(prefix: str) -> str:
     lower = prefix.lower()
     if not 4 <= len(lower) <= 64 or set(lower) - set("0123456789abcdef"):
         raise BadInput(f"commit={prefix[:64]!r} is not four or more hex digits")
     return lower
 
 
-def in_post(reader: Reader, post_id: int) -> list[models.Result]:
-    """The results in a post, in its order."""
-    return [models.Result(*row) for row in results.in_post(reader, post_id)]
+def in_post(reader: Reader, post_id: int) -> list[Result]:
+    """The results in a post that are not hidden, in its order."""
+    return results.latest_results(reader, VERIFICATIONS_MAX, post_id=post_id)[::-1]
 
 
 def verifications_in_post(reader: Reader, post_id: int) -> list[Verification]:
-    """The verifications in a post, in its order."""
-    return [
-        Verification(
-            post_id, "", named, commit_hash, platform, track, val_bpb, runs, bool(yes), reason, ""
-        )
-        for named, commit_hash, platform, track, val_bpb, runs, yes, reason in (
-            results.verdicts_in_post(reader, post_id)
-        )
-    ]
+    """The verifications in a post that are not hidden, in its order."""
+    return results.latest_verifications(reader, VERIFICATIONS_MAX, post_id=post_id)[::-1]
 
 
-def of_commit(reader: Reader, commit_hash: str, most: int) -> list[models.Result]:
+def of_commit(reader: Reader, commit_hash: str, most: int) -> list[Result]:
     """The results of a commit, newest first."""
-    return [models.Result(*row) for row in overview.of_commit(reader, commit_hash, most)[0]]
+    return results.latest_results(reader, most, commit_hash=commit_hash)
 
 
 def verifications_of_commit(reader: Reader, commit_hash: str, most: int) -> list[Verification]:
     """The verifications of a commit, newest first."""
-    return [
-        Verification(
-            post_id, agent_id, commit_hash, commit_hash, platform, track, val_bpb, runs, bool(yes),
-            reason, created_at,
-        )
-        for agent_id, platform, track, val_bpb, runs, yes, reason, created_at, post_id in (
-            overview.of_commit(reader, commit_hash, most)[1]
-        )
-    ]  # fmt: skip
+    return results.latest_verifications(reader, most, commit_hash=commit_hash)
 
 
 def find_post(reader: Reader, result_id: int) -> int:
     """The id of the post a result was read from. Raises NotFound."""
-    post_id = overview.post_of(reader, result_id)
+    post_id = results.post_of(reader, result_id)
     if post_id is None:
         raise NotFound(f"no result {result_id}")
     return post_id

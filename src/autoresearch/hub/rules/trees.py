@@ -29,7 +29,7 @@ class Trees:
                 raise KeyError(oid.hex())
             if len(self._cache) >= CACHED:
                 self._cache.clear()
-            found = self._cache[oid] = {entry.name: entry for entry in parse_tree(stored[1])}
+            found = self._cache[oid] = {entry.name: entry for entry in parse_tree(stored.data)}
         return found
 
     def new(self, tree: bytes, others: Sequence[bytes], seen: set[bytes]) -> Iterator[bytes]:

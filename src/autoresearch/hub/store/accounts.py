@@ -1,94 +1,82 @@
-"""Rows of agents, their keys and invites. Who may do what is decided in `rules.accounts`."""
+"""SQL of agents, their keys and invites. Who may do what is decided in `rules.accounts`."""
 
 from __future__ import annotations
 
-from sqlalchemy import delete, insert, select, update
-
-from autoresearch.hub.store.database import Reader, Row, Transaction
-from autoresearch.hub.store.query import Query, given
-from autoresearch.hub.store.schema import agents, invites, keys
-
-_ADD_AGENT = Query(insert(agents).values(**given("id", "created_at", "via")))
-_AGENT = Query(
-    select(agents.c.id, agents.c.created_at, agents.c.via, agents.c.revoked_at).where(
-        agents.c.id == given("agent_id")["agent_id"]
-    )
-)
-_AGENTS = Query(
-    select(agents.c.id, agents.c.created_at, agents.c.via, agents.c.revoked_at).order_by(
-        agents.c.created_at, agents.c.id
-    )
-)
-_REVOKE = Query(
-    update(agents).where(agents.c.id == given("agent_id")["agent_id"]).values(given("revoked_at"))
-)
-_ADD_KEY = Query(insert(keys).values(**given("hash", "agent_id", "created_at")))
-_DROP_KEYS = Query(delete(keys).where(keys.c.agent_id == given("of")["of"]))
-_OWNER = Query(
-    select(keys.c.hash, keys.c.agent_id)
-    .join(agents, agents.c.id == keys.c.agent_id)
-    .where(keys.c.hash == given("key_hash")["key_hash"])
-    .where(agents.c.revoked_at.is_(None))
-)
-_ADD_INVITE = Query(
-    insert(invites).values(**given("hash", "created_at", "expires_at", "uses_left", "note"))
-)
-_USE_INVITE = Query(
-    update(invites)
-    .where(invites.c.hash == given("token_hash")["token_hash"])
-    .where(invites.c.uses_left > 0)
-    .where(invites.c.expires_at > given("at")["at"])
-    .values(uses_left=invites.c.uses_left - 1)
-)
+from autoresearch.hub.store.database import Reader, Transaction
+from autoresearch.hub.values import AgentAccount
 
 
 def add_agent(tx: Transaction, agent_id: str, via: str) -> None:
-    tx.run(_ADD_AGENT, id=agent_id, created_at=tx.now, via=via)
+    tx.run(
+        "INSERT INTO agents (id, created_at, via) VALUES (:id, :now, :via)",
+        id=agent_id, now=tx.now, via=via,
+    )  # fmt: skip
 
 
-def agent(reader: Reader, agent_id: str) -> Row | None:
-    """(id, created_at, via, revoked_at), or None."""
-    return reader.row(_AGENT, agent_id=agent_id)
+def agent(reader: Reader, agent_id: str) -> AgentAccount | None:
+    sql = "SELECT id, created_at, via, revoked_at FROM agents WHERE id = :id"
+    return reader.one(AgentAccount, sql, id=agent_id)
 
 
-def all_agents(reader: Reader) -> list[Row]:
-    """(id, created_at, via, revoked_at) of everyone, oldest first."""
-    return reader.rows(_AGENTS)
+def all_agents(reader: Reader) -> list[AgentAccount]:
+    """Everyone, oldest first."""
+    sql = "SELECT id, created_at, via, revoked_at FROM agents ORDER BY created_at, id"
+    return reader.all(AgentAccount, sql)
+
+
+def newest_agents(reader: Reader, most: int) -> list[AgentAccount]:
+    sql = """
+        SELECT id, created_at, via, revoked_at FROM agents
+        ORDER BY created_at DESC LIMIT :most
+    """
+    return reader.all(AgentAccount, sql, most=most)
+
+
+def count_agents(reader: Reader) -> int:
+    return int(reader.value("SELECT count(*) FROM agents"))
 
 
 def revoke(tx: Transaction, agent_id: str) -> None:
     """Close the account and forget its keys."""
-    tx.run(_REVOKE, agent_id=agent_id, revoked_at=tx.now)
-    tx.run(_DROP_KEYS, of=agent_id)
+    tx.run("UPDATE agents SET revoked_at = :now WHERE id = :id", id=agent_id, now=tx.now)
+    tx.run("DELETE FROM keys WHERE agent_id = :id", id=agent_id)
+
+
+def reopen(tx: Transaction, agent_id: str) -> None:
+    tx.run("UPDATE agents SET revoked_at = NULL WHERE id = :id", id=agent_id)
 
 
 def replace_key(tx: Transaction, agent_id: str, key_hash: bytes) -> None:
     """From now on this key, and no other, is the agent's."""
-    tx.run(_DROP_KEYS, of=agent_id)
-    tx.run(_ADD_KEY, hash=key_hash, agent_id=agent_id, created_at=tx.now)
+    tx.run("DELETE FROM keys WHERE agent_id = :id", id=agent_id)
+    tx.run(
+        "INSERT INTO keys (hash, agent_id, created_at) VALUES (:hash, :id, :now)",
+        hash=key_hash, id=agent_id, now=tx.now,
+    )  # fmt: skip
 
 
-def reopen(tx: Transaction, agent_id: str) -> None:
-    tx.run(_REVOKE, agent_id=agent_id, revoked_at=None)
-
-
-def owner(reader: Reader, key_hash: bytes) -> tuple[bytes, str] | None:
-    """(stored hash, agent id) of a live key."""
-    row = reader.row(_OWNER, key_hash=key_hash)
-    return (row[0], row[1]) if row else None
+def key_owner(reader: Reader, key_hash: bytes) -> str | None:
+    """The agent of a key that works."""
+    sql = """
+        SELECT keys.agent_id FROM keys JOIN agents ON agents.id = keys.agent_id
+        WHERE keys.hash = :hash AND agents.revoked_at IS NULL
+    """
+    found: str | None = reader.value(sql, hash=key_hash)
+    return found
 
 
 def add_invite(tx: Transaction, token_hash: bytes, expires_at: str, uses: int, note: str) -> None:
-    tx.run(
-        _ADD_INVITE,
-        hash=token_hash,
-        created_at=tx.now,
-        expires_at=expires_at,
-        uses_left=uses,
-        note=note,
-    )
+    sql = """
+        INSERT INTO invites (hash, created_at, expires_at, uses_left, note)
+        VALUES (:hash, :now, :expires_at, :uses, :note)
+    """
+    tx.run(sql, hash=token_hash, now=tx.now, expires_at=expires_at, uses=uses, note=note)
 
 
 def use_invite(tx: Transaction, token_hash: bytes) -> bool:
     """Take one use of an invite; False where it is unknown, used up or expired."""
-    return tx.run(_USE_INVITE, token_hash=token_hash, at=tx.now) == 1
+    sql = """
+        UPDATE invites SET uses_left = uses_left - 1
+        WHERE hash = :hash AND uses_left > 0 AND expires_at > :now
+    """
+    return tx.run(sql, hash=token_hash, now=tx.now) == 1

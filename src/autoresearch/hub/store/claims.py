@@ -1,62 +1,50 @@
-"""Rows of claims. What is too much like another is decided in `rules.claims`."""
+"""SQL of claims. What is too much like another is decided in `rules.claims`."""
 
 from __future__ import annotations
 
-from sqlalchemy import insert, select, update
+from autoresearch.hub.store.database import Reader, Transaction
+from autoresearch.hub.values import HeldClaim
+from autoresearch.models import Claim
 
-from autoresearch.hub.store.database import Reader, Row, Transaction
-from autoresearch.hub.store.query import Query, given
-from autoresearch.hub.store.schema import claims
 
-CLAIM = (claims.c.id, claims.c.agent_id, claims.c.text, claims.c.created_at, claims.c.expires_at)
-
-_ADD = Query(
-    insert(claims)
-    .values(**given("agent_id", "text", "created_at", "expires_at", "ttl_s"))
-    .returning(claims.c.id)
-)
-_ACTIVE = Query(
-    select(*CLAIM)
-    .where(claims.c.released_at.is_(None), claims.c.expires_at > given("at")["at"])
-    .order_by(claims.c.id.desc())
-    .limit(given("most")["most"])
-)
-_CLAIM = Query(
-    select(*CLAIM, claims.c.ttl_s, claims.c.released_at).where(
-        claims.c.id == given("claim_id")["claim_id"]
+def add_claim(tx: Transaction, agent_id: str, text: str, expires_at: str, ttl_s: int) -> Claim:
+    sql = """
+        INSERT INTO claims (agent_id, text, created_at, expires_at, ttl_s)
+        VALUES (:agent_id, :text, :now, :expires_at, :ttl_s)
+        RETURNING id, agent_id, text, created_at, expires_at
+    """
+    (added,) = tx.all(
+        Claim, sql, agent_id=agent_id, text=text, now=tx.now, expires_at=expires_at, ttl_s=ttl_s
     )
-)
-_of = claims.c.id == given("claim_id")["claim_id"]
-_EXTEND = Query(update(claims).where(_of).values(given("expires_at", "ttl_s")))
-_RELEASE = Query(update(claims).where(_of).values(given("released_at")))
+    return added
 
 
-def add(tx: Transaction, agent_id: str, text: str, expires_at: str, ttl_s: int) -> int:
-    return int(
-        tx.value(
-            _ADD,
-            agent_id=agent_id,
-            text=text,
-            created_at=tx.now,
-            expires_at=expires_at,
-            ttl_s=ttl_s,
-        )
-    )
+def active_claims(reader: Reader, at: str, most: int) -> list[Claim]:
+    """Claims that hold at that time, newest first."""
+    sql = """
+        SELECT id, agent_id, text, created_at, expires_at FROM claims
+        WHERE released_at IS NULL AND expires_at > :at ORDER BY id DESC LIMIT :most
+    """
+    return reader.all(Claim, sql, at=at, most=most)
 
 
-def active(reader: Reader, at: str, most: int) -> list[Row]:
-    """CLAIM columns of claims that hold at that time, newest first."""
-    return reader.rows(_ACTIVE, at=at, most=most)
+def claim(reader: Reader, claim_id: int) -> HeldClaim | None:
+    """A claim, whether or not it holds."""
+    sql = """
+        SELECT id, agent_id, text, created_at, expires_at, ttl_s, released_at FROM claims
+        WHERE id = :id
+    """
+    return reader.one(HeldClaim, sql, id=claim_id)
 
 
-def claim(reader: Reader, claim_id: int) -> Row | None:
-    """CLAIM columns, `ttl_s` and `released_at`."""
-    return reader.row(_CLAIM, claim_id=claim_id)
-
-
-def extend(tx: Transaction, claim_id: int, expires_at: str, ttl_s: int) -> None:
-    tx.run(_EXTEND, claim_id=claim_id, expires_at=expires_at, ttl_s=ttl_s)
+def extend(tx: Transaction, claim_id: int, expires_at: str, ttl_s: int) -> Claim:
+    sql = """
+        UPDATE claims SET expires_at = :expires_at, ttl_s = :ttl_s WHERE id = :id
+        RETURNING id, agent_id, text, created_at, expires_at
+    """
+    (extended,) = tx.all(Claim, sql, id=claim_id, expires_at=expires_at, ttl_s=ttl_s)
+    return extended
 
 
 def release(tx: Transaction, claim_id: int) -> None:
-    tx.run(_RELEASE, claim_id=claim_id, released_at=tx.now)
+    tx.run("UPDATE claims SET released_at = :now WHERE id = :id", id=claim_id, now=tx.now)

@@ -18,22 +18,22 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import inspect
 import os
 import queue
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, InvalidStateError
 from contextlib import contextmanager
+from itertools import starmap
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_type_hints
 
 from autoresearch.clock import precise_timestamp
 from autoresearch.errors import StorageFull
-from autoresearch.hub.store.query import Query
 
 T = TypeVar("T")
-Row = tuple[Any, ...]
 
 FILE_NAME = "hub.sqlite3"
 OLDEST_SQLITE = (3, 35, 0)  # RETURNING
@@ -56,28 +56,35 @@ _PRAGMAS = (  # per connection: most of these are forgotten with the connection 
 
 
 class Reader:
-    """Statements that look. Values are plain; rows are tuples in the order of the selected columns."""
+    """Statements that look. Each row becomes what `make` returns, which is a value of `models` or `hub.values`."""
 
     __slots__ = ("connection",)
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self.connection = connection
 
-    def rows(self, query: Query, **values: Any) -> list[Row]:
-        return self.connection.execute(query.sqlite, {**query.constants, **values}).fetchall()
+    def all(self, make: Callable[..., T], sql: str, /, **values: Any) -> list[T]:
+        """`make(*row)` of every row. The columns carry the names of `make`'s parameters, in their order."""
+        cursor = self.connection.execute(sql, values)
+        flags = _FLAGS.get((make, sql))
+        if flags is None:
+            flags = _FLAGS[make, sql] = _check(make, sql, cursor.description)
+        rows = cursor.fetchall()
+        return list(starmap(make, _with_flags(rows, flags) if flags else rows))
 
-    def row(self, query: Query, **values: Any) -> Row | None:
-        found = self.rows(query, **values)
+    def one(self, make: Callable[..., T], sql: str, /, **values: Any) -> T | None:
+        """As `all`, but the first row only; None where there is none."""
+        found = self.all(make, sql, **values)
         return found[0] if found else None
 
-    def value(self, query: Query, **values: Any) -> Any:
-        """The first column of the first row, or None."""
-        found = self.rows(query, **values)
-        return found[0][0] if found else None
+    def column(self, sql: str, /, **values: Any) -> list[Any]:
+        """The first column of every row."""
+        return [row[0] for row in self.connection.execute(sql, values)]
 
-    def raw(self, sql: str, values: Sequence[Any] | dict[str, Any] = ()) -> list[Row]:
-        """For the few statements of one database only (full-text search, pragmas); nobody outside the store calls this."""
-        return self.connection.execute(sql, values).fetchall()
+    def value(self, sql: str, /, **values: Any) -> Any:
+        """The first column of the first row; None where there is no row."""
+        found = self.column(sql, **values)
+        return found[0] if found else None
 
 
 class Transaction(Reader):
@@ -89,15 +96,35 @@ class Transaction(Reader):
         super().__init__(connection)
         self.now = precise_timestamp()
 
-    def run(self, query: Query, **values: Any) -> int:
+    def run(self, sql: str, /, **values: Any) -> int:
         """Run a change; return how many rows it touched."""
-        return self.connection.execute(query.sqlite, {**query.constants, **values}).rowcount
+        return self.connection.execute(sql, values).rowcount
 
-    def run_many(self, query: Query, values: Sequence[dict[str, Any]]) -> int:
-        constants = query.constants
-        return self.connection.executemany(
-            query.sqlite, ({**constants, **v} for v in values)
-        ).rowcount
+
+_FLAGS: dict[tuple[Callable[..., Any], str], list[int]] = {}
+
+
+def _check(make: Callable[..., Any], sql: str, columns: Sequence[Any]) -> list[int]:
+    """That a statement's columns fit the parameters of `make`, once for each; the places of those that are flags."""
+    fields = list(inspect.signature(make).parameters)
+    names = [column[0] for column in columns]
+    if names != fields[: len(names)]:
+        raise TypeError(f"{sql} gives {names}, where {make} takes {fields}")
+    types = get_type_hints(make)
+    return [place for place, name in enumerate(names) if types.get(name) is bool]
+
+
+def _with_flags(rows: Iterable[Sequence[Any]], flags: list[int]) -> Iterator[list[Any]]:
+    """The rows with True and False where a database keeps 1 and 0."""
+    for cells in map(list, rows):
+        for place in flags:
+            cells[place] = bool(cells[place])
+        yield cells
+
+
+def conditions(known: Mapping[str, str], asked: Iterable[str]) -> str:
+    """`AND` and the conditions that a call asked for by name: lists are filtered by none, one or several of them."""
+    return "".join(f" AND {known[name]}" for name in asked)
 
 
 class Database:
@@ -299,3 +326,12 @@ def _told(error: BaseException) -> BaseException:
 def _roll_back(connection: sqlite3.Connection) -> None:
     if connection.in_transaction:
         connection.execute("ROLLBACK")
+
+
+def find_damage(reader: Reader) -> Iterator[str]:
+    """What is wrong with the database file and with references between its rows; nothing where all is well."""
+    for said in reader.column("PRAGMA integrity_check(10)"):
+        if said != "ok":
+            yield f"the database file is damaged: {said}"
+    for table, row, other, _ in reader.connection.execute("PRAGMA foreign_key_check"):
+        yield f"row {row} of {table} refers to a missing row of {other}"

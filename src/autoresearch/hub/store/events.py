@@ -19,33 +19,27 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-from sqlalchemy import func, insert, select
 
-from autoresearch.hub.store.database import Reader, Row, Transaction
-from autoresearch.hub.store.query import Query, given
-from autoresearch.hub.store.schema import events
+from autoresearch.hub.store.database import Reader, Transaction
+from autoresearch.hub.values import LoggedEvent
 
 INTERNAL = ("key.revoked", "hub.restored")
-
-_APPEND = Query(insert(events).values(**given("kind", "payload", "created_at")))
-_AFTER = Query(
-    select(events.c.seq, events.c.kind, events.c.payload, events.c.created_at)
-    .where(events.c.seq > given("after")["after"])
-    .order_by(events.c.seq)
-    .limit(given("most")["most"])
-)
-_LAST = Query(select(func.coalesce(func.max(events.c.seq), 0)))
 
 
 def append(tx: Transaction, kind: str, payload: dict[str, Any]) -> None:
     """Note a change of `kind`; `payload` holds ids and names only."""
-    tx.run(_APPEND, kind=kind, payload=msgspec.json.encode(payload).decode(), created_at=tx.now)
+    sql = "INSERT INTO events (kind, payload, created_at) VALUES (:kind, :payload, :now)"
+    tx.run(sql, kind=kind, payload=msgspec.json.encode(payload).decode(), now=tx.now)
 
 
-def after(reader: Reader, seq: int, most: int) -> list[Row]:
-    """Up to `most` events (seq, kind, payload as JSON text, created_at) behind `seq`, oldest first."""
-    return reader.rows(_AFTER, after=seq, most=most)
+def after(reader: Reader, seq: int, most: int) -> list[LoggedEvent]:
+    """Up to `most` events behind `seq`, oldest first."""
+    sql = """
+        SELECT seq, kind, payload, created_at FROM events WHERE seq > :seq
+        ORDER BY seq LIMIT :most
+    """
+    return reader.all(LoggedEvent, sql, seq=seq, most=most)
 
 
 def last_seq(reader: Reader) -> int:
-    return int(reader.value(_LAST))
+    return int(reader.value("SELECT coalesce(max(seq), 0) FROM events"))

@@ -1,33 +1,9 @@
-"""Rows that count what was used of an allowance. What is allowed is decided in `rules.limits`."""
+"""SQL that counts what was used of an allowance. What is allowed is decided in `rules.limits`."""
 
 from __future__ import annotations
 
-from sqlalchemy import case, or_, select
-from sqlalchemy.dialects.sqlite import insert
-
 from autoresearch.hub.store.database import Reader, Transaction
-from autoresearch.hub.store.query import Query, given
-from autoresearch.hub.store.schema import limits
-
-_fresh = limits.c.started_s <= given("stale_s")["stale_s"]
-_new = insert(limits).values(
-    **given("subject", "action"), started_s=given("now_s")["now_s"], used=1
-)
-_TAKE = Query(  # one statement: begins an hour, counts within it, or touches nothing where the allowance is used up
-    _new.on_conflict_do_update(
-        index_elements=["subject", "action"],
-        set_={
-            "started_s": case((_fresh, _new.excluded.started_s), else_=limits.c.started_s),
-            "used": case((_fresh, 1), else_=limits.c.used + 1),
-        },
-        where=or_(_fresh, limits.c.used < given("allowed")["allowed"]),
-    )
-)
-_STATE = Query(
-    select(limits.c.started_s, limits.c.used)
-    .where(limits.c.subject == given("subject")["subject"])
-    .where(limits.c.action == given("action")["action"])
-)
+from autoresearch.hub.values import UsedAllowance
 
 
 def take(
@@ -36,20 +12,24 @@ def take(
     """Count one use; False, counting none, where `allowed` are used up in the window that runs."""
     if allowed < 1:
         return False
-    return (
-        tx.run(
-            _TAKE,
-            subject=subject,
-            action=action,
-            now_s=now_s,
-            stale_s=now_s - window_s,
-            allowed=allowed,
-        )
-        == 1
+    # one statement: begins an hour, counts within it, or touches nothing where all is used up
+    sql = """
+        INSERT INTO limits (subject, action, started_s, used)
+        VALUES (:subject, :action, :now_s, 1)
+        ON CONFLICT (subject, action) DO UPDATE SET
+            started_s = CASE WHEN limits.started_s <= :stale_s
+                        THEN excluded.started_s ELSE limits.started_s END,
+            used = CASE WHEN limits.started_s <= :stale_s THEN 1 ELSE limits.used + 1 END
+        WHERE limits.started_s <= :stale_s OR limits.used < :allowed
+    """
+    stale_s = now_s - window_s
+    taken = tx.run(
+        sql, subject=subject, action=action, now_s=now_s, stale_s=stale_s, allowed=allowed
     )
+    return taken == 1
 
 
-def state(reader: Reader, subject: str, action: str) -> tuple[int, int]:
-    """When the running window began (Unix seconds) and how much of it is used."""
-    started_s, used = reader.row(_STATE, subject=subject, action=action) or (0, 0)
-    return int(started_s), int(used)
+def used(reader: Reader, subject: str, action: str) -> UsedAllowance:
+    """What is used of the window that began last."""
+    sql = "SELECT started_s, used FROM limits WHERE subject = :subject AND action = :action"
+    return reader.one(UsedAllowance, sql, subject=subject, action=action) or UsedAllowance(0, 0)

@@ -1,17 +1,32 @@
 """Brings a database's tables to what this version needs, at start, one process at a time.
 
-Alembic is imported only when there is something to do: it takes longer to load than the hub takes to start.
+A new database is made from the schema as it is today; one of an earlier version takes the steps in `hub/migrations`. SQLAlchemy
+and Alembic are imported only when there is something to do: they take longer to load than the hub takes to start.
 """
 
 from __future__ import annotations
 
 import sqlite3
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from autoresearch.clock import precise_timestamp
 from autoresearch.hub.store.database import FILE_NAME, Database
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
 
 HEAD = "0002"  # the newest step in hub/migrations/versions
 SCRIPTS = Path(__file__).parent.parent / "migrations"
+CHANNELS = {
+    "results": "every result, one line each",
+    "discussion": "ideas, questions, findings",
+}
+# words only, under the numbers of `documents`; the text stays where it was written
+FULL_TEXT_INDEX = """
+    CREATE VIRTUAL TABLE search
+    USING fts5(kind, body, content='', tokenize='unicode61 remove_diacritics 2')
+"""
 
 
 def version(connection: sqlite3.Connection) -> str:
@@ -29,14 +44,15 @@ def prepare(folder: Path) -> None:
     db = Database(folder)
     try:
         with db.exclusive() as connection:
-            if version(connection) != HEAD:
-                _upgrade(folder / FILE_NAME)
+            found = version(connection)
+            if found != HEAD:
+                _bring_up_to_date(folder / FILE_NAME, is_new=not found)
     finally:
         db.close()
     (folder / FILE_NAME).chmod(0o600)
 
 
-def _upgrade(path: Path) -> None:
+def _bring_up_to_date(path: Path, is_new: bool) -> None:
     from alembic import command
     from alembic.config import Config
     from sqlalchemy import create_engine, event
@@ -45,10 +61,9 @@ def _upgrade(path: Path) -> None:
     engine = create_engine(f"sqlite:///{path}", poolclass=NullPool)
 
     @event.listens_for(engine, "begin")
-    def _begin(
-        connection: object,
-    ) -> None:  # the driver would commit between steps: we want all or nothing
-        connection.exec_driver_sql("BEGIN IMMEDIATE")  # type: ignore[attr-defined]
+    def _begin(connection: Connection) -> None:
+        # the driver would commit between steps: we want all or nothing
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     @event.listens_for(engine, "connect")
     def _connect(raw: sqlite3.Connection, _: object) -> None:
@@ -59,5 +74,22 @@ def _upgrade(path: Path) -> None:
     config.set_main_option("script_location", str(SCRIPTS))
     with engine.begin() as connection:
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        if is_new:
+            _create(connection)
+            command.stamp(config, "head")
+        else:
+            command.upgrade(config, "head")
     engine.dispose()
+
+
+def _create(connection: Connection) -> None:
+    from autoresearch.hub.store.schema import channels, metadata
+
+    metadata.create_all(connection)
+    connection.exec_driver_sql(FULL_TEXT_INDEX)
+    for name, description in CHANNELS.items():
+        connection.execute(
+            channels.insert().values(
+                name=name, description=description, created_at=precise_timestamp()
+            )
+        )

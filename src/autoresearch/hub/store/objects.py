@@ -1,118 +1,134 @@
-"""Rows of git objects, and the refs that plain git sees. Objects are never changed or deleted; whether they may come in is `rules.push`'s to say."""
+"""SQL of git objects, and of the refs that plain git sees. Objects are never changed or deleted.
+
+Whether an object may come in is decided in `rules.push`.
+"""
 
 from __future__ import annotations
 
 import zlib
 from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
-from sqlalchemy import delete, func, select
-from sqlalchemy.dialects.sqlite import insert
+from autoresearch.hub.store.database import Reader, Transaction
+from autoresearch.hub.values import Ref
 
-from autoresearch.hub.store.database import Reader, Row, Transaction
-from autoresearch.hub.store.query import Query, given
-from autoresearch.hub.store.schema import objects, refs
-
-_O = objects.c
-_KIND = Query(select(_O.kind).where(_O.oid == given("oid")["oid"]))
-_OBJECT = Query(select(_O.kind, _O.size, _O.body).where(_O.oid == given("oid")["oid"]))
-_ADD = Query(
-    insert(objects).values(**given("oid", "kind", "size", "body")).on_conflict_do_nothing()
-)
-_BEHIND = Query(
-    select(_O.id, _O.oid, _O.kind, _O.size, _O.body)
-    .where(_O.id > given("behind")["behind"], _O.id <= given("to")["to"])
-    .order_by(_O.id)
-    .limit(given("most")["most"])
-)
-_NAME_OF = Query(select(_O.oid).where(_O.id == given("number")["number"]))
-_COUNT = Query(
-    select(func.count()).where(_O.id > given("behind")["behind"], _O.id <= given("to")["to"])
-)
-_LAST = Query(select(func.coalesce(func.max(_O.id), 0)))
-
-_R = refs.c
-_REF = Query(select(_R.name, _R.hash, _R.agent_id).where(_R.name == given("name")["name"]))
-_REFS = Query(
-    select(_R.name, _R.hash).order_by(_R.updated_at.desc(), _R.name).limit(given("most")["most"])
-)
-_new_ref = insert(refs).values(**given("name", "hash", "agent_id", "updated_at"))
-_SET_REF = Query(
-    _new_ref.on_conflict_do_update(
-        index_elements=["name"],
-        set_={"hash": _new_ref.excluded.hash, "updated_at": _new_ref.excluded.updated_at},
-    )
-)
-_DROP_REF = Query(delete(refs).where(_R.name == given("name")["name"]))
+_OBJECT = "SELECT kind, size, body FROM objects WHERE oid = :oid"
+_ADD = """
+    INSERT INTO objects (oid, kind, size, body) VALUES (:oid, :kind, :size, :body)
+    ON CONFLICT DO NOTHING
+"""
 _PAGE = 500
+
+
+class PackedObject(NamedTuple):
+    """An object as a pack holds it: the kind, the inflated size, the compressed body."""
+
+    kind: int
+    size: int
+    body: bytes
+
+
+class NewObject(NamedTuple):
+    """An object to be stored."""
+
+    oid: bytes
+    kind: int
+    size: int
+    body: bytes
+
+
+class NumberedObject(NamedTuple):
+    """A stored object with its number."""
+
+    id: int
+    oid: bytes
+    kind: int
+    size: int
+    body: bytes
+
+
+class GitObject(NamedTuple):
+    """An object with its content."""
+
+    kind: int
+    data: bytes
 
 
 def kind(reader: Reader, oid: bytes) -> int | None:
     """The kind of a stored object, 1 commit, 2 tree, 3 blob; None where there is none of this name."""
-    value = reader.value(_KIND, oid=oid)
+    value = reader.value("SELECT kind FROM objects WHERE oid = :oid", oid=oid)
     return None if value is None else int(value)
 
 
-def get(reader: Reader, oid: bytes) -> tuple[int, bytes] | None:
-    """Kind and content of a stored object."""
-    row = reader.row(_OBJECT, oid=oid)
-    return None if row is None else (row[0], zlib.decompress(row[2]))
+def get(reader: Reader, oid: bytes) -> GitObject | None:
+    found = reader.one(PackedObject, _OBJECT, oid=oid)
+    return None if found is None else GitObject(found.kind, zlib.decompress(found.body))
 
 
 def size(reader: Reader, oid: bytes) -> int:
     """The inflated size of a stored object; -1 where there is none."""
-    row = reader.row(_OBJECT, oid=oid)
-    return -1 if row is None else int(row[1])
+    value = reader.value("SELECT size FROM objects WHERE oid = :oid", oid=oid)
+    return -1 if value is None else int(value)
 
 
-def packed(reader: Reader, oids: Iterable[bytes]) -> Iterator[tuple[int, int, bytes]]:
-    """(kind, size, compressed body) of stored objects, as a pack wants them. Raises KeyError for one that is not stored."""
+def packed(reader: Reader, oids: Iterable[bytes]) -> Iterator[PackedObject]:
+    """Stored objects as a pack wants them. Raises KeyError for one that is not stored."""
     for oid in oids:
-        row = reader.row(_OBJECT, oid=oid)
-        if row is None:
+        found = reader.one(PackedObject, _OBJECT, oid=oid)
+        if found is None:
             raise KeyError(oid.hex())
-        yield row
+        yield found
 
 
-def add(tx: Transaction, rows: Iterable[tuple[bytes, int, int, bytes]]) -> None:
-    """Store objects (oid, kind, size, compressed body); those that are there stay as they are."""
-    for oid, of_kind, size_bytes, body in rows:
+def add(tx: Transaction, new: Iterable[NewObject]) -> None:
+    """Store objects; those that are there stay as they are."""
+    for oid, of_kind, size_bytes, body in new:
         tx.run(_ADD, oid=oid, kind=of_kind, size=size_bytes, body=body)
 
 
 def last_id(reader: Reader) -> int:
     """The number of the newest object."""
-    return int(reader.value(_LAST))
+    return int(reader.value("SELECT coalesce(max(id), 0) FROM objects"))
 
 
 def name_of(reader: Reader, number: int) -> bytes:
     """The name of the object with this number; empty where there is none."""
-    return bytes(reader.value(_NAME_OF, number=number) or b"")
+    return bytes(reader.value("SELECT oid FROM objects WHERE id = :number", number=number) or b"")
 
 
 def count(reader: Reader, behind: int, to: int) -> int:
-    return int(reader.value(_COUNT, behind=behind, to=to))
+    sql = "SELECT count(*) FROM objects WHERE id > :behind AND id <= :to"
+    return int(reader.value(sql, behind=behind, to=to))
 
 
-def numbered(reader: Reader, behind: int, to: int) -> Iterator[Row]:
-    """(id, oid, kind, size, compressed body) of the objects numbered over `behind` and up to `to`, page by page."""
-    while rows := reader.rows(_BEHIND, behind=behind, to=to, most=_PAGE):
-        yield from rows
-        behind = rows[-1][0]
+def numbered(reader: Reader, behind: int, to: int) -> Iterator[NumberedObject]:
+    """The objects numbered over `behind` and up to `to`, page by page."""
+    sql = """
+        SELECT id, oid, kind, size, body FROM objects
+        WHERE id > :behind AND id <= :to ORDER BY id LIMIT :most
+    """
+    while page := reader.all(NumberedObject, sql, behind=behind, to=to, most=_PAGE):
+        yield from page
+        behind = page[-1].id
 
 
-def ref(reader: Reader, name: str) -> Row | None:
-    """(name, hash, agent_id)."""
-    return reader.row(_REF, name=name)
+def ref(reader: Reader, name: str) -> Ref | None:
+    return reader.one(Ref, "SELECT name, hash, agent_id FROM refs WHERE name = :name", name=name)
 
 
-def newest_refs(reader: Reader, most: int) -> list[tuple[str, str]]:
-    """(name, hash), the most recently moved first."""
-    return [(row[0], row[1]) for row in reader.rows(_REFS, most=most)]
+def newest_refs(reader: Reader, most: int) -> list[Ref]:
+    """The most recently moved first."""
+    sql = "SELECT name, hash, agent_id FROM refs ORDER BY updated_at DESC, name LIMIT :most"
+    return reader.all(Ref, sql, most=most)
 
 
 def set_ref(tx: Transaction, name: str, commit_hash: str, agent_id: str) -> None:
-    tx.run(_SET_REF, name=name, hash=commit_hash, agent_id=agent_id, updated_at=tx.now)
+    sql = """
+        INSERT INTO refs (name, hash, agent_id, updated_at) VALUES (:name, :hash, :agent_id, :now)
+        ON CONFLICT (name) DO UPDATE SET hash = excluded.hash, updated_at = excluded.updated_at
+    """
+    tx.run(sql, name=name, hash=commit_hash, agent_id=agent_id, now=tx.now)
 
 
 def drop_ref(tx: Transaction, name: str) -> None:
-    tx.run(_DROP_REF, name=name)
+    tx.run("DELETE FROM refs WHERE name = :name", name=name)

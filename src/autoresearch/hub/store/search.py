@@ -1,6 +1,7 @@
-"""The full-text index: what can be found, and finding it. SQLite's FTS5 here; PostgreSQL's tsvector would stand behind the same functions.
+"""The full-text index: what can be found, and finding it.
 
-`documents` numbers everything that can be found, in the order it came; the index holds only words, under the same numbers.
+`documents` numbers everything that can be found, in the order it came; the index holds only words, under the same numbers. The
+index is each database's own: FTS5 in SQLite; PostgreSQL's tsvector goes behind the same functions.
 """
 
 from __future__ import annotations
@@ -8,39 +9,28 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from sqlalchemy import insert, select, update
-
-from autoresearch.hub.store.database import Reader, Row, Transaction
-from autoresearch.hub.store.query import Query, given
-from autoresearch.hub.store.schema import documents
+from autoresearch.hub.store.database import Reader, Transaction
+from autoresearch.hub.values import Unindexed
+from autoresearch.models import Found
 
 EXCERPT_MAX = 240
 WORDS_MAX = 16
 _WORD = re.compile(r"\w+")
-
-_ADD = Query(
-    insert(documents)
-    .values(**given("kind", "ref", "agent_id", "excerpt", "created_at"))
-    .returning(documents.c.id)
-)
-_HIDE = Query(
-    update(documents)
-    .where(documents.c.kind == given("of_kind")["of_kind"])
-    .where(documents.c.ref == given("of_ref")["of_ref"])
-    .values(given("hidden"))
-)
-_KNOWN = Query(
-    select(documents.c.id)
-    .where(documents.c.kind == given("kind")["kind"])
-    .where(documents.c.ref == given("ref")["ref"])
-)
-_INDEX = "INSERT INTO search(rowid, kind, body) VALUES (?, ?, ?)"
-_COLUMNS = "d.id, d.kind, d.ref, d.agent_id, d.excerpt, d.created_at"
-_FIND = f"""
-    SELECT {_COLUMNS} FROM search JOIN documents AS d ON d.id = search.rowid
+_ADD = """
+    INSERT INTO documents (kind, ref, agent_id, excerpt, created_at)
+    VALUES (:kind, :ref, :agent_id, :excerpt, :created_at) RETURNING id
+"""
+_FIND = """
+    SELECT d.id AS cursor, d.kind, d.ref AS id, d.agent_id, d.excerpt, d.created_at
+    FROM search JOIN documents AS d ON d.id = search.rowid
     WHERE search MATCH :match AND search.rowid < :before AND d.hidden = 0
     ORDER BY search.rowid DESC LIMIT :most
 """
+_SOURCES = {  # kind: the table of what can be found, and the column that documents name it by
+    "post": ("posts", "id"),
+    "result": ("results", "id"),
+    "commit": ("commits", "hash"),
+}
 
 
 def add(tx: Transaction, kind: str, ref: str, agent_id: str, text: str, created_at: str) -> None:
@@ -49,34 +39,60 @@ def add(tx: Transaction, kind: str, ref: str, agent_id: str, text: str, created_
     number = tx.value(
         _ADD, kind=kind, ref=ref, agent_id=agent_id, excerpt=excerpt, created_at=created_at
     )
-    tx.raw(_INDEX, (number, f"kind{kind}", text))
+    sql = "INSERT INTO search (rowid, kind, body) VALUES (:number, :kind, :body)"
+    tx.run(sql, number=number, kind=f"kind{kind}", body=text)
 
 
-def known(reader: Reader, kind: str, ref: str) -> bool:
-    return reader.value(_KNOWN, kind=kind, ref=ref) is not None
+def has(reader: Reader, kind: str, ref: str) -> bool:
+    """Whether such a thing can be found, hidden or not."""
+    sql = "SELECT id FROM documents WHERE kind = :kind AND ref = :ref"
+    return reader.value(sql, kind=kind, ref=ref) is not None
 
 
 def set_hidden(tx: Transaction, kind: str, ref: str, hidden: bool) -> None:
-    tx.run(_HIDE, of_kind=kind, of_ref=ref, hidden=int(hidden))
+    sql = "UPDATE documents SET hidden = :hidden WHERE kind = :kind AND ref = :ref"
+    tx.run(sql, kind=kind, ref=ref, hidden=int(hidden))
 
 
-def find(reader: Reader, words: str, kinds: tuple[str, ...], before: int, most: int) -> list[Row]:
-    """(cursor, kind, ref, agent_id, excerpt, created_at) of documents that have all of `words`, newest first."""
+def copy_hidden(tx: Transaction) -> None:
+    """Hide whatever is hidden where it was written."""
+    for kind, (table, name) in _SOURCES.items():
+        sql = f"""
+            UPDATE documents SET hidden = 1 WHERE kind = :kind
+            AND ref IN (SELECT CAST({name} AS TEXT) FROM {table} WHERE hidden = 1)
+        """
+        tx.run(sql, kind=kind)
+
+
+def unindexed(reader: Reader, most: int) -> list[Unindexed]:
+    """Up to `most` posts, results and commits each that cannot be found."""
+    found: list[Unindexed] = []
+    for kind, (table, name) in _SOURCES.items():
+        sql = f"""
+            SELECT '{kind}' AS kind, CAST(s.{name} AS TEXT) AS ref FROM {table} AS s
+            WHERE NOT EXISTS (
+                SELECT 1 FROM documents WHERE kind = '{kind}' AND ref = CAST(s.{name} AS TEXT)
+            ) LIMIT :most
+        """
+        found += reader.all(Unindexed, sql, most=most)
+    return found
+
+
+def find(reader: Reader, words: str, kinds: tuple[str, ...], before: int, most: int) -> list[Found]:
+    """Documents that have all of `words`, newest first."""
     match = _match(words, kinds)
-    if not match:
-        return []
-    return reader.raw(_FIND, {"match": match, "before": before, "most": most})
+    return reader.all(Found, _FIND, match=match, before=before, most=most) if match else []
 
 
 def clear(tx: Transaction) -> None:
     """Forget everything, to be indexed anew."""
-    tx.raw("DELETE FROM documents")
-    tx.raw("INSERT INTO search(search) VALUES ('delete-all')")
+    tx.run("DELETE FROM documents")
+    tx.run("INSERT INTO search (search) VALUES ('delete-all')")
 
 
 @lru_cache(maxsize=512)
 def _match(words: str, kinds: tuple[str, ...]) -> str:
-    """An FTS5 expression in which the caller's text is only ever quoted words: no operator of its language gets through."""
+    """An FTS5 expression in which a caller's text is only ever quoted words: no operator gets through."""
     quoted = " AND ".join(f'body:"{word}"' for word in _WORD.findall(words)[:WORDS_MAX])
     if not quoted or not kinds:
         return quoted

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from autoresearch import models
-from autoresearch.hub.rules import accounts, board, leaderboards, search, upkeep
+from autoresearch.hub.rules import accounts, board, leaderboards, maintenance, search
 from autoresearch.hub.rules.accounts import Caller
 from autoresearch.hub.settings import Settings
 from autoresearch.hub.store import migrate
@@ -41,7 +41,7 @@ def seen(reader: Reader) -> tuple[list[str], list[float]]:
 
 def test_a_sound_hub_has_no_problems(db: Database) -> None:
     """What was written by the rules agrees with itself; the hidden result neither leads nor is found."""
-    assert list(upkeep.problems(db.reader)) == []
+    assert list(maintenance.find_problems(db.reader)) == []
     assert seen(db.reader) == (["6", "5", "4", "2", "1"], [1.5, 1.4, 1.3, 1.2])
 
 
@@ -61,12 +61,12 @@ def test_damage_is_named_and_mended(db: Database, damage: str, said: str) -> Non
     """Whatever was changed behind the rules' back, a reindex gives what the posts say."""
     before = seen(db.reader)
     with db.write() as tx:
-        tx.raw(damage)
-    assert any(said in problem for problem in upkeep.problems(db.reader))
+        tx.run(damage)
+    assert any(said in problem for problem in maintenance.find_problems(db.reader))
 
-    db.transact(upkeep.reindex)
+    db.transact(maintenance.reindex)
 
-    assert list(upkeep.problems(db.reader)) == [] and before == seen(db.reader)
+    assert list(maintenance.find_problems(db.reader)) == [] and before == seen(db.reader)
 
 
 def test_missing_rows_are_named(db: Database) -> None:
@@ -76,5 +76,6 @@ def test_missing_rows_are_named(db: Database) -> None:
         connection.execute("DELETE FROM agents")
 
     assert any(
-        "refers to a missing row of agents" in problem for problem in upkeep.problems(db.reader)
+        "refers to a missing row of agents" in problem
+        for problem in maintenance.find_problems(db.reader)
     )

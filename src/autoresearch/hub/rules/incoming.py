@@ -1,0 +1,208 @@
+"""What a pack brings, checked to the last byte before any of it is stored.
+
+Reading the formats is `git`'s job. What is decided here: how much one push may hold, that everything it names is there (in it or
+on the hub, and of the right kind; so the store stays closed), and who owns what is new.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from graphlib import TopologicalSorter
+from typing import BinaryIO
+
+from autoresearch.errors import BadBundle, Conflict, TooLarge
+from autoresearch.git import fsck
+from autoresearch.git.fsck import BLOB, COMMIT, KINDS, TREE
+from autoresearch.git.pack import Limits, Pack
+from autoresearch.hub.rules import results
+from autoresearch.hub.store import commits, events, objects, search
+from autoresearch.hub.store.database import Reader, Transaction
+from autoresearch.hub.store.objects import GitObject, NewObject
+from autoresearch.hub.values import NewCommit
+
+LIMITS = Limits()
+NAMED_MAX = 200_000  # different objects that the trees of one push may name
+ENTRIES_MAX = 2_000_000  # entries in all trees of one push
+SHOWN = 5  # missing hashes that an error names
+
+
+def name_some(oids: Sequence[str]) -> str:
+    """The first few hashes, and how many more there are."""
+    rest = len(oids) - SHOWN
+    return ", ".join(oids[:SHOWN]) + (f" and {rest} more" if rest > 0 else "")
+
+
+class Incoming:
+    """What a pack brings, checked but not yet anybody's. Use as a context: it holds temporary files."""
+
+    def __init__(self, reader: Reader, file: BinaryIO, start: int, limits: Limits = LIMITS) -> None:
+        self._reader = reader
+        self._pack = Pack(file, start, limits, self._stored)
+        self._named: dict[bytes, int] = {}  # what trees name, and the kind it must be of
+        self._attributes: set[bytes] = set()
+        self._entries = 0
+        self.commits: dict[bytes, fsck.CommitHeader] = {}
+        self.heads: list[str] = []
+        self._new: list[bytes] = []  # commits the hub does not have, parents before children
+        self._unstored: list[bytes] = []
+
+    def __enter__(self) -> Incoming:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._pack.close()
+
+    def check(self, heads: list[str]) -> None:
+        """Read the pack and check that all of it may come in, and that `heads` are commits. Raises BadBundle or TooLarge."""
+        self.heads = heads
+        self._pack.read(self._visit)
+        self._checkname_some()
+        self._check_attributes()
+        self._check_parents()
+        for oid in heads:
+            if bytes.fromhex(oid) not in self.commits and commits.place(self._reader, oid) is None:
+                raise BadBundle(
+                    f"the head {oid} is no commit of this push or of the hub; push branches, not tags or files"
+                )
+        self._new = self._in_order()
+        self._named.clear()
+        self._pack.forget()
+        self._unstored = [
+            oid for oid in self._pack.records if objects.kind(self._reader, oid) is None
+        ]
+
+    def store(self, tx: Transaction, agent_id: str, roots_only: bool = False) -> list[str]:
+        """Write what is new, within `tx`: objects, commits, search, events. The hashes of the new commits, parents first."""
+        objects.add(tx, self._unstored_objects())
+        root_seq = _root_seq(tx) if roots_only else None
+        added = []
+        for oid in self._new:
+            if (
+                commits.place(tx, oid.hex()) is None
+            ):  # a push at the same time may have been quicker
+                self._add(tx, oid, agent_id, root_seq)
+                added.append(oid.hex())
+        results.name_commits(tx, added)
+        return added
+
+    def _add(self, tx: Transaction, oid: bytes, agent_id: str, root_seq: int | None) -> None:
+        header = self.commits[oid]
+        if root_seq is not None and not _descends(tx, header, root_seq):
+            raise Conflict(
+                f"commit {oid.hex()} does not descend from this hub's root; GET /api/git/root names it, start from there"
+            )
+        add_commit(tx, oid.hex(), header, agent_id, tx.now)
+        search.add(tx, "commit", oid.hex(), agent_id, message_of(header), tx.now)
+        parents = [parent.hex() for parent in header.parents]
+        events.append(tx, "commit", {"hash": oid.hex(), "agent_id": agent_id, "parents": parents})
+
+    def _unstored_objects(self) -> Iterator[NewObject]:
+        for oid in self._unstored:
+            record = self._pack.records[oid]
+            yield NewObject(oid, record.kind, record.size, self._pack.body(record))
+
+    def _stored(self, oid: bytes) -> GitObject | None:
+        return objects.get(self._reader, oid)
+
+    def _visit(self, oid: bytes, kind: int, data: bytes) -> None:
+        if kind == COMMIT:
+            self.commits[oid] = header = fsck.commit(data)
+            self._name(header.tree, TREE)
+        elif kind == TREE:
+            self._visit_tree(fsck.tree(data))
+        elif kind != BLOB:
+            fsck.tag(data)
+
+    def _visit_tree(self, entries: Sequence[fsck.Entry]) -> None:
+        self._entries += len(entries)
+        if self._entries > ENTRIES_MAX:
+            raise TooLarge(f"the trees of this push have over {ENTRIES_MAX} entries; push in parts")
+        for mode, name, oid in entries:
+            self._name(oid, fsck.MODES[mode])
+            if name == b".gitattributes":
+                self._attributes.add(oid)
+
+    def _name(self, oid: bytes, kind: int) -> None:
+        if self._named.setdefault(oid, kind) != kind:
+            raise BadBundle(
+                f"{oid.hex()} is named as a {KINDS[kind]} and as a {KINDS[self._named[oid]]}"
+            )
+        if len(self._named) > NAMED_MAX:
+            raise TooLarge(f"the trees of this push name over {NAMED_MAX} files; push in parts")
+
+    def _checkname_some(self) -> None:
+        for oid, kind in self._named.items():
+            record = self._pack.records.get(oid)
+            found = record.kind if record is not None else objects.kind(self._reader, oid)
+            if found is None:
+                raise BadBundle(
+                    f"the {KINDS[kind]} {oid.hex()} is named but neither in this push nor on the hub"
+                )
+            if found != kind:
+                raise BadBundle(f"{oid.hex()} is named as a {KINDS[kind]} but is a {KINDS[found]}")
+
+    def _check_attributes(self) -> None:
+        for oid in self._attributes:
+            stored = None if oid in self._pack.records else self._stored(oid)
+            fsck.attributes(self._pack.data(oid) if stored is None else stored.data)
+
+    def _check_parents(self) -> None:
+        missing = [
+            parent.hex()
+            for header in self.commits.values()
+            for parent in header.parents
+            if parent not in self.commits and commits.place(self._reader, parent.hex()) is None
+        ]
+        if missing:
+            raise BadBundle(
+                f"parents are missing, here and on the hub: {name_some(list(dict.fromkeys(missing)))}; push those as well"
+            )
+
+    def _in_order(self) -> list[bytes]:
+        """The commits the hub does not have, parents before children."""
+        new = {
+            oid: header
+            for oid, header in self.commits.items()
+            if commits.place(self._reader, oid.hex()) is None
+        }
+        order = TopologicalSorter(
+            {oid: [p for p in header.parents if p in new] for oid, header in new.items()}
+        )
+        return list(order.static_order())
+
+
+def _root_seq(reader: Reader) -> int:
+    """The number of the hub's canonical root; 0 where there is none, so that nothing descends from it."""
+    place = commits.place(reader, commits.root(reader))
+    return place.root_seq if place else 0
+
+
+def _descends(reader: Reader, header: fsck.CommitHeader, root_seq: int) -> bool:
+    """Whether every parent goes back to this root; a commit without parents does not."""
+    places = [commits.place(reader, parent.hex()) for parent in header.parents]
+    return bool(places) and all(
+        place is not None and place.root_seq == root_seq for place in places
+    )
+
+
+def add_commit(
+    tx: Transaction, commit_hash: str, header: fsck.CommitHeader, agent_id: str, created_at: str
+) -> None:
+    """List a commit whose object is stored and whose parents are listed."""
+    parents = [parent.hex() for parent in header.parents]
+    places = [place for parent in parents if (place := commits.place(tx, parent)) is not None]
+    if len(places) < len(
+        parents
+    ):  # gone since it was checked: an operator has restored a backup just now
+        raise BadBundle(f"a parent of {commit_hash} is not on this hub any more; push again")
+    new = NewCommit(
+        commit_hash, " ".join(parents), agent_id, message_of(header), created_at, header.tree
+    )
+    commits.add_commit(tx, new, places)
+
+
+def message_of(header: fsck.CommitHeader) -> str:
+    return header.message.decode("utf-8", "replace").strip("\n")

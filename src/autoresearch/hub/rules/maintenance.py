@@ -1,0 +1,160 @@
+"""Maintenance: what is derived is checked against what it is derived from, and worked out anew."""
+
+from __future__ import annotations
+
+import heapq
+import zlib
+from collections.abc import Iterator
+
+from autoresearch.git import fsck
+from autoresearch.git.fsck import COMMIT, KINDS, TREE
+from autoresearch.git.pack import object_name
+from autoresearch.hub.rules import results
+from autoresearch.hub.rules.incoming import add_commit, message_of
+from autoresearch.hub.store import board, commits, database, objects, search
+from autoresearch.hub.store import results as rows
+from autoresearch.hub.store.database import Reader, Transaction
+from autoresearch.hub.values import StoredCommit
+
+UNINDEXED_MAX = 10  # posts, results and commits each that are named
+
+
+def find_problems(reader: Reader) -> Iterator[str]:
+    """A sentence for each thing that is wrong; nothing where all is well.
+
+    Hashes every object anew and follows everything it names; compares commits, boards and the search index with what they are
+    derived from. `reader` should see one moment (`db.read(snapshot=True)`).
+    """
+    yield from _object_problems(reader)
+    yield from _commit_problems(reader)
+    yield from database.find_damage(reader)
+    yield from _board_problems(reader)
+    for missing in search.unindexed(reader, UNINDEXED_MAX):
+        yield f"{missing.kind} {missing.ref} is not in the search index; `agenthub reindex` mends it"
+
+
+def _board_problems(reader: Reader) -> Iterator[str]:
+    for platform, track in rows.all_boards(reader):
+        led = [result.id for result in reversed(rows.leaders(reader, platform, track, 2**31))]
+        if led != results.running_best(rows.may_lead(reader, platform, track)):
+            yield (
+                f"the board of {platform!r} {track!r} names other records than its results;"
+                " `agenthub reindex` mends it"
+            )
+
+
+def _object_problems(reader: Reader) -> Iterator[str]:
+    for _, oid, kind, size, body in objects.numbered(reader, 0, objects.last_id(reader)):
+        try:
+            data = zlib.decompress(body)
+        except zlib.error:
+            yield f"object {oid.hex()} cannot be inflated"
+            continue
+        if len(data) != size or object_name(kind, data) != oid:
+            yield f"object {oid.hex()} is not what its name says"
+            continue
+        yield from _names_problems(reader, oid, kind, data)
+
+
+def _names_problems(reader: Reader, oid: bytes, kind: int, data: bytes) -> Iterator[str]:
+    for name, wanted in _named(kind, data):
+        found = objects.kind(reader, name)
+        if found != wanted:
+            state = "absent" if found is None else f"a {KINDS[found]}"
+            yield f"{KINDS[kind]} {oid.hex()} names the {KINDS[wanted]} {name.hex()}, which is {state}"
+    if kind == COMMIT and commits.place(reader, oid.hex()) is None:
+        yield f"commit {oid.hex()} is stored but not listed; `agenthub reindex` mends it"
+
+
+def _named(kind: int, data: bytes) -> list[tuple[bytes, int]]:
+    if kind == COMMIT:
+        header = fsck.commit(data)
+        return [(header.tree, TREE), *((parent, COMMIT) for parent in header.parents)]
+    if kind == TREE:
+        return [(entry.oid, fsck.MODES[entry.mode]) for entry in fsck.parse_tree(data)]
+    return []
+
+
+def _commit_problems(reader: Reader) -> Iterator[str]:
+    for row in commits.every_commit(reader):
+        stored = objects.get(reader, bytes.fromhex(row.hash))
+        if stored is None or stored.kind != COMMIT:
+            yield f"commit {row.hash} is listed but not stored"
+            continue
+        header = fsck.commit(stored.data)
+        parents = [parent.hex() for parent in header.parents]
+        if row.parents.split() != parents or row.tree != header.tree:
+            yield f"commit {row.hash} is listed with other parents, or another tree, than it has"
+        seqs = commits.parent_seqs(reader, row.seq)
+        if [commits.place_by_seq(reader, seq).hash for seq in seqs] != parents or any(
+            seq >= row.seq for seq in seqs
+        ):
+            yield f"commit {row.hash} is not linked to its parents"
+        if row.is_leaf == commits.has_children(reader, row.seq):
+            yield f"commit {row.hash} is {'' if row.is_leaf else 'not '}listed as a leaf, wrongly"
+    for ref in objects.newest_refs(reader, 2**31):
+        if commits.place(reader, ref.hash) is None:
+            yield f"{ref.name} names {ref.hash}, which is no commit here"
+
+
+def reindex(tx: Transaction) -> int:
+    """Work out anew whatever is derived: the search index, boards and commits; how many commits there are."""
+    search.clear(tx)
+    for post in board.every_post(tx):
+        search.add(tx, "post", str(post.id), post.agent_id, post.content, post.created_at)
+    for result in rows.every_result(tx):
+        text = results.search_text(result)
+        search.add(tx, "result", str(result.id), result.agent_id, text, result.created_at)
+    for platform, track in rows.all_boards(tx):
+        results.rebuild_board(tx, platform, track)
+    count = _reindex_commits(tx)
+    search.copy_hidden(tx)
+    return count
+
+
+def _reindex_commits(tx: Transaction) -> int:
+    """List every stored commit anew, from the objects; who pushed one, and when, is kept where it is known. How many there are."""
+    known = {row.hash: row for row in commits.every_commit(tx)}
+    headers = dict(_commit_headers(tx))
+    commits.clear(tx)
+    for oid in _oldest_first(headers, {bytes.fromhex(row.hash): row.seq for row in known.values()}):
+        _list_anew(tx, oid.hex(), headers[oid], known.get(oid.hex()))
+    results.name_commits(tx, [oid.hex() for oid in headers if oid.hex() not in known])
+    return len(headers)
+
+
+def _list_anew(
+    tx: Transaction, commit_hash: str, header: fsck.CommitHeader, was: StoredCommit | None
+) -> None:
+    agent_id, at = (was.agent_id, was.created_at) if was else ("", tx.now)
+    add_commit(tx, commit_hash, header, agent_id, at)
+    search.add(tx, "commit", commit_hash, agent_id, message_of(header), at)
+    if was and was.hidden:
+        commits.set_hidden(tx, commit_hash, True)
+
+
+def _commit_headers(reader: Reader) -> Iterator[tuple[bytes, fsck.CommitHeader]]:
+    for _, oid, kind, _, body in objects.numbered(reader, 0, objects.last_id(reader)):
+        if kind == COMMIT:
+            yield oid, fsck.commit(zlib.decompress(body))
+
+
+def _oldest_first(
+    headers: dict[bytes, fsck.CommitHeader], order: dict[bytes, int]
+) -> Iterator[bytes]:
+    """Parents before children, and otherwise in the `order` they had."""
+    waits = {oid: len(set(header.parents)) for oid, header in headers.items()}
+    children: dict[bytes, list[bytes]] = {}
+    for oid, header in headers.items():
+        for parent in set(header.parents):
+            children.setdefault(parent, []).append(oid)
+    behind = max(order.values(), default=0) + 1
+    ready = [(order.get(oid, behind), oid) for oid, count in waits.items() if count == 0]
+    heapq.heapify(ready)
+    while ready:
+        _, oid = heapq.heappop(ready)
+        yield oid
+        for child in children.get(oid, ()):
+            waits[child] -= 1
+            if waits[child] == 0:
+                heapq.heappush(ready, (order.get(child, behind), child))

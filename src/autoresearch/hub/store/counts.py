@@ -1,0 +1,48 @@
+"""SQL that counts: how many posts, commits, results and verifications each agent made.
+
+Rows get ascending numbers in the order they are committed, so what is new lies behind a number.
+"""
+
+from __future__ import annotations
+
+from autoresearch.hub.store.database import Reader
+from autoresearch.hub.values import AgentCount, ResultCount
+
+_NUMBERS = {  # noun: table and the column that numbers its rows
+    "results": ("results", "id"),
+    "posts": ("posts", "id"),
+    "commits": ("commits", "seq"),
+    "checks": ("verifications", "id"),
+}
+
+
+def newest_number(reader: Reader, noun: str) -> int:
+    table, number = _NUMBERS[noun]
+    return int(reader.value(f"SELECT max({number}) FROM {table}") or 0)
+
+
+def count_by_agent(reader: Reader, noun: str, behind: int, newest: int) -> list[AgentCount]:
+    """How many each agent made that are numbered over `behind`, up to `newest`; without hidden ones."""
+    table, number = _NUMBERS[noun]
+    sql = f"""
+        SELECT agent_id, count(*) AS count FROM {table}
+        WHERE {number} > :behind AND {number} <= :newest AND hidden = 0
+        GROUP BY agent_id
+    """
+    return reader.all(AgentCount, sql, behind=behind, newest=newest)
+
+
+def count_results(reader: Reader, behind: int, newest: int) -> list[ResultCount]:
+    """The same for results, by agent and board."""
+    sql = """
+        SELECT agent_id, platform, track, count(*) AS results,
+            sum(CASE WHEN status = 'keep' THEN 1 ELSE 0 END) AS kept, sum(leads) AS leads,
+            max(id) AS newest_id, max(created_at) AS newest_at
+        FROM results WHERE id > :behind AND id <= :newest AND hidden = 0
+        GROUP BY agent_id, platform, track
+    """
+    return reader.all(ResultCount, sql, behind=behind, newest=newest)
+
+
+def count_results_since(reader: Reader, since: str) -> int:
+    return int(reader.value("SELECT count(*) FROM results WHERE created_at > :since", since=since))
