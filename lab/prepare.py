@@ -1,24 +1,26 @@
 """
-What makes two results comparable: the data, the tokenizer, the clock and the metric. FIXED: experiments never edit it.
+What makes two results comparable: the data, the tokenizer, the clock and the metric. FIXED:
+experiments never edit this file, nor the folder fixed/ behind it.
 
-    python prepare.py                       # once: data and tokenizer of the track that suits this machine
-    python prepare.py --track pystd-20s     # another track, here with a budget of 20 s; docs/tracks.md lists them all
-    python prepare.py --show                # the prepared track: id, fingerprints, sizes, anchors, a sample
-    python prepare.py score CHECKPOINT      # evaluate what train.py saved, in a process of its own
+    python prepare.py                    # once: data and tokenizer of the track for this machine
+    python prepare.py --track pystd-20s  # another track, here with a budget of 20 s
+    python prepare.py --show             # the prepared track: id, sizes, anchors, a sample
+    python prepare.py score CHECKPOINT   # evaluate what train.py saved, in processes of its own
 
-train.py uses load_track, Tokenizer, make_dataloader (its loader is the clock), evaluate_bpb (the metric), save_checkpoint
-and print_summary. The model, the optimiser and the training loop are none of this file's business.
+What train.py calls:
 
-On disk, below AUTORESEARCH_CACHE (default ~/.cache/autoresearch):
+    track = load_track()                 # .seq_len, .budget_s, .vocab_size, .id
+    tokenizer = Tokenizer.load(track)    # .vocab_size, .bos, encode(text), decode(ids)
+    loader = make_dataloader(tokenizer, rows, split="train", device=device)
+    loader.dummy()                       # a random batch for warm-up and compiling, free of charge
+    for x, y in loader:                  # the first batch starts the clock, the budget ends it
+        loader.progress                  # 0 to 1 of the budget
+    save_checkpoint(model, config, path)
+    evaluate_bpb(model, tokenizer, rows) # bits per byte; model(idx) returns logits (B, T, vocab)
+    print_summary(val_bpb=..., ...)      # the block that ends a run
 
-    pystd/ready-3f2a….json      names the prepared folder of this prepare.py and these default settings
-    pystd/9c1e…/                one prepared folder; its name is a hash of everything it was made from, so it is never stale
-        manifest.json           sizes and sha256 of the files below, fingerprints, anchors; written last
-        tokenizer.json          pattern and base64 token bytes: nothing in it can run
-        train.bin, train.idx    uint16 tokens, every document after its BOS; uint64 starts of documents and the end
-        val.bin, val.idx        the same for the validation documents that are scored
-        eval.bin                the frozen rows that evaluation scores, uint16 (rows, seq_len + 1)
-    climbmix/raw/               downloads, each moved there whole and checked
+Train files written for karpathy/autoresearch find its names as well (docs/tracks.md): MAX_SEQ_LEN,
+TIME_BUDGET, EVAL_TOKENS, Tokenizer.from_directory(), make_dataloader(tokenizer, B, T, "train").
 """
 
 import argparse
@@ -901,60 +903,49 @@ def print_summary(**values):
     say("---\n" + "\n".join(lines))
 
 
-# ---------------------------------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 # Command line
 
 
 def parse(argv):
+    """(what to do, its arguments)"""
     if argv[:1] == ["score"]:
-        parser = argparse.ArgumentParser(
-            prog="prepare.py score", description="Evaluate a checkpoint; prints --- and val_bpb."
-        )
-        parser.add_argument("checkpoint", help="what train.py saved: run/checkpoint.safetensors")
-        parser.add_argument(
-            "--model",
-            default="train.py",
-            help="the file with build_model(config); default: train.py here",
-        )
-        parser.add_argument(
-            "--track", help="default: AUTORESEARCH_TRACK, else the track last prepared here"
-        )
-        parser.add_argument(
-            "--batch-size", type=int, default=32, help="rows at once; has no influence on the score"
-        )
-        return score, parser.parse_args(argv[1:])
+        return score, score_parser().parse_args(argv[1:])
+    args = prepare_parser().parse_args(argv)
+    args.download_workers = max(1, args.download_workers)
+    return (lambda a: show(open_track(a.track, a.budget_s))) if args.show else prepare, args
+
+
+def score_parser():
+    parser = argparse.ArgumentParser(
+        prog="prepare.py score", description="Evaluate a checkpoint; prints --- and val_bpb."
+    )
+    add = parser.add_argument
+    add("checkpoint", help="what train.py saved: run/checkpoint.safetensors")
+    add("--model", default="train.py", help="the file with build_model(config); default: train.py")
+    add("--track", help="default: AUTORESEARCH_TRACK, else the track last prepared here")
+    add("--batch-size", type=int, default=32, help="rows at once; has no influence on the score")
+    return parser
+
+
+def prepare_parser():
     parser = argparse.ArgumentParser(
         prog="prepare.py",
         description=f"Prepare a track, once: {', '.join(TRACKS)}; with another budget: pystd-20s.",
-        epilog="`prepare.py score CHECKPOINT` evaluates what train.py saved; see `prepare.py score --help`.",
+        epilog="`prepare.py score CHECKPOINT` evaluates what train.py saved; see its --help.",
     )
-    parser.add_argument("--track", help="default: AUTORESEARCH_TRACK, else what suits this machine")
-    parser.add_argument(
-        "--budget-s", type=float, help="seconds of training; another budget is another track"
-    )
-    parser.add_argument(
-        "--num-shards",
-        type=int,
-        default=CLIMBMIX_DEFAULT_SHARDS,
-        help="climbmix: training shards, -1 = all",
-    )
-    parser.add_argument(
-        "--download-workers", type=int, default=8, help="files downloaded at the same time"
-    )
-    parser.add_argument("--data", help="custom: a folder, .txt, .jsonl or .parquet")
-    parser.add_argument(
-        "--vocab-size", type=int, help=f"custom: tokens, {BYTE_VOCAB} = plain bytes"
-    )
-    parser.add_argument("--seq-len", type=int, help="custom: tokens a row")
-    parser.add_argument(
-        "--rows", metavar="FILE", help="also write the rows that evaluation scores to FILE"
-    )
-    parser.add_argument(
-        "--show", action="store_true", help="print the prepared track, checked, and change nothing"
-    )
-    args = parser.parse_args(argv)
-    args.download_workers = max(1, args.download_workers)
-    return (lambda a: show(open_track(a.track, a.budget_s))) if args.show else prepare, args
+    add = parser.add_argument
+    add("--track", help="default: AUTORESEARCH_TRACK, else what suits this machine")
+    add("--budget-s", type=float, help="seconds of training; another budget is another track")
+    shards = CLIMBMIX_DEFAULT_SHARDS
+    add("--num-shards", type=int, default=shards, help="climbmix: training shards, -1 = all")
+    add("--download-workers", type=int, default=8, help="files downloaded at the same time")
+    add("--data", help="custom: a folder, .txt, .jsonl or .parquet")
+    add("--vocab-size", type=int, help=f"custom: tokens, {BYTE_VOCAB} = plain bytes")
+    add("--seq-len", type=int, help="custom: tokens a row")
+    add("--rows", metavar="FILE", help="also write the rows that evaluation scores to FILE")
+    add("--show", action="store_true", help="print the prepared track, checked; change nothing")
+    return parser
 
 
 def main(argv):
@@ -964,9 +955,7 @@ def main(argv):
     except PrepareError as error:
         sys.exit(f"FAIL: {error}")
     except KeyboardInterrupt:
-        sys.exit(
-            "FAIL: stopped; what is half done is thrown away, downloads continue with the next call"
-        )
+        sys.exit("FAIL: stopped; half-done work is thrown away, the next call continues downloads")
 
 
 if __name__ == "__main__":

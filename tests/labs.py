@@ -43,8 +43,7 @@ class Lab:
 
     @property
     def env(self) -> dict[str, str]:
-        kept = {k: v for k, v in os.environ.items() if not k.startswith(("AUTORESEARCH_", "HF_"))}
-        return {**kept, "AUTORESEARCH_CACHE": str(self.folder / "cache"), "HF_HUB_DISABLE_XET": "1"}
+        return clean_environment(self.folder / "cache")
 
     def run(self, *args: str, **env: str) -> subprocess.CompletedProcess[str]:
         """prepare.py in a process of its own."""
@@ -83,6 +82,12 @@ def copy_fixed(folder: Path) -> None:
     shutil.copy(LAB / "prepare.py", folder)
     ignored = shutil.ignore_patterns("__pycache__")
     shutil.copytree(LAB / "fixed", folder / "fixed", ignore=ignored, dirs_exist_ok=True)
+
+
+def clean_environment(cache: Path) -> dict[str, str]:
+    """Ours without settings of the lab and of Hugging Face, and with a cache of its own."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("AUTORESEARCH_", "HF_"))}
+    return {**kept, "AUTORESEARCH_CACHE": str(cache), "HF_HUB_DISABLE_XET": "1"}
 
 
 def make_lab(folder: Path) -> Lab:
