@@ -49,7 +49,7 @@ class Server:
     def cpu_s(self) -> float:
         """CPU seconds of the server and its workers so far."""
         times = [p.cpu_times() for p in (self.process, *self.process.children(recursive=True))]
-        return sum(t.user + t.system for t in times)
+        return float(sum(t.user + t.system for t in times))
 
     def request(
         self, who: int, method: str, path: str, body: bytes = b"", kind: str = "application/json"

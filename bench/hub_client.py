@@ -12,6 +12,7 @@ import gc
 import json
 import struct
 import sys
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 
@@ -130,7 +131,7 @@ async def run(port: int, seconds: float, cycle: bool, lists: Lists) -> dict[str,
     made = [
         (
             await loop.create_connection(
-                lambda r=requests: Connection(r, cycle, ends), "127.0.0.1", port
+                partial(Connection, requests, cycle, ends), "127.0.0.1", port
             )
         )[1]
         for requests in lists

@@ -173,6 +173,12 @@ def report(town: Town, swarm: dict[str, Researcher], root: str, seconds: float) 
     print(f"everything told once, one DAG, no idea twice, nothing waits: {seconds:.0f} s")
 
 
+def kill_all(researchers: list[Researcher]) -> None:
+    for one in researchers:
+        if one.process and not one.is_over:
+            one.kill()
+
+
 def main() -> None:
     options = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     options.add_argument("--track", default="pystd-5s")
@@ -212,9 +218,7 @@ def main() -> None:
             kind: Researcher(copy(canon, place / kind), town.url, (*common, *words), isolated=True)
             for kind, words in kinds.items()
         }
-        stack.callback(
-            lambda: [one.kill() for one in swarm.values() if one.process and not one.is_over]
-        )
+        stack.callback(kill_all, list(swarm.values()))
         print(
             f"{len(swarm)} researchers, {chosen.each} experiments each, track {chosen.track}, platform {PLATFORM}"
         )

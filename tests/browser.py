@@ -22,6 +22,7 @@ from playwright.sync_api import (
     Browser,
     BrowserContext,
     ConsoleMessage,
+    Dialog,
     Page,
     Playwright,
     sync_playwright,
@@ -103,10 +104,12 @@ class Window:
         context.on("request", lambda request: self._note_request(request.url, host))
         context.on("console", self._note_console)
         context.on("weberror", lambda error: self._complain(f"uncaught: {error.error}"))
-        context.on(
-            "dialog", lambda dialog: (self._complain(f"dialog: {dialog.message}"), dialog.dismiss())
-        )
+        context.on("dialog", self._dismiss)
         return context.new_page()
+
+    def _dismiss(self, dialog: Dialog) -> None:
+        self._complain(f"dialog: {dialog.message}")
+        dialog.dismiss()
 
     def forgive(self, pattern: str) -> None:
         """Complaints that match are what the test itself brought about."""

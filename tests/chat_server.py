@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 
 @dataclass
@@ -26,7 +27,7 @@ class Say:
 class ChatServer:
     url: str
     answers: list[Say]
-    requests: list[dict] = field(default_factory=list)
+    requests: list[dict[str, Any]] = field(default_factory=list)
     keys: list[str] = field(default_factory=list)
 
 
@@ -77,7 +78,7 @@ def chat_server(*answers: Say | str) -> Iterator[ChatServer]:
                 )
                 self.wfile.write(b"data: [DONE]\n\n")
 
-        def event(self, value: dict) -> None:
+        def event(self, value: dict[str, Any]) -> None:
             self.wfile.write(b"data: " + json.dumps(value).encode() + b"\n\n")
 
         def log_message(self, *args: object) -> None:

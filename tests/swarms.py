@@ -218,7 +218,8 @@ def until(happens: Callable[[], Any], what: str, timeout_s: float = 120) -> Any:
 
 
 def pages(agent: Agent, path: str, **filters: Any) -> list[dict[str, Any]]:
-    return agent.get(path, limit=1000, **filters).json()
+    found: list[dict[str, Any]] = agent.get(path, limit=1000, **filters).json()
+    return found
 
 
 def check_told_once(reader: Agent, swarm: dict[str, Researcher]) -> None:
