@@ -44,6 +44,22 @@ def test_appending_twice_adds_once(tmp_path: Path) -> None:
     assert [HEADER, row(record())] == ledger.tsv.read_text().splitlines()
 
 
+def test_each_line_is_parsed_once(tmp_path: Path) -> None:
+    """Reading again parses only what was added, by this process or another one; a file that was
+    rewritten is read anew."""
+    ledger, another = Ledger(tmp_path), Ledger(tmp_path)
+    ledger.append(record(id="0001"))
+    (first,) = ledger.records()
+    another.append(record(id="0002"))
+
+    assert [r.id for r in ledger.records()] == ["0001", "0002"]
+    assert ledger.records()[0] is first
+    ledger.jsonl.write_text(ledger.jsonl.read_text().replace('"0001"', '"0003"'))
+    assert [r.id for r in ledger.records()] == ["0003", "0002"]
+    ledger.jsonl.unlink()
+    assert ledger.records() == []
+
+
 def test_two_equal_rows_of_two_experiments_both_stand(tmp_path: Path) -> None:
     """Two experiments may read the same in the short form; none of them is taken for the other."""
     ledger = Ledger(tmp_path)

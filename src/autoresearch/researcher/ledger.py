@@ -1,8 +1,10 @@
-"""The ledger of an experiment repository: `experiments.jsonl` (everything, the truth) and `results.tsv` (the short form).
+"""The ledger of an experiment repository: `experiments.jsonl` (everything, the truth) and
+`results.tsv` (the short form).
 
-Both only grow. An entry is on disk (fsync) before `append` returns, and appending an id that is already there adds nothing,
-so that a loop killed between any two steps can simply do its last step again. A line cut by a crash is set aside and named.
-Leaves to others: what the numbers mean (judge), tables and plots (report).
+Both only grow. An entry is on disk (fsync) before `append` returns, and appending an id that is
+there already adds nothing, so a loop killed between any two steps simply does its last step again.
+A line cut by a crash is set aside and named. Leaves to others: what the numbers mean (judging),
+tables and plots (report).
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
@@ -23,19 +26,29 @@ HEADER = "commit\tval_bpb\tmemory_gb\tstatus\tdescription"
 
 
 def row(record: Record) -> str:
-    """The record as a line of results.tsv: short hash, six decimals, GB with one; 0.000000 and 0.0 for crashes."""
+    """The record as a line of results.tsv: short hash, six decimals, GB with one; zeros for crashes."""
     value = 0.0 if record.value is None else record.value
     memory = 0.0 if record.memory_gb is None or record.value is None else record.memory_gb
     text = " ".join(record.description.split()) or "(no description)"
     return f"{record.commit[:7]}\t{value:.6f}\t{memory:.1f}\t{record.status}\t{text}"
 
 
+@dataclass(frozen=True)
+class Reading:
+    """What experiments.jsonl held when it was read last. `stamp` changes whenever the file does."""
+
+    stamp: tuple[int, int, int] | None = None
+    lines: bytes = b""  # those that end in a newline
+    records: tuple[Record, ...] = ()
+
+
 class Ledger:
-    """The two files in `folder`. `aside` is where cut lines go."""
+    """The two files in `folder`. `aside` is where cut lines go. Other processes may write too."""
 
     def __init__(self, folder: Path, aside: Path | None = None) -> None:
         self.folder = folder
         self.aside = aside or folder
+        self.reading = Reading()
 
     @property
     def jsonl(self) -> Path:
@@ -46,12 +59,11 @@ class Ledger:
         return self.folder / TSV
 
     def records(self) -> list[Record]:
-        """Every whole record, oldest first; a cut last line is left out. BadWorkspace names a damaged line elsewhere."""
-        return [
-            decode(line, number, self.jsonl)
-            for number, line in enumerate(whole_lines(self.jsonl), 1)
-            if line.strip()
-        ]
+        """Every whole record, oldest first; a cut last line is left out. Each line is parsed once.
+
+        BadWorkspace names a damaged line elsewhere."""
+        self.reading = read_further(self.jsonl, self.reading)
+        return list(self.reading.records)
 
     def baseline(self) -> Record | None:
         """The newest baseline: what this machine needs for the unchanged code."""
@@ -59,22 +71,25 @@ class Ledger:
 
     def append(self, record: Record) -> None:
         """Add the record to both files unless it is there; on disk when this returns."""
-        if all(known.id != record.id for known in self.records()):
+        if record.id not in {known.id for known in self.records()}:
             append_line(self.jsonl, msgspec.json.encode(record).decode())
         self.complete_tsv()
 
     def repair(self) -> list[str]:
-        """Mend what a crash left: cut last lines go aside, rows missing from results.tsv are added. Returns sentences."""
-        said = []
+        """Mend what a crash left: cut last lines go aside, results.tsv gets rows that it lacks.
+
+        Returns sentences."""
+        sentences = []
         for file in (self.jsonl, self.tsv):
             piece = cut_last_line(file)
             if piece:
                 append_line(self.aside / CUT, piece)
-                said.append(
-                    f"{file.name} ended in the middle of a line; the piece was set aside in {self.aside / CUT}"
+                sentences.append(
+                    f"{file.name} ended in the middle of a line; "
+                    f"the piece was set aside in {self.aside / CUT}"
                 )
         self.complete_tsv()
-        return said
+        return sentences
 
     def complete_tsv(self) -> None:
         """Add the rows of records that results.tsv lacks; rows that others wrote stay."""
@@ -89,12 +104,32 @@ class Ledger:
                 append_line(self.tsv, line)
 
 
-def decode(line: str, number: int, file: Path) -> Record:
+def read_further(file: Path, earlier: Reading) -> Reading:
+    """Parse the lines that were added since an earlier reading; all where the file was rewritten."""
     try:
-        return msgspec.json.decode(line.encode(), type=Record)
+        status = file.stat()  # before the content: what is added meanwhile is read next time
+        stamp = (status.st_ino, status.st_size, status.st_mtime_ns)
+        if stamp == earlier.stamp:
+            return earlier
+        data = file.read_bytes()
+    except FileNotFoundError:
+        return Reading()
+    lines = data[: data.rfind(b"\n") + 1]
+    if not lines.startswith(earlier.lines):
+        earlier = Reading()
+    first = earlier.lines.count(b"\n") + 1
+    added = enumerate(lines[len(earlier.lines) :].split(b"\n"), first)
+    records = [decode(line, number, file) for number, line in added if line.strip()]
+    return Reading(stamp, lines, (*earlier.records, *records))
+
+
+def decode(line: bytes, number: int, file: Path) -> Record:
+    try:
+        return msgspec.json.decode(line.decode("utf-8", "replace").encode(), type=Record)
     except msgspec.MsgspecError as error:
         raise BadWorkspace(
-            f"{file}, line {number} is no record of an experiment ({error}); mend or remove that line, then run again"
+            f"{file}, line {number} is no record of an experiment ({error}); "
+            "mend or remove that line, then run again"
         ) from error
 
 
@@ -106,7 +141,8 @@ def whole_lines(file: Path) -> list[str]:
 
 
 def cut_last_line(file: Path) -> str:
-    """Take a last line without its newline off the file and return it; a whole row that only lacks its newline gets one."""
+    """Take a last line without its newline off the file and return it; a whole row that only lacks
+    its newline gets one."""
     if not file.exists():
         return ""
     data = file.read_bytes()
@@ -123,7 +159,7 @@ def cut_last_line(file: Path) -> str:
 
 
 def is_whole(name: str, piece: bytes) -> bool:
-    """Whether a last line that only lacks its newline says all it has to: it does in JSON, it never surely does in a table."""
+    """Whether a last line that only lacks its newline is complete: JSON shows it, a table does not."""
     if name != JSONL:
         return piece.decode("utf-8", "replace") == HEADER
     try:
@@ -140,9 +176,8 @@ def append_line(file: Path, line: str) -> None:
     descriptor = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
     try:
         data = line.encode("utf-8") + b"\n"
-        if os.write(descriptor, data) != len(
-            data
-        ):  # a full disk: the cut piece is set aside at the next start
+        if os.write(descriptor, data) != len(data):
+            # a full disk: the cut piece is set aside at the next start
             raise BadWorkspace(
                 f"{file} could not be written to its end; is the disk full? Make room, then run again"
             )
@@ -154,7 +189,7 @@ def append_line(file: Path, line: str) -> None:
 
 
 def best(records: Sequence[Record], direction: str = "min") -> Record | None:
-    """The kept record with the best value; a crash has no value and so can never be it (trap C3)."""
+    """The kept record with the best value; a crash has no value and can never be it."""
     kept = [r for r in records if r.status == "keep" and r.value is not None]
     sign = 1 if direction == "min" else -1
     return min(kept, key=lambda r: sign * (r.value or 0.0), default=None)
