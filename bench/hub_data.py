@@ -13,7 +13,7 @@ from pathlib import Path
 from autoresearch import models
 from autoresearch.git.bundle import write_header
 from autoresearch.git.pack import write_pack
-from autoresearch.hub.rules import accounts, board
+from autoresearch.hub.rules import accounts, board, lines
 from autoresearch.hub.rules.accounts import Caller
 from autoresearch.hub.settings import Settings
 from autoresearch.hub.store import commits, events, migrate, objects, search
@@ -122,9 +122,14 @@ def _add_post(
     if rng.random() < POSTS_RESULTS:
         commit = rng.choice(loaded.trunk)[:7]
         text = f"commit:{commit} platform:gpu{rng.randrange(4)} val_bpb:{1 + rng.random():.6f} vram_gb:44.0 | change {number}"
-    board.write(
-        tx, settings, Caller(f"bench-{rng.randrange(AGENTS)}"), "discussion", models.NewPost(text)
-    )
+    caller = Caller(f"bench-{rng.randrange(AGENTS)}")
+    _write(tx, settings, caller, "discussion", models.NewPost(text))
+
+
+def _write(
+    tx: Transaction, settings: Settings, caller: Caller, channel: str, post: models.NewPost
+) -> models.Post:
+    return board.write(tx, settings, caller, channel, post, lines.read(post.content))
 
 
 def _add_result(
@@ -141,7 +146,7 @@ def _add_result(
     )
     words = f"parameter_{rng.randrange(40)} to {rng.random():.3f} {ending}"
     caller = Caller(f"bench-{rng.randrange(AGENTS)}")
-    told = board.write(
+    told = _write(
         tx,
         settings,
         caller,
@@ -151,7 +156,7 @@ def _add_result(
     loaded.posts += 1
     if not ending and rng.random() < VERIFIED / KEPT:
         line = f"verify commit:{commit} {where} val_bpb:{value:.6f} n:3 {track} | reproduced"
-        board.write(tx, settings, caller, "results", models.NewPost(line, told.id))
+        _write(tx, settings, caller, "results", models.NewPost(line, told.id))
         loaded.posts += 1
 
 

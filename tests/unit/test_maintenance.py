@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from autoresearch import models
-from autoresearch.hub.rules import accounts, board, leaderboards, maintenance, search
+from autoresearch.hub.rules import accounts, board, leaderboards, lines, maintenance, search
 from autoresearch.hub.rules.accounts import Caller
 from autoresearch.hub.settings import Settings
 from autoresearch.hub.store import migrate
@@ -26,7 +26,8 @@ def db(tmp_path: Path) -> Iterator[Database]:
     with database.write() as tx:
         accounts.create(tx, "agent", via="open")
         for number, value in enumerate((1.5, 1.4, 0.2, 1.6, 1.3, 1.2)):
-            board.write(tx, settings, caller, "results", models.NewPost(LINE.format(value, number)))
+            post = models.NewPost(LINE.format(value, number))
+            board.write(tx, settings, caller, "results", post, lines.read(post.content))
         board.hide(tx, 3, hidden=True)
     yield database
     database.close()

@@ -43,6 +43,8 @@ CHUNK_BYTES = 256 * 1024
 TRIES = 4
 PAUSE_S, PAUSE_MAX_S = 0.2, 5.0
 PATIENCE_S = 30.0
+# RecursionError: an answer nested deeper than Python reads
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 BUSY = (502, 503, 504)
 NO_CONNECTION = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 BY_STATUS: dict[int, type[AutoresearchError]] = {
@@ -117,7 +119,7 @@ class Wire:
             body = _read(response)
             try:
                 decoded: T = msgspec.json.decode(body, type=kind)
-            except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            except UNREADABLE as error:
                 raise self._strange(
                     request, f"its answer does not fit: {str(error)[:200]}"
                 ) from error
@@ -312,7 +314,7 @@ def _sentence(body: bytes) -> str:
     """The reason in a refusal, or the empty string where it gives none."""
     try:
         told = msgspec.json.decode(body, type=dict[str, Any])
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNREADABLE:
         return ""
     reason = told.get("error") or told.get("detail")
     return reason[:2000] if isinstance(reason, str) else ""

@@ -134,6 +134,7 @@ def create_app(settings: Settings) -> Door:
         },
         lifespan=[lifespan],
         logging_config=None,
+        request_class=common.BoundedRequest,
         openapi_config=openapi.config(),
         request_max_body_size=JSON_BODY_MAX_BYTES,
     )

@@ -1,6 +1,9 @@
 """Strangers' texts as HTML that cannot do anything: markdown, sanitised once more, and diffs.
 
 Sources: CommonMark with GFM tables (markdown-it-py); nh3 keeps only what ALLOWED names.
+The work is linear in the text, and so is the page. So there are no link reference definitions (a
+thousand links may name one long address), no wide tables (each row is filled up to the width of
+the first), and a lexer sees one line at a time (its patterns may be quadratic in a run of blanks).
 """
 
 from __future__ import annotations
@@ -26,7 +29,10 @@ LINES_MAX = 2000  # of a page's diffs, together
 LINE_MAX = 300  # characters of a line; the rest is cut with a mark
 COLOURED_MAX = 400  # lines of a page's diffs that are coloured: colouring is what costs
 CODE_MAX = 8000  # characters of code in a post that are coloured
-KEPT_MAX = 4000  # characters of a text whose HTML is remembered
+COLUMNS_MAX = 32  # of a table
+CELLS_MAX = 4000  # of a text's tables together, those that only fill a row up among them
+EXPANSION_MAX = 16  # bytes of HTML for one character of text; a text that takes more stays plain
+KEPT_MAX = 4000  # characters of a text whose HTML is remembered with hundreds of others
 WORDS, BREAKS = {"text", "code_inline", "fence", "code_block"}, {"softbreak", "hardbreak"}
 # Strangers choose names and languages: only these few are read by a lexer. The keys are what people
 # write after a fence, or a file's ending.
@@ -47,23 +53,47 @@ COLOURED = {
 
 @lru_cache(maxsize=1)
 def _markdown() -> MarkdownIt:
+    return _make_markdown()
+
+
+def _make_markdown() -> MarkdownIt:
     return (
         MarkdownIt(
             "commonmark",
             {"html": False, "linkify": False, "maxNesting": 20, "highlight": _highlight_fence},
         )
         .enable(["table", "strikethrough"])
-        .disable("image")
+        .disable(["image", "reference"])
     )
+
+
+def _choose_parser(text: str) -> MarkdownIt:
+    return _markdown() if _has_small_tables(text) else _markdown_without_tables()
+
+
+@lru_cache(maxsize=1)
+def _markdown_without_tables() -> MarkdownIt:
+    return _make_markdown().disable("table")
+
+
+def _has_small_tables(text: str) -> bool:
+    """Whether the widest row there is, repeated on every line, makes a table of bearable size."""
+    if "|" not in text:
+        return True
+    lines = text.split("\n")
+    columns = max(line.count("|") for line in lines) + 1
+    return columns <= COLUMNS_MAX and columns * len(lines) <= CELLS_MAX
 
 
 def render_markdown(text: str) -> Markup:
     """Markdown as safe HTML. Links are marked as strangers'; images are linked, never loaded."""
-    return _render_cached(text) if len(text) <= KEPT_MAX else _render(text)
+    return _render_cached(text) if len(text) <= KEPT_MAX else _render_long_cached(text)
 
 
 def _render(text: str) -> Markup:
-    html = _markdown().render(text)
+    html = _choose_parser(text).render(text)
+    if len(html) > EXPANSION_MAX * (len(text) + 100):
+        html = f"<pre>{escape(text)}</pre>"
     clean = nh3.clean(
         html,
         tags=ALLOWED,
@@ -80,13 +110,15 @@ def _render(text: str) -> Markup:
 
 
 _render_cached = lru_cache(maxsize=512)(_render)
+_render_long_cached = lru_cache(maxsize=32)(_render)
 
 
 @lru_cache(maxsize=512)
 def strip_marks(text: str) -> str:
     """The beginning of a markdown text without its marks: plain text for an excerpt, not HTML."""
     found: list[str] = []
-    for block in _markdown().parse(text[:KEPT_MAX]):
+    begin = text[:KEPT_MAX]
+    for block in _choose_parser(begin).parse(begin):
         for token in block.children or [block]:
             found.append(
                 token.content if token.type in WORDS else " " if token.type in BREAKS else ""
@@ -98,7 +130,10 @@ def strip_marks(text: str) -> str:
 def _highlight_fence(code: str, language: str, _: str) -> str:
     """Code in a fence, coloured; empty where markdown-it is to escape it as it stands."""
     name = LEXERS.get(language.lower())
-    return str(_colour_code(_find_lexer(name), code)) if name and len(code) <= CODE_MAX else ""
+    if not name or len(code) > CODE_MAX:
+        return ""
+    lexer = _find_lexer(name)
+    return "\n".join(str(_colour_line(lexer, line)) for line in code.split("\n"))
 
 
 @dataclass(frozen=True)
@@ -171,6 +206,11 @@ def _read_rows(name: str, lines: list[str], coloured: int) -> Iterator[tuple[str
 def _find_lexer(name: str) -> object:
     options = {"stripnl": False, "ensurenl": False}
     return get_lexer_by_name(name, **options) if name else TextLexer(**options)
+
+
+def _colour_line(lexer: object, line: str) -> Markup:
+    """One line, coloured where it is of usual length and holds more than blanks."""
+    return _colour_code(lexer, line) if 0 < len(line.strip()) <= LINE_MAX else escape(line)
 
 
 def _colour_code(lexer: object, code: str) -> Markup:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from autoresearch.hub import wire
 from autoresearch.hub.rules import lines, results
@@ -37,11 +38,18 @@ def read_cards(hub: Hub, posts: Iterable[wire.Post]) -> dict[int, PostCards]:
     """By id, the cards of those posts that report something."""
     found: dict[int, PostCards] = {}
     for post in posts:
-        if reported := lines.read(post.content):
-            written = sum(1 for line in post.content.splitlines() if line.strip())
+        reported, written = _count_lines(post.content)
+        if reported:
             cards = tuple(_read_post(hub, post.id))
-            found[post.id] = PostCards(cards, written == len(reported) == len(cards))
+            found[post.id] = PostCards(cards, written == reported == len(cards))
     return found
+
+
+@lru_cache(maxsize=1024)
+def _count_lines(content: str) -> tuple[int, int]:
+    """How many lines of a post report something, and how many it has; a post never changes."""
+    written = sum(1 for line in content.splitlines() if line.strip())
+    return len(lines.read(content)), written
 
 
 def _read_post(hub: Hub, post_id: int) -> Iterator[PostCard]:

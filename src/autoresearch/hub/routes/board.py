@@ -20,7 +20,7 @@ from autoresearch.hub.routes.common import (
     errors,
     page,
 )
-from autoresearch.hub.rules import board
+from autoresearch.hub.rules import board, lines
 from autoresearch.hub.settings import POST_BODY_MAX_BYTES
 
 Since = Annotated[
@@ -72,8 +72,10 @@ async def write_post(
     name: FromPath[str], data: JSONBody[models.NewPost], hub: TheHub, caller: TheCaller
 ) -> models.Post:
     """Post, or reply where `parent_id` is given. Result lines in the content are read into /api/results."""
-    board.checked_content(data.content)
-    return await hub.db.change(lambda tx: board.write(tx, hub.settings, caller, name, data))
+    reported = lines.read(board.checked_content(data.content))
+    return await hub.db.change(
+        lambda tx: board.write(tx, hub.settings, caller, name, data, reported)
+    )
 
 
 @get("/api/posts/{post_id:int}", responses=errors(400, 401, 404), tags=["board"])

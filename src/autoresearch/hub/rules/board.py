@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import datetime, timezone
 
 from autoresearch.clock import precise_timestamp
@@ -68,8 +69,18 @@ def checked_content(content: str) -> str:
     return content
 
 
-def write(tx: Transaction, settings: Settings, caller: Caller, channel: str, post: NewPost) -> Post:
-    """Put a post on the board, with the results it reports, in one transaction. `post.content` has been checked."""
+def write(
+    tx: Transaction,
+    settings: Settings,
+    caller: Caller,
+    channel: str,
+    post: NewPost,
+    reported: Sequence[lines.Line],
+) -> Post:
+    """Put a post and the results it reports on the board, in one transaction.
+
+    The caller has checked `post.content` and read `reported` from it, so that no writer waits.
+    """
     agent_id = caller.writer()
     within = find_channel(tx, channel).id
     if post.parent_id is not None:
@@ -79,7 +90,7 @@ def write(tx: Transaction, settings: Settings, caller: Caller, channel: str, pos
     payload = {"id": added.id, "channel": channel, "agent_id": agent_id}
     events.append(tx, "post", {**payload, "parent_id": post.parent_id})
     search.add(tx, "post", str(added.id), agent_id, post.content, tx.now)
-    results.store_lines(tx, added.id, agent_id, lines.read(post.content))
+    results.store_lines(tx, added.id, agent_id, reported)
     return added
 
 

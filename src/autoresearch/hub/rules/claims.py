@@ -9,11 +9,12 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import lru_cache
 
 from rapidfuzz import fuzz
 
 from autoresearch.clock import parse_timestamp, precise_timestamp
-from autoresearch.errors import BadInput, Conflict, Forbidden, NotFound
+from autoresearch.errors import BadInput, Conflict, Forbidden, NotFound, RateLimited
 from autoresearch.hub.rules import limits
 from autoresearch.hub.rules.accounts import Caller
 from autoresearch.hub.settings import Settings
@@ -26,10 +27,10 @@ TTL_MIN_S, TTL_MAX_S = 60, 86_400
 TEXT_MAX = 500
 ACTIVE_MAX = 2000  # claims compared with, and listed at most
 RESULTS_MAX = 1000  # of the newest results, compared with
-SAME_WORDS, SAME_SET = (
-    88.0,
-    96.0,
-)  # similarity in percent: of all words; of the shorter text's words within the longer's
+OPEN_MAX, OPEN_WAIT_S = 16, 60  # claims that one agent may hold at once; when to ask again
+# Similarity in percent: of all words; of the shorter text's words within the longer's.
+SAME_WORDS, SAME_SET = 88.0, 96.0
+LONGER_MAX = 2  # times as many words: a longer text may name every idea there is, and says no more
 
 _TOKEN = re.compile(r"[0-9]+(?:[.^e][0-9-]+)*|[^\W\d_]+")
 _FILLERS = frozenset(
@@ -74,6 +75,7 @@ class Idea:
     numbers: frozenset[str]
 
 
+@lru_cache(maxsize=4096)
 def idea(text: str) -> Idea:
     tokens = [token for token in _TOKEN.findall(text.casefold()) if token not in _FILLERS]
     return Idea(
@@ -82,15 +84,21 @@ def idea(text: str) -> Idea:
 
 
 def alike(one: Idea, other: Idea) -> bool:
-    """Whether two ideas are nearly the same: the same numbers, and words that hardly differ or stand within the other's."""
+    """Whether two ideas are nearly the same.
+
+    They have the same numbers, and words that hardly differ, or words that stand within the
+    other's where that is not much longer.
+    """
     if one.numbers != other.numbers and (one.numbers and other.numbers):
         return False  # a rate of 0.02 and one of 0.04 are two experiments
-    if fuzz.token_sort_ratio(one.words, other.words) >= SAME_WORDS:
+    if fuzz.ratio(one.words, other.words, score_cutoff=SAME_WORDS):
         return True
-    return (
-        min(one.count, other.count) >= 3
-        and fuzz.token_set_ratio(one.words, other.words) >= SAME_SET
-    )
+    fewer, more = sorted((one.count, other.count))
+    return fewer >= 3 and more <= LONGER_MAX * fewer and _contains(one.words, other.words)
+
+
+def _contains(one: str, other: str) -> bool:
+    return bool(fuzz.token_set_ratio(one, other, score_cutoff=SAME_SET))
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,9 +132,12 @@ def make(
     _refuse(idea(text), caller, text, since, done)
     limits.spend(tx, f"agent:{agent_id}", "claim", settings.max_posts_per_hour)
     expires_at = _later(tx.now, new.ttl_s)
-    for claim in active:
+    own = [claim for claim in active if claim.agent_id == agent_id]
+    for claim in own:
         if _is_renewal(claim, caller, text):
             return claims.extend(tx, claim.id, expires_at, new.ttl_s)
+    if len(own) >= OPEN_MAX:
+        raise RateLimited(f"you hold {len(own)} claims; release one first", OPEN_WAIT_S)
     claim = claims.add_claim(tx, agent_id, text, expires_at, new.ttl_s)
     events.append(tx, "claim", {"id": claim.id, "agent_id": agent_id})
     return claim

@@ -29,9 +29,10 @@ _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _NOTHING = re.compile(r"[-–—]+")
 _HEX = re.compile(r"[0-9a-f]{7,64}", re.ASCII)
 _TRACK = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", re.ASCII)
-_DISCARD = re.compile(r"\(\s*DISCARD(?:ED)?\s*\)\s*$", re.IGNORECASE)
-_CRASH = re.compile(r"\(\s*CRASH(?:ED)?\b\s*:?\s*(.*)\)\s*$", re.IGNORECASE)
-_NOT = re.compile(r"^(?:not[\s_-]*reproduced|disputed)\b\s*[:(]?\s*(.*?)\s*\)?$", re.IGNORECASE)
+# No pattern looks for a line's end: behind a run of blanks that would take time cubic in the blanks.
+_DISCARD = re.compile(r"\(\s*DISCARD(?:ED)?\s*\)", re.IGNORECASE)
+_CRASH = re.compile(r"\(\s*CRASH(?:ED)?\b\s*:?", re.IGNORECASE)
+_NOT = re.compile(r"(?:not[\s_-]*reproduced|disputed)\b\s*[:(]?", re.IGNORECASE)
 _YES = re.compile(r"^reproduced\b", re.IGNORECASE)
 
 
@@ -129,7 +130,8 @@ def _verification(text: str) -> VerifyLine | None:
         return None
     verdict = tail.strip()
     if refusal := _NOT.match(verdict):
-        return VerifyLine(commit, platform, track, val_bpb, int(runs), False, refusal[1][:TEXT_MAX])
+        reason = verdict[refusal.end() :].removesuffix(")").strip()
+        return VerifyLine(commit, platform, track, val_bpb, int(runs), False, reason[:TEXT_MAX])
     if _YES.match(verdict) and val_bpb is not None:
         return VerifyLine(commit, platform, track, val_bpb, int(runs), True, "")
     return None
@@ -139,20 +141,26 @@ def _ending(text: str) -> tuple[str, Status, str, str]:
     """(head, status, reason, description): the mark at a line's end tells the status, with or without a bar."""
     status: Status = "keep"
     reason = ""
-    if crash := _CRASH.search(text):
-        status, reason, text = "crash", crash[1].strip(), text[: crash.start()]
-    elif discard := _DISCARD.search(text):
-        status, text = "discard", text[: discard.start()]
+    text = text.rstrip()
+    if text.endswith(")"):
+        if crash := _CRASH.search(text):
+            status, reason, text = "crash", text[crash.end() : -1].strip(), text[: crash.start()]
+        elif (discard := _last(_DISCARD, text)) and discard.end() == len(text):
+            status, text = "discard", text[: discard.start()]
     head, _, description = text.partition("|")
     return head, status, reason, description.strip()
+
+
+def _last(pattern: re.Pattern[str], text: str) -> re.Match[str] | None:
+    return next(reversed([*pattern.finditer(text)]), None)
 
 
 def _values(head: str) -> dict[str, str]:
     """`key: value` pairs; a value ends where the next known key begins. The first of two counts."""
     values: dict[str, str] = {}
     marks = list(_KEYS.finditer(head))
-    for mark, following in zip(marks, [*marks[1:], None], strict=True):
-        end = following.start() if following else len(head)
+    ends = [*(mark.start() for mark in marks[1:]), len(head)]
+    for mark, end in zip(marks, ends, strict=False):  # where there is no mark, there is one end
         values.setdefault(mark[1].lower(), " ".join(head[mark.end() : end].split()).strip(" ,;`"))
     return values
 

@@ -1,4 +1,6 @@
-"""Search/replace blocks: how a language model without tools says what to change. Parsed and applied strictly; nothing is guessed.
+"""Search/replace blocks: how a language model without tools says what to change.
+
+They are parsed and applied strictly; nothing is guessed. Both read the answer once, line by line.
 
     DESCRIPTION: one line that becomes the commit message
     FILE: train.py
@@ -14,16 +16,14 @@ A SEARCH part must occur in its file exactly once. An answer with one bad block 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 
 from autoresearch.errors import BadInput
 
-BLOCK = re.compile(
-    r"^FILE:[ \t]*`?(?P<file>[^\n`]+?)`?[ \t]*\n(?:```[^\n]*\n)?"
-    r"<{7} SEARCH[ \t]*\n(?P<search>.*?)(?:^)={7}[ \t]*\n(?P<replace>.*?)(?:^)>{7} REPLACE[ \t]*$",
-    re.S | re.M,
-)
+SEARCH, MIDDLE, REPLACE = "<<<<<<< SEARCH", "=======", ">>>>>>> REPLACE"
+OCCURRENCES_MAX = 10  # that are counted
 DESCRIPTION = re.compile(r"^DESCRIPTION:[ \t]*(?P<text>\S[^\n]*)$", re.M)
 
 
@@ -47,20 +47,56 @@ class Proposal:
 def parse(answer: str) -> Proposal:
     """The proposal in a model's answer; BadEdit where there is none, or where a block is cut or malformed."""
     answer = answer.replace("\r\n", "\n")
-    blocks = tuple(
-        Block(m["file"].strip(), m["search"], m["replace"]) for m in BLOCK.finditer(answer)
-    )
+    lines = answer.split("\n")
+    blocks = tuple(whole_blocks(lines))
     if not blocks:
         raise BadEdit(
             "the answer holds no complete block (FILE:, <<<<<<< SEARCH, =======, >>>>>>> REPLACE)"
         )
-    opened = len(re.findall(r"^<{7} SEARCH", answer, re.M))
+    opened = sum(line.startswith(SEARCH) for line in lines)
     if opened != len(blocks):
         raise BadEdit(f"{opened} blocks were begun, {len(blocks)} are whole; was the answer cut?")
     described = DESCRIPTION.search(answer)
     if not described:
         raise BadEdit("the line `DESCRIPTION: …` is missing")
     return Proposal(described["text"].strip()[:200], blocks)
+
+
+def whole_blocks(lines: list[str]) -> Iterator[Block]:
+    """The blocks from their FILE line to their REPLACE line; one that is cut ends the search."""
+    at = 0
+    while at < len(lines):
+        file, begin = file_name(lines[at]), at + 1
+        if file and begin < len(lines) and lines[begin].startswith("```"):
+            begin += 1
+        if not file or not is_mark(lines, begin, SEARCH):
+            at += 1
+            continue
+        middle = find_mark(lines, begin + 1, MIDDLE)
+        end = find_mark(lines, middle + 1, REPLACE)
+        if end == len(lines):
+            return
+        yield Block(file, text_of(lines[begin + 1 : middle]), text_of(lines[middle + 1 : end]))
+        at = end + 1
+
+
+def file_name(line: str) -> str:
+    """What a FILE line names, with or without backticks; empty where it is none."""
+    name = line[len("FILE:") :].strip().removeprefix("`").removesuffix("`").strip()
+    return name if line.startswith("FILE:") and "`" not in name else ""
+
+
+def is_mark(lines: list[str], at: int, mark: str) -> bool:
+    return at < len(lines) and lines[at].rstrip(" \t") == mark
+
+
+def find_mark(lines: list[str], begin: int, mark: str) -> int:
+    """The number of the next line that is `mark`, or that of the end."""
+    return next((at for at in range(begin, len(lines)) if is_mark(lines, at, mark)), len(lines))
+
+
+def text_of(lines: list[str]) -> str:
+    return "".join(f"{line}\n" for line in lines)
 
 
 def apply(proposal: Proposal, files: Mapping[str, str]) -> dict[str, str]:
@@ -83,10 +119,20 @@ def applied(block: Block, files: Mapping[str, str], number: int) -> str:
             f"block {number}: SEARCH is empty; quote the lines that the replacement goes after, and repeat them in REPLACE"
         )
     text = files[block.file]
-    found = [m.start() for m in re.finditer(f"(?m)^(?={re.escape(block.search)})", text)]
+    found = list(islice(line_starts(text, block.search), OCCURRENCES_MAX))
     if len(found) != 1:
+        times = f"{len(found)}{' or more' if len(found) == OCCURRENCES_MAX else ''}"
         raise BadEdit(
-            f"block {number}: SEARCH occurs {len(found)} times in {block.file}; "
+            f"block {number}: SEARCH occurs {times} times in {block.file}; "
             "its lines have to stand there exactly once, letter for letter"
         )
     return text[: found[0]] + block.replace + text[found[0] + len(block.search) :]
+
+
+def line_starts(text: str, lines: str) -> Iterator[int]:
+    """Where whole `lines` begin in a text."""
+    text, lines = f"\n{text}", f"\n{lines}"
+    at = text.find(lines)
+    while at >= 0:
+        yield at
+        at = text.find(lines, at + 1)

@@ -7,7 +7,7 @@ others: what is asked and what becomes of the answer.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,8 @@ import tenacity
 from autoresearch.errors import AutoresearchError
 
 MAX_ANSWER_CHARS = 400_000
+MAX_LINE_BYTES = 4 * 2**20  # of a stream: an escaped character takes up to six bytes
+MAX_BODY_BYTES = 16 * 2**20  # of an answer in one piece, or of an error
 
 
 class EndpointFailed(AutoresearchError):
@@ -116,16 +118,15 @@ class Endpoint:
                 self.check(response)
                 if "text/event-stream" in response.headers.get("content-type", ""):
                     return self.streamed(response)
-                response.read()
-                return whole(response)
+                return whole(read_body(response))
         except httpx.HTTPError as error:
             raise TryAgain(f"{url} broke off: {error or type(error).__name__}") from error
 
     def check(self, response: httpx.Response) -> None:
         if response.is_success:
             return
-        response.read()
-        sentence = f"{response.url} answered {response.status_code}: {response.text[:300].strip()}"
+        said = read_body(response).decode("utf-8", "replace")
+        sentence = f"{response.url} answered {response.status_code}: {said[:300].strip()}"
         if response.status_code in {408, 409, 429} or response.status_code >= 500:
             raise TryAgain(sentence, retry_after_s(response))
         raise EndpointFailed(f"{sentence}; check --base-url, --model and the key")
@@ -133,8 +134,7 @@ class Endpoint:
     def streamed(self, response: httpx.Response) -> Answer:
         parts: list[str] = []
         usage, finished, size = Usage(), False, 0
-        deadline = time.monotonic() + self.timeout_s
-        for chunk in chunks(response):
+        for chunk in chunks(self.timely(response.iter_bytes())):
             usage = chunk.usage or usage
             for choice in chunk.choices:
                 parts.append((choice.delta and choice.delta.content) or "")
@@ -144,27 +144,58 @@ class Endpoint:
                 raise EndpointFailed(
                     f"the answer is longer than {MAX_ANSWER_CHARS} characters; is the model repeating itself?"
                 )
-            if time.monotonic() > deadline:
-                raise TryAgain(f"no whole answer within {self.timeout_s:g} s")
         if not finished:
             raise TryAgain("the answer was cut: the stream ended before the model did")
         return answer("".join(parts), usage)
 
+    def timely(self, parts: Iterable[bytes]) -> Iterator[bytes]:
+        """The parts of a stream, whatever they hold, until its time is up."""
+        deadline = time.monotonic() + self.timeout_s
+        for part in parts:
+            if time.monotonic() > deadline:
+                raise TryAgain(f"no whole answer within {self.timeout_s:g} s")
+            yield part
 
-def chunks(response: httpx.Response) -> Iterator[Body]:
+
+def read_body(response: httpx.Response) -> bytes:
+    """An answer in one piece, bounded."""
+    body = bytearray()
+    for part in response.iter_bytes():
+        body += part
+        if len(body) > MAX_BODY_BYTES:
+            raise EndpointFailed(f"{response.url} sent over {MAX_BODY_BYTES} bytes")
+    return bytes(body)
+
+
+def chunks(parts: Iterable[bytes]) -> Iterator[Body]:
     """The objects of a stream's `data:` lines, up to `[DONE]`."""
-    for line in response.iter_lines():
-        if not line.startswith("data:"):
+    for line in stream_lines(parts):
+        if not line.startswith(b"data:"):
             continue
         data = line[5:].strip()
-        if data == "[DONE]":
+        if data == b"[DONE]":
             return
-        yield decoded(data.encode())
+        yield decoded(data)
 
 
-def whole(response: httpx.Response) -> Answer:
+def stream_lines(parts: Iterable[bytes]) -> Iterator[bytes]:
+    """A stream's lines, however it was cut into parts. Only a line feed ends one: JSON may hold
+    the other characters at which Python's `splitlines` would cut it."""
+    rest = bytearray()
+    for part in parts:
+        *whole_lines, last = part.split(b"\n")
+        for line in whole_lines:
+            yield bytes(rest) + line
+            rest.clear()
+        rest += last
+        if len(rest) > MAX_LINE_BYTES:
+            raise EndpointFailed(f"the stream has a line of over {MAX_LINE_BYTES} bytes")
+    yield bytes(rest)
+
+
+def whole(data: bytes) -> Answer:
     """An answer that came in one piece, from endpoints that do not stream."""
-    body = decoded(response.content)
+    body = decoded(data)
     first = body.choices[0].message if body.choices else None
     return answer((first and first.content) or "", body.usage or Usage())
 
@@ -172,7 +203,7 @@ def whole(response: httpx.Response) -> Answer:
 def decoded(data: bytes) -> Body:
     try:
         body = msgspec.json.decode(data, type=Body)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise TryAgain(
             f"the endpoint sent something that is no chat completion: {data[:80]!r}"
         ) from error

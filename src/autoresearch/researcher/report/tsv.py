@@ -12,6 +12,7 @@ import math
 import re
 import unicodedata
 from dataclasses import dataclass, field
+from itertools import islice
 
 from autoresearch.models import Status
 from autoresearch.researcher.report.rows import Experiment
@@ -70,6 +71,7 @@ OTHER_COLUMNS = frozenset(
     ]
 )
 NUMBER = re.compile(r"[-+]?(?:\d+(?:[.,]\d*)?|[.,]\d+)(?:[eE][-+]?\d+)?")
+NOTES_MAX = 20  # lines that could not be read and are named; the others are counted
 MAX_TEXT = 2000  # characters of one description that a report keeps: a ledger is data, and may hold anything
 
 
@@ -85,7 +87,7 @@ class Sheet:
 def read_tsv(data: bytes) -> Sheet:
     """Every experiment of a results.tsv, in the file's order; unreadable lines become notes."""
     text = decode(data)
-    sheet, columns = Sheet(), None
+    sheet, columns, unreadable = Sheet(), None, 0
     lines = text.split("\n")
     for number, line in enumerate(lines, start=1):
         if not line.strip():
@@ -96,15 +98,21 @@ def read_tsv(data: bytes) -> Sheet:
             continue
         row = parse_line(line, columns, len(sheet.rows) + 1)
         if row is None:
-            cut = number == len(
-                lines
-            )  # a whole line ends with a newline, so the last piece is then empty
-            sheet.notes.append(
-                f"line {number} of results.tsv {'was cut off' if cut else 'is not readable'}: not counted"
-            )
+            unreadable += 1
+            if unreadable <= NOTES_MAX:
+                sheet.notes.append(unreadable_note(number, is_last=number == len(lines)))
             continue
         sheet.rows.append(without_impossible_value(row, sheet.metric))
+    if unreadable > NOTES_MAX:
+        further = unreadable - NOTES_MAX
+        sheet.notes.append(f"{further} further lines of results.tsv are not readable: not counted")
     return sheet
+
+
+def unreadable_note(number: int, is_last: bool) -> str:
+    """A whole line ends with a newline, so a last piece that is not empty was cut off."""
+    fault = "was cut off" if is_last else "is not readable"
+    return f"line {number} of results.tsv {fault}: not counted"
 
 
 def decode(data: bytes) -> str:
@@ -190,8 +198,8 @@ def by_columns(cells: list[str], columns: dict[str, int], number: int) -> Experi
 
 def around_status(line: str, number: int) -> Experiment | None:
     """Commit, value and memory stand before the status, the description behind it, whatever separates them."""
-    words = list(re.finditer(r"\S+", line))
-    for position, word in enumerate(words[:6]):
+    words = list(islice(re.finditer(r"\S+", line), 6))
+    for position, word in enumerate(words):
         status = status_word(word.group())
         before = [w.group() for w in words[:position]]
         values = [text for text in before[1:] if is_value(text)]

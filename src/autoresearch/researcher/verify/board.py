@@ -22,9 +22,8 @@ from autoresearch.researcher.verify.rerun import Claim, Notes
 from autoresearch.researcher.verify.verifier import Incomparable, Verdict
 
 PAGE = 200
-VERIFY_LINE = re.compile(
-    r"^[\s>*`\-+•]*verify\s+commit\s*:\s*([0-9a-f]{7,64})\b", re.IGNORECASE | re.MULTILINE
-)
+MARKS = " \t>*`-+•"  # of lists and quotations, before a line's first word
+VERIFY_LINE = re.compile(r"verify\s+commit\s*:\s*([0-9a-f]{7,64})\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -153,8 +152,9 @@ class Board:
 
 def names(content: str, commit: str) -> bool:
     """Whether a post has a verify line about this commit."""
-    told = (match[1].lower() for match in VERIFY_LINE.finditer(content))
-    return any(commit.startswith(t) or t.startswith(commit) for t in told)
+    found = (VERIFY_LINE.match(line.lstrip(MARKS)) for line in content.splitlines())
+    hashes = [match[1].lower() for match in found if match]
+    return any(commit.startswith(h) or h.startswith(commit) for h in hashes)
 
 
 def post(verdict: Verdict, platform: str, notes: Notes) -> str:
