@@ -32,7 +32,7 @@ from typing import Any
 
 from autoresearch.researcher.config import JudgeTable
 from autoresearch.researcher.judging.curves import MARKS, Point, Watch, smoothed, watch_over
-from autoresearch.researcher.judging.judge import pooled
+from autoresearch.researcher.judging.noise import pool_noise
 from autoresearch.researcher.simulate.compare import share
 
 HERE = Path(__file__).resolve().parent
@@ -131,7 +131,7 @@ class Case:
 def replay(runs: list[dict[str, Any]], level: float) -> list[Case]:
     """Every run of every variant as a candidate against every other variant."""
     curves, values = by_variant(runs)
-    sigma = pooled(list(values.values())).sigma
+    sigma = pool_noise(list(values.values())).sigma
     found = []
     for best, own in curves.items():
         for candidate, tried in curves.items():
@@ -190,7 +190,7 @@ def resampled(cases: list[Case], low: float, high: float, rounds: int = 400) -> 
 
 def show(runs: list[dict[str, Any]], level: float) -> None:
     curves, values = by_variant(runs)
-    noise = pooled(list(values.values()))
+    noise = pool_noise(list(values.values()))
     print(
         f"{len(runs)} runs of {len(curves)} variants; noise {noise.sigma:.4f} ({noise.dof} degrees of freedom), of which seeds share "
         f"{seeds_share(values):.2f} of the variance; level {level:g}"
@@ -224,7 +224,7 @@ def seeds_share(values: dict[str, list[float]]) -> float:
     of_seeds = [fmean(column) for column in zip(*rows, strict=True)]
     left = sum((value - of_seeds[at]) ** 2 for row in rows for at, value in enumerate(row))
     dof = (len(rows) - 1) * (len(of_seeds) - 1)
-    return 1 - left / dof / pooled(list(values.values())).sigma ** 2
+    return 1 - left / dof / pool_noise(list(values.values())).sigma ** 2
 
 
 def correlation(

@@ -45,13 +45,20 @@ from pathlib import Path
 import numpy as np
 import torch
 
+try:
+    from fixed.errors import EvaluationError, PrepareError, first_line
+except ModuleNotFoundError:
+    sys.exit(
+        "FAIL: prepare.py needs the folder fixed/ beside it, which this commit lacks; where the "
+        "commit was made, run `git add fixed autoresearch.toml` and commit again"
+    )
+
 from fixed.build import prepare, show
-from fixed.downloads import CLIMBMIX_DEFAULT_SHARDS
 from fixed.environment import cache_root, find_device, harness_seed, run_dir, validation
-from fixed.errors import EvaluationError, PrepareError, first_line
 from fixed.files import HERE, sha256_file
 from fixed.loader import make_dataloader
 from fixed.packing import pack_evaluation
+from fixed.parquet import CLIMBMIX_DEFAULT_SHARDS
 from fixed.stories import Stories
 from fixed.terminal import say
 from fixed.tokenizer import BYTE_VOCAB, Tokenizer
@@ -65,6 +72,7 @@ __all__ = [
     "cache_root",
     "evaluate_bpb",
     "find_device",
+    "get_token_bytes",
     "harness_seed",
     "load_track",
     "make_dataloader",
@@ -73,6 +81,24 @@ __all__ = [
     "run_dir",
     "save_checkpoint",
 ]
+
+
+def __getattr__(name):
+    """The original's constants, of the track that load_track() finds."""
+    if name not in ("MAX_SEQ_LEN", "TIME_BUDGET", "EVAL_TOKENS"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    track = load_track()
+    return {
+        "MAX_SEQ_LEN": track.seq_len,  # tokens
+        "TIME_BUDGET": track.budget_s,  # seconds
+        "EVAL_TOKENS": track.manifest["eval_rows"] * track.seq_len,
+    }[name]
+
+
+def get_token_bytes(device="cpu"):
+    """int64 (vocab_size,): how many bytes each token stands for; special ones stand for none."""
+    return Tokenizer.from_directory().token_bytes.to(device)
+
 
 # ---------------------------------------------------------------------------------------------------------------------
 # Constants

@@ -122,3 +122,13 @@ def write_texts(folder: Path, count: int = 60) -> Path:
     for number, text in enumerate(texts(count)):
         (folder / f"{number:03}.txt").write_text(text, "utf-8")
     return folder
+
+
+class Clock:
+    """Time that passes when a test says so."""
+
+    def __init__(self) -> None:
+        self.now = 50.0
+
+    def __call__(self) -> float:
+        return self.now

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,11 +12,12 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 SRC = ROOT / "src" / "autoresearch"
-SHARED = {"clock", "errors", "files", "models"}
+SHARED = {"clock", "errors", "files", "folders", "models"}
 ROOMS = {
     "clock": set(),
     "errors": set(),
     "files": set(),
+    "folders": {"errors"},
     "models": set(),
     "git": SHARED,
     "client": SHARED,
@@ -142,6 +145,25 @@ def test_the_time_of_day_has_one_owner() -> None:
     """Only `clock` writes the present time, so there are two forms of it and no third."""
     assert {"clock.py"} == users_of("datetime.now")
     assert not users_of("datetime.utcnow") | users_of("time.gmtime") | users_of("time.strftime")
+
+
+def test_the_judge_is_pure() -> None:
+    """What judges imports nothing of ours but its own folder's values, reaches no file, clock,
+    process or chance, and loads no other part of the house."""
+    own = "autoresearch.researcher.judging"
+    allowed = ("autoresearch.models", "autoresearch.errors", own)
+    outside = {"os", "io", "pathlib", "time", "datetime", "random", "secrets", "subprocess"}
+    for path in (SRC / "researcher" / "judging").glob("*.py"):
+        names = set(imports(path))
+        assert not {n for n in names if n.startswith("autoresearch")} - {
+            n for n in names if n.startswith(allowed)
+        }, path
+        assert not {n.split(".")[0] for n in names} & outside, path
+    code = f"import sys, {own}.judge, {own}.curves; print(*sys.modules)"
+    command = [sys.executable, "-c", code]
+    loaded = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    ours = {name for name in loaded if name.startswith("autoresearch.")}
+    assert ours - {"autoresearch.researcher"} == {n for n in ours if n.startswith(allowed)}
 
 
 def users_of(name: str) -> set[str]:

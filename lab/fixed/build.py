@@ -12,17 +12,18 @@ from pathlib import Path
 
 import numpy as np
 
-from fixed import downloads
 from fixed.anchors import trigram_bpb
 from fixed.custom import Custom
 from fixed.environment import cache_root, default_track
 from fixed.errors import PrepareError
-from fixed.files import HERE, fingerprint, locked, own_sha256, sha256_file, write_atomically
+from fixed.files import HERE, fingerprint, locked, sha256_file, write_atomically
 from fixed.packing import pack_evaluation, read_tokens
+from fixed.parquet import climbmix, tinystories
 from fixed.pystd import Pystd
+from fixed.rules import DATA, NUMBERS, code_sha256
 from fixed.stories import Stories
 from fixed.terminal import say
-from fixed.tokenizer import BYTE_VOCAB, MAX_VOCAB, PATTERN, Tokenizer
+from fixed.tokenizer import BYTE_VOCAB, MAX_VOCAB, Tokenizer
 from fixed.tracks import (
     TRACKS,
     anchor_line,
@@ -46,7 +47,7 @@ def prepare(args):
     with locked(root):
         source = open_source(base, root, args)
         data_fingerprint = fingerprint(source.fingerprint)
-        key = fingerprint([base, data_fingerprint, settings, PATTERN, own_sha256()])[:16]
+        key = fingerprint([base, data_fingerprint, settings, code_sha256(DATA)])[:16]
         remove_leftovers(root)
         if is_prepared(root / key):
             say(f"{name} is prepared already, and whole")
@@ -95,9 +96,9 @@ def check_settings(base, args):
 
 def open_source(base, root, args):
     if base == "climbmix":
-        return downloads.climbmix(root, args.num_shards, args.download_workers)
+        return climbmix(root, args.num_shards, args.download_workers)
     if base == "tinystories":
-        return downloads.tinystories(root, args.download_workers)
+        return tinystories(root, args.download_workers)
     if base == "custom":
         try:
             return Custom(args.data)
@@ -149,9 +150,10 @@ def build(source, data_fingerprint, settings, target):
     }
     manifest = {
         "format": "autoresearch-track-1",
-        "prepare_sha256": own_sha256(),
+        "code_sha256": code_sha256(DATA),
         "data_fingerprint": data_fingerprint,
         "tokenizer_fingerprint": files["tokenizer.json"]["sha256"],
+        "token_bytes_sha256": fingerprint(tokenizer.token_bytes.tolist()),
         "eval_sha256": files["eval.bin"]["sha256"],
         "vocab_size": tokenizer.vocab_size,
         "seq_len": settings["seq_len"],
@@ -252,4 +254,6 @@ def show(track, thorough=True):
     rows = f"{m['eval_rows']:,} rows of {track.seq_len} tokens"
     say(f"evaluation: {rows}, sha256 {m['eval_sha256'][:16]}")
     say(f"data: {m['data_fingerprint'][:16]}\ntokenizer: {m['tokenizer_fingerprint'][:16]}")
-    say(f"prepare.py: {m['prepare_sha256'][:16]}\nanchors: {anchor_line(track)}\nsample:\n{sample}")
+    say(
+        f"prepare.py: {code_sha256(NUMBERS)[:16]}\nanchors: {anchor_line(track)}\nsample:\n{sample}"
+    )

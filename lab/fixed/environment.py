@@ -46,11 +46,3 @@ def default_track():
     if device.type == "cuda" and torch.cuda.get_device_properties(device).total_memory > 30e9:
         return "climbmix"
     return "pystd" if device.type == "cpu" else "tinystories"
-
-
-def synchronize(device):
-    """Wait until the device has done what it was asked: only then does a clock tell the truth."""
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-    elif device.type == "mps":
-        torch.mps.synchronize()

@@ -25,14 +25,6 @@ def fingerprint(value):
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
-def own_sha256():
-    """Of prepare.py and the files here, with line ends as git stores them."""
-    digest = hashlib.sha256()
-    for path in (HERE / "prepare.py", *sorted((HERE / "fixed").glob("*.py"))):
-        digest.update(path.read_bytes().replace(b"\r\n", b"\n"))
-    return digest.hexdigest()
-
-
 def write_atomically(path, text):
     """Whole or not at all, whoever else writes the same file at the same time."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}.tmp")

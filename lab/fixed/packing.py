@@ -72,10 +72,10 @@ def pack_evaluation(tokens, starts, seq_len, bos):
     return packed
 
 
-def packed_batches(track, bos, batch_rows, seed):
+def packed_batches(track, bos, batch_rows, seed, seq_len=None):
     """For ever: (int64 (batch_rows, seq_len + 1) that nobody else holds, epoch as a float)."""
     waiting = []
-    for rows, epoch in packed_blocks(track, bos, seed):
+    for rows, epoch in packed_blocks(track, bos, seed, seq_len or track.seq_len):
         waiting.append(rows)
         if sum(map(len, waiting)) < batch_rows:
             continue
@@ -86,15 +86,15 @@ def packed_batches(track, bos, batch_rows, seed):
         waiting = [joined[len(joined) - rest :]] if rest else []
 
 
-def packed_blocks(track, bos, seed):
+def packed_blocks(track, bos, seed, seq_len):
     """For ever: (uint16 array (BLOCK_ROWS, seq_len + 1) of packed rows in random order, epoch).
 
     Documents are cut into pieces that fill a row and a rest; the pieces of an epoch are shuffled.
     A row takes the longest piece that fits, found by bisection in a sorted window of PIECES pieces,
     until nothing fits. Then the longest is cut; its rest continues in a later row after a BOS."""
     tokens, starts = read_tokens(track.folder, "train")
-    begin, length = pieces_of(starts, track.seq_len)
-    window, width = [], track.seq_len + 1  # window: (tokens, first) in order
+    begin, length = pieces_of(starts, seq_len)
+    window, width = [], seq_len + 1  # window: (tokens, first) in order
     epoch, order, at = 0, [], 0
     while True:
         rows = np.empty((BLOCK_ROWS, width), np.uint16)

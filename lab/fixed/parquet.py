@@ -1,6 +1,16 @@
-"""Texts from parquet files with a column `text`."""
+"""Texts from parquet files, and the tracks that are made of downloaded ones."""
 
+from fixed.downloads import download
 from fixed.errors import PrepareError
+
+CLIMBMIX_REPO = "karpathy/climbmix-400b-shuffle"
+CLIMBMIX_SHARDS = 6543  # the last one is the validation split
+CLIMBMIX_DEFAULT_SHARDS = 10
+CLIMBMIX_EVAL_TOKENS = 40 * 524_288
+TINYSTORIES_REPO = "karpathy/tinystories-gpt4-clean"
+TINYSTORIES_FILE = "tinystories_gpt4_clean.parquet"
+TINYSTORIES_VAL_ROWS, TINYSTORIES_TRAIN_FROM = (10_000, 20_000), 20_000  # the first stay unseen
+TINYSTORIES_EVAL_TOKENS = 2_000_000
 
 
 class Parquet:
@@ -38,3 +48,27 @@ def parquet_texts(path, first=0, end=None):
         raise PrepareError(
             f"{path} cannot be read as parquet with a column `text` ({error}); remove it"
         ) from error
+
+
+def climbmix(root, num_shards, workers):
+    shards = CLIMBMIX_SHARDS - 1 if num_shards == -1 else num_shards
+    if not 1 <= shards < CLIMBMIX_SHARDS:
+        raise PrepareError(
+            f"--num-shards {num_shards} leaves no training shard; "
+            f"give 1 to {CLIMBMIX_SHARDS - 1}, or -1 for all"
+        )
+    names = [f"shard_{i:05d}.parquet" for i in (*range(shards), CLIMBMIX_SHARDS - 1)]
+    sums = download(CLIMBMIX_REPO, names, root / "raw", workers)
+    paths = [(root / "raw" / name, 0, None) for name in names]
+    splits = {"train": paths[:-1], "tokenizer": paths[:1], "val": paths[-1:]}
+    return Parquet(splits, sums, CLIMBMIX_EVAL_TOKENS)
+
+
+def tinystories(root, workers):
+    sums = download(TINYSTORIES_REPO, [TINYSTORIES_FILE], root / "raw", workers)
+    path = root / "raw" / TINYSTORIES_FILE
+    splits = {
+        "train": [(path, TINYSTORIES_TRAIN_FROM, None)],
+        "val": [(path, *TINYSTORIES_VAL_ROWS)],
+    }
+    return Parquet(splits, sums, TINYSTORIES_EVAL_TOKENS)

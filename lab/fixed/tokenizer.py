@@ -2,11 +2,13 @@
 
 import base64
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import torch
 
 from fixed.errors import PrepareError
+from fixed.tracks import load_track
 
 # the last four ids of every vocabulary
 SPECIALS = ("<|bos|>", "<|reserved_1|>", "<|reserved_2|>", "<|reserved_3|>")
@@ -27,10 +29,9 @@ class Tokenizer:
         import tiktoken
 
         self.track = track
-        self.ranks, self.pattern = ranks, pattern
-        self.vocab_size = len(ranks) + len(SPECIALS)
-        specials = {name: len(ranks) + i for i, name in enumerate(SPECIALS)}
-        self.bos = specials[SPECIALS[0]]
+        self.pattern, self.vocab_size = pattern, len(ranks) + len(SPECIALS)
+        self.specials = {name: len(ranks) + i for i, name in enumerate(SPECIALS)}
+        self.bos = self.specials[SPECIALS[0]]
         self.bytes_of = [piece for piece, _ in sorted(ranks.items(), key=lambda item: item[1])]
         # from the bytes themselves: as decoded text, half a character would count as the three
         # bytes of U+FFFD
@@ -38,7 +39,7 @@ class Tokenizer:
             [len(piece) for piece in self.bytes_of] + [0] * len(SPECIALS)
         )
         self.encoding = tiktoken.Encoding(
-            "lab", pat_str=pattern, mergeable_ranks=ranks, special_tokens=specials
+            "lab", pat_str=pattern, mergeable_ranks=ranks, special_tokens=self.specials
         )
 
     @classmethod
@@ -57,13 +58,17 @@ class Tokenizer:
         return cls.read(track.folder / "tokenizer.json", track)
 
     @classmethod
+    def from_directory(cls):
+        """Of the track that load_track() finds."""
+        return cls.load(load_track())
+
+    @classmethod
     def read(cls, path, track=None):
         try:
             stored = json.loads(path.read_text("utf-8"))
             ranks = {base64.b64decode(piece): rank for rank, piece in enumerate(stored["tokens"])}
-            if stored["format"] != "autoresearch-tokenizer-1" or len(ranks) != len(
-                stored["tokens"]
-            ):
+            is_whole = len(ranks) == len(stored["tokens"])
+            if stored["format"] != "autoresearch-tokenizer-1" or not is_whole:
                 raise ValueError("unknown format or a token twice")
             return cls(ranks, stored["pattern"], track)
         except (OSError, ValueError, KeyError, TypeError) as error:
@@ -80,9 +85,21 @@ class Tokenizer:
             "tokens": tokens,
         }
 
-    def encode(self, text):
-        """list[int] without BOS; names of special tokens in the text are text."""
-        return self.encode_array(text).tolist()
+    def get_vocab_size(self):
+        return self.vocab_size
+
+    def get_bos_token_id(self):
+        return self.bos
+
+    def encode(self, text, prepend=None, num_threads=8):
+        """list[int] of a text, a list of those of a list; names of special tokens in it are text.
+
+        No BOS, unless `prepend` is one: an id, or the name of a special token."""
+        if not isinstance(text, str):
+            with ThreadPoolExecutor(num_threads) as pool:
+                return list(pool.map(lambda one: self.encode(one, prepend), text))
+        ids = self.encode_array(text).tolist()
+        return ids if prepend is None else [self.specials.get(prepend, prepend), *ids]
 
     def encode_array(self, text):
         if self.vocab_size == BYTE_VOCAB:

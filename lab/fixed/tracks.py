@@ -10,7 +10,8 @@ from pathlib import Path
 
 from fixed.environment import cache_root, default_track, validation
 from fixed.errors import PrepareError
-from fixed.files import HERE, fingerprint, own_sha256, sha256_file
+from fixed.files import HERE, fingerprint, sha256_file
+from fixed.rules import DATA, NUMBERS, code_sha256
 
 # vocabulary (tokens, specials included), sequence length (tokens), budget (seconds of training)
 TRACKS = {
@@ -58,7 +59,7 @@ def parse_name(name, budget_s=None):
 def selector(base):
     """What a ready file's name depends on: this code and, where it is the data, this Python."""
     python = platform.python_version() if base == "pystd" else ""
-    return fingerprint([base, own_sha256(), python])[:12]
+    return fingerprint([base, code_sha256(DATA), python])[:12]
 
 
 def read_here():
@@ -107,27 +108,18 @@ def open_track(name=None, budget_s=None):
 
 
 def make_track(name, base, budget_s, folder, manifest):
-    parts = {
-        k: manifest[k]
-        for k in ("data_fingerprint", "tokenizer_fingerprint", "seq_len", "eval_sha256")
-    }
-    track_id = f"{name}-{fingerprint([name, budget_s, own_sha256(), parts])[:10]}"
-    return Track(
-        name,
-        track_id,
-        base,
-        manifest["vocab_size"],
-        manifest["seq_len"],
-        budget_s,
-        folder,
-        manifest,
-    )
+    """`id`: the name and a hash of everything that can change a number, and of nothing else."""
+    m, contents = manifest, ("tokenizer.json", "train.bin", "train.idx", "eval.bin")
+    parts = [m["files"][file]["sha256"] for file in contents] + [m["token_bytes_sha256"]]
+    parts += [m["seq_len"], budget_s, code_sha256(NUMBERS)]
+    track_id = f"{name}-{fingerprint(parts)[:10]}"
+    return Track(name, track_id, base, m["vocab_size"], m["seq_len"], budget_s, folder, m)
 
 
 def read_manifest(folder):
     manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
-    if manifest["prepare_sha256"] != own_sha256():
-        raise ValueError("made by another prepare.py")
+    if manifest["code_sha256"] != code_sha256(DATA):
+        raise ValueError("made by other code")
     return manifest
 
 

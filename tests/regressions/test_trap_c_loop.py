@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from autoresearch.git.repo import Repo
-from autoresearch.researcher.judging.evidence import measured_timeout_s
 from autoresearch.researcher.ledger import best
+from autoresearch.researcher.measurement import measured_timeout_s
 from tiny_workspaces import ENVIRONMENT, Writes, kept, make, marked, measure, noisy, research
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from autoresearch.git.repo import Repo
 from autoresearch.researcher.display import Display
 from autoresearch.researcher.verify.board import names, post
 from autoresearch.researcher.verify.rerun import Claim, Notebook, graft
@@ -39,8 +40,8 @@ def commit(workspace: Workspace, parent: str, **files: str) -> str:
     with workspace.fresh(parent) as checkout:
         for name, text in files.items():
             (checkout.path / name.replace("_", ".")).write_text(text)
-        checkout.repo.add(change.path for change in checkout.changes())
-        made = checkout.repo.commit("theirs")
+        Repo(checkout.path).add(change.path for change in checkout.changes())
+        made = Repo(checkout.path).commit("theirs")
     workspace.repo.set_ref(f"refs/theirs/{made}", made)
     return made
 

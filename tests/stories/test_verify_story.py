@@ -19,6 +19,7 @@ from rich.console import Console
 
 from autoresearch.client import Hub
 from autoresearch.git.exchange import push
+from autoresearch.git.repo import Repo
 from autoresearch.researcher.display import Display
 from autoresearch.researcher.swarm.track import track_id
 from autoresearch.researcher.verify.board import Board
@@ -46,8 +47,8 @@ class Claimant:
         with self.workspace.fresh(self.workspace.repo.head()) as checkout:
             for name, text in files.items():
                 (checkout.path / f"{name}.py").write_text(text)
-            checkout.repo.add(change.path for change in checkout.changes())
-            commit = checkout.repo.commit(f"claims {value} for {platform}")
+            Repo(checkout.path).add(change.path for change in checkout.changes())
+            commit = Repo(checkout.path).commit(f"claims {value} for {platform}")
         self.workspace.repo.set_ref(f"refs/claims/{commit}", commit)
         push(self.workspace.repo, self.hub, [commit])
         line = f"commit:{commit[:7]} platform:{platform} val_bpb:{value:.6f} vram_gb:2.0 track:{self.track} | an idea"

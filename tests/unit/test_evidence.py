@@ -9,18 +9,13 @@ import msgspec
 import pytest
 
 from autoresearch.researcher.config import Config
+from autoresearch.researcher.evidence import case_of
 from autoresearch.researcher.journal import Attempt
-from autoresearch.researcher.judging.evidence import (
-    Incumbent,
-    baseline_finding,
-    incumbent,
-    next_seed,
-    refreshed,
-    run_seed,
-    weigh,
-)
-from autoresearch.researcher.judging.judge import Run, runs_of
-from autoresearch.researcher.judging.values import Measurement
+from autoresearch.researcher.judging.best import find_best, refresh
+from autoresearch.researcher.judging.judge import Finding, judge, judge_baseline, run_seed
+from autoresearch.researcher.judging.policies import Policy
+from autoresearch.researcher.judging.values import Measurement, Record, Sample
+from autoresearch.researcher.loop.steps import NextRun, next_step, seed_of
 from tiny_workspaces import record
 
 CONFIG = msgspec.convert(
@@ -46,6 +41,16 @@ def run(value: float | None, pace: float = 1.0, **more: Any) -> Measurement:
         training_seconds=10.0,
         **more,
     )
+
+
+def weigh(attempt: Attempt, history: list[Record], policy: Policy = "confirm") -> Finding:
+    return judge(case_of(attempt, history, 0, CONFIG, policy))
+
+
+def next_seed(attempt: Attempt, history: list[Record]) -> int:
+    step = next_step(attempt, case_of(attempt, history, 0, CONFIG, "confirm"))
+    assert isinstance(step, NextRun)
+    return seed_of(step, 0, attempt.id, 99)
 
 
 def attempt(*runs: Measurement, rechecks: tuple[Measurement, ...] = ()) -> Attempt:
@@ -82,7 +87,7 @@ def test_what_to_do_next(
     runs: tuple[Measurement, ...], rechecks: tuple[Measurement, ...], action: str
 ) -> None:
     """Runs on an uneven machine are repeated, its change of speed is checked on the parent, and only then is judged."""
-    found = weigh(attempt(*runs, rechecks=rechecks), [BASE], 0, CONFIG, "confirm")
+    found = weigh(attempt(*runs, rechecks=rechecks), [BASE])
 
     assert found.action == action, found
 
@@ -98,8 +103,8 @@ def test_the_parent_is_known_by_its_newest_measurement() -> None:
         parent_throughput=2.0,
     )
 
-    assert incumbent([BASE, later], "b" * 40) == Incumbent(runs_of((0.9,), ()), 2.0)
-    assert incumbent([BASE], "b" * 40) == Incumbent(runs_of((1.0, 1.01, 0.99), ()), 1.0)
+    assert find_best([BASE, later], "b" * 40) == Sample((0.9,), (None,), 2.0)
+    assert find_best([BASE], "b" * 40) == Sample((1.0, 1.01, 0.99), (None,) * 3, 1.0)
 
 
 def candidate(*values: float) -> tuple[Measurement, ...]:
@@ -122,9 +127,7 @@ def test_candidate_and_best_take_turns(
     values: tuple[float, ...], rechecks: tuple[float, ...], action: str
 ) -> None:
     """Inside the noise the best runs again before the candidate does, and its own run alone keeps nothing: it is no look."""
-    found = weigh(
-        attempt(*candidate(*values), rechecks=candidate(*rechecks)), [BASE], 0, CONFIG, "confirm"
-    )
+    found = weigh(attempt(*candidate(*values), rechecks=candidate(*rechecks)), [BASE])
 
     assert found.action == action, found
 
@@ -137,47 +140,38 @@ def test_old_evidence_is_renewed() -> None:
     ]
     stopped = [record(id="0030", parent="b" * 40, commit="e" * 40, value=None, values=())]
 
-    assert weigh(attempt(), [BASE, *tried, *stopped], 0, CONFIG, "confirm").action == "recheck"
-    assert (
-        weigh(attempt(rechecks=candidate(1.0)), [BASE, *tried], 0, CONFIG, "confirm").action
-        == "repeat"
-    )
-    assert weigh(attempt(), [BASE, *tried[1:], *stopped], 0, CONFIG, "confirm").action == "repeat"
-    assert weigh(attempt(), [BASE, *tried], 0, CONFIG, "greedy").action == "repeat"
+    assert weigh(attempt(), [BASE, *tried, *stopped]).action == "recheck"
+    assert weigh(attempt(rechecks=candidate(1.0)), [BASE, *tried]).action == "repeat"
+    assert weigh(attempt(), [BASE, *tried[1:], *stopped]).action == "repeat"
+    assert weigh(attempt(), [BASE, *tried], "greedy").action == "repeat"
 
 
 def test_a_kept_value_is_met_without_its_luck() -> None:
     """What later candidates are compared with are the runs that stand for the best, not its lucky one alone."""
-    found = weigh(attempt(run(0.965)), [BASE], 0, CONFIG, "confirm")
-    stands = tuple(run.value for run in found.standing)
+    found = weigh(attempt(run(0.965)), [BASE])
+    stands = found.standing.values
     kept = record(
         commit="c" * 40, parent="b" * 40, values=(0.965,), standing=stands, throughput=1.0
     )
 
     assert (found.action, stands) == ("keep", (*BASE.values, 0.965))
-    assert incumbent([BASE, kept], "c" * 40) == Incumbent(runs_of(stands, ()), 1.0)
-    assert weigh(attempt(run(0.965)), [BASE], 0, CONFIG, "greedy").standing == ()
+    assert find_best([BASE, kept], "c" * 40) == Sample.from_ledger(stands, (), 1.0)
+    assert weigh(attempt(run(0.965)), [BASE], "greedy").standing == Sample()
 
 
 def test_a_run_that_was_stopped_early_is_discarded() -> None:
     """Hopeless is not broken: the verdict is discard, with the sentence of what stopped it, and there is no value."""
-    found = weigh(
-        attempt(Measurement("stopped early", "stopped early at 25 %", 1)),
-        [BASE],
-        0,
-        CONFIG,
-        "confirm",
-    )
+    found = weigh(attempt(Measurement("stopped early", "stopped early at 25 %", 1)), [BASE])
 
     assert (found.action, found.reason, found.usable) == ("discard", "stopped early at 25 %", ())
 
 
 def test_a_re_run_at_the_same_speed_adds_evidence() -> None:
     """Only a change of speed makes old values worthless."""
-    best = Incumbent((Run(1.0, 7),), 1.0)
+    best = Sample((1.0,), (7,), 1.0)
 
-    assert refreshed(best, (run(1.1, pace=0.9),), 0.7) == Incumbent((Run(1.0, 7), Run(1.1, 1)), 1.0)
-    assert refreshed(best, (run(1.1, pace=0.5),), 0.7) == Incumbent((Run(1.1, 1),), 0.5)
+    assert refresh(best, (run(1.1, pace=0.9),), 0.7) == Sample((1.0, 1.1), (7, 1), 1.0)
+    assert refresh(best, (run(1.1, pace=0.5),), 0.7) == Sample((1.1,), (1,), 0.5)
 
 
 @pytest.mark.parametrize(
@@ -194,7 +188,7 @@ def test_a_disturbed_baseline_run_is_replaced(
     paces: tuple[float, ...], action: str, usable: tuple[int, ...]
 ) -> None:
     """The noise is measured on runs that had the same chances; where that cannot be had, all count and it is said."""
-    found = baseline_finding([run(1.0, pace=p) for p in paces], wanted=3, below=0.7, repeats=2)
+    found = judge_baseline([run(1.0, pace=p) for p in paces], wanted=3, below=0.7, repeats=2)
 
     assert (found.action, found.usable) == (action, usable)
 
@@ -202,7 +196,7 @@ def test_a_disturbed_baseline_run_is_replaced(
 def test_first_runs_are_pairs() -> None:
     """A first run has the seed of the best's first run; after a fresh run of the best, for its evidence was old, that one's, then and
     for those that come later; a run that replaces a disturbed one has the same again."""
-    base = record(commit="b" * 40, is_baseline=True, values=(1.0, 1.01), seeds=(11, 12))
+    base = replace(BASE, seeds=(11, 12, 13))
     renewed = record(
         id="0009",
         parent="b" * 40,
@@ -225,39 +219,39 @@ def test_first_runs_are_pairs() -> None:
     kept_later = record(id="0011", parent="b" * 40, commit="b" * 40, values=(0.9,), seeds=(41,))
     again = attempt(rechecks=(replace(run(1.0), seed=51),))
 
-    assert next_seed(attempt(), [base], 1, False, 0) == 11
-    assert next_seed(attempt(), [base, renewed, in_turn], 1, False, 0) == 21
-    assert next_seed(attempt(), [base, in_turn, refused], 1, False, 0) == 11
-    assert next_seed(attempt(), [base, renewed, kept_later], 1, False, 0) == 41
-    assert next_seed(again, [base], 1, False, 0) == 51
-    assert next_seed(attempt(replace(run(1.0), seed=61)), [base], 1, False, 0) == 61
-    assert next_seed(attempt(), [], 1, False, 0) == run_seed(0, "0002", 1)
+    disturbed = attempt(replace(run(1.0, pace=0.3), seed=61))
+
+    assert next_seed(attempt(), [base]) == 11
+    assert next_seed(attempt(), [base, renewed, in_turn]) == 21
+    assert next_seed(attempt(), [base, in_turn, refused]) == 11
+    assert next_seed(attempt(), [base, renewed, kept_later]) == 41
+    assert next_seed(again, [base]) == 51
+    assert next_seed(disturbed, [base]) == 61
+    assert next_seed(attempt(), []) == run_seed(0, "0002", 1)
 
 
 def test_later_looks_are_pairs_of_fresh_seeds() -> None:
-    """The best's run in turn and the candidate's next have one seed that nothing ran with before, and a run that renews old evidence
-    a fresh one."""
-    base = record(commit="b" * 40, is_baseline=True, values=(1.0, 1.01), seeds=(11, 12))
-    once = attempt(replace(run(0.99), seed=11))
+    """The best's run in turn and the candidate's next have one seed that nothing ran with before,
+    and a run that renews old evidence a fresh one."""
+    base = replace(BASE, seeds=(11, 12, 13))
+    once = attempt(replace(run(0.987), seed=11))
+    in_turn = attempt(replace(run(0.98), seed=11), rechecks=candidate(1.0))
+    old = [record(id=f"{i:04d}", parent="b" * 40, commit=f"{i:040x}") for i in range(2, 23)]
 
-    assert (
-        next_seed(once, [base], 2, True, 0)
-        == next_seed(once, [base], 2, False, 0)
-        == run_seed(0, "0002", 2)
-    )
-    assert next_seed(attempt(), [base], 1, True, 0) == run_seed(0, "0002", 1)
+    assert weigh(once, [base]).action == "recheck" and weigh(in_turn, [base]).action == "repeat"
+    assert next_seed(once, [base]) == next_seed(in_turn, [base]) == run_seed(0, "0002", 2)
+    assert weigh(attempt(), [base, *old]).action == "recheck"
+    assert next_seed(attempt(), [base, *old]) == run_seed(0, "0002", 1)
 
 
 def test_the_look_says_which_seed_comes_next() -> None:
     """First runs are the first look, also where one has to be run again for it was disturbed; turns are the second."""
     looks = {
-        "first": weigh(attempt(), [BASE], 0, CONFIG, "confirm"),
-        "disturbed": weigh(attempt(run(0.8, pace=0.3)), [BASE], 0, CONFIG, "confirm"),
-        "best in turn": weigh(attempt(*candidate(0.987)), [BASE], 0, CONFIG, "confirm"),
-        "in turn": weigh(
-            attempt(*candidate(0.98), rechecks=candidate(1.0)), [BASE], 0, CONFIG, "confirm"
-        ),
-        "faster machine": weigh(attempt(run(0.8, pace=2.0)), [BASE], 0, CONFIG, "confirm"),
+        "first": weigh(attempt(), [BASE]),
+        "disturbed": weigh(attempt(run(0.8, pace=0.3)), [BASE]),
+        "best in turn": weigh(attempt(*candidate(0.987)), [BASE]),
+        "in turn": weigh(attempt(*candidate(0.98), rechecks=candidate(1.0)), [BASE]),
+        "faster machine": weigh(attempt(run(0.8, pace=2.0)), [BASE]),
     }
 
     assert {name: (found.action, found.look) for name, found in looks.items()} == {
@@ -296,13 +290,10 @@ def test_a_pair_is_judged_by_its_difference() -> None:
         )
         for i in range(3, 15)
     ]  # fmt: skip
-    found = weigh(attempt(replace(run(1.005), seed=unlucky)), [base, *tried], 0, CONFIG, "confirm")
+    found = weigh(attempt(replace(run(1.005), seed=unlucky)), [base, *tried])
 
     assert found.action == "keep", found
-    assert (
-        weigh(attempt(replace(run(1.005), seed=99)), [base, *tried], 0, CONFIG, "confirm").action
-        == "discard"
-    )
+    assert weigh(attempt(replace(run(1.005), seed=99)), [base, *tried]).action == "discard"
 
 
 def test_seeds_are_not_anybodys_to_choose() -> None:

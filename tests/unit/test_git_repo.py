@@ -100,39 +100,6 @@ def test_a_ref_moves_only_from_where_it_was(repo: Repo) -> None:
         repo.set_ref("refs/heads/x", repo.head(), old=ZERO)
 
 
-def test_a_worktree_is_asked_about_without_trusting_what_lies_in_it(
-    repo: Repo, tmp_path: Path
-) -> None:
-    """A run that replaces its `.git` by a repository with a filter of its own does not get that filter run."""
-    tree = repo.add_worktree(tmp_path / "tree", repo.head())
-    (tree.path / ".git").unlink()
-    hostile = Repo.init(tree.path)
-    hostile.git("config", "filter.evil.clean", f"touch {tmp_path / 'attacked'}; cat")
-    (tree.path / ".gitattributes").write_text("* filter=evil\n")
-    write(tree, "a.txt", "changed\n")
-
-    kinds = {change.path: change.kind for change in tree.changes()}
-
-    assert (kinds["a.txt"], kinds[".gitattributes"]) == ("M", "?")
-    assert not (tmp_path / "attacked").exists()
-
-
-def test_resetting_a_worktree_moves_no_branch(repo: Repo, tmp_path: Path) -> None:
-    """Where an agent switched branches in its checkout, taking its work back moves only the checkout."""
-    tree = repo.add_worktree(tmp_path / "tree", repo.head())
-    base = repo.head()
-    Repo(tree.path).git("switch", "-q", "-c", "mine")
-    write(tree, "a.txt", "two\n")
-    identity = ("-c", "user.name=Ada", "-c", "user.email=ada@example.org")
-    Repo(tree.path).git(*identity, "commit", "-q", "-a", "-m", "own commit")
-    mine = repo.resolve("mine")
-
-    tree.reset_to(base)
-
-    assert mine == repo.resolve("mine") != base == tree.head()
-    assert [Change("M", "a.txt")] == tree.changes()
-
-
 def test_lines_are_counted(repo: Repo) -> None:
     """Added less removed."""
     before = repo.head()

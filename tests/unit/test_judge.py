@@ -10,33 +10,40 @@ from statistics import fmean
 
 import pytest
 
-from autoresearch.researcher.judging.judge import (
-    Decision,
+from autoresearch.researcher.judging.noise import (
     Noise,
-    Rules,
-    Run,
-    decide,
-    far_off,
-    gain_of,
-    mean,
-    noise_of,
-    pace,
-    pooled,
-    runs_of,
-    seeds_of,
-    spent,
+    estimate_noise,
+    pool_noise,
     standard_error,
-    standing,
     t_quantile,
 )
+from autoresearch.researcher.judging.policies import (
+    Decision,
+    Rules,
+    decide,
+    directed_gain,
+    level_of_look,
+    standing_sample,
+)
+from autoresearch.researcher.judging.throughput import compare_speed, usable_runs
+from autoresearch.researcher.judging.values import Sample
 
 BASE = (1.000, 1.010, 0.990)  # noise 0.01
 CONFIRM, GREEDY = Rules("confirm", alpha=0.2), Rules("greedy")
 
 
-def runs(*values: float) -> tuple[Run, ...]:
+def runs(*values: float) -> Sample:
     """Of seeds that nobody knows."""
-    return tuple(map(Run, values))
+    return Sample.from_ledger(values, ())
+
+
+def seeded(values: dict[int, float]) -> Sample:
+    """A value of each seed."""
+    return Sample(tuple(values.values()), tuple(values))
+
+
+def first(sample: Sample, count: int) -> Sample:
+    return Sample(sample.values[:count], sample.seeds[:count])
 
 
 def judged(
@@ -46,7 +53,7 @@ def judged(
     lines: int,
     rules: Rules,
 ) -> Decision:
-    return decide(runs(*values), runs(*best), noise_of([*groups, values], []), lines, rules)
+    return decide(runs(*values), runs(*best), estimate_noise([*groups, values], []), lines, rules)
 
 
 @pytest.mark.parametrize(
@@ -115,11 +122,11 @@ def test_unknown_noise_is_measured_before_a_gain_is_believed() -> None:
 
 def test_the_noise_is_pooled_over_all_repeats() -> None:
     """Every commit that ran more than once tells something of the spread; single runs tell nothing."""
-    noise = pooled([(1.0, 1.2), (5.0,), (3.0, 3.2, 3.1)])
+    noise = pool_noise([(1.0, 1.2), (5.0,), (3.0, 3.2, 3.1)])
 
     assert noise.dof == 3
     assert math.sqrt((0.02 + 0.02) / 3) == pytest.approx(noise.sigma)
-    assert Noise(0.0, 0) == pooled([(1.0,)])
+    assert Noise(0.0, 0) == pool_noise([(1.0,)])
 
 
 def test_few_samples_need_more_evidence() -> None:
@@ -135,7 +142,7 @@ def test_the_looks_together_spend_alpha() -> None:
     """Each look spends an eighth of what the one before did, however many there are, and all of them together alpha."""
     for repeats in (0, 1, 2, 5):
         rules = Rules(repeats=repeats)
-        levels = [spent(look, rules) for look in range(1, repeats + 2)]
+        levels = [level_of_look(look, rules) for look in range(1, repeats + 2)]
 
         assert sum(levels) == pytest.approx(rules.alpha)
         assert all(b == pytest.approx(a / 8) for a, b in itertools.pairwise(levels))
@@ -146,22 +153,22 @@ def test_pairs_tell_what_seeds_share() -> None:
     freedom against it is outweighed by many pairs. Without pairs, or where they tell nothing, nothing is shared."""
     chance = random.Random(4)
     luck = {seed: chance.gauss(0, 0.01) for seed in range(200)}
-    best = [Run(1 + luck[s] + chance.gauss(0, 0.005), s) for s in luck]
-    alike = [Run(0.9 + luck[s] + chance.gauss(0, 0.005), s) for s in luck]
-    other = [Run(0.9 + chance.gauss(0, 0.011), s) for s in luck]
-    groups = [[run.value for run in best]]
+    best = seeded({s: 1 + luck[s] + chance.gauss(0, 0.005) for s in luck})
+    alike = seeded({s: 0.9 + luck[s] + chance.gauss(0, 0.005) for s in luck})
+    other = seeded({s: 0.9 + chance.gauss(0, 0.011) for s in luck})
+    groups = [best.values]
 
-    assert noise_of(groups, [(alike, best)]).shared == pytest.approx(0.8, abs=0.08)
-    assert noise_of(groups, [(other, best)]).shared < 0.2
-    assert noise_of(groups, [(alike[:2], best)]).shared < 0.4
-    assert noise_of(groups, [(alike[:1], best), (runs(1.0, 2.0), best)]).shared == 0
-    assert noise_of([(1.0, 1.0)], [(alike, best)]) == Noise(0.0, 1)
+    assert estimate_noise(groups, [(alike, best)]).shared == pytest.approx(0.8, abs=0.08)
+    assert estimate_noise(groups, [(other, best)]).shared < 0.2
+    assert estimate_noise(groups, [(first(alike, 2), best)]).shared < 0.4
+    assert estimate_noise(groups, [(first(alike, 1), best), (runs(1.0, 2.0), best)]).shared == 0
+    assert estimate_noise([(1.0, 1.0)], [(alike, best)]) == Noise(0.0, 1)
 
 
 def test_the_reason_tells_what_seeds_share() -> None:
     """A person who reads the verdict sees why a small gain was enough."""
     noise = Noise(0.01, 100, shared=0.8)
-    reason = decide((Run(0.985, 1),), (Run(1.0, 1),), noise, 0, CONFIRM).reason
+    reason = decide(seeded({1: 0.985}), seeded({1: 1.0}), noise, 0, CONFIRM).reason
 
     assert reason.startswith(
         "better: 1.000000 to 0.985000 (gain 0.015000, noise 0.010000, 80% of its variance the seeds', n=1)"
@@ -172,23 +179,24 @@ def test_pairs_weigh_as_least_squares_has_it() -> None:
     """Nothing shared: means. A pair alone: its difference, with an error of sigma * sqrt(2 * (1 - shared)), which knows no luck of the
     seed; further runs of the best help a little."""
     noise = Noise(0.01, 100, shared=0.5)
-    candidate, pair, more = (Run(0.98, 1),), (Run(1.0, 1),), (Run(1.0, 1), Run(1.3, 2))
+    candidate, pair, more = seeded({1: 0.98}), seeded({1: 1.0}), seeded({1: 1.0, 2: 1.3})
 
-    assert gain_of(candidate, more, Noise(0.01, 100), CONFIRM) == pytest.approx(0.17)
+    assert directed_gain(candidate, more, Noise(0.01, 100), CONFIRM) == pytest.approx(0.17)
     assert standard_error(candidate, more, Noise(0.01, 100)) == pytest.approx(0.01 * math.sqrt(1.5))
-    assert gain_of(candidate, pair, noise, CONFIRM) == pytest.approx(0.02)
-    assert gain_of(candidate, pair, noise, Rules(direction="max")) == pytest.approx(-0.02)
+    assert directed_gain(candidate, pair, noise, CONFIRM) == pytest.approx(0.02)
+    assert directed_gain(candidate, pair, noise, Rules(direction="max")) == pytest.approx(-0.02)
     assert standard_error(candidate, pair, noise) == pytest.approx(0.01)
     assert standard_error(candidate, more, noise) < 0.01
-    assert 0.02 < gain_of(candidate, more, noise, CONFIRM) < 0.17
+    assert 0.02 < directed_gain(candidate, more, noise, CONFIRM) < 0.17
     assert standard_error(runs(0.98), pair, noise) == pytest.approx(0.01 * math.sqrt(2))
 
 
 def test_seeds_go_with_values_or_not_at_all() -> None:
     """A ledger of an earlier version names seeds of runs that were not judged: then none is known."""
-    assert runs_of((1.0, 2.0), (7, 8)) == (Run(1.0, 7), Run(2.0, 8))
-    assert runs_of((1.0, 2.0), (7, 8, 9)) == runs(1.0, 2.0)
-    assert (seeds_of(runs_of((1.0,), (7,))), seeds_of((Run(1.0, 7), Run(2.0)))) == ((7,), ())
+    assert Sample.from_ledger((1.0, 2.0), (7, 8)) == seeded({7: 1.0, 8: 2.0})
+    assert Sample.from_ledger((1.0, 2.0), (7, 8, 9)) == Sample((1.0, 2.0), (None, None))
+    assert seeded({7: 1.0}).seeds_for_ledger() == (7,)
+    assert Sample((1.0, 2.0), (7, None)).seeds_for_ledger() == ()
 
 
 def false_keeps(rules: Rules, rounds: int, seed: int) -> float:
@@ -225,19 +233,19 @@ def test_what_is_kept_is_not_believed_to_the_full() -> None:
     """Runs of the best it replaced stand beside a candidate's own, so that its luck moves the bar by its share alone."""
     noise = Noise(0.01, 1000)
 
-    assert standing(runs(0.97), runs(*BASE), noise, CONFIRM) == runs(*BASE, 0.97)
-    assert standing(runs(0.97, 0.98), runs(*BASE, 1.02), noise, CONFIRM) == runs(
+    assert standing_sample(runs(0.97), runs(*BASE), noise, CONFIRM) == runs(*BASE, 0.97)
+    assert standing_sample(runs(0.97, 0.98), runs(*BASE, 1.02), noise, CONFIRM) == runs(
         0.990, 1.02, 0.97, 0.98
     )
 
 
 def test_a_gain_that_can_be_no_luck_stands_alone() -> None:
     """Far beyond the noise, or without any, a candidate's own runs are what it is worth."""
-    assert standing(runs(0.90), runs(*BASE), Noise(0.01, 1000), CONFIRM) == runs(0.90)
-    assert standing(runs(1.10), runs(*BASE), Noise(0.01, 1000), Rules(direction="max")) == runs(
-        1.10
-    )
-    assert standing(runs(0.98), runs(*BASE), Noise(0.0, 2), CONFIRM) == runs(0.98)
+    assert standing_sample(runs(0.90), runs(*BASE), Noise(0.01, 1000), CONFIRM) == runs(0.90)
+    assert standing_sample(
+        runs(1.10), runs(*BASE), Noise(0.01, 1000), Rules(direction="max")
+    ) == runs(1.10)
+    assert standing_sample(runs(0.98), runs(*BASE), Noise(0.0, 2), CONFIRM) == runs(0.98)
 
 
 @pytest.mark.parametrize("gain", [0.0, 0.01, 0.02])
@@ -245,10 +253,10 @@ def test_the_bar_is_on_the_low_side_of_the_truth(gain: float) -> None:
     """Among candidates of one true gain that were kept, their own means are too good; the bar is nearer to the truth where there is
     no gain, and below it where there is one: never again can nothing beat a lucky run."""
     chance, noise, best = random.Random(3), Noise(0.01, 1000), runs(1.0, 1.0, 1.0)
-    bar = t_quantile(spent(1, CONFIRM), noise.dof) * 0.01 * math.sqrt(1 + 1 / 3)
+    bar = t_quantile(level_of_look(1, CONFIRM), noise.dof) * 0.01 * math.sqrt(1 + 1 / 3)
     passed = [v for v in (chance.gauss(1 - gain, 0.01) for _ in range(3000)) if 1 - v > bar]
     own = fmean(1 - gain - v for v in passed)
-    stands = fmean(1 - gain - mean(standing(runs(v), best, noise, CONFIRM)) for v in passed)
+    stands = fmean(1 - gain - standing_sample(runs(v), best, noise, CONFIRM).mean for v in passed)
 
     assert own > 0.003
     assert stands < own and stands < 0.004
@@ -272,9 +280,9 @@ def test_a_slow_run_is_repeated_and_two_that_agree_are_the_codes_own(
     paces: tuple[float | None, ...], usable: tuple[int, ...], repeat: bool
 ) -> None:
     """A run far below the reference's throughput is not judged; twice the same low pace is slower code."""
-    found = pace(paces, reference=1.0, below=0.7, repeats=2)
+    found = usable_runs(paces, reference=1.0, below=0.7, repeats=2)
 
-    assert (usable, repeat) == (found.usable, found.repeat), found
+    assert (usable, repeat) == (found.indices, found.repeat), found
 
 
 @pytest.mark.parametrize(
@@ -283,4 +291,4 @@ def test_a_slow_run_is_repeated_and_two_that_agree_are_the_codes_own(
 )
 def test_far_off_looks_both_ways(throughput: float | None, word: str) -> None:
     """A machine that became faster is as unfair as one that became slower."""
-    assert word == far_off(throughput, 1.0, 0.7)
+    assert word == compare_speed(throughput, 1.0, 0.7)

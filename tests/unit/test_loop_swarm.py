@@ -11,6 +11,7 @@ import pytest
 from rich.console import Console
 
 from autoresearch.errors import Conflict
+from autoresearch.git.repo import Repo
 from autoresearch.researcher.agents.base import Agent
 from autoresearch.researcher.agents.prompt import Note
 from autoresearch.researcher.display import Display
@@ -82,8 +83,8 @@ def elsewhere(workspace: Workspace, train: str, name: str = "train.py") -> str:
     """Another agent's commit beside ours: a child of the first commit, on no branch."""
     with workspace.fresh(workspace.repo.head()) as checkout:
         (checkout.path / name).write_text(train, "utf-8")
-        checkout.repo.add([name])
-        commit = checkout.repo.commit("theirs")
+        Repo(checkout.path).add([name])
+        commit = Repo(checkout.path).commit("theirs")
     workspace.repo.set_ref("refs/autoresearch/foreign/1", commit)
     return commit
 

@@ -35,16 +35,6 @@ def tokenizer(lab: labs.Lab) -> Any:
     return lab.prepare.Tokenizer.load(lab.prepared(*arguments))
 
 
-class Clock:
-    """Time that passes when a test says so."""
-
-    def __init__(self) -> None:
-        self.now = 50.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 def rows_of(lab: labs.Lab, tokenizer: Any, seed: int, count: int) -> torch.Tensor:
     batches = lab.fixed.packing.packed_batches(tokenizer.track, tokenizer.bos, 8, seed)
     return torch.cat([rows for rows, _ in itertools.islice(batches, count)])
@@ -100,7 +90,7 @@ def test_dummies_are_free_and_the_first_batch_starts_the_clock(
     lab: labs.Lab, tokenizer: Any
 ) -> None:
     """Warm-up costs nothing; from the first real batch on everything does, also a sleep in one step (trap B1)."""
-    clock = Clock()
+    clock = labs.Clock()
     loader = lab.fixed.loader.Loader(tokenizer, 4, "cpu", 1, clock)
     x, y = loader.dummy()
     clock.now += 1000

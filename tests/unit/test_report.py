@@ -56,7 +56,7 @@ def test_noise_of_a_lone_agents_ledger(tmp_path: Path) -> None:
 
 def test_noise_is_pooled_as_the_judge_pools_it(tmp_path: Path) -> None:
     """`status`, the verdicts and the report name one number: the spread within each code, not between them."""
-    from autoresearch.researcher.judging.judge import pooled
+    from autoresearch.researcher.judging.noise import pool_noise
 
     runs = [(1.49, 1.5, 1.51), (1.4, 1.42)]
     records = [
@@ -64,7 +64,7 @@ def test_noise_is_pooled_as_the_judge_pools_it(tmp_path: Path) -> None:
     ]
 
     assert report.summarise(ledger(tmp_path, records=records)).noise == pytest.approx(
-        pooled(runs).sigma
+        pool_noise(runs).sigma
     )
 
 

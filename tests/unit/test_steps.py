@@ -8,13 +8,14 @@ import pytest
 
 from autoresearch.models import Status
 from autoresearch.researcher.config import Config, ExperimentTable
+from autoresearch.researcher.evidence import case_of
 from autoresearch.researcher.journal import Attempt
+from autoresearch.researcher.judging.judge import Finding
 from autoresearch.researcher.judging.values import Measurement
 from autoresearch.researcher.loop.steps import (
-    Run,
-    Settle,
+    NextRun,
     free_number,
-    meet,
+    meet_best,
     next_baseline_runs,
     next_step,
 )
@@ -40,11 +41,11 @@ def test_the_best_is_met_as_it_is_now() -> None:
     """Another best is a rival and old re-runs say nothing of it; the parent itself never is; nothing changes while nothing changed."""
     rechecked = dataclasses.replace(CANDIDATE, rechecks=(run(1.0, 2),))
 
-    met = meet(rechecked, KEPT)
+    met = meet_best(rechecked, KEPT)
 
     assert (met.rival, met.rechecks, met.judged_against) == (KEPT.commit, (), KEPT.commit)
-    assert meet(rechecked, BASE) is rechecked and meet(met, KEPT) is met
-    assert meet(met, BASE).rival == ""
+    assert meet_best(rechecked, BASE) is rechecked and meet_best(met, KEPT) is met
+    assert meet_best(met, BASE).rival == ""
 
 
 @pytest.mark.parametrize(
@@ -58,19 +59,21 @@ def test_the_best_is_met_as_it_is_now() -> None:
 )
 def test_a_verdict_names_the_rival(value: float | None, status: Status, words: str) -> None:
     """A reader learns that another experiment came in between, and what the parent alone would have said."""
-    attempt = meet(dataclasses.replace(CANDIDATE, measurements=(run(value),)), KEPT)
+    attempt = meet_best(dataclasses.replace(CANDIDATE, measurements=(run(value),)), KEPT)
 
-    step = next_step(attempt, [BASE, KEPT], 0, CONFIG, "greedy")
+    step = next_step(attempt, case_of(attempt, [BASE, KEPT], 0, CONFIG, "greedy"))
 
-    assert (
-        isinstance(step, Settle) and step.status == status and step.finding.reason.startswith(words)
-    ), step
+    assert isinstance(step, Finding) and step.status == status and step.reason.startswith(words), (
+        step
+    )
 
 
 def test_the_first_step_is_a_run() -> None:
     """Of the candidate, once; greedy's has a seed of its own."""
-    assert next_step(CANDIDATE, [BASE], 0, CONFIG, "confirm") == Run("c" * 40, "run 1", look=1)
-    assert next_step(CANDIDATE, [BASE], 0, CONFIG, "greedy") == Run("c" * 40, "run 1")
+    confirm, greedy = (case_of(CANDIDATE, [BASE], 0, CONFIG, p) for p in ("confirm", "greedy"))
+
+    assert next_step(CANDIDATE, confirm) == NextRun("c" * 40, "run 1", look=1)
+    assert next_step(CANDIDATE, greedy) == NextRun("c" * 40, "run 1")
 
 
 def test_a_run_gets_the_first_free_number() -> None:
@@ -93,4 +96,4 @@ def test_baseline_runs_fill_the_slots(done: int, at_once: int, begun: int) -> No
     full = dataclasses.replace(attempt, measurements=tuple(run(1.0, n) for n in range(3)))
 
     assert next_baseline_runs(attempt, 3, at_once, CONFIG) == begun
-    assert isinstance(next_baseline_runs(full, 3, at_once, CONFIG), Settle)
+    assert isinstance(next_baseline_runs(full, 3, at_once, CONFIG), Finding)

@@ -13,6 +13,7 @@ import pytest
 
 from autoresearch.client import Hub, wire
 from autoresearch.git import exchange
+from autoresearch.git.repo import Repo
 from autoresearch.researcher.judging.values import Record
 from autoresearch.researcher.report.status import read, sentences
 from autoresearch.researcher.swarm.choice import explores
@@ -72,8 +73,8 @@ def publish(
     """Another agent's commit on this workspace's start, pushed and claimed."""
     with workspace.fresh(workspace.repo.head()) as checkout:
         (checkout.path / name).write_text(text or noisy(value), "utf-8")
-        checkout.repo.add([name])
-        commit = checkout.repo.commit(words)
+        Repo(checkout.path).add([name])
+        commit = Repo(checkout.path).commit(words)
     with Hub(agent.hub.url, agent.key) as hub:
         exchange.push(workspace.repo, hub, [commit])
         hub.post(
@@ -277,8 +278,8 @@ def test_discards_are_shared_where_asked_for(
 def commit(workspace: Workspace, name: str, text: str) -> str:
     with workspace.fresh(workspace.repo.head()) as checkout:
         (checkout.path / name).write_text(text, "utf-8")
-        checkout.repo.add([name])
-        return checkout.repo.commit("an attempt")
+        Repo(checkout.path).add([name])
+        return Repo(checkout.path).commit("an attempt")
 
 
 def test_an_idea_is_leased_and_given_up(own_hub: Callable[..., RunningHub], tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ from autoresearch.cli.options import examples
 from autoresearch.cli.sandbox_options import choose_sandbox, sandbox_options
 
 if TYPE_CHECKING:
-    from autoresearch.researcher.judging.judge import Policy
+    from autoresearch.researcher.judging.policies import Policy
     from autoresearch.researcher.loop import Summary
     from autoresearch.researcher.workspace import Workspace
 

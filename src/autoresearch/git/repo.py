@@ -30,6 +30,7 @@ SETTINGS = {
     "core.fsmonitor": "false",
     "core.excludesFile": os.devnull,
     "core.autocrlf": "false",
+    "submodule.recurse": "false",
     "core.quotePath": "false",
     "core.filesRefLockTimeout": "10000",
     "core.packedRefsTimeout": "10000",
@@ -67,12 +68,11 @@ def environment() -> dict[str, str]:
 
 
 class Repo:
-    """A work tree with its repository. `git_dir` is set for a worktree somebody else may have written in: git is then told
-    where the repository is instead of finding out, for a replaced `.git` could name programs to run."""
+    """A work tree with its repository, in which nobody writes but us and the user: git runs the programs that a folder's
+    configuration, attributes and inner repositories name. Where foreign code wrote, `checkouts` looks."""
 
-    def __init__(self, path: Path, git_dir: Path | None = None) -> None:
+    def __init__(self, path: Path) -> None:
         self.path = Path(path)
-        self.git_dir = git_dir
 
     @classmethod
     def init(cls, path: Path) -> Repo:
@@ -102,13 +102,16 @@ class Repo:
         return self.git_bytes(*args, data=data, env=env).decode("utf-8", "replace")
 
     def git_bytes(
-        self, *args: str, data: bytes | None = None, env: dict[str, str] | None = None
+        self,
+        *args: str,
+        data: bytes | None = None,
+        env: dict[str, str] | None = None,
+        codes: Sequence[int] = (0,),
     ) -> bytes:
         settings = [part for name, value in SETTINGS.items() for part in ("-c", f"{name}={value}")]
-        place = [f"--git-dir={self.git_dir}", f"--work-tree={self.path}"] if self.git_dir else []
         try:
             done = subprocess.run(
-                ["git", *settings, *place, *args],
+                ["git", *settings, *args],
                 cwd=self.path,
                 env={**environment(), **(env or {})},
                 input=data if data is not None else b"",
@@ -125,7 +128,7 @@ class Repo:
             ) from error
         except subprocess.TimeoutExpired as error:
             raise GitFailed(f"git {args[0]} took over {TIMEOUT_S} s in {self.path}") from error
-        if done.returncode != 0:
+        if done.returncode not in codes:
             words = done.stderr.decode("utf-8", "replace").strip().splitlines() or [
                 f"exit code {done.returncode}"
             ]
@@ -166,9 +169,8 @@ class Repo:
 
     def changes(self) -> list[Change]:
         """What differs from the commit checked out here, untracked files included, ignored ones not."""
-        parts = self.git(
-            "status", "--porcelain=v1", "-z", "--no-renames", "--untracked-files=all"
-        ).split("\0")
+        how = ("--no-renames", "--untracked-files=all", "--ignore-submodules=all")
+        parts = self.git("status", "--porcelain=v1", "-z", *how).split("\0")
         return [Change(part[:2].strip()[:1], part[3:]) for part in parts if part]
 
     def changed_between(self, before: str, after: str) -> list[str]:
@@ -256,11 +258,6 @@ class Repo:
                 data=listing,
             )
 
-    def take(self, commit: str, paths: Sequence[str]) -> None:
-        """Put exactly these paths of another commit into the files here and into the index."""
-        args = ("checkout", "-q", commit, "--pathspec-from-file=-", "--pathspec-file-nul")
-        self.git("--literal-pathspecs", *args, data="\0".join(paths).encode())
-
     def commit(self, message: str) -> str:
         """Commit what is staged and return the hash."""
         self.git(
@@ -274,11 +271,6 @@ class Repo:
             env=self.identity(),
         )
         return self.head()
-
-    def reset_to(self, commit: str) -> None:
-        """Let HEAD (detached) and the index be `commit`, and leave files and branches as they are. For throw-away worktrees only."""
-        self.git("update-ref", "--no-deref", "HEAD", commit)
-        self.git("reset", "-q", "--mixed")
 
     def ref(self, name: str) -> str | None:
         return self.maybe(name)
@@ -319,11 +311,9 @@ class Repo:
         """Where the repository itself lives, shared by all its worktrees."""
         return (self.path / self.git("rev-parse", "--git-common-dir").strip()).resolve()
 
-    def add_worktree(self, path: Path, commit: str) -> Repo:
-        """A fresh checkout of a commit, detached, in a folder that must not exist yet."""
+    def add_worktree(self, path: Path, commit: str) -> None:
+        """A fresh checkout of a commit, detached, in a folder that is empty or not there yet."""
         self.git("worktree", "add", "-q", "--detach", "--force", str(path), commit)
-        link = (path / ".git").read_text("utf-8")
-        return Repo(path, Path(link.removeprefix("gitdir:").strip()))
 
     def prune_worktrees(self) -> None:
         """Forget worktrees whose folder is gone."""

@@ -61,14 +61,19 @@ class JudgeTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class LimitsTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`[limits]` of one run; 0 means none, of `outside_s` (seconds besides the budget, and of scoring): measured."""
+    """`[limits]` of one run; 0 means none, of `outside_s` (seconds besides the budget, and of scoring): measured.
 
-    memory_gb: float = 0
+    `memory_gb` not given: nine tenths of the machine's. `files` and `depth`: what a run may leave,
+    besides the commit's own files."""
+
+    memory_gb: float | None = None
     file_gb: float = 8
     disk_gb: float = 16
-    processes: int = 0
+    processes: int = 4096
     outside_s: float = 0
     free_kb: float = 512
+    files: int = 100_000
+    depth: int = 64
 
 
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -159,8 +164,12 @@ def mistakes(config: Config) -> list[str]:
             "score.hidden hides from a run what only score.command may read",
         ),
         (
-            min(msgspec.structs.astuple(config.limits)) < 0,
+            min(limit or 0 for limit in msgspec.structs.astuple(config.limits)) < 0,
             "limits cannot be negative; 0 means none",
+        ),
+        (
+            not (config.limits.files >= 1 and 1 <= config.limits.depth <= 200),
+            "limits.files must be at least 1, and limits.depth from 1 to 200",
         ),
     ]
     return [sentence for is_wrong, sentence in wrong if is_wrong]

@@ -10,11 +10,17 @@ import os
 import shutil
 import sys
 import threading
+from collections import deque
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from autoresearch.errors import BadWorkspace
+import psutil
+
+from autoresearch.errors import BadWorkspace, TooLarge
+from autoresearch.folders import size_bytes, walk_folder, wipe
+from autoresearch.git.checkouts import Checkout, describe_path
 from autoresearch.researcher.config import Config
 from autoresearch.researcher.judging.curves import Watch
 from autoresearch.researcher.judging.values import Measurement
@@ -28,7 +34,7 @@ from autoresearch.researcher.measurement import (
 )
 from autoresearch.researcher.sandbox import Finished, Job, Limits, Sandbox
 from autoresearch.researcher.watching import watching
-from autoresearch.researcher.workspace import Checkout, Workspace, listed, wipe
+from autoresearch.researcher.workspace import Workspace, listed
 
 CURVE, CURVE_BYTES = "curve.jsonl", 2**20
 CACHE, CACHE_BYTES = "cache", 512 * 2**20
@@ -78,6 +84,7 @@ class Runner:
                 return Measurement("carries data", heavy, seed)
             measured = self.train(checkout, seed, mark, folder, timeout_s, watch)
             measured = inspect(measured, checkout, self.workspace)
+            measured = self.weigh_leftovers(measured, folder)
         if measured.outcome == "ok" and self.config.score.command:
             with self.workspace.fresh(commit) as checkout:
                 measured = self.score(measured, checkout, mark, folder, timeout_s)
@@ -187,17 +194,26 @@ class Runner:
     def warm(self) -> Path:
         return self.workspace.private / "warm"
 
+    def weigh_leftovers(self, measured: Measurement, folder: Path) -> Measurement:
+        """A run that left more files, or folders deeper inside each other, than it may is a crash."""
+        try:
+            for place in ("out", "tmp"):
+                deque(walk_folder(folder / place, self.workspace.bounds), maxlen=0)
+        except TooLarge as error:
+            return crash_of_leftovers(measured, error)
+        return measured
+
     def keep_warm(self, log: str) -> None:
         """Let the cache that a kept run left be the one later runs begin with. Only speeds things up: may be lost at any time."""
         cache = (self.workspace.folder / log).parent / CACHE
         if log and cache.is_dir() and size_bytes(cache) <= CACHE_BYTES:
-            shutil.rmtree(self.warm, ignore_errors=True)
+            wipe(self.warm)
             cache.replace(self.warm)
 
     def drop_caches(self, attempt_id: str) -> None:
         """Remove what the runs of a settled attempt left beside logs and curves."""
         for cache in (self.workspace.private / "runs" / attempt_id).glob(f"*/{CACHE}"):
-            shutil.rmtree(cache, ignore_errors=True)
+            wipe(cache)
 
     def job(
         self,
@@ -228,10 +244,11 @@ class Runner:
             },
             limits=Limits(
                 timeout_s=timeout_s,
-                memory_bytes=int(limits.memory_gb * GB) or None,
+                memory_bytes=memory_bytes(limits.memory_gb),
                 file_bytes=int(limits.file_gb * GB) or None,
                 disk_bytes=int(limits.disk_gb * GB) or None,
                 processes=limits.processes or None,
+                bounds=checkout.bounds,
             ),
             log=folder / log,
             readable=self.readable,
@@ -239,6 +256,13 @@ class Runner:
             mark=mark,
             cores=self.cores,
         )
+
+
+def memory_bytes(limit_gb: float | None) -> int | None:
+    """What a run may use: as configured (0: no limit), else nine tenths of the machine's memory."""
+    if limit_gb is None:
+        return int(0.9 * psutil.virtual_memory().total)
+    return int(limit_gb * GB) or None
 
 
 def places(home: Path) -> dict[str, str]:
@@ -261,15 +285,10 @@ def argv(command: Sequence[str], run_dir: Path) -> tuple[str, ...]:
 def too_heavy(checkout: Checkout, workspace: Workspace) -> str:
     """Why the free files are too large to be a program, or "": they might hold what other runs have learned."""
     limit_kb = workspace.config.limits.free_kb
-    sizes = {
-        p.relative_to(checkout.path).as_posix(): p.lstat().st_size
-        for p in checkout.path.rglob("*")
-        if p.is_file()
-    }
     heavy = [
-        name
-        for name, size in sizes.items()
-        if workspace.is_free(name) and 0 < limit_kb * 1000 < size
+        path
+        for path, state in checkout.files.items()
+        if workspace.is_free(path) and 0 < limit_kb * 1000 < state.size_bytes
     ]
     return (
         f"{listed(heavy)} is over {limit_kb:g} kB: a program carries no data (limits.free_kb)"
@@ -280,9 +299,12 @@ def too_heavy(checkout: Checkout, workspace: Workspace) -> str:
 
 def inspect(measured: Measurement, checkout: Checkout, workspace: Workspace) -> Measurement:
     """A run that changed fixed files is a crash; untracked files it left are named (they go with the checkout)."""
-    changes = checkout.changes()
+    try:
+        changes = checkout.changes()
+    except TooLarge as error:
+        return crash_of_leftovers(measured, error)
     changed = [c.path for c in changes if c.kind != "?"]
-    left = tuple(c.path for c in changes if c.kind == "?")
+    left = tuple(describe_path(c.path) for c in changes if c.kind == "?")
     if changed and measured.outcome == "ok":
         return replace(
             measured,
@@ -294,22 +316,22 @@ def inspect(measured: Measurement, checkout: Checkout, workspace: Workspace) -> 
     return replace(measured, left=left)
 
 
+def crash_of_leftovers(measured: Measurement, error: TooLarge) -> Measurement:
+    """A run that left more than may lie around; one that failed anyway keeps its own reason."""
+    if measured.outcome != "ok":
+        return measured
+    reason = f"the run left {error} (limits.files, limits.depth)"
+    return replace(measured, outcome="left too much", value=None, reason=reason)
+
+
 def tidy(folder: Path, cache_bytes: int = CACHE_BYTES) -> None:
     """Keep logs, the curve and a small cache of a finished run, drop checkpoints and scratch: a night's runs must not fill the disk."""
     curve = folder / "out" / CURVE
     if curve.is_file() and not curve.is_symlink() and curve.stat().st_size <= CURVE_BYTES:
         curve.replace(folder / CURVE)
     cache = folder / "tmp" / "cache"
-    if cache.is_dir() and not cache.is_symlink() and 0 < size_bytes(cache) <= cache_bytes:
-        cache.replace(folder / CACHE)
+    with suppress(TooLarge):
+        if cache.is_dir() and not cache.is_symlink() and 0 < size_bytes(cache) <= cache_bytes:
+            cache.replace(folder / CACHE)
     for scratch in ("out", "tmp", "score"):
         wipe(folder / scratch)
-
-
-def size_bytes(folder: Path) -> int:
-    """What the files below a folder take; links are not followed."""
-    return sum(
-        os.lstat(os.path.join(place, name)).st_size
-        for place, _, names in os.walk(folder)
-        for name in names
-    )

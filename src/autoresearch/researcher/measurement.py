@@ -16,6 +16,8 @@ METRIC_LINE = re.compile(r"([A-Za-z_][\w.-]*):[ \t]*(\S+)[ \t]*")
 LOG_BYTES = 64 * 2**20
 QUOTE = 200
 OUTSIDE_FACTOR, OUTSIDE_MARGIN_S = 2.0, 20.0
+FIRST_TIMEOUT_S = 3600.0  # of the baseline, where the limit is to be measured
+TIMEOUT_FACTOR, TIMEOUT_MARGIN_S = 2.0, 60.0
 
 
 def read_log(log: Path) -> str:
@@ -124,6 +126,12 @@ def in_time(measured: Measurement, baseline: Record | None, allowed_s: float) ->
             reason += f"; the baseline takes {known:.0f} s" if known else ""
             return replace(measured, outcome="outside the clock", value=None, reason=reason)
     return measured
+
+
+def measured_timeout_s(slowest_s: float | None) -> float:
+    """The limit of a run: twice the slowest baseline run, start-up and evaluation included, and a
+    minute."""
+    return TIMEOUT_FACTOR * slowest_s + TIMEOUT_MARGIN_S if slowest_s else FIRST_TIMEOUT_S
 
 
 def number(*texts: str) -> float | None:

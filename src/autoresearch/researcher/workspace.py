@@ -7,20 +7,20 @@ git itself (`git.repo`), what is decided (judge), making a new repository (start
 
 from __future__ import annotations
 
-import os
-import shutil
 import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from autoresearch.errors import BadInput, BadWorkspace, Conflict
+from autoresearch.errors import BadInput, BadWorkspace, Conflict, TooLarge
+from autoresearch.folders import Bounds, read_bytes, wipe
+from autoresearch.git.checkouts import Checkout, check_out, describe_path
 from autoresearch.git.repo import ZERO, Change, Repo
+from autoresearch.git.trees import REPOSITORY, read_tree
 from autoresearch.researcher import config
 from autoresearch.researcher.ledger import JSONL, TSV, Ledger
 
@@ -31,21 +31,6 @@ IGNORED = (TSV, JSONL, f"/{PRIVATE}/", "run.log", "/progress.png", "/progress.sv
 
 class OutsideFree(BadInput):
     """An edit touched what is fixed, or left files that are not part of the experiment."""
-
-
-@dataclass(frozen=True)
-class Checkout:
-    """A throw-away worktree of one commit."""
-
-    repo: Repo
-    commit: str
-
-    @property
-    def path(self) -> Path:
-        return self.repo.path
-
-    def changes(self) -> list[Change]:
-        return self.repo.changes()
 
 
 class Workspace:
@@ -60,6 +45,9 @@ class Workspace:
         self.folder = self.repo.path
         self.config = config.read(self.folder)
         self.private = self.folder / PRIVATE
+        self.users_folders = {
+            self.folder
+        }  # where the branch may be checked out; an agent's are none
         self.ledger = Ledger(self.folder, aside=self.private)
         self.listing = (
             threading.Lock()
@@ -78,6 +66,7 @@ class Workspace:
                 f"another `autoresearch run` works in {self.folder}; stop it first, or use another folder"
             ) from error
         try:
+            self.users_folders |= set(self.repo.checked_out().values())
             yield
         finally:
             lock.release()
@@ -95,6 +84,7 @@ class Workspace:
 
     def check_ready(self) -> None:
         """BadWorkspace where the commit checked out cannot be an experiment's start."""
+        self.refuse_repositories(self.repo.head())
         tracked = self.repo.files(self.repo.head())
         missing = [
             name
@@ -104,6 +94,16 @@ class Workspace:
         if missing:
             raise BadWorkspace(
                 f"{config.NAME} calls {listed(missing)} free, and no committed file is called so; mend the name or commit it"
+            )
+
+    def refuse_repositories(self, commit: str) -> None:
+        """BadWorkspace where a commit holds submodules: git would read their own configuration and run what it names."""
+        entries = read_tree(self.repo, commit).items()
+        inner = [describe_path(path) for path, entry in entries if entry.mode == REPOSITORY]
+        if inner:
+            raise BadWorkspace(
+                f"{listed(inner)} in commit {commit[:7]} is a git repository of its own (a submodule), and experiments hold plain "
+                f"files only: take it out (git rm --cached {inner[0]}) or commit its files instead"
             )
 
     def notices(self, branch: str, tip: str) -> list[str]:
@@ -132,7 +132,7 @@ class Workspace:
         place.mkdir(parents=True, exist_ok=True)
         path = Path(tempfile.mkdtemp(prefix=f"{commit[:7]}-", dir=place))
         with self.listing:
-            return Checkout(self.repo.add_worktree(path, commit), commit)
+            return check_out(self.repo, path, commit, self.bounds)
 
     def remove(self, checkout: Checkout) -> None:
         wipe(checkout.path)
@@ -155,31 +155,65 @@ class Workspace:
 
     # ---------------------------------------------------------------- commits
 
+    @property
+    def bounds(self) -> Bounds:
+        """How much an edit or a run may leave in its checkout."""
+        return Bounds(self.config.limits.files, self.config.limits.depth)
+
     def is_free(self, path: str) -> bool:
+        """Whether experiments may change a file. Never what git itself reads, whatever the patterns say: it names programs."""
+        if any(part.lower().startswith((".git", ".lfsconfig")) for part in path.split("/")):
+            return False
         return any(fnmatchcase(path, pattern) for pattern in self.config.experiment.free)
 
     def commit(self, checkout: Checkout, message: str) -> str:
         """Commit an agent's edit as one commit on the checkout's parent, whatever commits it made itself (trap C1).
 
         Returns the parent where nothing changed. Raises OutsideFree where fixed files changed or other files were left."""
-        checkout.repo.reset_to(checkout.commit)
-        changes = checkout.changes()
-        outside = [c for c in changes if not self.is_free(c.path)]
-        if outside:
-            raise OutsideFree(refusal(outside, self.config.experiment.free))
-        if not changes:
-            return checkout.commit
-        checkout.repo.add(c.path for c in changes)
-        return checkout.repo.commit(message)
+        try:
+            changes = checkout.changes()
+            outside = [c for c in changes if not self.is_free(c.path)]
+            if outside:
+                raise OutsideFree(refusal(outside, self.config.experiment.free))
+            if odd := [c.path for c in changes if not is_utf8(c.path)]:
+                raise OutsideFree(f"the edit left {listed(odd)}, a name that is not UTF-8")
+            return checkout.write_commit(changes, message) if changes else checkout.commit
+        except TooLarge as error:
+            raise OutsideFree(f"the edit left too much: {error}") from error
+        except OSError as error:
+            raise OutsideFree(f"the edit left what cannot be committed: {error}") from error
+
+    @contextmanager
+    def guard_configuration(self) -> Iterator[list[str]]:
+        """Put git's configuration of the whole repository back where the block changed it; then a sentence is in the list.
+
+        A worktree shares it, and git runs the programs that it names: outside any sandbox."""
+        common = self.repo.common_dir()
+        files = [common / name for name in ("config", "config.worktree", "info/attributes")]
+        before = {file: read_file(file) for file in files}
+        said: list[str] = []
+        yield said
+        for file, was in before.items():
+            if (now := read_file(file)) == was:
+                continue
+            saved = self.private / f"{file.name}.changed"
+            if now is not None:
+                file.replace(saved)
+            else:
+                wipe(file)
+            if was is not None:
+                file.write_bytes(was)
+            said.append(
+                f"{file} changed while an agent edited, and was put back; what it was changed to is in {saved}"
+            )
 
     def commit_evidence(self, checkout: Checkout, message: str) -> str:
         """Commit a refused edit of tracked files, so that a person can see what was tried. It is never run, never on the branch."""
-        checkout.repo.reset_to(checkout.commit)
-        changed = [c.path for c in checkout.changes() if c.kind != "?"]
-        if not changed:
+        try:
+            changed = [c for c in checkout.changes() if c.kind != "?"]
+            return checkout.write_commit(changed, message) if changed else checkout.commit
+        except (TooLarge, OSError):  # nothing that git could hold
             return checkout.commit
-        checkout.repo.add(changed)
-        return checkout.repo.commit(message)
 
     def check_comparable(self, commit: str, ours: str) -> None:
         """OutsideFree where another agent's commit differs from ours in a fixed file, or has a link or a repository for a free one:
@@ -216,28 +250,22 @@ class Workspace:
             if start is not None and start != tip:
                 self.check_comparable(start, tip)
                 tip = start
+            self.refuse_repositories(tip)
             self.repo.set_ref(branch, tip, old=ZERO)
+        else:
+            self.refuse_repositories(tip)
         return tip
 
     def advance(self, branch: str, commit: str, parent: str) -> None:
         """Move the branch from `parent` to `commit`, a descendant or not; nothing to do where it is there already. Where the user
-        has the branch checked out, their files follow (git refuses to overwrite work of theirs)."""
+        had the branch checked out when research began, their files follow (git refuses to overwrite work of theirs)."""
         if self.repo.ref(branch) == commit:
             return
         folder = self.repo.checked_out().get(branch)
-        if folder is None:
+        if folder not in self.users_folders:
             self.repo.set_ref(branch, commit, old=parent)
         else:
             Repo(folder).follow(commit, old=parent)
-
-
-def wipe(folder: Path) -> None:
-    """Remove a folder that a run wrote in, also where it took away its own permissions."""
-    shutil.rmtree(folder, ignore_errors=True)
-    if folder.exists():
-        for place, _, _ in os.walk(folder):
-            os.chmod(place, 0o700)
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def branch_name(folder: Path, name: str | None) -> str:
@@ -255,12 +283,26 @@ def short(branch: str) -> str:
 def listed(names: list[str], limit: int = 5) -> str:
     """A few names as people write them: `a.py, b.py and 3 more`."""
     more = len(names) - limit
-    return ", ".join(names[:limit]) + (f" and {more} more" if more > 0 else "")
+    return ", ".join(map(describe_path, names[:limit])) + (f" and {more} more" if more > 0 else "")
+
+
+def read_file(file: Path) -> bytes | None:
+    """What a file holds, or None where there is none, or something else in its place."""
+    try:
+        return read_bytes(file.parent, file.name, 2**20)
+    except (OSError, TooLarge):
+        return None
+
+
+def is_utf8(path: str) -> bool:
+    return not any("\ud800" <= c <= "\udfff" for c in path)
 
 
 def refusal(outside: list[Change], free: list[str]) -> str:
     changed = [c.path for c in outside if c.kind != "?"]
-    left = [c.path for c in outside if c.kind == "?"]
+    inner = [c.path for c in outside if c.path.endswith("/.git")]
+    left = [c.path for c in outside if c.kind == "?" and c.path not in inner]
     parts = [f"changed {listed(changed)}, which is fixed"] if changed else []
     parts += [f"left untracked files {listed(left)}"] if left else []
+    parts += [f"left a git repository of its own ({listed(inner)})"] if inner else []
     return f"the edit {' and '.join(parts)}; only {listed(free)} may be changed"

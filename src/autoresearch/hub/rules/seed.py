@@ -6,7 +6,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from autoresearch.errors import AutoresearchError, BadInput
-from autoresearch.git import bundle, fsck
+from autoresearch.git import bundle
+from autoresearch.git.checkouts import commit_folder
 from autoresearch.git.repo import Repo
 from autoresearch.hub.rules.incoming import Incoming
 from autoresearch.hub.store import commits, events
@@ -47,13 +48,8 @@ def _bundle(folder: Path, scratch: Path, path: Path) -> str:
         repo = Repo(folder)
         commit_hash = repo.head()
     else:
-        Repo.init(scratch)
-        repo = Repo(folder.resolve(), scratch / ".git")
-        repo.git("add", "--all", ".")
-        tree = repo.git("write-tree").strip()
-        if tree == fsck.EMPTY_TREE:
-            raise BadInput(f"{folder} has no files; put the baseline there")
-        commit_hash = repo.git("commit-tree", tree, "-m", "baseline", env=SEED_IDENTITY).strip()
+        repo = Repo.init(scratch)
+        commit_hash = commit_folder(repo, folder.resolve(), "baseline", SEED_IDENTITY)
         repo.git("update-ref", "--no-deref", "HEAD", commit_hash)
     try:
         repo.git("bundle", "create", "-q", str(path.resolve()), "HEAD")

@@ -16,6 +16,7 @@ from types import ModuleType
 from typing import Any
 
 from autoresearch.errors import BadInput, MissingTool
+from autoresearch.folders import wipe
 from autoresearch.git.transfer import create_bundle, temporary_bundle
 from autoresearch.researcher import config
 from autoresearch.researcher.executors import worker
@@ -25,7 +26,6 @@ from autoresearch.researcher.executors.worker import Parcel, Result, Surrounding
 from autoresearch.researcher.experiment import Runner, Stopped
 from autoresearch.researcher.judging.values import Measurement
 from autoresearch.researcher.machine import word
-from autoresearch.researcher.workspace import wipe
 
 LIVES = 4  # an order is sent so often at most
 POLL_S = 0.25

@@ -18,6 +18,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from autoresearch.errors import Conflict
+from autoresearch.folders import wipe
 from autoresearch.git.repo import Repo
 from autoresearch.git.transfer import unbundle
 from autoresearch.researcher import config, machine
@@ -27,7 +28,7 @@ from autoresearch.researcher.experiment import Runner
 from autoresearch.researcher.judging.values import Measurement
 from autoresearch.researcher.preparation import prepare
 from autoresearch.researcher.sandbox import choose
-from autoresearch.researcher.workspace import Workspace, wipe
+from autoresearch.researcher.workspace import Workspace
 
 DESKS, LOCKS = "desks", "locks"
 

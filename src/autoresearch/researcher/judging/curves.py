@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import NamedTuple
 
-from autoresearch.researcher.judging.judge import pooled, t_quantile
+from autoresearch.researcher.judging.noise import pool_noise, t_quantile
 
 MARKS = (
     0.25,
@@ -128,7 +128,7 @@ def mark_at(
 ) -> Mark | None:
     """One mark; the best's curves are the first of the groups, and those to compare with are `beside`."""
     levels = [losses_at(at, group) for group in groups]
-    noise, beside_it = pooled(levels), losses_at(at, beside)
+    noise, beside_it = pool_noise(levels), losses_at(at, beside)
     if not beside_it or noise.dof < FEWEST_DEGREES:
         return None
     mean = fmean(beside_it)

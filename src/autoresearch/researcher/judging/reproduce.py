@@ -21,7 +21,7 @@ from statistics import fmean
 from typing import Literal
 
 from autoresearch.errors import BadInput
-from autoresearch.researcher.judging.judge import pooled, t_quantile
+from autoresearch.researcher.judging.noise import pool_noise, t_quantile
 
 ALPHA = 0.01
 ROUNDING = (
@@ -55,7 +55,7 @@ def compare(
     BadInput where nothing ever ran twice, so that the noise is not known."""
     if not values or not all(map(math.isfinite, (claimed, *values))):
         raise BadInput("a comparison needs finite values")
-    noise = pooled([*groups, values])
+    noise = pool_noise([*groups, values])
     if noise.dof == 0:
         raise BadInput(
             "nothing ran twice here, so the noise is not known; ask for --runs 2 or more"

@@ -1,12 +1,13 @@
-"""What a run measured and what an experiment came to: the values that are judged, kept in the ledger and told to others.
+"""What a run measured, what an experiment came to, and the runs of a commit that are compared.
 
-Frozen, and made of nothing but standard types. Leaves to others: files and logs (ledger, measurement), verdicts (judge).
+Frozen, and made of standard types only. Leaves to others: files and logs (ledger, measurement), verdicts (judge).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from statistics import fmean
 from typing import Literal
 
 from autoresearch.models import Status
@@ -24,14 +25,16 @@ Outcome = Literal[
     "stopped early",
     "outside the clock",
     "carries data",
+    "left too much",
 ]
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """What came of one run. `value` is None unless outcome is "ok"; `reason` is the sentence; `left` names untracked files.
+    """What came of one run. `value` is None unless outcome is "ok"; `reason` is the sentence.
 
-    `outside_seconds`: of training's wall clock what the budget, as the scorer names it, does not cover; None where it names none."""
+    `outside_seconds`: of training's wall clock what the budget, as the scorer names it, does not
+    cover; None where it names none. `left`: untracked files that the run wrote."""
 
     outcome: Outcome
     reason: str
@@ -51,7 +54,7 @@ class Measurement:
 
     @property
     def throughput(self) -> float | None:
-        """Million tokens per training second, or None where the command does not tell."""
+        """Million tokens per training second, or None where the command does not print both."""
         if not self.tokens_M or not self.training_seconds:
             return None
         return self.tokens_M / self.training_seconds
@@ -59,7 +62,9 @@ class Measurement:
 
 @dataclass(frozen=True)
 class Record:
-    """One finished experiment. `value` is the mean of `values` (one per judged run) and None where it crashed (never 0)."""
+    """One finished experiment, as a line of experiments.jsonl.
+
+    `value` is the mean of `values` (one per judged run) and None where it crashed (never 0)."""
 
     id: str
     commit: str
@@ -70,12 +75,9 @@ class Record:
     metric: str = "val_bpb"
     value: float | None = None
     values: tuple[float, ...] = ()
-    estimate: float | None = (
-        None  # of a kept one: its value with the luck of having been kept taken off
-    )
-    standing: tuple[
-        float, ...
-    ] = ()  # the runs that stand for a kept one when others are judged; their mean is the estimate
+    # of a kept one: the runs that others are compared with, and their mean
+    estimate: float | None = None
+    standing: tuple[float, ...] = ()
     standing_seeds: tuple[int, ...] = ()
     memory_gb: float | None = None
     track: str = ""
@@ -89,19 +91,16 @@ class Record:
     tokens_M: float | None = None
     num_steps: float | None = None
     throughput: float | None = None  # million tokens per training second, mean of the judged runs
-    rival: str = ""  # the commit it was judged against, where another one had become best meanwhile
-    parent_values: tuple[
-        float, ...
-    ] = ()  # of a re-run of the parent (of the rival), where this attempt asked for one
+    rival: str = ""  # the commit it was judged against, where its parent was best no longer
+    # the runs of that commit as it was compared, where this experiment ran it again
+    parent_values: tuple[float, ...] = ()
     parent_seeds: tuple[int, ...] = ()
     parent_throughput: float | None = None
-    rechecks: tuple[float, ...] = ()  # the runs of that commit that this attempt asked for
+    rechecks: tuple[float, ...] = ()  # of these the ones that this experiment asked for
     recheck_seeds: tuple[int, ...] = ()
     slowest_seconds: float | None = None  # wall clock of the longest run
-    outside_seconds: float | None = (
-        None  # of training besides the budget, and of scoring: the longest of each
-    )
-    score_seconds: float | None = None
+    outside_seconds: float | None = None  # outside the budget in training: the longest of all runs
+    score_seconds: float | None = None  # the longest of all runs
     contended: bool = False
     started_at: str = ""
     finished_at: str = ""
@@ -109,10 +108,67 @@ class Record:
     logs: tuple[str, ...] = ()  # of the judged runs, curve.jsonl beside each
     recheck_logs: tuple[str, ...] = ()
     is_baseline: bool = False
-    proposal: Mapping[str, object] = field(
-        default_factory=dict
-    )  # what the agent wants to remember of its edit
+    proposal: Mapping[str, object] = field(default_factory=dict)  # the agent's own notes
 
     @property
     def judged_against(self) -> str:
         return self.rival or self.parent
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Runs of one commit that count: their values, the seed of each, and their mean throughput.
+
+    A seed is None where it is not known: such a run shares its luck with no other one."""
+
+    values: tuple[float, ...] = ()
+    seeds: tuple[int | None, ...] = ()
+    throughput: float | None = None
+
+    @classmethod
+    def from_ledger(
+        cls, values: Sequence[float], seeds: Sequence[int], throughput: float | None = None
+    ) -> Sample:
+        """Ledgers of earlier versions name seeds that do not belong to the values: none is known."""
+        known = seeds if len(seeds) == len(values) else [None] * len(values)
+        return cls(tuple(values), tuple(known), throughput)
+
+    @classmethod
+    def from_runs(cls, runs: Iterable[Measurement]) -> Sample:
+        """Of the runs that have a value."""
+        runs = [run for run in runs if run.value is not None]
+        values = tuple(run.value for run in runs if run.value is not None)
+        throughput = mean_of_known(run.throughput for run in runs)
+        return cls(values, tuple(run.seed for run in runs), throughput)
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    @property
+    def mean(self) -> float:
+        return fmean(self.values)
+
+    def values_of_seed(self, seed: int) -> list[float]:
+        return [value for value, its in zip(self.values, self.seeds, strict=True) if its == seed]
+
+    def newest(self, count: int) -> Sample:
+        first = max(len(self) - count, 0)
+        return Sample(self.values[first:], self.seeds[first:], self.throughput)
+
+    def join(self, later: Sample) -> Sample:
+        """Both samples' runs; the throughput stays the earlier one's."""
+        values, seeds = self.values + later.values, self.seeds + later.seeds
+        return Sample(values, seeds, self.throughput)
+
+    def seeds_for_ledger(self) -> tuple[int, ...]:
+        """The seeds in order; none where one is not known."""
+        known = tuple(seed for seed in self.seeds if seed is not None)
+        return known if len(known) == len(self) else ()
+
+
+NO_RUNS = Sample()
+
+
+def mean_of_known(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return fmean(known) if known else None

@@ -10,16 +10,16 @@ import secrets
 
 from autoresearch.clock import timestamp
 from autoresearch.errors import BadWorkspace, Conflict
-from autoresearch.models import Status
 from autoresearch.researcher.agents.base import Brief, Pending
+from autoresearch.researcher.evidence import record_of
 from autoresearch.researcher.journal import Attempt, Journal, Line
-from autoresearch.researcher.judging.evidence import Finding, measured_timeout_s, record_of
+from autoresearch.researcher.judging.judge import Finding
 from autoresearch.researcher.judging.values import Record
-from autoresearch.researcher.measurement import printed, read_log
+from autoresearch.researcher.measurement import measured_timeout_s, printed, read_log
 from autoresearch.researcher.workspace import Workspace, branch_name, short
 
 
-class Books:
+class BranchState:
     """`branch`: the name asked for, None for the one used last. `slot`: the share of the machine that a run has, empty for all of it."""
 
     def __init__(self, workspace: Workspace, branch: str | None, slot: str, platform: str) -> None:
@@ -143,16 +143,8 @@ class Books:
         )
         return self.journal.begin(attempt)
 
-    def decide(self, attempt: Attempt, status: Status, finding: Finding, agent: str) -> Attempt:
+    def decide(self, attempt: Attempt, finding: Finding, agent: str) -> Attempt:
         """The verdict, on disk before anything follows from it."""
-        record = record_of(
-            attempt,
-            status,
-            finding,
-            self.history(),
-            self.workspace.config,
-            short(self.branch),
-            attempt.agent or agent,
-            self.platform,
-        )
+        config, branch = self.workspace.config, short(self.branch)
+        record = record_of(attempt, finding, config, branch, attempt.agent or agent, self.platform)
         return self.journal.attempt(attempt.id, phase="decided", record=record)

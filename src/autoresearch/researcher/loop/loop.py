@@ -20,23 +20,24 @@ from autoresearch.errors import BadWorkspace
 from autoresearch.researcher.agents.base import Agent, AgentFailed, Edit, NothingLeft
 from autoresearch.researcher.curve_files import watch_for
 from autoresearch.researcher.display import Display, clock, duration
+from autoresearch.researcher.evidence import case_of
 from autoresearch.researcher.executors.base import Executor, Order
 from autoresearch.researcher.executors.local import LocalExecutor
 from autoresearch.researcher.experiment import Runner, Stopped
 from autoresearch.researcher.journal import Attempt
-from autoresearch.researcher.judging import judge
 from autoresearch.researcher.judging.curves import Watch
-from autoresearch.researcher.judging.evidence import Finding, next_seed, run_seed
+from autoresearch.researcher.judging.judge import Finding
+from autoresearch.researcher.judging.policies import Policy
 from autoresearch.researcher.judging.values import Measurement, Record
-from autoresearch.researcher.loop.branch_state import Books
+from autoresearch.researcher.loop.branch_state import BranchState
 from autoresearch.researcher.loop.proposals import Proposal, in_thread, propose
 from autoresearch.researcher.loop.steps import (
-    Run,
-    Settle,
+    NextRun,
     free_number,
-    meet,
+    meet_best,
     next_baseline_runs,
     next_step,
+    seed_of,
 )
 from autoresearch.researcher.sandbox import sweep
 from autoresearch.researcher.swarm.base import Alone, Foreign, Swarm
@@ -54,7 +55,7 @@ class Options:
 
     experiments: int | None = None
     hours: float | None = None
-    policy: judge.Policy = "confirm"
+    policy: Policy = "confirm"
     seed: int = 0
     branch: str | None = None
     baseline_runs: int | None = None
@@ -100,7 +101,7 @@ class Loop:
         self.stop = stop
         self.swarm = swarm or Alone()
         self.executor = executor or LocalExecutor(runner)
-        self.books = Books(workspace, options.branch, options.slot, options.platform)
+        self.books = BranchState(workspace, options.branch, options.slot, options.platform)
         self.journal = self.books.journal
         self.runs: dict[Future[Measurement], Going] = {}
         self.edit: tuple[str, Future[Proposal]] | None = (
@@ -225,14 +226,14 @@ class Loop:
             )
         while attempt.phase == "measuring":
             step = next_baseline_runs(attempt, wanted, slots, self.workspace.config)
-            if isinstance(step, Settle):
-                attempt = self.books.decide(attempt, step.status, step.finding, self.agent.name)
+            if isinstance(step, Finding):
+                attempt = self.books.decide(attempt, step, self.agent.name)
                 break
             if self.stop.is_set() and not self.runs:
                 raise Stopped
             for _ in range(0 if self.stop.is_set() else step - len(self.runs)):
                 number = free_number(attempt, (going.number for going in self.runs.values()))
-                self.submit(attempt, Run(attempt.commit, f"baseline {number}"))
+                self.submit(attempt, NextRun(attempt.commit, f"baseline {number}"))
             self.collect()
             attempt = self.journal.state.attempts[attempt.id]
         self.settle(attempt)
@@ -268,6 +269,8 @@ class Loop:
         attempt = self.journal.state.attempts[attempt_id]
         try:
             proposal = future.result()
+            for sentence in proposal.notices:
+                self.display.say(sentence)
             trouble = (
                 ""
                 if proposal.refused or proposal.commit != attempt.parent
@@ -336,7 +339,7 @@ class Loop:
         )
         self.display.say(f"experiment {attempt.id}  {commit[:7]}  {subject}")
         if proposal.refused:
-            self.books.decide(attempt, "crash", Finding("crash", proposal.refused), self.agent.name)
+            self.books.decide(attempt, Finding("crash", proposal.refused), self.agent.name)
 
     # ---------------------------------------------------------------- runs and verdicts
 
@@ -344,17 +347,16 @@ class Loop:
         """The next step of an idle attempt: another run begins, or a verdict falls and is made true (then its record)."""
         if attempt.phase == "decided":
             return self.settle(attempt)
-        met = meet(attempt, self.books.best())
+        met = meet_best(attempt, self.books.best())
         if met != attempt:
             attempt = self.journal.attempt(attempt.id, rival=met.rival, rechecks=met.rechecks)
         lines = self.workspace.repo.lines_added(attempt.judged_against, attempt.commit)
-        step = next_step(
+        case = case_of(
             attempt, self.books.history(), lines, self.workspace.config, self.options.policy
         )
-        if isinstance(step, Settle):
-            return self.settle(
-                self.books.decide(attempt, step.status, step.finding, self.agent.name)
-            )
+        step = next_step(attempt, case)
+        if isinstance(step, Finding):
+            return self.settle(self.books.decide(attempt, step, self.agent.name))
         if self.stop.is_set():
             return None
         if step.why:
@@ -362,12 +364,12 @@ class Loop:
         self.submit(attempt, step)
         return None
 
-    def submit(self, attempt: Attempt, step: Run) -> None:
+    def submit(self, attempt: Attempt, step: NextRun) -> None:
         """Begin one run."""
         number = free_number(
             attempt, (g.number for g in self.runs.values() if g.attempt_id == attempt.id)
         )
-        seed = self.seed(attempt, step, number)
+        seed = seed_of(step, self.options.seed, attempt.id, number)
         folder = self.workspace.private / "runs" / attempt.id / str(number)
         self.display.started((attempt.id, number), f"  {step.title}, seed {seed}", folder / "out")
         watch = None if step.is_recheck else self.watch_over(attempt, seed)
@@ -375,13 +377,6 @@ class Loop:
             step.commit, seed, f"{attempt.mark}-{number}", folder, self.books.timeout_s(), watch
         )
         self.runs[self.executor.submit(order)] = Going(attempt.id, number, step.is_recheck)
-
-    def seed(self, attempt: Attempt, step: Run, number: int) -> int:
-        if step.look is None:
-            return run_seed(self.options.seed, attempt.id, number)
-        return next_seed(
-            attempt, self.books.history(), step.look, step.is_recheck, self.options.seed
-        )
 
     def watch_over(self, attempt: Attempt, seed: int) -> Watch | None:
         rules = self.workspace.config.judge

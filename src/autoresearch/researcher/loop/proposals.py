@@ -19,21 +19,26 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Proposal:
-    """An edit and its commit, which is the parent where nothing changed. `refused`: why it may not be run, or empty."""
+    """An edit and its commit, which is the parent where nothing changed. `refused`: why it may not be run, or empty. `notices`: what a person
+    should know besides."""
 
     edit: Edit
     commit: str
     refused: str = ""
+    notices: tuple[str, ...] = ()
 
 
 def propose(workspace: Workspace, agent: Agent, brief: Brief) -> Proposal:
     """Have the agent edit a fresh checkout of the brief's parent, and commit that. Raises AgentFailed and NothingLeft."""
     with workspace.fresh(brief.parent) as checkout:
-        edit = agent.edit(checkout.path, brief)
+        with workspace.guard_configuration() as said:
+            edit = agent.edit(checkout.path, brief)
+        notices = tuple(said)
         try:
-            return Proposal(edit, workspace.commit(checkout, edit.message))
+            return Proposal(edit, workspace.commit(checkout, edit.message), notices=notices)
         except OutsideFree as error:
-            return Proposal(edit, workspace.commit_evidence(checkout, edit.message), str(error))
+            evidence = workspace.commit_evidence(checkout, edit.message)
+            return Proposal(edit, evidence, str(error), notices)
 
 
 def in_thread(work: Callable[[], T]) -> Future[T]:

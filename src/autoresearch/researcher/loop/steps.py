@@ -1,100 +1,76 @@
-"""What comes next for an open experiment: run this commit again, or settle it so. Pure; the loop does what is said.
+"""What comes next for an open experiment: run a commit again, or settle it. No file and no process.
 
-Several experiments are open at once, so the best commit may have changed since a candidate was begun. It is then judged against
-the present best (its `rival`): being better than its parent is no longer enough. Leaves to others: the statistics (evidence, judge).
+Several experiments are open at once, so the best commit may have changed since a candidate was
+begun. It is then judged against the present best (its `rival`): better than its parent is no longer
+enough. Leaves to others: the verdict (judging), doing what is said (loop).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from autoresearch.models import Status
 from autoresearch.researcher.config import Config
 from autoresearch.researcher.journal import Attempt
-from autoresearch.researcher.judging import judge
-from autoresearch.researcher.judging.evidence import Finding, baseline_finding, weigh
+from autoresearch.researcher.judging.judge import Case, Finding, judge, judge_baseline, run_seed
 from autoresearch.researcher.judging.values import Measurement, Record
 
 
 @dataclass(frozen=True)
-class Run:
-    """One more run of `commit`; `why` is said where it is not obvious. A recheck is a run of the commit judged against.
-    `look`: which of the attempt's seeds it has; None: one of its own."""
+class NextRun:
+    """One more run of `commit`. `why` is printed where it is not obvious. A recheck is a run of the
+    commit to beat. `look` and `seed`: as the judge gives them; None: a seed of its own."""
 
     commit: str
     title: str
     why: str = ""
     is_recheck: bool = False
     look: int | None = None
+    seed: int | None = None
 
 
-@dataclass(frozen=True)
-class Settle:
-    status: Status
-    finding: Finding
-
-
-def meet(attempt: Attempt, best: Record) -> Attempt:
-    """The attempt as judged against the present best. Re-runs of another commit say nothing of this one, so they are dropped."""
+def meet_best(attempt: Attempt, best: Record) -> Attempt:
+    """The attempt as judged against the present best. Re-runs of another commit say nothing of this
+    one, so they are dropped."""
     if best.commit == attempt.judged_against:
         return attempt
     rival = "" if best.commit == attempt.parent else best.commit
     return replace(attempt, rival=rival, rechecks=())
 
 
-def next_step(
-    attempt: Attempt, history: Sequence[Record], lines: int, config: Config, policy: judge.Policy
-) -> Run | Settle:
-    """For a candidate. `lines`: added less removed since the commit it is judged against."""
-    finding = weigh(attempt, history, lines, config, policy)
-    look = finding.look if policy == "confirm" else None
-    if finding.action == "repeat":
-        return Run(
-            attempt.commit, f"run {len(attempt.measurements) + 1}", finding.reason, look=look
-        )
-    if finding.action == "recheck":
-        against = attempt.judged_against
-        whose = "best" if attempt.rival else "parent"
-        return Run(
-            against, f"{whose} {against[:7]} again", finding.reason, is_recheck=True, look=look
-        )
-    if attempt.rival and finding.action != "crash":
-        reason = meanwhile(attempt, finding, history, lines, config, policy)
-        return Settle(finding.action, replace(finding, reason=reason))
-    return Settle(finding.action, finding)
+def next_step(attempt: Attempt, case: Case) -> NextRun | Finding:
+    """For a candidate: its next run or its verdict."""
+    finding = judge(case)
+    commit, title = attempt.commit, f"run {len(attempt.measurements) + 1}"
+    if finding.action not in ("repeat", "recheck"):
+        return finding
+    is_recheck = finding.action == "recheck"
+    if is_recheck:
+        commit = attempt.judged_against
+        title = f"{'best' if attempt.rival else 'parent'} {commit[:7]} again"
+    return NextRun(commit, title, finding.reason, is_recheck, finding.look, finding.seed)
 
 
-def meanwhile(
-    attempt: Attempt,
-    finding: Finding,
-    history: Sequence[Record],
-    lines: int,
-    config: Config,
-    policy: judge.Policy,
-) -> str:
-    """The reason of a verdict against a rival, which names it and tells what the parent would have said."""
-    rival = next(record.id for record in history if record.commit == attempt.rival)
-    alone = weigh(replace(attempt, rival="", rechecks=()), history, lines, config, policy)
-    if finding.action == "discard" and alone.action == "keep":
-        return f"better than its parent, but not than {rival}, kept meanwhile: {finding.reason}"
-    return f"judged against {rival}, kept meanwhile: {finding.reason}"
-
-
-def next_baseline_runs(attempt: Attempt, wanted: int, at_once: int, config: Config) -> int | Settle:
+def next_baseline_runs(
+    attempt: Attempt, wanted: int, at_once: int, config: Config
+) -> int | Finding:
     """For the unchanged code: how many runs to begin now, or its verdict."""
-    rules = config.judge
-    finding = baseline_finding(
-        attempt.measurements, wanted, rules.contended_below, rules.contended_repeats
-    )
+    rules, runs = config.judge, attempt.measurements
+    finding = judge_baseline(runs, wanted, rules.contended_below, rules.contended_repeats)
     if finding.action == "keep":
-        return Settle("keep", finding)
-    return max(1, min(at_once, wanted - len(attempt.measurements)))
+        return finding
+    return max(1, min(at_once, wanted - len(runs)))
+
+
+def seed_of(run: NextRun, seed: int, attempt_id: str, number: int) -> int:
+    """The given seed, or a fresh one; runs of one look have the same. `seed`: the user's."""
+    return run_seed(seed, attempt_id, run.look or number) if run.seed is None else run.seed
 
 
 def free_number(attempt: Attempt, begun: Iterable[int] = ()) -> int:
-    """The number of the next run: the first that no run of this attempt has, those in progress (`begun`) included."""
+    """The number of the next run: the first that no run of this attempt has, those in progress
+    (`begun`) included."""
     runs = (*attempt.measurements, *attempt.rechecks)
     taken = {number_of(run, i) for i, run in enumerate(runs, 1)} | set(begun)
     return next(n for n in range(1, len(taken) + 2) if n not in taken)

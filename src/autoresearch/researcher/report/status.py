@@ -12,7 +12,7 @@ from typing import Any
 from autoresearch.errors import Conflict
 from autoresearch.researcher.display import harmless, newest
 from autoresearch.researcher.journal import Attempt, Journal
-from autoresearch.researcher.judging.judge import pooled
+from autoresearch.researcher.judging.noise import pool_noise
 from autoresearch.researcher.judging.values import Record
 from autoresearch.researcher.ledger import best
 from autoresearch.researcher.swarm import standing
@@ -71,7 +71,7 @@ def read(workspace: Workspace) -> Status:
     tried = [r for r in records if not r.is_baseline]
     base = next((r for r in records if r.is_baseline), None)
     top = best(records, workspace.config.experiment.direction)
-    noise = pooled([r.values for r in records])
+    noise = pool_noise([r.values for r in records])
     return Status(
         folder=str(workspace.folder),
         branch=branch,

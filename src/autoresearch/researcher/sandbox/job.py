@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from autoresearch.folders import Bounds
+
 MB, GB = 2**20, 2**30
 
 
@@ -18,6 +20,7 @@ class Limits:
     `memory_bytes` is resident memory of the whole process tree, watched from outside; `address_bytes` is RLIMIT_AS of each process
     and only for code that can live with it: CUDA and sanitizers reserve terabytes of addresses that they never touch.
     `file_bytes` is the size of any one file, `disk_bytes` what all writable folders together may hold, `log_bytes` what the log may.
+    `bounds` is how many files, and how deep, each writable folder may hold.
     """
 
     timeout_s: float
@@ -27,6 +30,7 @@ class Limits:
     processes: int | None = None
     address_bytes: int | None = None
     log_bytes: int = 64 * MB
+    bounds: Bounds | None = None
 
 
 @dataclass(frozen=True)

@@ -11,16 +11,20 @@ import stat
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
 
+from autoresearch.errors import TooLarge
+from autoresearch.folders import Bounds, walk_folder
 from autoresearch.researcher.sandbox.job import GB, MB, Job
 
 FILL_BYTES_PER_S = 4 * GB  # about what one core can touch; decides how soon to look again
 LOOK_S = (0.05, 0.5)
 DISK_LOOK_S = 1.0
+ANY = Bounds(entries=sys.maxsize, depth=200)
 
 
 def size(n_bytes: float) -> str:
@@ -38,7 +42,8 @@ class Watch:
 
     def look(self) -> str:
         limits = self.job.limits
-        over_disk = limits.disk_bytes is not None and time.monotonic() >= self.disk_due
+        watches_disk = limits.disk_bytes is not None or limits.bounds is not None
+        over_disk = watches_disk and time.monotonic() >= self.disk_due
         if limits.memory_bytes is None and limits.processes is None and not over_disk:
             self.pause_s = LOOK_S[1]
             return ""
@@ -64,14 +69,17 @@ class Watch:
 
     def disk(self, tree: list[psutil.Process]) -> str:
         limit = self.job.limits.disk_bytes
-        assert limit is not None
         began = time.monotonic()
-        used = disk_bytes(self.job.writable) + unlinked_bytes(p.pid for p in tree)
+        try:
+            used = disk_bytes(self.job.writable, self.job.limits.bounds)
+        except TooLarge as error:
+            return f"wrote {error}"
+        used += unlinked_bytes(p.pid for p in tree)
         took = time.monotonic() - began
         self.disk_due = (
             began + took + max(DISK_LOOK_S, 20 * took)
         )  # a folder of many files costs at most 5 % of a core
-        return f"wrote more than {size(limit)}" if used > limit else ""
+        return f"wrote more than {size(limit)}" if limit is not None and used > limit else ""
 
 
 def descendants(pid: int) -> list[psutil.Process]:
@@ -102,27 +110,12 @@ def _each(tree: Iterable[psutil.Process], ask: Callable[[psutil.Process], int]) 
             continue
 
 
-def disk_bytes(folders: Iterable[Path]) -> int:
-    """Blocks in use beneath the folders, each file once; follows no link."""
-    seen: set[tuple[int, int]] = set()
-    return sum(blocks for folder in dict.fromkeys(folders) for blocks in _blocks(str(folder), seen))
-
-
-def _blocks(folder: str, seen: set[tuple[int, int]]) -> Iterator[int]:
-    try:
-        entries = list(os.scandir(folder))
-    except OSError:
-        return
-    for entry in entries:
-        try:
-            info = entry.stat(follow_symlinks=False)
-        except OSError:
-            continue
-        if stat.S_ISDIR(info.st_mode):
-            yield from _blocks(entry.path, seen)
-        elif (info.st_dev, info.st_ino) not in seen:
-            seen.add((info.st_dev, info.st_ino))
-            yield info.st_blocks * 512
+def disk_bytes(folders: Iterable[Path], bounds: Bounds | None = None) -> int:
+    """Blocks in use beneath the folders, each file once; follows no link. TooLarge over the bounds."""
+    infos = (
+        info for folder in dict.fromkeys(folders) for _, info in walk_folder(folder, bounds or ANY)
+    )
+    return sum({(i.st_dev, i.st_ino): i.st_blocks * 512 for i in infos}.values())
 
 
 def unlinked_bytes(pids: Iterable[int]) -> int:
@@ -143,12 +136,9 @@ def unlinked_bytes(pids: Iterable[int]) -> int:
 
 def largest_file_bytes(folders: Iterable[Path]) -> int:
     """Apparent size of the largest file beneath the folders."""
-    sizes = [0]
-    for folder in folders:
-        for parent, _, names in os.walk(folder):
-            for name in names:
-                try:
-                    sizes.append(os.lstat(os.path.join(parent, name)).st_size)
-                except OSError:
-                    continue
-    return max(sizes)
+    largest = 0
+    with suppress(TooLarge):  # which has a reason of its own
+        for folder in folders:
+            for _, info in walk_folder(folder):
+                largest = max(largest, 0 if stat.S_ISDIR(info.st_mode) else info.st_size)
+    return largest

@@ -15,7 +15,7 @@ from statistics import fmean, stdev
 import msgspec
 
 from autoresearch.researcher.config import Config, JudgeTable
-from autoresearch.researcher.judging import judge
+from autoresearch.researcher.judging.policies import Policy
 from autoresearch.researcher.simulate.landscape import Landscape
 from autoresearch.researcher.simulate.night import Night, Simulation, total
 
@@ -27,7 +27,7 @@ class Arm:
     """One way to judge. `one_seed`: every run has the same seed, as in the original, instead of one of its own."""
 
     name: str
-    policy: judge.Policy
+    policy: Policy
     early: bool
     one_seed: bool = False
 

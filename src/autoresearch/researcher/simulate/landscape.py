@@ -15,7 +15,7 @@ from statistics import fmean
 
 from autoresearch.errors import BadInput
 from autoresearch.researcher.judging.curves import MARKS
-from autoresearch.researcher.judging.judge import pooled
+from autoresearch.researcher.judging.noise import pool_noise
 from autoresearch.researcher.judging.values import Record
 
 # What recorded curves tell, per mark, fitted to the shares of runs that early stopping ended, and when, in each class of true gain at three
@@ -149,7 +149,7 @@ def from_ledger(records: Iterable[Record], direction: str = "min") -> Landscape:
     """What a recorded ledger says of its ideas: noise from what ran twice, gains over what each was judged against, each moved
     towards none by one standard error (gains inside it count as none). Runs that were stopped early count as the losses seen."""
     records = list(records)
-    noise = pooled([record.values for record in records])
+    noise = pool_noise([record.values for record in records])
     values = {record.commit: record.value for record in records if record.status == "keep"}
     measured = [
         r

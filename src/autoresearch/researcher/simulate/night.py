@@ -1,6 +1,6 @@
-"""One simulated night: ideas arrive, `evidence.weigh` says what to run and what to keep, a clock counts what it costs.
+"""One simulated night: ideas arrive, the judge says what to run and what to keep, a clock counts what it costs.
 
-Everything that decides is the code of real nights (weigh, record_of, baseline_finding, the watch over curves); only the runs are
+Everything that decides is the code of real nights (judge, record_of, judge_baseline, the watch over curves); only the runs are
 made up. Leaves to others: what ideas are worth (landscape), many nights and their intervals (compare).
 """
 
@@ -10,19 +10,12 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from autoresearch.models import Status
 from autoresearch.researcher.config import Config
+from autoresearch.researcher.evidence import case_of, record_of
 from autoresearch.researcher.journal import Attempt
-from autoresearch.researcher.judging import judge
 from autoresearch.researcher.judging.curves import MARKS, Point, Watch, watch_over
-from autoresearch.researcher.judging.evidence import (
-    Finding,
-    baseline_finding,
-    next_seed,
-    record_of,
-    run_seed,
-    weigh,
-)
+from autoresearch.researcher.judging.judge import Finding, judge, judge_baseline, run_seed
+from autoresearch.researcher.judging.policies import Policy
 from autoresearch.researcher.judging.values import Measurement, Record
 from autoresearch.researcher.simulate.landscape import Landscape
 
@@ -58,7 +51,7 @@ class Night:
 class Simulation:
     land: Landscape
     config: Config
-    policy: judge.Policy
+    policy: Policy
     hours: float
     seed: int
     one_seed: bool = False  # every run has the same, as in the original
@@ -97,7 +90,7 @@ class Simulation:
             wanted = self.config.judge.baseline_runs
         while True:
             j = self.config.judge
-            finding = baseline_finding(runs, wanted, j.contended_below, j.contended_repeats)
+            finding = judge_baseline(runs, wanted, j.contended_below, j.contended_repeats)
             if finding.action == "keep":
                 break
             runs.append(self.measure(code, self.fresh_seed()))
@@ -111,16 +104,17 @@ class Simulation:
             measurements=tuple(runs),
             is_baseline=True,
         )
-        self.history.append(record_of(attempt, "keep", finding, (), self.config, "", "", ""))
+        self.history.append(record_of(attempt, finding, self.config))
         return code
 
     def experiment(self, idea: Code, best: Code) -> tuple[Record, bool]:
         """One idea to its verdict, and whether its curve ended it."""
         attempt = Attempt(str(len(self.history)), best.name, "", "measuring", "", commit=idea.name)
         while True:
-            finding = weigh(attempt, self.history, 0, self.config, self.policy)
+            case = case_of(attempt, self.history, 0, self.config, self.policy)
+            finding = judge(case)
             again = finding.action == "recheck"
-            seed = self.next_seed(attempt, finding.look, again)
+            seed = self.next_seed(attempt, finding)
             if again:
                 attempt = replace(attempt, rechecks=(*attempt.rechecks, self.measure(best, seed)))
             elif finding.action == "repeat":
@@ -132,18 +126,17 @@ class Simulation:
                 return self.settled(attempt, finding), attempt.measurements[-1].value is None
 
     def settled(self, attempt: Attempt, finding: Finding) -> Record:
-        status: Status = "keep" if finding.action == "keep" else "discard"
-        record = record_of(attempt, status, finding, self.history, self.config, "", "", "")
+        record = record_of(attempt, finding, self.config)
         if record.values or record.rechecks:  # others say nothing about what comes later
             self.history.append(record)
         return record
 
-    def next_seed(self, attempt: Attempt, look: int, is_recheck: bool) -> int:
-        if self.one_seed:
-            return 0
-        if self.policy == "greedy":
+    def next_seed(self, attempt: Attempt, finding: Finding) -> int:
+        if self.one_seed or self.policy == "greedy":
             return self.fresh_seed()
-        return next_seed(attempt, self.history, look, is_recheck, self.seed)
+        if finding.seed is not None:
+            return finding.seed
+        return run_seed(self.seed, attempt.id, finding.look or 1)
 
     def fresh_seed(self) -> int:
         self.runs += 1

@@ -15,7 +15,8 @@ import msgspec
 
 from autoresearch.errors import BadInput
 from autoresearch.files import replace_file
-from autoresearch.researcher.judging.evidence import run_seed
+from autoresearch.git.trees import FILE, GONE, PROGRAM, read_tree, write_commit
+from autoresearch.researcher.judging.judge import run_seed
 from autoresearch.researcher.judging.values import Measurement
 from autoresearch.researcher.workspace import Workspace, listed
 
@@ -125,22 +126,17 @@ def is_of_our_line(workspace: Workspace, pristine: str, claimed: str) -> bool:
 
 def graft(workspace: Workspace, pristine: str, claimed: str) -> str:
     """A commit of our pristine files with the claimed commit's free files; kept reachable. BadInput where it has no free file."""
-    theirs = [path for path in workspace.repo.files(claimed) if workspace.is_free(path)]
+    repo = workspace.repo
+    ours = {p: e for p, e in read_tree(repo, pristine).items() if workspace.is_free(p)}
+    theirs = {p: e for p, e in read_tree(repo, claimed).items() if workspace.is_free(p)}
+    if strange := [p for p, e in theirs.items() if e.mode not in (FILE, PROGRAM)]:
+        raise BadInput(f"commit {claimed[:7]}: {listed(strange)} is no plain file")
     if not theirs:
         raise BadInput(
             f"commit {claimed[:7]} has none of the free files {listed(workspace.config.experiment.free)}"
         )
-    with workspace.fresh(pristine) as checkout:
-        for path in workspace.repo.files(pristine):
-            if workspace.is_free(path) and path not in theirs:
-                (checkout.path / path).unlink()
-        checkout.repo.take(claimed, theirs)
-        changed = [change.path for change in checkout.changes()]
-        checkout.repo.add(changed)
-        commit = (
-            checkout.repo.commit(f"Verify {claimed[:12]}: its free files on {pristine[:12]}")
-            if changed
-            else pristine
-        )
-    workspace.repo.set_ref(REFS + claimed, commit)
+    changed = {p: theirs.get(p, GONE) for p in {**ours, **theirs} if ours.get(p) != theirs.get(p)}
+    message = f"Verify {claimed[:12]}: its free files on {pristine[:12]}"
+    commit = write_commit(repo, pristine, changed, message) if changed else pristine
+    repo.set_ref(REFS + claimed, commit)
     return commit

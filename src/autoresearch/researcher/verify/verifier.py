@@ -15,10 +15,11 @@ from typing import Literal
 from autoresearch.errors import BadInput
 from autoresearch.researcher.display import Display, duration
 from autoresearch.researcher.experiment import Runner, Stopped
-from autoresearch.researcher.judging.evidence import Finding, baseline_finding, measured_timeout_s
-from autoresearch.researcher.judging.judge import far_off
+from autoresearch.researcher.judging.judge import Finding, judge_baseline
 from autoresearch.researcher.judging.reproduce import Comparison, compare
+from autoresearch.researcher.judging.throughput import compare_speed
 from autoresearch.researcher.judging.values import Measurement, Record
+from autoresearch.researcher.measurement import measured_timeout_s
 from autoresearch.researcher.sandbox import sweep
 from autoresearch.researcher.swarm.lines import unlocated
 from autoresearch.researcher.verify.rerun import (
@@ -122,7 +123,7 @@ class Verifier:
     def judged(self, good: Sequence[Measurement]) -> Finding:
         """Which of the good runs count, and whether another one is needed."""
         rules = self.workspace.config.judge
-        return baseline_finding(good, self.runs, rules.contended_below, rules.contended_repeats)
+        return judge_baseline(good, self.runs, rules.contended_below, rules.contended_repeats)
 
     def run(self, notes: Notes, commit: str, title: str) -> Measurement:
         if self.stop.is_set():
@@ -205,7 +206,7 @@ def unlike(
     if control.value is None or base.value is None:
         return f"our own baseline does not run here now: {control.reason}"
     if (
-        far_off(control.throughput, base.throughput, workspace.config.judge.contended_below)
+        compare_speed(control.throughput, base.throughput, workspace.config.judge.contended_below)
         == "slow"
     ):
         return "this machine is much slower just now than when its baseline was measured"

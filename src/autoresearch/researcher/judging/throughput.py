@@ -1,0 +1,64 @@
+"""Tells a busy machine from slower code, by the runs' throughput alone.
+
+Leaves to others: the values of the runs (policies), doing what is asked for (loop).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class UsableRuns:
+    """Which runs of a candidate may be judged. `repeat`: another run is needed first. `label`: a
+    sentence where some run was far off."""
+
+    indices: tuple[int, ...]
+    repeat: bool = False
+    label: str = ""
+
+
+def compare_speed(
+    throughput: float | None, reference: float | None, below: float
+) -> Literal["", "fast", "slow"]:
+    """Whether a throughput is so far from another that the runs did not have the same chances."""
+    if throughput is None or reference is None or reference <= 0 or below <= 0:
+        return ""
+    if throughput < below * reference:
+        return "slow"
+    return "fast" if below * throughput > reference else ""
+
+
+def near_fastest(throughputs: Sequence[float | None], below: float) -> tuple[int, ...]:
+    """Which runs are near the fastest one; all where the command does not print a throughput."""
+    known = [t for t in throughputs if t is not None]
+    if len(known) < len(throughputs) or not known:
+        return tuple(range(len(throughputs)))
+    return tuple(i for i, t in enumerate(known) if t >= below * max(known))
+
+
+def usable_runs(
+    throughputs: Sequence[float | None], reference: float | None, below: float, repeats: int
+) -> UsableRuns:
+    """Choose the runs of a candidate that may be judged.
+
+    A run far below the reference (the best's throughput) is repeated, `repeats` times at most. A
+    run far below the candidate's own fastest is never judged. Two slow runs that agree are the
+    code's own speed."""
+    known = [t for t in throughputs if t is not None]
+    if reference is None or len(known) < len(throughputs) or not known:
+        return UsableRuns(tuple(range(len(throughputs))))
+    usable = near_fastest(throughputs, below)
+    if compare_speed(max(known), reference, below) != "slow":
+        dropped = len(known) - len(usable)
+        label = f"{dropped} of {len(known)} runs were slowed by other work" if dropped else ""
+        return UsableRuns(usable, label=label)
+    slow = f"throughput {max(known) / reference:.0%} of the parent's"
+    cause = "slower code, or a busy machine"
+    if len(usable) > 1:
+        return UsableRuns(usable, label=f"{slow} in {len(usable)} runs: {cause}")
+    if len(known) <= repeats:
+        return UsableRuns((), repeat=True, label=slow)
+    return UsableRuns(usable, label=f"{slow}: {cause}")
