@@ -49,7 +49,7 @@ pip() { .venv/bin/python -m pip --disable-pip-version-check -q "$@"; }
 # torch first and pinned: an open range would bring the newest build with gigabytes of GPU libraries.
 .venv/bin/python -c 'import torch' 2>/dev/null || say "installing torch (the largest part, once)"
 pip install -c requirements.txt "$(grep "^torch==" requirements.txt)" || die "pip could not install torch; is the network up?"
-extras=researcher,lab
+extras=researcher,lab,hub # the next steps that `make run` prints have to work
 [ "$what" = run ] || extras=dev
 say "installing autoresearch[$extras]"
 pip install -c requirements.txt -e ".[$extras]" || die "pip could not install the dependencies named in requirements.txt"
