@@ -1,7 +1,8 @@
-"""The peer that `bench/pages.py` measures pages against: one page that shows everything newest first, made by reading everything, reloaded every 30 s.
+"""The peer that `bench/pages.py` measures pages against: one page that shows everything newest
+first, made by reading everything, reloaded every 30 s.
 
-The plain way to a dashboard: all rows of commits, results and posts are read, sorted, joined and counted in Python at every request; nothing is kept,
-nothing is pushed to the reader.
+The plain way to a dashboard: all rows of commits, results and posts are read, sorted, joined and
+counted in Python at every request; nothing is kept, nothing is pushed to the reader.
 """
 
 from __future__ import annotations
@@ -42,13 +43,15 @@ def render(database: Path) -> bytes:
     talk = sorted(posts, key=lambda row: row["created_at"], reverse=True)[:SHOWN]
     agents = {row["agent_id"] for row in (*commits, *posts)}
     parts = [
-        f'<meta http-equiv="refresh" content="{RELOADED_S:.0f}"><h1>{len(commits)} {len(posts)} {len(agents)}</h1>'
+        f'<meta http-equiv="refresh" content="{RELOADED_S:.0f}">',
+        f"<h1>{len(commits)} {len(posts)} {len(agents)}</h1>",
     ]
     parts += [
         f"<p>{html.escape(str(board))} {row['val_bpb']}</p>" for board, row in sorted(best.items())
     ]
     parts += [
-        f"<p>{row['hash'][:7]} {html.escape(row['message'])} {children.get(row['hash'], 0)} {html.escape(row['agent_id'])}</p>"
+        f"<p>{row['hash'][:7]} {html.escape(row['message'])} {children.get(row['hash'], 0)} "
+        f"{html.escape(row['agent_id'])}</p>"
         for row in newest
     ]
     parts += [

@@ -1,9 +1,12 @@
-"""Measures the hub's pages: `python bench/pages.py` (about five minutes), or `--small` for a try of half a minute.
+"""Measures the hub's pages: `python bench/pages.py` (about five minutes), or `--small` for a try
+of half a minute.
 
-Fills a hub (100,000 commits, 10,000 posts, and 20,000 results in posts of their own), serves it with `agenthub serve --workers 2` on loopback, and prints
-tables for docs/benchmarks-pages.md: the time of every page warm and cold, what a first visit transfers, how soon a posted result stands in an open
-page of a real Chromium, and how late 500 live viewers hear of an event. Beside them stands the plain way to a dashboard (`naive_page.py`) on the
-same rows. Server and clients share this machine's cores; nothing leaves it.
+Fills a hub (100,000 commits, 10,000 posts, and 20,000 results in posts of their own), serves it
+with `agenthub serve --workers 2` on loopback, and prints tables for docs/benchmarks-pages.md: the
+time of every page warm and cold, what a first visit transfers, how soon a posted result stands in
+an open page of a real Chromium, and how late 500 live viewers hear of an event. Beside them stands
+the plain way to a dashboard (`naive_page.py`) on the same rows. Server and clients share this
+machine's cores; nothing leaves it.
 """
 
 from __future__ import annotations
@@ -52,19 +55,26 @@ def paths(server: Server) -> dict[str, str]:
     trunk = server.loaded.trunk
     board = "platform=gpu1&track=track-0"
     return {
-        "home": "/", "progress": f"/progress?{board}", "progress over time": f"/progress?{board}&x=time", "graph": "/graph",
-        "graph, older": f"/graph?before={server.size // 2}", "graph around a commit": f"/graph?focus={trunk[len(trunk) // 2]}",
-        "commit": f"/commits/{trunk[-1]}", "old commit": f"/commits/{trunk[len(trunk) // 3]}", "board": "/board",
-        "channel": "/board/results", "channel, older": f"/board/results?before={server.loaded.posts // 2}", "post": f"/posts/{server.loaded.posts // 3}",
-        "search, common word": "/search?q=parameter", "search, rare word": "/search?q=999", "agents": "/agents", "agent": "/agents/bench-3",
-        "leaderboard": "/leaderboard", "one board": f"/leaderboard?{board}", "leaderboard.csv": "/leaderboard.csv",
-        "leaderboard.json": "/leaderboard.json", "progress.svg": f"/charts/progress.svg?{board}", "operator": "/operator",
+        "home": "/", "progress": f"/progress?{board}",
+        "progress over time": f"/progress?{board}&x=time", "graph": "/graph",
+        "graph, older": f"/graph?before={server.size // 2}",
+        "graph around a commit": f"/graph?focus={trunk[len(trunk) // 2]}",
+        "commit": f"/commits/{trunk[-1]}", "old commit": f"/commits/{trunk[len(trunk) // 3]}",
+        "board": "/board", "channel": "/board/results",
+        "channel, older": f"/board/results?before={server.loaded.posts // 2}",
+        "post": f"/posts/{server.loaded.posts // 3}",
+        "search, common word": "/search?q=parameter", "search, rare word": "/search?q=999",
+        "agents": "/agents", "agent": "/agents/bench-3", "leaderboard": "/leaderboard",
+        "one board": f"/leaderboard?{board}", "leaderboard.csv": "/leaderboard.csv",
+        "leaderboard.json": "/leaderboard.json", "progress.svg": f"/charts/progress.svg?{board}",
+        "operator": "/operator",
     }  # fmt: skip
 
 
 def tell(server: Server, words: str, rng: random.Random) -> int:
     """Post a result, as an agent does; the post's id."""
-    text = f"commit:{rng.choice(server.loaded.trunk)[:7]} platform:gpu1 val_bpb:1.1{rng.randrange(10**5):05d} vram_gb:44.0 track:track-0 | {words}"
+    commit, digits = rng.choice(server.loaded.trunk)[:7], f"{rng.randrange(10**5):05d}"
+    text = f"commit:{commit} platform:gpu1 val_bpb:1.1{digits} vram_gb:44.0 track:track-0 | {words}"
     answer = server.http.post(
         "/api/channels/results/posts",
         json={"content": text},
@@ -75,7 +85,8 @@ def tell(server: Server, words: str, rng: random.Random) -> int:
 
 
 def pages(server: Server, cold: int, warm: int) -> dict[str, Measured]:
-    """Every page `cold` times, each time after a new result and on a connection to whichever worker; then `warm` times with nothing new."""
+    """Every page `cold` times, each time after a new result and on a connection to whichever
+    worker; then `warm` times with nothing new."""
     rng = random.Random(5)
     found = {name: Measured(path) for name, path in paths(server).items()}
     for page in (
@@ -96,7 +107,8 @@ def pages(server: Server, cold: int, warm: int) -> dict[str, Measured]:
 
 
 def timed(server: Server, path: str) -> float:
-    """Milliseconds of one request whose answer is packed, connection included, from the first byte sent to the last received."""
+    """Milliseconds of one request whose answer is packed, connection included, from the first byte
+    sent to the last received."""
     with httpx.Client(
         base_url=str(server.http.base_url), headers={"Accept-Encoding": "gzip"}, timeout=60
     ) as http:
@@ -141,7 +153,8 @@ def first_download(server: Server, page: Measured) -> None:
 
 
 APPEARED = """words => { window.appeared = {}; new MutationObserver(() => { const now = Date.now();
-  for (const found of document.body.innerText.matchAll(/told-\\d+/g)) window.appeared[found[0]] ??= now;
+  for (const found of document.body.innerText.matchAll(/told-\\d+/g))
+    window.appeared[found[0]] ??= now;
 }).observe(document.body, {childList: true, subtree: true}) }"""
 
 
@@ -216,7 +229,10 @@ def percentile(values: Sequence[float], which: int) -> float:
 
 
 def page_table(found: dict[str, Measured]) -> Iterator[str]:
-    yield "| page | cold p50 ms | cold p95 ms | warm p50 ms | warm p95 ms | first visit KB | unpacked KB | requests | aims |"
+    yield (
+        "| page | cold p50 ms | cold p95 ms | warm p50 ms | warm p95 ms | first visit KB "
+        "| unpacked KB | requests | aims |"
+    )
     yield "|---|--:|--:|--:|--:|--:|--:|--:|---|"
     for name, page in found.items():
         aim_ms = GRAPH_AIM_MS if "graph" in name else AIM_MS
@@ -230,30 +246,49 @@ def page_table(found: dict[str, Measured]) -> Iterator[str]:
             if over
         ]
         times = f"{median(page.cold_ms):.1f} | {cold:.1f} | {median(page.warm_ms):.1f} | {warm:.1f}"
-        yield f"| {name} | {times} | {page.packed_kb:.0f} | {page.raw_kb:.0f} | {page.requests} | {'missed: ' + ', '.join(missed) if missed else 'reached'} |"
+        sizes = f"{page.packed_kb:.0f} | {page.raw_kb:.0f}"
+        aims = f"missed: {', '.join(missed)}" if missed else "reached"
+        yield f"| {name} | {times} | {sizes} | {page.requests} | {aims} |"
 
 
-def text(server: Server, found: dict[str, Measured], appeared: list[float], heard: Heard, plain: tuple[list[float], float], given: argparse.Namespace) -> str:  # fmt: skip
-    home = found["home"]
-    plain_ms = median(plain[0])
+def text(
+    server: Server,
+    found: dict[str, Measured],
+    appeared: list[float],
+    heard: Heard,
+    plain: tuple[list[float], float],
+    given: argparse.Namespace,
+) -> str:
+    cold_ms, warm_ms = median(found["home"].cold_ms), median(found["home"].warm_ms)
+    plain_ms, late_s, plain_late_s = median(plain[0]), mean(appeared), RELOADED_S / 2
+    p50_ms, p99_ms = (percentile(heard.delays_s, which) * 1000 for which in (50, 99))
     lines = [
-        f"{platform.machine()}, {psutil.cpu_count()} cores, Python {platform.python_version()}, {given.workers} workers; {server.size:,} commits, "
-        f"{server.loaded.posts:,} posts, of them {given.results:,} with a result each; {given.cold} cold and {given.warm} warm requests of each page.",
-        f"Aims: {AIM_MS} ms at the 95th percentile ({GRAPH_AIM_MS} ms for the graph), {AIM_KB} KB for a first visit. Cold: something new was posted just before.",
+        f"{platform.machine()}, {psutil.cpu_count()} cores, Python {platform.python_version()}, "
+        f"{given.workers} workers; {server.size:,} commits, {server.loaded.posts:,} posts, of them "
+        f"{given.results:,} with a result each; {given.cold} cold and {given.warm} warm requests "
+        "of each page.",
+        f"Aims: {AIM_MS} ms at the 95th percentile ({GRAPH_AIM_MS} ms for the graph), {AIM_KB} KB "
+        "for a first visit. Cold: something new was posted just before.",
         "",
         *page_table(found),
         "",
-        f"From sending a result to its appearance in an open page of a real Chromium, {len(appeared)} times (aim 1 s): "
-        f"median {median(appeared) * 1000:.0f} ms, p95 {percentile(appeared, 95) * 1000:.0f} ms, longest {max(appeared) * 1000:.0f} ms.",
+        "From sending a result to its appearance in an open page of a real Chromium, "
+        f"{len(appeared)} times (aim 1 s): median {median(appeared) * 1000:.0f} ms, "
+        f"p95 {percentile(appeared, 95) * 1000:.0f} ms, longest {max(appeared) * 1000:.0f} ms.",
         "",
-        f"{given.viewers} live viewers, {given.told} posts, from sending to each viewer's having it (aim: p99 below {AIM_EVENT_S:.0f} s): p50 {percentile(heard.delays_s, 50) * 1000:.0f} ms, "
-        f"p99 {percentile(heard.delays_s, 99) * 1000:.0f} ms, longest {max(heard.delays_s) * 1000:.0f} ms; {heard.missing} of {given.viewers * given.told} not delivered, {heard.lost} connections lost.",
+        f"{given.viewers} live viewers, {given.told} posts, from sending to each viewer's having "
+        f"it (aim: p99 below {AIM_EVENT_S:.0f} s): p50 {p50_ms:.0f} ms, p99 {p99_ms:.0f} ms, "
+        f"longest {max(heard.delays_s) * 1000:.0f} ms; {heard.missing} of "
+        f"{given.viewers * given.told} not delivered, {heard.lost} connections lost.",
         "",
         "| | the pages | the plain page (everything read, reloaded every 30 s) | ratio |",
         "|---|--:|--:|--:|",
-        f"| making the front page when something is new, ms | {median(home.cold_ms):.1f} | {plain_ms:.0f} | {plain_ms / median(home.cold_ms):.0f} |",
-        f"| and when nothing is, ms | {median(home.warm_ms):.1f} | {plain_ms:.0f} | {plain_ms / median(home.warm_ms):.0f} |",
-        f"| how late a reader learns of a result, mean s | {mean(appeared):.2f} | {RELOADED_S / 2:.0f} | {RELOADED_S / 2 / mean(appeared):.0f} |",
+        "| making the home page when something is new, ms "
+        f"| {cold_ms:.1f} | {plain_ms:.0f} | {plain_ms / cold_ms:.0f} |",
+        "| making it when nothing is new, ms "
+        f"| {warm_ms:.1f} | {plain_ms:.0f} | {plain_ms / warm_ms:.0f} |",
+        "| from a result to its reader, mean s "
+        f"| {late_s:.2f} | {plain_late_s:.0f} | {plain_late_s / late_s:.0f} |",
     ]
     return "\n".join(lines)
 

@@ -1,7 +1,9 @@
-"""Renews docs/pictures/: every page of the hub, light and dark, wide and narrow, as a real Chromium shows it (`make pictures`).
+"""Renews docs/pictures/: every page of the hub, light and dark, wide and narrow, as a real
+Chromium shows it (`make pictures`).
 
-The hub is one that tests/populate.py fills with invented research, its times spread over three days. `progress.png` is different: a real run on this
-machine, copied from `runs/` where there is one. Pictures keep 128 colours, so that the folder stays small.
+The hub is one that tests/populate.py fills with invented research, its times spread over three
+days. `progress.png` is different: a real run on this machine, copied from `runs/` where there is
+one. Pictures keep 128 colours, so that the folder stays small.
 """
 
 from __future__ import annotations
@@ -30,6 +32,7 @@ PICTURES = ROOT / "docs" / "pictures"
 REAL_RUN = ROOT / "runs" / "pystd-20s" / "progress.png"
 SPREAD = timedelta(hours=60)
 COLOURS = 128
+THEMES = ("light", "dark")
 SIZES = {"wide": WIDE, "narrow": NARROW}
 FORM = "%Y-%m-%dT%H:%M:%S.%fZ"
 
@@ -47,9 +50,8 @@ def main() -> None:
         shutil.copy(REAL_RUN, PICTURES / "progress.png")
     (PICTURES / "README.md").write_text(index(taken), "utf-8")
     size_kb = sum(file.stat().st_size for file in PICTURES.glob("*.png")) // 1024
-    print(
-        f"{len(taken) * 4} pictures of {len(taken)} pages in {PICTURES.relative_to(ROOT)}, {size_kb} KB in all"
-    )
+    folder = PICTURES.relative_to(ROOT)
+    print(f"{len(taken) * 4} pictures of {len(taken)} pages in {folder}, {size_kb} KB in all")
 
 
 def spread(database: Path) -> None:
@@ -122,15 +124,19 @@ def index(names: list[str]) -> str:
     lines = [
         "# Pictures",
         "",
-        "`progress.png` is what one real `make run` drew on two CPU cores (track `pystd-20s`), copied from `runs/pystd-20s/progress.png`, not made by hand.",
+        "`progress.png` is what one real `make run` drew on two CPU cores (track `pystd-20s`),",
+        "copied from `runs/pystd-20s/progress.png`, not made by hand.",
         "",
-        "All others are made by `make pictures` (`scripts/pictures.py`): the pages of a hub in a real Chromium. **That hub's research is invented** "
+        "All others are made by `make pictures` (`scripts/pictures.py`): the pages of a hub in a",
+        "real Chromium. **That hub's research is invented**",
         "(`tests/populate.py`); it shows what the pages look like, not how good anything is.",
     ]
     for name in names:
         lines += ["", f"## {name}", "", "| | light | dark |", "|---|---|---|"]
         lines += [
-            f"| {width} | ![{name}, {width}, light]({name}-{width}-light.png) | ![{name}, {width}, dark]({name}-{width}-dark.png) |"
+            f"| {width} | "
+            + " | ".join(f"![{name}, {width}, {c}]({name}-{width}-{c}.png)" for c in THEMES)
+            + " |"
             for width in SIZES
         ]
     return "\n".join(lines) + "\n"

@@ -1,8 +1,11 @@
-"""A real Chromium for tests that look at the hub as a person does. What a page has to show is theirs to say; that it is clean is held here.
+"""A real Chromium for tests that look at the hub as a person does. What a page has to show is
+theirs to say; that it is clean is held here.
 
-`window` gives a test browser pages. In the end the test fails where any of them logged an error, broke its Content-Security-Policy, opened a dialog or
-asked another origin for anything. One Chromium serves the whole session, in a thread of its own: Playwright's blocking interface keeps an event
-loop running in its thread, and other tests of this process want theirs (`pytest_pyfunc_call` runs a test that has a window in that thread).
+`window` gives a test browser pages. In the end the test fails where any of them logged an error,
+broke its Content-Security-Policy, opened a dialog or asked another origin for anything. One
+Chromium serves the whole session, in a thread of its own: Playwright's blocking interface keeps an
+event loop running in its thread, and other tests of this process want theirs (`pytest_pyfunc_call`
+runs a test that has a window in that thread).
 """
 
 from __future__ import annotations
@@ -37,7 +40,8 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
     "--disable-quic",
-    "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",  # whatever a page tries, nothing leaves this machine
+    # whatever a page tries, nothing leaves this machine
+    "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",
 )
 WIDE, NARROW = (1280, 900), (375, 800)
 TIMEOUT_MS = 30_000  # machines are shared
@@ -48,7 +52,8 @@ def executable() -> str:
     """Where the browser is. Raises AssertionError that says what to install."""
     found = next((path for name in PROGRAMS if (path := shutil.which(name))), None)
     assert found, (
-        f"none of {', '.join(PROGRAMS)} is installed; the window is tested in a real one: apt install chromium"
+        f"none of {', '.join(PROGRAMS)} is installed; pages are tested in a real browser: "
+        "apt install chromium"
     )
     return found
 
@@ -60,7 +65,8 @@ def launch(playwright: Playwright) -> Browser:
 
 @dataclass
 class Window:
-    """Pages of one test, each in a context of its own. `complaints` is what was wrong with any of them."""
+    """Pages of one test, each in a context of its own. `complaints` is what was wrong with any of
+    them."""
 
     browser: Browser
     complaints: list[str] = field(default_factory=list)
@@ -77,7 +83,8 @@ class Window:
         script: bool = True,
         still: bool = False,
     ) -> Page:
-        """A page at `url`; `still` prefers reduced motion, without `script` there is no JavaScript."""
+        """A page at `url`; `still` prefers reduced motion, without `script` there is no
+        JavaScript."""
         page = self.tab(urlsplit(url).netloc, size=size, dark=dark, script=script, still=still)
         page.goto(url, wait_until="load")
         return page
@@ -142,7 +149,8 @@ class Window:
 
 
 def until(page: Page, expression: str, timeout_ms: float = TIMEOUT_MS) -> Any:
-    """Wait until JavaScript's `expression` is true; its value. (Playwright's own wait evaluates within the page, whose policy forbids it.)"""
+    """Wait until JavaScript's `expression` is true; its value. (Playwright's own wait evaluates
+    within the page, whose policy forbids it.)"""
     deadline_s = time.monotonic() + timeout_ms / 1000
     while not (found := page.evaluate(expression)):
         assert time.monotonic() < deadline_s, f"waited {timeout_ms:.0f} ms for {expression}"
@@ -191,7 +199,8 @@ def _chromium(pytestconfig: pytest.Config) -> Iterator[Browser]:
 
 @pytest.fixture
 def window(_chromium: Browser, pytestconfig: pytest.Config) -> Iterator[Window]:
-    """Pages in a real browser; see the module's own words for what every test with a window asserts."""
+    """Pages in a real browser; see the module's own words for what every test with a window
+    asserts."""
     in_browser = pytestconfig.stash[_THREAD]
     made = Window(_chromium)
     yield made

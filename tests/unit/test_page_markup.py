@@ -23,7 +23,8 @@ HOSTILE = (
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_markdown_can_do_nothing(text: str) -> None:
-    """Whatever is written: no tag but the allowed, no attribute but ours, no address that runs or loads."""
+    """Whatever is written: no tag but the allowed, no attribute but ours, no address that runs or
+    loads."""
     html = str(markup.render_markdown(text))
 
     tags = re.findall(r"<\s*/?\s*([a-zA-Z0-9]+)", html)
@@ -39,8 +40,12 @@ def test_markdown_can_do_nothing(text: str) -> None:
 
 
 def test_an_excerpt_has_the_words_alone() -> None:
-    """Marks, addresses and fences are gone; what was written as code stays, and HTML is text like any other."""
-    text = "# Why\n\n**bold** and `code`, [a link](https://a.example)\nnext\n\n- one\n- two\n\n```python\nx = 1\n```\n<b>no tag</b> | a_b"
+    """Marks, addresses and fences are gone; what was written as code stays, and HTML is text like
+    any other."""
+    text = (
+        "# Why\n\n**bold** and `code`, [a link](https://a.example)\nnext\n\n- one\n- two\n\n"
+        "```python\nx = 1\n```\n<b>no tag</b> | a_b"
+    )
 
     assert (
         " ".join(markup.strip_marks(text).split())
@@ -57,7 +62,8 @@ def test_code_in_a_known_language_is_coloured() -> None:
 
 
 def test_only_known_languages_meet_a_lexer() -> None:
-    """Strangers name a fence's language; hundreds of lexers with their regular expressions are not theirs to choose."""
+    """Strangers name a fence's language; hundreds of lexers with their regular expressions are not
+    theirs to choose."""
     assert "<span" not in str(markup.render_markdown("```brainfuck\n+++ if 1\n```"))
 
 

@@ -1,4 +1,4 @@
-"""Stylesheets and scripts. Their names hold a hash of their content: browsers keep them for ever."""
+"""Stylesheets and scripts. Names hold a hash of the content: browsers keep files for ever."""
 
 from __future__ import annotations
 

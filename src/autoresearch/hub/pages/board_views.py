@@ -19,7 +19,7 @@ SPARK_MAX = 200  # records of a sparkline
 
 @dataclass(frozen=True)
 class BoardSummary:
-    """One board in a card. `spark` is an SVG path, `gain` that of the best over the first record."""
+    """One board in a card. `spark` is an SVG path; `gain` is over the first record."""
 
     counts: BoardCounts
     best: wire.Record | None

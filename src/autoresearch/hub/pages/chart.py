@@ -207,7 +207,7 @@ def _fits(
     left, top, right, bottom = box
     if left < LEFT or right > WIDTH or top < 2 or bottom > HEIGHT - BOTTOM:
         return False
-    return all(right < l or left > r or bottom < t or top > b for l, t, r, b in placed)  # noqa: E741
+    return all(right < x0 or left > x1 or bottom < y0 or top > y1 for x0, y0, x1, y1 in placed)
 
 
 def _round_values(low: float, high: float, about: int) -> list[float]:

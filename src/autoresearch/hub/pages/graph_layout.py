@@ -122,7 +122,7 @@ def _size_nodes(
 
 
 def _assign_lanes(commits: Sequence[wire.Commit]) -> dict[str, int]:
-    """By hash. From the newest commit to the oldest: a lane waits for the parent of its last one."""
+    """By hash. From newest to oldest: a lane waits for the parent of the commit it showed last."""
     waiting: list[str] = []  # by lane: the commit it waits for
     lanes: dict[str, int] = {}
     for commit in commits:

@@ -28,7 +28,7 @@ class PostCard:
 
 @dataclass(frozen=True)
 class PostCards:
-    """The cards of a post. `complete` where the post says nothing else: its text need not be shown."""
+    """The cards of a post. `complete` where it says nothing else: its text need not be shown."""
 
     cards: tuple[PostCard, ...]
     complete: bool

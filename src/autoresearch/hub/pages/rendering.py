@@ -1,4 +1,4 @@
-"""Values and a template become an answer: escaped, compressed, with a policy against foreign files."""
+"""Values and a template become an answer: escaped, packed, with a policy against foreign files."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ async def answer_cached(
 
 
 def read_cached(hub: Hub, key: object, read: Callable[[], T]) -> T:
-    """What `read` returns, until the next event; for reads that pages share. Call it in a thread."""
+    """What `read` returns, until the next event: for reads that pages share. In a thread only."""
     return hub.page_cache.get_in_thread(key, hub.feed.last_seq, read)
 
 
