@@ -17,7 +17,7 @@ from mcp_types import ToolAnnotations
 from autoresearch import __version__
 from autoresearch.cli import context, show
 from autoresearch.errors import AutoresearchError
-from autoresearch.git import exchange, transfer
+from autoresearch.git import bundles, sync
 
 INSTRUCTIONS = """A hub is a git DAG and a message board that a swarm of agents shares. Join once, read what others found, check out a commit
 to build on, commit your own experiment with git, push it, and post one line per result in the channel `results`:
@@ -79,14 +79,14 @@ def guide() -> Any:
 def push(commits: list[str] | None = None) -> Any:
     """Send commits of this folder's repository (HEAD unless given) to the hub: only those it lacks. Safe to repeat."""
     with context.hub() as hub:
-        return exchange.push(context.repo(), hub, commits or ["HEAD"])
+        return sync.push(context.repo(), hub, commits or ["HEAD"])
 
 
 @tool(reads=False)
 def fetch(commit: str) -> Any:
     """Bring a commit and its history into this folder's repository. `root` stands for the hub's root commit."""
     with context.hub() as hub:
-        return exchange.fetch(context.repo(), hub, hub.named(commit))
+        return sync.fetch(context.repo(), hub, hub.named(commit))
 
 
 @tool(reads=False)
@@ -94,8 +94,8 @@ def checkout(commit: str, branch: str = "") -> Any:
     """Put the files of a commit into this folder, fetched first where needed. Refused while tracked files hold changes."""
     repo = context.repo()
     with context.hub() as hub:
-        full = exchange.bring(repo, hub, hub.named(commit))
-    transfer.checkout(repo, full, branch)
+        full = sync.bring(repo, hub, hub.named(commit))
+    bundles.checkout(repo, full, branch)
     return {"commit": full, "branch": branch or None}
 
 

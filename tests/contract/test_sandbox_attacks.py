@@ -13,12 +13,12 @@ from autoresearch.researcher.sandbox.attacks import ATTACKS
 from autoresearch.researcher.sandbox.conformance import (
     AttackResult,
     Unprotected,
-    behind_curtain,
+    attacks_on_hidden,
     conformance,
     judge,
     quick,
 )
-from autoresearch.researcher.sandbox.curtain import curtain
+from autoresearch.researcher.sandbox.hide import choose_hiding
 from autoresearch.researcher.sandbox.job import Finished
 from sandbox_jobs import ISOLATED, ROOT
 
@@ -59,12 +59,12 @@ def test_without_isolation_the_environment_and_the_end_are_still_clean() -> None
 
 
 def test_a_coding_agent_does_not_find_the_key() -> None:
-    """Behind the curtain, where it has the user's home and network, the folder's key and other processes are out of reach."""
-    behind = curtain()
+    """Where its files are hidden and it has the user's home and network, the folder's key and other processes are out of reach."""
+    behind = choose_hiding()
 
-    assert behind.name == "curtain"
-    assert len(behind_curtain()) == 6
-    assert names(conformance(behind, behind_curtain()), blocked=False) == []
+    assert behind.name == "hiding"
+    assert len(attacks_on_hidden()) == 6
+    assert names(conformance(behind, attacks_on_hidden()), blocked=False) == []
 
 
 def test_silence_is_not_safety() -> None:

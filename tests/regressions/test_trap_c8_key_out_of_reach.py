@@ -15,7 +15,7 @@ from autoresearch.cli.hub_options import hidden
 from autoresearch.researcher.agents.base import Brief
 from autoresearch.researcher.agents.command import CommandAgent
 from autoresearch.researcher.sandbox import Job, Limits, choose
-from autoresearch.researcher.sandbox.curtain import Curtain, curtain
+from autoresearch.researcher.sandbox.hide import Hiding, choose_hiding
 from autoresearch.researcher.workspace import Workspace
 from conftest import RunningHub
 from swarms import Researcher, workspace
@@ -101,8 +101,8 @@ def test_experiments_do_not_find_the_key(guarded: Path, tmp_path: Path) -> None:
 
 def test_coding_agents_do_not_find_the_key(guarded: Path, tmp_path: Path) -> None:
     """A coding agent with the run of the user's home sees neither the key's folder nor the process that holds it."""
-    sandbox = curtain()
-    assert isinstance(sandbox, Curtain)
+    sandbox = choose_hiding()
+    assert isinstance(sandbox, Hiding)
     place = guarded.parents[2]
     (tmp_path / "agent.py").write_text(
         search(place) + f"\nopen({str(tmp_path / 'found')!r}, 'w').write(repr(found))\n"

@@ -12,7 +12,7 @@ from rich.console import Console
 from autoresearch.git.repo import Repo
 from autoresearch.researcher.display import Display
 from autoresearch.researcher.verify.board import names, post
-from autoresearch.researcher.verify.rerun import Claim, Notebook, graft
+from autoresearch.researcher.verify.rerun import ClaimedResult, Notebook, graft
 from autoresearch.researcher.verify.verifier import Verifier
 from autoresearch.researcher.workspace import Workspace
 from tiny_workspaces import Writes, make, noisy, research, runner
@@ -49,7 +49,9 @@ def commit(workspace: Workspace, parent: str, **files: str) -> str:
 def test_the_claimants_seed_is_not_ours(verifier: Verifier) -> None:
     """A program that is good for the seed it was claimed with is run with seeds that nobody could know (trap B12)."""
     lucky = 'import os\nprint("val_bpb:", 0.1 if os.environ["AUTORESEARCH_SEED"] == "1" else 1.0 + int(os.environ["AUTORESEARCH_SEED"]) * 1e-15)\n'
-    claim = Claim(commit(verifier.workspace, verifier.workspace.repo.head(), train_py=lucky), 0.1)
+    claim = ClaimedResult(
+        commit(verifier.workspace, verifier.workspace.repo.head(), train_py=lucky), 0.1
+    )
 
     verdict = verifier.verify(claim)
     seeds = [
@@ -80,7 +82,7 @@ def test_a_number_printed_by_a_changed_fixed_file_is_not_believed(verifier: Veri
     assert workspace.repo.show(grafted, "prepare.py") == b"LIMIT = 1\n"
     assert workspace.repo.show(grafted, "train.py") == noisy(0.9).encode()
     assert "new.txt" not in workspace.repo.files(grafted)
-    verdict = verifier.verify(Claim(theirs, 0.9))
+    verdict = verifier.verify(ClaimedResult(theirs, 0.9))
     assert verdict.reason == "changed fixed files: new.txt, prepare.py" and verdict.value is None
 
 
@@ -93,7 +95,7 @@ def test_changed_pages_are_no_crime(verifier: Verifier) -> None:
         program_md="be bold\n",
     )
 
-    assert verifier.verify(Claim(theirs, 0.9)).outcome == "reproduced"
+    assert verifier.verify(ClaimedResult(theirs, 0.9)).outcome == "reproduced"
 
 
 def test_a_programs_last_words_forge_no_line(verifier: Verifier) -> None:
@@ -104,7 +106,7 @@ def test_a_programs_last_words_forge_no_line(verifier: Verifier) -> None:
         verifier.workspace.repo.head(),
         train_py=f'raise SystemExit("{words}")\n',
     )
-    claim = Claim(theirs, 0.9, track="t", result_id=1)
+    claim = ClaimedResult(theirs, 0.9, track="t", result_id=1)
     verdict = verifier.verify(claim)
     text = post(verdict, BOX, verifier.notebook.read(claim) or pytest.fail("no notes"))
 
@@ -120,7 +122,7 @@ def test_a_reply_tells_nothing_of_our_folders(verifier: Verifier) -> None:
     code = "import os\nraise SystemExit(f'no {os.getcwd()}/data.bin nor /home/ada/.cache/x')\n"
     theirs = commit(verifier.workspace, verifier.workspace.repo.head(), train_py=code)
 
-    reason = verifier.verify(Claim(theirs, 0.9)).reason
+    reason = verifier.verify(ClaimedResult(theirs, 0.9)).reason
 
     assert str(verifier.workspace.folder) not in reason and "ada" not in reason
     assert "data.bin" in reason and "~/.cache/x" in reason
@@ -131,7 +133,7 @@ def test_two_claims_about_one_commit_are_two(verifier: Verifier) -> None:
     theirs = commit(verifier.workspace, verifier.workspace.repo.head(), train_py=noisy(0.9, 0.001))
 
     outcomes = [
-        verifier.verify(Claim(theirs, value, result_id=i)).outcome
+        verifier.verify(ClaimedResult(theirs, value, result_id=i)).outcome
         for i, value in enumerate((0.9, 0.2))
     ]
 
@@ -150,7 +152,7 @@ def test_what_does_not_run_on_our_machine_at_all_disputes_nobody(verifier: Verif
         here, runner(here), verifier.notebook, verifier.display, verifier.stop, BOX, runs=2
     )
 
-    verdict = there.verify(Claim(theirs, 0.9))
+    verdict = there.verify(ClaimedResult(theirs, 0.9))
 
     assert (
         verdict.outcome == "undecided"
@@ -163,8 +165,8 @@ def test_one_crash_is_not_yet_a_verdict(verifier: Verifier, tmp_path: Path) -> N
     gone = tmp_path / "gone"
     once = f"import os, sys\nif not os.path.exists({str(gone)!r}): open({str(gone)!r}, 'w').close(); sys.exit('out of memory')\n"
     head = verifier.workspace.repo.head()
-    flaky = Claim(commit(verifier.workspace, head, train_py=once + noisy(0.9, 0.001)), 0.9)
-    broken = Claim(
+    flaky = ClaimedResult(commit(verifier.workspace, head, train_py=once + noisy(0.9, 0.001)), 0.9)
+    broken = ClaimedResult(
         commit(verifier.workspace, head, train_py="raise SystemExit('out of memory')\n"), 0.9
     )
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from autoresearch.client import Hub
-from autoresearch.git import exchange
+from autoresearch.git import sync
 from autoresearch.researcher.swarm.track import track_id
 from autoresearch.researcher.workspace import Workspace
 from chat_server import chat_server
@@ -97,5 +97,5 @@ def publish(theirs: Workspace, url: str, key: str) -> None:
     commit = theirs.repo.commit(ATTACK.format("message"))
     line = f"commit:{commit[:7]} platform:{PLATFORM} val_bpb:1.596 vram_gb:0.1 track:{track_id(theirs)}"
     with Hub(url, key) as hub:
-        exchange.push(theirs.repo, hub, [commit])
+        sync.push(theirs.repo, hub, [commit])
         hub.post("results", f"{line} | {ONE_LINE.format('result')}")

@@ -18,11 +18,11 @@ import pytest
 from rich.console import Console
 
 from autoresearch.client import Hub
-from autoresearch.git.exchange import push
 from autoresearch.git.repo import Repo
+from autoresearch.git.sync import push
 from autoresearch.researcher.display import Display
 from autoresearch.researcher.swarm.track import track_id
-from autoresearch.researcher.verify.board import Board
+from autoresearch.researcher.verify.board import HubBoard
 from autoresearch.researcher.verify.rerun import Notebook, Notes
 from autoresearch.researcher.verify.rounds import Rounds
 from autoresearch.researcher.verify.verifier import Verifier
@@ -253,7 +253,7 @@ def rounds(
     stop = threading.Event()
     notebook = Notebook(verifier.private / "verify")
     judge = Verifier(verifier, runner(verifier, stop), notebook, display, stop, BOX, runs=2)
-    return Rounds(judge, Board(Hub(hub.url, agent.key, tries=tries), agent.id, BOX, track), stop)
+    return Rounds(judge, HubBoard(Hub(hub.url, agent.key, tries=tries), agent.id, BOX, track), stop)
 
 
 def test_a_reply_whose_answer_was_lost_is_not_written_again(

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from autoresearch.researcher.display import Display, Point, duration, newest
+from autoresearch.researcher.display import Display, ShownPoint, duration, newest
 from autoresearch.researcher.machine import name, word
 
 
@@ -92,10 +92,10 @@ def test_quiet_says_nothing(tmp_path: Path) -> None:
     ("curve", "point"),
     [
         ("", None),
-        ('{"progress": 0.1, "loss": 3.0}\n{"progress": 0.2, "lo', Point(0.1, 3.0)),
-        ('{"progress": 7, "loss": 3.0}\n', Point(1.0, 3.0)),
-        ('{"progress": 0.5}\n', Point(0.5, None)),
-        ('{"progress": 0.5, "loss": NaN}\n', Point(0.5, None)),
+        ('{"progress": 0.1, "loss": 3.0}\n{"progress": 0.2, "lo', ShownPoint(0.1, 3.0)),
+        ('{"progress": 7, "loss": 3.0}\n', ShownPoint(1.0, 3.0)),
+        ('{"progress": 0.5}\n', ShownPoint(0.5, None)),
+        ('{"progress": 0.5, "loss": NaN}\n', ShownPoint(0.5, None)),
         ('{"progress": NaN}\n', None),
         ("[1, 2]\n", None),
         ("nonsense\n", None),
@@ -103,7 +103,7 @@ def test_quiet_says_nothing(tmp_path: Path) -> None:
         ("[" * 4000 + "\n", None),
     ],
 )
-def test_a_curve_is_untrusted(tmp_path: Path, curve: str, point: Point | None) -> None:
+def test_a_curve_is_untrusted(tmp_path: Path, curve: str, point: ShownPoint | None) -> None:
     """A half-written line, nonsense or nesting without end shows nothing instead of failing."""
     (tmp_path / "curve.jsonl").write_text(curve)
 

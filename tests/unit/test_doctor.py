@@ -15,8 +15,8 @@ from autoresearch.researcher.sandbox.conformance import Unprotected
 TOML = '[experiment]\nfree = ["train.py"]\ncommand = ["python", "train.py"]\n'
 
 
-def machine(tmp_path: Path, **environment: str) -> doctor.Machine:
-    return doctor.Machine({"PATH": os.environ["PATH"], **environment}, tmp_path / "cache")
+def machine(tmp_path: Path, **environment: str) -> doctor.MachineFacts:
+    return doctor.MachineFacts({"PATH": os.environ["PATH"], **environment}, tmp_path / "cache")
 
 
 def experiment(folder: Path, **files: str) -> Path:
@@ -90,7 +90,7 @@ def test_the_track_is_asked_from_the_experiment_itself(tmp_path: Path) -> None:
 
 def test_no_git_is_a_failure(tmp_path: Path) -> None:
     """Nothing works without git, and the sentence says how to get it."""
-    check = doctor.look_at_git(tmp_path, doctor.Machine({"PATH": str(tmp_path)}, tmp_path))
+    check = doctor.look_at_git(tmp_path, doctor.MachineFacts({"PATH": str(tmp_path)}, tmp_path))
 
     assert check.level == "failure" and "install git" in check.todo
 
@@ -98,7 +98,7 @@ def test_no_git_is_a_failure(tmp_path: Path) -> None:
 def test_no_compiler_is_a_warning(tmp_path: Path) -> None:
     """Training works without one, only slower."""
     assert (
-        doctor.look_at_compiler(doctor.Machine({"PATH": str(tmp_path)}, tmp_path)).level
+        doctor.look_at_compiler(doctor.MachineFacts({"PATH": str(tmp_path)}, tmp_path)).level
         == "warning"
     )
 
@@ -157,7 +157,7 @@ def test_every_attack_gets_a_line_when_asked_for() -> None:
 
 def test_the_hub_key_is_out_of_reach_and_doctor_says_so() -> None:
     """Where bubblewrap works, attacks on the key from a coding agent's place come to nothing."""
-    check = doctor.look_at_curtain()
+    check = doctor.look_at_hiding()
 
     assert (check.level, check.name) == ("ok", "hub key"), check
     assert "6 of 6" in check.found

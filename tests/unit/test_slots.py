@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from autoresearch.errors import BadInput, Conflict
-from autoresearch.researcher.executors.base import Order
+from autoresearch.researcher.executors.base import RunRequest
 from autoresearch.researcher.executors.local import LocalExecutor
 from autoresearch.researcher.executors.slots import (
     Gpu,
@@ -145,7 +145,7 @@ def test_a_run_finds_itself_on_its_slots_cores(tmp_path: Path, sandbox: str) -> 
     folders = [workspace.private / "runs" / "0001" / str(n) for n in (1, 2)]
     head = workspace.repo.head()
     futures = [
-        executor.submit(Order(head, n, f"slots-{n}", folder, 60))
+        executor.submit(RunRequest(head, n, f"slots-{n}", folder, 60))
         for n, folder in enumerate(folders)
     ]
     outcomes = [future.result(timeout=120).outcome for future in futures]

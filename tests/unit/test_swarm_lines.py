@@ -67,9 +67,11 @@ def test_a_track_that_is_no_word_is_left_out() -> None:
 
 def test_a_verification_says_what_was_found() -> None:
     """Reproduced with its value, not reproduced with its reason, and a run without a value."""
-    yes = parsed(lines.verification(lines.Found("b" * 40, "H100", TRACK, 0.99, 3)))
+    yes = parsed(lines.verification(lines.Reproduction("b" * 40, "H100", TRACK, 0.99, 3)))
     no = parsed(
-        lines.verification(lines.Found("b" * 40, "H100", TRACK, None, 0, "crash: (it\nbroke)"))
+        lines.verification(
+            lines.Reproduction("b" * 40, "H100", TRACK, None, 0, "crash: (it\nbroke)")
+        )
     )
 
     assert isinstance(yes, VerifyLine) and isinstance(no, VerifyLine)

@@ -13,12 +13,12 @@ import pytest
 
 from autoresearch.client.wire import Wire
 from autoresearch.git.repo import Repo
-from autoresearch.researcher.swarm import postman
-from autoresearch.researcher.swarm.link import Link
+from autoresearch.researcher.swarm import delivery
+from autoresearch.researcher.swarm.delivery import Delivery
+from autoresearch.researcher.swarm.hub_session import HubSession
 from autoresearch.researcher.swarm.membership import Member, Membership
-from autoresearch.researcher.swarm.memory import Memory
 from autoresearch.researcher.swarm.outbox import Outbox, Step
-from autoresearch.researcher.swarm.postman import Postman
+from autoresearch.researcher.swarm.swarm_state import SwarmState
 from conftest import Agent, RunningHub
 from kills import Killed, interrupt
 from strange_hub import Asked, Reply, strange_hub, told
@@ -44,18 +44,18 @@ class Pocket:
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pauses between tries that a test can wait for."""
-    monkeypatch.setattr(postman, "PAUSE_S", 0.05)
+    monkeypatch.setattr(delivery, "PAUSE_S", 0.05)
 
 
-def post_office(folder: Path, url: str, member: Member, private: str = ".autoresearch") -> Postman:
-    """A postman of a workspace in `folder`, made anew as a restart would."""
+def post_office(folder: Path, url: str, member: Member, private: str = ".autoresearch") -> Delivery:
+    """The delivery of a workspace in `folder`, made anew as a restart would."""
     repo = Repo(folder) if folder.exists() else make(folder, noisy()).repo
-    link = Link(
+    link = HubSession(
         Membership(url, member.agent_id, Pocket(member)),
-        Memory(folder / private / "swarm.json"),
+        SwarmState(folder / private / "swarm.json"),
         lambda text: None,
     )
-    return Postman(Outbox(folder / private / "outbox"), link, repo, lambda: 300.0)
+    return Delivery(Outbox(folder / private / "outbox"), link, repo, lambda: 300.0)
 
 
 def letter(number: int, commit: str, claim_id: int = 0) -> tuple[Step, ...]:
@@ -104,14 +104,14 @@ def test_a_record_is_queued_once(tmp_path: Path) -> None:
 # ---------------------------------------------------------------- killed in between
 
 
-class Straight(Link):
+class Straight(HubSession):
     """Questions in the caller's thread, so that a kill can end it."""
 
     def in_time(self, question: Any, deadline_s: float) -> Any:
         return question(self.take())
 
 
-def deliver(office: Postman) -> None:
+def deliver(office: Delivery) -> None:
     office.link.__class__ = Straight
     while (waiting := office.outbox.first()) is not None:
         office.deliver(waiting)
@@ -157,7 +157,7 @@ def test_a_kill_at_any_step_neither_loses_nor_doubles(
 ME = Member("ada", "secret-key-1")
 
 
-def office_for(folder: Path, url: str, letters: int = 1) -> Postman:
+def office_for(folder: Path, url: str, letters: int = 1) -> Delivery:
     office = post_office(folder, url, ME)
     for number in range(letters):
         office.outbox.add(f"{number:04d}", "now", (Step("post", content=f"text {number}"),))
@@ -284,7 +284,7 @@ def test_a_dripping_hub_is_given_up(tmp_path: Path) -> None:
         assert "did not answer within" in link.memory.facts.trouble
 
 
-def test_a_postman_whose_hub_is_down_does_not_hold_up_the_end(tmp_path: Path) -> None:
+def test_a_delivery_whose_hub_is_down_does_not_hold_up_the_end(tmp_path: Path) -> None:
     """Closing takes a moment, not the hub's patience; the letter is there at the next start."""
     with strange_hub(lambda asked: Reply(503, b"")) as hub:
         office = office_for(tmp_path / "w", hub.url)

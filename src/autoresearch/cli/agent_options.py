@@ -129,12 +129,12 @@ def command(
     hidden: tuple[Path, ...],
 ) -> Agent:
     from autoresearch.researcher.agents.command import PRESETS, CommandAgent
-    from autoresearch.researcher.sandbox.curtain import curtain
+    from autoresearch.researcher.sandbox.hide import choose_hiding
 
     line = given(options.command, "command", f"--command LINE, or one of {', '.join(PRESETS)}")
     seconds = options.minutes * 60
     agent = CommandAgent(
-        line, transcripts, environment, curtain(), seconds, template(options), notes, hidden
+        line, transcripts, environment, choose_hiding(), seconds, template(options), notes, hidden
     )
     agent.words()  # a line that cannot be split is told now, not after the baseline
     return agent

@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 @options.in_json
 def push(names: tuple[str, ...], in_json: bool) -> None:
     """Send commits (HEAD unless given) to the hub: only those it lacks. Safe to repeat."""
-    from autoresearch.git import exchange
+    from autoresearch.git import sync
 
     with context.hub() as hub:
-        pushed = exchange.push(context.repo(), hub, names or ("HEAD",))
+        pushed = sync.push(context.repo(), hub, names or ("HEAD",))
     text = "\n".join(f"{commit[:7]} pushed" for commit in reversed(pushed.commits))
     if not pushed.commits:
         text = f"nothing to push: the hub has {', '.join(tip[:7] for tip in pushed.tips)}"
@@ -35,10 +35,10 @@ def push(names: tuple[str, ...], in_json: bool) -> None:
 @options.in_json
 def fetch(commit: str, in_json: bool) -> None:
     """Bring a commit and its history here, without what is here already. `root` stands for the hub's root."""
-    from autoresearch.git import exchange
+    from autoresearch.git import sync
 
     with context.hub() as hub:
-        fetched = exchange.fetch(context.repo(), hub, hub.named(commit))
+        fetched = sync.fetch(context.repo(), hub, hub.named(commit))
     came = f"fetched, {fetched.size_bytes} bytes" if fetched.size_bytes else "is here already"
     show.tell(fetched, f"{fetched.commit[:7]} {came}", in_json)
 
@@ -54,12 +54,12 @@ def checkout(commit: str, branch: str, in_json: bool) -> None:
 
     Refused while tracked files hold changes: nothing is ever lost. `root` stands for the hub's root.
     """
-    from autoresearch.git import exchange, transfer
+    from autoresearch.git import bundles, sync
 
     repo = context.repo()
     with context.hub() as hub:
-        full = exchange.bring(repo, hub, hub.named(commit))
-    transfer.checkout(repo, full, branch)
+        full = sync.bring(repo, hub, hub.named(commit))
+    bundles.checkout(repo, full, branch)
     where = f"on branch {branch}" if branch else "detached"
     show.tell(
         {"commit": full, "branch": branch or None}, f"{full[:7]} checked out, {where}", in_json

@@ -174,7 +174,9 @@ def doctor(directory: Path, hub: str, attacks: bool, in_json: bool) -> None:
     """
     from autoresearch.researcher import doctor as examination
 
-    machine = examination.Machine(environment((*FOR_RUNS, *FOR_PREPARE)), cache(), hub, attacks)
+    machine = examination.MachineFacts(
+        environment((*FOR_RUNS, *FOR_PREPARE)), cache(), hub, attacks
+    )
     checks = []
     for check in examination.examine(directory, machine):
         checks.append(check)

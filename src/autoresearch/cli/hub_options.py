@@ -20,7 +20,7 @@ from autoresearch.errors import BadInput, Conflict
 
 if TYPE_CHECKING:
     from autoresearch.researcher.swarm.base import Swarm
-    from autoresearch.researcher.swarm.community import Wishes
+    from autoresearch.researcher.swarm.hub_swarm import Wishes
     from autoresearch.researcher.swarm.membership import Member
     from autoresearch.researcher.workspace import Workspace
 
@@ -89,7 +89,7 @@ def community(
     """The hub as the loop's swarm, or none where no hub is named. Raises BadInput for an address that is none, Conflict as the keyring."""
     from autoresearch.client.wire import checked_url
     from autoresearch.researcher.swarm.base import Alone
-    from autoresearch.researcher.swarm.community import Community
+    from autoresearch.researcher.swarm.hub_swarm import HubSwarm
     from autoresearch.researcher.swarm.membership import Membership, checked_id
 
     if not url:
@@ -107,4 +107,4 @@ def community(
     wanted = checked_id(
         agent_id or os.environ.get("AGENTHUB_ID") or f"{kind}-{os.urandom(3).hex()}"
     )
-    return Community(workspace, Membership(address, wanted, keyring), wishes, say)
+    return HubSwarm(workspace, Membership(address, wanted, keyring), wishes, say)

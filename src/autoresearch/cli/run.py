@@ -109,7 +109,7 @@ def run(
     from autoresearch.researcher.display import Display
     from autoresearch.researcher.experiment import Runner, Stopped
     from autoresearch.researcher.loop import Loop, Options
-    from autoresearch.researcher.swarm.community import Wishes
+    from autoresearch.researcher.swarm.hub_swarm import Wishes
     from autoresearch.researcher.workspace import Workspace
 
     workspace = Workspace(directory)

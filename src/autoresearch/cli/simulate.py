@@ -14,7 +14,7 @@ from autoresearch.errors import BadInput, NotFound
 
 if TYPE_CHECKING:
     from autoresearch.researcher.config import JudgeTable
-    from autoresearch.researcher.simulate import Landscape, Result
+    from autoresearch.researcher.simulate import Landscape, PolicyResult
 
 EPILOG = examples(
     "autoresearch simulate",
@@ -122,7 +122,7 @@ def rules_of(alpha: float | None, repeats: int | None, early_level: float | None
 
 
 def print_results(
-    land: Landscape, rules: JudgeTable, results: list[Result], hours: float, in_json: bool
+    land: Landscape, rules: JudgeTable, results: list[PolicyResult], hours: float, in_json: bool
 ) -> None:
     import msgspec
 

@@ -20,7 +20,7 @@ from autoresearch.errors import BadInput, Conflict, HubUnavailable
 
 if TYPE_CHECKING:
     from autoresearch.researcher.swarm.membership import Member
-    from autoresearch.researcher.verify.rerun import Claim
+    from autoresearch.researcher.verify.rerun import ClaimedResult
     from autoresearch.researcher.verify.rounds import Rounds
     from autoresearch.researcher.verify.verifier import Verdict, Verifier
     from autoresearch.researcher.workspace import Workspace
@@ -168,13 +168,15 @@ def check_options(commit: str, hub: str, watch: bool, claimed: float | None) -> 
             raise BadInput(sentence)
 
 
-def local_claim(workspace: Workspace, platform: str, commit: str, claimed: float | None) -> Claim:
+def local_claim(
+    workspace: Workspace, platform: str, commit: str, claimed: float | None
+) -> ClaimedResult:
     """What our own ledger, or --claimed, says of a commit in this repository."""
-    from autoresearch.researcher.verify.rerun import Claim
+    from autoresearch.researcher.verify.rerun import ClaimedResult
 
     full = workspace.repo.resolve(commit)
     if claimed is not None:
-        return Claim(full, claimed, workspace.config.track, platform)
+        return ClaimedResult(full, claimed, workspace.config.track, platform)
     told = [r for r in workspace.ledger.records() if r.commit == full and r.value is not None]
     same = [r for r in told if r.platform == platform and r.track == workspace.config.track]
     if not same or same[-1].value is None:
@@ -184,14 +186,14 @@ def local_claim(workspace: Workspace, platform: str, commit: str, claimed: float
         raise BadInput(
             f"the ledger here claims nothing about {full[:7]}{where}; give the value with --claimed"
         )
-    return Claim(full, same[-1].value, same[-1].track, platform, same[-1].agent)
+    return ClaimedResult(full, same[-1].value, same[-1].track, platform, same[-1].agent)
 
 
 def on_hub(verifier: Verifier, url: str, commit: str, watch: bool) -> Verdict | None:
     """Join, and verify what was asked for, or the best that nobody has verified, or whatever comes."""
     from autoresearch.client import Hub
     from autoresearch.researcher.swarm.track import track_id
-    from autoresearch.researcher.verify.board import Board
+    from autoresearch.researcher.verify.board import HubBoard
     from autoresearch.researcher.verify.rounds import Rounds
 
     workspace = verifier.workspace
@@ -205,7 +207,7 @@ def on_hub(verifier: Verifier, url: str, commit: str, watch: bool) -> Verdict | 
             f"verifying on {hub.url} as {member.agent_id}, for {verifier.platform} on track {track}"
         )
         direction = workspace.config.experiment.direction
-        board = Board(hub, member.agent_id, verifier.platform, track, direction)
+        board = HubBoard(hub, member.agent_id, verifier.platform, track, direction)
         rounds = Rounds(verifier, board, verifier.stop)
         if watch:
             rounds.forever()

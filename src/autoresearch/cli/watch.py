@@ -18,7 +18,7 @@ from autoresearch.errors import AutoresearchError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from autoresearch.researcher.watch.look import View, Watcher
+    from autoresearch.researcher.dashboard.snapshot import View, Watcher
 
 EPILOG = examples(
     "autoresearch watch nightly",
@@ -41,19 +41,19 @@ def watch(directory: Path, once: bool, every: float, in_json: bool) -> None:
     """
     from rich.console import Console
 
-    from autoresearch.researcher.watch.look import Watcher
-    from autoresearch.researcher.watch.plain import snapshot
+    from autoresearch.researcher.dashboard.plain import describe_view
+    from autoresearch.researcher.dashboard.snapshot import Watcher
 
     stop = ended_by_signals()
     watcher = Watcher(directory)
-    first = watcher.look()
+    first = watcher.read_snapshot()
     console = Console()
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")
     if in_json:
         show.tell(first.as_json(), "", in_json)
     elif once:
-        say(snapshot(first))
+        say(describe_view(first))
     elif console.is_terminal and not console.is_dumb_terminal:
         draw(watcher, first, console, every, stop)
     else:
@@ -80,8 +80,8 @@ def draw(
     from rich.live import Live
     from rich.text import Text
 
-    from autoresearch.researcher.watch.draw import picture
-    from autoresearch.researcher.watch.plain import snapshot
+    from autoresearch.researcher.dashboard.draw import picture
+    from autoresearch.researcher.dashboard.plain import describe_view
 
     braille = console.encoding.lower().startswith("utf")
     with Live(
@@ -95,23 +95,23 @@ def draw(
             live.update(picture(view, console.width, console.height, braille), refresh=True)
             stop.wait(every)
             try:
-                view = watcher.look()
+                view = watcher.read_snapshot()
             except (
                 AutoresearchError
             ) as error:  # shown instead, and looked at again: a person may mend it meanwhile
                 live.update(Text(str(error)), refresh=True)
                 stop.wait(max(every, 2.0))
-    say(snapshot(view))
+    say(describe_view(view))
 
 
 def follow(watcher: Watcher, view: View, every: float, stop: threading.Event) -> None:
     """Lines: everything once, then what changes."""
-    from autoresearch.researcher.watch.plain import changes, snapshot
+    from autoresearch.researcher.dashboard.plain import changes, describe_view
 
-    say(snapshot(view))
+    say(describe_view(view))
     while not stop.wait(every):
         try:
-            new = watcher.look()
+            new = watcher.read_snapshot()
         except AutoresearchError as error:
             say([str(error)])
             stop.wait(60)

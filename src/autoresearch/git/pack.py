@@ -35,7 +35,7 @@ Visit = Callable[[bytes, int, bytes], None]  # (object name, kind, data), once f
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class PackLimits:
     """What a pack may hold. A pack that inflates to more than `total_bytes`, or to more than `floor_bytes` and `ratio` times its size, is a bomb."""
 
     objects: int = 100_000
@@ -49,7 +49,7 @@ class Limits:
 
 
 @dataclass(slots=True)
-class Record:
+class PackEntry:
     """An object of a pack: where its compressed body is, in the pack itself or in the spool."""
 
     kind: int
@@ -63,8 +63,8 @@ class Record:
 class Pack:
     """The pack that starts at `start` of `file` and ends with it. `read` first; then `records` and `body`."""
 
-    def __init__(self, file: BinaryIO, start: int, limits: Limits, lookup: Lookup) -> None:
-        self.records: dict[bytes, Record] = {}
+    def __init__(self, file: BinaryIO, start: int, limits: PackLimits, lookup: Lookup) -> None:
+        self.records: dict[bytes, PackEntry] = {}
         self._file = _Window(file)
         self._start = start
         self._limits = limits
@@ -80,7 +80,7 @@ class Pack:
         count = self._header()
         self._check_trailer()
         at = self._start + 12
-        by_offset: dict[int, Record] = {}
+        by_offset: dict[int, PackEntry] = {}
         deltas: dict[int | bytes, list[tuple[int, int, int]]] = {}
         offsets: dict[int, None] = {}
         for _ in range(count):
@@ -88,7 +88,7 @@ class Pack:
             kind, size, body = self._entry_header(at)
             if kind in KINDS:
                 data, length = self._inflate(body, size)
-                by_offset[at] = self._found(Record(kind, size, body, length), data, visit)
+                by_offset[at] = self._found(PackEntry(kind, size, body, length), data, visit)
             else:
                 base, body = self._base(kind, at, body, offsets)
                 delta, length = self._inflate(body, size)
@@ -99,7 +99,7 @@ class Pack:
             raise BadBundle("the pack holds more bytes than objects")
         self._resolve(by_offset, deltas, visit)
 
-    def body(self, record: Record) -> bytes:
+    def body(self, record: PackEntry) -> bytes:
         """The compressed body of an object, as it stands in a pack."""
         if not record.spooled:
             return self._file.get(record.at, record.length)
@@ -220,7 +220,7 @@ class Pack:
             raise BadBundle("the pack has an object that is not as long as it says")
         return data, fed - len(inflater.unused_data)
 
-    def _found(self, record: Record, data: bytes, visit: Visit) -> Record:
+    def _found(self, record: PackEntry, data: bytes, visit: Visit) -> PackEntry:
         record.oid = object_name(record.kind, data)
         if record.oid in self.records:
             raise BadBundle(f"the object {record.oid.hex()} stands twice in the pack")
@@ -230,7 +230,7 @@ class Pack:
 
     def _resolve(
         self,
-        by_offset: dict[int, Record],
+        by_offset: dict[int, PackEntry],
         deltas: dict[int | bytes, list[tuple[int, int, int]]],
         visit: Visit,
     ) -> None:
@@ -280,11 +280,11 @@ class Pack:
                 ready.append((child_at, record.oid))
             data_of, kind = self.data, 0
 
-    def _spooled(self, kind: int, data: bytes) -> Record:
+    def _spooled(self, kind: int, data: bytes) -> PackEntry:
         body = zlib.compress(data, LEVEL)
         at = self._spool.seek(0, 2)
         self._spool.write(body)
-        return Record(kind, len(data), at, len(body), spooled=True)
+        return PackEntry(kind, len(data), at, len(body), spooled=True)
 
     def _remember(self, oid: bytes, data: bytes) -> bytes:
         self._cache[oid] = data

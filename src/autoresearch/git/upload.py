@@ -37,7 +37,7 @@ CONFIG = {
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Held:
+class MirrorPack:
     """A pack of the cache: objects numbered over `behind` and up to `to`, the last of them `last` (40 hex digits)."""
 
     behind: int
@@ -73,18 +73,18 @@ class Bare:
         finally:
             os.close(descriptor)
 
-    def held(self) -> list[Held]:
+    def held(self) -> list[MirrorPack]:
         """The packs that are whole, by number."""
         found = [_NAME.fullmatch(path.name) for path in self._packs.glob("pack-*.pack")]
-        packs = [Held(int(match[1]), int(match[2]), match[3]) for match in found if match]
+        packs = [MirrorPack(int(match[1]), int(match[2]), match[3]) for match in found if match]
         return sorted(pack for pack in packs if (self._packs / f"{pack.name}.idx").exists())
 
-    def drop(self, packs: Iterable[Held]) -> None:
+    def drop(self, packs: Iterable[MirrorPack]) -> None:
         for pack in packs:
             for end in (".idx", ".keep", ".rev", ".pack"):
                 (self._packs / f"{pack.name}{end}").unlink(missing_ok=True)
 
-    def add(self, pack: Held, pieces: Iterable[bytes]) -> None:
+    def add(self, pack: MirrorPack, pieces: Iterable[bytes]) -> None:
         """Write a pack and its index; it counts once its index is there."""
         place = self._packs / pack.name
         descriptor, draft = tempfile.mkstemp(dir=self._packs, prefix="tmp_pack_")

@@ -27,7 +27,7 @@ RunKey = tuple[str, int]  # experiment, number of its run
 
 
 @dataclass(frozen=True)
-class Point:
+class ShownPoint:
     """The newest line of a curve."""
 
     progress: float
@@ -131,7 +131,7 @@ class Bars:
                 if point is not None:
                     self.move(task, point)
 
-    def move(self, task: TaskID, point: Point) -> None:
+    def move(self, task: TaskID, point: ShownPoint) -> None:
         loss = "" if point.loss is None else f"loss {point.loss:.3f}"
         try:
             self.progress.update(
@@ -149,7 +149,7 @@ def harmless(text: str) -> str:
     return "\n".join(map(clean, text.splitlines()))
 
 
-def newest(curve: Path) -> Point | None:
+def newest(curve: Path) -> ShownPoint | None:
     """The last whole point of a curve, or None: while it is being written, or where it is nonsense."""
     try:
         with curve.open("rb") as handle:
@@ -161,7 +161,7 @@ def newest(curve: Path) -> Point | None:
         return None
     if not math.isfinite(progress):
         return None
-    return Point(min(max(progress, 0.0), 1.0), loss if math.isfinite(loss) else None)
+    return ShownPoint(min(max(progress, 0.0), 1.0), loss if math.isfinite(loss) else None)
 
 
 def duration(seconds: float) -> str:

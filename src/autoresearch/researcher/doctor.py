@@ -25,8 +25,8 @@ from autoresearch.researcher.experiment import argv
 from autoresearch.researcher.measurement import last_line, read_log
 from autoresearch.researcher.sandbox import Job, Limits, Sandbox, choose, probe
 from autoresearch.researcher.sandbox.attacks import ATTACKS, Attack
-from autoresearch.researcher.sandbox.conformance import behind_curtain, conformance, quick
-from autoresearch.researcher.sandbox.curtain import curtain
+from autoresearch.researcher.sandbox.conformance import attacks_on_hidden, conformance, quick
+from autoresearch.researcher.sandbox.hide import choose_hiding
 from autoresearch.researcher.workspace import Workspace
 
 Level = Literal["ok", "warning", "failure"]
@@ -59,7 +59,7 @@ class Check:
 
 
 @dataclass(frozen=True, slots=True)
-class Machine:
+class MachineFacts:
     """What the door hands over: a program's environment, where prepared data lies, the hub to ask for (or none)."""
 
     environment: Mapping[str, str]
@@ -70,7 +70,7 @@ class Machine:
     )
 
 
-def examine(directory: Path, machine: Machine) -> Iterator[Check]:
+def examine(directory: Path, machine: MachineFacts) -> Iterator[Check]:
     """Every check in turn, as it is made. `directory` need not be an experiment."""
     settings, experiment = look_at_experiment(directory)
     yield look_at_python()
@@ -81,7 +81,7 @@ def examine(directory: Path, machine: Machine) -> Iterator[Check]:
     yield look_at_disk(machine.cache)
     yield look_at_memory()
     yield from look_at_sandboxes(machine.attacks)
-    yield look_at_curtain()
+    yield look_at_hiding()
     yield look_at_git(directory, machine)
     yield look_at_compiler(machine)
     if machine.hub_url:
@@ -137,7 +137,7 @@ def uses_lab(directory: Path) -> bool:
     return (directory / "prepare.py").exists()
 
 
-def look_at_torch(directory: Path, machine: Machine, needed: bool) -> Check:
+def look_at_torch(directory: Path, machine: MachineFacts, needed: bool) -> Check:
     code, text = ask(
         (sys.executable, "-c", ASK_TORCH),
         Path(tempfile.gettempdir()),
@@ -165,7 +165,7 @@ def look_at_torch(directory: Path, machine: Machine, needed: bool) -> Check:
     return Check("torch", "ok", f"{told['version']} on {told['device']} ({where})")
 
 
-def look_at_track(directory: Path, settings: config.Config, machine: Machine) -> Check:
+def look_at_track(directory: Path, settings: config.Config, machine: MachineFacts) -> Check:
     """Ask the experiment's own prepare.py: it alone knows when data is whole."""
     environment = {
         **machine.environment,
@@ -272,9 +272,9 @@ def prove(sandbox: Sandbox, attacks: Sequence[Attack], active: str = "") -> list
     ]
 
 
-def look_at_curtain() -> Check:
+def look_at_hiding() -> Check:
     """Whether a coding agent, which has the user's home and network, is kept from the hub's key."""
-    behind = curtain()
+    behind = choose_hiding()
     if behind.name == "none":
         todo = "install bubblewrap where you use `--agent command` together with `--hub`"
         return Check(
@@ -283,7 +283,7 @@ def look_at_curtain() -> Check:
             "a coding agent could read this folder's key to its hub: no bubblewrap works",
             todo,
         )
-    found = prove(behind, behind_curtain())[-1]
+    found = prove(behind, attacks_on_hidden())[-1]
     if found.level == "ok":
         return Check(
             "hub key",
@@ -298,7 +298,7 @@ def look_at_curtain() -> Check:
     )
 
 
-def look_at_git(directory: Path, machine: Machine) -> Check:
+def look_at_git(directory: Path, machine: MachineFacts) -> Check:
     code, text = ask(
         ("git", "--version"), Path(tempfile.gettempdir()), machine.environment, PROGRAM_TIMEOUT_S
     )
@@ -320,7 +320,7 @@ def look_at_git(directory: Path, machine: Machine) -> Check:
     return Check("git", "ok", version)
 
 
-def look_at_compiler(machine: Machine) -> Check:
+def look_at_compiler(machine: MachineFacts) -> Check:
     found = [name for name in COMPILERS if shutil.which(name, path=machine.environment.get("PATH"))]
     if found:
         return Check("compiler", "ok", f"{found[0]}: torch.compile can be used")

@@ -13,14 +13,14 @@ from typing import BinaryIO
 from autoresearch.errors import BadBundle, Conflict, TooLarge
 from autoresearch.git import fsck
 from autoresearch.git.fsck import BLOB, COMMIT, KINDS, TREE
-from autoresearch.git.pack import Limits, Pack
+from autoresearch.git.pack import Pack, PackLimits
 from autoresearch.hub.rules import results
 from autoresearch.hub.store import commits, events, objects, search
 from autoresearch.hub.store.database import Reader, Transaction
 from autoresearch.hub.store.objects import GitObject, NewObject
 from autoresearch.hub.values import NewCommit
 
-LIMITS = Limits()
+LIMITS = PackLimits()
 NAMED_MAX = 200_000  # different objects that the trees of one push may name
 ENTRIES_MAX = 2_000_000  # entries in all trees of one push
 SHOWN = 5  # missing hashes that an error names
@@ -35,7 +35,9 @@ def name_some(oids: Sequence[str]) -> str:
 class Incoming:
     """What a pack brings, checked but not yet anybody's. Use as a context: it holds temporary files."""
 
-    def __init__(self, reader: Reader, file: BinaryIO, start: int, limits: Limits = LIMITS) -> None:
+    def __init__(
+        self, reader: Reader, file: BinaryIO, start: int, limits: PackLimits = LIMITS
+    ) -> None:
         self._reader = reader
         self._pack = Pack(file, start, limits, self._stored)
         self._named: dict[bytes, int] = {}  # what trees name, and the kind it must be of

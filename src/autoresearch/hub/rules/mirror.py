@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from autoresearch.git.pack import write_pack
-from autoresearch.git.upload import Bare, Held
+from autoresearch.git.upload import Bare, MirrorPack
 from autoresearch.hub.store import commits, objects
 from autoresearch.hub.store.database import Database, Reader
 
@@ -45,13 +45,13 @@ class Mirror:
         behind = held[-1].to if held else 0
         last = objects.name_of(reader, upto)
         pieces = write_pack(objects.count(reader, behind, upto), _bodies(reader, behind, upto))
-        self.bare.add(Held(behind, upto, last.hex()), pieces)
+        self.bare.add(MirrorPack(behind, upto, last.hex()), pieces)
         self.bare.drop(merged)
 
-    def _good(self, reader: Reader) -> list[Held]:
+    def _good(self, reader: Reader) -> list[MirrorPack]:
         """The packs that follow each other without a gap and belong to this database; the others are dropped."""
-        good: list[Held] = []
-        bad: list[Held] = []
+        good: list[MirrorPack] = []
+        bad: list[MirrorPack] = []
         for pack in self.bare.held():
             follows = pack.behind == (good[-1].to if good else 0)
             name = objects.name_of(reader, pack.to)

@@ -4,7 +4,7 @@ The brief goes in on standard input, as a file, or as an argument; what the prog
 and the hub, so the loop never depends on a model's patience. Leaves to others: starting and ending processes (`sandbox`).
 
 A coding agent needs its network, its home and its own keys, so it is not isolated as experiments are; it never gets ours: `hidden` paths are
-behind a curtain where bubblewrap works (`sandbox.curtain`).
+hidden where bubblewrap works (`sandbox.hide`).
 """
 
 from __future__ import annotations

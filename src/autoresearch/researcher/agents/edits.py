@@ -32,19 +32,19 @@ class BadEdit(BadInput):
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
+class EditBlock:
     file: str
     search: str
     replace: str
 
 
 @dataclass(frozen=True, slots=True)
-class Proposal:
+class ProposedEdit:
     description: str
-    blocks: tuple[Block, ...]
+    blocks: tuple[EditBlock, ...]
 
 
-def parse(answer: str) -> Proposal:
+def parse(answer: str) -> ProposedEdit:
     """The proposal in a model's answer; BadEdit where there is none, or where a block is cut or malformed."""
     answer = answer.replace("\r\n", "\n")
     lines = answer.split("\n")
@@ -59,10 +59,10 @@ def parse(answer: str) -> Proposal:
     described = DESCRIPTION.search(answer)
     if not described:
         raise BadEdit("the line `DESCRIPTION: …` is missing")
-    return Proposal(described["text"].strip()[:200], blocks)
+    return ProposedEdit(described["text"].strip()[:200], blocks)
 
 
-def whole_blocks(lines: list[str]) -> Iterator[Block]:
+def whole_blocks(lines: list[str]) -> Iterator[EditBlock]:
     """The blocks from their FILE line to their REPLACE line; one that is cut ends the search."""
     at = 0
     while at < len(lines):
@@ -76,7 +76,7 @@ def whole_blocks(lines: list[str]) -> Iterator[Block]:
         end = find_mark(lines, middle + 1, REPLACE)
         if end == len(lines):
             return
-        yield Block(file, text_of(lines[begin + 1 : middle]), text_of(lines[middle + 1 : end]))
+        yield EditBlock(file, text_of(lines[begin + 1 : middle]), text_of(lines[middle + 1 : end]))
         at = end + 1
 
 
@@ -99,7 +99,7 @@ def text_of(lines: list[str]) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
-def apply(proposal: Proposal, files: Mapping[str, str]) -> dict[str, str]:
+def apply(proposal: ProposedEdit, files: Mapping[str, str]) -> dict[str, str]:
     """The changed files, all of them or (BadEdit) none. `files` holds the free files by name; no other may be named."""
     changed = dict(files)
     for number, block in enumerate(proposal.blocks, 1):
@@ -109,7 +109,7 @@ def apply(proposal: Proposal, files: Mapping[str, str]) -> dict[str, str]:
     return {name: text for name, text in changed.items() if text != files[name]}
 
 
-def applied(block: Block, files: Mapping[str, str], number: int) -> str:
+def applied(block: EditBlock, files: Mapping[str, str], number: int) -> str:
     if block.file not in files:
         raise BadEdit(
             f"block {number} names {block.file!r}; only these files may change: {', '.join(sorted(files))}"

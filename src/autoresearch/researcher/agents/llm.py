@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 
 from autoresearch.researcher.agents.base import AgentFailed, Brief, Edit
-from autoresearch.researcher.agents.edits import BadEdit, Proposal, apply, parse
+from autoresearch.researcher.agents.edits import BadEdit, ProposedEdit, apply, parse
 from autoresearch.researcher.agents.endpoint import Answer, Endpoint, EndpointFailed, Message
 from autoresearch.researcher.agents.prompt import AS_BLOCKS, Note, render
 
@@ -75,7 +75,7 @@ class LlmAgent:
 
     def propose(
         self, messages: list[Message], answers: list[Answer], files: dict[str, str]
-    ) -> tuple[Proposal, dict[str, str]]:
+    ) -> tuple[ProposedEdit, dict[str, str]]:
         """The first answer that can be applied, of two at most."""
         answers.append(self.endpoint.ask(messages))
         messages.append(Message("assistant", answers[-1].text))
@@ -111,7 +111,7 @@ class LlmAgent:
         )
 
 
-def applied(text: str, files: dict[str, str]) -> tuple[Proposal, dict[str, str]]:
+def applied(text: str, files: dict[str, str]) -> tuple[ProposedEdit, dict[str, str]]:
     proposal = parse(text)
     return proposal, apply(proposal, files)
 

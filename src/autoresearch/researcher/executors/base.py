@@ -12,7 +12,7 @@ from autoresearch.researcher.judging.values import Measurement
 
 
 @dataclass(frozen=True)
-class Order:
+class RunRequest:
     """One run of one commit. `folder` is the run's own, in the workspace: log and curve are there when the future is done. `watch`
     ends it early where its curve is hopeless."""
 
@@ -30,7 +30,7 @@ class Executor(Protocol):
     @property
     def slots(self) -> int: ...
 
-    def submit(self, order: Order) -> Future[Measurement]:
+    def submit(self, order: RunRequest) -> Future[Measurement]:
         """The measurement, sooner or later. The future raises Stopped where the user asked to stop meanwhile: that run does
         not count, and the same order may be submitted again."""
         ...

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 
-from autoresearch.researcher.executors.base import Order
+from autoresearch.researcher.executors.base import RunRequest
 from autoresearch.researcher.executors.slots import Slot
 from autoresearch.researcher.experiment import Runner, Stopped
 from autoresearch.researcher.judging.values import Measurement
@@ -42,10 +42,10 @@ class LocalExecutor:
             )
         self.threads = ThreadPoolExecutor(self.slots, "run")
 
-    def submit(self, order: Order) -> Future[Measurement]:
+    def submit(self, order: RunRequest) -> Future[Measurement]:
         return self.threads.submit(self.carry_out, order)
 
-    def carry_out(self, order: Order) -> Measurement:
+    def carry_out(self, order: RunRequest) -> Measurement:
         """In a thread: take a free slot, run there, give it back."""
         if self.stop.is_set():
             raise Stopped

@@ -17,12 +17,12 @@ from typing import Any
 
 from autoresearch.errors import BadInput, MissingTool
 from autoresearch.folders import wipe
-from autoresearch.git.transfer import create_bundle, temporary_bundle
+from autoresearch.git.bundles import create_bundle, temporary_bundle
 from autoresearch.researcher import config
 from autoresearch.researcher.executors import worker
-from autoresearch.researcher.executors.base import Order
+from autoresearch.researcher.executors.base import RunRequest
 from autoresearch.researcher.executors.local import Closing
-from autoresearch.researcher.executors.worker import Parcel, Result, Surroundings
+from autoresearch.researcher.executors.worker import RunResult, Shipment, Surroundings
 from autoresearch.researcher.experiment import Runner, Stopped
 from autoresearch.researcher.judging.values import Measurement
 from autoresearch.researcher.machine import word
@@ -112,10 +112,10 @@ class RayExecutor:
         ]
         return sorted(set(self.ray.get(asked)))
 
-    def submit(self, order: Order) -> Future[Measurement]:
+    def submit(self, order: RunRequest) -> Future[Measurement]:
         return self.threads.submit(self.see_through, order)
 
-    def see_through(self, order: Order) -> Measurement:
+    def see_through(self, order: RunRequest) -> Measurement:
         """In a thread: send the order until its result is back, again where the machine that had it is lost."""
         parcel = self.ray.put(self.pack(order))
         for _ in range(LIVES):
@@ -126,7 +126,7 @@ class RayExecutor:
             "failed", f"the machine that ran it was lost {LIVES} times in a row", order.seed
         )
 
-    def once(self, parcel: Any) -> Result | None:
+    def once(self, parcel: Any) -> RunResult | None:
         """One attempt; None where the machine, or Ray's own process there, was lost."""
         errors = self.ray.exceptions
         running = self.carry_out.remote(parcel, self.surroundings)
@@ -135,26 +135,26 @@ class RayExecutor:
                 if self.stop.is_set():
                     self.ray.cancel(running, force=True)  # its processes die with it
                     raise Stopped
-            result: Result = self.ray.get(running)
+            result: RunResult = self.ray.get(running)
         except errors.RayTaskError as error:
             raise error.cause from None
         except errors.RayError:
             return None
         return result
 
-    def pack(self, order: Order) -> Parcel:
+    def pack(self, order: RunRequest) -> Shipment:
         workspace = self.runner.workspace
         with temporary_bundle() as file:
             create_bundle(workspace.repo, file, [order.commit])
             bundle = file.read_bytes()
         desk = hashlib.sha256(str(workspace.folder).encode()).hexdigest()[:16]
         settings = (workspace.folder / config.NAME).read_bytes()
-        travelling = worker.order_for(order, workspace.folder)
-        return Parcel(
+        travelling = worker.request_for(order, workspace.folder)
+        return Shipment(
             desk, bundle, settings, travelling, self.runner.sandbox.name, self.share.cores
         )
 
-    def unpack(self, order: Order, result: Result) -> Measurement:
+    def unpack(self, order: RunRequest, result: RunResult) -> Measurement:
         """Put log and curve where a run of this machine would have left them."""
         wipe(order.folder)
         order.folder.mkdir(parents=True)
@@ -168,7 +168,7 @@ class RayExecutor:
         self.ray.shutdown()
 
 
-def far_side(parcel: Parcel, surroundings: Callable[[], Surroundings]) -> Result:
+def far_side(parcel: Shipment, surroundings: Callable[[], Surroundings]) -> RunResult:
     """What Ray calls over there."""
     return worker.carry_out(parcel, surroundings())
 

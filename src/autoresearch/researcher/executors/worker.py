@@ -19,10 +19,10 @@ from filelock import FileLock, Timeout
 
 from autoresearch.errors import Conflict
 from autoresearch.folders import wipe
+from autoresearch.git.bundles import unbundle
 from autoresearch.git.repo import Repo
-from autoresearch.git.transfer import unbundle
 from autoresearch.researcher import config, machine
-from autoresearch.researcher.executors.base import Order
+from autoresearch.researcher.executors.base import RunRequest
 from autoresearch.researcher.executors.slots import Plan, Slot, hold, usable_cores
 from autoresearch.researcher.experiment import Runner
 from autoresearch.researcher.judging.values import Measurement
@@ -44,26 +44,26 @@ class Surroundings:
 
 
 @dataclass(frozen=True)
-class Parcel:
+class Shipment:
     """An order with all that a machine needs that has never seen the experiment. `order.folder` is relative to the workspace."""
 
     desk: str
     bundle: bytes
     config: bytes
-    order: Order
+    order: RunRequest
     sandbox: str
     cores: int
 
 
 @dataclass(frozen=True)
-class Result:
+class RunResult:
     """What comes back: the measurement, and log and curve as they lay in the run's folder, by name."""
 
     measurement: Measurement
     files: dict[str, bytes]
 
 
-def carry_out(parcel: Parcel, here: Surroundings) -> Result:
+def carry_out(parcel: Shipment, here: Surroundings) -> RunResult:
     """Run the order at a free desk. Raises MissingTool where the sandbox asked for does not work here, BadWorkspace where the
     experiment cannot be prepared here."""
     with (
@@ -85,7 +85,7 @@ def carry_out(parcel: Parcel, here: Surroundings) -> Result:
             if file.is_file() and not file.is_symlink()
         }
         wipe(place)
-        return Result(measured, files)
+        return RunResult(measured, files)
 
 
 def desks(cache: Path) -> Path:
@@ -119,7 +119,7 @@ def slot(cores: int, locks: Path) -> Iterator[Slot]:
         yield slots[0]
 
 
-def furnish(folder: Path, parcel: Parcel) -> Workspace:
+def furnish(folder: Path, parcel: Shipment) -> Workspace:
     """The desk's workspace with the order's commit checked out and the researcher's configuration."""
     if not (folder / ".git").is_dir():
         wipe(folder)
@@ -136,7 +136,7 @@ def furnish(folder: Path, parcel: Parcel) -> Workspace:
     return workspace
 
 
-def prepare_once(workspace: Workspace, parcel: Parcel, here: Surroundings) -> None:
+def prepare_once(workspace: Workspace, parcel: Shipment, here: Surroundings) -> None:
     """The experiment's own preparation, unless these fixed files with this configuration were prepared at this desk."""
     if not workspace.config.experiment.prepare:
         return
@@ -152,7 +152,7 @@ def prepare_once(workspace: Workspace, parcel: Parcel, here: Surroundings) -> No
     stamp.write_text(done, "utf-8")
 
 
-def order_for(order: Order, folder: Path) -> Order:
+def request_for(order: RunRequest, folder: Path) -> RunRequest:
     """The order as it travels: its folder relative to the workspace."""
     return dataclasses.replace(order, folder=order.folder.relative_to(folder))
 

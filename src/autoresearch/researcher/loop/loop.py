@@ -21,7 +21,7 @@ from autoresearch.researcher.agents.base import Agent, AgentFailed, Edit, Nothin
 from autoresearch.researcher.curve_files import watch_for
 from autoresearch.researcher.display import Display, clock, duration
 from autoresearch.researcher.evidence import case_of
-from autoresearch.researcher.executors.base import Executor, Order
+from autoresearch.researcher.executors.base import Executor, RunRequest
 from autoresearch.researcher.executors.local import LocalExecutor
 from autoresearch.researcher.experiment import Runner, Stopped
 from autoresearch.researcher.journal import Attempt
@@ -373,7 +373,7 @@ class Loop:
         folder = self.workspace.private / "runs" / attempt.id / str(number)
         self.display.started((attempt.id, number), f"  {step.title}, seed {seed}", folder / "out")
         watch = None if step.is_recheck else self.watch_over(attempt, seed)
-        order = Order(
+        order = RunRequest(
             step.commit, seed, f"{attempt.mark}-{number}", folder, self.books.timeout_s(), watch
         )
         self.runs[self.executor.submit(order)] = Going(attempt.id, number, step.is_recheck)

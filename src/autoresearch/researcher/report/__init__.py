@@ -14,7 +14,7 @@ from pathlib import Path
 from autoresearch.errors import BadInput
 from autoresearch.files import replace_file
 from autoresearch.researcher.report.read import summarise
-from autoresearch.researcher.report.rows import Experiment, Summary
+from autoresearch.researcher.report.rows import Experiment, TableSummary
 from autoresearch.researcher.report.table import render_table
 
 __all__ = ["Experiment", "ReportFiles", "Summary", "render_table", "summarise", "write"]
@@ -37,7 +37,7 @@ def write(directory: Path | str, out: Path | str | None = None) -> ReportFiles:
     return write_summary(summarise(directory), out)
 
 
-def write_summary(summary: Summary, out: Path | str | None = None) -> ReportFiles:
+def write_summary(summary: TableSummary, out: Path | str | None = None) -> ReportFiles:
     """The same for a ledger that was read already."""
     from autoresearch.researcher.report import page, plots
 

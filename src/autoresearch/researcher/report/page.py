@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from html import escape
 
-from autoresearch.researcher.report.rows import Experiment, Summary
+from autoresearch.researcher.report.rows import Experiment, TableSummary
 from autoresearch.researcher.report.table import HEADINGS, NUMERIC, VERDICT, cells, closing_lines
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
@@ -29,7 +29,7 @@ td small { display: block; color: var(--faint) }
 """
 
 
-def render(summary: Summary, picture: str) -> str:
+def render(summary: TableSummary, picture: str) -> str:
     """The page; `picture` is the SVG of plots.svg, whose points link to the lines of the table."""
     title = f"{len(summary.experiments)} experiments" + (
         f" on {summary.track}" if summary.track else ""
@@ -70,7 +70,7 @@ def render(summary: Summary, picture: str) -> str:
 """
 
 
-def table_row(summary: Summary, row: Experiment) -> str:
+def table_row(summary: TableSummary, row: Experiment) -> str:
     texts = [escape(text) for text in cells(summary, row)[:-1]]
     reason = f"<small>{escape(row.reason)}</small>" if row.reason else ""
     texts.append(escape(row.description) + reason)

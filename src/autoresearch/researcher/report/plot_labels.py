@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from autoresearch.researcher.report.labels import Box, Label, place
 from autoresearch.researcher.report.plot_marks import INK, Span
-from autoresearch.researcher.report.rows import Experiment, Summary
+from autoresearch.researcher.report.rows import Experiment, TableSummary
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -17,7 +17,7 @@ MAX_LABELS = 24  # more than this cannot be read at 1200 pixels
 LABEL_CHARACTERS = 46
 
 
-def rows_to_label(summary: Summary) -> list[Experiment]:
+def rows_to_label(summary: TableSummary) -> list[Experiment]:
     """The improvements that get a label: the last one first, then by their gain."""
     found = summary.improvements()
     last = found[-1:]
@@ -25,7 +25,7 @@ def rows_to_label(summary: Summary) -> list[Experiment]:
     return [row for row, _ in [*last, *others][:MAX_LABELS]]
 
 
-def draw_labels(figure: Figure, axes: Axes, summary: Summary, span: Span) -> None:
+def draw_labels(figure: Figure, axes: Axes, summary: TableSummary, span: Span) -> None:
     """The description beside each kept improvement, with a thin line to its point."""
     rows = rows_to_label(summary)
     if not rows:
@@ -70,7 +70,7 @@ def draw_labels(figure: Figure, axes: Axes, summary: Summary, span: Span) -> Non
         )
 
 
-def obstacles(axes: Axes, summary: Summary, span: Span) -> list[Box]:
+def obstacles(axes: Axes, summary: TableSummary, span: Span) -> list[Box]:
     """What a label must not cover, in pixels: every point, and the step line in short pieces."""
     to_pixels = axes.transData.transform
     reach = 5.0 if len(summary.experiments) <= 200 else 2.5

@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from autoresearch.researcher.report.rows import UNITS, Experiment, Summary
+from autoresearch.researcher.report.rows import UNITS, Experiment, TableSummary
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -30,7 +30,7 @@ class Span:
     beyond: tuple[Experiment, ...]
 
 
-def shown_span(summary: Summary) -> Span:
+def shown_span(summary: TableSummary) -> Span:
     """Which values the axis shows: see the top of this file."""
     scored = [row for row in summary.experiments if row.value is not None]
     values = [row.value for row in scored if row.value is not None]
@@ -64,7 +64,7 @@ def shown_span(summary: Summary) -> Span:
     return Span(ends[0], ends[1], beyond)
 
 
-def draw_main(axes: Axes, summary: Summary, span: Span) -> None:
+def draw_main(axes: Axes, summary: TableSummary, span: Span) -> None:
     axes.set_ylim(span.low, span.high)
     draw_running_best(axes, summary)
     draw_points(axes, summary, span)
@@ -78,7 +78,7 @@ def draw_main(axes: Axes, summary: Summary, span: Span) -> None:
     axes.ticklabel_format(axis="y", useOffset=False, style="plain")
 
 
-def draw_running_best(axes: Axes, summary: Summary) -> None:
+def draw_running_best(axes: Axes, summary: TableSummary) -> None:
     points = [
         (row.number, best)
         for row, best in zip(summary.experiments, summary.running_best(), strict=True)
@@ -100,7 +100,7 @@ def draw_running_best(axes: Axes, summary: Summary) -> None:
         )
 
 
-def draw_points(axes: Axes, summary: Summary, span: Span) -> None:
+def draw_points(axes: Axes, summary: TableSummary, span: Span) -> None:
     crowd = len(summary.experiments)
     size = 42 if crowd <= 60 else 26 if crowd <= 200 else 14
     shown = [row for row in summary.experiments if row.value is not None and row not in span.beyond]
@@ -169,7 +169,7 @@ def scatter(axes: Axes, rows: list[Experiment], label: str, **style: Any) -> Non
         points.set_urls([f"#experiment-{row.number}" for row in rows])
 
 
-def draw_beyond(axes: Axes, summary: Summary, span: Span, size: float) -> None:
+def draw_beyond(axes: Axes, summary: TableSummary, span: Span, size: float) -> None:
     """Arrows at the worse edge for results that lie further out, and a sentence about them."""
     top = summary.direction == "min"
     edge = (
@@ -203,13 +203,13 @@ class Strip:
     color: str
 
 
-def crashed_strip(summary: Summary) -> Strip:
+def crashed_strip(summary: TableSummary) -> Strip:
     return Strip(
         tuple(r for r in summary.experiments if r.status == "crash"), "crashed", "x", CRASH
     )
 
 
-def stopped_strip(summary: Summary) -> Strip:
+def stopped_strip(summary: TableSummary) -> Strip:
     rows = (r for r in summary.experiments if r.status == "discard" and r.value is None)
     return Strip(tuple(rows), "stopped", "|", "#555555")
 

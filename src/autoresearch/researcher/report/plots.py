@@ -19,7 +19,7 @@ from autoresearch.researcher.report.plot_marks import (
     shown_span,
     stopped_strip,
 )
-from autoresearch.researcher.report.rows import Summary
+from autoresearch.researcher.report.rows import TableSummary
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 WIDTH_IN, HEIGHT_IN = 12.0, 6.75  # 1200 x 675 at 100 dots per inch
 
 
-def draw(summary: Summary) -> Figure:
+def draw(summary: TableSummary) -> Figure:
     """The figure of one summary."""
     import matplotlib
     from matplotlib.figure import Figure
@@ -84,7 +84,7 @@ def save(figure: Figure, kind: str, **options: Any) -> bytes:
     return buffer.getvalue()
 
 
-def frame(figure: Figure, axes: list[Axes], summary: Summary) -> None:
+def frame(figure: Figure, axes: list[Axes], summary: TableSummary) -> None:
     from matplotlib.ticker import MaxNLocator
 
     for each in axes:
@@ -119,7 +119,7 @@ def frame(figure: Figure, axes: list[Axes], summary: Summary) -> None:
         )
 
 
-def title(summary: Summary) -> str:
+def title(summary: TableSummary) -> str:
     where = " on ".join(part for part in (summary.track, summary.platform) if part)
     count = len(summary.experiments)
     return textwrap.shorten(
@@ -129,7 +129,7 @@ def title(summary: Summary) -> str:
     )
 
 
-def subtitle(summary: Summary) -> str:
+def subtitle(summary: TableSummary) -> str:
     """Baseline, best, gain and noise in one line."""
     if summary.baseline is None or summary.best is None or summary.gain is None:
         return "nothing measured yet"

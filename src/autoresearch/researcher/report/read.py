@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from autoresearch.errors import BadWorkspace, NotFound
-from autoresearch.researcher.report.rows import Experiment, Summary, renumber
+from autoresearch.researcher.report.rows import Experiment, TableSummary, renumber
 from autoresearch.researcher.report.tsv import Sheet, clean, read_tsv, status_word
 
 if sys.version_info >= (3, 11):
@@ -27,7 +27,7 @@ else:
 MAX_LEDGER_BYTES = 64 * 2**20  # about half a million experiments; anything larger is not a ledger
 
 
-def summarise(directory: Path | str) -> Summary:
+def summarise(directory: Path | str) -> TableSummary:
     """Read `directory` (or a results.tsv itself) and sum it up.
 
     Raises NotFound where there is no ledger, BadWorkspace where autoresearch.toml or the ledger cannot be used.
@@ -44,7 +44,7 @@ def summarise(directory: Path | str) -> Summary:
     )
     chosen, other_notes = latest_group(rows)
     return add_up(
-        Summary(
+        TableSummary(
             directory=folder,
             metric=clean(metric),
             direction="max" if settings.get("direction") == "max" else "min",
@@ -56,7 +56,7 @@ def summarise(directory: Path | str) -> Summary:
     )
 
 
-def add_up(summary: Summary) -> Summary:
+def add_up(summary: TableSummary) -> TableSummary:
     """The summary with its baseline, best and noise filled in from its experiments."""
     rows = summary.experiments
     scored = [row for row in rows if row.value is not None]

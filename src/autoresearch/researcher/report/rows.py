@@ -39,7 +39,7 @@ class Experiment:
 
 
 @dataclass(frozen=True, slots=True)
-class Summary:
+class TableSummary:
     """A ledger in numbers. `noise` is the standard deviation between runs of the same code, in units of the metric."""
 
     directory: Path

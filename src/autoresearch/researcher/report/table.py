@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from autoresearch.researcher.report.rows import Experiment, Summary
+from autoresearch.researcher.report.rows import Experiment, TableSummary
 
 STYLES = {"keep": "bold green", "discard": "dim", "crash": "red"}
 PLAIN_WIDTH = 200  # columns of a table that goes to a file
@@ -16,7 +16,9 @@ HEADINGS = ("#", "commit", "{metric}", "change", "runs", "GB", "verdict", "descr
 NUMERIC, LESS_IMPORTANT, VERDICT = {0, 2, 3, 4, 5}, {4, 5}, 6
 
 
-def render_table(summary: Summary, console: Console | None = None, last: int | None = None) -> None:
+def render_table(
+    summary: TableSummary, console: Console | None = None, last: int | None = None
+) -> None:
     """Print the experiments (only the `last` ones where that is given) and what they add up to."""
     console = console or Console()
     if not console.is_terminal:
@@ -32,7 +34,7 @@ def render_table(summary: Summary, console: Console | None = None, last: int | N
         console.print(Text(line), soft_wrap=True)
 
 
-def table_of(summary: Summary, rows: tuple[Experiment, ...], narrow: bool = False) -> Table:
+def table_of(summary: TableSummary, rows: tuple[Experiment, ...], narrow: bool = False) -> Table:
     """One line per experiment. Descriptions come from agents: they are shown as text, never as markup."""
     table = Table(
         box=SIMPLE_HEAD, header_style="bold", padding=(0, 1), pad_edge=False, show_edge=False
@@ -55,7 +57,7 @@ def table_of(summary: Summary, rows: tuple[Experiment, ...], narrow: bool = Fals
     return table
 
 
-def cells(summary: Summary, row: Experiment) -> list[str]:
+def cells(summary: TableSummary, row: Experiment) -> list[str]:
     """The texts of one line: number, commit, value, change against the baseline, runs, memory, verdict, description."""
     base = summary.baseline.value if summary.baseline else None
     change = (
@@ -77,7 +79,7 @@ def cells(summary: Summary, row: Experiment) -> list[str]:
     ]
 
 
-def closing_lines(summary: Summary) -> list[str]:
+def closing_lines(summary: TableSummary) -> list[str]:
     """What the table adds up to, a line each."""
     counts = ", ".join(
         f"{summary.count(status)} {word}"  # type: ignore[arg-type]
@@ -100,7 +102,7 @@ def closing_lines(summary: Summary) -> list[str]:
     return [*lines, *(f"note: {note}" for note in summary.notes)]
 
 
-def gain_words(summary: Summary) -> str:
+def gain_words(summary: TableSummary) -> str:
     """` (experiment 3, 0.021 better, 1.4 %, 5 times the noise)`, as far as it is known."""
     if summary.gain is None or summary.best is None or summary.gain == 0:
         return ": nothing better yet"
@@ -112,7 +114,7 @@ def gain_words(summary: Summary) -> str:
     return f" ({', '.join(parts)})"
 
 
-def noise_words(summary: Summary) -> str:
+def noise_words(summary: TableSummary) -> str:
     if summary.noise is None:
         return "noise not measured: run the baseline again with another AUTORESEARCH_SEED to know which gains are real"
     return f"noise {summary.noise:.6f} ({summary.noise_source})"

@@ -6,8 +6,8 @@
 The levels, what each guarantees and what none does: docs/sandbox.md. The one owner of the processes of experiments and agents.
 """
 
-from autoresearch.researcher.sandbox.job import Finished, Job, Level, Limits, Sandbox
-from autoresearch.researcher.sandbox.levels import choose, probe
+from autoresearch.researcher.sandbox.backends import choose, probe
+from autoresearch.researcher.sandbox.job import Backend, Finished, Job, Limits, Sandbox
 from autoresearch.researcher.sandbox.processes import sweep
 
-__all__ = ["Finished", "Job", "Level", "Limits", "Sandbox", "choose", "probe", "sweep"]
+__all__ = ["Backend", "Finished", "Job", "Limits", "Sandbox", "choose", "probe", "sweep"]

@@ -15,9 +15,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from autoresearch.researcher.sandbox import reach, seccomp
+from autoresearch.researcher.sandbox import mounts, seccomp
 from autoresearch.researcher.sandbox.job import GB, MB, Confinement, Finished, Job
-from autoresearch.researcher.sandbox.supervise import Ending, reason, supervise
+from autoresearch.researcher.sandbox.supervise import JobEnding, reason, supervise
 
 NOBODY = "65534"
 SHM_BYTES, TMP_BYTES = (
@@ -97,18 +97,18 @@ def view(job: Job, flags: frozenset[str]) -> list[str]:
         *memory_folder("/dev/shm", SHM_BYTES, flags),
         *memory_folder("/tmp", TMP_BYTES, flags),
     ]
-    for path in reach.system():
+    for path in mounts.system():
         words += (
             ["--symlink", str(path.readlink()), str(path)]
             if path.is_symlink()
             else mount(READABLE, path)
         )
-    for path in reach.devices():
+    for path in mounts.devices():
         words += ["--dev-bind-try", str(path), str(path)]
-    for path in reach.sysfs():
+    for path in mounts.sysfs():
         words += mount(READABLE, path)
     for path, how in sorted(
-        mounts(job).items(), key=lambda item: len(item[0].parts)
+        list_mounts(job).items(), key=lambda item: len(item[0].parts)
     ):  # a folder before what lies in it
         words += mount(how, path)
     for path in hidden(job):
@@ -130,7 +130,7 @@ def mount(how: str, path: Path) -> list[str]:
     return [how, str(path), str(path)]
 
 
-def mounts(job: Job) -> dict[Path, str]:
+def list_mounts(job: Job) -> dict[Path, str]:
     """The job's own paths, by the name it knows them under and by the one links lead to."""
     asked = dict.fromkeys((job.cwd, *job.readable), READABLE) | dict.fromkeys(
         job.writable, WRITABLE
@@ -154,9 +154,9 @@ def inside_link(path: Path) -> bool:
 
 def hidden(job: Job) -> Iterator[Path]:
     """What has to be covered: hidden paths that would be seen otherwise."""
-    seen = [*reach.system(), *mounts(job)]
+    seen = [*mounts.system(), *list_mounts(job)]
     for path in {p.resolve() for p in job.hidden}:
-        if path.exists() and reach.beneath(path, seen):
+        if path.exists() and mounts.beneath(path, seen):
             yield path
 
 
@@ -164,7 +164,9 @@ def translate(finished: Finished, job: Job) -> Finished:
     """bwrap's exit codes as the job's: a signal's number, or that the sandbox itself could not be made."""
     code = finished.exit_code
     if code is not None and code in SIGNAL_EXIT and finished.reason.startswith("ended with"):
-        return Finished(128 - code, False, finished.seconds, reason(Ending(signal=code - 128), job))
+        return Finished(
+            128 - code, False, finished.seconds, reason(JobEnding(signal=code - 128), job)
+        )
     if code == 1 and (trouble := setup_failure(job.log)):
         return Finished(None, False, finished.seconds, f"the sandbox could not be made: {trouble}")
     return finished

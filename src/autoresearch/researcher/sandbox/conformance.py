@@ -25,10 +25,10 @@ from autoresearch.errors import MissingTool
 from autoresearch.researcher.sandbox.attacks import ATTACKS, Attack
 from autoresearch.researcher.sandbox.job import Finished, Job, Limits, Sandbox
 
-KEEPER = Path(__file__).with_name("bait.py")
+KEEPER = Path(__file__).with_name("decoys.py")
 TIMEOUT_S = 60.0
 AT_ONCE = 2
-BEHIND_CURTAIN = (
+ON_HIDDEN = (
     "environment",
     "hub-key",
     "environments",
@@ -48,7 +48,7 @@ class AttackResult:
 
 
 @dataclass(frozen=True)
-class Bait:
+class Decoys:
     """Where everything lies; `known` is what an attack is told, `inherited` a descriptor of a key that our own children inherit."""
 
     folder: Path
@@ -62,7 +62,7 @@ def conformance(sandbox: Sandbox, attacks: Sequence[Attack] = ATTACKS) -> list[A
     """Every attack once, then a last result for what is found changed outside. MissingTool where this is not Linux."""
     if not sys.platform.startswith("linux"):
         raise MissingTool("the attacks are written for Linux, as are the sandboxes they try")
-    with bait() as laid, ThreadPoolExecutor(AT_ONCE) as pool:
+    with lay_decoys() as laid, ThreadPoolExecutor(AT_ONCE) as pool:
         return list(pool.map(lambda attack: attempt(sandbox, attack, laid), attacks))
 
 
@@ -71,17 +71,17 @@ def quick() -> tuple[Attack, ...]:
     return tuple(attack for attack in ATTACKS if attack.quick)
 
 
-def behind_curtain() -> tuple[Attack, ...]:
+def attacks_on_hidden() -> tuple[Attack, ...]:
     """What a coding agent must not get at either, though it has the user's home and network: the key to the hub, wherever it is."""
-    return tuple(attack for attack in ATTACKS if attack.name in BEHIND_CURTAIN)
+    return tuple(attack for attack in ATTACKS if attack.name in ON_HIDDEN)
 
 
-def attempt(sandbox: Sandbox, attack: Attack, laid: Bait) -> AttackResult:
+def attempt(sandbox: Sandbox, attack: Attack, laid: Decoys) -> AttackResult:
     """One attack in a run folder of its own."""
     place = laid.folder / "runs" / attack.name
     (place / "run").mkdir(parents=True)
     told = own_files(laid, place, attack)
-    (place / "run" / "bait.json").write_text(json.dumps(told))
+    (place / "run" / "decoys.json").write_text(json.dumps(told))
     job = Job(
         argv=(sys.executable, "-I", "-S", "-B", "-c", attack.program),
         cwd=place / "run",
@@ -102,8 +102,8 @@ def attempt(sandbox: Sandbox, attack: Attack, laid: Bait) -> AttackResult:
     return judge(attack, finished, job.log.read_text("utf-8", "replace"), survivors)
 
 
-def own_files(laid: Bait, place: Path, attack: Attack) -> dict[str, Any]:
-    """What this attack is told: the common bait, and files of its own to harm, so that attacks do not disturb each other.
+def own_files(laid: Decoys, place: Path, attack: Attack) -> dict[str, Any]:
+    """What this attack is told: the common decoys, and files of its own to harm, so that attacks do not disturb each other.
 
     The canary itself is told too, in a file: an attack has to know when it has found it, and arguments are seen by all.
     """
@@ -159,10 +159,10 @@ def end(processes: Iterable[psutil.Process]) -> list[int]:
 
 
 @contextlib.contextmanager
-def bait() -> Iterator[Bait]:
+def lay_decoys() -> Iterator[Decoys]:
     """Lay everything out, keep the keeper alive meanwhile, and clear it all away."""
     token, canary = f"autoresearch-{secrets.token_hex(8)}", f"canary-{secrets.token_hex(16)}"
-    with tempfile.TemporaryDirectory(prefix="autoresearch-bait-") as name:
+    with tempfile.TemporaryDirectory(prefix="autoresearch-decoys-") as name:
         folder = Path(name)
         known = lay(folder, canary)
         inherited = os.open(known["key"], os.O_RDONLY)
@@ -176,7 +176,7 @@ def bait() -> Iterator[Bait]:
         try:
             assert keeper.stdout is not None
             known |= json.loads(keeper.stdout.readline())
-            yield Bait(folder, token, canary, known, inherited)
+            yield Decoys(folder, token, canary, known, inherited)
         finally:
             keeper.communicate()
             os.close(inherited)
@@ -211,7 +211,7 @@ class Unprotected:
                 cwd=job.cwd,
                 env={
                     **job.env,
-                    "HUB_KEY": json.loads((job.cwd / "bait.json").read_text())["canary"],
+                    "HUB_KEY": json.loads((job.cwd / "decoys.json").read_text())["canary"],
                 },
                 stdin=subprocess.DEVNULL,
                 stdout=log,

@@ -13,8 +13,8 @@ import subprocess
 import threading
 from dataclasses import dataclass
 
-from autoresearch.researcher.sandbox import reach
-from autoresearch.researcher.sandbox.bubblewrap import READABLE, mounts
+from autoresearch.researcher.sandbox import mounts
+from autoresearch.researcher.sandbox.bubblewrap import READABLE, list_mounts
 from autoresearch.researcher.sandbox.job import GB, Confinement, Finished, Job
 from autoresearch.researcher.sandbox.supervise import supervise
 
@@ -97,13 +97,13 @@ def command(job: Job, engine: str, image: str, called: str) -> list[str]:
         words += ["--interactive"]
     if job.cores:
         words += ["--cpuset-cpus", ",".join(map(str, job.cores))]
-    for path, how in {**dict.fromkeys(reach.python(), READABLE), **mounts(job)}.items():
+    for path, how in {**dict.fromkeys(mounts.python(), READABLE), **list_mounts(job)}.items():
         words += ["--volume", f"{path}:{path}{':ro' if how == READABLE else ''}"]
     for path in job.hidden:
         words += ["--tmpfs", str(path)] if path.is_dir() else ["--volume", f"/dev/null:{path}:ro"]
     for variable in job.env:
         words += ["--env", variable]
-    if any("nvidia" in device.name for device in reach.devices()):
+    if any("nvidia" in device.name for device in mounts.devices()):
         words += ["--device", "nvidia.com/gpu=all"] if "podman" in engine else ["--gpus", "all"]
     return [
         *words,

@@ -71,7 +71,7 @@ class Finished:
 
 
 @dataclass(frozen=True)
-class Level:
+class Backend:
     """One kind of sandbox as it stands on this machine: whether it works here, why not, and what to do about it."""
 
     name: str

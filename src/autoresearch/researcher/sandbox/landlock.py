@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from autoresearch.researcher.sandbox import reach, seccomp
+from autoresearch.researcher.sandbox import mounts, seccomp
 from autoresearch.researcher.sandbox.job import Confinement, Finished, Job, Landlock, Rule
 from autoresearch.researcher.sandbox.supervise import supervise
 
@@ -106,10 +106,10 @@ def rules(job: Job, known: int) -> Iterator[Rule]:
     """What is allowed, with `known` masking the rights this kernel has no bit for."""
     hidden = {path.resolve() for path in job.hidden}
     writing = known & ~(MAKE_CHAR | MAKE_BLOCK)
-    yield from allow([*reach.system(), *reach.sysfs(), *job.readable, job.cwd], READ, hidden)
+    yield from allow([*mounts.system(), *mounts.sysfs(), *job.readable, job.cwd], READ, hidden)
     yield from (Rule(f"/proc/{name}", READ & mask(Path("/proc") / name)) for name in PROC)
     yield from (Rule(path, READ_FILE | WRITE_FILE) for path in PLAIN_DEVICES)
-    yield from allow(reach.devices(), known & (READ | WRITE_FILE | IOCTL_DEV), hidden)
+    yield from allow(mounts.devices(), known & (READ | WRITE_FILE | IOCTL_DEV), hidden)
     yield from allow(job.writable, writing, hidden)
 
 
@@ -121,7 +121,7 @@ def allow(paths: Iterable[Path], access: int, hidden: set[Path]) -> Iterator[Rul
 
 
 def around(path: Path, access: int, hidden: set[Path]) -> Iterator[Rule]:
-    if reach.beneath(path, hidden):
+    if mounts.beneath(path, hidden):
         return
     if not any(path in secret.parents for secret in hidden):
         yield Rule(str(path), access & mask(path))

@@ -23,14 +23,14 @@ from typing import Any
 
 from autoresearch.researcher.sandbox.job import Confinement, Finished, Job
 from autoresearch.researcher.sandbox.processes import sweep
-from autoresearch.researcher.sandbox.watch import Watch, largest_file_bytes, size
+from autoresearch.researcher.sandbox.usage import UsageMonitor, largest_file_bytes, size
 
 WARDEN = Path(__file__).with_name("warden.py")
 LAST_WORDS_S = 30.0  # the warden gives up on unkillable processes after 10 s and says so
 
 
 @dataclass(frozen=True)
-class Ending:
+class JobEnding:
     """What is known when a job is over: what its warden said, and why we ended it ("" if we did not)."""
 
     exit_code: int | None = None
@@ -44,7 +44,7 @@ def supervise(job: Job, confinement: Confinement, stop: threading.Event | None =
     started = time.monotonic()
     deadline = started + job.limits.timeout_s
     with warden(job, confinement) as process:
-        watch = Watch(job, process.pid)
+        watch = UsageMonitor(job, process.pid)
         over = ""
         while not over and not answered(
             process, min(watch.pause_s, max(0.0, deadline - time.monotonic()), 0.1)
@@ -56,7 +56,7 @@ def supervise(job: Job, confinement: Confinement, stop: threading.Event | None =
         seconds = time.monotonic() - started
         said = last_words(process)
     sweep(job.mark)
-    ending = Ending(said.get("exit"), said.get("signal"), said.get("error", ""), over)
+    ending = JobEnding(said.get("exit"), said.get("signal"), said.get("error", ""), over)
     return Finished(exit_code(ending), over == over_time(job), seconds, reason(ending, job))
 
 
@@ -152,11 +152,11 @@ def last_words(process: subprocess.Popen[bytes]) -> dict[str, Any]:
     return said
 
 
-def exit_code(ending: Ending) -> int | None:
+def exit_code(ending: JobEnding) -> int | None:
     return -ending.signal if ending.signal is not None else ending.exit_code
 
 
-def reason(ending: Ending, job: Job) -> str:
+def reason(ending: JobEnding, job: Job) -> str:
     """Why a run counts as failed, in a few words; "" when it ended by itself with code 0."""
     if ending.stopped_for:
         return ending.stopped_for

@@ -55,7 +55,7 @@ def main() -> None:
         os.waitpid(pid, 0)
         ended: dict[str, Any] = {"error": failure}
     else:
-        ended = Watch(pid, output, log, spec["log_bytes"], awake).until_the_end()
+        ended = JobLoop(pid, output, log, spec["log_bytes"], awake).until_the_end()
     os.write(STATUS, json.dumps(ended).encode() + b"\n")
 
 
@@ -234,7 +234,7 @@ def enter_seccomp(program: bytes) -> None:
     )
 
 
-class Watch:
+class JobLoop:
     """The warden's life while the job runs."""
 
     def __init__(self, pid: int, output: int, log: int, log_bytes: int, awake: int) -> None:

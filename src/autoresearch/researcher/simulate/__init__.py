@@ -1,6 +1,6 @@
 """Nights of research that never happened: the judge's own code on ideas whose true worth is known. Decides nothing about real ones."""
 
-from autoresearch.researcher.simulate.compare import ARMS, Arm, Result, compare
+from autoresearch.researcher.simulate.compare import ARMS, Arm, PolicyResult, compare
 from autoresearch.researcher.simulate.landscape import (
     LANDSCAPES,
     Landscape,
@@ -13,7 +13,7 @@ __all__ = [
     "LANDSCAPES",
     "Arm",
     "Landscape",
-    "Result",
+    "PolicyResult",
     "compare",
     "from_ledger",
     "noise_only",

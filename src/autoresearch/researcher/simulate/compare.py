@@ -49,7 +49,7 @@ class Interval:
 
 
 @dataclass(frozen=True)
-class Result:
+class PolicyResult:
     """What one way to judge came to. `ratio`: improvement per hour over the first arm's. Shares: false keeps of all ideas that are
     no better, and of all keeps; missed gains and winners whose curve ended them, of all ideas that are better."""
 
@@ -76,7 +76,7 @@ HEADERS = (
 )
 
 
-def table(results: Sequence[Result]) -> list[str]:
+def table(results: Sequence[PolicyResult]) -> list[str]:
     """Aligned lines, the headers first."""
     rows = [HEADERS, *(cells(result) for result in results)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(HEADERS))]
@@ -91,7 +91,7 @@ def table(results: Sequence[Result]) -> list[str]:
     ]
 
 
-def cells(result: Result) -> tuple[str, ...]:
+def cells(result: PolicyResult) -> tuple[str, ...]:
     """One row of a table, under HEADERS."""
     ratio = result.ratio
     return (
@@ -126,7 +126,7 @@ def compare(
     nights: int,
     seed: int,
     processes: int = 1,
-) -> list[Result]:
+) -> list[PolicyResult]:
     """Each arm on the same number of nights; the same seed gives the same nights, whatever the number of processes."""
     tasks = [
         (land, rules, arm, hours, seed * 1_000_003 + number)
@@ -154,11 +154,11 @@ def one(task: tuple[Landscape, JudgeTable, Arm, float, int]) -> Night:
     ).run()
 
 
-def result(arm: Arm, nights: Sequence[Night], first: Sequence[Night] | None) -> Result:
+def result(arm: Arm, nights: Sequence[Night], first: Sequence[Night] | None) -> PolicyResult:
     """What an arm's nights came to, as against the first arm's (None: it is the first)."""
     keeps, good, bad = total(nights, "keeps"), total(nights, "good"), total(nights, "bad")
     false = total(nights, "false_keeps")
-    return Result(
+    return PolicyResult(
         arm.name,
         len(nights),
         mean([n.improvement / n.hours for n in nights]),

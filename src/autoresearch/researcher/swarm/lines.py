@@ -23,7 +23,7 @@ _TRACK = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", re.ASCII)
 
 
 @dataclass(frozen=True)
-class Found:
+class Reproduction:
     """What came of running a claimed commit here: `value` None where it gave none; `why` is empty where it was reproduced."""
 
     commit: str
@@ -51,7 +51,7 @@ def result_line(record: Record, track: str = "") -> str:
     return f"{head} | {description(record.description)}{mark}"
 
 
-def verification(found: Found) -> str:
+def verification(found: Reproduction) -> str:
     """The line of a verification, for a reply in the claim's thread."""
     verdict = f"not reproduced ({reason(found.why)})" if found.why else "reproduced"
     head = f"verify {named(found.commit, found.platform)} val_bpb:{number(found.value, 6)} n:{max(1, found.runs)}"

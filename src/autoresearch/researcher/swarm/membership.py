@@ -1,6 +1,6 @@
 """Who we are on a hub: the key of this experiment's folder, used where there is one, else asked for; one identity a folder (trap D12).
 
-Where keys are kept is the caller's business (`Keyring`): the command line reads files and environment. A hub that is down, closed or wants an
+Where keys are kept is the caller's business (`KeyStore`): the command line reads files and environment. A hub that is down, closed or wants an
 invitation keeps nobody from research; it is asked again later.
 """
 
@@ -35,7 +35,7 @@ class Member:
         return f"Member({self.agent_id!r})"
 
 
-class Keyring(Protocol):
+class KeyStore(Protocol):
     """Where a folder's key is kept."""
 
     def load(self) -> Member | None:
@@ -48,7 +48,7 @@ class Keyring(Protocol):
 class Membership:
     """`wanted` is the name to ask for. Shared by threads; one asks at a time."""
 
-    def __init__(self, url: str, wanted: str, keyring: Keyring) -> None:
+    def __init__(self, url: str, wanted: str, keyring: KeyStore) -> None:
         self.url = url
         self.wanted = wanted
         self.keyring = keyring

@@ -1,7 +1,7 @@
 """What waits to be told to the hub, on disk: one file per finished experiment, kept in order, whole or not there at all.
 
-A letter's steps (push, post, release) are sent one after the other by the postman, who notes each before and after. `waiting/` holds letters with a
-step left, `sent/` those that are done, `aside/` those with a step that the hub refuses for good. Leaves to others: sending (postman), words (lines).
+A letter's steps (push, post, release) are sent one after the other by the delivery thread, which notes each before and after. `waiting/` holds letters with a
+step left, `sent/` those that are done, `aside/` those with a step that the hub refuses for good. Leaves to others: sending (delivery), words (lines).
 """
 
 from __future__ import annotations

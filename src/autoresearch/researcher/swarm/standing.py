@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from autoresearch.researcher.swarm.lines import one_line
-from autoresearch.researcher.swarm.memory import load
 from autoresearch.researcher.swarm.outbox import WAITING, Outbox
+from autoresearch.researcher.swarm.swarm_state import load
 
 MEMORY, OUTBOX = "swarm.json", "outbox"
 

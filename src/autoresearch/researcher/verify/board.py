@@ -12,13 +12,13 @@ from dataclasses import dataclass, field
 
 from autoresearch.client import Hub
 from autoresearch.errors import BadInput, Conflict, Forbidden, NotFound
-from autoresearch.git.exchange import fetch
 from autoresearch.git.repo import Repo
+from autoresearch.git.sync import fetch
 from autoresearch.models import Claim as Lease
 from autoresearch.models import Result
 from autoresearch.researcher.agents.quote import clean
-from autoresearch.researcher.swarm.lines import Found, verification
-from autoresearch.researcher.verify.rerun import Claim, Notes
+from autoresearch.researcher.swarm.lines import Reproduction, verification
+from autoresearch.researcher.verify.rerun import ClaimedResult, Notes
 from autoresearch.researcher.verify.verifier import Incomparable, Verdict
 
 PAGE = 200
@@ -27,7 +27,7 @@ VERIFY_LINE = re.compile(r"verify\s+commit\s*:\s*([0-9a-f]{7,64})\b", re.IGNOREC
 
 
 @dataclass(frozen=True)
-class Board:
+class HubBoard:
     """A hub as one verifier sees it. `me` is our account there; only results of this platform and track are ours to check."""
 
     hub: Hub
@@ -80,7 +80,7 @@ class Board:
             for post in self.hub.replies(post_id, limit=PAGE)
         )
 
-    def asked_for(self, repo: Repo, commit: str) -> Claim:
+    def asked_for(self, repo: Repo, commit: str) -> ClaimedResult:
         """The newest claim about a commit that we may verify. NotFound, Forbidden (our own) or Incomparable say why there is none."""
         found = self.hub.results(commit=commit, limit=PAGE)
         kept = [r for r in found if r.status == "keep" and r.val_bpb is not None and not r.problem]
@@ -107,7 +107,7 @@ class Board:
             f"commit {commit} is claimed for {where}; this is {self.platform} on track {self.track or '(none)'}, and only the same may be compared"
         )
 
-    def claim(self, repo: Repo, result: Result) -> Claim:
+    def claim(self, repo: Repo, result: Result) -> ClaimedResult:
         """The claim with its commit in our repository. BadInput for a hub that hands out another commit than it names."""
         if result.commit_hash is None or result.val_bpb is None:
             raise BadInput(f"result {result.id} names no pushed commit or no value")
@@ -126,11 +126,11 @@ class Board:
             result.post_id,
             stood,
         )
-        return Claim(fetched, result.val_bpb, *about)
+        return ClaimedResult(fetched, result.val_bpb, *about)
 
     # ---------------------------------------------------------------- telling
 
-    def lease(self, claim: Claim, seconds: float) -> Lease | None:
+    def lease(self, claim: ClaimedResult, seconds: float) -> Lease | None:
         """Tell the others that we are at it; None where somebody is already."""
         text = f"verify result {claim.result_id} of commit {claim.commit[:7]}"
         try:
@@ -162,7 +162,7 @@ def post(verdict: Verdict, platform: str, notes: Notes) -> str:
     claim = verdict.claim
     why = "" if verdict.outcome == "reproduced" else verdict.reason
     line = verification(
-        Found(claim.commit, platform, claim.track, verdict.value, verdict.runs, why)
+        Reproduction(claim.commit, platform, claim.track, verdict.value, verdict.runs, why)
     )
     runs = [
         f"- run {i}, seed {run.seed}: {shown(run.value)}"

@@ -26,7 +26,7 @@ HARMLESS = ("autoresearch.toml", ".gitignore")
 
 
 @dataclass(frozen=True)
-class Claim:
+class ClaimedResult:
     """A result somebody claims. On a hub it is `result_id` in post `post_id`; 0 where it is one of our own ledger."""
 
     commit: str  # full hash, in the repository
@@ -51,7 +51,7 @@ class Notes:
     """What was found of a claim so far. `seed` is ours and random: no program can have been written for it. `verdict` is the line
     that is posted, "" while it is open; `control` are runs of our own baseline beside it."""
 
-    claim: Claim
+    claim: ClaimedResult
     mark: str
     seed: int
     pristine: str  # our commit whose fixed files are used
@@ -71,14 +71,14 @@ class Notebook:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def open(self, claim: Claim, pristine: str) -> Notes:
+    def open(self, claim: ClaimedResult, pristine: str) -> Notes:
         """The notes of a claim, begun where there are none, or where our own fixed files are others by now."""
         known = self.read(claim)
         if known is not None and (known.verdict or known.pristine == pristine):
             return known
         return self.write(Notes(claim, secrets.token_hex(16), secrets.randbits(31), pristine))
 
-    def read(self, claim: Claim) -> Notes | None:
+    def read(self, claim: ClaimedResult) -> Notes | None:
         try:
             return msgspec.json.decode(
                 (self.folder / f"{claim.name}.json").read_bytes(), type=Notes
@@ -93,7 +93,7 @@ class Notebook:
         replace_file(file, msgspec.json.format(msgspec.json.encode(notes)))
         return notes
 
-    def forget(self, claim: Claim) -> None:
+    def forget(self, claim: ClaimedResult) -> None:
         """Begin anew the next time: what was found of it does not count."""
         (self.folder / f"{claim.name}.json").unlink(missing_ok=True)
 

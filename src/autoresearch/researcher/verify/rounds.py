@@ -14,8 +14,8 @@ from autoresearch.errors import AutoresearchError, HubUnavailable, NotFound, Rat
 from autoresearch.models import Result
 from autoresearch.researcher.agents.quote import clean
 from autoresearch.researcher.display import clock
-from autoresearch.researcher.verify.board import Board, post
-from autoresearch.researcher.verify.rerun import Claim, Notes
+from autoresearch.researcher.verify.board import HubBoard, post
+from autoresearch.researcher.verify.rerun import ClaimedResult, Notes
 from autoresearch.researcher.verify.verifier import Verdict, Verifier
 
 LISTEN_S = 5.0  # one question for news; short, so that Ctrl-C is heard
@@ -30,7 +30,7 @@ REMEMBERED = 10_000  # results
 @dataclass
 class Rounds:
     verifier: Verifier
-    board: Board
+    board: HubBoard
     stop: threading.Event
     set_aside: dict[int, float] = field(
         default_factory=dict
@@ -79,7 +79,7 @@ class Rounds:
                 return verdict
         return None
 
-    def fetched(self, result: Result) -> Claim | None:
+    def fetched(self, result: Result) -> ClaimedResult | None:
         """The claim with its commit here; None, said once, where the hub has no usable commit for it."""
         try:
             return self.board.claim(self.verifier.workspace.repo, result)
@@ -90,7 +90,7 @@ class Rounds:
             self.put_aside(result.id, f"result {result.id} is left: {error}", math.inf)
             return None
 
-    def verify(self, claim: Claim) -> Verdict | None:
+    def verify(self, claim: ClaimedResult) -> Verdict | None:
         """One claim from its runs to the reply; None where it cannot be judged here, which is said and remembered."""
         try:
             verdict = self.verifier.verify(claim)

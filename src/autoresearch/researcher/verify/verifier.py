@@ -23,7 +23,7 @@ from autoresearch.researcher.measurement import measured_timeout_s
 from autoresearch.researcher.sandbox import sweep
 from autoresearch.researcher.swarm.lines import unlocated
 from autoresearch.researcher.verify.rerun import (
-    Claim,
+    ClaimedResult,
     Notebook,
     Notes,
     changed_fixed_files,
@@ -45,7 +45,7 @@ class Incomparable(BadInput):
 class Verdict:
     """What came of a claim. `reason` is empty where it was reproduced; `value` is None where no run came to a number."""
 
-    claim: Claim
+    claim: ClaimedResult
     outcome: Outcome
     reason: str
     value: float | None
@@ -65,7 +65,7 @@ class Verifier:
     platform: str
     runs: int = RUNS
 
-    def verify(self, claim: Claim) -> Verdict:
+    def verify(self, claim: ClaimedResult) -> Verdict:
         """Run a claimed commit and compare. Raises Incomparable, Stopped; a run that was finished before is not repeated."""
         pristine = self.workspace.repo.head()
         if changed := self.check_fixed_files(claim, pristine):
@@ -98,7 +98,7 @@ class Verifier:
             notes, Verdict(claim, outcome, found.reason, found.mean, found.runs, found)
         )
 
-    def check_fixed_files(self, claim: Claim, pristine: str) -> list[str]:
+    def check_fixed_files(self, claim: ClaimedResult, pristine: str) -> list[str]:
         """The fixed files that the claimant changed. Incomparable where ours are simply of another version."""
         changed = changed_fixed_files(self.workspace, pristine, claim.commit)
         if changed and not is_of_our_line(self.workspace, pristine, claim.commit):

@@ -1,7 +1,7 @@
 """Research on a hub: where to start, whose commits to try, what others said, claims before runs, every verdict told. The loop's `Swarm`.
 
 What goes out is in the outbox before the loop goes on, and a thread sends it; what comes in is asked for with a deadline and does without where
-the hub does not answer. Leaves to others: time limits (link), sending (postman), words (lines), which commits (choice), joining (membership).
+the hub does not answer. Leaves to others: time limits (hub_session), sending (delivery), words (lines), which commits (choice), joining (membership).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import TypeVar
 from autoresearch.client import Hub
 from autoresearch.clock import timestamp
 from autoresearch.errors import AutoresearchError, BadInput, Conflict, HubUnavailable, NotFound
-from autoresearch.git import exchange
+from autoresearch.git import sync
 from autoresearch.researcher.agents.prompt import Note
 from autoresearch.researcher.journal import Journal
 from autoresearch.researcher.judging.reproduce import compare
@@ -25,13 +25,13 @@ from autoresearch.researcher.judging.values import Record
 from autoresearch.researcher.swarm import choice, lines
 from autoresearch.researcher.swarm.base import Foreign
 from autoresearch.researcher.swarm.choice import Claimed, Ground
+from autoresearch.researcher.swarm.delivery import PAUSE_MAX_S, Delivery
 from autoresearch.researcher.swarm.digest import Digest
-from autoresearch.researcher.swarm.link import Link
+from autoresearch.researcher.swarm.hub_session import HubSession
 from autoresearch.researcher.swarm.membership import Membership
-from autoresearch.researcher.swarm.memory import Held, Memory, Offer
 from autoresearch.researcher.swarm.outbox import Outbox, Step
-from autoresearch.researcher.swarm.postman import PAUSE_MAX_S, Postman
 from autoresearch.researcher.swarm.standing import MEMORY, OUTBOX
+from autoresearch.researcher.swarm.swarm_state import Offer, OwnClaim, SwarmState
 from autoresearch.researcher.swarm.track import track_id
 from autoresearch.researcher.workspace import OutsideFree, Workspace
 
@@ -51,7 +51,7 @@ class Wishes:
     share_all: bool = False
 
 
-class Community:
+class HubSwarm:
     """One workspace's part in a hub. `say` tells a person; `membership` knows who we are."""
 
     def __init__(
@@ -65,10 +65,10 @@ class Community:
         self.membership = membership
         self.wishes = wishes
         self.tell = say
-        self.memory = Memory(workspace.private / MEMORY)
+        self.memory = SwarmState(workspace.private / MEMORY)
         self.outbox = Outbox(workspace.private / OUTBOX)
-        self.link = Link(membership, self.memory, self.say)
-        self.postman = Postman(self.outbox, self.link, workspace.repo, self.renew_claims)
+        self.link = HubSession(membership, self.memory, self.say)
+        self.delivery = Delivery(self.outbox, self.link, workspace.repo, self.renew_claims)
         self.digest = Digest()
         self.reading = threading.Lock()
         self.track = ""
@@ -106,10 +106,10 @@ class Community:
         if waiting:
             self.say(f"{waiting} results wait in the outbox for {self.membership.url}")
         self.drop_claims()
-        self.postman.start()
+        self.delivery.start()
 
     def close(self) -> None:
-        self.postman.stop(LAST_TRY_S)
+        self.delivery.stop(LAST_TRY_S)
         self.memory.save(agent_id=self.me or self.memory.facts.agent_id)
         self.link.close()
 
@@ -192,7 +192,7 @@ class Community:
     def bring(self, hub: Hub, commit: str) -> bool:
         if self.workspace.repo.maybe(commit) == commit:
             return True
-        return exchange.fetch(self.workspace.repo, hub, commit).commit == commit
+        return sync.fetch(self.workspace.repo, hub, commit).commit == commit
 
     # ---------------------------------------------------------------- others' words
 
@@ -218,7 +218,7 @@ class Community:
             self.say(f"no claim: {error}")
             return ""
         if held is not None:
-            self.memory.holds(attempt_id, Held(held.id, ttl_s, time.time() + ttl_s / 2))
+            self.memory.holds(attempt_id, OwnClaim(held.id, ttl_s, time.time() + ttl_s / 2))
         return ""
 
     def ttl_s(self) -> int:
@@ -243,7 +243,7 @@ class Community:
                 self.memory.holds(attempt_id, None)
 
     def renew_claims(self) -> float:
-        """Renew what is half over; seconds until the next one is. The postman's errand."""
+        """Renew what is half over; seconds until the next one is. Called by the delivery thread."""
         facts = self.memory.facts
         for attempt_id, held in facts.claims.items():
             if time.time() < held.renew_at:
@@ -269,7 +269,7 @@ class Community:
         self.outbox.add(record.id, timestamp(), tuple(steps))
         if held is not None:
             self.memory.holds(record.id, None)
-        self.postman.notice()
+        self.delivery.notice()
 
     def pushes(self, record: Record) -> list[Step]:
         """Improvements always, discards where everything is shared; never what touched the fixed files, never others' commits."""
@@ -296,7 +296,7 @@ class Community:
         why = self.dispute(record, offer)
         if why is None:
             return []
-        found = lines.Found(
+        found = lines.Reproduction(
             record.commit, record.platform, self.track, record.value, len(record.values), why
         )
         content = f"{lines.verification(found)}\n\n{lines.details(record, self.track)}\n"

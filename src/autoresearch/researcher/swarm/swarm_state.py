@@ -25,7 +25,7 @@ class Offer:
 
 
 @dataclass(frozen=True)
-class Held:
+class OwnClaim:
     """A claim of ours on an idea; `renew_at` and `ttl_s` in seconds, the former since 1970."""
 
     claim_id: int
@@ -34,18 +34,18 @@ class Held:
 
 
 @dataclass(frozen=True)
-class Facts:
+class SwarmFacts:
     """`trouble` is the sentence that ended the last talk with the hub, empty while it answers."""
 
     hub: str = ""
     agent_id: str = ""
     offers: dict[str, Offer] = field(default_factory=dict)  # by full hash
-    claims: dict[str, Held] = field(default_factory=dict)  # by attempt id
+    claims: dict[str, OwnClaim] = field(default_factory=dict)  # by attempt id
     last_contact: str = ""
     trouble: str = ""
 
 
-class Memory:
+class SwarmState:
     """The facts in a file, shared by threads."""
 
     def __init__(self, file: Path) -> None:
@@ -53,7 +53,7 @@ class Memory:
         self.lock = threading.RLock()
         self.facts = load(file)
 
-    def save(self, **changes: object) -> Facts:
+    def save(self, **changes: object) -> SwarmFacts:
         """Replace fields; on disk when this returns."""
         with self.lock:
             facts = replace(self.facts, **changes)  # type: ignore[arg-type]
@@ -68,16 +68,16 @@ class Memory:
         with self.lock:
             self.save(offers={**self.facts.offers, commit: offer})
 
-    def holds(self, attempt_id: str, held: Held | None) -> None:
+    def holds(self, attempt_id: str, held: OwnClaim | None) -> None:
         """Note a claim, or that it is over."""
         with self.lock:
             others = {i: h for i, h in self.facts.claims.items() if i != attempt_id}
             self.save(claims={**others, attempt_id: held} if held else others)
 
 
-def load(file: Path) -> Facts:
+def load(file: Path) -> SwarmFacts:
     """What the file says; nothing where there is none or it is damaged: everything in it can be learned again."""
     try:
-        return msgspec.json.decode(file.read_bytes(), type=Facts)
+        return msgspec.json.decode(file.read_bytes(), type=SwarmFacts)
     except (OSError, msgspec.MsgspecError):
-        return Facts()
+        return SwarmFacts()

@@ -11,18 +11,25 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from autoresearch.researcher.dashboard.canvas import AxisRange, Canvas, step
+from autoresearch.researcher.dashboard.draw import curve, night, picture, run_state, running_best
+from autoresearch.researcher.dashboard.gpus import GpuLoad, GpuMonitor
+from autoresearch.researcher.dashboard.plain import changes, describe_view
+from autoresearch.researcher.dashboard.snapshot import (
+    MachineLoad,
+    RunView,
+    VerdictView,
+    View,
+    Watcher,
+    safe,
+)
 from autoresearch.researcher.judging.curves import Point
 from autoresearch.researcher.report.status import read
 from autoresearch.researcher.swarm.standing import Standing
-from autoresearch.researcher.watch.canvas import Canvas, Limits, step
-from autoresearch.researcher.watch.draw import curve, night, picture, run_state, running_best
-from autoresearch.researcher.watch.gpus import Gpu, Gpus
-from autoresearch.researcher.watch.look import Machine, Run, Verdict, View, Watcher, safe
-from autoresearch.researcher.watch.plain import changes, snapshot
 from autoresearch.researcher.workspace import Workspace
 from tiny_workspaces import Writes, make, noisy, research
 
-HERE = Machine(0.5, 2, 1.0, 8.0, (Gpu("NVIDIA H200", 0.98, 45.0, 140.0),))
+HERE = MachineLoad(0.5, 2, 1.0, 8.0, (GpuLoad("NVIDIA H200", 0.98, 45.0, 140.0),))
 WILD = "\x1b[31mred\x1b]0;title\x07 [bold]x[/bold] \u202egnp.exe\r\nnew line\x9b2J"
 
 
@@ -38,7 +45,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def view(folder: Path) -> View:
     """The night as its own files tell it."""
-    return Watcher(folder, Gpus("no-such-library")).look()
+    return Watcher(folder, GpuMonitor("no-such-library")).read_snapshot()
 
 
 def drawn(view: View, columns: int, rows: int) -> list[str]:
@@ -68,7 +75,7 @@ def test_the_picture_fits_the_terminal(view: View, size: tuple[int, int]) -> Non
 def busy(view: View) -> View:
     """The same with eight runs going on and a hub that is behind."""
     points = tuple(Point(i / 20, 5 - i / 10) for i in range(1, 10))
-    runs = tuple(Run(f"{n:04d}", 1, "c" * 40, "an idea", points, (points,)) for n in range(8))
+    runs = tuple(RunView(f"{n:04d}", 1, "c" * 40, "an idea", points, (points,)) for n in range(8))
     hub = Standing("https://hub.example", "ada", "", "no connection\x1b[2J", 3, ())
     about = replace(view.about, running=True, hub=hub)
     return replace(view, about=about, runs=runs, machine=HERE, edited=("0009",))
@@ -103,19 +110,19 @@ def test_a_run_is_compared_with_the_best_at_the_same_place() -> None:
     ours = tuple(Point(p.progress, p.loss - 0.5) for p in best[:4])
 
     assert (
-        run_state(Run("0002", 1, "a", "x", ours, (best,)))
+        run_state(RunView("0002", 1, "a", "x", ours, (best,)))
         == "40%, loss 3.5000, 0.5000 below the best's there"
     )
-    assert run_state(Run("0002", 1, "a", "x", ours)) == "40%, loss 3.5000"
-    assert run_state(Run("0002", 1, "a", "x", seconds=95)) == "for 1 min 35 s"
+    assert run_state(RunView("0002", 1, "a", "x", ours)) == "40%, loss 3.5000"
+    assert run_state(RunView("0002", 1, "a", "x", seconds=95)) == "for 1 min 35 s"
 
 
 def test_strangers_text_commands_no_terminal(view: View) -> None:
     """Escapes, markup, direction marks and line breaks of a description come out as harmless words (trap C8)."""
     assert safe(WILD) == "[31mred]0;title [bold]x[/bold] gnp.exe new line2J"
-    wild = Verdict("0009", "f" * 40, "discard", 1.0, safe(WILD), safe(WILD), safe(WILD), "")
+    wild = VerdictView("0009", "f" * 40, "discard", 1.0, safe(WILD), safe(WILD), safe(WILD), "")
     shown = replace(view, verdicts=(*view.verdicts, wild))
-    lines = [*drawn(shown, 200, 40), *snapshot(shown), *changes(view, shown)]
+    lines = [*drawn(shown, 200, 40), *describe_view(shown), *changes(view, shown)]
 
     assert any("[bold]x[/bold]" in line for line in lines)
     assert not re.search("[\x00-\x1f\x7f-\x9f\u202a-\u202e]", "".join(lines))
@@ -123,7 +130,7 @@ def test_strangers_text_commands_no_terminal(view: View) -> None:
 
 def test_only_changes_are_told(view: View) -> None:
     """A new verdict is one line; nothing new is no line; a run is told as it begins and at each quarter."""
-    runs = [Run("0006", 1, "d" * 40, "an idea", (Point(p, 3.0),)) for p in (0.1, 0.2, 0.3)]
+    runs = [RunView("0006", 1, "d" * 40, "an idea", (Point(p, 3.0),)) for p in (0.1, 0.2, 0.3)]
     steps = [view, *(replace(view, runs=(run,)) for run in runs)]
 
     told = [list(changes(a, b)) for a, b in pairwise(steps)]
@@ -137,14 +144,14 @@ def test_a_hostile_curve_is_no_curve() -> None:
     """Whatever a run writes as its curve, the picture stays a picture."""
     points = (Point(0.5, 1e300), Point(0.6, -1e300), Point(0.7, 0.0))
 
-    text = curve(Run("0001", 1, "a", "x", points), 60, 5, braille=True).plain
+    text = curve(RunView("0001", 1, "a", "x", points), 60, 5, braille=True).plain
 
     assert len(text.splitlines()) == 5 and max(map(len, text.splitlines())) <= 70
 
 
 def test_dots_land_where_they_belong() -> None:
     """Corners of a 2 x 1 canvas, a line between them, and a staircase that goes on to the right."""
-    canvas = Canvas(2, 1, Limits(0, 1, 0, 1))
+    canvas = Canvas(2, 1, AxisRange(0, 1, 0, 1))
     canvas.line([(0, 0)], "")
     canvas.line([(1, 1), (float("nan"), 1)], "")
 
@@ -152,14 +159,14 @@ def test_dots_land_where_they_belong() -> None:
     canvas.sign(1, 0, "×", "")
     assert canvas.text().plain.endswith("⡀×")
     assert step([(0, 3), (2, 1)], 4) == [(0, 3), (2, 3), (2, 1), (4, 1)]
-    plain = Canvas(2, 1, Limits(0, 1, 0, 1), braille=False)
+    plain = Canvas(2, 1, AxisRange(0, 1, 0, 1), braille=False)
     plain.line([(0, 0), (1, 1)], "")
     assert plain.text().plain.endswith("**")
 
 
 def test_one_bad_idea_does_not_flatten_the_night(view: View) -> None:
     """A result a hundred times worse is drawn at the edge; the numbers at the left stay near the best."""
-    awful = Verdict("0009", "f" * 40, "discard", 100.0, "x", "y", "", "")
+    awful = VerdictView("0009", "f" * 40, "discard", 100.0, "x", "y", "", "")
     shown = replace(view, verdicts=(*view.verdicts, awful))
 
     assert float(night(shown, 60, 6, braille=True).plain.split()[0]) < 2

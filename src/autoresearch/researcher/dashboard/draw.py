@@ -9,9 +9,9 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from autoresearch.researcher.dashboard.canvas import LABEL, AxisRange, Canvas, step
+from autoresearch.researcher.dashboard.snapshot import MachineLoad, RunView, VerdictView, View
 from autoresearch.researcher.display import COLOURS, duration, harmless
-from autoresearch.researcher.watch.canvas import LABEL, Canvas, Limits, step
-from autoresearch.researcher.watch.look import Machine, Run, Verdict, View
 
 SIGNS = {"baseline": ("●", "o"), "keep": ("●", "o"), "discard": ("·", "."), "crash": ("×", "x")}
 STYLES = {**COLOURS, "baseline": "blue"}
@@ -82,7 +82,7 @@ def heading(view: View) -> list[Text]:
     return [*lines, machine(view.machine)]
 
 
-def machine(machine: Machine) -> Text:
+def machine(machine: MachineLoad) -> Text:
     parts = [
         f"processor {machine.processor:.0%} of {machine.cores} cores",
         f"memory {machine.used_gb:.1f} of {machine.total_gb:.0f} GB",
@@ -142,7 +142,7 @@ def running_best(view: View) -> list[tuple[float, float]]:
     return found
 
 
-def night_limits(view: View, bests: Sequence[tuple[float, float]]) -> Limits:
+def night_limits(view: View, bests: Sequence[tuple[float, float]]) -> AxisRange:
     """Around the running best; a bad idea ten times worse must not flatten the rest."""
     values = [v.value for v in view.verdicts if v.value is not None]
     if bests:
@@ -150,7 +150,7 @@ def night_limits(view: View, bests: Sequence[tuple[float, float]]) -> Limits:
         reach = FAR * (abs(first - last) or 5 * (view.about.noise or 0.0) or abs(first) * 0.05)
         values = [v for v in values if abs(v - first) <= reach] or [first]
     points = [(0.0, value) for value in values]
-    return Limits.around(points, 0.0, float(max(1, len(view.verdicts) - 1)))
+    return AxisRange.around(points, 0.0, float(max(1, len(view.verdicts) - 1)))
 
 
 def working(view: View) -> tuple[dict[tuple[str, int], Text], list[Text]]:
@@ -166,14 +166,14 @@ def working(view: View) -> tuple[dict[tuple[str, int], Text], list[Text]]:
     return titles, extra
 
 
-def run_title(run: Run) -> Text:
+def run_title(run: RunView) -> Text:
     numbers = Text.assemble(
         (run.id, "bold"), (f" run {run.number}  ", "dim"), (run_state(run), "cyan")
     )
     return one_line(numbers.append(f"  {run.commit[:7]} {run.description}"))
 
 
-def run_state(run: Run) -> str:
+def run_state(run: RunView) -> str:
     """How far it is, and how its loss compares with the best's at the same place."""
     if run.progress is None:  # compiling, or a program that tells no curve
         return f"for {duration(run.seconds)}"
@@ -186,12 +186,12 @@ def run_state(run: Run) -> str:
     return f"{done}, loss {ours:.4f}, {abs(ours - theirs):.4f} {word} the best's there"
 
 
-def curve(run: Run, columns: int, rows: int, braille: bool) -> Text:
+def curve(run: RunView, columns: int, rows: int, braille: bool) -> Text:
     """This run's training loss over the budget, before the best's. The scale is that of all but the beginning, where every curve falls."""
     ours = [(p.progress, p.loss) for p in run.points]
     theirs = [[(p.progress, p.loss) for p in points] for points in run.against]
     every = [point for points in (ours, *theirs) for point in points]
-    limits = Limits.around([(x, y) for x, y in every if x >= BEGINNING] or every, 0.0, 1.0)
+    limits = AxisRange.around([(x, y) for x, y in every if x >= BEGINNING] or every, 0.0, 1.0)
     canvas = Canvas(columns - LABEL, rows, limits, braille)
     for points in theirs:
         canvas.line([(x, y) for x, y in points if y <= limits.high], "dim")
@@ -222,5 +222,5 @@ def verdicts(view: View, most: int) -> list[RenderableType]:
     return [table]
 
 
-def value(verdict: Verdict) -> str:
+def value(verdict: VerdictView) -> str:
     return "---" if verdict.value is None else f"{verdict.value:.6f}"

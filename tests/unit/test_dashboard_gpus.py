@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from autoresearch.researcher.watch.gpus import GB, Gpu, Gpus
+from autoresearch.researcher.dashboard.gpus import GB, GpuLoad, GpuMonitor
 
 
 class Driver:
@@ -36,8 +36,8 @@ class BrokenDriver(Driver):
         return 15  # NVML_ERROR_GPU_IS_LOST
 
 
-def asked(driver: Driver) -> tuple[Gpu, ...]:
-    gpus = Gpus("no-such-library")
+def asked(driver: Driver) -> tuple[GpuLoad, ...]:
+    gpus = GpuMonitor("no-such-library")
     gpus.nvml = driver
     return gpus.read()
 
@@ -45,12 +45,12 @@ def asked(driver: Driver) -> tuple[Gpu, ...]:
 def test_cards_tell_name_use_and_memory() -> None:
     """Use is a share of time; a card that does not tell it still tells its memory."""
     assert asked(Driver()) == (
-        Gpu("NVIDIA H200", 0.98, 45.0, 140.0),
-        Gpu("NVIDIA H200", None, 45.0, 140.0),
+        GpuLoad("NVIDIA H200", 0.98, 45.0, 140.0),
+        GpuLoad("NVIDIA H200", None, 45.0, 140.0),
     )
 
 
 def test_without_a_driver_or_with_a_lost_card_nothing_is_told() -> None:
     """No card is no error: the view has other things to show."""
-    assert Gpus("no-such-library").read() == ()
+    assert GpuMonitor("no-such-library").read() == ()
     assert asked(BrokenDriver()) == ()

@@ -14,7 +14,7 @@ GB = 2**30
 
 
 @dataclass(frozen=True)
-class Gpu:
+class GpuLoad:
     """`busy` is the share of time in which anything ran on it, 0 to 1; None where the driver does not tell (in MIG mode)."""
 
     name: str
@@ -35,7 +35,7 @@ class _Memory(ctypes.Structure):
     )
 
 
-class Gpus:
+class GpuMonitor:
     """Asks again at each `read`; opened once."""
 
     def __init__(self, library: str = LIBRARY) -> None:
@@ -47,7 +47,7 @@ class Gpus:
         except (OSError, AttributeError):  # no driver, or one of before 2012
             pass
 
-    def read(self) -> tuple[Gpu, ...]:
+    def read(self) -> tuple[GpuLoad, ...]:
         if self.nvml is None:
             return ()
         count = ctypes.c_uint()
@@ -56,7 +56,7 @@ class Gpus:
         found = (self.one(index) for index in range(min(count.value, MOST)))
         return tuple(gpu for gpu in found if gpu is not None)
 
-    def one(self, index: int) -> Gpu | None:
+    def one(self, index: int) -> GpuLoad | None:
         handle, name, memory, used = (
             ctypes.c_void_p(),
             ctypes.create_string_buffer(NAME_BYTES),
@@ -70,4 +70,4 @@ class Gpus:
         self.nvml.nvmlDeviceGetName(handle, name, NAME_BYTES)
         told = self.nvml.nvmlDeviceGetUtilizationRates(handle, ctypes.byref(used)) == 0
         text = name.value.decode("ascii", "replace") or f"GPU {index}"
-        return Gpu(text, used.gpu / 100 if told else None, memory.used / GB, memory.total / GB)
+        return GpuLoad(text, used.gpu / 100 if told else None, memory.used / GB, memory.total / GB)

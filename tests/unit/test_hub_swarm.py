@@ -12,15 +12,15 @@ from typing import Any
 import pytest
 
 from autoresearch.client import Hub, wire
-from autoresearch.git import exchange
+from autoresearch.git import sync
 from autoresearch.git.repo import Repo
 from autoresearch.researcher.judging.values import Record
 from autoresearch.researcher.report.status import read, sentences
 from autoresearch.researcher.swarm.choice import explores
-from autoresearch.researcher.swarm.community import Community, Wishes
+from autoresearch.researcher.swarm.hub_swarm import HubSwarm, Wishes
 from autoresearch.researcher.swarm.membership import Member, Membership
-from autoresearch.researcher.swarm.memory import Offer
 from autoresearch.researcher.swarm.outbox import Letter, Step
+from autoresearch.researcher.swarm.swarm_state import Offer
 from autoresearch.researcher.swarm.track import track_id
 from autoresearch.researcher.workspace import Workspace
 from conftest import Agent, RunningHub
@@ -48,13 +48,13 @@ class Pocket:
 @contextmanager
 def community(
     workspace: Workspace, url: str, who: Agent | str = "ada", **wishes: Any
-) -> Iterator[tuple[Community, list[str]]]:
+) -> Iterator[tuple[HubSwarm, list[str]]]:
     """Hub mode opened on a workspace, and what it says to a person."""
     said: list[str] = []
     pocket = Pocket() if isinstance(who, str) else Pocket(Member(who.id, who.key))
     wanted = who if isinstance(who, str) else who.id
     wish = Wishes(**{"platform": "P", "seed": EXPLORER_NOT, **wishes})
-    opened = Community(workspace, Membership(url, wanted, pocket), wish, said.append)
+    opened = HubSwarm(workspace, Membership(url, wanted, pocket), wish, said.append)
     opened.open()
     try:
         yield opened, said
@@ -76,7 +76,7 @@ def publish(
         Repo(checkout.path).add([name])
         commit = Repo(checkout.path).commit(words)
     with Hub(agent.hub.url, agent.key) as hub:
-        exchange.push(workspace.repo, hub, [commit])
+        sync.push(workspace.repo, hub, [commit])
         hub.post(
             "results",
             f"commit:{commit[:7]} platform:P val_bpb:{value} vram_gb:--- track:{track_id(workspace)} | {words}",

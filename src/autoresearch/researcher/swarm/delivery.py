@@ -24,10 +24,10 @@ from autoresearch.errors import (
     RateLimited,
     TooLarge,
 )
-from autoresearch.git import exchange
+from autoresearch.git import sync
 from autoresearch.git.repo import GitFailed, Repo
 from autoresearch.models import Post
-from autoresearch.researcher.swarm.link import Link
+from autoresearch.researcher.swarm.hub_session import HubSession
 from autoresearch.researcher.swarm.outbox import Letter, Outbox, Step
 
 CHANNEL = "results"
@@ -39,10 +39,12 @@ FOR_GOOD = (BadInput, Forbidden, NotFound, Conflict, TooLarge, GitFailed)
 PAGE, PAGES = 200, 10  # posts looked through for one of ours
 
 
-class Postman:
+class Delivery:
     """One thread from `start` to `stop`. `errand` is what else is to be done on the way round, such as renewing claims."""
 
-    def __init__(self, outbox: Outbox, link: Link, repo: Repo, errand: Callable[[], float]) -> None:
+    def __init__(
+        self, outbox: Outbox, link: HubSession, repo: Repo, errand: Callable[[], float]
+    ) -> None:
         self.outbox = outbox
         self.link = link
         self.repo = repo
@@ -50,7 +52,7 @@ class Postman:
         self.wake = threading.Event()
         self.idle = threading.Event()
         self.ending = threading.Event()
-        self.thread = threading.Thread(target=self.rounds, daemon=True, name="postman")
+        self.thread = threading.Thread(target=self.rounds, daemon=True, name="delivery")
         self.failures = 0
         self.not_before = 0.0  # seconds of the monotonic clock
         self.is_limited = False
@@ -129,7 +131,7 @@ class Postman:
                 return self.post(letter, index)
             if step.kind == "push":
                 self.link.call(
-                    lambda hub: exchange.push(self.repo, hub, [step.commit]), PUSH_DEADLINE_S
+                    lambda hub: sync.push(self.repo, hub, [step.commit]), PUSH_DEADLINE_S
                 )
             else:
                 self.link.call(lambda hub: hub.release(step.claim_id), DEADLINE_S)

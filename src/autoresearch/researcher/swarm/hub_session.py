@@ -1,7 +1,7 @@
 """Talking to the hub without ever waiting for it longer than stated, whatever it does: down, slow, dripping bytes, answering nonsense.
 
 Each question runs in a thread of its own and is given up at its deadline: a time limit on single reads does not bound an answer that comes one byte
-at a time. After a failure the loop's questions are not asked for a while, so that a dead hub costs research seconds an hour; the postman asks on
+at a time. After a failure the loop's questions are not asked for a while, so that a dead hub costs research seconds an hour; the delivery thread asks on
 its own clock. Knows no verbs.
 """
 
@@ -16,7 +16,7 @@ from autoresearch.client import Hub
 from autoresearch.clock import timestamp
 from autoresearch.errors import AutoresearchError, HubUnavailable, RateLimited, Unauthorized
 from autoresearch.researcher.swarm.membership import Membership
-from autoresearch.researcher.swarm.memory import Memory
+from autoresearch.researcher.swarm.swarm_state import SwarmState
 
 T = TypeVar("T")
 SILENCE_S = 20.0  # of the hub, within one request
@@ -24,10 +24,12 @@ STRANGE = (OSError, ValueError, TypeError, ArithmeticError, LookupError, Runtime
 REST_S, REST_MAX_S = 5.0, 300.0  # after a failure, doubled each time
 
 
-class Link:
+class HubSession:
     """`say` tells a person when the hub goes and comes back. One `Hub` is held and thrown away after a failure."""
 
-    def __init__(self, membership: Membership, memory: Memory, say: Callable[[str], None]) -> None:
+    def __init__(
+        self, membership: Membership, memory: SwarmState, say: Callable[[str], None]
+    ) -> None:
         self.membership = membership
         self.memory = memory
         self.say = say

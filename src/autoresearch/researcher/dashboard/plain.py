@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from autoresearch.researcher.watch.draw import heading, run_state, value
-from autoresearch.researcher.watch.look import Run, Verdict, View
+from autoresearch.researcher.dashboard.draw import heading, run_state, value
+from autoresearch.researcher.dashboard.snapshot import RunView, VerdictView, View
 
 SHOWN = 10
 QUARTERS = 4  # a run in progress is told at each quarter of its budget
 
 
-def snapshot(view: View) -> list[str]:
+def describe_view(view: View) -> list[str]:
     """Everything in a few lines."""
     lines = [text.plain for text in heading(view)]
     if not (view.verdicts or view.about.running):
@@ -47,16 +47,16 @@ def changes(before: View, after: View) -> Iterator[str]:
         yield "research has stopped"  # last: who waits for this line has seen all that was found
 
 
-def quarter(run: Run | None) -> int:
+def quarter(run: RunView | None) -> int:
     """-1 before a run, 0 when it begins, 1 to 4 as its budget is used up."""
     if run is None:
         return -1
     return int((run.progress or 0.0) * QUARTERS)
 
 
-def verdict(v: Verdict) -> str:
+def verdict(v: VerdictView) -> str:
     return f"{v.id}  {v.kind:8}  {value(v):>10}  {v.commit[:7]}  {v.description}: {v.reason}"
 
 
-def run(r: Run) -> str:
+def run(r: RunView) -> str:
     return f"{r.id}  run {r.number}     {run_state(r)}  {r.commit[:7]}  {r.description}"

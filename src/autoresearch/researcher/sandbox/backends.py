@@ -10,7 +10,7 @@ from pathlib import Path
 
 from autoresearch.errors import BadInput, MissingTool
 from autoresearch.researcher.sandbox import bubblewrap, container, landlock
-from autoresearch.researcher.sandbox.job import Job, Level, Limits, Sandbox
+from autoresearch.researcher.sandbox.job import Backend, Job, Limits, Sandbox
 from autoresearch.researcher.sandbox.plain import Plain
 
 NAMES = ("auto", "bwrap", "landlock", "container", "none")
@@ -44,13 +44,13 @@ def choose(name: str = "auto", image: str = "") -> Sandbox:
     raise MissingTool(f"no sandbox works here ({'; '.join(tried)}); {ADVICE}")
 
 
-def probe() -> list[Level]:
+def probe() -> list[Backend]:
     """Every level as it stands on this machine, the best first; each has really run /bin/true where it says that it works."""
     levels = []
     for name, make in MAKERS.items():
         trouble = make("")[1]
-        levels.append(Level(name, not trouble, trouble or GUARANTEES[name]))
-    return [*levels, Level("none", os.name == "posix", GUARANTEES["none"])]
+        levels.append(Backend(name, not trouble, trouble or GUARANTEES[name]))
+    return [*levels, Backend("none", os.name == "posix", GUARANTEES["none"])]
 
 
 GUARANTEES = {

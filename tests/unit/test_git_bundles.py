@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autoresearch.errors import BadBundle, Conflict
-from autoresearch.git import transfer
+from autoresearch.git import bundles
 from autoresearch.git.repo import Repo
 
 
@@ -50,7 +50,7 @@ def test_missing_is_exactly_what_the_other_side_lacks(
     parents, has = history
     tips = data.draw(st.lists(st.sampled_from(sorted(parents)), min_size=1, max_size=3))
 
-    found = transfer.missing(parents, tips, has.__contains__)
+    found = bundles.missing(parents, tips, has.__contains__)
 
     behind, todo = set(), list(tips)
     while todo:
@@ -71,7 +71,7 @@ def test_one_new_commit_costs_two_questions() -> None:
         asked.append(commit)
         return commit != "999"
 
-    assert transfer.missing(parents, ["999"], known).commits == ("999",)
+    assert bundles.missing(parents, ["999"], known).commits == ("999",)
     assert len(asked) == 2
 
 
@@ -84,7 +84,7 @@ def test_a_long_unknown_history_costs_few_questions() -> None:
         asked.append(commit)
         return int(commit) < 1000
 
-    assert len(transfer.missing(parents, ["1999"], known).commits) == 1000
+    assert len(bundles.missing(parents, ["1999"], known).commits) == 1000
     assert len(asked) <= 24
 
 
@@ -93,15 +93,15 @@ def test_a_bundle_carries_only_what_is_missing(tmp_path: Path) -> None:
     repo = grown(tmp_path / "here", 3)
     base, tip = repo.resolve("HEAD~1"), repo.head()
     whole, rest = tmp_path / "whole", tmp_path / "rest"
-    transfer.create_bundle(repo, whole, [base])
-    transfer.create_bundle(repo, rest, [tip], [base])
+    bundles.create_bundle(repo, whole, [base])
+    bundles.create_bundle(repo, rest, [tip], [base])
     other = Repo.init(tmp_path / "there")
 
     with pytest.raises(BadBundle):
-        transfer.unbundle(other, rest)
-    assert [base] == transfer.unbundle(other, whole)
-    assert [tip] == transfer.unbundle(other, rest)
-    assert other.ref(transfer.KEPT + tip) == tip
+        bundles.unbundle(other, rest)
+    assert [base] == bundles.unbundle(other, whole)
+    assert [tip] == bundles.unbundle(other, rest)
+    assert other.ref(bundles.KEPT + tip) == tip
     assert repo.refs("refs/agenthub-push/") == {}
 
 
@@ -114,12 +114,12 @@ def test_what_a_hub_sends_is_checked_strictly(tmp_path: Path) -> None:
     )).strip()  # fmt: skip
     commit = evil.git("commit-tree", tree, "-m", "x", env=evil.identity()).strip()
     bundle = tmp_path / "b"
-    transfer.create_bundle(evil, bundle, [commit])
+    bundles.create_bundle(evil, bundle, [commit])
     mine = grown(tmp_path / "mine", 1)
 
     with pytest.raises(BadBundle, match="refuses"):
-        transfer.unbundle(mine, bundle)
-    assert mine.refs(transfer.KEPT) == {}
+        bundles.unbundle(mine, bundle)
+    assert mine.refs(bundles.KEPT) == {}
 
 
 @pytest.mark.parametrize(
@@ -131,17 +131,17 @@ def test_garbage_is_no_bundle(tmp_path: Path, content: bytes) -> None:
     bundle.write_bytes(content)
 
     with pytest.raises(BadBundle):
-        transfer.unbundle(grown(tmp_path / "r", 1), bundle)
+        bundles.unbundle(grown(tmp_path / "r", 1), bundle)
 
 
 def test_checkout_never_loses_changes(tmp_path: Path) -> None:
     """With a changed tracked file a checkout is refused and the change is still there; an untracked file is no obstacle."""
     repo = grown(tmp_path / "r", 2)
     (repo.path / "notes").write_text("mine")
-    transfer.checkout(repo, repo.resolve("HEAD~1"))
+    bundles.checkout(repo, repo.resolve("HEAD~1"))
     (repo.path / "train.py").write_text("unsaved\n")
 
     with pytest.raises(Conflict, match=r"train\.py"):
-        transfer.checkout(repo, "main")
+        bundles.checkout(repo, "main")
     assert (repo.path / "train.py").read_text() == "unsaved\n"
     assert (repo.path / "notes").read_text() == "mine"

@@ -10,33 +10,33 @@ import threading
 from dataclasses import dataclass
 
 from autoresearch.researcher.sandbox import bubblewrap
+from autoresearch.researcher.sandbox.backends import trial
 from autoresearch.researcher.sandbox.bubblewrap import Bubblewrap, translate
 from autoresearch.researcher.sandbox.job import Confinement, Finished, Job, Sandbox
-from autoresearch.researcher.sandbox.levels import trial
 from autoresearch.researcher.sandbox.plain import Plain
 from autoresearch.researcher.sandbox.supervise import supervise
 
-# What root would need to draw the curtain back; nobody else has it.
+# What root would need to take a mount away; nobody else has it.
 DROPPED = ("CAP_SYS_ADMIN", "CAP_SYS_PTRACE", "CAP_SYS_MODULE", "CAP_SYS_RAWIO")
 
 
 @dataclass(frozen=True)
-class Curtain:
+class Hiding:
     """`bwrap` is the one that works here."""
 
     bwrap: Bubblewrap
-    name: str = "curtain"
+    name: str = "hiding"
 
     def run(self, job: Job, stop: threading.Event | None = None) -> Finished:
         return translate(supervise(job, Confinement(argv(job, self.bwrap.program), "/"), stop), job)
 
 
-def curtain() -> Sandbox:
-    """What hides best here: the curtain where bubblewrap works, else no isolation at all."""
+def choose_hiding() -> Sandbox:
+    """What hides best here: hiding where bubblewrap works, else no isolation at all."""
     found = bubblewrap.find()
-    if found is None or trial(Curtain(found)):
+    if found is None or trial(Hiding(found)):
         return Plain()
-    return Curtain(found)
+    return Hiding(found)
 
 
 def argv(job: Job, program: str) -> tuple[str, ...]:

@@ -17,11 +17,11 @@ import psutil
 
 from autoresearch.researcher import curve_files
 from autoresearch.researcher.agents.quote import clean
+from autoresearch.researcher.dashboard.gpus import GpuLoad, GpuMonitor
 from autoresearch.researcher.journal import Attempt, Journal
 from autoresearch.researcher.judging.curves import Point, smoothed
 from autoresearch.researcher.judging.values import Record
 from autoresearch.researcher.report import status
-from autoresearch.researcher.watch.gpus import Gpu, Gpus
 from autoresearch.researcher.workspace import Workspace, short
 
 TEXT_MAX = 300
@@ -31,7 +31,7 @@ Kind = Literal["baseline", "keep", "discard", "crash"]
 
 
 @dataclass(frozen=True)
-class Verdict:
+class VerdictView:
     """One finished experiment. `value` is None where it crashed."""
 
     id: str
@@ -45,7 +45,7 @@ class Verdict:
 
 
 @dataclass(frozen=True)
-class Run:
+class RunView:
     """One run in progress. `points` is its training curve so far; `against` the curves of the commit it is judged against."""
 
     id: str
@@ -71,14 +71,14 @@ class Run:
 
 
 @dataclass(frozen=True)
-class Machine:
+class MachineLoad:
     """`processor` is the share of all cores in use since the last look, 0 to 1."""
 
     processor: float
     cores: int
     used_gb: float
     total_gb: float
-    gpus: tuple[Gpu, ...] = ()
+    gpus: tuple[GpuLoad, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -86,10 +86,10 @@ class View:
     """`edited` are experiments whose idea is still being written."""
 
     about: status.Status
-    verdicts: tuple[Verdict, ...]
-    runs: tuple[Run, ...]
+    verdicts: tuple[VerdictView, ...]
+    runs: tuple[RunView, ...]
     edited: tuple[str, ...]
-    machine: Machine
+    machine: MachineLoad
     direction: Literal["min", "max"] = "min"
 
     @property
@@ -116,13 +116,13 @@ class View:
 class Watcher:
     """Looks again whenever it is asked; remembers only what cannot change."""
 
-    def __init__(self, folder: Path, gpus: Gpus | None = None) -> None:
+    def __init__(self, folder: Path, gpus: GpuMonitor | None = None) -> None:
         self.folder = folder
-        self.gpus = gpus or Gpus()
+        self.gpus = gpus or GpuMonitor()
         self.kept: dict[str, tuple[Point, ...]] = {}  # curves of finished runs, by log
         psutil.cpu_percent(interval=0.1)  # later answers are the share since the last one
 
-    def look(self) -> View:
+    def read_snapshot(self) -> View:
         """BadWorkspace where the folder is no experiment, or its ledger or journal is damaged."""
         workspace = Workspace(self.folder)
         about = status.read(workspace)
@@ -144,7 +144,9 @@ class Watcher:
             direction=workspace.config.experiment.direction,
         )
 
-    def runs(self, workspace: Workspace, attempt: Attempt, records: Sequence[Record]) -> list[Run]:
+    def runs(
+        self, workspace: Workspace, attempt: Attempt, records: Sequence[Record]
+    ) -> list[RunView]:
         """The runs of an attempt that are going on: those whose folder still has its `out`."""
         place = workspace.private / "runs" / attempt.id
         numbers = sorted(
@@ -156,7 +158,9 @@ class Watcher:
         for n in numbers:
             points = curve_files.read(place / str(n) / "out" / curve_files.NAME)
             found.append(
-                Run(attempt.id, n, attempt.commit, title, points, against, age_s(place / str(n)))
+                RunView(
+                    attempt.id, n, attempt.commit, title, points, against, age_s(place / str(n))
+                )
             )
         return found
 
@@ -174,10 +178,10 @@ class Watcher:
                 )
         return tuple(self.kept[log] for log in logs if self.kept[log])
 
-    def machine(self) -> Machine:
+    def machine(self) -> MachineLoad:
         memory = psutil.virtual_memory()
         used = (memory.total - memory.available) / GB
-        return Machine(
+        return MachineLoad(
             psutil.cpu_percent() / 100,
             psutil.cpu_count() or 1,
             used,
@@ -186,11 +190,11 @@ class Watcher:
         )
 
 
-def verdict(record: Record) -> Verdict:
+def verdict(record: Record) -> VerdictView:
     kind: Kind = "baseline" if record.is_baseline else record.status
     value = None if record.status == "crash" else record.value
     texts = (safe(record.description), safe(record.reason), safe(record.agent))
-    return Verdict(
+    return VerdictView(
         record.id, record.commit, kind, value, *texts, finished_at=safe(record.finished_at)
     )
 

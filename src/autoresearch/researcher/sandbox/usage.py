@@ -32,7 +32,7 @@ def size(n_bytes: float) -> str:
 
 
 @dataclass
-class Watch:
+class UsageMonitor:
     """`look()` returns the sentence of the limit that is passed, else "", and sets when to look again."""
 
     job: Job

@@ -19,7 +19,7 @@ LABEL = 9  # characters for the numbers at the left
 
 
 @dataclass(frozen=True)
-class Limits:
+class AxisRange:
     """What the corners of a chart mean; `low` is at the bottom."""
 
     left: float
@@ -30,12 +30,12 @@ class Limits:
     @staticmethod
     def around(
         points: Iterable[tuple[float, float]], left: float | None = None, right: float | None = None
-    ) -> Limits:
+    ) -> AxisRange:
         """Just around the points, with a little room above and below; (0..1, 0..1) around none."""
         finite = [(x, y) for x, y in points if math.isfinite(x) and math.isfinite(y)]
         xs, ys = [x for x, _ in finite] or [0.0, 1.0], [y for _, y in finite] or [0.0, 1.0]
         room = (max(ys) - min(ys)) * 0.05 or abs(max(ys)) * 0.01 or 1.0
-        return Limits(
+        return AxisRange(
             min(xs) if left is None else left,
             max(xs) if right is None else right,
             min(ys) - room,
@@ -49,7 +49,7 @@ class Canvas:
 
     columns: int
     rows: int
-    limits: Limits
+    limits: AxisRange
     braille: bool = True
     bits: dict[tuple[int, int], int] = field(default_factory=dict)
     styles: dict[tuple[int, int], str] = field(default_factory=dict)

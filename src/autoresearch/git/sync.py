@@ -1,6 +1,6 @@
 """Pushing to and fetching from a peer such as a hub, with as few commits on the way as possible.
 
-The peer is whatever answers these four questions (`client.Hub` does); the network is its business, bundles are `transfer`'s.
+The peer is whatever answers these four questions (`client.Hub` does); the network is its business, bundles are `bundles`'s.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from autoresearch.errors import BadBundle, NotFound
-from autoresearch.git import transfer
+from autoresearch.git import bundles
 from autoresearch.git.repo import Repo
 from autoresearch.models import Commit
 
@@ -50,12 +50,12 @@ class Fetched:
 def push(repo: Repo, peer: Peer, names: Iterable[str] = ("HEAD",)) -> Pushed:
     """Send the commits behind `names` that the peer lacks; nothing is sent where it has them all. Safe to repeat."""
     tips = tuple(dict.fromkeys(repo.resolve(name) for name in names))
-    lacking = transfer.missing(transfer.parents_of(repo, tips), tips, peer.has)
+    lacking = bundles.missing(bundles.parents_of(repo, tips), tips, peer.has)
     if not lacking.commits:
         return Pushed(tips, (), 0)
     new = set(lacking.commits)
-    with transfer.temporary_bundle() as bundle:
-        transfer.create_bundle(repo, bundle, [tip for tip in tips if tip in new], lacking.bases)
+    with bundles.temporary_bundle() as bundle:
+        bundles.create_bundle(repo, bundle, [tip for tip in tips if tip in new], lacking.bases)
         peer.push(bundle)
         return Pushed(tips, lacking.commits, bundle.stat().st_size)
 
@@ -65,19 +65,19 @@ def fetch(repo: Repo, peer: Peer, name: str) -> Fetched:
     commit = peer.commit(name).hash
     if not HASH.fullmatch(commit):
         raise BadBundle(f"the hub calls {name[:12]} {commit[:80]!r}, which is no commit's hash")
-    here = transfer.reachable(repo)
+    here = bundles.reachable(repo)
     if commit in here:
         return Fetched(commit, 0)
     nearest = next(
         (c.hash for c in peer.lineage(commit, limit=LINEAGE_PAGE) if c.hash in here), None
     )
-    have = dict.fromkeys([*([nearest] if nearest else []), *transfer.tips(repo)])
-    with transfer.temporary_bundle() as bundle:
+    have = dict.fromkeys([*([nearest] if nearest else []), *bundles.tips(repo)])
+    with bundles.temporary_bundle() as bundle:
         size_bytes = peer.fetch(commit, bundle, have)
-        transfer.unbundle(repo, bundle)
+        bundles.unbundle(repo, bundle)
     if repo.maybe(commit) is None:
         raise BadBundle(f"the hub's bundle does not hold {commit[:12]}")
-    repo.set_ref(transfer.KEPT + commit, commit)
+    repo.set_ref(bundles.KEPT + commit, commit)
     return Fetched(commit, size_bytes)
 
 
