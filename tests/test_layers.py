@@ -177,7 +177,7 @@ def says(path: Path, name: str) -> bool:
 
 
 def test_no_pickle_anywhere() -> None:
-    """Nothing is ever loaded in a format that can run code (trap A9)."""
+    """Nothing is ever loaded in a format that can run code."""
     assert set() == importers("pickle") | importers("shelve") | importers("marshal")
     for path in (ROOT / "lab").glob("*.py"):
         text = path.read_text("utf-8")

@@ -1,4 +1,4 @@
-"""Every attack of the package fails in every sandbox, and succeeds where there is none: acceptance 3 of the swarm.
+"""Every attack of the package fails in every sandbox, and succeeds where there is none.
 
 bubblewrap and Landlock have to work where the tests run; a machine without them fails here with what to install.
 """

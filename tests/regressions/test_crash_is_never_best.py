@@ -1,4 +1,4 @@
-"""Trap C3: a crash is written as 0.000000, and the smallest number of upstream's own results.tsv is therefore a crash.
+"""A crash is written as 0.000000, and the smallest number of upstream's own results.tsv is therefore a crash.
 
 A ledger that begins with a crash broke its analysis as well (karpathy/autoresearch 469).
 """

@@ -1,4 +1,4 @@
-"""Trap D6: a hub that hands bundles to `git bundle unbundle` takes in nearly everything: bombs of a few hundred bytes that fill memory, trees
+"""A hub that hands bundles to `git bundle unbundle` takes in nearly everything: bombs of a few hundred bytes that fill memory, trees
 that write into `.git` wherever they are checked out, commits without their files, ref names that leave the repository.
 
 Every animal of this zoo is pushed to a real server with two worker processes: it is refused with 400 or 413 and a sentence, the store is

@@ -1,4 +1,4 @@
-"""Traps D1, D2, D3, D5, D11 and D14 of hubs before this one: short hashes that crash, commits that gc deletes, lineages with holes, fetches
+"""Faults of earlier hubs: short hashes that crash, commits that gc deletes, lineages with holes, fetches
 that trip over each other, DAGs without a common root, merges that leave false leaves.
 """
 
@@ -33,7 +33,7 @@ def hashes(answer: Any) -> list[str]:
 
 
 def test_five_commits_in_one_bundle_are_five(hub: Any, tmp_path: Path) -> None:
-    """Trap D3: only the heads of a bundle were listed. Push five: lineage five, one leaf, each with its parent and its agent."""
+    """Only the heads of a bundle were listed. Push five: lineage five, one leaf, each with its parent and its agent."""
     agent = hub.agent()
     _, commits = pushed(agent, tmp_path, 5)
 
@@ -52,7 +52,7 @@ ENDPOINTS = ["fetch/{}", "commits/{}", "commits/{}/children", "commits/{}/lineag
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS)
 def test_hashes_of_every_length(hub: Any, tmp_path: Path, endpoint: str) -> None:
-    """Trap D1: seven digits crashed the fetch. Every endpoint takes 4 to 40 digits in any case, and refuses the rest with a sentence."""
+    """Seven digits crashed the fetch. Every endpoint takes 4 to 40 digits in any case, and refuses the rest with a sentence."""
     agent = hub.agent()
     _, (of,) = pushed(agent, tmp_path, 1)
 
@@ -99,7 +99,7 @@ def test_ambiguous_and_not_a_commit(own_hub: Any, endpoint: str) -> None:
 
 
 def test_gc_and_an_empty_cache_lose_nothing(hub: Any, tmp_path: Path) -> None:
-    """Trap D2: commits without refs died in `git gc`. Here the database has them: fetch works with the cache deleted."""
+    """Commits without refs died in `git gc`. Here the database has them: fetch works with the cache deleted."""
     agent = hub.agent()
     _, commits = pushed(agent, tmp_path, 3)
     shutil.rmtree(hub.data / "cache", ignore_errors=True)
@@ -112,7 +112,7 @@ def test_gc_and_an_empty_cache_lose_nothing(hub: Any, tmp_path: Path) -> None:
 
 
 def test_many_fetch_the_same_at_once(hub: Any, tmp_path: Path) -> None:
-    """Trap D5: concurrent fetches deleted each other's temporary ref. 32 at once all get the same good bundle."""
+    """Concurrent fetches deleted each other's temporary ref. 32 at once all get the same good bundle."""
     agent = hub.agent()
     _, commits = pushed(agent, tmp_path, 70)  # long enough to be kept in the cache
     with ThreadPoolExecutor(32) as pool:
@@ -141,7 +141,7 @@ def test_fetch_leaves_out_what_the_asker_has(hub: Any, tmp_path: Path) -> None:
 
 
 def test_the_same_push_twice_and_at_once(hub: Any, tmp_path: Path) -> None:
-    """Trap D14: the same push at the same time was a 500. Eight at once by two agents: all 201, nothing doubled, one owner."""
+    """The same push at the same time was a 500. Eight at once by two agents: all 201, nothing doubled, one owner."""
     one, other = hub.agent(), hub.agent()
     work = Work.new(tmp_path / "w")
     commits = [work.commit(f"{one.id} {n}") for n in range(4)]
@@ -156,7 +156,7 @@ def test_the_same_push_twice_and_at_once(hub: Any, tmp_path: Path) -> None:
 
 
 def test_a_merge_has_all_its_parents(hub: Any, tmp_path: Path) -> None:
-    """Trap D14: only first parents counted, so a merged branch stayed a leaf. Here a merge is a child of both."""
+    """Only first parents counted, so a merged branch stayed a leaf. Here a merge is a child of both."""
     agent = hub.agent()
     work = Work.new(tmp_path / "w")
     base = work.commit(agent.id)
@@ -206,7 +206,7 @@ def test_missing_prerequisites_are_named(hub: Any, tmp_path: Path) -> None:
 
 
 def test_a_hub_with_one_root_refuses_orphans(own_hub: Any, tmp_path: Path) -> None:
-    """Trap D11: every agent made its own baseline. `agenthub seed` gives one; with --roots-only nothing else may begin a line."""
+    """Every agent made its own baseline. `agenthub seed` gives one; with --roots-only nothing else may begin a line."""
     hub = own_hub(roots_only=True)
     agent = hub.agent()
     baseline = tmp_path / "baseline"

@@ -1,4 +1,4 @@
-"""Trap D11: agents that each commit their own baseline make as many DAGs as there are agents. A hub offers one root to share."""
+"""Agents that each commit their own baseline make as many DAGs as there are agents. A hub offers one root to share."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 """A zoo of cheating train.py files meets the real runner, sandbox and scorer: each is caught, the verdict names what it did, and none
-becomes best (acceptance 2 of the swarm). docs/trust.md has the same list, and what is not covered."""
+becomes best. docs/trust.md has the same list, and what is not covered."""
 
 from __future__ import annotations
 

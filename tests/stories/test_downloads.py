@@ -93,7 +93,7 @@ def test_what_goes_wrong_once_is_tried_again(lab: labs.Lab, server: hf_server.Hu
 def test_a_shard_that_cannot_be_had_fails_with_a_sentence(
     lab: labs.Lab, server: hf_server.HuggingFace, missing: str
 ) -> None:
-    """Trap A5: failed downloads ended with exit code 0, and training failed five minutes later. What did arrive is kept."""
+    """Failed downloads ended with exit code 0, and training failed five minutes later. What did arrive is kept."""
     del server.files[CLIMBMIX, missing]
     code, said = climbmix(lab, server, "--num-shards", "2")
 

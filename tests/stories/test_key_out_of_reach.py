@@ -1,4 +1,4 @@
-"""The key to the hub is found by nobody: not by an experiment, not by a coding agent, wherever they look (acceptance 3 of the swarm)."""
+"""The key to the hub is found by nobody: not by an experiment, not by a coding agent, wherever they look."""
 
 from __future__ import annotations
 

@@ -102,7 +102,7 @@ def test_a_refused_object_is_refused_over_plain_git(hub: Any, tmp_path: Path) ->
 
 
 def test_the_cache_may_be_lost(hub: Any, tmp_path: Path) -> None:
-    """After `git gc --prune=now` in the cache, and after the cache is deleted, every commit is still fetched both ways (trap D2)."""
+    """After `git gc --prune=now` in the cache, and after the cache is deleted, every commit is still fetched both ways."""
     agent = hub.agent()
     work = Work.new(tmp_path / "w")
     first = work.commit(agent.id)

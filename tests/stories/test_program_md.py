@@ -155,7 +155,7 @@ def test_a_night_by_the_book(lab: Path) -> None:
 
 
 def test_going_back_undoes_every_commit_of_an_attempt(lab: Path) -> None:
-    """Trap C1: three commits, a leftover file and a crash later, the tree is the start's and the ledger is whole."""
+    """Three commits, a leftover file and a crash later, the tree is the start's and the ledger is whole."""
     set_up(lab)
     shell(lab, "echo 'a1b2c3d\t1.1\t1.8\tkeep\tbaseline' >> results.tsv")
     before = shell(lab, "git rev-parse HEAD HEAD^{tree}")
@@ -178,7 +178,7 @@ def test_going_back_undoes_every_commit_of_an_attempt(lab: Path) -> None:
 
 
 def test_a_crash_is_no_best(lab: Path) -> None:
-    """Trap C3: the line for the best so far never shows a 0.000000."""
+    """The line for the best so far never shows a 0.000000."""
     set_up(lab)
     shell(
         lab,
@@ -189,7 +189,7 @@ def test_a_crash_is_no_best(lab: Path) -> None:
 
 
 def test_a_run_over_its_limit_ends_with_its_children(lab: Path) -> None:
-    """Trap C7: the limit ends this run's own process group, and says so with exit code 124."""
+    """The limit ends this run's own process group, and says so with exit code 124."""
     set_up(lab)
     (lab / "train.py").write_text("import subprocess\nsubprocess.run(['sleep', '314.159'])\n")
     said = shell(lab, RUN.replace("LIMIT=600", "LIMIT=1") + "true", "--norc")

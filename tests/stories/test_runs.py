@@ -113,7 +113,7 @@ def test_untracked_files_are_named_and_gone(tmp_path: Path) -> None:
 
 
 def test_the_harness_reads_progress_lines_as_lines(tmp_path: Path) -> None:
-    """Progress written over itself with carriage returns neither hides the metric nor floods the reason (trap B3)."""
+    """Progress written over itself with carriage returns neither hides the metric nor floods the reason."""
     train = "for i in range(5000): print(f'step {i}', end='\\r')\nprint()\nprint('val_bpb: 1.5')"
 
     assert measure(make(tmp_path / "a", train)).value == 1.5

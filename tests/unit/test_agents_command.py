@@ -112,7 +112,7 @@ def test_a_missing_program_is_said(worktree: Path, tmp_path: Path) -> None:
 
 
 def test_our_keys_stay_ours(worktree: Path, tmp_path: Path) -> None:
-    """The program gets the user's environment without the hub's key; its own keys it keeps (trap C8)."""
+    """The program gets the user's environment without the hub's key; its own keys it keeps."""
     program = (
         "import os; assert 'AGENTHUB_KEY' not in os.environ and os.environ['THEIR_KEY'] == 't'"
     )

@@ -118,7 +118,7 @@ def test_a_run_is_compared_with_the_best_at_the_same_place() -> None:
 
 
 def test_strangers_text_commands_no_terminal(view: View) -> None:
-    """Escapes, markup, direction marks and line breaks of a description come out as harmless words (trap C8)."""
+    """Escapes, markup, direction marks and line breaks of a description come out as harmless words."""
     assert safe(WILD) == "[31mred]0;title [bold]x[/bold] gnp.exe new line2J"
     wild = VerdictView("0009", "f" * 40, "discard", 1.0, safe(WILD), safe(WILD), safe(WILD), "")
     shown = replace(view, verdicts=(*view.verdicts, wild))

@@ -155,7 +155,7 @@ def test_a_new_branch_starts_at_the_best_that_can_be_compared(
 def test_the_root_is_where_nobody_was_before(
     own_hub: Callable[..., RunningHub], tmp_path: Path
 ) -> None:
-    """No result yet: the hub's root where its fixed files are ours (trap D11), else our own commit with a sentence."""
+    """No result yet: the hub's root where its fixed files are ours, else our own commit with a sentence."""
     hub = own_hub()
     root = seed(hub, make(tmp_path / "canon", noisy()).folder)
     with community(make(tmp_path / "w", noisy(0.9)), hub.url) as (swarm, _):

@@ -89,7 +89,7 @@ def test_the_harness_gives_the_seed(lab: labs.Lab, tokenizer: Any) -> None:
 def test_dummies_are_free_and_the_first_batch_starts_the_clock(
     lab: labs.Lab, tokenizer: Any
 ) -> None:
-    """Warm-up costs nothing; from the first real batch on everything does, also a sleep in one step (trap B1)."""
+    """Warm-up costs nothing; from the first real batch on everything does, also a sleep in one step."""
     clock = labs.Clock()
     loader = lab.fixed.loader.Loader(tokenizer, 4, "cpu", 1, clock)
     x, y = loader.dummy()

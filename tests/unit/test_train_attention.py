@@ -32,7 +32,7 @@ def flex(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, window: int) -> torc
     "backend", [train.explicit_attention, train.sdpa_attention, flex, train.flex_attention]
 )
 def test_a_window_means_the_same_in_every_backend(backend: object, window: int) -> None:
-    """Trap: FlashAttention's window (w, 0) shows w + 1 keys; fallbacks that show w, or all, are another model."""
+    """FlashAttention's window (w, 0) shows w + 1 keys; fallbacks that show w, or all, are another model."""
     torch.manual_seed(0)
     q, k, v = torch.randn(3, 2, T, 2, 8)
 

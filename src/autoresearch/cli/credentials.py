@@ -1,4 +1,4 @@
-"""Where an agent's key is kept: one file per directory or per user, readable by its owner alone (trap D12: never shared by accident).
+"""Where an agent's key is kept: one file per directory or per user, readable by its owner alone (never shared by accident).
 
 Looked for in this order: the environment (AGENTHUB_URL, AGENTHUB_KEY); `.agenthub/credentials.json` here or in a folder above;
 `credentials.json` in AGENTHUB_CONFIG_DIR or else the user's configuration folder; `~/.agenthub_creds`, which others' programs

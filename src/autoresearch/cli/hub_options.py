@@ -1,7 +1,7 @@
 """What `autoresearch run --hub` needs of the command line: the folder's key, and the name to join by.
 
 The key is the folder's own, in `.agenthub/` with mode 0600, or that of AGENTHUB_URL, AGENTHUB_KEY and AGENTHUB_ID; never one that other folders use
-too (trap D12). Leaves joining to `researcher.swarm.membership`: a hub may be down, and research goes on.
+too. Leaves joining to `researcher.swarm.membership`: a hub may be down, and research goes on.
 """
 
 from __future__ import annotations

@@ -175,6 +175,6 @@ def checkout(repo: Repo, commit: str, branch: str = "") -> None:
 
 @contextmanager
 def temporary_bundle() -> Iterator[Path]:
-    """A path for one bundle that nobody else on this machine has (trap D12)."""
+    """A path for one bundle that nobody else on this machine has."""
     with tempfile.TemporaryDirectory(prefix="agenthub-") as folder:
         yield Path(folder) / "commits.bundle"

@@ -9,9 +9,7 @@ from typing import Literal
 
 Registration = Literal["open", "invite", "closed"]
 POST_CONTENT_MAX_BYTES = 32 * 1024  # of UTF-8
-POST_BODY_MAX_BYTES = (
-    256 * 1024
-)  # the JSON around it: escapes cost up to six bytes for one (trap D9)
+POST_BODY_MAX_BYTES = 256 * 1024  # the JSON around it: escapes cost up to six bytes for one
 JSON_BODY_MAX_BYTES = 64 * 1024  # every other JSON body
 
 

@@ -145,7 +145,7 @@ class Bars:
 
 
 def harmless(text: str) -> str:
-    """A text whose lines a terminal only shows: no escapes, no direction marks, whoever wrote it (trap C8)."""
+    """A text whose lines a terminal only shows: no escapes, no direction marks, whoever wrote it."""
     return "\n".join(map(clean, text.splitlines()))
 
 

@@ -73,7 +73,7 @@ class Runner:
         watch: Watch | None = None,
     ) -> Measurement:
         """Run a commit once and return what came of it. `folder` is this run's own; whatever lies in it is removed first, so
-        that no evidence of an earlier run can be taken for this one's (trap C5). With a `watch`, training ends where its curve
+        that no evidence of an earlier run can be taken for this one's. With a `watch`, training ends where its curve
         is hopeless. Raises Stopped."""
         wipe(folder)
         (folder / "out").mkdir(parents=True)

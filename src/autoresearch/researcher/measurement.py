@@ -36,7 +36,7 @@ def ends(log: Path) -> bytes:
 
 
 def printed(text: str) -> dict[str, list[str]]:
-    """Every line `name: value` of a log, by name; carriage returns end lines too (trap B3)."""
+    """Every line `name: value` of a log, by name; carriage returns end lines too."""
     found: dict[str, list[str]] = {}
     for line in re.split(r"[\r\n]+", text):
         match = METRIC_LINE.fullmatch(line.strip())

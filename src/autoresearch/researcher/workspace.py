@@ -167,7 +167,7 @@ class Workspace:
         return any(fnmatchcase(path, pattern) for pattern in self.config.experiment.free)
 
     def commit(self, checkout: Checkout, message: str) -> str:
-        """Commit an agent's edit as one commit on the checkout's parent, whatever commits it made itself (trap C1).
+        """Commit an agent's edit as one commit on the checkout's parent, whatever commits it made itself.
 
         Returns the parent where nothing changed. Raises OutsideFree where fixed files changed or other files were left."""
         try:
@@ -233,7 +233,7 @@ class Workspace:
             )
 
     def remember(self, attempt_id: str, commit: str) -> None:
-        """Keep an attempt's commit reachable, kept or not (trap C4)."""
+        """Keep an attempt's commit reachable, kept or not."""
         self.repo.set_ref(ATTEMPTS + attempt_id, commit)
 
     def attempt_ids(self) -> list[str]:

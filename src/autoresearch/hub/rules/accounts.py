@@ -184,7 +184,7 @@ def list_agents(reader: Reader) -> list[AgentAccount]:
 
 
 def network_of(address: str) -> str:
-    """What registration is limited by: an IPv4 address, or the /64 an IPv6 address lies in (trap D8)."""
+    """What registration is limited by: an IPv4 address, or the /64 an IPv6 address lies in."""
     try:
         ip = ip_address(address.partition("%")[0])
     except ValueError:

@@ -1,6 +1,6 @@
 """Claims: who is trying what right now, so that two do not try the same.
 
-A claim is a lease on an idea in words. It is refused where an active claim, anybody's, or a recent result says nearly the same (trap E1: a key
+A claim is a lease on an idea in words. It is refused where an active claim, anybody's, or a recent result says nearly the same (a key
 that holds the agent's name never collides); the one who holds a claim renews it by claiming it again or by a heartbeat.
 """
 

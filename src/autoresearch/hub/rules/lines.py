@@ -4,7 +4,7 @@
     verify commit:<7+ hex> platform:<name> val_bpb:<value or ---> n:<runs> [track:<id>] | reproduced, or: not reproduced (why)
 
 Liberal in spacing, order and list marks; strict in meaning: a value that cannot be trusted is kept with the `problem` that bars it from every
-board (trap E2: NaN passes every comparison).
+board (NaN passes every comparison).
 """
 
 from __future__ import annotations

@@ -43,7 +43,7 @@ BUSY_TIMEOUT_S = (
 CACHE_KIB = 8192  # page cache of one connection
 GROUP_MAX = 256  # changes that share one commit
 
-_PRAGMAS = (  # per connection: most of these are forgotten with the connection that set them (trap D4)
+_PRAGMAS = (  # per connection: most of these are forgotten with the connection that set them
     "PRAGMA journal_mode=WAL",
     "PRAGMA synchronous=FULL",
     "PRAGMA foreign_keys=ON",

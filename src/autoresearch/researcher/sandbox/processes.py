@@ -30,7 +30,7 @@ def carries(found: str, mark: str) -> bool:
 def sweep(mark: str) -> list[int]:
     """Kill every process that carries AUTORESEARCH_RUN=<mark> or <mark>-<number>, with whatever it forks meanwhile; returns their ids.
 
-    Never by name: another run's `train.py` is none of our business (trap C7).
+    Never by name: another run's `train.py` is none of our business.
     """
     swept: set[int] = set()
     while mark and (found := [p for p in marked(mark) if p.pid not in swept]):

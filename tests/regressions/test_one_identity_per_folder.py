@@ -1,4 +1,4 @@
-"""Trap D12: credentials in one place per home, and bundles at one path per machine, made agents on one host write in each other's name.
+"""Credentials in one place per home, and bundles at one path per machine, made agents on one host write in each other's name.
 
 `~/.agenthub_creds` was readable by everybody, the last one to join was everybody, and `/tmp/push.bundle` of one was pushed by another.
 """

@@ -1,4 +1,4 @@
-"""Traps A1 to A10: how data, tokenizer and metric of such a lab went wrong elsewhere, and cannot here."""
+"""How data, tokenizer and metric of such a lab went wrong elsewhere, and cannot here."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ class Linear(torch.nn.Module):
 
 @settings(max_examples=100, deadline=None)
 @given(text=st.text())
-def test_a1_byte_lengths_add_up(tokenizer: Any, text: str) -> None:
-    """A1: lengths taken through decoded text count half a character as the three bytes of U+FFFD, which flatters the score."""
+def test_byte_lengths_add_up(tokenizer: Any, text: str) -> None:
+    """Lengths taken through decoded text count half a character as the three bytes of U+FFFD, which flatters the score."""
     ids = tokenizer.encode(text)
 
     assert int(tokenizer.token_bytes[ids].sum()) == len(text.encode("utf-8"))
@@ -55,15 +55,15 @@ def test_a1_byte_lengths_add_up(tokenizer: Any, text: str) -> None:
     assert tokenizer.token_bytes[tokenizer.bos] == 0
 
 
-def test_a1_single_bytes_have_length_one(tokenizer: Any) -> None:
-    """A1: all 256 bytes are tokens, each of length one."""
+def test_single_bytes_have_length_one(tokenizer: Any) -> None:
+    """All 256 bytes are tokens, each of length one."""
     assert {piece for piece in tokenizer.bytes_of if len(piece) == 1} == {
         bytes([b]) for b in range(256)
     }
 
 
-def test_a2_a_batch_in_use_is_never_overwritten(lab: labs.Lab, tokenizer: Any) -> None:
-    """A2: with one buffer for all batches, a slow consumer saw the next batch in the place of its own."""
+def test_a_batch_in_use_is_never_overwritten(lab: labs.Lab, tokenizer: Any) -> None:
+    """With one buffer for all batches, a slow consumer saw the next batch in the place of its own."""
     loader = lab.prepare.make_dataloader(tokenizer, 2)
     kept = []
     for x, y in loader:
@@ -75,10 +75,8 @@ def test_a2_a_batch_in_use_is_never_overwritten(lab: labs.Lab, tokenizer: Any) -
     assert all(torch.equal(x, was_x) and torch.equal(y, was_y) for x, y, was_x, was_y in kept)
 
 
-def test_a2_a_pinned_buffer_waits_for_its_copy(
-    lab: labs.Lab, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A2: a pinned buffer is refilled only after the event recorded behind its last copy; two take turns."""
+def test_a_pinned_buffer_waits_for_its_copy(lab: labs.Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pinned buffer is refilled only after the event recorded behind its last copy; two take turns."""
     log: list[str] = []
 
     class Event:
@@ -105,10 +103,10 @@ def test_a2_a_pinned_buffer_waits_for_its_copy(
 
 
 @pytest.mark.parametrize("batch_size", [1, 7, 96, 128])
-def test_a3_the_score_does_not_depend_on_the_batch_size(
+def test_the_score_does_not_depend_on_the_batch_size(
     lab: labs.Lab, tokenizer: Any, batch_size: int
 ) -> None:
-    """A3: the evaluated rows were chosen by the batch size, which agents control; and a large one divided by zero."""
+    """The evaluated rows were chosen by the batch size, which agents control; and a large one divided by zero."""
     model = Linear(tokenizer.vocab_size)
 
     assert lab.prepare.evaluate_bpb(model, tokenizer, batch_size) == pytest.approx(
@@ -116,8 +114,8 @@ def test_a3_the_score_does_not_depend_on_the_batch_size(
     )
 
 
-def test_a4_no_tail_is_lost_in_evaluation(lab: labs.Lab, tokenizer: Any) -> None:
-    """A4: packing cropped documents, so only their heads were scored. Here every token of every one stands in the rows once."""
+def test_no_tail_is_lost_in_evaluation(lab: labs.Lab, tokenizer: Any) -> None:
+    """Packing cropped documents, so only their heads were scored. Here every token of every one stands in the rows once."""
     track = tokenizer.track
     rows = lab.prepare.evaluation_rows(track)
     tokens, _ = lab.fixed.packing.read_tokens(track.folder, "val")
@@ -131,10 +129,10 @@ def test_a4_no_tail_is_lost_in_evaluation(lab: labs.Lab, tokenizer: Any) -> None
     assert lab.fixed.files.sha256_file(track.folder / "eval.bin") == track.manifest["eval_sha256"]
 
 
-def test_a6_another_vocabulary_is_another_track(
+def test_another_vocabulary_is_another_track(
     lab: labs.Lab, arguments: list[str], tokenizer: Any
 ) -> None:
-    """A6: a tokenizer that existed was used again although the vocabulary or the data had changed."""
+    """A tokenizer that existed was used again although the vocabulary or the data had changed."""
     other = lab.prepared(*arguments[:5], "300", *arguments[6:])
 
     assert lab.prepare.Tokenizer.load(other).vocab_size == 300
@@ -142,10 +140,8 @@ def test_a6_another_vocabulary_is_another_track(
     lab.prepared(*arguments)
 
 
-def test_a6_other_data_is_another_track(
-    lab: labs.Lab, arguments: list[str], tokenizer: Any
-) -> None:
-    """A6: one changed document changes the fingerprint, the tokenizer and the track's id."""
+def test_other_data_is_another_track(lab: labs.Lab, arguments: list[str], tokenizer: Any) -> None:
+    """One changed document changes the fingerprint, the tokenizer and the track's id."""
     extra = lab.folder / "texts" / "extra.txt"
     extra.write_text("one more document " * 20, "utf-8")
     try:
@@ -155,8 +151,8 @@ def test_a6_other_data_is_another_track(
         lab.prepared(*arguments)
 
 
-def test_a8_two_prepares_at_once_do_not_mix(tmp_path: Path) -> None:
-    """A8: two processes wrote the same temporary file. One waits for the other here, and both end well."""
+def test_two_prepares_at_once_do_not_mix(tmp_path: Path) -> None:
+    """Two processes wrote the same temporary file. One waits for the other here, and both end well."""
     lab = labs.make_lab(tmp_path)
     data = labs.write_texts(tmp_path / "texts")
     command = [
@@ -183,8 +179,8 @@ def test_a8_two_prepares_at_once_do_not_mix(tmp_path: Path) -> None:
         )
 
 
-def test_a9_nothing_that_is_loaded_can_run() -> None:
-    """A9: pickles in a shared cache are programs. The lab has none and asks torch for none."""
+def test_nothing_that_is_loaded_can_run() -> None:
+    """Pickles in a shared cache are programs. The lab has none and asks torch for none."""
     forbidden = r"^\s*(import|from) (pickle|dill|joblib)|torch\.load\(|allow_pickle"
     files = [labs.LAB / "prepare.py", *(labs.LAB / "fixed").glob("*.py")]
 
@@ -192,8 +188,8 @@ def test_a9_nothing_that_is_loaded_can_run() -> None:
     assert [f for f in files if re.search(forbidden, f.read_text("utf-8"), re.M)] == []
 
 
-def test_a9_a_crafted_tokenizer_is_refused(lab: labs.Lab, tmp_path: Path) -> None:
-    """A9: a file that is no tokenizer of ours is a sentence, whatever it holds."""
+def test_a_crafted_tokenizer_is_refused(lab: labs.Lab, tmp_path: Path) -> None:
+    """A file that is no tokenizer of ours is a sentence, whatever it holds."""
     for content in (
         b"\x80\x04cos\nsystem\n",
         b"[]",
@@ -206,8 +202,8 @@ def test_a9_a_crafted_tokenizer_is_refused(lab: labs.Lab, tmp_path: Path) -> Non
             lab.prepare.Tokenizer.read(file)
 
 
-def test_a10_the_epoch_is_reported(lab: labs.Lab, tokenizer: Any) -> None:
-    """A10: a fast machine silently entered its second epoch. The loader says where it is."""
+def test_the_epoch_is_reported(lab: labs.Lab, tokenizer: Any) -> None:
+    """A fast machine silently entered its second epoch. The loader says where it is."""
     loader = lab.prepare.make_dataloader(tokenizer, 8)
     epochs = []
     for _ in loader:

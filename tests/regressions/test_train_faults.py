@@ -17,7 +17,7 @@ SETTINGS = train.SCALES["climbmix"] | train.SCALES["cpu"]
 @pytest.mark.parametrize("steps", [50, 5000])
 @pytest.mark.parametrize("scale", list(train.SCALES))
 def test_schedules_end_where_they_should_on_slow_and_fast_machines(scale: str, steps: int) -> None:
-    """Trap: momentum that ramps over 300 steps never arrives on a machine that finishes 60. Schedules go by progress."""
+    """Momentum that ramps over 300 steps never arrives on a machine that finishes 60. Schedules go by progress."""
     s = train.SCALES["climbmix"] | train.SCALES[scale]
     seen = [train.schedule(step / steps, s) for step in range(steps + 1)]
 
@@ -65,7 +65,7 @@ def updated(wrap: object) -> list[torch.Tensor]:
 
 
 def test_the_optimiser_runs_uncompiled_with_bf16_weights() -> None:
-    """Trap: a bf16 state mixed with a float32 scalar works when compiled and raises in eager mode, so that "just switch
+    """A bf16 state mixed with a float32 scalar works when compiled and raises in eager mode, so that "just switch
     torch.compile off" did not work. Eager and compiled give the same weights."""
     eager = updated(lambda f: f)
     compiled = updated(lambda f: torch.compile(f, dynamic=False, backend="aot_eager"))
@@ -107,7 +107,7 @@ def some_rows(n: int) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def test_accumulation_changes_nothing() -> None:
-    """Trap: micro-batches that are weighted or reported wrongly. Four of two rows give the gradients and the loss of one of eight."""
+    """Micro-batches that are weighted or reported wrongly. Four of two rows give the gradients and the loss of one of eight."""
     x, y = some_rows(8)
     whole, parts = trainer([(x, y)], 1), trainer(list(zip(x.split(2), y.split(2), strict=True)), 4)
 
@@ -126,7 +126,7 @@ def test_accumulation_changes_nothing() -> None:
 def test_a_lost_loss_ends_the_run_whichever_micro_batch_shows_it(
     bad: int, value: float, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Trap: only the last micro-batch's loss was looked at, and `val_bpb: nan` passed as a success. Exit with a sentence."""
+    """Only the last micro-batch's loss was looked at, and `val_bpb: nan` passed as a success. Exit with a sentence."""
     t = trainer([some_rows(2)] * 4, 4)
     honest, calls = t.loss, iter(range(4))
     t.loss = lambda x, y: honest(x, y) * (value if next(calls) == bad else 1)
@@ -142,7 +142,7 @@ def test_a_lost_loss_ends_the_run_whichever_micro_batch_shows_it(
 def test_the_log_has_plain_lines_and_the_curve_is_json(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    r"""Trap: a progress line of \r makes a log of one line of megabytes. Not on a terminal: a line for every tenth or so."""
+    r"""A progress line of \r makes a log of one line of megabytes. Not on a terminal: a line for every tenth or so."""
     try:
         steps = train.train(trainer([some_rows(2)] * 100, 1), torch.device("cpu"), tmp_path)
     finally:
@@ -166,7 +166,7 @@ def test_the_log_has_plain_lines_and_the_curve_is_json(
 def test_running_out_of_memory_makes_the_micro_batch_smaller(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Trap: out of memory at the advertised batch was the end. A real refusal of torch's allocator halves the rows until it works."""
+    """Out of memory at the advertised batch was the end. A real refusal of torch's allocator halves the rows until it works."""
 
     def attempt(rows: int, compiling: bool) -> int:
         torch.empty((rows > 3 and 2**60) or 1, dtype=torch.uint8)  # an exabyte
@@ -187,7 +187,7 @@ def test_other_errors_are_not_taken_for_lack_of_memory() -> None:
 def test_a_machine_without_a_compiler_trains_uncompiled(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Trap: no gcc (or, on Windows, no Triton) ended the run. torch.compile is tried; its real failure switches it off."""
+    """No gcc (or, on Windows, no Triton) ended the run. torch.compile is tried; its real failure switches it off."""
     import torch._inductor.config as inductor
 
     monkeypatch.setattr(inductor.cpp, "cxx", (None, "/nowhere/c++"))
@@ -205,7 +205,7 @@ def test_a_machine_without_a_compiler_trains_uncompiled(
 
 
 def test_warming_up_teaches_nothing() -> None:
-    """Trap: eleven free steps were half of a slow machine's training. After getting ready every weight and state is as at the start."""
+    """Eleven free steps were half of a slow machine's training. After getting ready every weight and state is as at the start."""
     t = trainer([some_rows(2)] * 2, 1)
     before = [w.detach().clone() for w in t.model.parameters()]
 
@@ -217,5 +217,5 @@ def test_warming_up_teaches_nothing() -> None:
 
 
 def test_the_seed_comes_from_the_harness() -> None:
-    """Trap: agents "optimised" the seed. No seed stands in the free file."""
+    """Agents "optimised" the seed. No seed stands in the free file."""
     assert "manual_seed(prepare.harness_seed())" in Path(train.__file__).read_text("utf-8")

@@ -14,7 +14,7 @@ from autoresearch.researcher.measurement import measured_timeout_s
 from tiny_workspaces import ENVIRONMENT, Writes, kept, make, marked, measure, noisy, research
 
 
-def test_c1_a_failed_attempt_of_three_commits_leaves_nothing_behind(tmp_path: Path) -> None:
+def test_a_failed_attempt_of_three_commits_leaves_nothing_behind(tmp_path: Path) -> None:
     """C1: "git reset back to where you started" meant HEAD~1, so an idea of three commits (idea, typo, typo) stayed in the tree after it
     had failed, a committed results.tsv was wiped, and scratch files survived. The loop records the parent and throws the checkout away."""
     workspace = make(tmp_path, noisy(1.0, 0.001))
@@ -39,8 +39,8 @@ def test_c1_a_failed_attempt_of_three_commits_leaves_nothing_behind(tmp_path: Pa
     assert workspace.repo.changes() == []
 
 
-def test_c3_a_crash_is_never_the_best(tmp_path: Path) -> None:
-    """C3: a crash was written as 0.000000, and min(val_bpb) over the table made it the best result of the night."""
+def test_a_crash_is_never_the_best(tmp_path: Path) -> None:
+    """A crash was written as 0.000000, and min(val_bpb) over the table made it the best result of the night."""
     workspace = make(tmp_path, noisy(1.0, 0.001))
 
     summary = research(
@@ -59,7 +59,7 @@ def test_c3_a_crash_is_never_the_best(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("value", ["nan", "inf", "-inf", "1e999"])
-def test_c3_not_a_number_is_never_kept(tmp_path: Path, value: str) -> None:
+def test_not_a_number_is_never_kept(tmp_path: Path, value: str) -> None:
     """C3, E2: NaN passed every `<` and became the best for ever. It has no value at all."""
     workspace = make(tmp_path, noisy(1.0, 0.001))
 
@@ -71,8 +71,8 @@ def test_c3_not_a_number_is_never_kept(tmp_path: Path, value: str) -> None:
     )
 
 
-def test_c4_discarded_commits_survive_garbage_collection(tmp_path: Path) -> None:
-    """C4: the table named hashes of discarded commits that git had long collected, and a baseline called "baseline"."""
+def test_discarded_commits_survive_garbage_collection(tmp_path: Path) -> None:
+    """The table named hashes of discarded commits that git had long collected, and a baseline called "baseline"."""
     workspace = make(tmp_path, noisy(1.0, 0.001))
     research(workspace, Writes(noisy(2.0, 0.001), "raise SystemExit\n"), experiments=2)
 
@@ -83,8 +83,8 @@ def test_c4_discarded_commits_survive_garbage_collection(tmp_path: Path) -> None
     assert [workspace.repo.resolve(short)[:7] for short in hashes] == hashes and len(hashes) == 3
 
 
-def test_c5_an_earlier_runs_output_is_no_evidence(tmp_path: Path) -> None:
-    """C5: run.log of the run before was read when the next one failed to start, so a crash looked like its parent's success."""
+def test_an_earlier_runs_output_is_no_evidence(tmp_path: Path) -> None:
+    """The run.log of the run before was read when the next one failed to start, so a crash looked like its parent's success."""
     workspace = make(tmp_path, "print('val_bpb: 0.5')\n")
     assert measure(workspace).value == 0.5
     left = workspace.private / "runs" / "0001" / "1" / "out"
@@ -100,8 +100,8 @@ def test_c5_an_earlier_runs_output_is_no_evidence(tmp_path: Path) -> None:
     assert not (left / "curve.jsonl").exists()
 
 
-def test_c6_the_limit_knows_start_up_and_evaluation(tmp_path: Path) -> None:
-    """C6: ten minutes were the limit everywhere, and every run on a laptop (300 s of training, 846 s in all) was killed as hung."""
+def test_the_limit_knows_start_up_and_evaluation(tmp_path: Path) -> None:
+    """Ten minutes were the limit everywhere, and every run on a laptop (300 s of training, 846 s in all) was killed as hung."""
     assert measured_timeout_s(846.0) > 846 * 1.5
     assert measured_timeout_s(0.1) >= 60
     assert measured_timeout_s(None) >= 1800
@@ -115,7 +115,7 @@ def test_c6_the_limit_knows_start_up_and_evaluation(tmp_path: Path) -> None:
     assert (workspace.ledger.records()[0].slowest_seconds or 0) >= 0.4
 
 
-def test_c7_only_our_own_processes_end(tmp_path: Path) -> None:
+def test_only_our_own_processes_end(tmp_path: Path) -> None:
     """C7: `pkill -f train.py` ended the runs of every other agent on the machine. A run over its limit ends alone."""
     stranger = subprocess.Popen(
         [sys.executable, "-c", "import time; time.sleep(120)", "train.py"],
@@ -131,8 +131,8 @@ def test_c7_only_our_own_processes_end(tmp_path: Path) -> None:
         stranger.wait()
 
 
-def test_c7_a_launcher_does_not_orphan_the_program(tmp_path: Path) -> None:
-    """C7: killing `uv run` left the python below it running, with the GPU's memory. Everything below the command ends."""
+def test_a_launcher_does_not_orphan_the_program(tmp_path: Path) -> None:
+    """Killing `uv run` left the python below it running, with the GPU's memory. Everything below the command ends."""
     launcher = "import subprocess, sys\nsubprocess.run([sys.executable, '-c', 'import time; time.sleep(120)'], start_new_session=True)\n"
 
     run = measure(make(tmp_path, launcher), timeout_s=1, mark="launched")
@@ -140,8 +140,8 @@ def test_c7_a_launcher_does_not_orphan_the_program(tmp_path: Path) -> None:
     assert run.outcome == "timeout" and marked("launched") == []
 
 
-def test_b12_a_seed_in_the_code_is_not_an_improvement(tmp_path: Path) -> None:
-    """B12: seed 42 stood in every file, so agents "improved" by changing it. The harness hands out the seeds, the same to a candidate's
+def test_a_seed_in_the_code_is_not_an_improvement(tmp_path: Path) -> None:
+    """Seed 42 stood in every file, so agents "improved" by changing it. The harness hands out the seeds, the same to a candidate's
     first run and the best's and fresh ones to all further runs: a lucky one is not the candidate's to choose, and a candidate that
     differs only in a seed of its own has to be better than luck."""
     source = 'SEED = {}\nimport os, random\nnoise = random.Random(f"{{SEED}} {{os.environ[\'AUTORESEARCH_SEED\']}}").gauss(0, 0.01)\nprint("val_bpb:", 1 + noise)\n'
@@ -158,8 +158,8 @@ def test_b12_a_seed_in_the_code_is_not_an_improvement(tmp_path: Path) -> None:
     )  # greedy would have kept about a third of them
 
 
-def test_c4_a_table_written_by_hand_is_kept(tmp_path: Path) -> None:
-    """C4: people and agents write rows of their own (`baseline` for a hash, notes); our rows are added, theirs stay as they are."""
+def test_a_table_written_by_hand_is_kept(tmp_path: Path) -> None:
+    """People and agents write rows of their own (`baseline` for a hash, notes); our rows are added, theirs stay as they are."""
     workspace = make(tmp_path, noisy(1.0, 0.001))
     (tmp_path / "results.tsv").write_text(
         "commit\tval_bpb\tmemory_gb\tstatus\tdescription\nbaseline\t0.9979\t44.0\tkeep\tby hand\n"

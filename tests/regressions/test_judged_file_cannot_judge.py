@@ -1,4 +1,4 @@
-"""Traps B2 and B4: the judged file could patch its judge, read its text, fit its answers, and pass with no number at all.
+"""The judged file could patch its judge, read its text, fit its answers, and pass with no number at all.
 
 The whole zoo of cheats is in tests/stories/test_cheats.py; these are the points everything there rests on."""
 
@@ -44,7 +44,7 @@ class Consistent(nn.Module):
 
 
 def test_answers_cannot_be_fitted_to_earlier_ones(lab: labs.Lab) -> None:
-    """B2: one process can remember what it gave away and stay consistent; of two, each sees the probes of the other's rows."""
+    """One process can remember what it gave away and stay consistent; of two, each sees the probes of the other's rows."""
     with lab.environment():
         track = lab.prepare.open_track()
         tokenizer = lab.prepare.Tokenizer.load(track)
@@ -62,7 +62,7 @@ def test_answers_cannot_be_fitted_to_earlier_ones(lab: labs.Lab) -> None:
 
 
 def test_the_judges_text_is_not_there_while_a_model_is_trained(lab: labs.Lab) -> None:
-    """B2: under the researcher the validation files are gone, prepare.py says so, and a train.py written for them runs to its end."""
+    """Under the researcher the validation files are gone, prepare.py says so, and a train.py written for them runs to its end."""
     program = (
         "import fixed.packing, prepare, torch\n"
         "track = prepare.load_track()\n"

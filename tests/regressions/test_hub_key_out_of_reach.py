@@ -1,4 +1,4 @@
-"""Trap C8: a run that can read the hub's key can speak as its owner. No child of a researcher finds it: not in files, environments or processes."""
+"""A run that can read the hub's key can speak as its owner. No child of a researcher finds it: not in files, environments or processes."""
 
 from __future__ import annotations
 

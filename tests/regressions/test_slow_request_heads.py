@@ -1,4 +1,4 @@
-"""Trap D10: no server timeouts. A client that never ends its headers held a connection, or memory, for ever.
+"""No server timeouts. A client that never ends its headers held a connection, or memory, for ever.
 
 Real sockets against uvicorn with our protocol; the hub's own worker is asked for the size limit.
 """

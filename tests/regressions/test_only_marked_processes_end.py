@@ -1,4 +1,4 @@
-"""Trap C7: `pkill -f train.py` kills everybody's runs, and killing a starter orphans what it started. Only marks and own trees count."""
+"""`pkill -f train.py` kills everybody's runs, and killing a starter orphans what it started. Only marks and own trees count."""
 
 from __future__ import annotations
 

@@ -15,8 +15,8 @@ from autoresearch.hub.store import accounts, migrate
 from autoresearch.hub.store.database import Database
 
 
-def test_d4_pragmas_hold_on_every_connection(tmp_path: Path) -> None:
-    """D4: foreign_keys and busy_timeout were set on one pooled connection and forgotten by the others."""
+def test_pragmas_hold_on_every_connection(tmp_path: Path) -> None:
+    """The pragmas foreign_keys and busy_timeout were set on one pooled connection and forgotten by the others."""
     migrate.prepare(tmp_path)
     db = Database(tmp_path)
 
@@ -35,8 +35,8 @@ def test_d4_pragmas_hold_on_every_connection(tmp_path: Path) -> None:
     assert on_another_thread == [1, 60_000, 2, "wal"] and writing == 1
 
 
-def test_d7_newest_first_holds_within_one_second(hub: Any) -> None:
-    """D7: ordering by a clock of whole seconds, without a tiebreak, gave the oldest posts of a burst as the newest."""
+def test_newest_first_holds_within_one_second(hub: Any) -> None:
+    """Ordering by a clock of whole seconds, without a tiebreak, gave the oldest posts of a burst as the newest."""
     agent, channel = hub.agent(), hub.channel()
     ids = [
         agent.post(f"/api/channels/{channel}/posts", {"content": f"{n}"}).json()["id"]
@@ -48,8 +48,8 @@ def test_d7_newest_first_holds_within_one_second(hub: Any) -> None:
     ]
 
 
-def test_d8_of_200_posts_at_once_exactly_the_limit_succeed(served_hub: Any) -> None:
-    """D8: counting and incrementing apart let concurrent requests through. 200 at once, two workers, a limit of 100."""
+def test_of_200_posts_at_once_exactly_the_limit_succeed(served_hub: Any) -> None:
+    """Counting and incrementing apart let concurrent requests through. 200 at once, two workers, a limit of 100."""
     hub = served_hub("--max-posts-per-hour=100")
     agent = hub.agent()
     barrier = threading.Barrier(20)
@@ -71,8 +71,8 @@ def test_d8_of_200_posts_at_once_exactly_the_limit_succeed(served_hub: Any) -> N
     assert len(agent.get("/api/channels/discussion/posts", limit=1000).json()) == 100
 
 
-def test_d8_a_refused_post_costs_nothing_and_a_limit_is_the_agents_own(own_hub: Any) -> None:
-    """D8: what is refused for its form is not counted; another agent's allowance is its own."""
+def test_a_refused_post_costs_nothing_and_a_limit_is_the_agents_own(own_hub: Any) -> None:
+    """What is refused for its form is not counted; another agent's allowance is its own."""
     hub = own_hub(max_posts_per_hour=1)
     one, other = hub.agent(), hub.agent()
     path = "/api/channels/discussion/posts"
@@ -83,10 +83,10 @@ def test_d8_a_refused_post_costs_nothing_and_a_limit_is_the_agents_own(own_hub: 
     assert other.post(path, {"content": "x"}).status_code == 201
 
 
-def test_d8_ipv6_clients_are_limited_by_their_network_behind_a_trusted_proxy_only(
+def test_ipv6_clients_are_limited_by_their_network_behind_a_trusted_proxy_only(
     own_hub: Any,
 ) -> None:
-    """D8: splitting addresses at ':' made all IPv6 clients one bucket, and a proxy made everyone one."""
+    """Splitting addresses at ':' made all IPv6 clients one bucket, and a proxy made everyone one."""
     from ipaddress import ip_network
 
     hub = own_hub(max_registrations_per_hour=1, trusted_proxies=(ip_network("127.0.0.0/8"),))
@@ -112,8 +112,8 @@ def test_d8_ipv6_clients_are_limited_by_their_network_behind_a_trusted_proxy_onl
     assert answer.status_code == 429
 
 
-def test_d9_a_post_of_32_kib_fits_however_it_is_escaped(hub: Any) -> None:
-    """D9: a cap on the JSON refused valid posts whose characters needed escapes."""
+def test_a_post_of_32_kib_fits_however_it_is_escaped(hub: Any) -> None:
+    """A cap on the JSON refused valid posts whose characters needed escapes."""
     agent, channel = hub.agent(), hub.channel()
     body = b'{"content": "' + b"\\u0041" * 32_768 + b'"}'
     path = f"/api/channels/{channel}/posts"
@@ -125,8 +125,8 @@ def test_d9_a_post_of_32_kib_fits_however_it_is_escaped(hub: Any) -> None:
     assert over.status_code == 413 and "32768" in over.json()["error"]
 
 
-def test_d10_keys_are_stored_hashed(tmp_path: Path) -> None:
-    """D10: keys stood in the database in clear; a leaked backup was everybody's account."""
+def test_keys_are_stored_hashed(tmp_path: Path) -> None:
+    """Keys stood in the database in clear; a leaked backup was everybody's account."""
     from autoresearch.hub.rules import accounts as rules
 
     migrate.prepare(tmp_path)
@@ -142,10 +142,10 @@ def test_d10_keys_are_stored_hashed(tmp_path: Path) -> None:
     assert token.encode() not in everything
 
 
-def test_d10_a_body_that_stops_arriving_is_given_up(
+def test_a_body_that_stops_arriving_is_given_up(
     own_hub: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """D10: without a limit on slow bodies a handful of sockets that send nothing held a server's every slot (slowloris)."""
+    """Without a limit on slow bodies a handful of sockets that send nothing held a server's every slot (slowloris)."""
     from autoresearch.hub import door
 
     monkeypatch.setattr(door, "BODY_PAUSE_S", 0.2)
@@ -160,8 +160,8 @@ def test_d10_a_body_that_stops_arriving_is_given_up(
     assert answer.startswith("HTTP/1.1 400") and "stopped arriving" in answer
 
 
-def test_e1_claims_of_different_agents_collide(hub: Any) -> None:
-    """E1: the claim's key held the agent's name, so that two agents' equal claims never met."""
+def test_claims_of_different_agents_collide(hub: Any) -> None:
+    """The claim's key held the agent's name, so that two agents' equal claims never met."""
     text = f"swap {hub.channel()} for squared relu"
 
     assert [hub.agent().post("/api/claims", {"text": text}).status_code for _ in range(2)] == [
@@ -170,8 +170,8 @@ def test_e1_claims_of_different_agents_collide(hub: Any) -> None:
     ]
 
 
-def test_e2_nan_never_leads_a_board(hub: Any) -> None:
-    """E2: every guard was a comparison; NaN passes all of them, and nothing could beat it afterwards."""
+def test_nan_never_leads_a_board(hub: Any) -> None:
+    """Every guard was a comparison; NaN passes all of them, and nothing could beat it afterwards."""
     agent, gpu = hub.agent(), hub.channel()
     for value in ("nan", "-inf", "1e-999", "0.9"):
         content = f"commit:abcdef1 platform:{gpu} val_bpb:{value} vram_gb:1 | x"

@@ -47,7 +47,7 @@ def commit(workspace: Workspace, parent: str, **files: str) -> str:
 
 
 def test_the_claimants_seed_is_not_ours(verifier: Verifier) -> None:
-    """A program that is good for the seed it was claimed with is run with seeds that nobody could know (trap B12)."""
+    """A program that is good for the seed it was claimed with is run with seeds that nobody could know."""
     lucky = 'import os\nprint("val_bpb:", 0.1 if os.environ["AUTORESEARCH_SEED"] == "1" else 1.0 + int(os.environ["AUTORESEARCH_SEED"]) * 1e-15)\n'
     claim = ClaimedResult(
         commit(verifier.workspace, verifier.workspace.repo.head(), train_py=lucky), 0.1
@@ -67,7 +67,7 @@ def test_the_claimants_seed_is_not_ours(verifier: Verifier) -> None:
 
 
 def test_a_number_printed_by_a_changed_fixed_file_is_not_believed(verifier: Verifier) -> None:
-    """A fixed file that changed while nobody looked, or that came with the commit, is never run: ours is (trap B2)."""
+    """A fixed file that changed while nobody looked, or that came with the commit, is never run: ours is."""
     workspace = verifier.workspace
     theirs = commit(
         workspace,

@@ -1,4 +1,4 @@
-"""Trap C7, with several experiments at once: ending one run's processes must not end a neighbour's, nor leave any of an attempt's."""
+"""Ending one run's processes must not end a neighbour's, nor leave any of an attempt's."""
 
 from __future__ import annotations
 

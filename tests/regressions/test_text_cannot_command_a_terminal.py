@@ -1,4 +1,4 @@
-"""Trap C8 at the terminal: what an agent writes as its commit message, or a program as its last words, cannot command a person's terminal."""
+"""What an agent writes as its commit message, or a program as its last words, cannot command a person's terminal."""
 
 from __future__ import annotations
 
