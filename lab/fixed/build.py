@@ -16,9 +16,9 @@ from fixed.anchors import trigram_bpb
 from fixed.custom import Custom
 from fixed.environment import cache_root, default_track
 from fixed.errors import PrepareError
-from fixed.files import HERE, fingerprint, locked, sha256_file, write_atomically
+from fixed.files import HERE, fingerprint, lock_folder, sha256_file, write_atomically
 from fixed.packing import pack_evaluation, read_tokens
-from fixed.parquet import climbmix, tinystories
+from fixed.parquet import open_climbmix, open_tinystories
 from fixed.pystd import Pystd
 from fixed.rules import DATA, NUMBERS, code_sha256
 from fixed.stories import Stories
@@ -44,7 +44,7 @@ def prepare(args):
     settings = check_settings(base, args)
     root = cache_root() / base
     started = time.monotonic()
-    with locked(root):
+    with lock_folder(root):
         source = open_source(base, root, args)
         data_fingerprint = fingerprint(source.fingerprint)
         key = fingerprint([base, data_fingerprint, settings, code_sha256(DATA)])[:16]
@@ -96,9 +96,9 @@ def check_settings(base, args):
 
 def open_source(base, root, args):
     if base == "climbmix":
-        return climbmix(root, args.num_shards, args.download_workers)
+        return open_climbmix(root, args.num_shards, args.download_workers)
     if base == "tinystories":
-        return tinystories(root, args.download_workers)
+        return open_tinystories(root, args.download_workers)
     if base == "custom":
         try:
             return Custom(args.data)
@@ -128,22 +128,37 @@ def is_prepared(folder):
 
 
 def build(source, data_fingerprint, settings, target):
+    """Make the prepared folder under another name, and give it its name when it is whole."""
     folder = target.with_name(f".new-{os.getpid()}-{secrets.token_hex(4)}")
     folder.mkdir()
     tokenizer = train_tokenizer(source, settings["vocab_size"])
-    (folder / "tokenizer.json").write_text(json.dumps(tokenizer.stored()), "utf-8")
+    (folder / "tokenizer.json").write_text(json.dumps(tokenizer.to_json()), "utf-8")
     train = write_tokens(source.documents("train"), tokenizer, folder, "train")
     val = write_tokens(source.documents("val"), tokenizer, folder, "val", source.eval_tokens)
     if not train["tokens"] or not val["bytes"]:
         raise PrepareError(
             "no training or no validation document was found; is the data what the track expects?"
         )
-    tokens, starts = read_tokens(folder, "val")
-    rows = pack_evaluation(tokens, starts, settings["seq_len"], tokenizer.bos)
+    rows = pack_evaluation(*read_tokens(folder, "val"), settings["seq_len"], tokenizer.bos)
     rows.tofile(folder / "eval.bin")
     anchors = {"trigram_bpb": trigram_bpb(read_tokens(folder, "train")[0], rows, tokenizer)}
     if isinstance(source, Stories):
         anchors["entropy_bpb"] = source.entropy_bpb()
+    about = {
+        "data_fingerprint": data_fingerprint,
+        "seq_len": settings["seq_len"],
+        "train": train,
+        "val": val,
+        "eval_rows": len(rows),
+        "anchors": anchors,
+    }
+    write_manifest(folder, tokenizer, about)
+    flush_to_disk(folder)
+    os.rename(folder, target)
+
+
+def write_manifest(folder, tokenizer, about):
+    """What the folder holds, was made of and was made by; written last."""
     names = ("tokenizer.json", "train.bin", "train.idx", "val.bin", "val.idx", "eval.bin")
     files = {
         n: {"size": (folder / n).stat().st_size, "sha256": sha256_file(folder / n)} for n in names
@@ -151,22 +166,14 @@ def build(source, data_fingerprint, settings, target):
     manifest = {
         "format": "autoresearch-track-1",
         "code_sha256": code_sha256(DATA),
-        "data_fingerprint": data_fingerprint,
         "tokenizer_fingerprint": files["tokenizer.json"]["sha256"],
         "token_bytes_sha256": fingerprint(tokenizer.token_bytes.tolist()),
         "eval_sha256": files["eval.bin"]["sha256"],
         "vocab_size": tokenizer.vocab_size,
-        "seq_len": settings["seq_len"],
-        "train": train,
-        "val": val,
-        "eval_rows": len(rows),
-        "anchors": anchors,
         "files": files,
         "python": platform.python_version(),
     }
-    (folder / "manifest.json").write_text(json.dumps(manifest, indent=1), "utf-8")
-    flush_to_disk(folder)
-    os.rename(folder, target)
+    (folder / "manifest.json").write_text(json.dumps(manifest | about, indent=1), "utf-8")
 
 
 def flush_to_disk(folder):

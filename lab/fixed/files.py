@@ -33,7 +33,7 @@ def write_atomically(path, text):
 
 
 @contextlib.contextmanager
-def locked(folder):
+def lock_folder(folder):
     """One prepare at a time in a track's folder. The lock ends with the process, even killed."""
     from filelock import FileLock, Timeout
 

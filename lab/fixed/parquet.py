@@ -50,7 +50,7 @@ def parquet_texts(path, first=0, end=None):
         ) from error
 
 
-def climbmix(root, num_shards, workers):
+def open_climbmix(root, num_shards, workers):
     shards = CLIMBMIX_SHARDS - 1 if num_shards == -1 else num_shards
     if not 1 <= shards < CLIMBMIX_SHARDS:
         raise PrepareError(
@@ -64,7 +64,7 @@ def climbmix(root, num_shards, workers):
     return Parquet(splits, sums, CLIMBMIX_EVAL_TOKENS)
 
 
-def tinystories(root, workers):
+def open_tinystories(root, workers):
     sums = download(TINYSTORIES_REPO, [TINYSTORIES_FILE], root / "raw", workers)
     path = root / "raw" / TINYSTORIES_FILE
     splits = {

@@ -76,7 +76,7 @@ class Tokenizer:
                 f"{path} is no tokenizer of ours ({error}); run prepare.py again"
             ) from error
 
-    def stored(self):
+    def to_json(self):
         tokens = [base64.b64encode(piece).decode() for piece in self.bytes_of]
         return {
             "format": "autoresearch-tokenizer-1",

@@ -91,9 +91,12 @@ def test_score_agrees_with_the_training_process(trained: Any) -> None:
 
 
 def test_score_uses_the_pristine_prepare(trained: Any, tmp_path: Path) -> None:
-    """A changed prepare.py beside train.py is not the one that `import prepare` finds."""
+    """Changed fixed files beside train.py are not those that `import prepare, fixed` finds."""
     lab, val_bpb = trained
-    (tmp_path / "train.py").write_text(TRAIN, "utf-8")
+    both = TRAIN.replace("import prepare\n", "import fixed.environment\nimport prepare\n")
+    (tmp_path / "train.py").write_text(both, "utf-8")
+    (tmp_path / "fixed").mkdir()
+    (tmp_path / "fixed" / "environment.py").write_text("raise SystemExit('wrong too')", "utf-8")
     (tmp_path / "prepare.py").write_text("raise SystemExit('the wrong one')", "utf-8")
     done = lab.run("score", CHECKPOINT, "--model", str(tmp_path / "train.py"))
 
