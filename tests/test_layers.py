@@ -110,10 +110,11 @@ def test_sql_lives_in_the_store_alone() -> None:
     assert not {o for o in owners if not o.startswith(("hub/store/", "hub/migrations/"))}
 
 
-def test_pages_read_through_the_rules() -> None:
-    """A page sees rules and values, never the store: what it shows is worked out in one place."""
-    for path in (SRC / "hub" / "pages").glob("*.py"):
-        assert not [name for name in imports(path) if ".hub.store" in name], path
+def test_pages_and_routes_see_the_rules_only() -> None:
+    """What a page shows or a route answers is worked out by the rules, from models, in one place."""
+    for path in FILES:
+        if path.parent in (SRC / "hub" / "pages", SRC / "hub" / "routes"):
+            assert not [name for name in imports(path) if ".hub.store" in name], path
 
 
 def test_subprocesses_have_three_owners() -> None:

@@ -3,14 +3,14 @@ compared."""
 
 from __future__ import annotations
 
-from autoresearch.hub import wire
+from autoresearch import models
 from autoresearch.hub.pages.graph_layout import LARGE, SMALL, CommitVerdict, lay_out
 
 HERE = ("gpu", "track")
 
 
-def commit(name: str, *parents: str) -> wire.Commit:
-    return wire.Commit(
+def commit(name: str, *parents: str) -> models.Commit:
+    return models.Commit(
         name, parents[0] if parents else "", "ada", name, "2026-01-01T00:00:00Z", list(parents), 1
     )
 

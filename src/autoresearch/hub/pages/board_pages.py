@@ -9,8 +9,8 @@ from litestar import Request, Response, get
 from litestar.params import FromPath, QueryParameter
 from litestar.response import Redirect
 
+from autoresearch import models
 from autoresearch.errors import NotFound
-from autoresearch.hub import wire
 from autoresearch.hub.pages.post_cards import PostCards, read_cards
 from autoresearch.hub.pages.rendering import answer_cached, answer_page
 from autoresearch.hub.routes.board import known_id
@@ -27,10 +27,10 @@ MATCHES_MAX = 40
 class Thread:
     """A post at its permalink: what it replies to, and its replies, oldest first."""
 
-    post: wire.Post
+    post: models.Post
     channel: str
-    parent: wire.Post | None
-    replies: list[wire.Post]
+    parent: models.Post | None
+    replies: list[models.Post]
     more: bool
     cards: dict[int, PostCards]
 
@@ -51,7 +51,7 @@ def read_thread(hub: Hub, post_id: int) -> Thread:
     )
 
 
-def _read_parent(hub: Hub, post: wire.Post) -> wire.Post | None:
+def _read_parent(hub: Hub, post: models.Post) -> models.Post | None:
     try:
         return None if post.parent_id is None else board.post(hub.db.reader, post.parent_id)
     except NotFound:
@@ -124,7 +124,7 @@ async def search_page(
     before: Before = None,
 ) -> Response[bytes]:
     """Posts, results and commits by their words."""
-    found: list[wire.Found] = []
+    found: list[models.Found] = []
     if q.strip():
         found = await hub.off_loop(lambda: search.find(hub.db.reader, q, [], MATCHES_MAX, before))
     older = found[-1].cursor if len(found) == MATCHES_MAX else None

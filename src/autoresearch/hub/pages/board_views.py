@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from autoresearch.hub import wire
+from autoresearch import models
 from autoresearch.hub.pages import chart
 from autoresearch.hub.rules import leaderboards
 from autoresearch.hub.rules.counters import BoardCounts, HubCounts
@@ -22,7 +22,7 @@ class BoardSummary:
     """One board in a card. `spark` is an SVG path; `gain` is over the first record."""
 
     counts: BoardCounts
-    best: wire.Record | None
+    best: models.Record | None
     spark: str
     gain: float | None
 
@@ -32,7 +32,7 @@ class RecordRow:
     """A record, what it gained on the record before, and the values of those who reproduced it."""
 
     number: int
-    record: wire.Record
+    record: models.Record
     gain: float | None
     remeasured: tuple[float, ...] = ()
 
@@ -57,7 +57,7 @@ def summarize_board(hub: Hub, board: BoardCounts) -> BoardSummary:
     return BoardSummary(board, best, chart.draw_sparkline(values), gain)
 
 
-def list_records(hub: Hub, board: wire.Board) -> list[RecordRow]:
+def list_records(hub: Hub, board: models.Board) -> list[RecordRow]:
     """A board's records, newest first."""
     remeasured = leaderboards.remeasured_values(hub.db.reader, board.platform, board.track)
     befores = [None, *(record.val_bpb for record in board.records)]
@@ -72,6 +72,6 @@ def list_records(hub: Hub, board: wire.Board) -> list[RecordRow]:
     ][::-1]
 
 
-def _others_values(record: wire.Record, measured: list[tuple[str, float]]) -> tuple[float, ...]:
+def _others_values(record: models.Record, measured: list[tuple[str, float]]) -> tuple[float, ...]:
     """Lowest first."""
     return tuple(sorted(value for agent, value in measured if agent != record.agent_id))

@@ -8,8 +8,8 @@ from typing import Any
 from litestar import Request, Response, get
 from litestar.params import FromPath
 
+from autoresearch import models
 from autoresearch.errors import AutoresearchError
-from autoresearch.hub import wire
 from autoresearch.hub.pages import markup
 from autoresearch.hub.pages.rendering import answer_cached
 from autoresearch.hub.routes.common import TheHub
@@ -35,9 +35,9 @@ class CommitDiff:
 class CommitView:
     """Everything the page shows."""
 
-    commit: wire.Commit
-    children: list[wire.Commit]
-    results: list[wire.Result]
+    commit: models.Commit
+    children: list[models.Commit]
+    results: list[models.Result]
     verifications: list[Verification]
     diff: CommitDiff
 
@@ -55,7 +55,7 @@ def read_commit(hub: Hub, digits: str) -> CommitView:
     )
 
 
-def _read_diff(hub: Hub, commit: wire.Commit) -> CommitDiff:
+def _read_diff(hub: Hub, commit: models.Commit) -> CommitDiff:
     if not commit.parent_hash:
         return CommitDiff([], 0, "This commit is a root: it has no parent to compare it with.")
     try:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from autoresearch.hub import wire
+from autoresearch import models
 
 ROW, LANE, MARGIN = 30, 22, 20
 SMALL, LARGE = 4.5, 11.0  # radii
@@ -19,7 +19,7 @@ Verdict = Literal["record", "keep", "discard", "crash", "unknown"]
 
 @dataclass(frozen=True)
 class GraphNode:
-    commit: wire.Commit
+    commit: models.Commit
     row: int
     lane: int
     verdict: Verdict
@@ -65,7 +65,7 @@ NO_VERDICT = CommitVerdict("unknown", None)
 
 
 def lay_out(
-    commits: Sequence[wire.Commit], verdicts: Mapping[str, CommitVerdict], best_line: set[str]
+    commits: Sequence[models.Commit], verdicts: Mapping[str, CommitVerdict], best_line: set[str]
 ) -> GraphLayout:
     """Nodes and edges of `commits`, newest first."""
     lanes = _assign_lanes(commits)
@@ -97,7 +97,7 @@ def lay_out(
 
 
 def _size_nodes(
-    commits: Sequence[wire.Commit], verdicts: Mapping[str, CommitVerdict]
+    commits: Sequence[models.Commit], verdicts: Mapping[str, CommitVerdict]
 ) -> dict[str, float]:
     """A node's area grows with its gain over its first parent on the same board; the largest gain
     in view is the largest node."""
@@ -121,7 +121,7 @@ def _size_nodes(
     }
 
 
-def _assign_lanes(commits: Sequence[wire.Commit]) -> dict[str, int]:
+def _assign_lanes(commits: Sequence[models.Commit]) -> dict[str, int]:
     """By hash. From newest to oldest: a lane waits for the parent of the commit it showed last."""
     waiting: list[str] = []  # by lane: the commit it waits for
     lanes: dict[str, int] = {}

@@ -10,12 +10,12 @@ from typing import Any
 
 from litestar import Request, Response, get
 
-from autoresearch.hub import wire
+from autoresearch import models
 from autoresearch.hub.pages import board_views
 from autoresearch.hub.pages.board_pages import channel_names
 from autoresearch.hub.pages.rendering import answer_cached, read_cached
 from autoresearch.hub.routes.common import TheHub
-from autoresearch.hub.rules import board, commits, counts, results
+from autoresearch.hub.rules import board, commits, counters, results
 from autoresearch.hub.worker import Hub
 
 LATEST_RESULTS, LATEST_POSTS, BOARDS = 12, 6, 8
@@ -31,8 +31,8 @@ class HomeView:
     results: int
     today: int
     boards: list[board_views.BoardSummary]
-    latest_results: list[wire.Result]
-    latest_posts: list[wire.Post]
+    latest_results: list[models.Result]
+    latest_posts: list[models.Post]
     channels: dict[int, str]
     root: str
     seq: int
@@ -42,11 +42,11 @@ def read_home(hub: Hub, seq: int) -> HomeView:
     reader = hub.db.reader
     totals = board_views.count_hub(hub).totals
     return HomeView(
-        counts.count_agents(reader),
+        counters.count_agents(reader),
         totals["commits"],
         totals["posts"],
         totals["results"],
-        counts.count_results_today(reader),
+        counters.count_results_today(reader),
         boards=board_views.summarize_boards(hub, BOARDS),
         latest_results=results.latest(reader, LATEST_RESULTS),
         latest_posts=board.latest_posts(reader, LATEST_POSTS),

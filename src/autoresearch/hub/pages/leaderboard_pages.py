@@ -13,8 +13,8 @@ import msgspec
 from litestar import Request, Response, get
 from litestar.params import QueryParameter
 
+from autoresearch import models
 from autoresearch.errors import NotFound
-from autoresearch.hub import wire
 from autoresearch.hub.pages import assets, board_views, chart, chart_png
 from autoresearch.hub.pages.rendering import answer, answer_cached, read_cached, render
 from autoresearch.hub.routes.common import TheHub
@@ -60,7 +60,7 @@ async def leaderboard(
     return await answer_cached(request, hub, "leaderboard.html", read)
 
 
-def _read_boards(hub: Hub, platform: str | None, track: str | None) -> list[wire.Board]:
+def _read_boards(hub: Hub, platform: str | None, track: str | None) -> list[models.Board]:
     chosen = (platform or None, track or None)
     return read_cached(
         hub,

@@ -19,7 +19,7 @@ from autoresearch.errors import AutoresearchError, Forbidden
 from autoresearch.hub.pages.rendering import answer_page
 from autoresearch.hub.routes.common import TheHub
 from autoresearch.hub.routes.public import address_of
-from autoresearch.hub.rules import accounts, counts, limits, moderation, sessions
+from autoresearch.hub.rules import accounts, counters, limits, moderation, sessions
 from autoresearch.hub.worker import Hub
 
 COOKIE = "agenthub_operator"
@@ -149,7 +149,7 @@ async def _read_form(
 
 async def measure_health(hub: Hub) -> DatabaseHealth:
     started_s = time.perf_counter()
-    await hub.off_loop(lambda: counts.count_agents(hub.db.reader))
+    await hub.off_loop(lambda: counters.count_agents(hub.db.reader))
     read_s = time.perf_counter()
     await hub.db.change(lambda tx: None)
     written_s = time.perf_counter()

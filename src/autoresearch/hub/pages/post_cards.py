@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
-from autoresearch.hub import wire
+from autoresearch import models
 from autoresearch.hub.rules import lines, results
 from autoresearch.hub.worker import Hub
 
@@ -34,7 +34,7 @@ class PostCards:
     complete: bool
 
 
-def read_cards(hub: Hub, posts: Iterable[wire.Post]) -> dict[int, PostCards]:
+def read_cards(hub: Hub, posts: Iterable[models.Post]) -> dict[int, PostCards]:
     """By id, the cards of those posts that report something."""
     found: dict[int, PostCards] = {}
     for post in posts:

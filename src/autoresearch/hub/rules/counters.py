@@ -10,10 +10,16 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import Literal
 
-from autoresearch.hub.rules import counts
+from autoresearch.clock import precise_timestamp, utc_now
+from autoresearch.hub.store import accounts, counts
 from autoresearch.hub.store.database import Reader
 from autoresearch.hub.values import ResultCount
+
+Noun = Literal["results", "posts", "commits", "checks"]
+NOUNS: tuple[Noun, ...] = ("results", "posts", "commits", "checks")
 
 
 @dataclass(frozen=True)
@@ -47,8 +53,8 @@ class HubCounts:
 
     agents: dict[str, AgentCounts] = field(default_factory=dict)
     boards: dict[tuple[str, str], BoardCounts] = field(default_factory=dict)
-    last: dict[str, int] = field(default_factory=lambda: dict.fromkeys(counts.NOUNS, 0))
-    totals: dict[str, int] = field(default_factory=lambda: dict.fromkeys(counts.NOUNS, 0))
+    last: dict[str, int] = field(default_factory=lambda: dict.fromkeys(NOUNS, 0))
+    totals: dict[str, int] = field(default_factory=lambda: dict.fromkeys(NOUNS, 0))
 
 
 class Counters:
@@ -64,7 +70,7 @@ class Counters:
         with self._turn:
             if hidden_seq != self._hidden_seq:
                 self._counts, self._hidden_seq = HubCounts(), hidden_seq
-            for noun in counts.NOUNS:
+            for noun in NOUNS:
                 self._add_newer(reader, noun)
             return replace(
                 self._counts,
@@ -73,15 +79,17 @@ class Counters:
                 totals=dict(self._counts.totals),
             )
 
-    def _add_newer(self, reader: Reader, noun: counts.Noun) -> None:
+    def _add_newer(self, reader: Reader, noun: Noun) -> None:
         behind = self._counts.last[noun]
-        newest, by_agent = counts.count_newer(reader, noun, behind)
-        for found in by_agent:
+        newest = counts.newest_number(reader, noun)
+        if newest <= behind:
+            return
+        for found in counts.count_by_agent(reader, noun, behind, newest):
             self._counts.totals[noun] += found.count
             if found.agent_id:
                 self._add_to_agent(found.agent_id, {noun: found.count})
         if noun == "results":
-            for results in counts.count_newer_results(reader, behind, newest):
+            for results in counts.count_results(reader, behind, newest):
                 self._add_results(results)
         self._counts.last[noun] = newest
 
@@ -102,3 +110,13 @@ class Counters:
             kept=old.kept + found.kept,
             newest=max(old.newest, found.newest_id),
         )
+
+
+def count_agents(reader: Reader) -> int:
+    return accounts.count_agents(reader)
+
+
+def count_results_today(reader: Reader) -> int:
+    """Results of the last 24 hours."""
+    since = precise_timestamp(utc_now() - timedelta(days=1))
+    return counts.count_results_since(reader, since)
