@@ -31,7 +31,13 @@ from statistics import fmean
 from typing import Any
 
 from autoresearch.researcher.config import JudgeTable
-from autoresearch.researcher.judging.curves import MARKS, Point, Watch, smoothed, watch_over
+from autoresearch.researcher.judging.curves import (
+    MARKS,
+    CurvePoint,
+    StopRule,
+    make_stop_rule,
+    smooth_loss,
+)
 from autoresearch.researcher.judging.noise import pool_noise
 from autoresearch.researcher.simulate.compare import share
 
@@ -140,23 +146,25 @@ def replay(runs: list[dict[str, Any]], level: float) -> list[Case]:
             others = [c for name, c in curves.items() if name not in (best, candidate)]
             gain = (fmean(values[best]) - fmean(values[candidate])) / sigma
             for curve, beside in zip(tried, own, strict=True):
-                watch = watch_over(own, others, level, [beside])
+                watch = make_stop_rule(own, others, level, [beside])
                 found.append(Case(best, candidate, gain, share_run(watch, curve)))
     return found
 
 
 def by_variant(
     runs: list[dict[str, Any]],
-) -> tuple[dict[str, list[list[Point]]], dict[str, list[float]]]:
-    curves: dict[str, list[list[Point]]] = {}
+) -> tuple[dict[str, list[list[CurvePoint]]], dict[str, list[float]]]:
+    curves: dict[str, list[list[CurvePoint]]] = {}
     values: dict[str, list[float]] = {}
     for run in sorted(runs, key=lambda run: run["seed"]):  # so that the same place is the same seed
-        curves.setdefault(run["variant"], []).append([Point(*point) for point in run["points"]])
+        curves.setdefault(run["variant"], []).append(
+            [CurvePoint(*point) for point in run["points"]]
+        )
         values.setdefault(run["variant"], []).append(run["value"])
     return curves, values
 
 
-def share_run(watch: Watch | None, curve: list[Point]) -> float:
+def share_run(watch: StopRule | None, curve: list[CurvePoint]) -> float:
     """Of the budget, until the watch ends the run."""
     for mark in watch.marks if watch else ():
         if watch and watch.hopeless(
@@ -228,11 +236,14 @@ def seeds_share(values: dict[str, list[float]]) -> float:
 
 
 def correlation(
-    curves: dict[str, list[list[Point]]], values: dict[str, list[float]], sigma: float, at: float
+    curves: dict[str, list[list[CurvePoint]]],
+    values: dict[str, list[float]],
+    sigma: float,
+    at: float,
 ) -> float:
     """Between differences of curves at a fraction of the budget and differences of scores, over all pairs that are near."""
     level = {
-        name: fmean([loss for c in found if (loss := smoothed(c, at)) is not None])
+        name: fmean([loss for c in found if (loss := smooth_loss(c, at)) is not None])
         for name, found in curves.items()
     }
     worth = {name: fmean(found) for name, found in values.items()}

@@ -9,7 +9,7 @@ import pytest
 
 from autoresearch.researcher import report as reports
 from autoresearch.researcher.experiment import Stopped
-from autoresearch.researcher.judging.curves import Mark, Watch
+from autoresearch.researcher.judging.curves import StopMark, StopRule
 from autoresearch.researcher.ledger import row
 from tiny_workspaces import Writes, make, research, runner
 
@@ -25,7 +25,7 @@ with open(os.environ["AUTORESEARCH_RUN_DIR"] + "/curve.jsonl", "w") as out:
         time.sleep(BUDGET_S / 100)
 print(f"val_bpb: {{VALUE + NOISE:.6f}}")
 """
-WATCH = Watch((Mark(0.25, 1.0, 1.1),), start=7.0)
+WATCH = StopRule((StopMark(0.25, 1.0, 1.1),), start=7.0)
 
 
 def curved(value: float, budget_s: float = 0.5) -> str:

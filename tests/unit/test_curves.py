@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from autoresearch.researcher.curve_files import read, watch_for
+from autoresearch.researcher.curve_files import read, stop_rule_for
 from autoresearch.researcher.journal import Attempt
-from autoresearch.researcher.judging.curves import Point, Watch, smoothed, watch_over
+from autoresearch.researcher.judging.curves import CurvePoint, StopRule, make_stop_rule, smooth_loss
 from autoresearch.researcher.judging.values import Measurement
 from tiny_workspaces import record
 
@@ -18,17 +18,17 @@ BEST = "b" * 40
 
 def curve(
     offset: float = 0.0, until: float = 1.0, tokens: float = 1000.0, first: float = 7.0
-) -> tuple[Point, ...]:
+) -> tuple[CurvePoint, ...]:
     """A loss that falls from 7 to 3, with an offset that is there from the second point on."""
     steps = [i / 50 for i in range(1, int(50 * until) + 1)]
     return (
-        Point(0.001, first),
-        *(Point(p, 3 + 4 * (1 - p) ** 2 + offset, tokens * p) for p in steps),
+        CurvePoint(0.001, first),
+        *(CurvePoint(p, 3 + 4 * (1 - p) ** 2 + offset, tokens * p) for p in steps),
     )
 
 
-def watched(level: float = 0.1) -> Watch:
-    found = watch_over([curve(-0.01), curve(0.0), curve(0.01)], [], level)
+def watched(level: float = 0.1) -> StopRule:
+    found = make_stop_rule([curve(-0.01), curve(0.0), curve(0.01)], [], level)
     assert found is not None
     return found
 
@@ -57,7 +57,7 @@ def watched(level: float = 0.1) -> Watch:
     ],
 )
 def test_a_run_is_hopeless_where_its_curve_is_clearly_above(
-    points: tuple[Point, ...], stopped: bool
+    points: tuple[CurvePoint, ...], stopped: bool
 ) -> None:
     """Above the best's curves by more than their spread, at a mark, with as many tokens, and only where the losses are of one kind."""
     reason = watched().hopeless(points)
@@ -73,15 +73,15 @@ def test_a_stricter_level_stops_less() -> None:
 
 def test_the_spread_comes_from_all_that_ran_twice() -> None:
     """One curve of the best is enough where other commits tell the spread; two curves alone are too few."""
-    assert watch_over([curve()], [], 0.1) is None
-    assert watch_over([curve(), curve(0.01)], [], 0.1) is None
-    assert watch_over([curve()], [[curve(0.2), curve(0.21), curve(0.19)]], 0.1) is not None
+    assert make_stop_rule([curve()], [], 0.1) is None
+    assert make_stop_rule([curve(), curve(0.01)], [], 0.1) is None
+    assert make_stop_rule([curve()], [[curve(0.2), curve(0.21), curve(0.19)]], 0.1) is not None
 
 
 def test_a_curve_of_the_same_seed_is_what_to_compare_with() -> None:
     """What saw the same batches says more than a mean of what saw others; the margin is the same."""
     best = [curve(-0.01), curve(0.0), curve(0.01)]
-    plain, beside = watch_over(best, [], 0.1), watch_over(best, [], 0.1, [best[2]])
+    plain, beside = make_stop_rule(best, [], 0.1), make_stop_rule(best, [], 0.1, [best[2]])
 
     assert plain is not None and beside is not None
     assert beside.marks[0].mean - plain.marks[0].mean == pytest.approx(0.01)
@@ -93,12 +93,12 @@ def test_a_run_behind_in_tokens_is_compared_at_as_many() -> None:
     loss too when it had as many tokens. What is worse at as many tokens is stopped all the same."""
     watch = watched()
     slower = tuple(
-        Point(p.progress, 3 + 4 * (1 - 0.85 * p.progress) ** 2, 0.85 * p.tokens)
+        CurvePoint(p.progress, 3 + 4 * (1 - 0.85 * p.progress) ** 2, 0.85 * p.tokens)
         for p in curve()[1:]
     )
     start = curve()[:1]
 
-    assert smoothed(slower, 0.25) > watch.marks[0].limit  # type: ignore[operator]
+    assert smooth_loss(slower, 0.25) > watch.marks[0].limit  # type: ignore[operator]
     assert watch.hopeless((*start, *slower)) == ""
     assert watch.hopeless(
         (*start, *(point._replace(tokens=1000.0 * point.progress) for point in slower))
@@ -108,11 +108,11 @@ def test_a_run_behind_in_tokens_is_compared_at_as_many() -> None:
 
 def test_losses_are_smoothed_over_a_window() -> None:
     """One step's luck does not decide; a curve that has not reached a mark, or has a hole before it, says nothing there."""
-    points = (Point(0.2, 3.0), Point(0.24, 5.0), Point(0.25, 4.0))
+    points = (CurvePoint(0.2, 3.0), CurvePoint(0.24, 5.0), CurvePoint(0.25, 4.0))
 
-    assert smoothed(points, 0.25) == 4.0
-    assert smoothed(points, 0.35) is None
-    assert smoothed((Point(0.1, 3.0), Point(0.5, 3.0)), 0.25) is None
+    assert smooth_loss(points, 0.25) == 4.0
+    assert smooth_loss(points, 0.35) is None
+    assert smooth_loss((CurvePoint(0.1, 3.0), CurvePoint(0.5, 3.0)), 0.25) is None
 
 
 def test_what_a_curve_says_is_untrusted(tmp_path: Path) -> None:
@@ -125,7 +125,7 @@ def test_what_a_curve_says_is_untrusted(tmp_path: Path) -> None:
     ]  # fmt: skip
     file.write_text("\n".join(lines))
 
-    assert read(file) == (Point(0.1, 5.0, 10.0), Point(0.3, 4.0))
+    assert read(file) == (CurvePoint(0.1, 5.0, 10.0), CurvePoint(0.3, 4.0))
     assert read(tmp_path / "none") == read(tmp_path) == ()
     (tmp_path / "link").symlink_to(file)
     assert read(tmp_path / "link") == ()
@@ -166,8 +166,8 @@ def test_a_watch_is_made_of_kept_curves(tmp_path: Path) -> None:
         measurements=(Measurement("ok", "", 1, value=1.0),),
     )
 
-    mean, third = (watch_for(attempt, [base, later], tmp_path, 0.1, seed) for seed in (99, 3))
+    mean, third = (stop_rule_for(attempt, [base, later], tmp_path, 0.1, seed) for seed in (99, 3))
     assert mean is not None and third is not None
     assert third.marks[0].mean - mean.marks[0].mean == pytest.approx(0.01)
-    assert watch_for(attempt, [base], tmp_path, 0.1, 1) is None
-    assert watch_for(again, [base, later], tmp_path, 0.1, 1) is None
+    assert stop_rule_for(attempt, [base], tmp_path, 0.1, 1) is None
+    assert stop_rule_for(again, [base, later], tmp_path, 0.1, 1) is None

@@ -23,7 +23,7 @@ from autoresearch.researcher.dashboard.snapshot import (
     Watcher,
     safe,
 )
-from autoresearch.researcher.judging.curves import Point
+from autoresearch.researcher.judging.curves import CurvePoint
 from autoresearch.researcher.report.status import read
 from autoresearch.researcher.swarm.standing import Standing
 from autoresearch.researcher.workspace import Workspace
@@ -74,7 +74,7 @@ def test_the_picture_fits_the_terminal(view: View, size: tuple[int, int]) -> Non
 
 def busy(view: View) -> View:
     """The same with eight runs going on and a hub that is behind."""
-    points = tuple(Point(i / 20, 5 - i / 10) for i in range(1, 10))
+    points = tuple(CurvePoint(i / 20, 5 - i / 10) for i in range(1, 10))
     runs = tuple(RunView(f"{n:04d}", 1, "c" * 40, "an idea", points, (points,)) for n in range(8))
     hub = Standing("https://hub.example", "ada", "", "no connection\x1b[2J", 3, ())
     about = replace(view.about, running=True, hub=hub)
@@ -106,8 +106,8 @@ def test_the_picture_says_what_a_person_asks(view: View) -> None:
 
 def test_a_run_is_compared_with_the_best_at_the_same_place() -> None:
     """Not with where the best ended: at 40 % it was no better than this."""
-    best = tuple(Point(i / 10, 5 - i / 4) for i in range(1, 11))
-    ours = tuple(Point(p.progress, p.loss - 0.5) for p in best[:4])
+    best = tuple(CurvePoint(i / 10, 5 - i / 4) for i in range(1, 11))
+    ours = tuple(CurvePoint(p.progress, p.loss - 0.5) for p in best[:4])
 
     assert (
         run_state(RunView("0002", 1, "a", "x", ours, (best,)))
@@ -130,7 +130,7 @@ def test_strangers_text_commands_no_terminal(view: View) -> None:
 
 def test_only_changes_are_told(view: View) -> None:
     """A new verdict is one line; nothing new is no line; a run is told as it begins and at each quarter."""
-    runs = [RunView("0006", 1, "d" * 40, "an idea", (Point(p, 3.0),)) for p in (0.1, 0.2, 0.3)]
+    runs = [RunView("0006", 1, "d" * 40, "an idea", (CurvePoint(p, 3.0),)) for p in (0.1, 0.2, 0.3)]
     steps = [view, *(replace(view, runs=(run,)) for run in runs)]
 
     told = [list(changes(a, b)) for a, b in pairwise(steps)]
@@ -142,7 +142,7 @@ def test_only_changes_are_told(view: View) -> None:
 
 def test_a_hostile_curve_is_no_curve() -> None:
     """Whatever a run writes as its curve, the picture stays a picture."""
-    points = (Point(0.5, 1e300), Point(0.6, -1e300), Point(0.7, 0.0))
+    points = (CurvePoint(0.5, 1e300), CurvePoint(0.6, -1e300), CurvePoint(0.7, 0.0))
 
     text = curve(RunView("0001", 1, "a", "x", points), 60, 5, braille=True).plain
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import io
+import math
 import time
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
-from autoresearch.researcher.display import Display, ShownPoint, duration, newest
+from autoresearch.researcher.curve_files import read_newest
+from autoresearch.researcher.display import Display, duration
+from autoresearch.researcher.judging.curves import CurvePoint
 from autoresearch.researcher.machine import name, word
 
 
@@ -44,7 +47,7 @@ def test_many_at_once_are_told_apart(tmp_path: Path) -> None:
     """With several experiments at once every line names its own; in a terminal each has a bar, and the last one to end takes them away."""
     shown, text = display(terminal=False)
     shown.many = True
-    shown.started(("0002", 1), "  run 1, seed 7", tmp_path)
+    shown.start_run(("0002", 1), "  run 1, seed 7", tmp_path)
     shown.verdict("0003", "keep", "better")
     assert text.getvalue() == "  0002  run 1, seed 7\n  0003  keep     better\n"
 
@@ -55,16 +58,16 @@ def test_many_at_once_are_told_apart(tmp_path: Path) -> None:
         (tmp_path / number / "curve.jsonl").write_text(
             f'{{"progress": 0.5, "loss": {int(number)}.125}}\n'
         )
-        bars.started((number, 1), "  run 1", tmp_path / number)
+        bars.start_run((number, 1), "  run 1", tmp_path / number)
     deadline = time.monotonic() + 30
     while (
         not ("loss 2.125" in text.getvalue() and "loss 3.125" in text.getvalue())
         and time.monotonic() < deadline
     ):
         time.sleep(0.05)
-    bars.finished(("0002", 1))
+    bars.finish_run(("0002", 1))
     assert bars.bars is not None
-    bars.finished(("0003", 1))
+    bars.finish_run(("0003", 1))
     assert bars.bars is None and "loss 2.125" in text.getvalue() and "loss 3.125" in text.getvalue()
 
 
@@ -92,10 +95,10 @@ def test_quiet_says_nothing(tmp_path: Path) -> None:
     ("curve", "point"),
     [
         ("", None),
-        ('{"progress": 0.1, "loss": 3.0}\n{"progress": 0.2, "lo', ShownPoint(0.1, 3.0)),
-        ('{"progress": 7, "loss": 3.0}\n', ShownPoint(1.0, 3.0)),
-        ('{"progress": 0.5}\n', ShownPoint(0.5, None)),
-        ('{"progress": 0.5, "loss": NaN}\n', ShownPoint(0.5, None)),
+        ('{"progress": 0.1, "loss": 3.0}\n{"progress": 0.2, "lo', CurvePoint(0.1, 3.0)),
+        ('{"progress": 7, "loss": 3.0}\n', CurvePoint(1.0, 3.0)),
+        ('{"progress": 0.5}\n', CurvePoint(0.5, math.nan)),
+        ('{"progress": 0.5, "loss": NaN}\n', CurvePoint(0.5, math.nan)),
         ('{"progress": NaN}\n', None),
         ("[1, 2]\n", None),
         ("nonsense\n", None),
@@ -103,11 +106,11 @@ def test_quiet_says_nothing(tmp_path: Path) -> None:
         ("[" * 4000 + "\n", None),
     ],
 )
-def test_a_curve_is_untrusted(tmp_path: Path, curve: str, point: ShownPoint | None) -> None:
+def test_a_curve_is_untrusted(tmp_path: Path, curve: str, point: CurvePoint | None) -> None:
     """A half-written line, nonsense or nesting without end shows nothing instead of failing."""
     (tmp_path / "curve.jsonl").write_text(curve)
 
-    assert newest(tmp_path / "curve.jsonl") == point
+    assert read_newest(tmp_path / "curve.jsonl") == point
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,5 @@
-"""Training curves on disk: `curve.jsonl` of a run, one `{"progress": 0 to 1, "loss": ...}` a line. What it says is untrusted.
+"""Training curves on disk: `curve.jsonl` of a run, one point a line, `{"progress": 0 to 1, "loss":
+...}`. What it says is untrusted.
 
 Leaves to others: when a curve is hopeless (judging.curves), ending a run (watching).
 """
@@ -11,19 +12,22 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from autoresearch.researcher.journal import Attempt
-from autoresearch.researcher.judging.curves import Point, Watch, watch_over
+from autoresearch.researcher.judging.curves import CurvePoint, StopRule, make_stop_rule
 from autoresearch.researcher.judging.values import Record
 
 NAME = "curve.jsonl"
 MOST_BYTES, MOST_POINTS = 2**20, 4096
-NEWEST = 12  # commits with several curves that tell the spread
+NEWEST = 12  # commits with several curves, from which the spread is estimated
+TAIL_BYTES = 4096
 
 
-def watch_for(
+def stop_rule_for(
     attempt: Attempt, history: Sequence[Record], workspace: Path, level: float, seed: int
-) -> Watch | None:
-    """The watch over an attempt's next run, which has this seed, from the kept curves of the runs of what it is judged against.
-    `workspace`: its folder. None for a run after the first: a candidate that has to run again is promising."""
+) -> StopRule | None:
+    """When to stop an attempt's next run, which has this seed: made from the curves that runs of the
+    commit to beat left in `workspace`.
+
+    None for a run after the first: a candidate that has to run again is promising."""
     if attempt.is_baseline or attempt.measurements:
         return None
     logs: dict[str, dict[str, int | None]] = {}
@@ -37,7 +41,7 @@ def watch_for(
     )
     best = logs.pop(attempt.judged_against)
     repeated = [names for names in logs.values() if len(names) > 1][-NEWEST:]
-    return watch_over(
+    return make_stop_rule(
         curves_beside(best, workspace),
         (curves_beside(names, workspace) for names in repeated),
         level,
@@ -46,25 +50,26 @@ def watch_for(
 
 
 def with_seeds(logs: Sequence[str], seeds: Sequence[int]) -> dict[str, int | None]:
-    """Each log with the seed of its run, None where the ledger does not tell."""
+    """Each log with the seed of its run, None where the ledger does not name it."""
     return dict(zip(logs, seeds if len(seeds) == len(logs) else [None] * len(logs), strict=True))
 
 
-def curves_beside(logs: Iterable[str], workspace: Path) -> list[tuple[Point, ...]]:
+def curves_beside(logs: Iterable[str], workspace: Path) -> list[tuple[CurvePoint, ...]]:
     """The curves of these runs, as far as they left one."""
     found = (read((workspace / log).parent / NAME) for log in logs if log)
     return [curve for curve in found if curve]
 
 
-def read(file: Path) -> tuple[Point, ...]:
-    """The points of a curve, in order; whatever is no point of a curve is left out, and a file that is no small plain one is none."""
+def read(file: Path) -> tuple[CurvePoint, ...]:
+    """The points of a curve, in order. Lines that are no points are left out; a file that is not
+    plain, or large, has none."""
     try:
         if file.is_symlink() or not file.is_file() or file.stat().st_size > MOST_BYTES:
             return ()
         text = file.read_bytes().decode("utf-8", "replace")
     except OSError:
         return ()
-    points: list[Point] = []
+    points: list[CurvePoint] = []
     for line in text.split("\n")[:MOST_POINTS]:
         point = parse(line)
         if point is not None and (not points or point.progress > points[-1].progress):
@@ -72,10 +77,12 @@ def read(file: Path) -> tuple[Point, ...]:
     return tuple(points)
 
 
-def parse(line: str) -> Point | None:
+def parse(line: str) -> CurvePoint | None:
     try:
         data = json.loads(line)
-        point = Point(float(data["progress"]), float(data["loss"]), float(data.get("tokens", 0)))
+        point = CurvePoint(
+            float(data["progress"]), float(data["loss"]), float(data.get("tokens", 0))
+        )
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError):
         return None
     return (
@@ -83,3 +90,19 @@ def parse(line: str) -> Point | None:
         if 0 <= point.progress <= 1 and math.isfinite(point.loss) and point.tokens >= 0
         else None
     )
+
+
+def read_newest(file: Path) -> CurvePoint | None:
+    """The last whole point, its loss nan where it is no number; None while the file is being
+    written, or where it is nonsense."""
+    try:
+        with file.open("rb") as handle:
+            handle.seek(max(0, file.stat().st_size - TAIL_BYTES))
+            lines = handle.read(TAIL_BYTES).decode("utf-8", "replace").split("\n")[:-1]
+        point = json.loads(lines[-1]) if lines else {}
+        progress, loss = float(point["progress"]), float(point.get("loss", math.nan))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return None
+    if not math.isfinite(progress):
+        return None
+    return CurvePoint(min(max(progress, 0.0), 1.0), loss if math.isfinite(loss) else math.nan)

@@ -5,13 +5,10 @@ Reads `curve.jsonl` of the run in progress (untrusted: at most its last piece, n
 
 from __future__ import annotations
 
-import json
 import math
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
@@ -19,19 +16,12 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from autoresearch.researcher.agents.quote import clean
+from autoresearch.researcher.curve_files import NAME, read_newest
+from autoresearch.researcher.judging.curves import CurvePoint
 
-TAIL_BYTES = 4096
 POLL_S = 0.25
 COLOURS = {"keep": "green", "discard": "yellow", "crash": "red", "repeat": "cyan"}
 RunKey = tuple[str, int]  # experiment, number of its run
-
-
-@dataclass(frozen=True)
-class ShownPoint:
-    """The newest line of a curve."""
-
-    progress: float
-    loss: float | None
 
 
 class Display:
@@ -57,7 +47,7 @@ class Display:
                 soft_wrap=True,
             )
 
-    def started(self, run: RunKey, title: str, folder: Path) -> None:
+    def start_run(self, run: RunKey, title: str, folder: Path) -> None:
         """A run begins; its curve is looked for in `folder`."""
         if self.quiet:
             return
@@ -68,7 +58,7 @@ class Display:
         self.bars = self.bars or Bars(self.console)
         self.bars.add(run, f"{whose}{title}", folder)
 
-    def finished(self, run: RunKey) -> None:
+    def finish_run(self, run: RunKey) -> None:
         """A run is over; where it was the last one, so are the bars."""
         if self.bars is not None and self.bars.drop(run) == 0:
             self.close()
@@ -83,11 +73,11 @@ class Display:
     def running(self, title: str, folder: Path) -> Iterator[None]:
         """Show one run while the block lasts."""
         run = ("", 0)
-        self.started(run, title, folder)
+        self.start_run(run, title, folder)
         try:
             yield
         finally:
-            self.finished(run)
+            self.finish_run(run)
 
 
 class Bars:
@@ -127,12 +117,12 @@ class Bars:
     def follow(self) -> None:
         while not self.done.wait(POLL_S):
             for task, folder in list(self.shown.values()):
-                point = newest(folder / "curve.jsonl")
+                point = read_newest(folder / NAME)
                 if point is not None:
                     self.move(task, point)
 
-    def move(self, task: TaskID, point: ShownPoint) -> None:
-        loss = "" if point.loss is None else f"loss {point.loss:.3f}"
+    def move(self, task: TaskID, point: CurvePoint) -> None:
+        loss = "" if math.isnan(point.loss) else f"loss {point.loss:.3f}"
         try:
             self.progress.update(
                 task,
@@ -145,23 +135,8 @@ class Bars:
 
 
 def harmless(text: str) -> str:
-    """A text whose lines a terminal only shows: no escapes, no direction marks, whoever wrote it."""
+    """A text whose lines a terminal only prints: no escapes, no direction marks."""
     return "\n".join(map(clean, text.splitlines()))
-
-
-def newest(curve: Path) -> ShownPoint | None:
-    """The last whole point of a curve, or None: while it is being written, or where it is nonsense."""
-    try:
-        with curve.open("rb") as handle:
-            handle.seek(max(0, curve.stat().st_size - TAIL_BYTES))
-            lines = handle.read(TAIL_BYTES).decode("utf-8", "replace").split("\n")[:-1]
-        point = json.loads(lines[-1]) if lines else {}
-        progress, loss = float(point["progress"]), float(point.get("loss", math.nan))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        return None
-    if not math.isfinite(progress):
-        return None
-    return ShownPoint(min(max(progress, 0.0), 1.0), loss if math.isfinite(loss) else None)
 
 
 def duration(seconds: float) -> str:
@@ -171,7 +146,3 @@ def duration(seconds: float) -> str:
     parts = [(hours, "h"), (minutes, "min"), (rest, "s")]
     shown = [f"{count} {unit}" for count, unit in parts if count]
     return " ".join(shown[:2]) or "0 s"
-
-
-def clock() -> float:
-    return time.monotonic()

@@ -22,13 +22,13 @@ from autoresearch.errors import BadWorkspace, TooLarge
 from autoresearch.folders import size_bytes, walk_folder, wipe
 from autoresearch.git.checkouts import Checkout, describe_path
 from autoresearch.researcher.config import Config
-from autoresearch.researcher.judging.curves import Watch
+from autoresearch.researcher.judging.curves import StopRule
 from autoresearch.researcher.judging.values import Measurement
 from autoresearch.researcher.measurement import (
     compare,
     in_time,
+    metric_lines,
     number,
-    printed,
     read_log,
     read_run,
 )
@@ -70,7 +70,7 @@ class Runner:
         mark: str,
         folder: Path,
         timeout_s: float,
-        watch: Watch | None = None,
+        watch: StopRule | None = None,
     ) -> Measurement:
         """Run a commit once and return what came of it. `folder` is this run's own; whatever lies in it is removed first, so
         that no evidence of an earlier run can be taken for this one's. With a `watch`, training ends where its curve
@@ -98,7 +98,7 @@ class Runner:
         mark: str,
         folder: Path,
         timeout_s: float,
-        watch: Watch | None = None,
+        watch: StopRule | None = None,
     ) -> Measurement:
         """The first half: the experiment's own command in a checkout it may write in, read from its log."""
         command = argv(self.config.experiment.command, folder / "out")
@@ -140,7 +140,7 @@ class Runner:
         finished = self.run(job)
         log = read_log(job.log)
         scored = read_run(log, finished, self.config.experiment.metric, timeout_s)
-        budget_s = number(*printed(log).get("budget_s", [])[-1:])
+        budget_s = number(*metric_lines(log).get("budget_s", [])[-1:])
         outside_s = None if budget_s is None else max(0.0, measured.seconds - budget_s)
         measured = replace(measured, score_seconds=finished.seconds, outside_seconds=outside_s)
         return self.in_time(compare(measured, scored, self.config.score.tolerance))

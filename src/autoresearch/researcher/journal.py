@@ -95,7 +95,7 @@ class Journal:
         self.save(attempts=attempts, next_id=max(self.state.next_id, int(attempt.id) + 1))
         return attempt
 
-    def attempt(self, attempt_id: str, **changes: object) -> Attempt:
+    def update(self, attempt_id: str, **changes: object) -> Attempt:
         """Replace fields of an open attempt."""
         changed = replace(self.state.attempts[attempt_id], **changes)  # type: ignore[arg-type]
         self.save(attempts={**self.state.attempts, attempt_id: changed})

@@ -35,7 +35,7 @@ def ends(log: Path) -> bytes:
         return head + b"\n" + handle.read()
 
 
-def printed(text: str) -> dict[str, list[str]]:
+def metric_lines(text: str) -> dict[str, list[str]]:
     """Every line `name: value` of a log, by name; carriage returns end lines too."""
     found: dict[str, list[str]] = {}
     for line in re.split(r"[\r\n]+", text):
@@ -50,7 +50,7 @@ def read_run(
 ) -> Measurement:
     """What one run's log and end say. Pure; seed, log and times are filled in by the caller. Where the run cannot know its value,
     because it is scored later on what is hidden from it, none or `nan` will do."""
-    lines = printed(text)
+    lines = metric_lines(text)
     values = lines.get(metric, [])
     said = f"; its last words: {last_line(text)}" if last_line(text) else ""
 

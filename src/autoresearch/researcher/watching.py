@@ -1,6 +1,7 @@
-"""Ends a run whose training curve is hopeless, while it runs: looks at the curve now and then and raises a flag.
+"""Ends a run whose training curve is hopeless: looks at the curve while it grows and raises a flag.
 
-The run's process is the sandbox's to end; this only tells when. Leaves to others: what is hopeless (curves).
+The sandbox ends the run's process. Leaves to others: what is hopeless (judging.curves), reading the
+curve (curve_files).
 """
 
 from __future__ import annotations
@@ -12,14 +13,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from autoresearch.researcher import curve_files
-from autoresearch.researcher.judging import curves
+from autoresearch.researcher.judging.curves import StopRule
 
 POLL_S = 0.5
 
 
 @dataclass
-class Ending:
-    """`now` is set when the run had better end: `reason` says why, or is empty where the user asked."""
+class StopFlag:
+    """`now` is set when the run is to end; `reason` says why, or is empty where the user asked."""
 
     now: threading.Event = field(default_factory=threading.Event)
     reason: str = ""
@@ -27,33 +28,33 @@ class Ending:
 
 @contextlib.contextmanager
 def watching(
-    watch: curves.Watch | None, curve: Path, stop: threading.Event | None
-) -> Iterator[Ending]:
-    """Watch a curve as it grows, and pass on the user's `stop`. Without a watch only the user ends the run."""
-    if watch is None:
-        yield Ending(stop or threading.Event())
+    rule: StopRule | None, curve: Path, stop: threading.Event | None
+) -> Iterator[StopFlag]:
+    """Watch a curve as it grows, and pass on the user's `stop`. Without a rule only the user ends
+    the run."""
+    if rule is None:
+        yield StopFlag(stop or threading.Event())
         return
-    ending, over = Ending(), threading.Event()
-    thread = threading.Thread(
-        target=look, args=(watch, curve, stop, ending, over), name="curve", daemon=True
-    )
+    flag, over = StopFlag(), threading.Event()
+    arguments = (rule, curve, stop, flag, over)
+    thread = threading.Thread(target=follow_curve, args=arguments, name="curve", daemon=True)
     thread.start()
     try:
-        yield ending
+        yield flag
     finally:
         over.set()
         thread.join()
 
 
-def look(
-    watch: curves.Watch,
+def follow_curve(
+    rule: StopRule,
     curve: Path,
     stop: threading.Event | None,
-    ending: Ending,
+    flag: StopFlag,
     over: threading.Event,
 ) -> None:
-    while not ending.now.is_set() and not over.wait(POLL_S):
+    while not flag.now.is_set() and not over.wait(POLL_S):
         if stop is None or not stop.is_set():
-            ending.reason = watch.hopeless(curve_files.read(curve))
-        if ending.reason or (stop is not None and stop.is_set()):
-            ending.now.set()
+            flag.reason = rule.hopeless(curve_files.read(curve))
+        if flag.reason or (stop is not None and stop.is_set()):
+            flag.now.set()

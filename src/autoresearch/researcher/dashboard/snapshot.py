@@ -19,7 +19,7 @@ from autoresearch.researcher import curve_files
 from autoresearch.researcher.agents.quote import clean
 from autoresearch.researcher.dashboard.gpus import GpuLoad, GpuMonitor
 from autoresearch.researcher.journal import Attempt, Journal
-from autoresearch.researcher.judging.curves import Point, smoothed
+from autoresearch.researcher.judging.curves import CurvePoint, smooth_loss
 from autoresearch.researcher.judging.values import Record
 from autoresearch.researcher.report import status
 from autoresearch.researcher.workspace import Workspace, short
@@ -52,8 +52,8 @@ class RunView:
     number: int
     commit: str
     description: str
-    points: tuple[Point, ...] = ()
-    against: tuple[tuple[Point, ...], ...] = ()
+    points: tuple[CurvePoint, ...] = ()
+    against: tuple[tuple[CurvePoint, ...], ...] = ()
     seconds: float = 0.0  # since it began
 
     @property
@@ -61,12 +61,12 @@ class RunView:
         return self.points[-1].progress if self.points else None
 
     def behind(self) -> tuple[float, float] | None:
-        """This run's smoothed loss and the best's at the same progress; None where there is nothing to compare."""
+        """This run's smooth_loss loss and the best's at the same progress; None where there is nothing to compare."""
         if not self.points:
             return None
         at = self.points[-1].progress
-        ours = smoothed(self.points, at)
-        theirs = [loss for curve in self.against if (loss := smoothed(curve, at)) is not None]
+        ours = smooth_loss(self.points, at)
+        theirs = [loss for curve in self.against if (loss := smooth_loss(curve, at)) is not None]
         return (ours, sum(theirs) / len(theirs)) if ours is not None and theirs else None
 
 
@@ -119,7 +119,7 @@ class Watcher:
     def __init__(self, folder: Path, gpus: GpuMonitor | None = None) -> None:
         self.folder = folder
         self.gpus = gpus or GpuMonitor()
-        self.kept: dict[str, tuple[Point, ...]] = {}  # curves of finished runs, by log
+        self.kept: dict[str, tuple[CurvePoint, ...]] = {}  # curves of finished runs, by log
         psutil.cpu_percent(interval=0.1)  # later answers are the share since the last one
 
     def read_snapshot(self) -> View:
@@ -166,7 +166,7 @@ class Watcher:
 
     def curves_of(
         self, workspace: Workspace, commit: str, records: Sequence[Record]
-    ) -> tuple[tuple[Point, ...], ...]:
+    ) -> tuple[tuple[CurvePoint, ...], ...]:
         """The newest curves that runs of a commit left."""
         logs = [log for r in records if r.commit == commit for log in (r.logs or (r.log,)) if log][
             -CURVES_MAX:

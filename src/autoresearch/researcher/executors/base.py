@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from autoresearch.researcher.judging.curves import Watch
+from autoresearch.researcher.judging.curves import StopRule
 from autoresearch.researcher.judging.values import Measurement
 
 
@@ -21,7 +21,7 @@ class RunRequest:
     mark: str  # on every process of the run
     folder: Path
     timeout_s: float
-    watch: Watch | None = None
+    watch: StopRule | None = None
 
 
 class Executor(Protocol):

@@ -1,7 +1,8 @@
-"""The books of one line of research: its branch, its ledger and its journal, read together and kept in step.
+"""One branch of research: its ledger and its journal, read together and kept in step.
 
-Says what is known (the best, the history, the limit of a run), refuses what could not be compared, and writes an attempt's beginning
-and verdict into the journal. Leaves to others: when any of it happens (loop), the files themselves (ledger, journal, workspace).
+Answers what the loop asks (the best, the history, the time limit of a run), refuses results that
+could not be compared, and writes an attempt's beginning and verdict into the journal. Leaves to
+others: when any of it happens (loop), the files themselves (ledger, journal, workspace).
 """
 
 from __future__ import annotations
@@ -15,12 +16,13 @@ from autoresearch.researcher.evidence import record_of
 from autoresearch.researcher.journal import Attempt, Journal, Line
 from autoresearch.researcher.judging.judge import Finding
 from autoresearch.researcher.judging.values import Record
-from autoresearch.researcher.measurement import measured_timeout_s, printed, read_log
+from autoresearch.researcher.measurement import measured_timeout_s, metric_lines, read_log
 from autoresearch.researcher.workspace import Workspace, branch_name, short
 
 
 class BranchState:
-    """`branch`: the name asked for, None for the one used last. `slot`: the share of the machine that a run has, empty for all of it."""
+    """`branch`: the name asked for, None for the one used last. `slot`: the share of the machine
+    that a run has, empty for all of it."""
 
     def __init__(self, workspace: Workspace, branch: str | None, slot: str, platform: str) -> None:
         self.workspace = workspace
@@ -38,13 +40,16 @@ class BranchState:
         fingerprint, slot = self.workspace.config.fingerprint(), self.slot
         if known is not None and known.fingerprint != fingerprint:
             raise BadWorkspace(
-                f"command, metric, score or environment in autoresearch.toml changed since {short(self.branch)} was started, so results could "
-                "not be compared; undo that, or start another branch with --branch NAME"
+                "command, metric, score or environment in autoresearch.toml changed since "
+                f"{short(self.branch)} was started, so results could not be compared; "
+                "undo that, or start another branch with --branch NAME"
             )
         if known is not None and known.slot != slot and self.has_results():
+            whole = "the whole machine"
             raise BadWorkspace(
-                f"{short(self.branch)} was measured with {known.slot or 'the whole machine'} a run and this call gives {slot or 'the whole machine'}, so "
-                "results could not be compared; use the --jobs it was started with, or start another branch with --branch NAME"
+                f"{short(self.branch)} was measured with {known.slot or whole} a run and this call "
+                f"gives {slot or whole}, so results could not be compared; use the --jobs it was "
+                "started with, or start another branch with --branch NAME"
             )
         base = known.base if known else self.first_commit() or tip
         self.journal.save(
@@ -60,19 +65,19 @@ class BranchState:
         branch = branch_name(self.workspace.folder, wanted)
         if state.attempts and state.branch != branch:
             raise Conflict(
-                f"an experiment on {short(state.branch)} is not finished; run once without --branch to finish it"
+                f"an experiment on {short(state.branch)} is not finished; "
+                "run once without --branch to finish it"
             )
         return branch
 
-    # ---------------------------------------------------------------- what is known
+    # ---------------------------------------------------------------- what it has
 
     def first_commit(self) -> str | None:
         return next((record.commit for record in self.history() if record.is_baseline), None)
 
     def highest_id(self) -> int:
-        ids = [
-            record.id for record in self.workspace.ledger.records()
-        ] + self.workspace.attempt_ids()
+        records = self.workspace.ledger.records()
+        ids = [*(record.id for record in records), *self.workspace.attempt_ids()]
         return max((int(i) for i in ids if i.isdecimal()), default=0)
 
     def has_results(self) -> bool:
@@ -90,17 +95,17 @@ class BranchState:
         last = next(r for r in reversed(self.history()) if r.status == "keep")
         if tip != last.commit:
             raise Conflict(
-                f"{short(self.branch)} is at {(tip or 'nothing')[:7]}, but the last experiment kept on it is {last.commit[:7]}; move it back "
-                f"(git update-ref {self.branch} {last.commit}), or start another branch with --branch NAME"
+                f"{short(self.branch)} is at {(tip or 'nothing')[:7]}, but the last experiment kept "
+                f"on it is {last.commit[:7]}; move it back (git update-ref {self.branch} "
+                f"{last.commit}), or start another branch with --branch NAME"
             )
         return last
 
     def timeout_s(self) -> float:
         """The stated limit, or the measured one."""
         base = self.baseline_record()
-        return self.workspace.config.experiment.timeout_s or measured_timeout_s(
-            base.slowest_seconds if base else None
-        )
+        stated_s = self.workspace.config.experiment.timeout_s
+        return stated_s or measured_timeout_s(base.slowest_seconds if base else None)
 
     def baseline_record(self) -> Record | None:
         return next((record for record in self.history() if record.is_baseline), None)
@@ -109,15 +114,16 @@ class BranchState:
         history = self.history()
         e = self.workspace.config.experiment
         base = self.baseline_record()
-        lines = printed(read_log(self.workspace.folder / base.log)) if base and base.log else {}
+        lines = (
+            metric_lines(read_log(self.workspace.folder / base.log)) if base and base.log else {}
+        )
         settings = {name: values[0] for name, values in lines.items() if len(values) == 1}
         others = [a for i, a in sorted(self.journal.state.attempts.items()) if i != attempt.id]
         pending = tuple(Pending(a.parent, a.description, a.proposal) for a in others)
-        free = tuple(e.free)
         return Brief(
             int(attempt.id),
             attempt.parent,
-            free,
+            tuple(e.free),
             e.metric,
             e.direction,
             seed,
@@ -147,4 +153,4 @@ class BranchState:
         """The verdict, on disk before anything follows from it."""
         config, branch = self.workspace.config, short(self.branch)
         record = record_of(attempt, finding, config, branch, attempt.agent or agent, self.platform)
-        return self.journal.attempt(attempt.id, phase="decided", record=record)
+        return self.journal.update(attempt.id, phase="decided", record=record)

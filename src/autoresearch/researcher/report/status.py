@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from autoresearch.errors import Conflict
-from autoresearch.researcher.display import harmless, newest
+from autoresearch.researcher.curve_files import NAME, read_newest
+from autoresearch.researcher.display import harmless
 from autoresearch.researcher.journal import Attempt, Journal
 from autoresearch.researcher.judging.noise import pool_noise
 from autoresearch.researcher.judging.values import Record
@@ -97,7 +98,7 @@ def count(records: list[Record], status: str) -> int:
 
 def opened(workspace: Workspace, attempt: Attempt) -> Open:
     runs = len(attempt.measurements) + len(attempt.rechecks)
-    point = newest(workspace.private / "runs" / attempt.id / str(runs + 1) / "out" / "curve.jsonl")
+    point = read_newest(workspace.private / "runs" / attempt.id / str(runs + 1) / "out" / NAME)
     progress = point.progress if point else None
     return Open(
         attempt.id,

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from autoresearch.researcher.config import Config
 from autoresearch.researcher.evidence import case_of, record_of
 from autoresearch.researcher.journal import Attempt
-from autoresearch.researcher.judging.curves import MARKS, Point, Watch, watch_over
+from autoresearch.researcher.judging.curves import MARKS, CurvePoint, StopRule, make_stop_rule
 from autoresearch.researcher.judging.judge import Finding, judge, judge_baseline, run_seed
 from autoresearch.researcher.judging.policies import Policy
 from autoresearch.researcher.judging.values import Measurement, Record
@@ -58,7 +58,7 @@ class Simulation:
     clock_s: float = 0.0
     machine: float = 0.0  # what the machine adds to every value now
     history: list[Record] = field(default_factory=list)
-    curves: dict[str, dict[int, tuple[Point, ...]]] = field(
+    curves: dict[str, dict[int, tuple[CurvePoint, ...]]] = field(
         default_factory=dict
     )  # by commit and seed
     runs: int = 0
@@ -142,7 +142,7 @@ class Simulation:
         self.runs += 1
         return 0 if self.one_seed else run_seed(self.seed, "", self.runs)
 
-    def measure(self, code: Code, seed: int, watch: Watch | None = None) -> Measurement:
+    def measure(self, code: Code, seed: int, watch: StopRule | None = None) -> Measurement:
         """One made-up run: noise, drift, other work, and a curve that may end it."""
         land, chance = self.land, self.chance
         slow = land.contended > 0 and chance.random() < land.contended
@@ -163,20 +163,22 @@ class Simulation:
             "ok", "", seed, value=value, tokens_M=pace * land.run_s, training_seconds=land.run_s
         )
 
-    def curve(self, code: Code, slow: bool, luck: tuple[float, ...]) -> tuple[Point, ...]:
+    def curve(self, code: Code, slow: bool, luck: tuple[float, ...]) -> tuple[CurvePoint, ...]:
         """A first point, and one at each mark."""
         pace = 0.5 if slow else 1.0
         worse = self.land.slowed if slow else 0.0
         marks = zip(MARKS, code.shown, luck, strict=True)
         return (
-            Point(0.001, START_LOSS, pace),
+            CurvePoint(0.001, START_LOSS, pace),
             *(
-                Point(at, 3 - code.gain - shown + worse + self.machine + more, pace * at * 1000)
+                CurvePoint(
+                    at, 3 - code.gain - shown + worse + self.machine + more, pace * at * 1000
+                )
                 for at, shown, more in marks
             ),
         )
 
-    def watch(self, best: Code, seed: int) -> Watch | None:
+    def watch(self, best: Code, seed: int) -> StopRule | None:
         if not self.config.judge.early_stopping:
             return None
         of_best = self.curves.get(best.name, {})
@@ -184,7 +186,7 @@ class Simulation:
             list(c.values()) for name, c in self.curves.items() if name != best.name and len(c) > 1
         ]
         same = [of_best[seed]] if seed in of_best else []
-        return watch_over(
+        return make_stop_rule(
             list(of_best.values()), others[-CURVES:], self.config.judge.early_level, same
         )
 

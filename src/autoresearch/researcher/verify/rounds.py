@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import math
 import threading
+import time
 from dataclasses import dataclass, field
 
 from autoresearch.errors import AutoresearchError, HubUnavailable, NotFound, RateLimited
 from autoresearch.models import Result
 from autoresearch.researcher.agents.quote import clean
-from autoresearch.researcher.display import clock
 from autoresearch.researcher.verify.board import HubBoard, post
 from autoresearch.researcher.verify.rerun import ClaimedResult, Notes
 from autoresearch.researcher.verify.verifier import Verdict, Verifier
@@ -139,8 +139,8 @@ class Rounds:
 
     def listen(self, last: int) -> int:
         """Wait until the hub has news, or it is time to look again."""
-        until = clock() + LOOK_AGAIN_S
-        while not self.stop.is_set() and clock() < until:
+        until = time.monotonic() + LOOK_AGAIN_S
+        while not self.stop.is_set() and time.monotonic() < until:
             news = self.board.hub.events(last, LISTEN_S)
             last = news.last
             if any(
@@ -164,16 +164,16 @@ class Rounds:
 
     def is_patient(self, result: Result) -> bool:
         """Whether to leave a claim to the one who said to verify it: not for ever, or a lease would be a way to hide."""
-        since = self.waited_since.setdefault(result.id, clock())
-        return clock() - since < PATIENCE_S
+        since = self.waited_since.setdefault(result.id, time.monotonic())
+        return time.monotonic() - since < PATIENCE_S
 
     def is_set_aside(self, result: Result) -> bool:
-        return clock() < self.set_aside.get(result.id, -math.inf)
+        return time.monotonic() < self.set_aside.get(result.id, -math.inf)
 
     def put_aside(self, result_id: int, why: str, seconds: float) -> None:
         if len(self.set_aside) >= REMEMBERED:
             self.set_aside.clear()
-        self.set_aside[result_id] = clock() + seconds
+        self.set_aside[result_id] = time.monotonic() + seconds
         self.say(why)
 
     def say(self, text: str) -> None:

@@ -1,0 +1,105 @@
+"""The runs in progress: begins them on the executor, and writes each finished one into the journal.
+
+Leaves to others: which run comes next (steps), where it takes place (executors), what a run is
+(experiment).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any
+
+from autoresearch.errors import BadWorkspace
+from autoresearch.researcher.curve_files import stop_rule_for
+from autoresearch.researcher.display import Display, duration
+from autoresearch.researcher.executors.base import Executor, RunRequest
+from autoresearch.researcher.experiment import Runner, Stopped
+from autoresearch.researcher.journal import Attempt
+from autoresearch.researcher.judging.curves import StopRule
+from autoresearch.researcher.judging.values import Measurement
+from autoresearch.researcher.loop.branch_state import BranchState
+from autoresearch.researcher.loop.steps import NextRun, free_number, seed_of
+
+
+@dataclass(frozen=True)
+class GoingRun:
+    """A run in progress."""
+
+    attempt_id: str
+    number: int
+    is_recheck: bool
+
+
+class RunsInProgress:
+    """`seed`: the user's, from which those of runs are made."""
+
+    def __init__(
+        self, runner: Runner, executor: Executor, state: BranchState, display: Display, seed: int
+    ) -> None:
+        self.runner = runner
+        self.executor = executor
+        self.state = state
+        self.display = display
+        self.seed = seed
+        self.going: dict[Future[Measurement], GoingRun] = {}
+
+    def __len__(self) -> int:
+        return len(self.going)
+
+    def attempt_ids(self) -> set[str]:
+        return {run.attempt_id for run in self.going.values()}
+
+    def next_number(self, attempt: Attempt) -> int:
+        begun = (run.number for run in self.going.values() if run.attempt_id == attempt.id)
+        return free_number(attempt, begun)
+
+    def begin(self, attempt: Attempt, run: NextRun) -> None:
+        number = self.next_number(attempt)
+        seed = seed_of(run, self.seed, attempt.id, number)
+        folder = self.state.workspace.private / "runs" / attempt.id / str(number)
+        self.display.start_run((attempt.id, number), f"  {run.title}, seed {seed}", folder / "out")
+        rule = None if run.is_recheck else self.stop_rule(attempt, seed)
+        mark, limit_s = f"{attempt.mark}-{number}", self.state.timeout_s()
+        request = RunRequest(run.commit, seed, mark, folder, limit_s, rule)
+        self.going[self.executor.submit(request)] = GoingRun(attempt.id, number, run.is_recheck)
+
+    def stop_rule(self, attempt: Attempt, seed: int) -> StopRule | None:
+        rules, workspace = self.state.workspace.config.judge, self.state.workspace
+        if not rules.early_stopping:
+            return None
+        history = self.state.history()
+        return stop_rule_for(attempt, history, workspace.folder, rules.early_level, seed)
+
+    def record_finished(self, done: Collection[Future[Any]]) -> None:
+        """Write finished runs into the journal; one that was stopped does not count."""
+        for future in [future for future in self.going if future in done]:
+            run = self.going.pop(future)
+            self.display.finish_run((run.attempt_id, run.number))
+            try:
+                measured = future.result()
+            except Stopped:
+                continue
+            self.record_run(run, measured)
+
+    def record_run(self, run: GoingRun, measured: Measurement) -> None:
+        journal, attempt = self.state.journal, self.state.journal.state.attempts[run.attempt_id]
+        if measured.value is not None:
+            took = duration(measured.seconds + measured.score_seconds)
+            self.display.verdict(attempt.id, "run", f"{measured.value:.6f} in {took}")
+        if run.is_recheck:
+            journal.update(attempt.id, rechecks=(*attempt.rechecks, measured))
+            return
+        if attempt.is_baseline:
+            self.check_baseline_run(attempt, measured)
+        journal.update(attempt.id, measurements=(*attempt.measurements, measured))
+
+    def check_baseline_run(self, attempt: Attempt, measured: Measurement) -> None:
+        if measured.value is None:
+            self.state.journal.close(attempt.id)
+            raise BadWorkspace(
+                "the unchanged code does not run, so nothing can be compared with it: "
+                f"{measured.reason} (log: {measured.log})"
+            )
+        self.runner.keep_warm(measured.log)  # the first run compiles, the others need not
