@@ -146,9 +146,9 @@ def test_a_body_that_stops_arriving_is_given_up(
     own_hub: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without a limit on slow bodies a handful of sockets that send nothing held a server's every slot (slowloris)."""
-    from autoresearch.hub import door
+    from autoresearch.hub import middleware
 
-    monkeypatch.setattr(door, "BODY_PAUSE_S", 0.2)
+    monkeypatch.setattr(middleware, "BODY_PAUSE_S", 0.2)
     hub = own_hub()
     agent = hub.agent()
     host, port = hub.url.removeprefix("http://").split(":")

@@ -14,11 +14,11 @@ from urllib.parse import urlsplit
 import pytest
 import uvicorn
 
-from autoresearch.hub.heads import LimitedHeads
+from autoresearch.hub.http_protocol import LimitedHttpProtocol
 from conftest import RunningHub
 
 
-class QuickHeads(LimitedHeads):
+class QuickHeads(LimitedHttpProtocol):
     head_s = 1.0
 
 

@@ -12,7 +12,7 @@ from litestar.exceptions import HTTPException
 
 from autoresearch.errors import AutoresearchError
 from autoresearch.hub import openapi
-from autoresearch.hub.door import Door
+from autoresearch.hub.middleware import Middleware
 from autoresearch.hub.pages import (
     agent_pages,
     board_pages,
@@ -36,8 +36,8 @@ from autoresearch.hub.routes import (
     results,
     smart_http,
 )
+from autoresearch.hub.services import Services
 from autoresearch.hub.settings import JSON_BODY_MAX_BYTES, Settings
-from autoresearch.hub.worker import Hub
 
 PUBLIC = [
     accounts.register,
@@ -102,9 +102,9 @@ WITH_KEY = [
 PLAIN_GIT = [smart_http.info_refs, smart_http.upload_pack, smart_http.receive_pack]
 
 
-def create_app(settings: Settings) -> Door:
+def create_app(settings: Settings) -> Middleware:
     """The hub on `settings.data`, an ASGI application. Its lifespan starts and stops what a worker holds."""
-    hub = Hub(settings)
+    hub = Services(settings)
 
     @asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
@@ -139,4 +139,4 @@ def create_app(settings: Settings) -> Door:
         request_max_body_size=JSON_BODY_MAX_BYTES,
     )
     app.state.hub = hub
-    return Door(app, hub)
+    return Middleware(app, hub)

@@ -15,15 +15,15 @@ import msgspec
 from autoresearch.errors import AutoresearchError
 from autoresearch.hub.routes.common import PAGE_DEFAULT, page
 from autoresearch.hub.rules import board, commits
-from autoresearch.hub.worker import Hub
+from autoresearch.hub.services import Services
 
 NUMBER_DIGITS_MAX = 18
 _encode = msgspec.json.Encoder().encode
 Query = dict[str, int]
-Answer = Callable[[Hub, str, Query], Any]
+Answer = Callable[[Services, str, Query], Any]
 
 
-def _posts(hub: Hub, name: str, query: Query) -> Any:
+def _posts(hub: Services, name: str, query: Query) -> Any:
     limit, offset, before = (
         query.pop("limit", PAGE_DEFAULT),
         query.pop("offset", 0),
@@ -32,12 +32,12 @@ def _posts(hub: Hub, name: str, query: Query) -> Any:
     return None if query else board.posts(hub.db.reader, name, page(limit), offset, before)
 
 
-def _post(hub: Hub, number: str, query: Query) -> Any:
+def _post(hub: Services, number: str, query: Query) -> Any:
     digits = number.isascii() and number.isdecimal() and len(number) <= NUMBER_DIGITS_MAX
     return board.post(hub.db.reader, int(number)) if digits and not query else None
 
 
-def _commits(hub: Hub, _: str, query: Query) -> Any:
+def _commits(hub: Services, _: str, query: Query) -> Any:
     limit, offset, before = (
         query.pop("limit", PAGE_DEFAULT),
         query.pop("offset", 0),
@@ -46,7 +46,7 @@ def _commits(hub: Hub, _: str, query: Query) -> Any:
     return None if query else commits.latest(hub.db.reader, page(limit), offset, _text(before))
 
 
-def _leaves(hub: Hub, _: str, query: Query) -> Any:
+def _leaves(hub: Services, _: str, query: Query) -> Any:
     limit, offset, before = (
         query.pop("limit", PAGE_DEFAULT),
         query.pop("offset", 0),
@@ -55,11 +55,11 @@ def _leaves(hub: Hub, _: str, query: Query) -> Any:
     return None if query else commits.leaves(hub.db.reader, page(limit), offset, _text(before))
 
 
-def _commit(hub: Hub, digits: str, query: Query) -> Any:
+def _commit(hub: Services, digits: str, query: Query) -> Any:
     return None if query else commits.one(hub.db.reader, digits)
 
 
-def _children(hub: Hub, digits: str, query: Query) -> Any:
+def _children(hub: Services, digits: str, query: Query) -> Any:
     limit = query.pop("limit", PAGE_DEFAULT)
     return None if query else commits.children(hub.db.reader, digits, page(limit))
 
@@ -81,7 +81,7 @@ _WHOLE: dict[str, tuple[str, Answer]] = {
 }
 
 
-def answer(hub: Hub, scope: Any) -> bytes | None:
+def answer(hub: Services, scope: Any) -> bytes | None:
     """The body of a 200, or None where the framework shall answer. Notes the caller and the route in `scope`."""
     found = _route(scope["path"])
     if found is None:
@@ -131,7 +131,7 @@ def _numbers(query: bytes) -> Query | None:
     return numbers
 
 
-def _caller(hub: Hub, headers: Any) -> Any:
+def _caller(hub: Services, headers: Any) -> Any:
     for name, value in headers:
         if name == b"authorization":
             return (

@@ -20,7 +20,7 @@ import uvicorn
 
 from autoresearch.errors import BadInput, Conflict
 from autoresearch.hub import logs
-from autoresearch.hub.heads import LimitedHeads
+from autoresearch.hub.http_protocol import LimitedHttpProtocol
 from autoresearch.hub.settings import Settings
 
 BACKLOG = 2048
@@ -74,7 +74,7 @@ def work(settings: Settings, sock: socket.socket) -> None:
         access_log=False,
         log_config=None,
         lifespan="on",
-        http=LimitedHeads,
+        http=LimitedHttpProtocol,
         ws="none",
         server_header=False,
         proxy_headers=False,  # we read them ourselves, and only from --trusted-proxies

@@ -13,7 +13,7 @@ from autoresearch.hub.pages.rendering import answer_cached, read_cached
 from autoresearch.hub.routes.common import TheHub
 from autoresearch.hub.rules import accounts, board, commits, leaderboards, results
 from autoresearch.hub.rules.counters import AgentCounts
-from autoresearch.hub.worker import Hub
+from autoresearch.hub.services import Services
 
 AGENTS_MAX = 200
 LATEST = 20
@@ -29,12 +29,12 @@ class AgentProfile:
     reproduced: int = 0
 
 
-def list_profiles(hub: Hub) -> list[AgentProfile]:
+def list_profiles(hub: Services) -> list[AgentProfile]:
     """Everyone who did something, those with most records first."""
     return read_cached(hub, "agents", lambda: _read_profiles(hub))
 
 
-def _read_profiles(hub: Hub) -> list[AgentProfile]:
+def _read_profiles(hub: Services) -> list[AgentProfile]:
     checked = _count_checked(hub)
     profiles = [
         AgentProfile(name, counts, *checked.get(name, (0, 0)))
@@ -48,7 +48,7 @@ def _rank(profile: AgentProfile) -> tuple[int, int, int, int, str]:
     return (-counts.records, -counts.kept, -counts.results, -counts.commits, profile.id)
 
 
-def _count_checked(hub: Hub) -> dict[str, tuple[int, int]]:
+def _count_checked(hub: Services) -> dict[str, tuple[int, int]]:
     """By agent: how many records others ran again, and how many of them they reproduced."""
     found: dict[str, tuple[int, int]] = {}
     for led in leaderboards.leaderboard(hub.db.reader, None, None, board_views.BOARDS_MAX):

@@ -16,7 +16,7 @@ from autoresearch.hub.pages.rendering import answer_cached, answer_page
 from autoresearch.hub.routes.board import known_id
 from autoresearch.hub.routes.common import Before, TheHub
 from autoresearch.hub.rules import board, results, search
-from autoresearch.hub.worker import Hub
+from autoresearch.hub.services import Services
 
 POSTS_MAX = 30  # of one page
 REPLIES_MAX = 200
@@ -35,7 +35,7 @@ class Thread:
     cards: dict[int, PostCards]
 
 
-def read_thread(hub: Hub, post_id: int) -> Thread:
+def read_thread(hub: Services, post_id: int) -> Thread:
     """Raises NotFound for a post that does not exist or is hidden."""
     reader = hub.db.reader
     post = board.post(reader, post_id)
@@ -51,14 +51,14 @@ def read_thread(hub: Hub, post_id: int) -> Thread:
     )
 
 
-def _read_parent(hub: Hub, post: models.Post) -> models.Post | None:
+def _read_parent(hub: Services, post: models.Post) -> models.Post | None:
     try:
         return None if post.parent_id is None else board.post(hub.db.reader, post.parent_id)
     except NotFound:
         return None  # hidden
 
 
-def channel_names(hub: Hub) -> dict[int, str]:
+def channel_names(hub: Services) -> dict[int, str]:
     return {channel.id: channel.name for channel in board.channels(hub.db.reader)}
 
 

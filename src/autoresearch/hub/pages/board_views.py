@@ -11,7 +11,7 @@ from autoresearch import models
 from autoresearch.hub.pages import chart
 from autoresearch.hub.rules import leaderboards
 from autoresearch.hub.rules.counters import BoardCounts, HubCounts
-from autoresearch.hub.worker import Hub
+from autoresearch.hub.services import Services
 
 BOARDS_MAX = 40
 SPARK_MAX = 200  # records of a sparkline
@@ -37,27 +37,27 @@ class RecordRow:
     remeasured: tuple[float, ...] = ()
 
 
-def count_hub(hub: Hub) -> HubCounts:
+def count_hub(hub: Services) -> HubCounts:
     return hub.counters.count(hub.db.reader, hub.feed.hidden_seq)
 
 
-def list_boards(hub: Hub, most: int = BOARDS_MAX) -> list[BoardCounts]:
+def list_boards(hub: Services, most: int = BOARDS_MAX) -> list[BoardCounts]:
     """Every board, the most recently used first."""
     return sorted(count_hub(hub).boards.values(), key=lambda board: -board.newest)[:most]
 
 
-def summarize_boards(hub: Hub, most: int) -> list[BoardSummary]:
+def summarize_boards(hub: Services, most: int) -> list[BoardSummary]:
     return [summarize_board(hub, board) for board in list_boards(hub, most)]
 
 
-def summarize_board(hub: Hub, board: BoardCounts) -> BoardSummary:
+def summarize_board(hub: Services, board: BoardCounts) -> BoardSummary:
     best = leaderboards.leader(hub.db.reader, board.platform, board.track)
     values = leaderboards.record_values(hub.db.reader, board.platform, board.track, SPARK_MAX)
     gain = values[0] - values[-1] if len(values) > 1 else None
     return BoardSummary(board, best, chart.draw_sparkline(values), gain)
 
 
-def list_records(hub: Hub, board: models.Board) -> list[RecordRow]:
+def list_records(hub: Services, board: models.Board) -> list[RecordRow]:
     """A board's records, newest first."""
     remeasured = leaderboards.remeasured_values(hub.db.reader, board.platform, board.track)
     befores = [None, *(record.val_bpb for record in board.records)]

@@ -14,8 +14,8 @@ from autoresearch.hub.pages import markup
 from autoresearch.hub.pages.rendering import answer_cached
 from autoresearch.hub.routes.common import TheHub
 from autoresearch.hub.rules import commits, diff, results
+from autoresearch.hub.services import Services
 from autoresearch.hub.values import Verification
-from autoresearch.hub.worker import Hub
 
 FILES_MAX = 40
 CHILDREN_MAX = 30
@@ -42,7 +42,7 @@ class CommitView:
     diff: CommitDiff
 
 
-def read_commit(hub: Hub, digits: str) -> CommitView:
+def read_commit(hub: Services, digits: str) -> CommitView:
     """Raises BadInput, NotFound and Conflict as `rules.commits.find` does."""
     reader = hub.db.reader
     commit = commits.one(reader, digits)
@@ -55,7 +55,7 @@ def read_commit(hub: Hub, digits: str) -> CommitView:
     )
 
 
-def _read_diff(hub: Hub, commit: models.Commit) -> CommitDiff:
+def _read_diff(hub: Services, commit: models.Commit) -> CommitDiff:
     if not commit.parent_hash:
         return CommitDiff([], 0, "This commit is a root: it has no parent to compare it with.")
     try:

@@ -12,7 +12,7 @@ from autoresearch.hub.pages.graph_layout import CommitVerdict
 from autoresearch.hub.pages.rendering import answer_cached
 from autoresearch.hub.routes.common import ID_MAX, TheHub
 from autoresearch.hub.rules import commits, leaderboards
-from autoresearch.hub.worker import Hub
+from autoresearch.hub.services import Services
 
 COMMITS_MAX = 120
 BOARDS_MAX = 4  # boards whose best lineage is drawn
@@ -35,7 +35,7 @@ async def graph(
 
 
 def read_graph(
-    hub: Hub, before: int | None, focus: str | None
+    hub: Services, before: int | None, focus: str | None
 ) -> tuple[graph_layout.GraphLayout, int | None]:
     """The graph, newest commit first, and where the older commits begin.
 
@@ -51,7 +51,7 @@ def read_graph(
     return found, first if len(shown) == COMMITS_MAX else None
 
 
-def read_verdicts(hub: Hub, first_seq: int, last_seq: int) -> dict[str, CommitVerdict]:
+def read_verdicts(hub: Services, first_seq: int, last_seq: int) -> dict[str, CommitVerdict]:
     """By commit: what its results say. A later result replaces an earlier one, never a record."""
     found: dict[str, CommitVerdict] = {}
     for result in leaderboards.commit_results(hub.db.reader, first_seq, last_seq):

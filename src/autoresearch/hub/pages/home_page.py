@@ -16,7 +16,7 @@ from autoresearch.hub.pages.board_pages import channel_names
 from autoresearch.hub.pages.rendering import answer_cached, read_cached
 from autoresearch.hub.routes.common import TheHub
 from autoresearch.hub.rules import board, commits, counters, results
-from autoresearch.hub.worker import Hub
+from autoresearch.hub.services import Services
 
 LATEST_RESULTS, LATEST_POSTS, BOARDS = 12, 6, 8
 
@@ -38,7 +38,7 @@ class HomeView:
     seq: int
 
 
-def read_home(hub: Hub, seq: int) -> HomeView:
+def read_home(hub: Services, seq: int) -> HomeView:
     reader = hub.db.reader
     totals = board_views.count_hub(hub).totals
     return HomeView(
@@ -56,7 +56,7 @@ def read_home(hub: Hub, seq: int) -> HomeView:
     )
 
 
-def _read_view(hub: Hub) -> dict[str, object]:
+def _read_view(hub: Services) -> dict[str, object]:
     seq = hub.feed.last_seq  # before reading: what arrives meanwhile is sent again, never missed
     return {"home": read_cached(hub, "home", lambda: read_home(hub, seq))}
 

@@ -20,7 +20,7 @@ from autoresearch.hub.pages.rendering import answer, answer_cached, read_cached,
 from autoresearch.hub.routes.common import TheHub
 from autoresearch.hub.rules import leaderboards
 from autoresearch.hub.rules.counters import BoardCounts
-from autoresearch.hub.worker import Hub
+from autoresearch.hub.services import Services
 
 RECORDS_MAX, FEW = 200, 10  # records of one board alone, and where there are many boards
 PNG_S = 5.0  # a picture takes most of a second to draw: it may be this old
@@ -60,7 +60,7 @@ async def leaderboard(
     return await answer_cached(request, hub, "leaderboard.html", read)
 
 
-def _read_boards(hub: Hub, platform: str | None, track: str | None) -> list[models.Board]:
+def _read_boards(hub: Services, platform: str | None, track: str | None) -> list[models.Board]:
     chosen = (platform or None, track or None)
     return read_cached(
         hub,
@@ -189,7 +189,7 @@ def _choose_board(
 
 
 def _draw_chart(
-    hub: Hub, board: BoardCounts, x: chart.Axis, start: int, end: int | None
+    hub: Services, board: BoardCounts, x: chart.Axis, start: int, end: int | None
 ) -> chart.Chart:
     def make() -> chart.Chart:
         points = leaderboards.board_points(hub.db.reader, board.platform, board.track)

@@ -20,7 +20,7 @@ from autoresearch.hub.pages.rendering import answer_page
 from autoresearch.hub.routes.common import TheHub
 from autoresearch.hub.routes.public import address_of
 from autoresearch.hub.rules import accounts, counters, limits, moderation, sessions
-from autoresearch.hub.worker import Hub
+from autoresearch.hub.services import Services
 
 COOKIE = "agenthub_operator"
 ROWS_MAX = 25
@@ -55,7 +55,7 @@ async def operator(request: Request[Any, Any, Any], hub: TheHub) -> Response[Any
 
 async def _answer(
     request: Request[Any, Any, Any],
-    hub: Hub,
+    hub: Services,
     session: sessions.Session,
     said: str,
     invite: str = "",
@@ -131,12 +131,12 @@ async def act(request: Request[Any, Any, Any], hub: TheHub, verb: FromPath[str])
     return Redirect("/operator", status_code=303, query_params={"said": said})
 
 
-def _find_session(request: Request[Any, Any, Any], hub: Hub) -> sessions.Session | None:
+def _find_session(request: Request[Any, Any, Any], hub: Services) -> sessions.Session | None:
     return sessions.resume(hub.settings, request.cookies.get(COOKIE, ""))
 
 
 async def _read_form(
-    request: Request[Any, Any, Any], hub: Hub
+    request: Request[Any, Any, Any], hub: Services
 ) -> tuple[sessions.Session, dict[str, str]]:
     """An operator's session and form. Raises Forbidden without a session, or without its token."""
     session = _find_session(request, hub)
@@ -147,7 +147,7 @@ async def _read_form(
     return session, form
 
 
-async def measure_health(hub: Hub) -> DatabaseHealth:
+async def measure_health(hub: Services) -> DatabaseHealth:
     started_s = time.perf_counter()
     await hub.off_loop(lambda: counters.count_agents(hub.db.reader))
     read_s = time.perf_counter()

@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from autoresearch import models
 from autoresearch.hub.rules import lines, results
-from autoresearch.hub.worker import Hub
+from autoresearch.hub.services import Services
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class PostCards:
     complete: bool
 
 
-def read_cards(hub: Hub, posts: Iterable[models.Post]) -> dict[int, PostCards]:
+def read_cards(hub: Services, posts: Iterable[models.Post]) -> dict[int, PostCards]:
     """By id, the cards of those posts that report something."""
     found: dict[int, PostCards] = {}
     for post in posts:
@@ -52,7 +52,7 @@ def _count_lines(content: str) -> tuple[int, int]:
     return len(lines.read(content)), written
 
 
-def _read_post(hub: Hub, post_id: int) -> Iterator[PostCard]:
+def _read_post(hub: Services, post_id: int) -> Iterator[PostCard]:
     for r in results.in_post(hub.db.reader, post_id):
         text = ": ".join(part for part in (r.description, r.reason) if part)
         yield PostCard(

@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from autoresearch.hub.pages import assets, markup
 from autoresearch.hub.routes.public import address_of
-from autoresearch.hub.worker import Hub
+from autoresearch.hub.services import Services
 
 T = TypeVar("T")
 HTML = "text/html; charset=utf-8"
@@ -94,7 +94,7 @@ def answer_page(
 
 async def answer_cached(
     request: Request[Any, Any, Any],
-    hub: Hub,
+    hub: Services,
     template: str,
     read: Callable[[], Mapping[str, object]],
 ) -> Response[bytes]:
@@ -116,7 +116,7 @@ async def answer_cached(
     return Response(gzip.decompress(packed), media_type=HTML, headers=_headers(POLICY))
 
 
-def read_cached(hub: Hub, key: object, read: Callable[[], T]) -> T:
+def read_cached(hub: Services, key: object, read: Callable[[], T]) -> T:
     """What `read` returns, until the next event: for reads that pages share. In a thread only."""
     return hub.page_cache.get_in_thread(key, hub.feed.last_seq, read)
 

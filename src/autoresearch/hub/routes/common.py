@@ -16,7 +16,7 @@ from litestar.params import QueryParameter
 from autoresearch import models
 from autoresearch.errors import AutoresearchError, BadInput, Forbidden, RateLimited
 from autoresearch.hub.rules.accounts import Caller
-from autoresearch.hub.worker import Hub
+from autoresearch.hub.services import Services
 
 log = logging.getLogger("agenthub")
 PAGE_DEFAULT = 50
@@ -24,7 +24,7 @@ PAGE_MAX = 1000
 OFFSET_MAX = 10_000_000
 ID_MAX = 2**63 - 1
 
-TheHub = NamedDependency[Hub]
+TheHub = NamedDependency[Services]
 TheCaller = NamedDependency[Caller]
 Limit = Annotated[
     int,
@@ -96,7 +96,7 @@ def errors(*statuses: int) -> dict[int, ResponseSpec]:
 
 def needs_key(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
     """Guard: a right key, whoever's. The caller is then in `scope["caller"]`, injected as `caller`."""
-    hub: Hub = connection.app.state.hub
+    hub: Services = connection.app.state.hub
     connection.scope["caller"] = hub.keyring.caller(connection.headers.get("authorization", ""))  # type: ignore[typeddict-unknown-key]
 
 
@@ -111,7 +111,7 @@ def the_caller(request: Request[Any, Any, Any]) -> Caller:
     return request.scope["caller"]  # type: ignore[typeddict-item, no-any-return]
 
 
-def the_hub(request: Request[Any, Any, Any]) -> Hub:
+def the_hub(request: Request[Any, Any, Any]) -> Services:
     return request.app.state.hub  # type: ignore[no-any-return]
 
 

@@ -13,7 +13,7 @@ from litestar.response import Stream
 from autoresearch import models
 from autoresearch.errors import BadInput
 from autoresearch.hub.routes.common import ID_MAX, TheHub, errors
-from autoresearch.hub.worker import Hub
+from autoresearch.hub.services import Services
 
 WAIT_MAX_S = 60.0
 EVENTS_MAX = 500
@@ -62,7 +62,7 @@ async def listen(
     return Response(models.Events(told, told[-1].seq if told else place))
 
 
-def behind(last_event_id: str | None, after: int | None, hub: Hub) -> int:
+def behind(last_event_id: str | None, after: int | None, hub: Services) -> int:
     """Where to begin: a reconnecting listener's own place, else `after`, else now."""
     if last_event_id:
         if not (last_event_id.isascii() and last_event_id.isdecimal() and len(last_event_id) < 19):

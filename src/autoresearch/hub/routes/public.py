@@ -14,7 +14,7 @@ from autoresearch.hub.openapi import encoded
 from autoresearch.hub.routes.common import TheHub
 from autoresearch.hub.rules import commits
 from autoresearch.hub.rules.accounts import trusted
-from autoresearch.hub.worker import Hub
+from autoresearch.hub.services import Services
 
 NO_KEY: list[dict[str, list[str]]] = [{}]
 MARKDOWN = "text/markdown"
@@ -59,7 +59,7 @@ async def whole_guide(request: Request[Any, Any, Any], hub: TheHub) -> Response[
     return Response(guide.guide(_facts(request, hub)), media_type=MARKDOWN)
 
 
-def _facts(request: Request[Any, Any, Any], hub: Hub) -> guide.Facts:
+def _facts(request: Request[Any, Any, Any], hub: Services) -> guide.Facts:
     settings = hub.settings
     return guide.Facts(
         url=address_of(request, hub),
@@ -72,7 +72,7 @@ def _facts(request: Request[Any, Any, Any], hub: Hub) -> guide.Facts:
     )
 
 
-def address_of(request: Request[Any, Any, Any], hub: Hub) -> str:
+def address_of(request: Request[Any, Any, Any], hub: Services) -> str:
     """Where the caller reached us: what it typed, and https where a trusted proxy says so."""
     host = request.headers.get("host", "")
     scheme = "http"

@@ -1,7 +1,7 @@
 """uvicorn's HTTP protocol with two limits it lacks: how long a request's head may take to arrive, and how large it may grow.
 
 Without them a client that sends one header byte a minute holds a connection for ever (slowloris), and one that never ends its
-headers fills the memory. What comes after the head is the door's business.
+headers fills the memory. What comes after the head is the middleware's business.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ HEAD_S = 30.0
 HEAD_BYTES = 64 * 1024
 
 
-class LimitedHeads(HttpToolsProtocol):
+class LimitedHttpProtocol(HttpToolsProtocol):
     """Answers 408 to a head that takes longer than `head_s` seconds, 431 to one over `head_bytes`, and hangs up."""
 
     head_s: ClassVar[float] = HEAD_S

@@ -16,7 +16,7 @@ from litestar.types import Message, Receive, Scope, Send
 
 from autoresearch.errors import BadInput
 from autoresearch.hub import fast
-from autoresearch.hub.worker import Hub
+from autoresearch.hub.services import Services
 
 BODY_PAUSE_S = 30.0  # the longest pause within a body before the request is given up
 HEADERS = [
@@ -29,10 +29,10 @@ NO_STORE = (b"cache-control", b"no-store")
 FAST_HEADERS = [(b"content-type", b"application/json"), *HEADERS, CSP, NO_STORE]
 
 
-class Door:
+class Middleware:
     """An ASGI application around an ASGI application."""
 
-    def __init__(self, inner: Litestar, hub: Hub) -> None:
+    def __init__(self, inner: Litestar, hub: Services) -> None:
         self.inner = inner
         self.hub = hub
 

@@ -28,7 +28,7 @@ PUSHES = (
 THREADS = 6  # for work that would hold up the event loop: git, searches, long lineages
 
 
-class Hub:
+class Services:
     """`db` for reads (short, indexed ones are fine on the loop) and `await db.change(...)`; `off_loop` for everything slow."""
 
     def __init__(self, settings: Settings) -> None:
