@@ -48,7 +48,7 @@ TRACK = "pystd-20s"
 # Recorded runs have a clock that goes by tokens, so that other work on the machine leaves no trace in them: 195 steps of 4096.
 PACE = "prepare.Loader.elapsed_s = property(lambda self: self.tokens / 40_000 if self.started is not None else 0.0)"
 
-# One constant of the scale "cpu" changed at a time, by factors that a researcher tries.
+# One constant of train.py changed at a time, by factors that a researcher tries.
 VARIANTS: dict[str, dict[str, str]] = {
     "shipped": {},
     "MATRIX_LR 0.02": {"MATRIX_LR": "0.02"},
@@ -111,12 +111,11 @@ def record_run(name: str, seed: int, pace: str = PACE) -> dict[str, Any]:
 
 
 def changed(source: str, constants: dict[str, str], pace: str) -> str:
-    """train.py with entries of the scale "cpu", the last of the table, set to other values, and with this line after its imports."""
-    head, mark, scale = source.rpartition('    "cpu": {')
+    """train.py with other values for some constants, and with the line `pace` after its imports."""
     for name, value in constants.items():
-        scale, found = re.subn(rf'("{name}": )[^,]+,', rf"\g<1>{value},", scale, count=1)
+        source, found = re.subn(rf"^{name} = \S+", f"{name} = {value}", source, flags=re.M)
         assert found == 1, name
-    return (head + mark + scale).replace("\nimport prepare\n", f"\nimport prepare\n\n{pace}\n", 1)
+    return source.replace("\nimport prepare\n", f"\nimport prepare\n\n{pace}\n", 1)
 
 
 # ---------------------------------------------------------------- replay

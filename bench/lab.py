@@ -26,18 +26,21 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from autoresearch.researcher.init import read_constants, replace_constants
+
 LAB = Path(__file__).resolve().parent.parent / "lab"
 sys.path.insert(0, str(LAB))
 
-# What upstream's baseline runs on a large GPU, before any experiment (docs/architecture-of-the-model.md).
+# What upstream's baseline runs on a large GPU before any experiment, as constants of the scale
+# `climbmix` (docs/architecture-of-the-model.md).
 BASELINE: dict[str, Any] = {
-    "DEPTH": 8, "ASPECT": 64, "HEAD_DIM": 128, "PATTERN": "SSSL", "SHORT_WINDOW": 1024, "ROTARY_BASE": 10000, "KEY_SHIFT": 0,
-    "VALUE_EMBEDS": 1, "CONV_TAPS": 0, "BIGRAM_ROWS": 0, "TRIGRAM_ROWS": 0, "TOTAL_BATCH": 524288, "MICRO_ROWS": 128,
-    "MATRIX_LR": 0.04, "EMBED_LR": 0.6, "HEAD_LR": 0.004, "SCALAR_LR": 0.5, "MATRIX_DECAY": 0.2, "HEAD_DECAY": 0.0,
-    "EMBED_DECAY": 0.0, "VALUE_DECAY": 0.0, "B_START": 0.1, "MATRIX_START": 1.0, "MOMENTUM_RAMP": 0.31, "FALL": 0.5,
-    "FINAL_RATE": 0.0,
+    "DEPTH": 8, "ASPECT": 64, "HEAD_DIM": 128, "PATTERN": "SSSL", "SHORT_WINDOW": 1024,
+    "ROTARY_BASE": 10000, "TOTAL_BATCH": 524288, "MICRO_ROWS": 128, "EMBED_LR": 0.6,
+    "TABLE_LR": 0.6, "HEAD_LR": 0.004, "HEAD_DECAY": 0.0, "EMBED_DECAY": 0.0, "B_START": 0.1,
+    "MATRIX_START": 1.0, "MOMENTUM_RAMP": 0.31, "FALL": 0.5, "FINAL_RATE": 0.0, "COMPILE": 2,
 }  # fmt: skip
-# The same on a small machine, as users are advised: all of it smaller, nothing of it different. Vocabulary 4096, rows of 256.
+# The same on a small machine, as users are advised: all of it smaller, nothing of it different.
+# Vocabulary 4096, rows of 256.
 REFERENCES = {
     "climbmix": (BASELINE, {"climbmix": 8192}),
     "cpu": (
@@ -60,13 +63,12 @@ def experiment(
         assert found == 1, f"the lab has no track {track}"
     (folder / "fixed" / "tracks.py").write_text(source, "utf-8")
     train = (LAB / "train.py").read_text("utf-8")
-    override = f"SCALE = {scale!r}\n"
-    if settings:
-        override = f"SCALES['reference'] = {settings!r}\nSCALE = 'reference'\nCOMPILE = 2\n"
-    (folder / "train.py").write_text(
-        train.replace('if __name__ == "__main__":', override + '\n\nif __name__ == "__main__":'),
-        "utf-8",
-    )
+    constants = read_constants(LAB, "climbmix" if settings else scale)
+    train = replace_constants(train, constants) if constants else train
+    for name, value in (settings or {}).items():
+        train, found = re.subn(rf"^{name} = \S+", f"{name} = {value!r}", train, flags=re.M)
+        assert found == 1, f"train.py has no constant {name}"
+    (folder / "train.py").write_text(train, "utf-8")
     return folder
 
 

@@ -28,7 +28,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
 from autoresearch.git.repo import Repo
-from autoresearch.researcher import starter
+from autoresearch.researcher import init
 from swarms import (
     PLATFORM,
     Researcher,
@@ -100,7 +100,7 @@ def edit_here() -> None:
 
 def laboratory(folder: Path, track: str) -> Path:
     """The lab as `autoresearch init` makes it, uncompiled: what a compiler does is no part of this, and takes a minute."""
-    repo = starter.start_lab(folder, track, None)
+    repo = init.start_lab(folder, track, None)
     file = folder / "train.py"
     file.write_text(file.read_text("utf-8").replace("\nCOMPILE = 1", "\nCOMPILE = 0"), "utf-8")
     repo.add(["train.py"])

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from autoresearch.researcher.init import read_constants, replace_constants
 from git_work import bundled, commit, oid, tree
 
 COMMIT, TREE, BLOB = 1, 2, 3
@@ -27,60 +28,20 @@ KEPT, PUSHED_DISCARDS = (
     0.3,
 )  # how often one builds on the best; how often a failed try is pushed all the same
 
-# (words of the idea, pattern in train.py, replacements in turn)
+# (words of the idea, constant of train.py, values in turn)
 IDEAS = (
-    (
-        "raise the embedding rate",
-        r'"EMBED_LR": [0-9.]+',
-        ('"EMBED_LR": 0.9', '"EMBED_LR": 1.1', '"EMBED_LR": 0.7'),
-    ),
-    (
-        "Muon rate of the matrices",
-        r'"MATRIX_LR": [0-9.]+',
-        ('"MATRIX_LR": 0.05', '"MATRIX_LR": 0.036'),
-    ),
-    (
-        "longer fall of the rates",
-        r'"FALL": [0-9.]+',
-        ('"FALL": 0.8', '"FALL": 0.65', '"FALL": 0.9'),
-    ),
-    (
-        "halve the batch",
-        r'"TOTAL_BATCH": [0-9]+',
-        ('"TOTAL_BATCH": 131072', '"TOTAL_BATCH": 524288'),
-    ),
-    (
-        "wider short window",
-        r'"SHORT_WINDOW": [0-9]+',
-        ('"SHORT_WINDOW": 512', '"SHORT_WINDOW": 128'),
-    ),
-    (
-        "softcap of the logits",
-        r"SOFTCAP = [0-9.]+",
-        ("SOFTCAP = 20.0", "SOFTCAP = 12.0", "SOFTCAP = 30.0"),
-    ),
-    ("deeper and narrower", r'"DEPTH": [0-9]+', ('"DEPTH": 10', '"DEPTH": 11', '"DEPTH": 8')),
-    (
-        "weight decay of the matrices",
-        r'"MATRIX_DECAY": [0-9.]+',
-        ('"MATRIX_DECAY": 0.3', '"MATRIX_DECAY": 0.1'),
-    ),
-    ("rotary base", r'"ROTARY_BASE": [0-9]+', ('"ROTARY_BASE": 100000', '"ROTARY_BASE": 500000')),
-    (
-        "start of the residual scalars",
-        r'"B_START": [0-9.]+',
-        ('"B_START": 0.08', '"B_START": 0.02'),
-    ),
-    (
-        "momentum of Muon",
-        r"MATRIX_MOMENTUM = [0-9.]+",
-        ("MATRIX_MOMENTUM = 0.96", "MATRIX_MOMENTUM = 0.94"),
-    ),
-    (
-        "hashed bigram table",
-        r'"BIGRAM_ROWS": [0-9]+',
-        ('"BIGRAM_ROWS": 65536', '"BIGRAM_ROWS": 131072'),
-    ),
+    ("raise the embedding rate", "EMBED_LR", ("0.9", "1.1", "0.7")),
+    ("Muon rate of the matrices", "MATRIX_LR", ("0.05", "0.036")),
+    ("longer fall of the rates", "FALL", ("0.8", "0.65", "0.9")),
+    ("halve the batch", "TOTAL_BATCH", ("131072", "524288")),
+    ("wider short window", "SHORT_WINDOW", ("512", "128")),
+    ("softcap of the logits", "SOFTCAP", ("20.0", "12.0", "30.0")),
+    ("deeper and narrower", "DEPTH", ("10", "11", "8")),
+    ("weight decay of the matrices", "MATRIX_DECAY", ("0.3", "0.1")),
+    ("rotary base", "ROTARY_BASE", ("100000", "500000")),
+    ("start of the residual scalars", "B_START", ("0.08", "0.02")),
+    ("momentum of Muon", "MATRIX_MOMENTUM", ("0.96", "0.94")),
+    ("hashed bigram table", "BIGRAM_ROWS", ("65536", "131072")),
 )
 CRASHES = ("out of memory at step 3", "loss is NaN at step 112", "over the limit of 600 s")
 CHANNELS = {
@@ -205,6 +166,7 @@ def populate(hub: Any, results: int = 200, seed: int = 3) -> Lively:
 
 def _push_root(lively: Lively) -> str:
     files = {path.name: path.read_bytes() for path in sorted(LAB.glob("*.py"))}
+    files["train.py"] = _first_train().encode()
     blobs = [(BLOB, data) for data in files.values()]
     top = tree(*((b"100644", name.encode(), oid(BLOB, data)) for name, data in files.items()))
     root = commit(oid(TREE, top), message=b"baseline: the lab as it is\n")
@@ -213,10 +175,16 @@ def _push_root(lively: Lively) -> str:
     return lively.commits[0]
 
 
+def _first_train() -> str:
+    """train.py as `autoresearch init` writes it for a large GPU."""
+    constants = read_constants(LAB, "climbmix")
+    return replace_constants((LAB / "train.py").read_text("utf-8"), constants)
+
+
 def _race(lively: Lively, race: Race, count: int, rng: random.Random) -> Iterator[int]:
     """One board: each step tries an idea on the best or on a recent commit, tells it, and pushes
     it where it is better."""
-    kept = [_Tried(lively.root, (LAB / "train.py").read_text("utf-8"), race.start)]
+    kept = [_Tried(lively.root, _first_train(), race.start)]
     yield _tell(lively, race, rng.choice(race.agents), kept[0].hash, race.start, "baseline")
     for number in range(1, count):
         agent, best = rng.choice(race.agents), min(kept, key=lambda tried: tried.value)
@@ -247,10 +215,11 @@ def _measured(parent: float, race: Race, rng: random.Random) -> float:
 
 def _edit(text: str, rng: random.Random, number: int) -> tuple[str, str]:
     """(what is tried in words, the changed train.py)."""
-    words, pattern, values = rng.choice(IDEAS)
-    new = rng.choice([value for value in values if value not in text] or list(values))
-    changed = re.sub(pattern, new, text, count=1)
-    words = f"{words}: {new.replace(chr(34), '')}"
+    words, constant, values = rng.choice(IDEAS)
+    lines = [f"{constant} = {value}" for value in values]
+    new = rng.choice([line for line in lines if line not in text] or lines)
+    changed = re.sub(rf"^{constant} = [0-9.]+", new, text, count=1, flags=re.MULTILINE)
+    words = f"{words}: {new}"
     return (
         words,
         changed

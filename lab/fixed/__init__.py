@@ -4,5 +4,6 @@
 - preparing: build.py makes a folder of tokens; tracks.py opens it and gives it an id (rules.py)
 - tokenizer.py: text to tokens and back; packing.py: tokens to rows; loader.py: batches, the clock
 - anchors.py: what to compare a score with
+- device.py, progress.py: what train.py needs of the machine, and what it shows on the way
 - environment.py, files.py, terminal.py, errors.py: small things that all of them use
 """

@@ -9,21 +9,19 @@ from pathlib import Path
 import pytest
 import torch
 
-from lab_module import train
-
-SETTINGS = train.SCALES["climbmix"] | train.SCALES["cpu"]
+from lab_module import SCALES, Progress, device, load_train, train
 
 
 @pytest.mark.parametrize("steps", [50, 5000])
-@pytest.mark.parametrize("scale", list(train.SCALES))
+@pytest.mark.parametrize("scale", SCALES)
 def test_schedules_end_where_they_should_on_slow_and_fast_machines(scale: str, steps: int) -> None:
     """Momentum that ramps over 300 steps never arrives on a machine that finishes 60. Schedules go by progress."""
-    s = train.SCALES["climbmix"] | train.SCALES[scale]
-    seen = [train.schedule(step / steps, s) for step in range(steps + 1)]
+    train = load_train(scale)
+    seen = [train.schedule(step / steps) for step in range(steps + 1)]
 
     assert seen[0].factor == 1
     assert seen[0].momentum == pytest.approx(train.MATRIX_MOMENTUM_START)
-    assert seen[-1].factor == pytest.approx(s["FINAL_RATE"])
+    assert seen[-1].factor == pytest.approx(train.FINAL_RATE)
     assert seen[-1].momentum == pytest.approx(train.MATRIX_MOMENTUM)
     assert seen[-1].decay == 0
     assert all(
@@ -34,8 +32,9 @@ def test_schedules_end_where_they_should_on_slow_and_fast_machines(scale: str, s
 @pytest.mark.parametrize("fall, ramp", [(0.0, 0.0), (1.0, 1.0)])
 def test_schedules_bear_the_ends_of_their_ranges(fall: float, ramp: float) -> None:
     """An agent may set any fraction to 0 or 1; no division by zero, no rate outside 0 to 1."""
+    train = load_train("cpu", FALL=fall, MOMENTUM_RAMP=ramp)
     for p in (-0.1, 0.0, 0.5, 1.0, 1.1):
-        now = train.schedule(p, SETTINGS | {"FALL": fall, "MOMENTUM_RAMP": ramp})
+        now = train.schedule(p)
         assert 0 <= now.factor <= 1
 
 
@@ -94,11 +93,16 @@ class Batches:
 
 def trainer(batches: list[tuple[torch.Tensor, torch.Tensor]], micro_batches: int) -> train.Trainer:
     torch.manual_seed(3)
-    small = SETTINGS | {"ASPECT": 64, "HEAD_DIM": 32, "BIGRAM_ROWS": 64, "TRIGRAM_ROWS": 64}
-    model = train.GPT(train.make_config(small, 30, 16))
-    return train.Trainer(
-        model, train.Optimizer(model, small), Batches(batches), micro_batches, model
-    )
+    small = {"width": 64, "head_dim": 32, "bigram_rows": 64, "trigram_rows": 64}
+    model = train.GPT(train.Config(30, 16, **small))
+    return train.Trainer(model, train.Optimizer(model), Batches(batches), micro_batches, model)
+
+
+def run_loop(t: train.Trainer, folder: Path) -> int:
+    """The loop on a CPU, with its progress lines and curve in `folder`."""
+    cpu = torch.device("cpu")
+    with Progress(t.loader, cpu, t.model.flops_per_token(), folder) as progress:
+        return train.train(t, cpu, progress)
 
 
 def some_rows(n: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -133,7 +137,7 @@ def test_a_lost_loss_ends_the_run_whichever_micro_batch_shows_it(
     before = [w.detach().clone() for w in t.model.parameters()]
 
     with pytest.raises(SystemExit, match="FAIL: the loss of step 1"):
-        train.train(t, torch.device("cpu"), tmp_path)
+        run_loop(t, tmp_path)
 
     assert all(torch.equal(a, b) for a, b in zip(before, t.model.parameters(), strict=True))
     assert "val_bpb" not in capsys.readouterr().out
@@ -144,7 +148,7 @@ def test_the_log_has_plain_lines_and_the_curve_is_json(
 ) -> None:
     r"""A progress line of \r makes a log of one line of megabytes. Not on a terminal: a line for every tenth or so."""
     try:
-        steps = train.train(trainer([some_rows(2)] * 100, 1), torch.device("cpu"), tmp_path)
+        steps = run_loop(trainer([some_rows(2)] * 100, 1), tmp_path)
     finally:
         import gc
 
@@ -172,16 +176,18 @@ def test_running_out_of_memory_makes_the_micro_batch_smaller(
         torch.empty((rows > 3 and 2**60) or 1, dtype=torch.uint8)  # an exabyte
         return rows
 
-    assert train.settle(attempt, 12, False) == 3
+    assert device.run_with_fallbacks(attempt, 12, False) == 3
     assert "trying 6" in capsys.readouterr().out
     with pytest.raises(RuntimeError):
-        train.settle(lambda rows, compiling: torch.empty(2**60), 2, False)
+        device.run_with_fallbacks(lambda rows, compiling: torch.empty(2**60), 2, False)
 
 
 def test_other_errors_are_not_taken_for_lack_of_memory() -> None:
     """A bug in an edited model is raised at once, not tried again with fewer rows."""
     with pytest.raises(RuntimeError, match="shapes"):
-        train.settle(lambda rows, compiling: torch.ones(2, 3) @ torch.ones(2, 3), 8, True)
+        device.run_with_fallbacks(
+            lambda rows, compiling: torch.ones(2, 3) @ torch.ones(2, 3), 8, True
+        )
 
 
 def test_a_machine_without_a_compiler_trains_uncompiled(
@@ -200,7 +206,7 @@ def test_a_machine_without_a_compiler_trains_uncompiled(
         (torch.compile(body) if compiling else body)(torch.ones(7, 11))
         return rows, compiling
 
-    assert train.settle(attempt, 8, True) == (8, 0)
+    assert device.run_with_fallbacks(attempt, 8, True) == (8, 0)
     assert "running without it" in capsys.readouterr().out
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from autoresearch.git.repo import Repo
-from autoresearch.researcher.starter import lab_folder
+from autoresearch.researcher.init import lab_folder
 from autoresearch.researcher.workspace import Workspace
 from chat_server import chat_server
 from tiny_workspaces import TOML, Writes, command, make, marked, noisy, research, script
@@ -82,7 +82,7 @@ def test_init_makes_a_clean_repository_of_the_lab(tmp_path: Path) -> None:
 
     workspace = Workspace(folder)
     assert (first.returncode, workspace.config.track) == (0, "pystd-20s"), first.stderr
-    parts = {"train.py", "prepare.py", "fixed/loader.py", "autoresearch.toml"}
+    parts = {"train.py", "prepare.py", "fixed/loader.py", "fixed/device.py", "autoresearch.toml"}
     assert parts <= set(workspace.repo.files("HEAD"))
     assert (lab_folder() / "train.py").read_bytes() == (folder / "train.py").read_bytes()
     (folder / "results.tsv").write_text("x")

@@ -1,9 +1,15 @@
-"""The free file's model, optimiser and schedules, apart from data and clock (tests/stories/test_lab_run.py has the whole run)."""
+"""The free file's constants, model, optimiser and schedules, apart from data and clock.
+
+tests/stories/test_lab_run.py has the whole run."""
 
 from __future__ import annotations
 
 import dataclasses
 import math
+import re
+from collections.abc import Iterator
+from functools import cache
+from types import ModuleType
 
 import pytest
 import torch
@@ -11,23 +17,23 @@ import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lab_module import train
+from autoresearch.researcher.agents.constants import Constant, find
+from lab_module import SCALES, device, load_train, source_of, train
 
 SMALL = {
-    "DEPTH": 2, "ASPECT": 32, "HEAD_DIM": 32, "PATTERN": "SL", "SHORT_WINDOW": 8, "BIGRAM_ROWS": 64, "TRIGRAM_ROWS": 128,
+    "depth": 2, "width": 64, "head_dim": 32, "pattern": "SL", "short_window": 8, "bigram_rows": 64,
+    "trigram_rows": 128,
 }  # fmt: skip
-SCALES = [pytest.param(name, id=name) for name in train.SCALES]
+scale_module = cache(load_train)
 
 
-def small_model(
-    scale: str = "cpu", vocab: int = 40, seq_len: int = 32, **changes: object
-) -> train.GPT:
-    settings = train.SCALES["climbmix"] | train.SCALES[scale] | SMALL | changes
+def small_model(scale: str = "cpu", vocab: int = 40, seq_len: int = 32, **changes: object):
+    train = scale_module(scale)
     torch.manual_seed(1)
-    return train.GPT(train.make_config(settings, vocab, seq_len))
+    return train.GPT(train.Config(vocab, seq_len, **SMALL | changes))
 
 
-def shaken(model: train.GPT) -> train.GPT:
+def shaken(model: torch.nn.Module) -> torch.nn.Module:
     """The outputs of attention and MLP start at zero; give them something to say."""
     torch.manual_seed(2)
     with torch.no_grad():
@@ -186,8 +192,8 @@ def test_every_batch_is_whole(total: int, rows: int, seq_len: int) -> None:
 def test_flops_count_the_keys_a_window_shows() -> None:
     """A short window costs less than a full one, by 12 flops for each channel of each key that is not looked at."""
     short, full = (
-        small_model(PATTERN="S", SHORT_WINDOW=3, DEPTH=2),
-        small_model(PATTERN="L", DEPTH=2),
+        small_model(pattern="S", short_window=3),
+        small_model(pattern="L"),
     )
 
     mean_keys_short, mean_keys_full = (1 + 2 + 3 + 4 * 29) / 32, 33 / 2
@@ -198,9 +204,87 @@ def test_flops_count_the_keys_a_window_shows() -> None:
 
 def test_an_unknown_device_has_no_mfu() -> None:
     """The peak of a device that is not in the table is nan, never a guess."""
-    assert math.isnan(train.peak_flops(torch.device("cpu")))
+    assert math.isnan(device.peak_flops(torch.device("cpu")))
 
 
 def test_peak_memory_on_a_cpu_is_the_process() -> None:
     """On a CPU the number is the process's peak resident memory, in MiB."""
-    assert 50 < train.peak_memory_mb(torch.device("cpu")) < 200_000
+    assert 50 < device.peak_memory_mb(torch.device("cpu")) < 200_000
+
+
+# ---------------------------------------------------------------- the constants of a scale
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_the_free_file_is_flat(scale: str) -> None:
+    """One value a line, each with its range; no constant of another machine, none of evaluation."""
+    names = [c.name for c in find(source_of(scale))]
+
+    assert {"DEPTH", "TOTAL_BATCH", "MATRIX_LR", "COMPILE"} <= set(names)
+    assert not [name for name in names if "." in name or "EVAL" in name]
+    assert ("SHORT_WINDOW" in names) == (scale == "climbmix")
+
+
+SMALL_STEPS = {"DEPTH": 3, "ASPECT": 64, "BIGRAM_ROWS": 256, "TRIGRAM_ROWS": 256}  # quick ones
+
+
+def another_value(constant: Constant) -> object:
+    """A value inside the range and far from the present one."""
+    if constant.name in SMALL_STEPS:
+        return SMALL_STEPS[constant.name]
+    if constant.choices:
+        return next(value for value in constant.choices if value != constant.value)
+    away = max((constant.low, constant.high), key=lambda end: abs(end - float(constant.value)))
+    return type(constant.value)((float(constant.value) + away) / 2)
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """For products of a few rows: waking other threads takes longer than the work."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def trace(train: ModuleType, row_len: int) -> list[object]:
+    """What a run does: its batches of rows of `row_len`, and each weight after three short steps."""
+    torch.manual_seed(3)
+    model = train.GPT(train.Config(20, 32))
+    optimizer = train.Optimizer(model)
+    idx = torch.randint(0, 20, (1, 33), generator=torch.Generator().manual_seed(4))
+    for progress in (0.0, 0.5, 0.9):
+        model(idx[:, :-1], idx[:, 1:]).backward()
+        optimizer.step(progress)
+    plan = train.plan_batch(train.TOTAL_BATCH, train.MICRO_ROWS, row_len)
+    return [plan, dataclasses.asdict(model.c), *(w.detach().clone() for w in model.parameters())]
+
+
+def differ(a: list[object], b: list[object]) -> bool:
+    return len(a) != len(b) or any(
+        not torch.equal(x, y) if isinstance(x, torch.Tensor) else x != y
+        for x, y in zip(a, b, strict=True)
+    )
+
+
+@pytest.mark.usefixtures("one_thread")
+@pytest.mark.parametrize("scale", SCALES)
+def test_every_constant_has_an_effect(scale: str) -> None:
+    """A dial that changes nothing on its machine is noise: each alone changes what three steps do."""
+    row_len = {"cpu": 256, "tinystories": 512, "climbmix": 2048}[scale]
+    small = {"ASPECT": 16, "HEAD_DIM": 32, "DEPTH": {"cpu": 1}.get(scale, 2)}
+    small |= {"BIGRAM_ROWS": 64, "TRIGRAM_ROWS": 64} if scale == "cpu" else {}
+    small |= {"SHORT_WINDOW": 16} if scale == "climbmix" else {}
+    before = trace(load_train(scale, **small), row_len)
+    constants = [c for c in find(source_of(scale, **small)) if c.name != "COMPILE"]
+
+    for constant in constants:
+        changed = load_train(scale, **small | {constant.name: another_value(constant)})
+        assert differ(before, trace(changed, row_len)), constant.name
+    assert len(constants) > 25
+
+
+def test_a_pattern_is_a_constant_where_rows_are_long() -> None:
+    """A Config's field takes the scale's constant; on a CPU, with one layer, it is a literal."""
+    assert re.search(r"^    pattern: str = \"L\"", source_of("cpu"), re.M)
+    assert load_train("climbmix", PATTERN="SL").Config(40, 64, short_window=3).pattern == "SL"

@@ -1,11 +1,13 @@
-"""Attention of the free file: every backend that runs here, against a mask written out by hand."""
+"""Attention: every backend that runs here, against a mask written out by hand; the windows."""
 
 from __future__ import annotations
+
+import dataclasses
 
 import pytest
 import torch
 
-from lab_module import train
+from lab_module import device, load_train, train
 
 T, WINDOW = 16, 4
 
@@ -23,51 +25,53 @@ def by_hand(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, window: int) -> t
 
 
 def flex(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, window: int) -> torch.Tensor:
-    return train.flex_masked(q, k, v, train.make_flex_mask(q.size(1), window, "cpu"))
+    return device.flex_masked(q, k, v, device.make_flex_mask(q.size(1), window, "cpu"))
 
 
 @pytest.mark.filterwarnings("ignore:flex_attention called without torch.compile")
-@pytest.mark.parametrize("window", [1, WINDOW, 5, T])
+@pytest.mark.parametrize("look_back", [1, WINDOW, 5, T])
 @pytest.mark.parametrize(
-    "backend", [train.explicit_attention, train.sdpa_attention, flex, train.flex_attention]
+    "backend", [device.explicit_attention, device.sdpa_attention, flex, device.flex_attention]
 )
-def test_a_window_means_the_same_in_every_backend(backend: object, window: int) -> None:
+def test_a_window_means_the_same_in_every_backend(backend: object, look_back: int) -> None:
     """FlashAttention's window (w, 0) shows w + 1 keys; fallbacks that show w, or all, are another model."""
     torch.manual_seed(0)
     q, k, v = torch.randn(3, 2, T, 2, 8)
 
-    expected = by_hand(q.double(), k.double(), v.double(), window).float()
+    expected = by_hand(q.double(), k.double(), v.double(), look_back).float()
 
-    torch.testing.assert_close(backend(q, k, v, window), expected)  # type: ignore[operator]
+    torch.testing.assert_close(backend(q, k, v, look_back), expected)  # type: ignore[operator]
 
 
 def test_flash_attention_is_asked_for_the_same_window() -> None:
     """What FlashAttention is given: (w, 0) for a window, no limit for a full layer."""
-    assert train.flash_window(WINDOW, T) == (WINDOW, 0)
-    assert train.flash_window(T, T) == (-1, -1)
+    assert device.flash_window(WINDOW, T) == (WINDOW, 0)
+    assert device.flash_window(T, T) == (-1, -1)
 
 
 def test_without_a_gpu_no_kernel_is_looked_for() -> None:
     """A CPU takes plain products; nothing is downloaded and nothing optional is imported."""
-    name, function = train.attention_backend("cpu")
+    name, function = device.attention_backend("cpu")
 
     assert name == "explicit"
-    assert function is train.explicit_attention
+    assert function is device.explicit_attention
 
 
 def test_the_last_layer_sees_everything() -> None:
     """The pattern repeats over the layers, S short and L full, and the last layer is always full."""
-    settings = train.SCALES["climbmix"] | {"DEPTH": 5, "PATTERN": "SSL", "SHORT_WINDOW": 3}
+    config = train.Config(10, 64, depth=5, pattern="SSL", short_window=3)
 
-    assert train.make_config(settings, 10, 64).windows == (3, 3, 64, 3, 64)
-    assert train.make_config(settings | {"PATTERN": ""}, 10, 64).windows == (64,) * 5
+    assert config.windows == (3, 3, 64, 3, 64)
+    assert dataclasses.replace(config, pattern="").windows == (64,) * 5
+    assert load_train("climbmix").Config(10, 2048).windows[3:6] == (256, 2048, 256)
 
 
 def test_shifted_keys_find_what_followed() -> None:
-    """With KEY_SHIFT the keys of half the channels come from the token before, and the first token has none: still causal."""
-    settings = train.SCALES["climbmix"] | train.SCALES["cpu"]
+    """With KEY_SHIFT the keys of half the channels come from the token before: still causal.
+
+    The first token has none."""
     torch.manual_seed(0)
-    model = train.GPT(train.make_config(settings, 50, 32))
+    model = train.GPT(train.Config(50, 32, key_shift=1))
     angles = torch.atan2(model.sin, model.cos)[-1, 0]
 
     assert angles[: len(angles) // 2].abs().min() > 0

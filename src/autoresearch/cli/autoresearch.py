@@ -50,6 +50,12 @@ def app() -> None:
     "--data", type=PATH, help="For --track custom: a folder, .txt, .jsonl or .parquet of your own."
 )
 @click.option(
+    "--scale",
+    default="auto",
+    help="Whose constants train.py gets: cpu, tinystories (small GPU, Apple), climbmix "
+    "(large GPU); auto: this machine's.",
+)
+@click.option(
     "--command",
     help="For a repository of your own: the program that prints `metric: number`.",
 )
@@ -67,6 +73,7 @@ def init(
     directory: Path,
     track: str,
     data: Path | None,
+    scale: str,
     command: str | None,
     free: tuple[str, ...],
     metric: str,
@@ -80,15 +87,15 @@ def init(
     """
     import shlex
 
-    from autoresearch.researcher import starter
+    from autoresearch.researcher.init import start_lab, start_own
 
     if command is not None:
-        repo = starter.start_own(directory, list(free), shlex.split(command), metric, direction)
+        repo = start_own(directory, list(free), shlex.split(command), metric, direction)
         text = f"wrote {repo.path / 'autoresearch.toml'}; look at it, then: autoresearch run {directory}"
     else:
         if data is not None and not data.exists():
             raise BadInput(f"--data {data} does not exist")
-        repo = starter.start_lab(directory, track, data)
+        repo = start_lab(directory, track, data, scale)
         text = f"{directory} is an experiment on track {track}; go on with: autoresearch run {directory}"
     show.tell({"directory": str(repo.path), "commit": repo.maybe("HEAD")}, text, in_json)
 

@@ -2,7 +2,7 @@
 
 The user's own checkout is never written in, except for the two ledger files and `.autoresearch/` (all ignored by git): edits
 and runs happen in fresh worktrees, discarded commits stay reachable below `refs/autoresearch/attempts/`. Leaves to others:
-git itself (`git.repo`), what is decided (judge), making a new repository (starter).
+git itself (`git.repo`), what is decided (judge), making a new repository (init).
 """
 
 from __future__ import annotations

@@ -1,0 +1,178 @@
+"""Makes an experiment repository: the lab's files, or the configuration for one's own repository.
+
+train.py gets the constants of the machine and the track at hand, and no others.
+Leaves to others: what the configuration may say (config), running it (loop).
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import re
+import shutil
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import autoresearch
+from autoresearch.errors import BadInput, BadWorkspace, Conflict
+from autoresearch.git.repo import Repo
+from autoresearch.researcher import config
+from autoresearch.researcher.dashboard.gpus import GpuLoad, GpuMonitor
+from autoresearch.researcher.workspace import IGNORED
+
+LAB_SUFFIXES = (".py", ".md", ".toml")
+GITIGNORE = (*IGNORED, "/run/", "/.track", "__pycache__/", ".venv/")
+LARGE_GPU_GB = 28
+# In train.py: from its heading to the rule above the next section.
+CONSTANTS = re.compile(r"^# Constants\b.*?(?=^# ---)", re.MULTILINE | re.DOTALL)
+
+
+def lab_folder() -> Path:
+    """Where the lab's files are: beside `src` in a checkout, inside the package in an installed wheel."""
+    package = Path(autoresearch.__file__).parent
+    for folder in (package.parents[1] / "lab", package / "_lab"):
+        if (folder / "prepare.py").is_file() and (folder / "train.py").is_file():
+            return folder
+    raise BadWorkspace(
+        f"the lab's files are missing from this installation ({package}); install autoresearch again"
+    )
+
+
+def start_lab(folder: Path, track: str, data: Path | None = None, scale: str = "auto") -> Repo:
+    """Make `folder` a repository with the lab on `track` and one commit. Conflict if it is filled.
+
+    `data` is the user's own text, for the track `custom`. `scale` names train.py's constants."""
+    check_track(track)
+    refuse_filled(folder)
+    lab = lab_folder()
+    if scale == "auto":
+        scale = choose_scale(track, GpuMonitor().read(), is_apple_silicon())
+    constants = read_constants(lab, scale)
+    folder = folder.absolute()
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    # in a temporary place first: never half there after a kill
+    with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as place:
+        copy_lab(lab, Path(place) / "new", constants)
+        repo = make_repository(Path(place) / "new", track, data)
+        if folder.exists():
+            folder.rmdir()
+        repo.path.rename(folder)
+    return Repo(folder)
+
+
+def copy_lab(lab: Path, folder: Path, constants: str = "") -> None:
+    """The lab's files as an experiment has them; with `constants` in train.py, if given."""
+    folder.mkdir(parents=True)
+    for file in sorted(lab.iterdir()):
+        if file.suffix in LAB_SUFFIXES and file.is_file():
+            shutil.copyfile(file, folder / file.name)
+    shutil.copytree(lab / "fixed", folder / "fixed", ignore=shutil.ignore_patterns("__pycache__"))
+    if constants:
+        train = folder / "train.py"
+        train.write_bytes(replace_constants(train.read_text("utf-8"), constants).encode("utf-8"))
+
+
+def make_repository(folder: Path, track: str, data: Path | None) -> Repo:
+    """Add the configuration and the first commit."""
+    repo = Repo.init(folder)
+    words = ("--data", str(data.resolve())) if data else ()
+    extra = "".join(f", {json.dumps(word)}" for word in words)
+    (folder / config.NAME).write_text(config.LAB.format(track=track, extra=extra), "utf-8")
+    (folder / ".gitignore").write_text("\n".join(GITIGNORE) + "\n", "utf-8")
+    repo.exclude(IGNORED)
+    repo.add(change.path for change in repo.changes())
+    repo.commit(f"Start from the lab's baseline on track {track}")
+    return repo
+
+
+# ---------------------------------------------------------------- the constants of a scale
+
+
+def choose_scale(track: str, gpus: Sequence[GpuLoad], apple_silicon: bool = False) -> str:
+    """Whose constants suit this machine and track: those of a CPU, a small GPU or a large one."""
+    if not gpus:
+        return "tinystories" if apple_silicon else "cpu"
+    large = gpus[0].total_gb >= LARGE_GPU_GB
+    return "climbmix" if large and track.partition("-")[0] == "climbmix" else "tinystories"
+
+
+def is_apple_silicon() -> bool:
+    return sys.platform == "darwin" and platform.machine() == "arm64"
+
+
+def read_constants(lab: Path, scale: str) -> str:
+    """The block of constants of a scale; empty for `cpu`, which train.py has itself."""
+    others = sorted(file.stem for file in (lab / "scales").glob("*.py"))
+    if scale == "cpu":
+        return ""
+    if scale not in others:
+        raise BadInput(f"--scale {scale!r} is none of auto, cpu, {', '.join(others)}")
+    return (lab / "scales" / f"{scale}.py").read_text("utf-8")
+
+
+def replace_constants(source: str, constants: str) -> str:
+    """train.py with another block of constants.
+
+    A field of the model's Config takes the constant of its name. Where the CPU's block has no such
+    constant, because it would have no effect there, the field is a literal until then."""
+    source, found = CONSTANTS.subn(lambda _: constants + "\n", source, count=1)
+    if not found:
+        raise BadWorkspace("train.py has no block that begins with the line `# Constants`")
+    for name in re.findall(r"^([A-Z]\w*) =", constants, re.MULTILINE):
+        field = rf"^(    {name.lower()}: \w+ = )\S+"
+        source = re.sub(field, rf"\g<1>{name}", source, count=1, flags=re.MULTILINE)
+    return source
+
+
+# ---------------------------------------------------------------- a repository of one's own
+
+
+def start_own(
+    folder: Path, free: Sequence[str], command: Sequence[str], metric: str, direction: str
+) -> Repo:
+    """Write autoresearch.toml into a repository of the user's own; nothing is committed for them."""
+    repo = Repo.at(folder)
+    if (repo.path / config.NAME).exists():
+        raise Conflict(
+            f"{repo.path} has an {config.NAME} already; edit it, or `autoresearch run {folder}`"
+        )
+    if direction not in ("min", "max"):
+        raise BadInput(f"--direction {direction!r} is neither min (lower is better) nor max")
+    text = config.OWN.format(
+        free=json.dumps(list(free)),
+        command=json.dumps(list(command)),
+        metric=metric,
+        direction=direction,
+    )
+    (repo.path / config.NAME).write_text(text, "utf-8")
+    try:
+        config.read(repo.path)
+    except BadWorkspace:
+        (repo.path / config.NAME).unlink()
+        raise
+    repo.exclude(IGNORED)
+    return repo
+
+
+def refuse_filled(folder: Path) -> None:
+    if (folder / config.NAME).exists():
+        raise Conflict(
+            f"{folder} is an experiment already; `autoresearch run {folder}` goes on with it"
+        )
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise Conflict(
+            f"{folder} is not empty; name a new folder, or, for a repository of your own, give --command, --free and --metric"
+        )
+
+
+def check_track(track: str) -> None:
+    """BadInput for what cannot be a track's name; whether it exists is prepare.py's to say."""
+    if (
+        not track.replace("-", "").replace("_", "").replace(".", "").isalnum()
+        or not track.isascii()
+    ):
+        raise BadInput(
+            f"{track!r} is no track; for example: pystd, pystd-20s, stories, tinystories, climbmix, custom"
+        )
