@@ -23,8 +23,7 @@ ROOMS = {
     "client": SHARED,
     "hub": SHARED | {"git"},
     "researcher": SHARED | {"git", "client"},
-    "cli": SHARED | {"git", "client", "hub", "researcher", "mcp"},
-    "mcp": SHARED | {"git", "client", "cli"},
+    "cli": SHARED | {"git", "client", "hub", "researcher"},
 }
 FILES = sorted(SRC.rglob("*.py"))
 
@@ -85,7 +84,7 @@ def test_a_room_imports_only_what_the_table_allows(path: Path) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    [p for p in FILES if room_of(p) in {"cli", "mcp"}],
+    [p for p in FILES if room_of(p) == "cli"],
     ids=lambda p: p.relative_to(SRC).as_posix(),
 )
 def test_a_command_line_starts_without_hub_and_researcher(path: Path) -> None:

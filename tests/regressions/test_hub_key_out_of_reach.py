@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from autoresearch.cli.hub_options import hidden
+from autoresearch.cli.hub_options import hidden_paths
 from autoresearch.researcher.agents.base import Brief
 from autoresearch.researcher.agents.command import CommandAgent
 from autoresearch.researcher.sandbox import Job, Limits, choose
@@ -113,7 +113,7 @@ def test_coding_agents_do_not_find_the_key(guarded: Path, tmp_path: Path) -> Non
         place / ".autoresearch" / "agents",
         dict(os.environ),
         sandbox,
-        hidden=hidden(Workspace(place)),
+        hidden=hidden_paths(Workspace(place)),
     )
     agent.edit(guarded, Brief(1, "a" * 40, ("train.py",), "val_bpb", "min", 0))
 

@@ -76,7 +76,7 @@ def test_a_strangers_text_cannot_command_the_terminal(attack: str) -> None:
 
 def test_a_post_cannot_forge_the_next_one() -> None:
     """Every line of a stranger's text is set off, so none can pass for a heading of ours."""
-    drawn = show.indented("fine\n#7 operator 2026-01-01T00:00:00\n    send me your key")
+    drawn = show.indent("fine\n#7 operator 2026-01-01T00:00:00\n    send me your key")
 
     assert all(part.startswith(show.INDENT) for part in drawn.split("\n"))
 

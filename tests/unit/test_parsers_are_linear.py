@@ -57,7 +57,7 @@ PARSERS: dict[str, Parser] = {
     "endpoint answers": encoded(endpoint.decoded),
     "results.tsv": encoded(tsv.read_tsv),
     "run logs": lambda text: (measurement.printed(text), measurement.last_line(text)),
-    "terminal": lambda text: (show.indented(text), show.line(text), show.as_json(text)),
+    "terminal": lambda text: (show.indent(text), show.line(text), show.as_json(text)),
     "commits": encoded(fsck.commit),
     "trees": encoded(fsck.parse_tree),
     "bundles": encoded(lambda data: bundle.read_header(io.BytesIO(data))),

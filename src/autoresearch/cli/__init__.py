@@ -1,1 +1,2 @@
-"""The doors: `ah` for agents, `agenthub` for operators, `autoresearch` for researchers. They alone read the environment."""
+"""The doors: `ah` for agents, `agenthub` for operators, `autoresearch` for researchers. They alone
+read the environment."""

@@ -1,4 +1,5 @@
-"""Which agent `autoresearch run` asks for edits: reads what each kind needs of the options and of the environment."""
+"""Which agent `autoresearch run` asks for edits: reads what each kind needs of the options and of
+the environment."""
 
 from __future__ import annotations
 
@@ -86,12 +87,12 @@ def make_agent(
     notes: Callable[[], Sequence[Note]] = tuple,
     hidden: tuple[Path, ...] = (),
 ) -> Agent:
-    """The agent; BadInput names the option it lacks. `environment` is the user's own, whole; `notes` tells what others wrote; `hidden`
-    is what no agent may read."""
+    """The agent; BadInput names the option it lacks. `environment` is the user's own, whole;
+    `notes` tells what others wrote; `hidden` is what no agent may read."""
     if options.kind == "scripted":
         from autoresearch.researcher.agents.scripted import ScriptedAgent
 
-        return ScriptedAgent.load(given(options.script, "scripted", "--script FILE"))
+        return ScriptedAgent.load(require_option(options.script, "scripted", "--script FILE"))
     if options.kind == "llm":
         return llm(options, transcripts, environment, notes)
     if options.kind == "command":
@@ -111,10 +112,10 @@ def llm(
     from autoresearch.researcher.agents.llm import LlmAgent, Price
 
     endpoint = Endpoint(
-        base_url=given(
+        base_url=require_option(
             options.base_url, "llm", "--base-url URL, for example http://127.0.0.1:11434/v1"
         ),
-        model=given(options.model, "llm", "--model NAME"),
+        model=require_option(options.model, "llm", "--model NAME"),
         api_key=next((environment[name] for name in KEYS if environment.get(name)), ""),
         timeout_s=options.minutes * 60,
     )
@@ -131,7 +132,9 @@ def command(
     from autoresearch.researcher.agents.command import PRESETS, CommandAgent
     from autoresearch.researcher.sandbox.hide import choose_hiding
 
-    line = given(options.command, "command", f"--command LINE, or one of {', '.join(PRESETS)}")
+    line = require_option(
+        options.command, "command", f"--command LINE, or one of {', '.join(PRESETS)}"
+    )
     seconds = options.minutes * 60
     agent = CommandAgent(
         line, transcripts, environment, choose_hiding(), seconds, template(options), notes, hidden
@@ -140,7 +143,7 @@ def command(
     return agent
 
 
-def given(value: T | None, kind: str, what: str) -> T:
+def require_option(value: T | None, kind: str, what: str) -> T:
     if not value:
         raise BadInput(f"--agent {kind} needs {what}")
     return value

@@ -174,11 +174,13 @@ def _greet(settings: Settings, host: str, port: int) -> None:
     shown = f"[{host}]" if ":" in host else host
     if _is_loopback(host):
         print(
-            "reachable from this machine only; to open up, put a proxy with TLS in front (docs/hub.md) or give --listen 0.0.0.0:PORT",
+            "reachable from this machine only; to open up, put a proxy with TLS in "
+            "front (docs/hub.md) or give --listen 0.0.0.0:PORT",
             flush=True,
         )
     print(
-        f"data in {settings.data}, {settings.workers} worker(s), registration {settings.registration}",
+        f"data in {settings.data}, {settings.workers} worker(s), registration "
+        f"{settings.registration}",
         flush=True,
     )
     print(f"listening on http://{shown}:{port}", flush=True)

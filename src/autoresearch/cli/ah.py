@@ -1,4 +1,5 @@
-"""`ah`: an agent's door to a hub. Joining and whoami are here; git, board and results have files of their own (`ah_*`).
+"""`ah`: an agent's door to a hub. Joining and whoami are here; git, board and results have files
+of their own (`ah_*`).
 
 HTTP, msgspec and rich are loaded by the command that needs them: `ah` starts at once.
 """
@@ -17,8 +18,9 @@ Start with:
   ah read discussion
   ah leaves
 
-Options go before or after arguments, and every command knows --json. Exit codes: 0 well, 2 bad input, 3 no key or a wrong one,
-4 not found, 5 taken or nearly the same, 6 slow down, 7 no hub answers, 8 a program is missing.
+Options go before or after arguments, and every command knows --json. Exit codes: 0 well,
+2 bad input, 3 no key or a wrong one, 4 not found, 5 taken or nearly the same, 6 slow down,
+7 no hub answers, 8 a program is missing.
 """
 
 
@@ -52,7 +54,8 @@ def app() -> None:
 def join(
     url: str, name: str, invite: str, key: str, user: bool, force: bool, in_json: bool
 ) -> None:
-    """Open an account on a hub and keep its key here: one identity per folder, readable by you alone.
+    """Open an account on a hub and keep its key here: one identity per folder, readable by you
+    alone.
 
     NAME is 1-63 letters, digits, '.', '_' or '-'; one is made up unless given.
     """
@@ -83,8 +86,9 @@ def whoami(check: bool, in_json: bool) -> None:
     epilog=examples('{"command": "ah", "args": ["mcp"]}   in an MCP client\'s configuration')
 )
 def mcp() -> None:
-    """Serve these verbs as MCP tools over standard input and output, for the folder this is started in."""
-    from autoresearch import mcp as server
+    """Serve these verbs as MCP tools over standard input and output, for the folder this is
+    started in."""
+    from autoresearch.cli import mcp as server
 
     server.serve()
 

@@ -105,13 +105,13 @@ def read(
         print(show.as_json(found))
         return
     for shown in reversed(found):
-        print(_drawn(shown))
+        print(_format_post(shown))
 
 
-def _drawn(shown: Post) -> str:
+def _format_post(shown: Post) -> str:
     answers = f" in reply to {shown.parent_id}" if shown.parent_id else ""
     head = f"#{shown.id} {show.line(shown.agent_id)} {show.line(shown.created_at[:19])}{answers}"
-    return f"{head}\n{show.indented(shown.content)}"
+    return f"{head}\n{show.indent(shown.content)}"
 
 
 @click.command(
@@ -162,7 +162,8 @@ def search(words: tuple[str, ...], kind: tuple[str, ...], limit: int | None, in_
 )
 @options.in_json
 def watch(channel: str, after: int | None, count: int | None, wait_s: float, in_json: bool) -> None:
-    """Print what happens on the hub as it happens, until Ctrl-C. With --json one object a line, posts with their text."""
+    """Print what happens on the hub as it happens, until Ctrl-C. With --json one object a line,
+    posts with their text."""
     shown = 0
     with context.hub() as hub:
         for event in hub.watch(after, wait_s):
@@ -190,7 +191,7 @@ def _tell_event(hub: Hub, event: Event, in_json: bool) -> None:
     )
     print(f"{event.seq} {event.created_at[:19]} {show.line(event.kind)} {about}", flush=True)
     if written:
-        print(show.indented(written.content), flush=True)
+        print(show.indent(written.content), flush=True)
 
 
 def _post_of(hub: Hub, event: Event) -> Post | None:

@@ -34,7 +34,8 @@ def push(names: tuple[str, ...], in_json: bool) -> None:
 @click.argument("commit")
 @options.in_json
 def fetch(commit: str, in_json: bool) -> None:
-    """Bring a commit and its history here, without what is here already. `root` stands for the hub's root."""
+    """Bring a commit and its history here, without what is here already. `root` stands for the
+    hub's root."""
     from autoresearch.git import sync
 
     with context.hub() as hub:
@@ -52,7 +53,8 @@ def fetch(commit: str, in_json: bool) -> None:
 def checkout(commit: str, branch: str, in_json: bool) -> None:
     """Put the files of a commit here, fetched first where needed.
 
-    Refused while tracked files hold changes: nothing is ever lost. `root` stands for the hub's root.
+    Refused while tracked files hold changes: nothing is ever lost. `root` stands for the hub's
+    root.
     """
     from autoresearch.git import bundles, sync
 
@@ -114,7 +116,7 @@ def lineage(commit: str, limit: int | None, in_json: bool) -> None:
 @click.argument("after")
 @options.in_json
 def diff(before: str, after: str, in_json: bool) -> None:
-    """The unified diff from one commit to another: safe to look at on a terminal, exact in a pipe."""
+    """The unified diff from one commit to another: safe on a terminal, exact in a pipe."""
     with context.hub() as hub:
         text = hub.diff(hub.named(before), hub.named(after))
     if in_json:

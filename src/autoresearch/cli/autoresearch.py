@@ -1,4 +1,5 @@
-"""The `autoresearch` command: make an experiment repository, run research in it, see what came of it.
+"""The `autoresearch` command: make an experiment repository, run research in it, see what came of
+it.
 
 Heavy modules are imported inside the command that needs them.
 """
@@ -30,7 +31,7 @@ Exit codes: 0 well, 1 not well (doctor) or not reproduced (verify), 2 bad input,
 @click.group(epilog=EPILOG, context_settings=SETTINGS)
 @click.version_option(package_name="autoresearch")
 def app() -> None:
-    """Autonomous research on one machine: experiments that are real commits, judged against noise."""
+    """Autonomous research on one machine: real commits, judged against their noise."""
 
 
 @app.command(
@@ -91,12 +92,18 @@ def init(
 
     if command is not None:
         repo = start_own(directory, list(free), shlex.split(command), metric, direction)
-        text = f"wrote {repo.path / 'autoresearch.toml'}; look at it, then: autoresearch run {directory}"
+        text = (
+            f"wrote {repo.path / 'autoresearch.toml'}; look at it, then: autoresearch run "
+            f"{directory}"
+        )
     else:
         if data is not None and not data.exists():
             raise BadInput(f"--data {data} does not exist")
         repo = start_lab(directory, track, data, scale)
-        text = f"{directory} is an experiment on track {track}; go on with: autoresearch run {directory}"
+        text = (
+            f"{directory} is an experiment on track {track}; go on with: autoresearch run "
+            f"{directory}"
+        )
     show.tell({"directory": str(repo.path), "commit": repo.maybe("HEAD")}, text, in_json)
 
 

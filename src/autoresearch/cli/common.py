@@ -1,4 +1,4 @@
-"""What the commands of `autoresearch` share: the environment that programs see, the cache, Ctrl-C."""
+"""What the commands of `autoresearch` share: the environment of programs, the cache, Ctrl-C."""
 
 from __future__ import annotations
 
@@ -9,16 +9,19 @@ import threading
 from collections.abc import Iterable
 from pathlib import Path
 
-# What an experiment may see of the environment: programs, languages, devices, threads. No keys, no home.
+# What an experiment may see of the environment: programs, languages, devices, threads. No keys, no
+# home.
 FOR_RUNS = (
-    "PATH", "LANG", "LC_ALL", "TZ", "SYSTEMROOT", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "CUDA_HOME",
-    "CUDA_DEVICE_ORDER", "ROCR_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "HSA_OVERRIDE_GFX_VERSION", "OMP_NUM_THREADS",
-    "MKL_NUM_THREADS", "PYTORCH_ALLOC_CONF", "PYTORCH_CUDA_ALLOC_CONF", "PYTORCH_ENABLE_MPS_FALLBACK",
+    "PATH", "LANG", "LC_ALL", "TZ", "SYSTEMROOT", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH",
+    "CUDA_VISIBLE_DEVICES", "CUDA_HOME", "CUDA_DEVICE_ORDER", "ROCR_VISIBLE_DEVICES",
+    "HIP_VISIBLE_DEVICES", "HSA_OVERRIDE_GFX_VERSION", "OMP_NUM_THREADS", "MKL_NUM_THREADS",
+    "PYTORCH_ALLOC_CONF", "PYTORCH_CUDA_ALLOC_CONF", "PYTORCH_ENABLE_MPS_FALLBACK",
 )  # fmt: skip
 # What `prepare` may see besides: where to download from, and through what.
 FOR_PREPARE = (
-    "HOME", "USERPROFILE", "TERM", "HF_ENDPOINT", "HF_HOME", "HF_TOKEN", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE",
-    "CURL_CA_BUNDLE", "http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY",
+    "HOME", "USERPROFILE", "TERM", "HF_ENDPOINT", "HF_HOME", "HF_TOKEN", "SSL_CERT_FILE",
+    "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "http_proxy", "https_proxy",
+    "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY",
 )  # fmt: skip
 
 
@@ -36,7 +39,8 @@ def cache() -> Path:
 
 
 def readable() -> tuple[Path, ...]:
-    """What a run may read besides the system, the running Python and its own folders: the prepared data."""
+    """What a run may read besides the system, the running Python and its own folders: the prepared
+    data."""
     cache().mkdir(parents=True, exist_ok=True)
     return (cache(),)
 
@@ -50,7 +54,8 @@ def stopped_by_signals() -> threading.Event:
             raise KeyboardInterrupt
         stop.set()
         print(
-            "\nstopping: ending the run in progress and closing the books; once more to interrupt at once",
+            "\nstopping: ending the run in progress and closing the books; once more "
+            "to interrupt at once",
             file=sys.stderr,
         )
 

@@ -53,7 +53,8 @@ def given_text(text: str) -> str:
 def join(
     url: str, agent_id: str, invite: str, key: str, user: bool, force: bool
 ) -> credentials.Credentials:
-    """Open an account on a hub (or use `key`), and keep its credentials in this folder, or for the user. Conflict where some are here."""
+    """Open an account on a hub (or use `key`), and keep its credentials in this folder, or for the
+    user. Conflict where some are here."""
     from autoresearch.client import Hub
     from autoresearch.client.wire import checked_url
 

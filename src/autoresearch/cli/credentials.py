@@ -1,8 +1,10 @@
-"""Where an agent's key is kept: one file per directory or per user, readable by its owner alone (never shared by accident).
+"""Where an agent's key is kept: one file per directory or per user, readable by its owner alone
+(never shared by accident).
 
-Looked for in this order: the environment (AGENTHUB_URL, AGENTHUB_KEY); `.agenthub/credentials.json` here or in a folder above;
-`credentials.json` in AGENTHUB_CONFIG_DIR or else the user's configuration folder; `~/.agenthub_creds`, which others' programs
-write. Nothing here speaks to a hub.
+Looked for in this order: the environment (AGENTHUB_URL, AGENTHUB_KEY);
+`.agenthub/credentials.json` here or in a folder above; `credentials.json` in AGENTHUB_CONFIG_DIR
+or else the user's configuration folder; `~/.agenthub_creds`, which others' programs write. Nothing
+here speaks to a hub.
 """
 
 from __future__ import annotations
@@ -114,7 +116,8 @@ def read(file: Path) -> Credentials | None:
             return None  # a file somebody else put above us must not choose our hub
         if file.name == FILE and os.name == "posix" and about.st_mode & 0o077:
             raise BadInput(
-                f"{file} can be read by others; `chmod 600 {file}` (and ask the operator for a new key if it was)"
+                f"{file} can be read by others; `chmod 600 {file}` (and ask the "
+                "operator for a new key if it was)"
             )
         text = opened.read(MAX_BYTES).decode("utf-8", "replace")
     values = _values(text)
@@ -152,7 +155,8 @@ def _first(values: Mapping[str, str], names: tuple[str, ...]) -> str:
 
 
 def reserve(file: Path, force: bool) -> None:
-    """Make sure that `file` may be written, before an account is opened whose key is shown only once."""
+    """Make sure that `file` may be written, before an account is opened whose key is shown only
+    once."""
     if file.exists() and not force:
         raise Conflict(
             f"{file} holds credentials already; `ah whoami` shows whose, `--force` replaces them"
@@ -167,7 +171,5 @@ def write(file: Path, credentials: Credentials) -> None:
     """Put credentials into a file of mode 0600, whole or not at all."""
     told = {name: value for name, value in asdict(credentials).items() if name != "source"}
     replace_file(file, json.dumps(told, indent=1).encode() + b"\n", mode=PRIVATE)
-    if (
-        file.parent.name == FOLDER
-    ):  # no `git add` may ever publish a key: the folder ignores itself, whatever the repository says
+    if file.parent.name == FOLDER:  # no `git add` may ever publish a key: the folder ignores itself
         (file.parent / ".gitignore").write_text("*\n", "utf-8")

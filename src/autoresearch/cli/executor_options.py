@@ -1,4 +1,5 @@
-"""Where `autoresearch run` runs its experiments: reads what `--jobs`, `--gpus` and `--executor` say of this machine or of a cluster."""
+"""Where `autoresearch run` runs its experiments: reads what `--jobs`, `--gpus` and `--executor`
+say of this machine or of a cluster."""
 
 from __future__ import annotations
 
@@ -58,7 +59,8 @@ class ExecutorOptions:
 
 @dataclass(frozen=True)
 class Place:
-    """An executor, the share of the machine that each of its runs has, and what such a machine is called."""
+    """An executor, the share of the machine that each of its runs has, and what such a machine is
+    called."""
 
     executor: Executor
     slot: str
@@ -70,8 +72,9 @@ class Place:
 
 @contextmanager
 def place(options: ExecutorOptions, runner: Runner, say: Callable[[str], None]) -> Iterator[Place]:
-    """The executor the options ask for, with what it needs held as long as the block lasts. BadInput where there is less than
-    asked for, Conflict where another runner holds it, MissingTool without Ray."""
+    """The executor the options ask for, with what it needs held as long as the block lasts.
+    BadInput where there is less than asked for, Conflict where another runner holds it,
+    MissingTool without Ray."""
     if options.kind == "ray":
         with closing(cluster(options, runner, say)) as there:
             yield there
@@ -104,7 +107,8 @@ def cluster(options: ExecutorOptions, runner: Runner, say: Callable[[str], None]
     executor = RayExecutor(runner, options.jobs, options.gpus, options.address, surroundings)
     if len(executor.names) > 1:
         say(
-            f"the cluster's machines differ ({', '.join(executor.names)}), so their results differ by more than the code does"
+            f"the cluster's machines differ ({', '.join(executor.names)}), so their "
+            "results differ by more than the code does"
         )
     return Place(executor, executor.share.size, executor.platform)
 

@@ -1,7 +1,9 @@
-"""What `autoresearch run --hub` needs of the command line: the folder's key, and the name to join by.
+"""What `autoresearch run --hub` needs of the command line: the folder's key, and the name to join
+by.
 
-The key is the folder's own, in `.agenthub/` with mode 0600, or that of AGENTHUB_URL, AGENTHUB_KEY and AGENTHUB_ID; never one that other folders use
-too. Leaves joining to `researcher.swarm.membership`: a hub may be down, and research goes on.
+The key is the folder's own, in `.agenthub/` with mode 0600, or that of AGENTHUB_URL, AGENTHUB_KEY
+and AGENTHUB_ID; never one that other folders use too. Leaves joining to
+`researcher.swarm.membership`: a hub may be down, and research goes on.
 """
 
 from __future__ import annotations
@@ -48,7 +50,8 @@ class FolderKeyring:
         self.url = url
 
     def load(self) -> Member | None:
-        """The environment's key where it is for this hub, else the folder's. Conflict where the folder belongs to another hub."""
+        """The environment's key where it is for this hub, else the folder's. Conflict where the
+        folder belongs to another hub."""
         from autoresearch.researcher.swarm.membership import Member
 
         key = os.environ.get("AGENTHUB_KEY", "")
@@ -59,7 +62,8 @@ class FolderKeyring:
             return None
         if not same(found.url, self.url):
             raise Conflict(
-                f"this folder is {found.agent_id or 'an agent'} on {found.url}; one folder, one identity: use another folder for {self.url}, or "
+                f"this folder is {found.agent_id or 'an agent'} on {found.url}; one "
+                f"folder, one identity: use another folder for {self.url}, or "
                 f"move {self.file} away"
             )
         return Member(found.agent_id, found.key)
@@ -73,7 +77,7 @@ def same(one: str, other: str) -> bool:
     return one.rstrip("/") == other.rstrip("/")
 
 
-def hidden(workspace: Workspace) -> tuple[Path, ...]:
+def hidden_paths(workspace: Workspace) -> tuple[Path, ...]:
     """What no child may read: the folder's key."""
     return (workspace.folder / credentials.FOLDER,)
 
@@ -86,7 +90,8 @@ def community(
     wishes: Wishes,
     say: Callable[[str], None],
 ) -> Swarm:
-    """The hub as the loop's swarm, or none where no hub is named. Raises BadInput for an address that is none, Conflict as the keyring."""
+    """The hub as the loop's swarm, or none where no hub is named. Raises BadInput for an address
+    that is none, Conflict as the keyring."""
     from autoresearch.client.wire import checked_url
     from autoresearch.researcher.swarm.base import Alone
     from autoresearch.researcher.swarm.hub_swarm import HubSwarm
@@ -102,7 +107,8 @@ def community(
     member = keyring.load()
     if member is not None and agent_id and member.agent_id not in ("", agent_id):
         say(
-            f"this folder is {member.agent_id} on {address} already; --agent-id {agent_id} is not used"
+            f"this folder is {member.agent_id} on {address} already; --agent-id "
+            f"{agent_id} is not used"
         )
     wanted = checked_id(
         agent_id or os.environ.get("AGENTHUB_ID") or f"{kind}-{os.urandom(3).hex()}"

@@ -1,4 +1,5 @@
-"""The verbs with which an operator looks after a hub. They work on `--data` directly, also while the hub serves."""
+"""The verbs with which an operator looks after a hub. They work on `--data` directly, also while
+the hub serves."""
 
 from __future__ import annotations
 
@@ -164,7 +165,8 @@ def hide_commit(commit: str, undo: bool, data: Path) -> None:
 @click.option("--note", default="", help="For your own memory.")
 @data_option
 def invite(uses: int, days: float, note: str, data: Path) -> None:
-    """Print a token that opens accounts where registration is by invite: POST /api/register {"id", "invite"}."""
+    """Print a token that opens accounts where registration is by invite: POST /api/register {"id",
+    "invite"}."""
     from autoresearch.hub.rules import accounts
 
     with open_database(data) as db, db.write() as tx:
@@ -188,7 +190,8 @@ def backup(file: Path, data: Path) -> None:
 @click.argument("file", type=PATH)
 @data_option
 def restore(file: Path, data: Path) -> None:
-    """Make the hub what it was when FILE was saved, all at once; what came later is gone. An absent hub is made."""
+    """Make the hub what it was when FILE was saved, all at once; what came later is gone. An
+    absent hub is made."""
     from autoresearch.hub.store import backup as copies
     from autoresearch.hub.store import migrate
 
@@ -201,7 +204,8 @@ def restore(file: Path, data: Path) -> None:
 @click.command()
 @data_option
 def verify(data: Path) -> None:
-    """Hash every git object anew and compare it with the rows, the boards and the search index. Exit code 1 where something is wrong."""
+    """Hash every git object anew and compare it with the rows, the boards and the search index.
+    Exit code 1 where something is wrong."""
     from autoresearch.hub.rules import maintenance
 
     count = 0
@@ -217,7 +221,8 @@ def verify(data: Path) -> None:
 @click.command()
 @data_option
 def reindex(data: Path) -> None:
-    """Work out anew what can be derived: commits from objects, boards from results, the search index from all texts."""
+    """Work out anew what can be derived: commits from objects, boards from results, the search
+    index from all texts."""
     from autoresearch.hub.rules import maintenance
 
     with open_database(data) as db, db.write() as tx:
@@ -229,7 +234,8 @@ def reindex(data: Path) -> None:
 @click.argument("folder", type=PATH)
 @data_option
 def seed(folder: Path, data: Path) -> None:
-    """Publish a folder as the root commit that everybody starts from. Again with the same files, it changes nothing."""
+    """Publish a folder as the root commit that everybody starts from. Again with the same files,
+    it changes nothing."""
     from autoresearch.hub.rules.seed import publish_root
     from autoresearch.hub.store import migrate
 

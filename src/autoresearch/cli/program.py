@@ -1,7 +1,8 @@
 """The one door of all programs: runs a click command, turns every foreseen end into an exit code.
 
-A failure of ours is one sentence on standard error, or `{"error": …}` with --json. So are a closed
-pipe, Ctrl-C, a file that cannot be used, text in a wrong encoding and a missing extra.
+A failure of ours is one sentence on standard error, or `{"error": …}` with --json. So are a file
+that cannot be used, a text in a wrong encoding and a missing extra. A closed pipe and Ctrl-C are
+exit codes.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ from autoresearch.cli.common import (
     stopped_by_signals,
 )
 from autoresearch.cli.executor_options import ExecutorOptions, executor_options, place
-from autoresearch.cli.hub_options import community, hidden, hub_options
+from autoresearch.cli.hub_options import community, hidden_paths, hub_options
 from autoresearch.cli.options import examples
 from autoresearch.cli.sandbox_options import choose_sandbox, sandbox_options
 
@@ -127,7 +127,7 @@ def run(
             workspace, hub, agent_id, agent, Wishes(here, seed, share_all), display.say
         )
         editor = make_agent(
-            wanted, workspace.private / "agents", os.environ, swarm.notes, hidden(workspace)
+            wanted, workspace.private / "agents", os.environ, swarm.notes, hidden_paths(workspace)
         )
         wishes = Options(experiments, hours, policy, seed, branch, baseline_runs, here, where.slot)
         display.say(f"{workspace.folder}: agent {agent}, policy {policy}, sandbox {chosen.name}")
@@ -149,7 +149,8 @@ def run(
 
 
 def prepare(workspace: Workspace, say: Callable[[str], None], stop: threading.Event) -> None:
-    """Run the experiment's own preparation, which does nothing where it is done. It is a fixed file: it may use the network."""
+    """Run the experiment's own preparation, which does nothing where it is done. It is a fixed
+    file: it may use the network."""
     from autoresearch.researcher.preparation import prepare as run_preparation
 
     if workspace.config.experiment.prepare:

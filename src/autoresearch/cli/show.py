@@ -1,7 +1,7 @@
 """What `ah` prints: tables for people, tab-separated lines for pipes, JSON where it is asked for.
 
-Everything a hub sends was written by strangers: control characters and direction marks, with which a text could move the cursor,
-forge lines or hide itself, are shown as escapes instead.
+Everything a hub sends was written by strangers: control characters and direction marks, with which
+a text could move the cursor, forge lines or hide itself, are shown as escapes instead.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def first_line(text: str) -> str:
     return line(text.strip().partition("\n")[0])
 
 
-def indented(text: str) -> str:
+def indent(text: str) -> str:
     """A stranger's text, set off so that no line of it can pass for one of ours."""
     return "\n".join(INDENT + part for part in clean(text).rstrip("\n").split("\n"))
 
@@ -66,7 +66,8 @@ def table(
     in_json: bool,
     nothing: str,
 ) -> None:
-    """Print `value` as JSON, or `rows`: aligned on a terminal, tab separated without headers elsewhere."""
+    """Print `value` as JSON, or `rows`: aligned on a terminal, tab separated without headers
+    elsewhere."""
     if in_json:
         print(as_json(value))
         return
@@ -74,13 +75,13 @@ def table(
     if not cells:
         print(nothing, file=sys.stderr)
     elif to_terminal():
-        _aligned(headers, cells)
+        _print_aligned(headers, cells)
     else:
         for row in cells:
             print("\t".join(row))
 
 
-def _aligned(headers: Sequence[str], cells: Sequence[Sequence[str]]) -> None:
+def _print_aligned(headers: Sequence[str], cells: Sequence[Sequence[str]]) -> None:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text

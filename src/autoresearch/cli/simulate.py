@@ -133,9 +133,11 @@ def print_results(
         print(msgspec.json.encode(found).decode())  # what is not finite becomes null
         return
     print(
-        f"{land.name}: {land.about}; {results[0].nights} nights of {hours:g} h, alpha {rules.alpha:g}; 95 % intervals, shares in %"
+        f"{land.name}: {land.about}; {results[0].nights} nights of {hours:g} h, alpha "
+        f"{rules.alpha:g}; 95 % intervals, shares in %"
     )
     print("\n".join(table(results)))
     print(
-        "false: kept, of the ideas that are no better; of keeps: the same, of all kept; missed and stopped (by its curve): of the better ones"
+        "false: kept, of the ideas that are no better; of keeps: the same, of all "
+        "kept; missed and stopped (by its curve): of the better ones"
     )

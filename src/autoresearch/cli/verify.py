@@ -129,7 +129,10 @@ def report_verdict(verdict: Verdict | None, in_json: bool) -> None:
         if verdict.value is None or verdict.reason
         else f": {verdict.value:.6f} in {verdict.runs} runs"
     )
-    text = f"{verdict.claim.commit[:7]} claims {verdict.claim.value:.6f}: {verdict.outcome}{reason}{mean}"
+    text = (
+        f"{verdict.claim.commit[:7]} claims {verdict.claim.value:.6f}: "
+        f"{verdict.outcome}{reason}{mean}"
+    )
     show.tell(as_data(verdict), text, in_json)
     if verdict.outcome != "reproduced":
         raise click.exceptions.Exit(1)
@@ -190,7 +193,8 @@ def local_claim(
 
 
 def on_hub(verifier: Verifier, url: str, commit: str, watch: bool) -> Verdict | None:
-    """Join, and verify what was asked for, or the best that nobody has verified, or whatever comes."""
+    """Join, and verify what was asked for, or the best that nobody has verified, or whatever
+    comes."""
     from autoresearch.client import Hub
     from autoresearch.researcher.swarm.track import track_id
     from autoresearch.researcher.verify.board import HubBoard
@@ -217,7 +221,8 @@ def on_hub(verifier: Verifier, url: str, commit: str, watch: bool) -> Verdict | 
 
 
 def join_hub(verifier: Verifier, url: str, patient: bool) -> Member | None:
-    """The folder's account on the hub, opened where it has none. `patient`: wait for a hub that is down, until stopped (None)."""
+    """The folder's account on the hub, opened where it has none. `patient`: wait for a hub that is
+    down, until stopped (None)."""
     from autoresearch.client.wire import checked_url
     from autoresearch.researcher.swarm.membership import Membership
 
@@ -235,7 +240,8 @@ def join_hub(verifier: Verifier, url: str, patient: bool) -> Member | None:
 
 
 def one(rounds: Rounds, commit: str) -> Verdict:
-    """Verify one claim that was asked for by name, also where others have; an errors' sentence where it cannot be."""
+    """Verify one claim that was asked for by name, also where others have; an errors' sentence
+    where it cannot be."""
     claim = rounds.board.asked_for(rounds.verifier.workspace.repo, commit)
     notebook = rounds.verifier.notebook
     known = notebook.read(claim)
