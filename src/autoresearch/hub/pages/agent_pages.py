@@ -61,7 +61,7 @@ def _count_checked(hub: Services) -> dict[str, tuple[int, int]]:
 
 
 @get("/agents", include_in_schema=False)
-async def agents_page(request: Request[Any, Any, Any], hub: TheHub) -> Response[bytes]:
+async def show_agents(request: Request[Any, Any, Any], hub: TheHub) -> Response[bytes]:
     """Everyone who did something here."""
 
     def read() -> dict[str, object]:
@@ -72,7 +72,7 @@ async def agents_page(request: Request[Any, Any, Any], hub: TheHub) -> Response[
 
 
 @get("/agents/{agent_id:str}", include_in_schema=False)
-async def agent_page(
+async def show_agent(
     request: Request[Any, Any, Any], hub: TheHub, agent_id: FromPath[str]
 ) -> Response[bytes]:
     """One agent."""

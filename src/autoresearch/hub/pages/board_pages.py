@@ -63,7 +63,7 @@ def channel_names(hub: Services) -> dict[int, str]:
 
 
 @get("/board", include_in_schema=False)
-async def channels_page(request: Request[Any, Any, Any], hub: TheHub) -> Response[bytes]:
+async def show_channels(request: Request[Any, Any, Any], hub: TheHub) -> Response[bytes]:
     """Every channel, and the latest posts."""
 
     def read() -> dict[str, object]:
@@ -79,7 +79,7 @@ async def channels_page(request: Request[Any, Any, Any], hub: TheHub) -> Respons
 
 
 @get("/board/{name:str}", include_in_schema=False)
-async def channel_page(
+async def show_channel(
     request: Request[Any, Any, Any], hub: TheHub, name: FromPath[str], before: Before = None
 ) -> Response[bytes]:
     """One channel, newest post first."""
@@ -100,7 +100,7 @@ async def channel_page(
 
 
 @get("/posts/{post_id:int}", include_in_schema=False)
-async def post_page(
+async def show_post(
     request: Request[Any, Any, Any], hub: TheHub, post_id: FromPath[int]
 ) -> Response[bytes]:
     """One post with its thread."""
@@ -111,13 +111,13 @@ async def post_page(
 
 
 @get("/results/{result_id:int}", include_in_schema=False)
-async def result_page(hub: TheHub, result_id: FromPath[int]) -> Redirect:
+async def show_result(hub: TheHub, result_id: FromPath[int]) -> Redirect:
     """The post that reported the result."""
     return Redirect(f"/posts/{results.find_post(hub.db.reader, known_id(result_id, 'result'))}")
 
 
 @get("/search", include_in_schema=False)
-async def search_page(
+async def show_search(
     request: Request[Any, Any, Any],
     hub: TheHub,
     q: Annotated[str, QueryParameter(required=False, max_length=search.QUERY_MAX)] = "",

@@ -7,7 +7,7 @@ val_bpb, lower is better.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from itertools import pairwise
@@ -22,6 +22,7 @@ MARKS_MAX = 700  # drawn at most; every record is, and of the rest an even sampl
 LABEL_WIDTH, LABEL_HEIGHT, LABELS_MAX = 168, 13, 14
 Axis = Literal["number", "time"]
 Kind = Literal["keep", "discard", "crash", "record", "reproduced"]
+Box = tuple[float, float, float, float]  # left, top, right, bottom
 
 
 @dataclass(frozen=True)
@@ -39,11 +40,10 @@ class ChartLabel:
     y: float
     text: str
     anchor: str
-    mark: ChartMark
 
 
 @dataclass(frozen=True)
-class Tick:
+class ChartTick:
     at: float
     text: str
 
@@ -54,12 +54,42 @@ class Chart:
     steps: str  # an SVG path
     band: tuple[float, float] | None  # y and height of the noise band around the best
     labels: tuple[ChartLabel, ...]
-    x_ticks: tuple[Tick, ...]
-    y_ticks: tuple[Tick, ...]
+    x_ticks: tuple[ChartTick, ...]
+    y_ticks: tuple[ChartTick, ...]
     x_title: str
     outside: int  # results worse than what is shown
     hidden: int  # results left out of an even sample
     total: int
+
+
+@dataclass(frozen=True)
+class ChartScale:
+    """What the axes show: x from `first` to `last`, val_bpb from `low` to `high`."""
+
+    axis: Axis
+    first: float
+    last: float
+    low: float
+    high: float
+
+    def x_at(self, at: float) -> float:
+        width = WIDTH - LEFT - RIGHT
+        return round(LEFT + width * (at - self.first) / (self.last - self.first), 1)
+
+    def x_of(self, number: int, point: BoardPoint) -> float:
+        return self.x_at(number if self.axis == "number" else _to_seconds(point.created_at))
+
+    def y_of(self, value: float | None) -> float:
+        """A crash has no value: it lies on the axis."""
+        if value is None:
+            return HEIGHT - BOTTOM
+        return round(
+            TOP + (HEIGHT - TOP - BOTTOM) * (self.high - value) / (self.high - self.low), 1
+        )
+
+    def mark(self, number: int, point: BoardPoint) -> ChartMark:
+        x, y = self.x_of(number, point), self.y_of(point.val_bpb)
+        return ChartMark(x, y, choose_kind(point), point, number)
 
 
 def draw_chart(
@@ -69,51 +99,20 @@ def draw_chart(
 
     `noise` is one standard deviation of repeated runs, where it is known.
     """
+    scale = ChartScale(axis, *_find_x_range(points, axis), *find_y_range(points))
     numbered = list(enumerate(points, 1))
-    known = [p.val_bpb for p in points if p.val_bpb is not None]
-    low, high = _y_range(known, [p.val_bpb for p in points if p.leads and p.val_bpb is not None])
-    first, last = _x_range(points, axis)
-
-    def x_of(number: int, point: BoardPoint) -> float:
-        at = number if axis == "number" else _to_seconds(point.created_at)
-        return round(LEFT + (WIDTH - LEFT - RIGHT) * (at - first) / (last - first), 1)
-
-    def y_of(value: float) -> float:
-        return round(TOP + (HEIGHT - TOP - BOTTOM) * (high - value) / (high - low), 1)
-
-    inside = [(n, p) for n, p in numbered if p.val_bpb is None or p.val_bpb <= high]
+    inside = [(n, p) for n, p in numbered if p.val_bpb is None or p.val_bpb <= scale.high]
     shown = _sample_marks(inside)
-    floor_y = HEIGHT - BOTTOM
-    marks = tuple(
-        ChartMark(
-            x_of(n, p), floor_y if p.val_bpb is None else y_of(p.val_bpb), _choose_kind(p), p, n
-        )
-        for n, p in shown
-    )
-    records = [
-        (x_of(n, p), y_of(p.val_bpb), n, p)
-        for n, p in numbered
-        if p.leads and p.val_bpb is not None
-    ]
-    best = records[-1] if records else None
-    band = None
-    if best and noise and best[3].val_bpb is not None:
-        top, bottom = (
-            y_of(min(best[3].val_bpb + noise, high)),
-            y_of(max(best[3].val_bpb - noise, low)),
-        )
-        band = (top, round(bottom - top, 1))
+    marks = tuple(scale.mark(n, p) for n, p in shown)
+    records = [scale.mark(n, p) for n, p in numbered if p.leads and p.val_bpb is not None]
+    end = scale.x_of(len(points), points[-1]) if points else LEFT
     return Chart(
         marks=marks,
-        steps=_draw_steps(
-            [(x, y) for x, y, _, _ in records], x_of(len(points), points[-1]) if points else LEFT
-        ),
-        band=band,
-        labels=_place_labels(records, marks),
-        x_ticks=_place_x_ticks(first, last, axis),
-        y_ticks=tuple(
-            Tick(y_of(v), f"{v:.{_count_digits(low, high)}f}") for v in _round_values(low, high, 6)
-        ),
+        steps=_draw_steps([(mark.x, mark.y) for mark in records], end),
+        band=_place_band(scale, records[-1].point.val_bpb if records else None, noise),
+        labels=_place_labels(records, {number for number, _ in shown}),
+        x_ticks=_place_x_ticks(scale),
+        y_ticks=_place_y_ticks(scale),
         x_title="experiment" if axis == "number" else "time (UTC)",
         outside=len(numbered) - len(inside),
         hidden=len(inside) - len(shown),
@@ -121,7 +120,7 @@ def draw_chart(
     )
 
 
-def _choose_kind(point: BoardPoint) -> Kind:
+def choose_kind(point: BoardPoint) -> Kind:
     if point.val_bpb is None:
         return "crash"
     if point.reproduced:
@@ -129,18 +128,31 @@ def _choose_kind(point: BoardPoint) -> Kind:
     return "record" if point.leads else "keep" if point.status == "keep" else "discard"
 
 
-def _y_range(values: Sequence[float], records: Sequence[float]) -> tuple[float, float]:
+def find_y_range(points: Sequence[BoardPoint]) -> tuple[float, float]:
     """What the y axis shows: everything up to a little above the worst tenth, and every record."""
-    if not values:
+    ordered = sorted(p.val_bpb for p in points if p.val_bpb is not None)
+    if not ordered:
         return 0.0, 1.0
-    ordered = sorted(values)
+    records = [p.val_bpb for p in points if p.leads and p.val_bpb is not None]
     low = ordered[0]
     high = max(ordered[min(len(ordered) - 1, floor(len(ordered) * 0.9))], *records, low)
     pad = (high - low) * 0.08 or max(abs(low) * 0.01, 1e-6)
     return low - pad, high + pad
 
 
-def _x_range(points: Sequence[BoardPoint], axis: Axis) -> tuple[float, float]:
+def _place_band(
+    scale: ChartScale, best: float | None, noise: float | None
+) -> tuple[float, float] | None:
+    if best is None or not noise:
+        return None
+    top, bottom = (
+        scale.y_of(min(best + noise, scale.high)),
+        scale.y_of(max(best - noise, scale.low)),
+    )
+    return top, round(bottom - top, 1)
+
+
+def _find_x_range(points: Sequence[BoardPoint], axis: Axis) -> tuple[float, float]:
     if not points:
         return 0.0, 1.0
     if axis == "number":
@@ -174,36 +186,34 @@ def _draw_steps(corners: Sequence[tuple[float, float]], end: float) -> str:
     return "".join(path) + f"H{max(end, corners[-1][0])}"
 
 
-def _place_labels(
-    records: Sequence[tuple[float, float, int, BoardPoint]], marks: Sequence[ChartMark]
-) -> tuple[ChartLabel, ...]:
+def _place_labels(records: Sequence[ChartMark], shown: set[int]) -> tuple[ChartLabel, ...]:
     """Descriptions of records beside their marks, the greatest gains first.
 
     A label that would touch another is left out.
     """
-    by_number = {mark.number: mark for mark in marks}
-    gains = [1e9, *(b[1] - a[1] for a, b in pairwise(records))]  # the first is where it began
-    placed: list[tuple[float, float, float, float]] = []
+    gains = [1e9, *(after.y - before.y for before, after in pairwise(records))]  # first: a baseline
+    order = sorted(range(len(records)), key=lambda i: -gains[i])[: LABELS_MAX * 2]
+    placed: list[Box] = []
     found: list[ChartLabel] = []
-    for index in sorted(range(len(records)), key=lambda i: -gains[i])[: LABELS_MAX * 2]:
-        x, y, number, point = records[index]
-        for anchor, left, above in (
-            ("start", x + 7, y - 6),
-            ("end", x - 7 - LABEL_WIDTH, y + 14),
-            ("start", x + 7, y + 14),
-        ):
-            box = (left, above - LABEL_HEIGHT, left + LABEL_WIDTH, above + 3)
-            if _fits(box, placed) and len(found) < LABELS_MAX and number in by_number:
+    for mark in (records[i] for i in order if records[i].number in shown):
+        for label, box in _label_places(mark):
+            if len(found) < LABELS_MAX and _fits(box, placed):
                 placed.append(box)
-                at = x + 7 if anchor == "start" else x - 7
-                found.append(ChartLabel(at, above, point.description, anchor, by_number[number]))
+                found.append(label)
                 break
     return tuple(found)
 
 
-def _fits(
-    box: tuple[float, float, float, float], placed: Sequence[tuple[float, float, float, float]]
-) -> bool:
+def _label_places(mark: ChartMark) -> Iterator[tuple[ChartLabel, Box]]:
+    """Right above, left below, right below; each with the box that it fills."""
+    for anchor, above in (("start", mark.y - 6), ("end", mark.y + 14), ("start", mark.y + 14)):
+        at = mark.x + 7 if anchor == "start" else mark.x - 7
+        left = at if anchor == "start" else at - LABEL_WIDTH
+        box = (left, above - LABEL_HEIGHT, left + LABEL_WIDTH, above + 3)
+        yield ChartLabel(at, above, mark.point.description, anchor), box
+
+
+def _fits(box: Box, placed: Sequence[Box]) -> bool:
     left, top, right, bottom = box
     if left < LEFT or right > WIDTH or top < 2 or bottom > HEIGHT - BOTTOM:
         return False
@@ -217,29 +227,24 @@ def _round_values(low: float, high: float, about: int) -> list[float]:
     return [i * step for i in range(ceil(low / step), floor(high / step) + 1)]
 
 
-def _count_digits(low: float, high: float) -> int:
-    return max(0, min(6, ceil(-log10((high - low) / 6)) + 1))
+def _place_y_ticks(scale: ChartScale) -> tuple[ChartTick, ...]:
+    digits = max(0, min(6, ceil(-log10((scale.high - scale.low) / 6)) + 1))
+    values = _round_values(scale.low, scale.high, 6)
+    return tuple(ChartTick(scale.y_of(value), f"{value:.{digits}f}") for value in values)
 
 
-def _place_x_ticks(first: float, last: float, axis: Axis) -> tuple[Tick, ...]:
-    def x_of(at: float) -> float:
-        return round(LEFT + (WIDTH - LEFT - RIGHT) * (at - first) / (last - first), 1)
-
-    if axis == "number":
-        return tuple(
-            Tick(x_of(v), f"{v:.0f}")
-            for v in _round_values(first, last, 8)
-            if v == round(v) and v >= 1
-        )
+def _place_x_ticks(scale: ChartScale) -> tuple[ChartTick, ...]:
+    first, last = scale.first, scale.last
+    if scale.axis == "number":
+        numbers = [n for n in _round_values(first, last, 8) if n == round(n) and n >= 1]
+        return tuple(ChartTick(scale.x_at(n), f"{n:.0f}") for n in numbers)
     form = "%H:%M" if last - first < 36 * 3600 else "%b %d"
     step = (last - first) / 7
+    times = [first + i * step for i in range(1, 7)]
     return tuple(
-        Tick(x_of(first + i * step), _format_clock(first + i * step, form)) for i in range(1, 7)
+        ChartTick(scale.x_at(t), datetime.fromtimestamp(t, timezone.utc).strftime(form))
+        for t in times
     )
-
-
-def _format_clock(seconds: float, form: str) -> str:
-    return datetime.fromtimestamp(seconds, timezone.utc).strftime(form)
 
 
 def draw_sparkline(values: Sequence[float], width: int = 120, height: int = 28) -> str:

@@ -67,7 +67,7 @@ def _read_diff(hub: Services, commit: models.Commit) -> CommitDiff:
 
 
 @get("/commits/{digits:str}", include_in_schema=False)
-async def commit_page(
+async def show_commit(
     request: Request[Any, Any, Any], hub: TheHub, digits: FromPath[str]
 ) -> Response[bytes]:
     """One commit."""

@@ -19,7 +19,7 @@ BOARDS_MAX = 4  # boards whose best lineage is drawn
 
 
 @get("/graph", include_in_schema=False)
-async def graph(
+async def show_graph(
     request: Request[Any, Any, Any],
     hub: TheHub,
     before: Annotated[int | None, QueryParameter(required=False, ge=1, le=ID_MAX)] = None,

@@ -62,12 +62,12 @@ def _read_view(hub: Services) -> dict[str, object]:
 
 
 @get("/", include_in_schema=False)
-async def front(request: Request[Any, Any, Any], hub: TheHub) -> Response[bytes]:
+async def show_home(request: Request[Any, Any, Any], hub: TheHub) -> Response[bytes]:
     """What this hub is, and what happens on it."""
     return await answer_cached(request, hub, "home.html", lambda: _read_view(hub))
 
 
 @get("/fragments/home", include_in_schema=False)
-async def fragment(request: Request[Any, Any, Any], hub: TheHub) -> Response[bytes]:
+async def show_home_part(request: Request[Any, Any, Any], hub: TheHub) -> Response[bytes]:
     """The part of the home page that changes."""
     return await answer_cached(request, hub, "home_live.html", lambda: _read_view(hub))

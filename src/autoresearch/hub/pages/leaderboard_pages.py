@@ -34,7 +34,7 @@ RECORD_COLUMNS = (
 
 
 @get("/leaderboard", include_in_schema=False)
-async def leaderboard(
+async def show_leaderboard(
     request: Request[Any, Any, Any],
     hub: TheHub,
     platform: BoardName = None,
@@ -70,7 +70,7 @@ def _read_boards(hub: Services, platform: str | None, track: str | None) -> list
 
 
 @get("/leaderboard.json", include_in_schema=False)
-async def leaderboard_json(
+async def send_leaderboard_json(
     request: Request[Any, Any, Any],
     hub: TheHub,
     platform: BoardName = None,
@@ -82,7 +82,7 @@ async def leaderboard_json(
 
 
 @get("/leaderboard.csv", include_in_schema=False)
-async def leaderboard_csv(
+async def send_leaderboard_csv(
     hub: TheHub, platform: BoardName = None, track: BoardName = None
 ) -> Response[str]:
     """Every record of every board, one a line."""
@@ -105,7 +105,7 @@ def _quote_formula(cell: object) -> object:
 
 
 @get("/progress", include_in_schema=False)
-async def progress(
+async def show_progress(
     request: Request[Any, Any, Any],
     hub: TheHub,
     platform: BoardName = None,
@@ -134,7 +134,7 @@ async def progress(
 
 
 @get("/charts/progress.svg", include_in_schema=False)
-async def progress_svg(
+async def send_progress_svg(
     request: Request[Any, Any, Any],
     hub: TheHub,
     platform: BoardName = None,
@@ -158,7 +158,7 @@ async def progress_svg(
 
 
 @get("/charts/progress.png", include_in_schema=False)
-async def progress_png(
+async def send_progress_png(
     hub: TheHub, platform: BoardName = None, track: BoardName = None
 ) -> Response[bytes]:
     """The picture that a shared link shows; without results, one that says so."""

@@ -17,7 +17,7 @@ FOREVER = "public, max-age=31536000, immutable"
 
 
 @get("/live", include_in_schema=False)
-async def live(request: Request[Any, Any, Any], hub: TheHub) -> Response[Any]:
+async def stream_events(request: Request[Any, Any, Any], hub: TheHub) -> Response[Any]:
     """Server-sent events with ids and names, resumed after `Last-Event-ID` or `?after=`."""
     after = request.query_params.get("after", "")
     known = int(after) if after.isascii() and after.isdecimal() and len(after) < 19 else None
@@ -26,7 +26,7 @@ async def live(request: Request[Any, Any, Any], hub: TheHub) -> Response[Any]:
 
 
 @get("/static/{name:str}", include_in_schema=False)
-async def static(request: Request[Any, Any, Any], name: FromPath[str]) -> Response[bytes]:
+async def send_asset(request: Request[Any, Any, Any], name: FromPath[str]) -> Response[bytes]:
     """A file of the pages; its name changes with its content."""
     asset = assets.find_asset(name)
     headers = {"Cache-Control": FOREVER, "Vary": "Accept-Encoding"}

@@ -45,7 +45,7 @@ class DatabaseHealth:
 
 
 @get("/operator", include_in_schema=False)
-async def operator(request: Request[Any, Any, Any], hub: TheHub) -> Response[Any]:
+async def show_operator(request: Request[Any, Any, Any], hub: TheHub) -> Response[Any]:
     """The page, or the form that opens it."""
     session = _find_session(request, hub)
     if session is None:
@@ -80,7 +80,7 @@ async def _answer(
 
 
 @post("/operator/enter", **FORM)
-async def enter(request: Request[Any, Any, Any], hub: TheHub) -> Response[Any]:
+async def open_session(request: Request[Any, Any, Any], hub: TheHub) -> Response[Any]:
     """The admin key becomes a session of half an hour. Attempts are limited per network."""
     form = await request.form()
     peer = request.client.host if request.client else ""
@@ -108,7 +108,7 @@ async def enter(request: Request[Any, Any, Any], hub: TheHub) -> Response[Any]:
 
 
 @post("/operator/leave", **FORM)
-async def leave(request: Request[Any, Any, Any], hub: TheHub) -> Response[Any]:
+async def close_session(request: Request[Any, Any, Any], hub: TheHub) -> Response[Any]:
     """Forget the session in this browser."""
     await _read_form(request, hub)
     answer = Redirect("/", status_code=303)
@@ -117,7 +117,9 @@ async def leave(request: Request[Any, Any, Any], hub: TheHub) -> Response[Any]:
 
 
 @post("/operator/do/{verb:str}", **FORM)
-async def act(request: Request[Any, Any, Any], hub: TheHub, verb: FromPath[str]) -> Response[Any]:
+async def take_action(
+    request: Request[Any, Any, Any], hub: TheHub, verb: FromPath[str]
+) -> Response[Any]:
     """Hide or restore, revoke, invite: one form, one verb."""
     session, form = await _read_form(request, hub)
     action = moderation.find_action(verb)

@@ -29,7 +29,7 @@ _INVISIBLE = re.compile(
 
 
 @lru_cache(maxsize=1)
-def environment() -> Environment:
+def load_templates() -> Environment:
     made = Environment(
         loader=PackageLoader("autoresearch.hub", "templates"),
         autoescape=True,
@@ -54,8 +54,8 @@ def environment() -> Environment:
 def compile_templates() -> None:
     """Compile every template and read every file before the first viewer waits for them."""
     assets.load_assets()
-    for name in environment().list_templates():
-        environment().get_template(name)
+    for name in load_templates().list_templates():
+        load_templates().get_template(name)
 
 
 def flatten_text(text: str, most: int = 200) -> str:
@@ -81,7 +81,7 @@ def format_time(moment: str) -> Markup:
 
 def render(template: str, **values: object) -> bytes:
     """A template filled with the `values` that it names."""
-    return environment().get_template(template).render(**values).encode("utf-8", "replace")
+    return load_templates().get_template(template).render(**values).encode("utf-8", "replace")
 
 
 def answer_page(
