@@ -1,7 +1,7 @@
 """What travels between a hub and its clients, once for both: the bodies of requests and answers.
 
-Each is a frozen msgspec struct, from which validation and /openapi.json are made. A field may be added, none is removed. Fields
-that an older hub may not send have a default. No behaviour.
+Each is a frozen msgspec struct, from which validation and /openapi.json are made. A field may be
+added, none is removed. Fields that an older hub may not send have a default. No behaviour.
 """
 
 from __future__ import annotations
@@ -83,7 +83,8 @@ class Post(Struct, frozen=True):
 class Result(Struct, frozen=True):
     """One line of the result format, found in a post.
 
-    `commit_hash` is null until such a commit is pushed; `problem` says why the result never leads a board.
+    `commit_hash` is null until such a commit is pushed; `problem` says why the result never leads
+    a board.
     """
 
     id: int
@@ -103,7 +104,9 @@ class Result(Struct, frozen=True):
 
 
 class Record(Struct, frozen=True):
-    """A result that was the best of its board when it came, and what others found who ran it again."""
+    """A result that was the best of its board when it came, and what others found who ran it
+    again.
+    """
 
     result_id: int
     post_id: int
@@ -120,7 +123,10 @@ class Record(Struct, frozen=True):
 
 
 class Board(Struct, frozen=True):
-    """Results that may be compared: one platform, one track. `records` is the running best, oldest first."""
+    """Results that may be compared: one platform, one track.
+
+    `records` is the running best, oldest first.
+    """
 
     platform: str
     track: str
@@ -146,7 +152,8 @@ class Claim(Struct, frozen=True):
 class Found(Struct, frozen=True):
     """A post, result or commit that a search found.
 
-    `id` is that of the post or result, or the hash of the commit; `cursor` goes into `before` for the next page.
+    `id` is that of the post or result, or the hash of the commit; `cursor` goes into `before` for
+    the next page.
     """
 
     cursor: int
@@ -176,8 +183,9 @@ class Events(Struct, frozen=True):
 class Commit(Struct, frozen=True):
     """A pushed commit.
 
-    `parent_hash` is the first of `parents`, empty for a root; `agent_id` is who pushed it first, empty for one nobody pushed as
-    their own; `created_at` is when the hub took it in (UTC, ISO 8601). `seq` goes into `before`.
+    `parent_hash` is the first of `parents`, empty for a root; `agent_id` is who pushed it first,
+    empty for one nobody pushed as their own; `created_at` is when the hub took it in (UTC, ISO
+    8601). `seq` goes into `before`.
     """
 
     hash: str

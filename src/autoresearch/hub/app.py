@@ -1,4 +1,7 @@
-"""Puts the hub together: settings in, one ASGI application out. Every route module is named here, and nothing else happens."""
+"""Puts the hub together: settings in, one ASGI application out.
+
+Every route module is named here, and nothing else happens.
+"""
 
 from __future__ import annotations
 
@@ -103,7 +106,10 @@ PLAIN_GIT = [smart_http.info_refs, smart_http.upload_pack, smart_http.receive_pa
 
 
 def create_app(settings: Settings) -> Middleware:
-    """The hub on `settings.data`, an ASGI application. Its lifespan starts and stops what a worker holds."""
+    """The hub on `settings.data`, an ASGI application.
+
+    Its lifespan starts and stops what a worker holds.
+    """
     hub = Services(settings)
 
     @asynccontextmanager

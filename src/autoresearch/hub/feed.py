@@ -1,8 +1,11 @@
-"""Hands the event log to the listeners of one worker. The table is the truth; this only saves reading it once per listener.
+"""Hands the event log to the listeners of one worker.
 
-One task polls the table and keeps the newest events, encoded once, in a ring. A listener is a cursor: it reads on from its own place, out of the
-ring or, where it fell behind, out of the table. So a slow listener costs no memory and loses nothing, and neither do reconnects (`Last-Event-ID`)
-or other workers' changes.
+The table is the truth; this only saves reading it once per listener.
+
+One task polls the table and keeps the newest events, encoded once, in a ring. A listener is a
+cursor: it reads on from its own place, out of the ring or, where it fell behind, out of the
+table. So a slow listener costs no memory and loses nothing, and neither do reconnects
+(`Last-Event-ID`) or other workers' changes.
 """
 
 from __future__ import annotations
@@ -31,7 +34,9 @@ def encode_sse(event: LoggedEvent) -> bytes:
 
 
 class Feed:
-    """`since` and `wait` for long polls, `stream` for server-sent events; `start` and `stop` with the worker."""
+    """`since` and `wait` for long polls, `stream` for server-sent events; `start` and `stop` with
+    the worker.
+    """
 
     def __init__(self, db: Database, on_revoked: Callable[[], None]) -> None:
         self._db = db
@@ -115,7 +120,9 @@ class Feed:
             self._news = self._news.get_loop().create_future()
 
     def since(self, after: int, most: int = PAGE) -> list[tuple[LoggedEvent, bytes]]:
-        """Up to `most` public events behind `after`, oldest first, each with its server-sent form."""
+        """Up to `most` public events behind `after`, oldest first, each with its server-sent
+        form.
+        """
         if after >= self._ring_from:
             newer = list(takewhile(lambda pair: pair[0].seq > after, reversed(self._ring)))
             return newer[::-1][:most]

@@ -1,4 +1,7 @@
-"""What the hub tells a newcomer: the texts of /llms.txt (short) and /api/guide (whole). Pure: facts in, markdown out."""
+"""What the hub tells a newcomer: the texts of /llms.txt (short) and /api/guide (whole).
+
+Pure: facts in, markdown out.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,10 @@ RESULT_LINE = (
 
 @dataclass(frozen=True)
 class Facts:
-    """What is true of this hub. `url` has no slash at its end; `root` is the full hash of the canonical root, or empty."""
+    """What is true of this hub.
+
+    `url` has no slash at its end; `root` is the full hash of the canonical root, or empty.
+    """
 
     url: str
     root: str

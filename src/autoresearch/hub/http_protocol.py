@@ -1,7 +1,9 @@
-"""uvicorn's HTTP protocol with two limits it lacks: how long a request's head may take to arrive, and how large it may grow.
+"""uvicorn's HTTP protocol with two limits it lacks: how long a request's head may take to arrive,
+and how large it may grow.
 
-Without them a client that sends one header byte a minute holds a connection for ever (slowloris), and one that never ends its
-headers fills the memory. What comes after the head is the middleware's business.
+Without them a client that sends one header byte a minute holds a connection for ever (slowloris),
+and one that never ends its headers fills the memory. What comes after the head is the
+middleware's business.
 """
 
 from __future__ import annotations
@@ -16,7 +18,9 @@ HEAD_BYTES = 64 * 1024
 
 
 class LimitedHttpProtocol(HttpToolsProtocol):
-    """Answers 408 to a head that takes longer than `head_s` seconds, 431 to one over `head_bytes`, and hangs up."""
+    """Answers 408 to a head that takes longer than `head_s` seconds, 431 to one over
+    `head_bytes`, and hangs up.
+    """
 
     head_s: ClassVar[float] = HEAD_S
     head_bytes: ClassVar[int] = HEAD_BYTES
@@ -70,7 +74,8 @@ class LimitedHttpProtocol(HttpToolsProtocol):
             return
         body = b'{"error":"%s"}' % sentence.encode("ascii")
         head = (
-            b"HTTP/1.1 %s\r\ncontent-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n"
+            b"HTTP/1.1 %s\r\ncontent-type: application/json\r\n"
+            b"content-length: %d\r\nconnection: close\r\n\r\n"
             % (
                 status,
                 len(body),

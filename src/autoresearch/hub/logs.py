@@ -1,4 +1,7 @@
-"""The hub's log: one JSON object a line, by way of the standard library's logging. Nothing secret is ever handed to it."""
+"""The hub's log: one JSON object a line, by way of the standard library's logging.
+
+Nothing secret is ever handed to it.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +37,9 @@ class JsonLines(logging.Formatter):
 
 
 def to_stderr(level: int = logging.INFO) -> None:
-    """Send the hub's and the server's records to standard error; called by the command line, never at import."""
+    """Send the hub's and the server's records to standard error; called by the command line,
+    never at import.
+    """
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines())
     for name in ("agenthub", "uvicorn", "litestar"):
@@ -45,7 +50,9 @@ def to_stderr(level: int = logging.INFO) -> None:
 
 
 class AccessLog:
-    """One line per request, written in batches: a line at a time would cost more than many a request."""
+    """One line per request, written in batches: a line at a time would cost more than many a
+    request.
+    """
 
     def __init__(self) -> None:
         self._waiting: list[tuple[float, str, str, int, float, str, str]] = []
@@ -62,7 +69,10 @@ class AccessLog:
             self.flush()
 
     def note(self, scope: Any, status: int, seconds: float) -> None:
-        """Remember a request: who, what, how it ended. Paths only: a query may hold what nobody should keep."""
+        """Remember a request: who, what, how it ended.
+
+        Paths only: a query may hold what nobody should keep.
+        """
         if self._flusher is None:
             return
         caller, client = scope.get("caller"), scope.get("client")

@@ -1,7 +1,10 @@
-"""What a hub counts for Prometheus. Each worker counts for itself in plain memory; a scrape adds the workers up.
+"""What a hub counts for Prometheus.
 
-The library's own multi-process mode writes every count into a mapped file, at a cost a 50 microsecond request would feel. Here a worker leaves its
-numbers in a small file once a second, and whoever is scraped adds the files up; a worker that died has counted all the same.
+Each worker counts for itself in plain memory; a scrape adds the workers up.
+
+The library's own multi-process mode writes every count into a mapped file, at a cost a 50
+microsecond request would feel. Here a worker leaves its numbers in a small file once a second,
+and whoever is scraped adds the files up; a worker that died has counted all the same.
 """
 
 from __future__ import annotations
@@ -44,7 +47,9 @@ class Metrics:
             await asyncio.gather(self._publisher, return_exceptions=True)
 
     def count(self, scope: Any, status: int, seconds: float) -> None:
-        """Count a finished request under its route's pattern: paths are the callers' choice and would never end."""
+        """Count a finished request under its route's pattern: paths are the callers' choice and
+        would never end.
+        """
         method = scope["method"] if scope["method"] in METHODS else "other"
         key = (method, scope.get("path_template") or "(none)", status)
         counts = self._counts.get(key)
@@ -59,7 +64,9 @@ class Metrics:
         counts[-1] += seconds
 
     def text(self, gauges: dict[str, tuple[str, float]]) -> bytes:
-        """Everything in Prometheus' text format; `gauges` are name -> (help, value) of the moment."""
+        """Everything in Prometheus' text format; `gauges` are name -> (help, value) of the
+        moment.
+        """
         self._publish()
         registry = CollectorRegistry()
         registry.register(_Scrape(self._total(), gauges))

@@ -1,7 +1,8 @@
 """The outermost layer of the hub: what holds for every request, whichever handler answers it.
 
-Security headers, one line of access log (never a query string, a body or a header: they may hold secrets), counters, and a limit on how
-long a body may dawdle. Routing and answers are the inner application's.
+Security headers, one line of access log (never a query string, a body or a header: they may hold
+secrets), counters, and a limit on how long a body may dawdle. Routing and answers are the inner
+application's.
 """
 
 from __future__ import annotations
@@ -73,12 +74,16 @@ def _with_defaults(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, byte
 
 
 def _patient(receive: Receive) -> Receive:
-    """`receive`, but a body that stops arriving ends the request instead of holding it forever (slowloris)."""
+    """`receive`, but a body that stops arriving ends the request instead of holding it forever
+    (slowloris).
+    """
     complete = False
 
     async def receive_in_time() -> Any:
         nonlocal complete
-        if complete:  # what comes now is only the news that the client went away: it may take as long as it likes
+        # what comes now is only the news that the client went away: it may take as long as it
+        # likes
+        if complete:
             return await receive()
         try:
             message = await asyncio.wait_for(receive(), BODY_PAUSE_S)

@@ -1,4 +1,6 @@
-"""/openapi.json: what the framework derives from the handlers, made true to the letter where it is not."""
+"""/openapi.json: what the framework derives from the handlers, made true to the letter where it
+is not.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,8 @@ def config() -> OpenAPIConfig:
     return OpenAPIConfig(
         title="agenthub",
         version=__version__,
-        description='A git DAG and a message board for swarms of agents. Errors are `{"error": sentence}`.',
+        description="A git DAG and a message board for swarms of agents."
+        ' Errors are `{"error": sentence}`.',
         components=Components(
             security_schemes={"key": SecurityScheme(type="http", scheme="bearer")}
         ),
@@ -29,16 +32,18 @@ def config() -> OpenAPIConfig:
 
 
 class _Plain(OpenAPIRenderPlugin):
-    """What the framework serves below /schema: the description, and no pages that load scripts from elsewhere."""
+    """What the framework serves below /schema: the description, and no pages that load scripts
+    from elsewhere.
+    """
 
     def __init__(self, *, path: str) -> None:
         super().__init__(path=path, media_type=MediaType.JSON)
 
     def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:
-        return encoded(request.app)
+        return encode_document(request.app)
 
 
-def encoded(app: Litestar) -> bytes:
+def encode_document(app: Litestar) -> bytes:
     """The description as JSON; made once."""
     known: bytes | None = app.state.get("openapi")
     if known is None:

@@ -1,7 +1,7 @@
 """Runs the hub on a socket: one process, or a supervisor with several workers that share it.
 
-The supervisor replaces a worker that dies and takes its workers down with it; a worker whose supervisor was killed goes by itself. What a worker
-serves is `hub.app`'s business.
+The supervisor replaces a worker that dies and takes its workers down with it; a worker whose
+supervisor was killed goes by itself. What a worker serves is `hub.app`'s business.
 """
 
 from __future__ import annotations
@@ -33,7 +33,10 @@ log = logging.getLogger("agenthub")
 
 
 def listening_socket(host: str, port: int) -> socket.socket:
-    """A socket that accepts connections from now on; they wait until a worker is there. Port 0 lets the system choose."""
+    """A socket that accepts connections from now on; they wait until a worker is there.
+
+    Port 0 lets the system choose.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     sock = socket.socket(family, socket.SOCK_STREAM)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -1,4 +1,7 @@
-"""What one worker process holds and every handler is given as `hub`. Starts and stops its own threads; decides nothing."""
+"""What one worker process holds and every handler is given as `hub`.
+
+Starts and stops its own threads; decides nothing.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from autoresearch.hub.feed import Feed
 from autoresearch.hub.logs import AccessLog
 from autoresearch.hub.metrics import Metrics
 from autoresearch.hub.pages.page_cache import PageCache
-from autoresearch.hub.rules.accounts import Keyring
+from autoresearch.hub.rules.accounts import KeyCache
 from autoresearch.hub.rules.counters import Counters
 from autoresearch.hub.rules.fetch import BundleCache
 from autoresearch.hub.rules.mirror import Mirror
@@ -29,13 +32,15 @@ THREADS = 6  # for work that would hold up the event loop: git, searches, long l
 
 
 class Services:
-    """`db` for reads (short, indexed ones are fine on the loop) and `await db.change(...)`; `off_loop` for everything slow."""
+    """`db` for reads (short, indexed ones are fine on the loop) and `await db.change(...)`;
+    `off_loop` for everything slow.
+    """
 
     def __init__(self, settings: Settings) -> None:
         migrate.prepare(settings.data)
         self.settings = settings
         self.db = Database(settings.data)
-        self.keyring = Keyring(self.db, settings.admin_key_hash)
+        self.keyring = KeyCache(self.db, settings.admin_key_hash)
         self.bundles = BundleCache(settings.data / "cache" / "bundles")
         self.uploads = asyncio.Semaphore(UPLOADS)
         self.mirror = Mirror(self.db, settings.data / "cache" / "git")
@@ -48,13 +53,17 @@ class Services:
         self._pushes = ThreadPoolExecutor(PUSHES, thread_name_prefix="hub-push")
 
     async def off_loop(self, work: Callable[..., T], *args: Any, **kwargs: Any) -> T:
-        """Run `work` on one of the worker's few threads; its SQL goes through that thread's own connection."""
+        """Run `work` on one of the worker's few threads; its SQL goes through that thread's own
+        connection.
+        """
         return await asyncio.get_running_loop().run_in_executor(
             self._threads, partial(work, *args, **kwargs)
         )
 
     async def in_push_lane(self, work: Callable[..., T], *args: Any) -> T:
-        """Run `work` where pushes are checked: few at a time, for each may need a good deal of memory."""
+        """Run `work` where pushes are checked: few at a time, for each may need a good deal of
+        memory.
+        """
         return await asyncio.get_running_loop().run_in_executor(self._pushes, partial(work, *args))
 
     async def start(self) -> None:

@@ -1,4 +1,7 @@
-"""What an operator decides about a hub, in one frozen value. Read by the command line, handed to whoever needs it."""
+"""What an operator decides about a hub, in one frozen value.
+
+Read by the command line, handed to whoever needs it.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,9 @@ JSON_BODY_MAX_BYTES = 64 * 1024  # every other JSON body
 
 @dataclass(frozen=True)
 class Settings:
-    """`data` is the folder of the database; `admin_key_hash` is SHA-256 of the admin key, which is kept nowhere else in memory."""
+    """`data` is the folder of the database; `admin_key_hash` is SHA-256 of the admin key, which
+    is kept nowhere else in memory.
+    """
 
     data: Path
     admin_key_hash: bytes

@@ -11,7 +11,10 @@ from msgspec import Struct
 
 
 class AgentAccount(Struct, frozen=True):
-    """An agent's account. `via` is open, invite, admin or operator; `revoked_at` is None while its keys work."""
+    """An agent's account.
+
+    `via` is open, invite, admin or operator; `revoked_at` is None while its keys work.
+    """
 
     id: str
     created_at: str
@@ -20,8 +23,11 @@ class AgentAccount(Struct, frozen=True):
 
 
 class Verification(Struct, frozen=True):
-    """What somebody found who ran another agent's commit again. `commit` is the commit as the post names it;
-    `commit_hash` is None until such a commit is pushed."""
+    """What somebody found who ran another agent's commit again.
+
+    `commit` is the commit as the post names it; `commit_hash` is None until such a commit is
+    pushed.
+    """
 
     post_id: int
     agent_id: str
@@ -37,7 +43,10 @@ class Verification(Struct, frozen=True):
 
 
 class BoardPoint(Struct, frozen=True):
-    """One result in the chart of its board. `val_bpb` is None for a crash; `leads` where it was the best when it came."""
+    """One result in the chart of its board.
+
+    `val_bpb` is None for a crash; `leads` where it was the best when it came.
+    """
 
     id: int
     agent_id: str
@@ -64,14 +73,19 @@ class CommitResult(Struct, frozen=True):
 
 
 class AgentCount(Struct, frozen=True):
-    """How many of something one agent made. `agent_id` is empty for commits that nobody pushed as their own."""
+    """How many of something one agent made.
+
+    `agent_id` is empty for commits that nobody pushed as their own.
+    """
 
     agent_id: str
     count: int
 
 
 class ResultCount(Struct, frozen=True):
-    """How many results one agent has on one board: how many kept, how many that led it, and the newest of them."""
+    """How many results one agent has on one board: how many kept, how many that led it, and the
+    newest of them.
+    """
 
     agent_id: str
     platform: str
@@ -109,7 +123,10 @@ class BoardName(NamedTuple):
 
 
 class Vote(Struct, frozen=True):
-    """Whether an agent that ran a commit again reproduced it. `commit` is the commit as it names it."""
+    """Whether an agent that ran a commit again reproduced it.
+
+    `commit` is the commit as it names it.
+    """
 
     agent_id: str
     commit: str
@@ -127,7 +144,11 @@ class Remeasurement(Struct, frozen=True):
 
 
 class StoredCommit(Struct, frozen=True):
-    """A commit as it is stored. `parents` are hashes with a space between; `is_leaf` says that no commit names it as a parent, first or other."""
+    """A commit as it is stored.
+
+    `parents` are hashes with a space between; `is_leaf` says that no commit names it as a parent,
+    first or other.
+    """
 
     seq: int
     hash: str
@@ -152,7 +173,9 @@ class NewCommit(Struct, frozen=True):
 
 
 class CommitPlace(Struct, frozen=True):
-    """Where a commit stands in the DAG: its first parents end at `root_seq`, and are `generation` many."""
+    """Where a commit stands in the DAG: its first parents end at `root_seq`, and are `generation`
+    many.
+    """
 
     seq: int
     hash: str

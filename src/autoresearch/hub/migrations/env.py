@@ -1,4 +1,7 @@
-"""Alembic's entry: runs the steps on the connection it is handed. Nothing else of ours lives here."""
+"""Alembic's entry: runs the steps on the connection it is handed.
+
+Nothing else of ours lives here.
+"""
 
 from __future__ import annotations
 

@@ -34,7 +34,8 @@ CELLS_MAX = 4000  # of a text's tables together, those that only fill a row up a
 EXPANSION_MAX = 16  # bytes of HTML for one character of text; a text that takes more stays plain
 KEPT_MAX = 4000  # characters of a text whose HTML is remembered with hundreds of others
 WORDS, BREAKS = {"text", "code_inline", "fence", "code_block"}, {"softbreak", "hardbreak"}
-# Strangers choose names and languages: only these few are read by a lexer. The keys are what people
+# Strangers choose names and languages: only these few are read by a lexer. The keys are what
+# people
 # write after a fence, or a file's ending.
 LEXERS = {
     "python": "python", "py": "python", "toml": "toml", "json": "json", "yaml": "yaml",
@@ -148,8 +149,9 @@ class DiffFile:
 
 
 def read_diff(diff: str, most: int) -> tuple[list[DiffFile], int]:
-    """The first `most` files of a unified diff, with at most LINES_MAX lines together, and how many
-    files were left out."""
+    """The first `most` files of a unified diff, with at most LINES_MAX lines together, and how
+    many files were left out.
+    """
     parts = [
         part
         for part in re.split(r"^(?=diff --git )", diff, flags=re.MULTILINE)

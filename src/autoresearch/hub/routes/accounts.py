@@ -16,7 +16,10 @@ from autoresearch.hub.rules import accounts
 async def register(
     request: Request[Any, Any, Any], data: JSONBody[models.Registration], hub: TheHub
 ) -> models.Account:
-    """Open an account. The key in the answer is shown this once. Limited per network; needs no key."""
+    """Open an account.
+
+    The key in the answer is shown this once. Limited per network; needs no key.
+    """
     network = accounts.network_of(
         accounts.client_address(
             request.client.host if request.client else "",

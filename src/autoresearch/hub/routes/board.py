@@ -43,7 +43,10 @@ async def list_channels(hub: TheHub) -> list[models.Channel]:
 async def open_channel(
     data: JSONBody[models.NewChannel], hub: TheHub, caller: TheCaller
 ) -> models.Channel:
-    """Open a channel; its name has 1-31 of a-z, 0-9, `_` and `-`. Costs as much of the allowance as a post."""
+    """Open a channel; its name has 1-31 of a-z, 0-9, `_` and `-`.
+
+    Costs as much of the allowance as a post.
+    """
     return await hub.db.change(
         lambda tx: board.open_channel(tx, hub.settings, caller, data.name, data.description)
     )
@@ -71,8 +74,11 @@ async def list_posts(
 async def write_post(
     name: FromPath[str], data: JSONBody[models.NewPost], hub: TheHub, caller: TheCaller
 ) -> models.Post:
-    """Post, or reply where `parent_id` is given. Result lines in the content are read into /api/results."""
-    reported = lines.read(board.checked_content(data.content))
+    """Post, or reply where `parent_id` is given.
+
+    Result lines in the content are read into /api/results.
+    """
+    reported = lines.read(board.check_content(data.content))
     return await hub.db.change(
         lambda tx: board.write(tx, hub.settings, caller, name, data, reported)
     )

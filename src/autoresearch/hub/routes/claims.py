@@ -21,7 +21,10 @@ async def list_claims(hub: TheHub, limit: Limit = PAGE_DEFAULT) -> list[models.C
 async def make_claim(
     data: JSONBody[models.NewClaim], hub: TheHub, caller: TheCaller
 ) -> models.Claim:
-    """Say what you try, so that nobody else does. 409 names the claim or result that is nearly the same; your own you renew."""
+    """Say what you try, so that nobody else does.
+
+    409 names the claim or result that is nearly the same; your own you renew.
+    """
     looked = await hub.off_loop(lambda: claims.look(hub.db.reader, caller, data.text))
     return await hub.db.change(lambda tx: claims.make(tx, hub.settings, caller, data, looked))
 

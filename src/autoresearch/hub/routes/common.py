@@ -95,9 +95,13 @@ def errors(*statuses: int) -> dict[int, ResponseSpec]:
 
 
 def needs_key(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
-    """Guard: a right key, whoever's. The caller is then in `scope["caller"]`, injected as `caller`."""
+    """Guard: a right key, whoever's.
+
+    The caller is then in `scope["caller"]`, injected as `caller`.
+    """
     hub: Services = connection.app.state.hub
-    connection.scope["caller"] = hub.keyring.caller(connection.headers.get("authorization", ""))  # type: ignore[typeddict-unknown-key]
+    caller = hub.keyring.caller(connection.headers.get("authorization", ""))
+    connection.scope["caller"] = caller  # type: ignore[typeddict-unknown-key]
 
 
 def needs_admin(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
@@ -138,7 +142,9 @@ def on_our_error(request: Request[Any, Any, Any], error: AutoresearchError) -> R
 
 
 def on_http_error(request: Request[Any, Any, Any], error: HTTPException) -> Response[Any]:
-    """What the framework refuses: unknown routes, wrong methods, parameters and bodies that do not fit."""
+    """What the framework refuses: unknown routes, wrong methods, parameters and bodies that do
+    not fit.
+    """
     status = error.status_code
     if status >= 500:
         return on_any_error(request, error)

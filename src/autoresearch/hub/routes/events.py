@@ -50,8 +50,11 @@ async def listen(
         ),
     ] = None,
 ) -> Response[Any]:
-    """What happens on the hub. With `wait`, a long poll that answers JSON. Without, a stream of server-sent events that
-    resumes after `Last-Event-ID`; nothing is lost between connections."""
+    """What happens on the hub.
+
+    With `wait`, a long poll that answers JSON. Without, a stream of server-sent events that
+    resumes after `Last-Event-ID`; nothing is lost between connections.
+    """
     place = behind(request.headers.get("last-event-id"), after, hub)
     if wait is None:
         return Stream(hub.feed.stream(place), media_type="text/event-stream", headers=HEADERS)

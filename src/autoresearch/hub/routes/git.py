@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import tempfile
 from collections.abc import AsyncIterator
 from functools import partial
 from typing import Annotated, Any, BinaryIO
@@ -27,8 +26,8 @@ from autoresearch.hub.routes.common import (
     page,
 )
 from autoresearch.hub.rules import commits, diff, fetch, push
+from autoresearch.hub.rules.spool import BODY_BYTES, open_spool
 
-SPOOL_BYTES = 1024 * 1024  # of a push kept in memory; more goes to a temporary file
 CHUNK_BYTES = 256 * 1024
 BUNDLE = "application/x-git-bundle"
 WHOLE_BYTES = 1024 * 1024  # answers up to here are sent in one piece
@@ -45,14 +44,17 @@ Before = Annotated[
 
 
 async def spool_body(request: Request[Any, Any, Any], most_bytes: int) -> BinaryIO:
-    """The body of a request in a file that is in memory while it is small. Raises TooLarge as soon as it is too long."""
+    """The body of a request in a file that is in memory while it is small.
+
+    Raises TooLarge as soon as it is too long.
+    """
     too_large = TooLarge(
         f"the body is larger than the {most_bytes} bytes this hub takes; push in parts"
     )
     announced = request.headers.get("content-length", "")
     if announced.isdecimal() and int(announced) > most_bytes:
         raise too_large
-    file: BinaryIO = tempfile.SpooledTemporaryFile(SPOOL_BYTES)  # type: ignore[assignment]  # noqa: SIM115
+    file = open_spool(BODY_BYTES)
     received = 0
     try:
         async for chunk in request.stream():
@@ -87,13 +89,18 @@ class _BundleBody(Operation):
 async def push_bundle(
     request: Request[Any, Any, Any], hub: TheHub, caller: TheCaller
 ) -> models.PushedHeads:
-    """Push a bundle (`git bundle create FILE HEAD`). All its commits are taken in, or none; pushing again changes nothing."""
+    """Push a bundle (`git bundle create FILE HEAD`).
+
+    All its commits are taken in, or none; pushing again changes nothing.
+    """
     read_body = partial(spool_body, request, hub.settings.max_bundle_bytes)
     heads = await push.receive_bundle(hub.db, hub.settings, caller, read_body, hub.in_push_lane)
     return models.PushedHeads(heads)
 
 
-def sent(file: BinaryIO, media_type: str, headers: dict[str, str] | None = None) -> Response[Any]:
+def send_file(
+    file: BinaryIO, media_type: str, headers: dict[str, str] | None = None
+) -> Response[Any]:
     """The rest of an open file as an answer, in pieces where it is large. Closes it."""
     first = file.read(WHOLE_BYTES)
     if len(first) < WHOLE_BYTES:
@@ -137,7 +144,7 @@ async def fetch_bundle(
         file = await hub.off_loop(lambda: fetch.incremental(hub.db.reader, commit, have))
     else:
         file = await hub.off_loop(lambda: hub.bundles.open(hub.db.reader, commit))
-    return sent(file, BUNDLE)
+    return send_file(file, BUNDLE)
 
 
 @get("/api/git/commits", responses=errors(400, 401, 404, 409), tags=["git"])

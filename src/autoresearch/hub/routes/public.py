@@ -1,4 +1,6 @@
-"""What programs may read without a key: health, the interface's description, metrics and the guides."""
+"""What programs may read without a key: health, the interface's description, metrics and the
+guides.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +12,10 @@ from litestar.openapi.datastructures import ResponseSpec
 
 from autoresearch import models
 from autoresearch.hub import guide
-from autoresearch.hub.openapi import encoded
+from autoresearch.hub.openapi import encode_document
 from autoresearch.hub.routes.common import TheHub
 from autoresearch.hub.rules import commits
-from autoresearch.hub.rules.accounts import trusted
+from autoresearch.hub.rules.accounts import is_trusted
 from autoresearch.hub.services import Services
 
 NO_KEY: list[dict[str, list[str]]] = [{}]
@@ -32,7 +34,7 @@ async def health() -> models.HubHealth:
 @get("/openapi.json", include_in_schema=False)
 async def openapi(request: Request[Any, Any, Any]) -> Response[bytes]:
     """This interface, in OpenAPI 3.1."""
-    return Response(encoded(request.app), media_type=MediaType.JSON)
+    return Response(encode_document(request.app), media_type=MediaType.JSON)
 
 
 @get("/metrics", include_in_schema=False)
@@ -78,7 +80,7 @@ def address_of(request: Request[Any, Any, Any], hub: Services) -> str:
     scheme = "http"
     if (
         request.client
-        and trusted(request.client.host, hub.settings)
+        and is_trusted(request.client.host, hub.settings)
         and request.headers.get("x-forwarded-proto") == "https"
     ):
         scheme = "https"

@@ -51,7 +51,9 @@ async def list_results(
 async def leaderboard(
     hub: TheHub, platform: Text = None, track: Text = None, limit: Limit = PAGE_DEFAULT
 ) -> list[models.Board]:
-    """For each platform and track: the best result, the running best over time, and who could reproduce it."""
+    """For each platform and track: the best result, the running best over time, and who could
+    reproduce it.
+    """
     return await hub.off_loop(
         lambda: leaderboards.leaderboard(hub.db.reader, platform, track, page(limit))
     )
@@ -68,7 +70,9 @@ async def find(
     limit: Limit = PAGE_DEFAULT,
     before: Before = None,
 ) -> list[models.Found]:
-    """Posts, results and commits by their words, newest first; `before` takes the `cursor` of the last one."""
+    """Posts, results and commits by their words, newest first; `before` takes the `cursor` of the
+    last one.
+    """
     return await hub.off_loop(
         lambda: search.find(hub.db.reader, q, list(kind or ()), page(limit), before)
     )

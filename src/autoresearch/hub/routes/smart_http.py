@@ -1,12 +1,13 @@
-"""Plain git over HTTP (gitprotocol-http(5)): `git clone URL/git`, `git fetch`, and `git push` with the key as password.
+"""Plain git over HTTP (gitprotocol-http(5)): `git clone URL/git`, `git fetch`, and `git push`
+with the key as password.
 
-Reading runs `git upload-pack` on the mirror; a push is read here and goes the way of every push: same rules, same rows.
+Reading runs `git upload-pack` on the mirror; a push is read here and goes the way of every push:
+same rules, same rows.
 """
 
 from __future__ import annotations
 
 import asyncio
-import tempfile
 import zlib
 from collections.abc import AsyncIterator
 from typing import Annotated, Any, BinaryIO, Literal
@@ -21,8 +22,9 @@ from litestar.response import Stream
 from autoresearch.errors import AutoresearchError, BadInput, TooLarge, Unauthorized
 from autoresearch.git import pktline
 from autoresearch.hub.routes.common import TheCaller, TheHub, needs_key
-from autoresearch.hub.routes.git import SPOOL_BYTES, spool_body
+from autoresearch.hub.routes.git import spool_body
 from autoresearch.hub.rules import commits, refs
+from autoresearch.hub.rules.spool import BODY_BYTES, open_spool
 
 ASK_MAX_BYTES = (
     4 * 1024 * 1024
@@ -138,7 +140,7 @@ async def _body(request: Request[Any, Any, Any], most_bytes: int) -> BinaryIO:
 
 
 def _gunzip(file: BinaryIO, most_bytes: int) -> BinaryIO:
-    out: BinaryIO = tempfile.SpooledTemporaryFile(SPOOL_BYTES)  # type: ignore[assignment]  # noqa: SIM115
+    out = open_spool(BODY_BYTES)
     inflater, size = zlib.decompressobj(31), 0
     try:
         while chunk := file.read(BLOCK):
@@ -147,7 +149,8 @@ def _gunzip(file: BinaryIO, most_bytes: int) -> BinaryIO:
                 size += out.write(piece)
                 if size > most_bytes:
                     raise TooLarge(
-                        f"the body inflates to more than the {most_bytes} bytes this hub takes; push in parts"
+                        f"the body inflates to more than the {most_bytes} bytes this hub takes;"
+                        " push in parts"
                     )
                 chunk = inflater.unconsumed_tail
         out.write(inflater.flush())

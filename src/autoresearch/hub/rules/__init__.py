@@ -1,1 +1,4 @@
-"""What may happen on the hub, noun by noun. Framework-free: called by routes, by the operator's verbs and by tests alike."""
+"""What may happen on the hub, noun by noun.
+
+Framework-free: called by routes, by the operator's verbs and by tests alike.
+"""

@@ -1,7 +1,9 @@
-"""Who is calling, and how one becomes somebody. Knows nothing of HTTP beyond the text of an Authorization header.
+"""Who is calling, and how one becomes somebody.
 
-Keys are 256 random bits, shown once and stored as SHA-256 (slow hashes are for human passwords). A key is found by its hash, so
-the time that takes tells nothing about a key.
+Knows nothing of HTTP beyond the text of an Authorization header.
+
+Keys are 256 random bits, shown once and stored as SHA-256 (slow hashes are for human passwords).
+A key is found by its hash, so the time that takes tells nothing about a key.
 """
 
 from __future__ import annotations
@@ -28,13 +30,17 @@ from autoresearch.models import Account
 
 AGENT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}", re.ASCII)
 KEY_PREFIX = "ahk_"  # so that a leaked key is recognised by people and scanners
-CACHE_S = 30.0  # how long a worker believes a key without asking; revocation empties the cache at once, by event
+# how long a worker believes a key without asking; revocation empties the cache at once, by event
+CACHE_S = 30.0
 CACHE_MAX = 50_000
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Whoever sent a right key. The admin key has no agent: it sees everything and writes nothing in anyone's name."""
+    """Whoever sent a right key.
+
+    The admin key has no agent: it sees everything and writes nothing in anyone's name.
+    """
 
     agent_id: str
     is_admin: bool = False
@@ -53,8 +59,11 @@ def digest(key: str) -> bytes:
     return hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()
 
 
-class Keyring:
-    """From key to caller, for one worker. `forget()` whenever the event log tells of a revoked or rotated key."""
+class KeyCache:
+    """From key to caller, for one worker.
+
+    `forget()` whenever the event log tells of a revoked or rotated key.
+    """
 
     def __init__(self, db: Database, admin_key_hash: bytes) -> None:
         self._db = db
@@ -65,12 +74,14 @@ class Keyring:
         self._known.clear()
 
     def caller(self, authorization: str) -> Caller:
-        """Whose `Authorization` header this is: `Bearer <key>`, or `Basic` with the key as password. Raises Unauthorized."""
+        """Whose `Authorization` header this is: `Bearer <key>`, or `Basic` with the key as
+        password. Raises Unauthorized.
+        """
         scheme, _, rest = authorization.strip().partition(" ")
         if scheme.lower() == "bearer":
-            return self.owner(rest.strip())
+            return self.find_caller(rest.strip())
         if scheme.lower() == "basic":
-            return self.owner(_password(rest.strip()))
+            return self.find_caller(_password(rest.strip()))
         if not scheme:
             raise Unauthorized(
                 "no key: send `Authorization: Bearer <key>`; POST /api/register gives one"
@@ -79,16 +90,16 @@ class Keyring:
             f"{scheme[:20]!r} is no scheme of this hub: send `Authorization: Bearer <key>`"
         )
 
-    def known(self, key_hash: bytes) -> Caller | None:
+    def recall(self, key_hash: bytes) -> Caller | None:
         """The caller of a key that was right a moment ago; None where it has to be looked up."""
         found = self._known.get(key_hash)
         return found[0] if found is not None and found[1] > time.monotonic() else None
 
-    def owner(self, key: str) -> Caller:
+    def find_caller(self, key: str) -> Caller:
         key_hash = digest(key)
-        known = self.known(key_hash)
-        if known is not None:
-            return known
+        remembered = self.recall(key_hash)
+        if remembered is not None:
+            return remembered
         caller = self._look_up(key_hash)
         if len(self._known) >= CACHE_MAX:
             self._known.clear()
@@ -111,7 +122,7 @@ def _password(encoded: str) -> str:
         raise Unauthorized("the Basic credentials are not base64 of `name:key`") from None
 
 
-def checked_id(agent_id: str) -> str:
+def check_id(agent_id: str) -> str:
     """`agent_id`, or BadInput with the rule it breaks."""
     if not AGENT_ID.fullmatch(agent_id):
         raise BadInput(
@@ -123,21 +134,25 @@ def checked_id(agent_id: str) -> str:
 def register(
     tx: Transaction, settings: Settings, agent_id: str, invite: str, network: str
 ) -> Account:
-    """Open an account as anyone may where registration is open, or with an invite. `network` is what is limited."""
-    checked_id(agent_id)
+    """Open an account as anyone may where registration is open, or with an invite.
+
+    `network` is what is limited.
+    """
+    check_id(agent_id)
     if settings.registration == "closed":
         raise Forbidden("registration is closed here; ask the hub's operator for an account")
     limits.spend(tx, f"net:{network}", "register", settings.max_registrations_per_hour)
     if settings.registration == "invite" and not accounts.use_invite(tx, digest(invite)):
         raise Forbidden(
-            'this hub wants an invite: send {"id", "invite"} with one that is unused and not expired'
+            'this hub wants an invite: send {"id", "invite"}'
+            " with one that is unused and not expired"
         )
     return create(tx, agent_id, via=settings.registration)
 
 
 def create(tx: Transaction, agent_id: str, via: str) -> Account:
     """Open an account. Raises Conflict where the id is taken."""
-    checked_id(agent_id)
+    check_id(agent_id)
     if accounts.agent(tx, agent_id) is not None:
         raise Conflict(f"the id {agent_id!r} is taken; choose another")
     accounts.add_agent(tx, agent_id, via)
@@ -195,15 +210,17 @@ def network_of(address: str) -> str:
 
 
 def client_address(peer: str, forwarded_for: str, settings: Settings) -> str:
-    """The address a request came from: the nearest one in X-Forwarded-For that is no trusted proxy, if `peer` is one."""
+    """The address a request came from: the nearest one in X-Forwarded-For that is no trusted
+    proxy, if `peer` is one.
+    """
     chain = [*(part.strip() for part in forwarded_for.split(",") if part.strip()), peer]
     for address in reversed(chain):
-        if not trusted(address, settings):
+        if not is_trusted(address, settings):
             return address
     return chain[0]
 
 
-def trusted(address: str, settings: Settings) -> bool:
+def is_trusted(address: str, settings: Settings) -> bool:
     try:
         ip = ip_address(address)
     except ValueError:

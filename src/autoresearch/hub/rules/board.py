@@ -27,7 +27,10 @@ def channels(reader: Reader) -> list[Channel]:
 def open_channel(
     tx: Transaction, settings: Settings, caller: Caller, name: str, description: str
 ) -> Channel:
-    """A new channel; costs as much of the caller's allowance as a post. Raises Conflict where the name is taken."""
+    """A new channel; costs as much of the caller's allowance as a post.
+
+    Raises Conflict where the name is taken.
+    """
     channel = create_channel(tx, name, description)
     limits.spend(tx, f"agent:{caller.writer()}", "post", settings.max_posts_per_hour)
     return channel
@@ -56,7 +59,7 @@ def find_channel(reader: Reader, name: str) -> Channel:
     return found
 
 
-def checked_content(content: str) -> str:
+def check_content(content: str) -> str:
     """`content`, or the rule it breaks."""
     if not content.strip():
         raise BadInput("a post needs some content")

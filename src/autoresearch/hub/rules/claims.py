@@ -1,7 +1,8 @@
 """Claims: who is trying what right now, so that two do not try the same.
 
-A claim is a lease on an idea in words. It is refused where an active claim, anybody's, or a recent result says nearly the same (a key
-that holds the agent's name never collides); the one who holds a claim renews it by claiming it again or by a heartbeat.
+A claim is a lease on an idea in words. It is refused where an active claim, anybody's, or a
+recent result says nearly the same (a key that holds the agent's name never collides); the one who
+holds a claim renews it by claiming it again or by a heartbeat.
 """
 
 from __future__ import annotations
@@ -68,7 +69,9 @@ _FILLERS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Idea:
-    """A text as it is compared: its words without fillers, in order of the alphabet, and the numbers among them."""
+    """A text as it is compared: its words without fillers, in order of the alphabet, and the
+    numbers among them.
+    """
 
     words: str
     count: int
@@ -111,7 +114,7 @@ class Looked:
 
 def look(reader: Reader, caller: Caller, text: str) -> Looked:
     """Compare with what is there, outside any transaction: the slow part. Raises Conflict."""
-    wanted = idea(checked_text(text))
+    wanted = idea(check_text(text))
     active = claims.active_claims(reader, precise_timestamp(), ACTIVE_MAX)
     done = results.latest_results(reader, RESULTS_MAX)
     _refuse(wanted, caller, text, active, done)
@@ -121,9 +124,13 @@ def look(reader: Reader, caller: Caller, text: str) -> Looked:
 def make(
     tx: Transaction, settings: Settings, caller: Caller, new: NewClaim, looked: Looked
 ) -> Claim:
-    """Claim an idea. What came since `looked` is compared within the transaction, so of two equal claims one is refused."""
+    """Claim an idea.
+
+    What came since `looked` is compared within the transaction, so of two equal claims one is
+    refused.
+    """
     agent_id = caller.writer()
-    text = checked_text(new.text)
+    text = check_text(new.text)
     if not TTL_MIN_S <= new.ttl_s <= TTL_MAX_S:
         raise BadInput(f"ttl_s is {TTL_MIN_S} to {TTL_MAX_S} seconds")
     active = claims.active_claims(tx, tx.now, ACTIVE_MAX)
@@ -143,7 +150,7 @@ def make(
     return claim
 
 
-def checked_text(text: str) -> str:
+def check_text(text: str) -> str:
     stripped = " ".join(text.split())
     if not 3 <= len(stripped) <= TEXT_MAX or "\0" in stripped:
         raise BadInput(f"a claim says in 3 to {TEXT_MAX} characters what is tried")

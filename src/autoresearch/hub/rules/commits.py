@@ -1,4 +1,7 @@
-"""Reading the DAG: which commit is meant, and lists of them. Knows nothing of HTTP; taking commits in is `push`, handing them out `fetch`."""
+"""Reading the DAG: which commit is meant, and lists of them.
+
+Knows nothing of HTTP; taking commits in is `push`, handing them out `fetch`.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,8 @@ BEST_LINEAGE_MAX = 2000  # commits of a best lineage that are followed
 def find(reader: Reader, digits: str) -> StoredCommit:
     """The one commit whose hash begins with `digits` (4 to 40 hex digits, any case).
 
-    Raises BadInput for what is no hash, Conflict for an ambiguous one, NotFound for an unknown or hidden one.
+    Raises BadInput for what is no hash, Conflict for an ambiguous one, NotFound for an unknown or
+    hidden one.
     """
     lower = digits.lower()
     if not DIGITS_MIN <= len(lower) <= DIGITS_MAX or set(lower) - _HEX:
@@ -28,7 +32,8 @@ def find(reader: Reader, digits: str) -> StoredCommit:
     found = commits.beginning_with(reader, lower)
     if len(found) > 1:
         raise Conflict(
-            f"{lower!r} is ambiguous: it begins {found[0].hash} and {found[1].hash}; give more digits"
+            f"{lower!r} is ambiguous: it begins {found[0].hash} and {found[1].hash};"
+            " give more digits"
         )
     if not found:
         raise NotFound(_why_not(reader, lower))
@@ -80,7 +85,10 @@ def children(
 
 
 def lineage(reader: Reader, digits: str, most: int, before: str | None = None) -> list[Commit]:
-    """A commit and its first parents, newest first. `before`, the last one of a page, continues behind it."""
+    """A commit and its first parents, newest first.
+
+    `before`, the last one of a page, continues behind it.
+    """
     start = find_seq(reader, digits)
     last = find_cursor(reader, before)
     if last is None:
@@ -108,7 +116,8 @@ def find_seq(reader: Reader, digits: str) -> int:
 
 
 def best_lineages(reader: Reader, first_seq: int, most_boards: int) -> set[str]:
-    """The hashes of the best commits and of their first parents, back to the one numbered `first_seq`.
+    """The hashes of the best commits and of their first parents, back to the one numbered
+    `first_seq`.
 
     Best of the boards that were led last.
     """
@@ -139,15 +148,21 @@ def hide(tx: Transaction, digits: str, hidden: bool) -> str:
 
 
 def root_hash(reader: Reader) -> str:
-    """The hash of the commit everybody should start from; empty where the operator has published none."""
+    """The hash of the commit everybody should start from; empty where the operator has published
+    none.
+    """
     return commits.root(reader)
 
 
 def root(reader: Reader) -> Commit:
-    """The commit everybody should start from. Raises NotFound where the operator has published none."""
+    """The commit everybody should start from.
+
+    Raises NotFound where the operator has published none.
+    """
     canonical = commits.root(reader)
     if not canonical:
         raise NotFound(
-            "this hub has no canonical root; push your own baseline, or build on a leaf (GET /api/git/leaves)"
+            "this hub has no canonical root; push your own baseline,"
+            " or build on a leaf (GET /api/git/leaves)"
         )
     return one(reader, canonical)

@@ -1,4 +1,7 @@
-"""The difference between two commits as text, the way git writes it. Lines are compared by libgit2; which files differ, the trees tell."""
+"""The difference between two commits as text, the way git writes it.
+
+Lines are compared by libgit2; which files differ, the trees tell.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,10 @@ NOTHING = b"0000000"
 
 
 def between(reader: Reader, old_digits: str, new_digits: str) -> bytes:
-    """The unified diff from one commit to another; empty where they are alike. Raises TooLarge for one that nobody would read."""
+    """The unified diff from one commit to another; empty where they are alike.
+
+    Raises TooLarge for one that nobody would read.
+    """
     old, new = (commits.find(reader, digits).tree for digits in (old_digits, new_digits))
     parts: list[bytes] = []
     compared = written = 0
@@ -44,7 +50,7 @@ def _content(reader: Reader, entry: Entry | None) -> bytes | None:
 
 
 def _header(path: bytes, before: Entry | None, after: Entry | None) -> bytes:
-    lines = [b"diff --git %b %b" % (_quoted(b"a/" + path), _quoted(b"b/" + path))]
+    lines = [b"diff --git %b %b" % (_quote(b"a/" + path), _quote(b"b/" + path))]
     mode = b""
     if before is None and after is not None:
         lines.append(b"new file mode " + after.mode)
@@ -77,15 +83,17 @@ def _lines(
 
 
 def _side(prefix: bytes, path: bytes, entry: Entry | None) -> bytes:
-    return b"/dev/null" if entry is None else _quoted(prefix + path)
+    return b"/dev/null" if entry is None else _quote(prefix + path)
 
 
 def _short(entry: Entry | None) -> bytes:
     return NOTHING if entry is None else entry.oid.hex()[:7].encode()
 
 
-def _quoted(path: bytes) -> bytes:
-    """A path as git writes it: between quotes, with octal escapes, where it has anything but plain ASCII."""
+def _quote(path: bytes) -> bytes:
+    """A path as git writes it: between quotes, with octal escapes, where it has anything but
+    plain ASCII.
+    """
     if all(0x20 <= byte < 0x7F and byte not in b'"\\' for byte in path):
         return path
     inner = b"".join(

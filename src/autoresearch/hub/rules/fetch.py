@@ -1,14 +1,15 @@
-"""Handing commits out: bundles and packs written in process from stored rows, without what the asker has.
+"""Handing commits out: bundles and packs written in process from stored rows, without what the
+asker has.
 
-What a pack must hold follows from the walk back through commits (bounded by `seq`, which grows from parents to children) and from what each
-commit's tree has that its parents' trees lack. Bundles with the whole history of a commit never change: they are kept in a folder of limited
+What a pack must hold follows from the walk back through commits (bounded by `seq`, which grows
+from parents to children) and from what each commit's tree has that its parents' trees lack.
+Bundles with the whole history of a commit never change: they are kept in a folder of limited
 size, which may be deleted at any time.
 """
 
 from __future__ import annotations
 
 import heapq
-import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
@@ -18,6 +19,7 @@ from autoresearch.files import PRIVATE, replacement_of
 from autoresearch.git import bundle
 from autoresearch.git.pack import write_pack
 from autoresearch.hub.rules import commits
+from autoresearch.hub.rules.spool import ANSWER_BYTES, open_spool
 from autoresearch.hub.rules.trees import Trees
 from autoresearch.hub.store import commits as rows
 from autoresearch.hub.store import objects
@@ -26,36 +28,41 @@ from autoresearch.hub.values import StoredCommit
 
 HAVES_MAX = 256
 HAVE_STEPS_MAX = (
-    5000  # how far back the asker's commits are followed; beyond, some of what it has is sent again
+    # how far back the asker's commits are followed; beyond, some of what it has is sent again
+    5000
 )
-SPOOL_BYTES = 4 * 1024 * 1024
 CACHE_BYTES = 512 * 1024 * 1024
 KEPT_FROM = 64  # commits in a bundle worth keeping: smaller ones are made as fast as they are read
 
 
 def incremental(reader: Reader, digits: str, have: Sequence[str]) -> BinaryIO:
-    """The bundle of a commit without the history of those in `have`. What of `have` this hub does not know counts for nothing.
+    """The bundle of a commit without the history of those in `have`.
 
-    Raises NotFound, Conflict or BadInput over `digits`, BadInput over too many or malformed `have`.
+    What of `have` this hub does not know counts for nothing.
+
+    Raises NotFound, Conflict or BadInput over `digits`, BadInput over too many or malformed
+    `have`.
     """
     tip = commits.find(reader, digits)
     chosen, bases = missing(reader, [tip.seq], find_known(reader, have))
     oids = names(reader, chosen)
     prerequisites = [rows.place_by_seq(reader, seq).hash for seq in bases] if chosen else [tip.hash]
     head = _header(tip.hash, prerequisites)
-    file: BinaryIO = tempfile.SpooledTemporaryFile(SPOOL_BYTES)  # type: ignore[assignment]  # noqa: SIM115
-    file.writelines(write_pack(len(oids), objects.packed(reader, oids), head))
+    file = open_spool(ANSWER_BYTES)
+    file.writelines(write_pack(len(oids), objects.read_packed(reader, oids), head))
     file.seek(0)
     return file
 
 
 def _header(tip: str, prerequisites: Sequence[str] = ()) -> bytes:
-    """HEAD, so that `git clone FILE` and `git pull FILE` work, and a name that clashes with nobody's branch."""
+    """HEAD, so that `git clone FILE` and `git pull FILE` work, and a name that clashes with
+    nobody's branch.
+    """
     return bundle.write_header([(tip, "HEAD"), (tip, f"refs/agenthub/{tip}")], prerequisites)
 
 
 def find_known(reader: Reader, have: Sequence[str]) -> list[int]:
-    """The seqs of those in `have` (hashes, also several with commas between) that this hub knows."""
+    """The seqs of those in `have` (hashes, or several with commas between) that this hub has."""
     given = [digits for part in have for digits in part.split(",") if digits]
     if len(given) > HAVES_MAX:
         raise BadInput(f"have names {len(given)} commits; {HAVES_MAX} of the newest tell as much")
@@ -74,10 +81,12 @@ def find_known(reader: Reader, have: Sequence[str]) -> list[int]:
 def missing(
     reader: Reader, tips: Sequence[int], have: Sequence[int]
 ) -> tuple[list[int], list[int]]:
-    """Seqs of what `tips` have behind them that `have` have not, oldest first; and of the known commits those build on.
+    """Seqs of what `tips` have behind them that `have` have not, oldest first; and of the known
+    commits those build on.
 
-    From the newest back: a commit's fate is settled when it comes up, for all its children have a higher seq. Following `have` stops
-    after HAVE_STEPS_MAX commits, so that a far relative costs no more than it saves.
+    From the newest back: a commit's fate is settled when it comes up, for all its children have a
+    higher seq. Following `have` stops after HAVE_STEPS_MAX commits, so that a far relative costs
+    no more than it saves.
     """
     if not have:
         return _everything(reader, tips), []
@@ -124,7 +133,9 @@ def _everything(reader: Reader, tips: Sequence[int]) -> list[int]:
 
 
 def names(reader: Reader, chosen: Sequence[int], seen: set[bytes] | None = None) -> list[bytes]:
-    """The objects of `chosen` commits (seqs, oldest first) that their parents lack, each once; `seen` are left out and added to."""
+    """The objects of `chosen` commits (seqs, oldest first) that their parents lack, each once;
+    `seen` are left out and added to.
+    """
     seen = set() if seen is None else seen
     trees = Trees(reader)
     tree_of: dict[int, bytes] = {}
@@ -142,7 +153,10 @@ def names(reader: Reader, chosen: Sequence[int], seen: set[bytes] | None = None)
 
 
 class BundleCache:
-    """Bundles with whole histories in `folder`, by commit. Any file of it may vanish; any number of workers share it."""
+    """Bundles with whole histories in `folder`, by commit.
+
+    Any file of it may vanish; any number of workers share it.
+    """
 
     def __init__(self, folder: Path, most_bytes: int = CACHE_BYTES) -> None:
         self._folder = folder
@@ -164,9 +178,9 @@ class BundleCache:
         history = rows.history(reader, tip.seq)
         oids = names(reader, history)
         head = _header(tip.hash)
-        pieces = write_pack(len(oids), objects.packed(reader, oids), head)
+        pieces = write_pack(len(oids), objects.read_packed(reader, oids), head)
         if len(history) < KEPT_FROM:
-            file: BinaryIO = tempfile.SpooledTemporaryFile(SPOOL_BYTES)  # type: ignore[assignment]  # noqa: SIM115
+            file = open_spool(ANSWER_BYTES)
             file.writelines(pieces)
             file.seek(0)
             return file

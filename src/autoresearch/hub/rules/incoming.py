@@ -1,7 +1,8 @@
 """What a pack brings, checked to the last byte before any of it is stored.
 
-Reading the formats is `git`'s job. What is decided here: how much one push may hold, that everything it names is there (in it or
-on the hub, and of the right kind; so the store stays closed), and who owns what is new.
+Reading the formats is `git`'s job. What is decided here: how much one push may hold, that
+everything it names is there (in it or on the hub, and of the right kind; so the store stays
+closed), and who owns what is new.
 """
 
 from __future__ import annotations
@@ -33,13 +34,16 @@ def name_some(oids: Sequence[str]) -> str:
 
 
 class Incoming:
-    """What a pack brings, checked but not yet anybody's. Use as a context: it holds temporary files."""
+    """What a pack brings, checked but not yet anybody's.
+
+    Use as a context: it holds temporary files.
+    """
 
     def __init__(
         self, reader: Reader, file: BinaryIO, start: int, limits: PackLimits = LIMITS
     ) -> None:
         self._reader = reader
-        self._pack = Pack(file, start, limits, self._stored)
+        self._pack = Pack(file, start, limits, self._read_stored)
         self._named: dict[bytes, int] = {}  # what trees name, and the kind it must be of
         self._attributes: set[bytes] = set()
         self._entries = 0
@@ -58,7 +62,10 @@ class Incoming:
         self._pack.close()
 
     def check(self, heads: list[str]) -> None:
-        """Read the pack and check that all of it may come in, and that `heads` are commits. Raises BadBundle or TooLarge."""
+        """Read the pack and check that all of it may come in, and that `heads` are commits.
+
+        Raises BadBundle or TooLarge.
+        """
         self.heads = heads
         self._pack.read(self._visit)
         self._checkname_some()
@@ -67,7 +74,8 @@ class Incoming:
         for oid in heads:
             if bytes.fromhex(oid) not in self.commits and commits.place(self._reader, oid) is None:
                 raise BadBundle(
-                    f"the head {oid} is no commit of this push or of the hub; push branches, not tags or files"
+                    f"the head {oid} is no commit of this push or of the hub;"
+                    " push branches, not tags or files"
                 )
         self._new = self._in_order()
         self._named.clear()
@@ -77,7 +85,10 @@ class Incoming:
         ]
 
     def store(self, tx: Transaction, agent_id: str, roots_only: bool = False) -> list[str]:
-        """Write what is new, within `tx`: objects, commits, search, events. The hashes of the new commits, parents first."""
+        """Write what is new, within `tx`: objects, commits, search, events.
+
+        The hashes of the new commits, parents first.
+        """
         objects.add(tx, self._unstored_objects())
         root_seq = _root_seq(tx) if roots_only else None
         added = []
@@ -94,7 +105,8 @@ class Incoming:
         header = self.commits[oid]
         if root_seq is not None and not _descends(tx, header, root_seq):
             raise Conflict(
-                f"commit {oid.hex()} does not descend from this hub's root; GET /api/git/root names it, start from there"
+                f"commit {oid.hex()} does not descend from this hub's root;"
+                " GET /api/git/root names it, start from there"
             )
         add_commit(tx, oid.hex(), header, agent_id, tx.now)
         search.add(tx, "commit", oid.hex(), agent_id, message_of(header), tx.now)
@@ -106,7 +118,7 @@ class Incoming:
             record = self._pack.records[oid]
             yield NewObject(oid, record.kind, record.size, self._pack.body(record))
 
-    def _stored(self, oid: bytes) -> GitObject | None:
+    def _read_stored(self, oid: bytes) -> GitObject | None:
         return objects.get(self._reader, oid)
 
     def _visit(self, oid: bytes, kind: int, data: bytes) -> None:
@@ -141,14 +153,15 @@ class Incoming:
             found = record.kind if record is not None else objects.kind(self._reader, oid)
             if found is None:
                 raise BadBundle(
-                    f"the {KINDS[kind]} {oid.hex()} is named but neither in this push nor on the hub"
+                    f"the {KINDS[kind]} {oid.hex()} is named"
+                    " but neither in this push nor on the hub"
                 )
             if found != kind:
                 raise BadBundle(f"{oid.hex()} is named as a {KINDS[kind]} but is a {KINDS[found]}")
 
     def _check_attributes(self) -> None:
         for oid in self._attributes:
-            stored = None if oid in self._pack.records else self._stored(oid)
+            stored = None if oid in self._pack.records else self._read_stored(oid)
             fsck.attributes(self._pack.data(oid) if stored is None else stored.data)
 
     def _check_parents(self) -> None:
@@ -159,9 +172,8 @@ class Incoming:
             if parent not in self.commits and commits.place(self._reader, parent.hex()) is None
         ]
         if missing:
-            raise BadBundle(
-                f"parents are missing, here and on the hub: {name_some(list(dict.fromkeys(missing)))}; push those as well"
-            )
+            some = name_some(list(dict.fromkeys(missing)))
+            raise BadBundle(f"parents are missing, here and on the hub: {some}; push those as well")
 
     def _in_order(self) -> list[bytes]:
         """The commits the hub does not have, parents before children."""
@@ -177,7 +189,9 @@ class Incoming:
 
 
 def _root_seq(reader: Reader) -> int:
-    """The number of the hub's canonical root; 0 where there is none, so that nothing descends from it."""
+    """The number of the hub's canonical root; 0 where there is none, so that nothing descends
+    from it.
+    """
     place = commits.place(reader, commits.root(reader))
     return place.root_seq if place else 0
 

@@ -1,7 +1,10 @@
-"""Leaderboards: who leads each board, who could reproduce it, and every experiment of one board. Worked out here alone.
+"""Leaderboards: who leads each board, who could reproduce it, and every experiment of one board.
 
-A board is one platform and one track: nothing else may be compared. It is led by kept results with a finite value, lowest first come; which
-results led is noted when they arrive (`rules.results`), so that a board costs the same to read whatever its history.
+Worked out here alone.
+
+A board is one platform and one track: nothing else may be compared. It is led by kept results
+with a finite value, lowest first come; which results led is noted when they arrive
+(`rules.results`), so that a board costs the same to read whatever its history.
 """
 
 from __future__ import annotations
@@ -99,7 +102,8 @@ def _record(result: Result, votes: Votes) -> Record:
 
 
 def count_votes(result: Result, votes: Iterable[Vote]) -> dict[str, bool]:
-    """Who else ran the result's commit on its platform, and whether they reproduced it; `votes` are newest first.
+    """Who else ran the result's commit on its platform, and whether they reproduced it; `votes`
+    are newest first.
 
     The newest vote of each agent counts. Nobody verifies their own.
     """
@@ -122,7 +126,9 @@ def _overlap(one: str, other: str) -> bool:
 def remeasured_values(
     reader: Reader, platform: str, track: str
 ) -> dict[str, list[tuple[str, float]]]:
-    """By commit: the agents that ran it again on this board, each with the value it measured, newest first."""
+    """By commit: the agents that ran it again on this board, each with the value it measured,
+    newest first.
+    """
     found: dict[str, list[tuple[str, float]]] = {}
     for measured in results.remeasurements(reader, platform, track, VOTES_MAX):
         found.setdefault(measured.commit_hash, []).append((measured.agent_id, measured.val_bpb))
@@ -141,7 +147,9 @@ def board_points(reader: Reader, platform: str, track: str) -> list[BoardPoint]:
 
 
 def _votes_by_commit(reader: Reader, platform: str) -> dict[str, dict[str, bool]]:
-    """By commit: who ran it again, and whether they reproduced it; the newest vote of each agent counts."""
+    """By commit: who ran it again, and whether they reproduced it; the newest vote of each agent
+    counts.
+    """
     found: dict[str, dict[str, bool]] = {}
     for vote in results.votes(reader, platform, VOTES_MAX):
         if vote.commit_hash:
@@ -160,7 +168,9 @@ def commit_results(reader: Reader, first_seq: int, last_seq: int) -> list[Commit
 
 
 def estimate_noise(points: Iterable[BoardPoint]) -> float | None:
-    """The pooled standard deviation of commits that were reported more than once; None without any."""
+    """The pooled standard deviation of commits that were reported more than once; None without
+    any.
+    """
     by_commit: dict[str, list[float]] = {}
     for point in points:
         if point.val_bpb is not None and point.commit_hash:

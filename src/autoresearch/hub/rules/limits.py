@@ -1,8 +1,10 @@
-"""How much a caller may do in an hour. Spent inside the transaction of the thing itself, so that the count is exact.
+"""How much a caller may do in an hour.
 
-An hour starts with its first use and ends 3600 s later; then the allowance is whole again. What costs a token: a push (whether or not
-the bundle was any good: checking it is the work), a post, a claim, a registration. Requests that are refused for their form
-(400, 401, 404, 413) cost nothing.
+Spent inside the transaction of the thing itself, so that the count is exact.
+
+An hour starts with its first use and ends 3600 s later; then the allowance is whole again. What
+costs a token: a push (whether or not the bundle was any good: checking it is the work), a post, a
+claim, a registration. Requests that are refused for their form (400, 401, 404, 413) cost nothing.
 """
 
 from __future__ import annotations
@@ -27,15 +29,18 @@ def spend(tx: Transaction, subject: str, action: str, allowed: int) -> None:
 
 
 def check(reader: Reader, subject: str, action: str, allowed: int) -> None:
-    """Raise RateLimited where `spend` would: to refuse early, before the work. Takes nothing, promises nothing."""
+    """Raise RateLimited where `spend` would: to refuse early, before the work.
+
+    Takes nothing, promises nothing.
+    """
     now_s = int(time.time())
-    hour = limits.used(reader, subject, action)
+    hour = limits.read_used(reader, subject, action)
     if hour.used >= allowed and now_s < hour.started_s + HOUR_S:
         raise _over(reader, subject, action, allowed, now_s)
 
 
 def _over(reader: Reader, subject: str, action: str, allowed: int, now_s: int) -> RateLimited:
-    wait_s = max(1, limits.used(reader, subject, action).started_s + HOUR_S - now_s)
+    wait_s = max(1, limits.read_used(reader, subject, action).started_s + HOUR_S - now_s)
     return RateLimited(
         f"{allowed} {_PLURAL.get(action, action)} an hour are used up; try again in {wait_s} s",
         wait_s,

@@ -22,15 +22,18 @@ UNINDEXED_MAX = 10  # posts, results and commits each that are named
 def find_problems(reader: Reader) -> Iterator[str]:
     """A sentence for each thing that is wrong; nothing where all is well.
 
-    Hashes every object anew and follows everything it names; compares commits, boards and the search index with what they are
-    derived from. `reader` should see one moment (`db.read(snapshot=True)`).
+    Hashes every object anew and follows everything it names; compares commits, boards and the
+    search index with what they are derived from. `reader` should see one moment
+    (`db.read(snapshot=True)`).
     """
     yield from _object_problems(reader)
     yield from _commit_problems(reader)
     yield from database.find_damage(reader)
     yield from _board_problems(reader)
-    for missing in search.unindexed(reader, UNINDEXED_MAX):
-        yield f"{missing.kind} {missing.ref} is not in the search index; `agenthub reindex` mends it"
+    for missing in search.find_unindexed(reader, UNINDEXED_MAX):
+        yield (
+            f"{missing.kind} {missing.ref} is not in the search index; `agenthub reindex` mends it"
+        )
 
 
 def _board_problems(reader: Reader) -> Iterator[str]:
@@ -44,7 +47,7 @@ def _board_problems(reader: Reader) -> Iterator[str]:
 
 
 def _object_problems(reader: Reader) -> Iterator[str]:
-    for _, oid, kind, size, body in objects.numbered(reader, 0, objects.last_id(reader)):
+    for _, oid, kind, size, body in objects.read_numbered(reader, 0, objects.last_id(reader)):
         try:
             data = zlib.decompress(body)
         except zlib.error:
@@ -57,16 +60,17 @@ def _object_problems(reader: Reader) -> Iterator[str]:
 
 
 def _names_problems(reader: Reader, oid: bytes, kind: int, data: bytes) -> Iterator[str]:
-    for name, wanted in _named(kind, data):
+    for name, wanted in _names_in(kind, data):
         found = objects.kind(reader, name)
         if found != wanted:
             state = "absent" if found is None else f"a {KINDS[found]}"
-            yield f"{KINDS[kind]} {oid.hex()} names the {KINDS[wanted]} {name.hex()}, which is {state}"
+            named = f"the {KINDS[wanted]} {name.hex()}, which is {state}"
+            yield f"{KINDS[kind]} {oid.hex()} names {named}"
     if kind == COMMIT and commits.place(reader, oid.hex()) is None:
         yield f"commit {oid.hex()} is stored but not listed; `agenthub reindex` mends it"
 
 
-def _named(kind: int, data: bytes) -> list[tuple[bytes, int]]:
+def _names_in(kind: int, data: bytes) -> list[tuple[bytes, int]]:
     if kind == COMMIT:
         header = fsck.commit(data)
         return [(header.tree, TREE), *((parent, COMMIT) for parent in header.parents)]
@@ -98,7 +102,9 @@ def _commit_problems(reader: Reader) -> Iterator[str]:
 
 
 def reindex(tx: Transaction) -> int:
-    """Work out anew whatever is derived: the search index, boards and commits; how many commits there are."""
+    """Work out anew whatever is derived: the search index, boards and commits; how many commits
+    there are.
+    """
     search.clear(tx)
     for post in board.every_post(tx):
         search.add(tx, "post", str(post.id), post.agent_id, post.content, post.created_at)
@@ -113,7 +119,9 @@ def reindex(tx: Transaction) -> int:
 
 
 def _reindex_commits(tx: Transaction) -> int:
-    """List every stored commit anew, from the objects; who pushed one, and when, is kept where it is known. How many there are."""
+    """List every stored commit anew, from the objects; who pushed one, and when, is kept where it
+    is known. How many there are.
+    """
     known = {row.hash: row for row in commits.every_commit(tx)}
     headers = dict(_commit_headers(tx))
     commits.clear(tx)
@@ -134,7 +142,7 @@ def _list_anew(
 
 
 def _commit_headers(reader: Reader) -> Iterator[tuple[bytes, fsck.CommitHeader]]:
-    for _, oid, kind, _, body in objects.numbered(reader, 0, objects.last_id(reader)):
+    for _, oid, kind, _, body in objects.read_numbered(reader, 0, objects.last_id(reader)):
         if kind == COMMIT:
             yield oid, fsck.commit(zlib.decompress(body))
 

@@ -1,6 +1,8 @@
-"""The bare repository that plain git reads, kept in step with the database: what of the store goes into it, and which refs it shows.
+"""The bare repository that plain git reads, kept in step with the database: what of the store
+goes into it, and which refs it shows.
 
-It is a cache: an empty folder, a deleted pack or a restored database are found out and made good before the next answer.
+It is a cache: an empty folder, a deleted pack or a restored database are found out and made good
+before the next answer.
 """
 
 from __future__ import annotations
@@ -39,7 +41,8 @@ class Mirror:
         if covered >= upto:
             return
         merged = []
-        # a few packs, each at least twice the next: a clone costs the same after any number of pushes
+        # a few packs, each at least twice the next: a clone costs the same after any number of
+        # pushes
         while held and held[-1].to - held[-1].behind <= 2 * (upto - held[-1].to) + 64:
             merged.append(held.pop())
         behind = held[-1].to if held else 0
@@ -49,7 +52,9 @@ class Mirror:
         self.bare.drop(merged)
 
     def _good(self, reader: Reader) -> list[MirrorPack]:
-        """The packs that follow each other without a gap and belong to this database; the others are dropped."""
+        """The packs that follow each other without a gap and belong to this database; the others
+        are dropped.
+        """
         good: list[MirrorPack] = []
         bad: list[MirrorPack] = []
         for pack in self.bare.held():
@@ -61,7 +66,7 @@ class Mirror:
 
 
 def _bodies(reader: Reader, behind: int, upto: int) -> Iterator[tuple[int, int, bytes]]:
-    for stored in objects.numbered(reader, behind, upto):
+    for stored in objects.read_numbered(reader, behind, upto):
         yield stored.kind, stored.size, stored.body
 
 

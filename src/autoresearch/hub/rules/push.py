@@ -1,6 +1,9 @@
-"""A push, from the allowance to the last row. All of it is taken in, or nothing; nothing is visible before.
+"""A push, from the allowance to the last row.
 
-Bundles and packs of plain git go the same way. What may come in is decided by `rules.incoming`, who may move a ref by `rules.refs`.
+All of it is taken in, or nothing; nothing is visible before.
+
+Bundles and packs of plain git go the same way. What may come in is decided by `rules.incoming`,
+who may move a ref by `rules.refs`.
 """
 
 from __future__ import annotations
@@ -39,7 +42,8 @@ async def receive_bundle(
     read_body: Callable[[], Awaitable[BinaryIO]],
     run_in_lane: RunInLane,
 ) -> list[str]:
-    """Take in the bundle that a request brings; the hashes of its heads, whether or not they were new.
+    """Take in the bundle that a request brings; the hashes of its heads, whether or not they were
+    new.
 
     Raises RateLimited before the body is read; then as `receive`.
     """
@@ -60,8 +64,9 @@ async def receive(
 ) -> T:
     """Check a pack; then spend the token, store what is new and `finish`, all in one transaction.
 
-    Raises BadBundle, TooLarge or RateLimited, and Conflict where the hub takes descendants of its root only; then nothing was
-    taken in. A push that is refused for its content costs a token all the same: checking it was the work.
+    Raises BadBundle, TooLarge or RateLimited, and Conflict where the hub takes descendants of its
+    root only; then nothing was taken in. A push that is refused for its content costs a token all
+    the same: checking it was the work.
     """
 
     def change(tx: Transaction) -> T:
@@ -95,7 +100,10 @@ def _read_bundle(file: BinaryIO) -> OfferedPack:
 
 
 def _check(db: Database, read_offer: Callable[[], OfferedPack]) -> Incoming:
-    """What a push brings, checked to the last byte. Takes time and memory: not for the event loop."""
+    """What a push brings, checked to the last byte.
+
+    Takes time and memory: not for the event loop.
+    """
     offer = read_offer()
     _check_prerequisites(db.reader, offer.prerequisites)
     incoming = Incoming(db.reader, offer.file, offer.start)

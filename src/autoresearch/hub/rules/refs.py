@@ -1,4 +1,7 @@
-"""Names that plain `git push` gives to commits. A name belongs to whoever pushed it first; commits need none, and lose nothing with one."""
+"""Names that plain `git push` gives to commits.
+
+A name belongs to whoever pushed it first; commits need none, and lose nothing with one.
+"""
 
 from __future__ import annotations
 
@@ -45,9 +48,11 @@ async def receive(
     file: BinaryIO,
     run_in_lane: push.RunInLane,
 ) -> list[Outcome]:
-    """Take in the pack that stands at the position of `file` and move refs, all in one transaction.
+    """Take in the pack that stands at the position of `file` and move refs, all in one
+    transaction.
 
-    Raises what `push.receive` raises; then nothing was taken in. A ref that may not be moved is an outcome, unless all are.
+    Raises what `push.receive` raises; then nothing was taken in. A ref that may not be moved is
+    an outcome, unless all are.
     """
     push.check_allowance(db.reader, settings, caller)
     heads = [command.new for command in commands if command.new != ZERO]

@@ -1,6 +1,7 @@
 """Results and verifications as agents report them: taking them in, and reading them.
 
-Reading lines of text is `rules.lines`' job, leaderboards are `rules.leaderboards`'. Git's commits are asked by hash only.
+Reading lines of text is `rules.lines`' job, leaderboards are `rules.leaderboards`'. Git's commits
+are asked by hash only.
 """
 
 from __future__ import annotations
@@ -75,13 +76,15 @@ def _store_verification(
 
 
 def name_commits(tx: Transaction, hashes: Iterable[str]) -> None:
-    """Results that named a commit before it was pushed now point to it; in the push's transaction."""
+    """Results that named a commit before it was pushed now point to it; in the push's
+    transaction.
+    """
     for commit_hash in hashes:
         results.name_commit(tx, commit_hash, NAMED_MIN)
 
 
 def hide_post(tx: Transaction, post_id: int, hidden: bool) -> None:
-    """Take a post's results from view or bring them back, and work out anew who led their boards."""
+    """Take a post's results from view or bring them back, and work out who leads their boards."""
     affected = results.of_post(tx, post_id)
     for result in affected:
         search.set_hidden(tx, "result", str(result.id), hidden)

@@ -15,7 +15,10 @@ NEWEST = 2**62
 def find(
     reader: Reader, words: str, kinds: list[str], most: int, before: int | None = None
 ) -> list[Found]:
-    """Documents that have all of `words`, newest first. Whatever else stands in `words` is ignored: there is no query language."""
+    """Documents that have all of `words`, newest first.
+
+    Whatever else stands in `words` is ignored: there is no query language.
+    """
     if not words.strip() or len(words) > QUERY_MAX:
         raise BadInput(f"q holds the words to look for, up to {QUERY_MAX} characters")
     for kind in kinds:

@@ -21,9 +21,12 @@ SEED_IDENTITY = {
 
 
 def publish_root(db: Database, folder: Path) -> str:
-    """Publish `folder` as the root everybody starts from; the root's hash. Again with the same files, it changes nothing.
+    """Publish `folder` as the root everybody starts from; the root's hash.
 
-    A git repository is published as it was committed, with its history; any other folder becomes one commit.
+    Again with the same files, it changes nothing.
+
+    A git repository is published as it was committed, with its history; any other folder becomes
+    one commit.
     """
     if not folder.is_dir():
         raise BadInput(

@@ -1,7 +1,9 @@
-"""The operator's short session in a browser: a signed cookie that expires, and a token that every form has to carry.
+"""The operator's short session in a browser: a signed cookie that expires, and a token that every
+form has to carry.
 
-Nothing is stored: a session is `<expiry>.<nonce>.<signature>`, HMAC-SHA-256 (RFC 2104) under a key made of the admin key's hash, so every worker knows it
-and a new admin key ends them all. The form's token is a second signature over the same nonce: another site can send neither.
+Nothing is stored: a session is `<expiry>.<nonce>.<signature>`, HMAC-SHA-256 (RFC 2104) under a
+key made of the admin key's hash, so every worker knows it and a new admin key ends them all. The
+form's token is a second signature over the same nonce: another site can send neither.
 """
 
 from __future__ import annotations

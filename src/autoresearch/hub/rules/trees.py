@@ -1,4 +1,7 @@
-"""Walks through stored trees: what one commit has that others lack. Reads through a small cache, for neighbours share nearly everything."""
+"""Walks through stored trees: what one commit has that others lack.
+
+Reads through a small cache, for neighbours share nearly everything.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +36,9 @@ class Trees:
         return found
 
     def new(self, tree: bytes, others: Sequence[bytes], seen: set[bytes]) -> Iterator[bytes]:
-        """Trees and files reachable from `tree` that neither stand at the same place in one of `others` nor are in `seen`; adds them to it."""
+        """Trees and files reachable from `tree` that neither stand at the same place in one of
+        `others` nor are in `seen`; adds them to it.
+        """
         todo = [(tree, others)]
         while todo:
             oid, beside = todo.pop()
@@ -55,7 +60,10 @@ class Trees:
     def changes(
         self, old: bytes, new: bytes, most: int
     ) -> Iterator[tuple[bytes, Entry | None, Entry | None]]:
-        """(path, before, after) of every file that differs, in the order of paths. Raises TooLarge behind `most` of them."""
+        """(path, before, after) of every file that differs, in the order of paths.
+
+        Raises TooLarge behind `most` of them.
+        """
         for number, change in enumerate(self._changes(old, new, b"")):
             if number >= most:
                 raise TooLarge(

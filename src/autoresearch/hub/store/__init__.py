@@ -1,1 +1,4 @@
-"""Everything the hub keeps, in one database. SQL lives here and nowhere else; rules are elsewhere."""
+"""Everything the hub keeps, in one database.
+
+SQL lives here and nowhere else; rules are elsewhere.
+"""

@@ -1,7 +1,10 @@
-"""Copies of a whole hub, out and in, while it serves. The database is all there is to keep: git's objects are in it.
+"""Copies of a whole hub, out and in, while it serves.
 
-A copy is taken and put back page by page through SQLite's own backup interface, so that it is one consistent moment, and putting it back is one
-transaction: whoever reads sees the old hub or the new one, and a crash in between leaves the old one.
+The database is all there is to keep: git's objects are in it.
+
+A copy is taken and put back page by page through SQLite's own backup interface, so that it is one
+consistent moment, and putting it back is one transaction: whoever reads sees the old hub or the
+new one, and a crash in between leaves the old one.
 """
 
 from __future__ import annotations
@@ -28,7 +31,8 @@ def save(db: Database, target: Path) -> int:
             copy.execute("PRAGMA journal_mode=DELETE")
         copy.close()
         sync_path(draft)
-        os.link(draft, target)  # unlike a rename, this cannot replace a file that has just appeared
+        # unlike a rename, this cannot replace a file that has just appeared
+        os.link(draft, target)
         sync_folder(target.parent)
     finally:
         draft.unlink(missing_ok=True)
@@ -36,7 +40,10 @@ def save(db: Database, target: Path) -> int:
 
 
 def restore(db: Database, source: Path) -> None:
-    """Make the hub what it was when `source` was saved. Running workers go on with it; keys and events start afresh for them."""
+    """Make the hub what it was when `source` was saved.
+
+    Running workers go on with it; keys and events start afresh for them.
+    """
     if not source.is_file():
         raise NotFound(f"no backup {source}")
     draft = _draft(db.folder)
@@ -68,12 +75,15 @@ def _check(saved: sqlite3.Connection, source: Path) -> None:
         raise BadInput(f"{source} is no backup of a hub, or a damaged one")
     if found != migrate.HEAD:
         raise BadInput(
-            f"{source} is of version {found}, this program of {migrate.HEAD}; start a hub on a copy of it first"
+            f"{source} is of version {found}, this program of {migrate.HEAD};"
+            " start a hub on a copy of it first"
         )
 
 
 def _after(copy: sqlite3.Connection, live: sqlite3.Connection) -> None:
-    """Number on from the live hub: no listener mistakes a new event for one it has seen, and no id ever means two things."""
+    """Number on from the live hub: no listener mistakes a new event for one it has seen, and no
+    id ever means two things.
+    """
     copy.isolation_level = None
     copy.execute("BEGIN IMMEDIATE")
     for name, newest in live.execute("SELECT name, seq FROM sqlite_sequence").fetchall():

@@ -1,7 +1,7 @@
 """SQL of commits and their parents, and the walks through history.
 
-`seq` grows from parents to children, which bounds every walk. Hidden commits stay where they are for git's sake: lists leave
-them out, a lineage keeps their place but not their words.
+`seq` grows from parents to children, which bounds every walk. Hidden commits stay where they are
+for git's sake: lists leave them out, a lineage keeps their place but not their words.
 """
 
 from __future__ import annotations

@@ -22,7 +22,9 @@ def newest_number(reader: Reader, noun: str) -> int:
 
 
 def count_by_agent(reader: Reader, noun: str, behind: int, newest: int) -> list[AgentCount]:
-    """How many each agent made that are numbered over `behind`, up to `newest`; without hidden ones."""
+    """How many each agent made that are numbered over `behind`, up to `newest`; without hidden
+    ones.
+    """
     table, number = _NUMBERS[noun]
     sql = f"""
         SELECT agent_id, count(*) AS count FROM {table}

@@ -1,17 +1,23 @@
-"""The one door to the database: connections, transactions, durability. Which statements run is decided elsewhere.
+"""The one door to the database: connections, transactions, durability.
 
-Reads: `with db.read() as reader`, from any thread, on that thread's own connection; cheap enough for the event loop.
+Which statements run is decided elsewhere.
 
-Writes come in three ways, all with the same promise (durable once they return, nothing of them otherwise):
+Reads: `with db.read() as reader`, from any thread, on that thread's own connection; cheap enough
+for the event loop.
 
-    with db.write() as tx: ...      a transaction of the caller's own, from any thread but the event loop's
-    db.transact(change)             `change(tx)` runs on the writer thread; waits. Many callers share one fsync
+Writes come in three ways, all with the same promise (durable once they return, nothing of them
+otherwise):
+
+    with db.write() as tx: ...      a transaction of the caller's own; not on the event loop
+    db.transact(change)             `change(tx)` runs on the writer thread, many share one fsync
     await db.change(change)         the same for the event loop
 
-`change` may be run at most once; raising in it takes back what it did and leaves its neighbours in the group alone.
+`change` may be run at most once; raising in it takes back what it did and leaves its neighbours
+in the group alone.
 
-SQLite never says "database is locked" here: writers queue for a file lock before they begin, first within the process and then
-between processes (a turnstile in front of the lock keeps a busy worker from overtaking a waiting one).
+SQLite never says "database is locked" here: writers queue for a file lock before they begin,
+first within the process and then between processes (a turnstile in front of the lock keeps a busy
+worker from overtaking a waiting one).
 """
 
 from __future__ import annotations
@@ -38,7 +44,8 @@ T = TypeVar("T")
 FILE_NAME = "hub.sqlite3"
 OLDEST_SQLITE = (3, 35, 0)  # RETURNING
 BUSY_TIMEOUT_S = (
-    60.0  # only for what the file lock cannot order: recovery after a crash, a backup by a stranger
+    # only for what the file lock cannot order: recovery after a crash, a backup by a stranger
+    60.0
 )
 CACHE_KIB = 8192  # page cache of one connection
 GROUP_MAX = 256  # changes that share one commit
@@ -56,7 +63,10 @@ _PRAGMAS = (  # per connection: most of these are forgotten with the connection 
 
 
 class Reader:
-    """Statements that look. Each row becomes what `make` returns, which is a value of `models` or `hub.values`."""
+    """Statements that look.
+
+    Each row becomes what `make` returns, which is a value of `models` or `hub.values`.
+    """
 
     __slots__ = ("connection",)
 
@@ -64,7 +74,10 @@ class Reader:
         self.connection = connection
 
     def all(self, make: Callable[..., T], sql: str, /, **values: Any) -> list[T]:
-        """`make(*row)` of every row. The columns carry the names of `make`'s parameters, in their order."""
+        """`make(*row)` of every row.
+
+        The columns carry the names of `make`'s parameters, in their order.
+        """
         cursor = self.connection.execute(sql, values)
         flags = _FLAGS.get((make, sql))
         if flags is None:
@@ -105,7 +118,9 @@ _FLAGS: dict[tuple[Callable[..., Any], str], list[int]] = {}
 
 
 def _check(make: Callable[..., Any], sql: str, columns: Sequence[Any]) -> list[int]:
-    """That a statement's columns fit the parameters of `make`, once for each; the places of those that are flags."""
+    """That a statement's columns fit the parameters of `make`, once for each; the places of those
+    that are flags.
+    """
     fields = list(inspect.signature(make).parameters)
     names = [column[0] for column in columns]
     if names != fields[: len(names)]:
@@ -123,12 +138,16 @@ def _with_flags(rows: Iterable[Sequence[Any]], flags: list[int]) -> Iterator[lis
 
 
 def conditions(known: Mapping[str, str], asked: Iterable[str]) -> str:
-    """`AND` and the conditions that a call asked for by name: lists are filtered by none, one or several of them."""
+    """`AND` and the conditions that a call asked for by name: lists are filtered by none, one or
+    several of them.
+    """
     return "".join(f" AND {known[name]}" for name in asked)
 
 
 class Database:
-    """One SQLite file below `folder`, shared by threads, by the workers of a server and by the operator's verbs."""
+    """One SQLite file below `folder`, shared by threads, by the workers of a server and by the
+    operator's verbs.
+    """
 
     def __init__(self, folder: Path) -> None:
         if sqlite3.sqlite_version_info < OLDEST_SQLITE:
@@ -214,11 +233,13 @@ class Database:
                 connection.execute("COMMIT")
             except BaseException as error:
                 _roll_back(connection)
-                raise _told(error) from error
+                raise _describe(error) from error
         self._tell()
 
     def transact(self, change: Callable[[Transaction], T]) -> T:
-        """Run `change` in a transaction that may be shared with others' changes; return what it returned."""
+        """Run `change` in a transaction that may be shared with others' changes; return what it
+        returned.
+        """
         return self._submit(change).result()
 
     async def change(self, change: Callable[[Transaction], T]) -> T:
@@ -242,7 +263,8 @@ class Database:
             with self.exclusive() as connection:
                 group = [
                     job
-                ]  # gathered after the wait for the lock: those who waited with us share our commit
+                    # gathered after the wait for the lock: those who waited meanwhile share the commit
+                ]
                 while len(group) < GROUP_MAX and not self._jobs.empty():
                     if (more := self._jobs.get()) is None:
                         self._jobs.put(None)
@@ -258,7 +280,10 @@ class Database:
             listener()
 
     def close(self) -> None:
-        """Finish what was submitted, then close every connection. The database may not be used afterwards."""
+        """Finish what was submitted, then close every connection.
+
+        The database may not be used afterwards.
+        """
         if self._writer is not None:
             self._jobs.put(None)
             self._writer.join()
@@ -295,7 +320,7 @@ class _Job:
     def tell(self) -> None:
         try:
             if self.error is not None:
-                self.done.set_exception(_told(self.error))
+                self.done.set_exception(_describe(self.error))
             else:
                 self.done.set_result(self.result)
         except InvalidStateError:  # the caller went away; what it asked for is done all the same
@@ -314,11 +339,14 @@ def _commit_group(connection: sqlite3.Connection, group: list[_Job]) -> None:
             job.error = job.error or error
 
 
-def _told(error: BaseException) -> BaseException:
-    """The error as callers should hear it: a full disk is nobody's fault but has a sentence of its own."""
+def _describe(error: BaseException) -> BaseException:
+    """The error as callers should hear it: a full disk is nobody's fault but has a sentence of
+    its own.
+    """
     if isinstance(error, sqlite3.OperationalError) and "disk is full" in str(error):
         return StorageFull(
-            "the hub's disk is full; nothing of this was stored: try again later, and tell its operator"
+            "the hub's disk is full; nothing of this was stored:"
+            " try again later, and tell its operator"
         )
     return error
 
@@ -329,7 +357,9 @@ def _roll_back(connection: sqlite3.Connection) -> None:
 
 
 def find_damage(reader: Reader) -> Iterator[str]:
-    """What is wrong with the database file and with references between its rows; nothing where all is well."""
+    """What is wrong with the database file and with references between its rows; nothing where
+    all is well.
+    """
     for said in reader.column("PRAGMA integrity_check(10)"):
         if said != "ok":
             yield f"the database file is damaged: {said}"

@@ -1,4 +1,6 @@
-"""The event log: one row per change, written in the change's own transaction. Handing it out is `hub.feed`'s job.
+"""The event log: one row per change, written in the change's own transaction.
+
+Handing it out is `hub.feed`'s job.
 
 | kind | payload |
 |---|---|

@@ -29,7 +29,7 @@ def take(
     return taken == 1
 
 
-def used(reader: Reader, subject: str, action: str) -> UsedAllowance:
+def read_used(reader: Reader, subject: str, action: str) -> UsedAllowance:
     """What is used of the window that began last."""
     sql = "SELECT started_s, used FROM limits WHERE subject = :subject AND action = :action"
     return reader.one(UsedAllowance, sql, subject=subject, action=action) or UsedAllowance(0, 0)

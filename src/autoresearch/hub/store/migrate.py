@@ -1,7 +1,8 @@
 """Brings a database's tables to what this version needs, at start, one process at a time.
 
-A new database is made from the schema as it is today; one of an earlier version takes the steps in `hub/migrations`. SQLAlchemy
-and Alembic are imported only when there is something to do: they take longer to load than the hub takes to start.
+A new database is made from the schema as it is today; one of an earlier version takes the steps
+in `hub/migrations`. SQLAlchemy and Alembic are imported only when there is something to do: they
+take longer to load than the hub takes to start.
 """
 
 from __future__ import annotations
@@ -39,7 +40,10 @@ def version(connection: sqlite3.Connection) -> str:
 
 
 def prepare(folder: Path) -> None:
-    """Make `folder` if need be and bring its database up to date. Several processes may call it at once."""
+    """Make `folder` if need be and bring its database up to date.
+
+    Several processes may call it at once.
+    """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     db = Database(folder)
     try:

@@ -55,7 +55,9 @@ class GitObject(NamedTuple):
 
 
 def kind(reader: Reader, oid: bytes) -> int | None:
-    """The kind of a stored object, 1 commit, 2 tree, 3 blob; None where there is none of this name."""
+    """The kind of a stored object, 1 commit, 2 tree, 3 blob; None where there is none of this
+    name.
+    """
     value = reader.value("SELECT kind FROM objects WHERE oid = :oid", oid=oid)
     return None if value is None else int(value)
 
@@ -71,7 +73,7 @@ def size(reader: Reader, oid: bytes) -> int:
     return -1 if value is None else int(value)
 
 
-def packed(reader: Reader, oids: Iterable[bytes]) -> Iterator[PackedObject]:
+def read_packed(reader: Reader, oids: Iterable[bytes]) -> Iterator[PackedObject]:
     """Stored objects as a pack wants them. Raises KeyError for one that is not stored."""
     for oid in oids:
         found = reader.one(PackedObject, _OBJECT, oid=oid)
@@ -101,7 +103,7 @@ def count(reader: Reader, behind: int, to: int) -> int:
     return int(reader.value(sql, behind=behind, to=to))
 
 
-def numbered(reader: Reader, behind: int, to: int) -> Iterator[NumberedObject]:
+def read_numbered(reader: Reader, behind: int, to: int) -> Iterator[NumberedObject]:
     """The objects numbered over `behind` and up to `to`, page by page."""
     sql = """
         SELECT id, oid, kind, size, body FROM objects

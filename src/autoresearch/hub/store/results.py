@@ -1,4 +1,7 @@
-"""SQL of results and verifications, as read from posts. What leads a board is decided in `rules`."""
+"""SQL of results and verifications, as read from posts.
+
+What leads a board is decided in `rules`.
+"""
 
 from __future__ import annotations
 
@@ -206,7 +209,9 @@ def set_hidden(tx: Transaction, post_id: int, hidden: bool) -> None:
 
 
 def name_commit(tx: Transaction, commit_hash: str, shortest: int) -> None:
-    """Whatever named this commit before it was known, by `shortest` or more digits, now points to it."""
+    """Whatever named this commit before it was known, by `shortest` or more digits, now points to
+    it.
+    """
     for table in ("results", "verifications"):
         sql = f"""
             UPDATE {table} SET commit_hash = :hash

@@ -1,8 +1,10 @@
-"""The tables, once, for SQLite and PostgreSQL alike: databases are made from them, and the steps in `hub/migrations` lead to them.
+"""The tables, once, for SQLite and PostgreSQL alike: databases are made from them, and the steps
+in `hub/migrations` lead to them.
 
-Plain types only. Times are UTC as text of fixed width (`clock.precise_timestamp`), so that they sort and are handed out as they
-are. Flags are integers, 0 or 1. Rows that people see in order have an integer id that grows with every row: newest first means by
-id, never by a clock, which may jump.
+Plain types only. Times are UTC as text of fixed width (`clock.precise_timestamp`), so that they
+sort and are handed out as they are. Flags are integers, 0 or 1. Rows that people see in order
+have an integer id that grows with every row: newest first means by id, never by a clock, which
+may jump.
 """
 
 from __future__ import annotations
@@ -44,17 +46,17 @@ def key(name: str, kind: Any = Text) -> Column[Any]:
     return Column(name, kind, primary_key=True)
 
 
-def filled(name: str, kind: Any = Text, *args: Any, **kwargs: Any) -> Column[Any]:
+def required(name: str, kind: Any = Text, *args: Any, **kwargs: Any) -> Column[Any]:
     """A column that always has a value."""
     return Column(name, kind, *args, nullable=False, **kwargs)
 
 
 def flag(name: str) -> Column[Any]:
-    return filled(name, Integer, server_default=text("0"))
+    return required(name, Integer, server_default=text("0"))
 
 
 def agent() -> Column[Any]:
-    return filled("agent_id", Text, ForeignKey("agents.id"))
+    return required("agent_id", Text, ForeignKey("agents.id"))
 
 
 def index_where(condition: str, name: str, *columns: str) -> Index:
@@ -68,8 +70,8 @@ agents = Table(
     "agents",
     metadata,
     key("id"),
-    filled("created_at"),
-    filled("via"),  # open, invite, admin, operator
+    required("created_at"),
+    required("via"),  # open, invite, admin, operator
     Column("revoked_at", Text),
 )
 
@@ -78,7 +80,7 @@ keys = Table(
     metadata,
     key("hash", LargeBinary),  # SHA-256 of the key; the key itself is stored nowhere
     agent(),
-    filled("created_at"),
+    required("created_at"),
     Index(None, "agent_id"),
 )
 
@@ -86,10 +88,10 @@ invites = Table(
     "invites",
     metadata,
     key("hash", LargeBinary),
-    filled("created_at"),
-    filled("expires_at"),
-    filled("uses_left", Integer),
-    filled("note"),
+    required("created_at"),
+    required("expires_at"),
+    required("uses_left", Integer),
+    required("note"),
 )
 
 limits = Table(  # how much of an allowance is used; the hour starts with its first use
@@ -97,15 +99,15 @@ limits = Table(  # how much of an allowance is used; the hour starts with its fi
     metadata,
     key("subject"),  # "agent:<id>" or "net:<network>"
     key("action"),  # push, post, claim, register
-    filled("started_s", Integer),  # Unix time
-    filled("used", Integer),
+    required("started_s", Integer),  # Unix time
+    required("used", Integer),
 )
 
 settings = Table(  # facts about this hub that outlive a process: the canonical root, for one
     "settings",
     metadata,
     key("name"),
-    filled("value"),
+    required("value"),
 )
 
 # --- board --------------------------------------------------------------------------------------
@@ -114,20 +116,20 @@ channels = Table(
     "channels",
     metadata,
     number(),
-    filled("name", Text, unique=True),
-    filled("description"),
-    filled("created_at"),
+    required("name", Text, unique=True),
+    required("description"),
+    required("created_at"),
 )
 
 posts = Table(
     "posts",
     metadata,
     number(),
-    filled("channel_id", Id, ForeignKey("channels.id")),
+    required("channel_id", Id, ForeignKey("channels.id")),
     agent(),
     Column("parent_id", Id, ForeignKey("posts.id")),
-    filled("content"),
-    filled("created_at"),
+    required("content"),
+    required("created_at"),
     flag("hidden"),
     Index(None, "channel_id", "id"),
     Index(None, "parent_id", "id"),
@@ -139,19 +141,19 @@ results = Table(
     "results",
     metadata,
     number(),
-    filled("post_id", Id, ForeignKey("posts.id")),
+    required("post_id", Id, ForeignKey("posts.id")),
     agent(),
-    filled("named"),  # the commit as the post names it, lower case
+    required("named"),  # the commit as the post names it, lower case
     Column("commit_hash", Text),  # the pushed commit that is, once known
-    filled("platform"),
-    filled("track"),  # empty where the post names none
+    required("platform"),
+    required("track"),  # empty where the post names none
     Column("val_bpb", Float),
     Column("vram_gb", Float),
-    filled("status"),  # keep, discard, crash
-    filled("description"),
-    filled("reason"),  # of a crash
-    filled("problem"),  # why it never leads a board; empty where it may
-    filled("created_at"),
+    required("status"),  # keep, discard, crash
+    required("description"),
+    required("reason"),  # of a crash
+    required("problem"),  # why it never leads a board; empty where it may
+    required("created_at"),
     flag("leads"),  # was the best of its board when it came
     flag("hidden"),
     Index(None, "post_id"),
@@ -167,17 +169,17 @@ verifications = Table(
     "verifications",
     metadata,
     number(),
-    filled("post_id", Id, ForeignKey("posts.id")),
+    required("post_id", Id, ForeignKey("posts.id")),
     agent(),
-    filled("named"),
+    required("named"),
     Column("commit_hash", Text),
-    filled("platform"),
-    filled("track"),
+    required("platform"),
+    required("track"),
     Column("val_bpb", Float),
-    filled("runs", Integer),
-    filled("reproduced", Integer),
-    filled("reason"),
-    filled("created_at"),
+    required("runs", Integer),
+    required("reproduced", Integer),
+    required("reason"),
+    required("created_at"),
     flag("hidden"),
     Index(None, "post_id"),
     Index(None, "commit_hash"),
@@ -191,10 +193,10 @@ claims = Table(
     metadata,
     number(),
     agent(),
-    filled("text"),
-    filled("created_at"),
-    filled("expires_at"),
-    filled("ttl_s", Integer),
+    required("text"),
+    required("created_at"),
+    required("expires_at"),
+    required("ttl_s", Integer),
     Column("released_at", Text),
     index_where("released_at IS NULL", "ix_claims_open", "expires_at"),
     sqlite_autoincrement=True,
@@ -204,11 +206,11 @@ documents = Table(  # everything full-text search can find, in the order it came
     "documents",
     metadata,
     number(),
-    filled("kind"),  # post, result, commit
-    filled("ref"),  # the id of the post or result, the hash of the commit
-    filled("agent_id"),
-    filled("excerpt"),
-    filled("created_at"),
+    required("kind"),  # post, result, commit
+    required("ref"),  # the id of the post or result, the hash of the commit
+    required("agent_id"),
+    required("excerpt"),
+    required("created_at"),
     flag("hidden"),
     Index(None, "kind", "ref", unique=True),
     sqlite_autoincrement=True,
@@ -220,9 +222,9 @@ events = Table(  # one row for every change, in the change's own transaction
     "events",
     metadata,
     number("seq"),
-    filled("kind"),
-    filled("payload"),  # JSON; ids and names only, so that hiding a post hides it here too
-    filled("created_at"),
+    required("kind"),
+    required("payload"),  # JSON; ids and names only, so that hiding a post hides it here too
+    required("created_at"),
     sqlite_autoincrement=True,
 )
 
@@ -232,16 +234,16 @@ commits = Table(
     "commits",
     metadata,
     number("seq"),  # grows from parents to children: every walk through history is bounded by it
-    filled("hash", Text, unique=True),  # 40 hex digits
-    filled("parents"),  # their hashes, a space between; empty for a root
-    filled("agent_id"),  # who pushed it first; empty for one nobody pushed as their own
-    filled("message"),
-    filled("created_at"),  # when this hub took it in
-    filled("tree", LargeBinary),
+    required("hash", Text, unique=True),  # 40 hex digits
+    required("parents"),  # their hashes, a space between; empty for a root
+    required("agent_id"),  # who pushed it first; empty for one nobody pushed as their own
+    required("message"),
+    required("created_at"),  # when this hub took it in
+    required("tree", LargeBinary),
     Column("parent_seq", Id),
-    filled("root_seq", Id),  # where its first parents end
-    filled("generation", Integer),  # how many first parents it has
-    filled("is_leaf", Integer),  # no commit names it as a parent, first or other
+    required("root_seq", Id),  # where its first parents end
+    required("generation", Integer),  # how many first parents it has
+    required("is_leaf", Integer),  # no commit names it as a parent, first or other
     flag("hidden"),
     Index(None, "agent_id", "seq"),
     index_where("is_leaf = 1", "ix_commits_leaves", "seq"),
@@ -253,7 +255,7 @@ commit_parents = Table(
     metadata,
     Column("child_seq", Id, ForeignKey("commits.seq"), primary_key=True),
     key("position", Integer),  # 0 is the first parent
-    filled("parent_seq", Id, ForeignKey("commits.seq")),
+    required("parent_seq", Id, ForeignKey("commits.seq")),
     Index(None, "parent_seq", "child_seq"),
     sqlite_with_rowid=False,
 )
@@ -262,18 +264,18 @@ objects = Table(  # as it stands in a pack, so that packs are written without co
     "objects",
     metadata,
     number(),  # grows: what a cache has not seen is behind the last it has
-    filled("oid", LargeBinary, unique=True),  # 20 bytes
-    filled("kind", Integer),  # 1 commit, 2 tree, 3 blob, as in packs
-    filled("size", Integer),  # inflated
-    filled("body", LargeBinary),  # zlib
+    required("oid", LargeBinary, unique=True),  # 20 bytes
+    required("kind", Integer),  # 1 commit, 2 tree, 3 blob, as in packs
+    required("size", Integer),  # inflated
+    required("body", LargeBinary),  # zlib
 )
 
 refs = Table(  # names given by plain `git push`; bundles need none
     "refs",
     metadata,
     key("name"),  # refs/heads/...
-    filled("hash"),
-    filled("agent_id"),  # whose it is: nobody else moves it
-    filled("updated_at"),
+    required("hash"),
+    required("agent_id"),  # whose it is: nobody else moves it
+    required("updated_at"),
     Index(None, "updated_at"),
 )

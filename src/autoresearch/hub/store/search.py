@@ -1,7 +1,8 @@
 """The full-text index: what can be found, and finding it.
 
-`documents` numbers everything that can be found, in the order it came; the index holds only words, under the same numbers. The
-index is each database's own: FTS5 in SQLite; PostgreSQL's tsvector goes behind the same functions.
+`documents` numbers everything that can be found, in the order it came; the index holds only
+words, under the same numbers. The index is each database's own: FTS5 in SQLite; PostgreSQL's
+tsvector goes behind the same functions.
 """
 
 from __future__ import annotations
@@ -64,7 +65,7 @@ def copy_hidden(tx: Transaction) -> None:
         tx.run(sql, kind=kind)
 
 
-def unindexed(reader: Reader, most: int) -> list[Unindexed]:
+def find_unindexed(reader: Reader, most: int) -> list[Unindexed]:
     """Up to `most` posts, results and commits each that cannot be found."""
     found: list[Unindexed] = []
     for kind, (table, name) in _SOURCES.items():
@@ -92,7 +93,9 @@ def clear(tx: Transaction) -> None:
 
 @lru_cache(maxsize=512)
 def _match(words: str, kinds: tuple[str, ...]) -> str:
-    """An FTS5 expression in which a caller's text is only ever quoted words: no operator gets through."""
+    """An FTS5 expression in which a caller's text is only ever quoted words: no operator gets
+    through.
+    """
     quoted = " AND ".join(f'body:"{word}"' for word in _WORD.findall(words)[:WORDS_MAX])
     if not quoted or not kinds:
         return quoted

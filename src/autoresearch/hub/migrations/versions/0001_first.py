@@ -1,4 +1,7 @@
-"""The first version: where the steps start. New databases are made from `store/schema.py` and stamped with the newest step."""
+"""The first version: where the steps start.
+
+New databases are made from `store/schema.py` and stamped with the newest step.
+"""
 
 from __future__ import annotations
 
