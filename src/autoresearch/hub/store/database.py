@@ -261,10 +261,8 @@ class Database:
     def _write_groups(self) -> None:
         while (job := self._jobs.get()) is not None:
             with self.exclusive() as connection:
-                group = [
-                    job
-                    # gathered after the wait for the lock: those who waited meanwhile share the commit
-                ]
+                # gathered after the wait for the lock: those who waited meanwhile share the commit
+                group = [job]
                 while len(group) < GROUP_MAX and not self._jobs.empty():
                     if (more := self._jobs.get()) is None:
                         self._jobs.put(None)
