@@ -14,7 +14,7 @@ find_python() {
 lab_tests=$(grep -lE '^(import|from) (torch|numpy|lab_module|labs|safetensors)|import torch' \
     tests/unit/*.py tests/contract/*.py || true)
 ignored=$(printf -- '--ignore=%s ' $lab_tests)
-tested=
+tested= failed=
 for version in "$@"; do
     python=$(find_python "$version")
     if [ -z "$python" ]; then
@@ -26,7 +26,9 @@ for version in "$@"; do
     [ -x "$folder/bin/python" ] || "$python" -m venv "$folder"
     "$folder/bin/python" -m pip --disable-pip-version-check -q install -c requirements.txt \
         -e '.[hub,researcher,mcp]' hypothesis playwright pytest pytest-timeout schemathesis
-    "$folder/bin/python" -m pytest -q -p no:cacheprovider tests/unit tests/contract $ignored
+    "$folder/bin/python" -m pytest -q -p no:cacheprovider tests/unit tests/contract $ignored ||
+        failed="$failed $version"
     tested=1
 done
 [ -n "$tested" ] || { echo "none of Python $* was found; install one of them" >&2; exit 1; }
+[ -z "$failed" ] || { echo "tests failed on Python$failed" >&2; exit 1; }
