@@ -15,6 +15,7 @@ from typing import Any
 import psutil
 import pytest
 
+from autoresearch.cli import ah
 from conftest import RunningHub
 
 LAB = Path(__file__).parents[2] / "lab"
@@ -228,7 +229,7 @@ def swarm(own_hub: Any, lab: Path) -> RunningHub:
 
 def join(hub: RunningHub, folder: Path, name: str) -> str:
     """Follow the page up to the branch on the canonical root; returns what a new shell starts with."""
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     shell(
         folder, "git init -q . && git config user.name Ada && git config user.email ada@example.org"
     )
@@ -271,6 +272,26 @@ def test_a_swarm_by_the_book(swarm: RunningHub, tmp_path: Path) -> None:
     assert sorted(result["status"] for result in results) == ["crash", "discard", "keep"]
     assert all(result["commit_hash"] == tip for result in results)
     assert tip in shell(bob, begin + "hub '/api/git/leaves?limit=50'")
+
+
+def test_a_hub_without_a_root_is_started_from_ones_own_commit(
+    own_hub: Any, lab: Path, tmp_path: Path
+) -> None:
+    """The page's block for the start does not fail there: the agent goes on where it stands."""
+    before = shell(lab, "git rev-parse HEAD")
+
+    join(own_hub(), lab, "ada")
+
+    assert shell(lab, "git rev-parse HEAD") == before
+    assert shell(lab, "git branch --show-current") == "swarm/start\n"
+
+
+def test_every_verb_of_ah_on_the_page_exists() -> None:
+    """`ah VERB`, wherever the page names it, is a command of the program."""
+    words = set(re.findall(r"`ah (\w+)", (LAB / "program_agenthub.md").read_text("utf-8")))
+
+    assert {"best", "claim", "push"} <= words
+    assert words <= set(ah.app.commands)
 
 
 def test_a_result_waits_while_the_hub_is_away(swarm: RunningHub, tmp_path: Path) -> None:
