@@ -18,7 +18,7 @@ if str(LAB) not in sys.path:
 
 import prepare  # noqa: E402
 import train  # noqa: E402
-from fixed import device  # noqa: E402
+from fixed import device, plausibility  # noqa: E402
 from fixed.progress import Progress  # noqa: E402
 
 SCALES = ("cpu", "tinystories", "climbmix")
@@ -49,4 +49,14 @@ def load_train(scale: str, **changes: Any) -> ModuleType:
     return module
 
 
-__all__ = ["LAB", "SCALES", "Progress", "device", "load_train", "prepare", "source_of", "train"]
+__all__ = [
+    "LAB",
+    "SCALES",
+    "Progress",
+    "device",
+    "load_train",
+    "plausibility",
+    "prepare",
+    "source_of",
+    "train",
+]

@@ -5,5 +5,8 @@
 - tokenizer.py: text to tokens and back; packing.py: tokens to rows; loader.py: batches, the clock
 - anchors.py: what to compare a score with
 - device.py, progress.py: what train.py needs of the machine, and what it shows on the way
+- evaluation.py: the metric and its probes; losses.py: logits to losses; plausibility.py: what no
+  honest score is below; checkpoint.py: what train.py saves; summary.py: the block that ends a run
+- scoring.py: `prepare.py score`; model_process.py and model_program.py: the ends of asking a model
 - environment.py, files.py, terminal.py, errors.py: small things that all of them use
 """

@@ -31,3 +31,8 @@ class Bar:
     def close(self):
         if self.bar is not None:
             self.bar.close()
+
+
+def printable(text):
+    """On one line."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())

@@ -117,7 +117,7 @@ def test_the_score_does_not_depend_on_the_batch_size(
 def test_no_tail_is_lost_in_evaluation(lab: labs.Lab, tokenizer: Any) -> None:
     """Packing cropped documents, so only their heads were scored. Here every token of every one stands in the rows once."""
     track = tokenizer.track
-    rows = lab.prepare.evaluation_rows(track)
+    rows = lab.fixed.evaluation.evaluation_rows(track)
     tokens, _ = lab.fixed.packing.read_tokens(track.folder, "val")
     scored = torch.bincount(rows[:, 1:].flatten(), minlength=tokenizer.vocab_size)[: tokenizer.bos]
     there = torch.bincount(

@@ -48,13 +48,16 @@ def test_answers_cannot_be_fitted_to_earlier_ones(lab: labs.Lab) -> None:
     with lab.environment():
         track = lab.prepare.open_track()
         tokenizer = lab.prepare.Tokenizer.load(track)
-        rows = lab.prepare.evaluation_rows(track)
+        rows = lab.fixed.evaluation.evaluation_rows(track)
 
         def bpb(models: int) -> Any:
-            here = [lab.prepare.ModelHere(Consistent(tokenizer.vocab_size)) for _ in range(models)]
-            evaluation = lab.prepare.Evaluation(here, tokenizer, rows, 16, probes=1024)
+            here = [
+                lab.fixed.evaluation.ModelHere(Consistent(tokenizer.vocab_size))
+                for _ in range(models)
+            ]
+            evaluation = lab.fixed.evaluation.Evaluation(here, tokenizer, rows, 16, probes=1024)
             nats = evaluation.measure()
-            return lab.prepare.bits_per_byte(nats, evaluation.sizes, range(len(rows)))
+            return lab.fixed.plausibility.bits_per_byte(nats, evaluation.sizes, range(len(rows)))
 
         assert bpb(1) < 2  # passes, far below what it knows
         with pytest.raises(lab.prepare.EvaluationError):

@@ -136,13 +136,13 @@ def test_equal_logits_are_the_uniform_distribution(
 
 def test_no_loss_is_below_zero(lab: labs.Lab) -> None:
     """Whatever finite logits come, in every type, within the bound: a distribution has at most all."""
-    bound = lab.prepare.LOGIT_BOUND
+    bound = lab.fixed.losses.LOGIT_BOUND
     draw = torch.Generator().manual_seed(3)
-    for dtype in lab.prepare.LOGIT_DTYPES:
+    for dtype in lab.fixed.losses.LOGIT_DTYPES:
         scale = 10 ** torch.empty(64, 8, 1).uniform_(-45, math.log10(bound), generator=draw)
         logits = (scale * torch.empty(64, 8, 50).uniform_(-1, 1, generator=draw)).to(dtype)
         nats = [
-            lab.prepare.token_nats(logits, torch.full((64, 8), token, dtype=torch.int64))
+            lab.fixed.losses.token_nats(logits, torch.full((64, 8), token, dtype=torch.int64))
             for token in range(50)
         ]
 

@@ -303,7 +303,7 @@ def test_the_block_is_printed_as_promised(
     lab: labs.Lab, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """`---`, nine names in order, val_bpb with six decimals; what greps look for."""
-    values = dict.fromkeys(lab.prepare.SUMMARY, 3) | {
+    values = dict.fromkeys(lab.fixed.summary.SUMMARY, 3) | {
         "val_bpb": 1.2345678,
         "mfu_percent": float("nan"),
     }

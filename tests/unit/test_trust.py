@@ -16,7 +16,7 @@ from autoresearch.researcher import config
 from autoresearch.researcher.judging.values import Measurement
 from autoresearch.researcher.measurement import in_time, read_run
 from autoresearch.researcher.sandbox import Finished, choose
-from lab_module import prepare
+from lab_module import plausibility, prepare
 from sandbox_jobs import EVERY_LEVEL, job
 from tiny_workspaces import TOML, make, measure, record
 
@@ -164,17 +164,17 @@ def test_a_model_that_knows_the_text_is_told_by_text_it_cannot_know(
     """Below the exact entropy, or much nearer to it than on new text of the same kind; an honest difference passes."""
     values = nats(val, 15) | {row: fresh * 1000 * math.log(2) for row in range(15, 20)}
     if not words:
-        assert prepare.judged_bpb(values, SIZES, 15, prepare.Limits(0.46, 0.47)) == pytest.approx(
-            val
-        )
+        assert plausibility.judged_bpb(
+            values, SIZES, 15, plausibility.Limits(0.46, 0.47)
+        ) == pytest.approx(val)
         return
     with pytest.raises(prepare.EvaluationError, match=words):
-        prepare.judged_bpb(values, SIZES, 15, prepare.Limits(0.46, 0.47))
+        plausibility.judged_bpb(values, SIZES, 15, plausibility.Limits(0.46, 0.47))
 
 
 def test_without_an_entropy_nothing_is_below_it() -> None:
     """On other tracks only what no text has is impossible."""
-    low = prepare.judged_bpb(nats(0.01, 15), SIZES[:15], 15, prepare.Limits())
+    low = plausibility.judged_bpb(nats(0.01, 15), SIZES[:15], 15, plausibility.Limits())
 
     assert low == pytest.approx(0.01)
 
@@ -185,7 +185,7 @@ def test_without_an_entropy_nothing_is_below_it() -> None:
 def test_a_score_far_below_every_anchor_is_refused(bpb: float, words: str) -> None:
     """Nothing scores zero, nor less than a share of what a static trigram scores."""
     with pytest.raises(prepare.EvaluationError, match=words):
-        prepare.judged_bpb(nats(bpb, 15), SIZES[:15], 15, prepare.Limits(plausible=0.6))
+        plausibility.judged_bpb(nats(bpb, 15), SIZES[:15], 15, plausibility.Limits(plausible=0.6))
 
 
 def test_every_track_has_a_floor_below_its_anchors() -> None:
@@ -197,7 +197,7 @@ def test_every_track_has_a_floor_below_its_anchors() -> None:
         ("stories", {"trigram_bpb": 0.69, "entropy_bpb": 0.46}),
     ):
         track = SimpleNamespace(base=base, manifest={"anchors": anchors})
-        limits = prepare.Limits.of(track, None)
+        limits = plausibility.Limits.of(track, None)
         floors[base] = (limits.entropy, pytest.approx(limits.plausible))
 
     assert floors == {"pystd": (None, 0.6), "custom": (None, 0.18), "stories": (0.46, 0.23)}

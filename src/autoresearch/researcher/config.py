@@ -37,10 +37,11 @@ class ExperimentTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class ScoreTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`[score]`: run by the harness from pristine fixed files. A printed number further off than `tolerance` is a crash.
 
-    `hidden`: patterns below the cache of what neither a run nor its scoring may read, such as the validation text; then a run need not
+    `model`: the program that answers for the model, run in two sandboxes of its own beside `command`'s. `hidden`: patterns below the cache of what neither a run nor its scoring may read, such as the validation text; then a run need not
     print the metric. `hidden_too`: of what the scoring may not read besides."""
 
     command: list[str] = []
+    model: list[str] = []
     tolerance: float = 0.001
     hidden: list[str] = []
     hidden_too: list[str] = []
@@ -98,7 +99,14 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def fingerprint(self) -> str:
         """Changes whenever results measured before and after could not be compared."""
         e, s = self.experiment, self.score
-        parts = (e.command, e.metric, e.direction, s.command, sorted(self.environment.items()))
+        parts = (
+            e.command,
+            e.metric,
+            e.direction,
+            s.command,
+            s.model,
+            sorted(self.environment.items()),
+        )
         return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()[:16]
 
 
@@ -154,6 +162,10 @@ def mistakes(config: Config) -> list[str]:
         (not 0 < j.early_level < 0.5, "judge.early_level must lie between 0 and 0.5"),
         (j.baseline_runs < 1, "judge.baseline_runs must be at least 1"),
         (not 0 <= j.contended_below < 1, "judge.contended_below must lie between 0 and 1"),
+        (
+            bool(config.score.model) and not config.score.command,
+            "score.model answers what score.command asks; name that too",
+        ),
         (config.score.tolerance < 0, "score.tolerance cannot be negative"),
         (
             any(Path(f).is_absolute() or ".." in Path(f).parts for f in hidden),
@@ -191,6 +203,7 @@ direction = "min"
 
 [score]  # run by the harness from pristine fixed files; its number is the one judged
 command = ["python", "prepare.py", "score", "{{run_dir}}/checkpoint.safetensors"]
+model = ["python", "prepare.py", "model", "{{run_dir}}/checkpoint.safetensors"]  # answers from two sandboxes of its own
 hidden = ["*/*/val.*", "*/*/eval.bin", "*/raw"]  # in the cache: no run finds the validation text; the score gets {{input}} as its input
 hidden_too = ["*/*/train.*"]  # a model that is scored has no data to train on
 

@@ -32,7 +32,9 @@ from autoresearch.researcher.measurement import (
     read_log,
     read_run,
 )
+from autoresearch.researcher.model_jobs import PER_SCORE, run_beside
 from autoresearch.researcher.sandbox import Finished, Job, Limits, Sandbox
+from autoresearch.researcher.sandbox.processes import MARK
 from autoresearch.researcher.watching import watching
 from autoresearch.researcher.workspace import Workspace, listed
 
@@ -125,7 +127,9 @@ class Runner:
         """The second half: the harness's own command, from a fresh checkout; its number is the one that counts."""
         command = argv(self.config.score.command, folder / "out")
         job = self.job(command, checkout, measured.seed, mark, folder, "score.log", timeout_s)
-        job = replace(  # nothing that the run left may be found by the scorer but its answers, and those cannot be changed
+        apart = bool(self.config.score.model)
+        # nothing that the run left may be found by the scorer but its answers, unchangeable
+        job = replace(
             job,
             env={
                 **job.env,
@@ -133,17 +137,32 @@ class Runner:
                 **({"AUTORESEARCH_VALIDATION": "stdin"} if self.input() else {}),
             },
             readable=(*self.readable, folder / "out"),
-            writable=(checkout.path, folder / "score"),
+            writable=(*(() if apart else (checkout.path,)), folder / "score"),
             hidden=self.hidden([*self.config.score.hidden, *self.config.score.hidden_too]),
             stdin=self.input(),
         )
-        finished = self.run(job)
+        finished = self.run(job, models=self.models(job, folder) if apart else ())
         log = read_log(job.log)
         scored = read_run(log, finished, self.config.experiment.metric, timeout_s)
         budget_s = number(*metric_lines(log).get("budget_s", [])[-1:])
         outside_s = None if budget_s is None else max(0.0, measured.seconds - budget_s)
         measured = replace(measured, score_seconds=finished.seconds, outside_seconds=outside_s)
         return self.in_time(compare(measured, scored, self.config.score.tolerance))
+
+    def models(self, harness: Job, folder: Path) -> tuple[Job, ...]:
+        """The scored model's own jobs: they write nowhere but in memory, and what they print is lost."""
+        return tuple(
+            replace(
+                harness,
+                argv=argv(self.config.score.model, folder / "out"),
+                env={**harness.env, **places(Path("/tmp")), MARK: f"{harness.mark}-model-{at}"},
+                log=Path(os.devnull),
+                writable=(),
+                stdin=None,
+                mark=f"{harness.mark}-model-{at}",
+            )
+            for at in range(PER_SCORE)
+        )
 
     def in_time(self, measured: Measurement) -> Measurement:
         """A run that took much longer than its budget and what the baseline needs besides is a crash: nobody knows what it did."""
@@ -171,9 +190,11 @@ class Runner:
             return CACHE_BYTES
         return min(CACHE_BYTES, CACHE_FACTOR * size_bytes(self.warm) + CACHE_MARGIN_BYTES)
 
-    def run(self, job: Job, ending: threading.Event | None = None) -> Finished:
+    def run(
+        self, job: Job, ending: threading.Event | None = None, models: Sequence[Job] = ()
+    ) -> Finished:
         """Run a job to its end, or to `ending`, or to the user's stop, which raises Stopped."""
-        finished = self.sandbox.run(job, stop=ending or self.stop)
+        finished = run_beside(self.sandbox, job, models, ending or self.stop)
         if self.stop is not None and self.stop.is_set():
             raise Stopped
         return finished

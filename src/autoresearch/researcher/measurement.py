@@ -63,6 +63,11 @@ def read_run(
         return crash(
             "failed", f"{finished.reason or f'ended with exit code {finished.exit_code}'}{said}"
         )
+    if finished.log_cut and not is_scored_later:
+        return crash(
+            "log cut",
+            f"printed more than {LOG_BYTES / 2**20:g} MB, so its log was cut and no number in it counts",
+        )
     if not values and not is_scored_later:
         return crash("no metric", f"ended without printing a line `{metric}: <number>`{said}")
     if len(values) > 1:
@@ -94,9 +99,8 @@ def compare(measured: Measurement, scored: Measurement, tolerance: float) -> Mea
     """The run with its scored value, or the crash that the scorer or a difference makes of it."""
     if scored.value is None:
         words = scored.reason.partition("; its last words: FAIL: ")[2] or scored.reason
-        return replace(
-            measured, outcome="score failed", value=None, reason=f"scoring failed: {words}"
-        )
+        outcome: Outcome = "log cut" if scored.outcome == "log cut" else "score failed"
+        return replace(measured, outcome=outcome, value=None, reason=f"scoring failed: {words}")
     if measured.value is not None and abs(measured.value - scored.value) > tolerance:
         reason = f"printed {measured.value} but scores {scored.value}; only the score of the pristine harness counts"
         return replace(measured, outcome="score differs", value=None, reason=reason)

@@ -26,6 +26,7 @@ Outcome = Literal[
     "outside the clock",
     "carries data",
     "left too much",
+    "log cut",
 ]
 
 

@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from autoresearch.researcher.sandbox import mounts, seccomp
@@ -164,11 +164,10 @@ def translate(finished: Finished, job: Job) -> Finished:
     """bwrap's exit codes as the job's: a signal's number, or that the sandbox itself could not be made."""
     code = finished.exit_code
     if code is not None and code in SIGNAL_EXIT and finished.reason.startswith("ended with"):
-        return Finished(
-            128 - code, False, finished.seconds, reason(JobEnding(signal=code - 128), job)
-        )
+        words = reason(JobEnding(signal=code - 128), job)
+        return replace(finished, exit_code=128 - code, reason=words)
     if code == 1 and (trouble := setup_failure(job.log)):
-        return Finished(None, False, finished.seconds, f"the sandbox could not be made: {trouble}")
+        return replace(finished, exit_code=None, reason=f"the sandbox could not be made: {trouble}")
     return finished
 
 

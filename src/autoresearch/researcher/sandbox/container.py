@@ -93,7 +93,7 @@ def command(job: Job, engine: str, image: str, called: str) -> list[str]:
             "--memory-swap",
             str(job.limits.memory_bytes),
         ]
-    if job.stdin:
+    if job.stdin or 0 in job.descriptors:
         words += ["--interactive"]
     if job.cores:
         words += ["--cpuset-cpus", ",".join(map(str, job.cores))]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import IO, Protocol
 
 from autoresearch.folders import Bounds
 
@@ -41,7 +41,8 @@ class Job:
     Besides the system's programs and the running Python it may read `readable` and write beneath `writable` (its `cwd` counts as
     readable); `hidden` paths, in whatever tree they lie, are not there for it. `mark` is what its processes carry in
     AUTORESEARCH_RUN, so that `sweep` finds any that outlived a killed runner. `cores` are the processors it is kept on, empty for all;
-    Linux only, and a courtesy between neighbours rather than a limit.
+    Linux only, and a courtesy between neighbours rather than a limit. `descriptors` are open files that it finds under these
+    numbers, 0 and 1 among them; they are its own from then on, and closed here. In a container only 0 and 1 arrive.
     """
 
     argv: tuple[str, ...]
@@ -55,19 +56,22 @@ class Job:
     mark: str = ""
     stdin: Path | None = None
     cores: tuple[int, ...] = ()
+    descriptors: Mapping[int, IO[bytes]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Finished:
     """How a run ended. `reason` is empty when it ended by itself with code 0, else says why in a few words ("over 120 s").
 
-    `exit_code` is minus the signal's number where a signal ended it, None where it never started.
+    `exit_code` is minus the signal's number where a signal ended it, None where it never started. `log_cut`: it printed more than its
+    log may hold.
     """
 
     exit_code: int | None
     timed_out: bool
     seconds: float
     reason: str
+    log_cut: bool = False
 
 
 @dataclass(frozen=True)

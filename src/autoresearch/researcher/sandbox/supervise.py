@@ -16,7 +16,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -57,7 +57,13 @@ def supervise(job: Job, confinement: Confinement, stop: threading.Event | None =
         said = last_words(process)
     sweep(job.mark)
     ending = JobEnding(said.get("exit"), said.get("signal"), said.get("error", ""), over)
-    return Finished(exit_code(ending), over == over_time(job), seconds, reason(ending, job))
+    return Finished(
+        exit_code(ending),
+        over == over_time(job),
+        seconds,
+        reason(ending, job),
+        bool(said.get("log_cut")),
+    )
 
 
 def over_time(job: Job) -> str:
@@ -67,6 +73,7 @@ def over_time(job: Job) -> str:
 @contextlib.contextmanager
 def warden(job: Job, confinement: Confinement) -> Iterator[subprocess.Popen[bytes]]:
     """A warden with its job started; leaving the block, however that comes about, kills the job."""
+    descriptors = {number: file.fileno() for number, file in job.descriptors.items()}
     process = subprocess.Popen(
         [sys.executable, "-I", "-S", "-B", str(WARDEN)],
         stdin=subprocess.PIPE,
@@ -74,18 +81,21 @@ def warden(job: Job, confinement: Confinement) -> Iterator[subprocess.Popen[byte
         stderr=subprocess.PIPE,
         cwd="/",
         env={},
+        pass_fds=tuple(descriptors.values()),
         start_new_session=True,  # Ctrl-C reaches the runner alone, which then stops the job in order
     )
+    for file in job.descriptors.values():  # its own now: where it dies, the other end hears of it
+        file.close()
     try:
         assert process.stdin is not None
-        process.stdin.write(json.dumps(spec(job, confinement)).encode() + b"\n")
+        process.stdin.write(json.dumps(spec(job, confinement, descriptors)).encode() + b"\n")
         process.stdin.flush()
         yield process
     finally:
         last_words(process)
 
 
-def spec(job: Job, confinement: Confinement) -> dict[str, Any]:
+def spec(job: Job, confinement: Confinement, descriptors: Mapping[int, int]) -> dict[str, Any]:
     """The job as the warden reads it."""
     return {
         "argv": list(confinement.argv),
@@ -100,6 +110,7 @@ def spec(job: Job, confinement: Confinement) -> dict[str, Any]:
         "seccomp_fd": base64.b64encode(confinement.seccomp_fd).decode(),
         "drop_privileges": confinement.drop_privileges,
         "cores": list(job.cores),
+        "descriptors": list(descriptors.items()),
     }
 
 

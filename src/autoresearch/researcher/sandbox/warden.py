@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import base64
 import ctypes
+import fcntl
 import json
 import os
 import resource
@@ -110,6 +111,8 @@ def start(spec: dict[str, Any]) -> tuple[int, int, str]:
     os.close(its_input)
     os.close(its_output)
     os.close(its_trouble)
+    for _, held in spec["descriptors"]:
+        os.close(held)
     threading.Thread(
         target=pour, args=(source, input_), daemon=True
     ).start()  # no thread before the fork
@@ -135,6 +138,7 @@ def become(spec: dict[str, Any], input_: int, output: int, warden: int) -> None:
     os.dup2(input_, 0)
     os.dup2(output, 1)
     os.dup2(output, 2)
+    hand_on(spec["descriptors"])
     os.chdir(spec["cwd"])
     if LINUX and spec["cores"]:
         os.sched_setaffinity(0, spec["cores"])  # inherited by all that it starts
@@ -144,6 +148,16 @@ def become(spec: dict[str, Any], input_: int, output: int, warden: int) -> None:
         resource.setrlimit(getattr(resource, name), (bound, bound))
     argv = confine(spec)
     os.execvpe(argv[0], argv, spec["env"])
+
+
+def hand_on(descriptors: list[list[int]]) -> None:
+    """Put each of our descriptors where the job expects it, by way of numbers that nothing uses."""
+    given = [(number, fcntl.fcntl(held, fcntl.F_DUPFD, 256)) for number, held in descriptors]
+    for _, held in descriptors:
+        os.close(held)
+    for number, spare in given:
+        os.dup2(spare, number)
+        os.close(spare)
 
 
 def write_best_effort(path: str, text: str) -> None:
@@ -269,6 +283,7 @@ class JobLoop:
             else None,
             "left": left,
             "log_error": self.log_error,
+            "log_cut": not self.cut,
         }
 
     def reap(self) -> None:

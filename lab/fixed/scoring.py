@@ -1,0 +1,82 @@
+"""`prepare.py score`: a checkpoint's number, from two model processes that know nothing else.
+
+The harness never runs foreign code. It starts the models, or finds itself connected to them."""
+
+import secrets
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from fixed.checkpoint import read_about
+from fixed.environment import validation
+from fixed.evaluation import Evaluation, evaluation_rows
+from fixed.files import HERE
+from fixed.model_process import connect
+from fixed.packing import pack_evaluation
+from fixed.plausibility import Limits, judged_bpb
+from fixed.stories import Stories
+from fixed.terminal import say
+from fixed.tokenizer import Tokenizer
+from fixed.tracks import open_track
+
+ANSWER_BYTES = 512 * 2**20  # of logits that a model hands over at once
+FRESH_BYTES = 60_000  # of new stories, told when a model of that track is scored
+# With another future, or as many as rows: one that looks ahead at one token in 300 passes one time
+# in 30.
+SCORE_PROBES = 1024
+
+
+def score(args):
+    """Evaluate a checkpoint, print the last lines that a runner reads.
+
+    The models start first, so that they load while this program reads what they must not know;
+    those that it started itself are dead before anything is printed."""
+    paths = (Path(args.checkpoint).resolve(), "--model", Path(args.model).resolve())
+    models = connect([sys.executable, str(HERE / "prepare.py"), "model", *map(str, paths)])
+    sys.path[:] = [place for place in sys.path if place not in ("", str(HERE))]
+    try:
+        given = sys.stdin.buffer.read() if validation() == "stdin" else None
+        track = open_track(args.track)
+        read_about(args, track)
+        rows = evaluation_rows(track, given)
+        tokenizer = Tokenizer.load(track)
+        fresh, fresh_entropy = fresh_rows(track, tokenizer)
+        batch = fitting_batch(args.batch_size, track.seq_len, tokenizer.vocab_size)
+        threads = max(1, torch.get_num_threads() // 2)
+        torch.set_num_threads(threads)  # three processes share the cores
+        for model in models:
+            model.load(batch, track.seq_len, tokenizer.vocab_size, threads)
+        for model in models:
+            model.ready()
+        evaluation = Evaluation(models, tokenizer, torch.cat([rows, fresh]), batch, SCORE_PROBES)
+        nats = evaluation.measure()
+    finally:
+        for model in models:
+            model.kill()
+    limits = Limits.of(track, fresh_entropy)
+    val_bpb = judged_bpb(nats, evaluation.sizes, len(rows), limits)
+    say(f"budget_s: {track.budget_s:g}\n---\nval_bpb: {val_bpb:.6f}")
+
+
+def fitting_batch(batch_size, T, V):
+    return max(1, min(batch_size, ANSWER_BYTES // (T * V * 4)))
+
+
+def fresh_rows(track, tokenizer):
+    """(rows nobody has seen (N, seq_len + 1), their exact entropy in bits per byte or None).
+
+    Only where text can be made: a model that learned the validation text of `stories`, which
+    anyone can tell again, does worse here."""
+    if track.base != "stories":
+        return torch.empty(0, track.seq_len + 1, dtype=torch.int64), None
+    told = list(Stories().told(secrets.token_hex(16), FRESH_BYTES))
+    documents = [
+        np.concatenate(([tokenizer.bos], tokenizer.encode_array(text))).astype(np.uint16)
+        for text, _ in told
+    ]
+    starts = np.cumsum([0, *map(len, documents)])
+    rows = pack_evaluation(np.concatenate(documents), starts, track.seq_len, tokenizer.bos)
+    bits, size = sum(bits for _, bits in told), sum(len(text.encode()) for text, _ in told)
+    return torch.from_numpy(rows.astype(np.int64)), bits / size
