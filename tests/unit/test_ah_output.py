@@ -12,6 +12,7 @@ import pytest
 from autoresearch.cli import show
 from autoresearch.cli.credentials import Credentials, folder_file, reserve, write
 from autoresearch.models import Post
+from autoresearch.untrusted import is_hidden
 
 HEAVY = (
     "httpx",
@@ -68,9 +69,9 @@ finally:
 )
 def test_a_strangers_text_cannot_command_the_terminal(attack: str) -> None:
     """Escape sequences and direction marks from other agents are spelled out, in text and in JSON."""
-    assert not show.UNSAFE.search(show.clean(attack)) and "\\" in show.clean(attack)
+    assert not any(map(is_hidden, show.clean(attack))) and "\\" in show.clean(attack)
     printed = show.as_json({"content": attack})
-    assert not show.UNSAFE.search(printed)
+    assert not any(map(is_hidden, printed))
     assert {"content": attack} == json.loads(printed)
 
 

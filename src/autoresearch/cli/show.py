@@ -12,19 +12,15 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-# C0 but tab and newline, DEL, C1, zero-width and direction marks, line separators (Unicode TR 36)
-UNSAFE = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]"
-)
+from autoresearch.untrusted import spell_out, spell_out_json
+
 LINE_BREAKS = re.compile(r"[\t\n]+")
 INDENT = "    "
 
 
 def clean(text: str) -> str:
     """`text` for a terminal: what could command it is spelled out."""
-    return UNSAFE.sub(
-        lambda m: f"\\u{ord(m[0]):04x}" if ord(m[0]) > 255 else f"\\x{ord(m[0]):02x}", text
-    )
+    return spell_out(text)
 
 
 def line(text: str, most: int = 0) -> str:
@@ -47,7 +43,7 @@ def as_json(value: Any) -> str:
     import msgspec
 
     text = json.dumps(msgspec.to_builtins(value), ensure_ascii=False)
-    return UNSAFE.sub(lambda m: f"\\u{ord(m[0]):04x}", text)
+    return spell_out_json(text)
 
 
 def tell(value: Any, text: str, in_json: bool) -> None:

@@ -35,6 +35,7 @@ from autoresearch.errors import (
     Unauthorized,
 )
 from autoresearch.files import PRIVATE, replacement_of
+from autoresearch.untrusted import to_line
 
 T = TypeVar("T")
 ANSWER_MAX_BYTES = 64 * 1024 * 1024  # of JSON; a hub that sends more is not believed
@@ -165,10 +166,13 @@ class Wire:
                 error = self._refusal(request, response)
         except NO_CONNECTION as failure:
             raise _Again(
-                HubUnavailable(f"no connection to the hub at {self.url}: {failure or 'timed out'}")
+                HubUnavailable(
+                    f"no connection to the hub at {self.url}: {to_line(str(failure)) or 'timed out'}"
+                )
             ) from failure
         except httpx.TransportError as failure:
-            raise self._broken(request, str(failure) or type(failure).__name__) from failure
+            reason = to_line(str(failure)) or type(failure).__name__
+            raise self._broken(request, reason) from failure
         except (httpx.InvalidURL, httpx.DecodingError, _Overlong) as failure:
             raise self._strange(request, str(failure)[:200]) from failure
         raise error
@@ -241,7 +245,7 @@ class Wire:
 
     def _strange(self, request: Request, reason: str) -> HubUnavailable:
         return HubUnavailable(
-            f"{self.url}{request.path} does not answer as a hub does ({reason}); is the address right?"
+            f"{self.url}{request.path} does not answer as a hub does ({to_line(reason)}); is the address right?"
         )
 
 
@@ -317,7 +321,7 @@ def _sentence(body: bytes) -> str:
     except UNREADABLE:
         return ""
     reason = told.get("error") or told.get("detail")
-    return reason[:2000] if isinstance(reason, str) else ""
+    return to_line(reason) if isinstance(reason, str) else ""
 
 
 def _pause(state: tenacity.RetryCallState) -> float:

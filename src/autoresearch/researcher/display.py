@@ -15,9 +15,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from autoresearch.researcher.agents.quote import clean
 from autoresearch.researcher.curve_files import NAME, read_newest
 from autoresearch.researcher.judging.curves import CurvePoint
+from autoresearch.untrusted import to_lines
 
 POLL_S = 0.25
 COLOURS = {"keep": "green", "discard": "yellow", "crash": "red", "repeat": "cyan"}
@@ -136,7 +136,7 @@ class Bars:
 
 def harmless(text: str) -> str:
     """A text whose lines a terminal only prints: no escapes, no direction marks."""
-    return "\n".join(map(clean, text.splitlines()))
+    return "\n".join(map(to_lines, text.splitlines()))
 
 
 def duration(seconds: float) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from autoresearch.researcher.judging.values import Measurement, Outcome, Record
 from autoresearch.researcher.sandbox import Finished
+from autoresearch.untrusted import to_line
 
 METRIC_LINE = re.compile(r"([A-Za-z_][\w.-]*):[ \t]*(\S+)[ \t]*")
 LOG_BYTES = 64 * 2**20
@@ -150,5 +151,4 @@ def number(*texts: str) -> float | None:
 def last_line(text: str) -> str:
     """The last line that says anything, printable, at most QUOTE characters."""
     lines = [line for line in re.split(r"[\r\n]+", text[-20_000:]) if line.strip()]
-    shown = "".join(c if c.isprintable() else " " for c in lines[-1]) if lines else ""
-    return " ".join(shown.split())[:QUOTE]
+    return to_line(lines[-1], QUOTE) if lines else ""

@@ -21,6 +21,8 @@ from pygments.lexers import get_lexer_by_name
 from pygments.lexers.special import TextLexer
 from pygments.token import STANDARD_TYPES
 
+from autoresearch.untrusted import number_hidden
+
 ALLOWED = {
     "a", "p", "br", "hr", "em", "strong", "s", "code", "pre", "blockquote", "ul", "ol", "li",
     "h1", "h2", "h3", "h4", "h5", "h6", "table", "thead", "tbody", "tr", "th", "td", "div", "span",
@@ -42,8 +44,6 @@ LEXERS = {
     "yml": "yaml", "bash": "bash", "sh": "bash", "c": "c", "h": "c", "cpp": "cpp", "cu": "cpp",
     "cuda": "cpp", "js": "javascript", "rs": "rust", "rust": "rust", "diff": "diff",
 }  # fmt: skip
-# What makes code read otherwise than it runs (CVE-2021-42574) is shown by its number.
-_TURNS = re.compile("[\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
 COLOURED = {
     "k",
     "s",
@@ -194,10 +194,10 @@ def _read_rows(name: str, lines: list[str], coloured: int) -> Iterator[tuple[str
     lexer = _find_lexer(LEXERS.get(name.rpartition(".")[2].lower(), ""))
     for number, line in enumerate(lines):
         kind = {"+": "add", "-": "del", "@": "hunk", "\\": "hunk"}.get(line[:1], "same")
-        text = _TURNS.sub(
-            lambda found: f"[U+{ord(found[0]):04X}]", line if kind == "hunk" else line[1:]
-        )
-        cut = text[:LINE_MAX] + (" …" if len(text) > LINE_MAX else "")
+        text = line if kind == "hunk" else line[1:]
+        # What makes code read otherwise than it runs (CVE-2021-42574) is shown by its number.
+        numbered = number_hidden(text[: LINE_MAX + 1])
+        cut = numbered[:LINE_MAX] + (" …" if len(numbered) > LINE_MAX else "")
         yield (
             kind,
             escape(cut) if kind == "hunk" or number >= coloured else _colour_code(lexer, cut),

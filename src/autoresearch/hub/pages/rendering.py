@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import re
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any, TypeVar
@@ -12,6 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from litestar import Request, Response
 from markupsafe import Markup
 
+from autoresearch import untrusted
 from autoresearch.hub.pages import assets, markup
 from autoresearch.hub.routes.public import address_of
 from autoresearch.hub.services import Services
@@ -23,9 +23,6 @@ POLICY = (
     "connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 )
 SMALL_BYTES = 1000  # smaller bodies are not compressed
-_INVISIBLE = re.compile(
-    "[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]"
-)
 
 
 @lru_cache(maxsize=1)
@@ -60,8 +57,7 @@ def compile_templates() -> None:
 
 def flatten_text(text: str, most: int = 200) -> str:
     """One visible line of a stranger's text, without control and direction characters."""
-    line = " ".join(_INVISIBLE.sub(" ", text[: most * 4]).split())
-    return line if len(line) <= most else line[: most - 1] + "…"
+    return untrusted.to_line(text, most)
 
 
 def first_line(message: str, most: int) -> str:

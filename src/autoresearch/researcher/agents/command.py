@@ -18,8 +18,8 @@ from pathlib import Path
 from autoresearch.errors import BadInput
 from autoresearch.researcher.agents.base import AgentFailed, Brief, Edit
 from autoresearch.researcher.agents.prompt import IN_PLACE, Note, render
-from autoresearch.researcher.agents.quote import clean
 from autoresearch.researcher.sandbox import Job, Limits, Sandbox
+from autoresearch.untrusted import to_line, to_lines
 
 # Each by its maker's manual: not interactive, edits accepted, kept inside the current directory as far as the program can.
 # Without {brief} or {brief_file} the brief is standard input. {free} stands for the free files, one argument each.
@@ -119,15 +119,15 @@ def tail(log: Path) -> str:
 
 
 def last_line(text: str) -> str:
-    lines = [line for line in map(clean, text.splitlines()) if line.strip()]
-    return lines[-1].strip()[:200] if lines else "(it said nothing)"
+    lines = [line for line in map(to_lines, text.splitlines()) if line.strip()]
+    return to_line(lines[-1], 200) if lines else "(it said nothing)"
 
 
 def described(text: str) -> str:
     """The program's own line for the commit message, the last one that it wrote."""
     found = [
         line.partition(DESCRIPTION)[2].strip()
-        for line in map(clean, text.splitlines())
+        for line in map(to_lines, text.splitlines())
         if DESCRIPTION in line
     ]
     return found[-1][:200] if found else ""

@@ -16,6 +16,7 @@ import msgspec
 import tenacity
 
 from autoresearch.errors import AutoresearchError
+from autoresearch.untrusted import to_line
 
 MAX_ANSWER_CHARS = 400_000
 MAX_LINE_BYTES = 4 * 2**20  # of a stream: an escaped character takes up to six bytes
@@ -126,7 +127,7 @@ class Endpoint:
         if response.is_success:
             return
         said = read_body(response).decode("utf-8", "replace")
-        sentence = f"{response.url} answered {response.status_code}: {said[:300].strip()}"
+        sentence = f"{response.url} answered {response.status_code}: {to_line(said, 300)}"
         if response.status_code in {408, 409, 429} or response.status_code >= 500:
             raise TryAgain(sentence, retry_after_s(response))
         raise EndpointFailed(f"{sentence}; check --base-url, --model and the key")
@@ -208,7 +209,9 @@ def decoded(data: bytes) -> Body:
             f"the endpoint sent something that is no chat completion: {data[:80]!r}"
         ) from error
     if body.error:
-        raise TryAgain(f"the endpoint sent an error instead of an answer: {str(body.error)[:300]}")
+        raise TryAgain(
+            f"the endpoint sent an error instead of an answer: {to_line(str(body.error), 300)}"
+        )
     return body
 
 

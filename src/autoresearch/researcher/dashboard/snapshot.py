@@ -16,13 +16,13 @@ import msgspec
 import psutil
 
 from autoresearch.researcher import curve_files
-from autoresearch.researcher.agents.quote import clean
 from autoresearch.researcher.dashboard.gpus import GpuLoad, GpuMonitor
 from autoresearch.researcher.journal import Attempt, Journal
 from autoresearch.researcher.judging.curves import CurvePoint, smooth_loss
 from autoresearch.researcher.judging.values import Record
 from autoresearch.researcher.report import status
 from autoresearch.researcher.workspace import Workspace, short
+from autoresearch.untrusted import to_line
 
 TEXT_MAX = 300
 CURVES_MAX = 3  # of the best, drawn behind a run's own
@@ -209,6 +209,4 @@ def age_s(folder: Path) -> float:
 
 def safe(text: str) -> str:
     """A stranger's text as one short line that a terminal only shows."""
-    return " ".join(clean(text[: 4 * TEXT_MAX].replace("\n", " ").replace("\r", " ")).split())[
-        :TEXT_MAX
-    ]
+    return to_line(text, TEXT_MAX)

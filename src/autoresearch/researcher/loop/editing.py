@@ -17,6 +17,7 @@ from autoresearch.researcher.loop.branch_state import BranchState
 from autoresearch.researcher.loop.proposals import Proposal, in_thread, propose
 from autoresearch.researcher.swarm.base import Foreign, Swarm
 from autoresearch.researcher.workspace import OutsideFree
+from autoresearch.untrusted import to_line
 
 FAILED_EDITS = 3  # in a row, then the agent is not asked again
 REFUSED_CLAIMS = 3  # in a row, then an experiment goes on without a claim
@@ -133,5 +134,5 @@ class Editing:
 def describe_adoption(foreign: Foreign) -> str:
     """How the ledger calls an experiment with another agent's commit. Their words are data: one
     line, no control characters."""
-    words = " ".join("".join(c if c.isprintable() else " " for c in foreign.description).split())
+    words = to_line(foreign.description)
     return f"adopt {foreign.agent}'s {foreign.commit[:7]}: {words}"[:300]

@@ -10,12 +10,12 @@ from __future__ import annotations
 import codecs
 import math
 import re
-import unicodedata
 from dataclasses import dataclass, field
 from itertools import islice
 
 from autoresearch.models import Status
 from autoresearch.researcher.report.rows import Experiment
+from autoresearch.untrusted import to_line
 
 STATUS_WORDS: dict[str, Status] = {
     **dict.fromkeys(("keep", "kept", "baseline", "accept", "accepted", "improved"), "keep"),
@@ -259,13 +259,4 @@ def number_in(text: str) -> float | None:
 
 def clean(text: str) -> str:
     """One line without control, formatting or direction-changing characters: it goes to terminals and pages."""
-    kept = "".join(
-        " " if unicodedata.category(c) in {"Cc", "Zl", "Zp"} else c
-        for c in text[:MAX_TEXT]
-        if visible(c)
-    )
-    return " ".join(kept.split())
-
-
-def visible(character: str) -> bool:
-    return unicodedata.category(character) not in {"Cf", "Cs", "Co", "Cn"}
+    return to_line(text, MAX_TEXT)

@@ -16,10 +16,10 @@ from autoresearch.git.repo import Repo
 from autoresearch.git.sync import fetch
 from autoresearch.models import Claim as Lease
 from autoresearch.models import Result
-from autoresearch.researcher.agents.quote import clean
 from autoresearch.researcher.swarm.lines import Reproduction, verification
 from autoresearch.researcher.verify.rerun import ClaimedResult, Notes
 from autoresearch.researcher.verify.verifier import Incomparable, Verdict
+from autoresearch.untrusted import to_line
 
 PAGE = 200
 MARKS = " \t>*`-+•"  # of lists and quotations, before a line's first word
@@ -101,7 +101,9 @@ class HubBoard:
                 f"commit {commit} was never pushed to {self.hub.url}, so nobody can run it"
             )
         where = ", ".join(
-            sorted({f"{clean(r.platform)} on track {clean(r.track) or '(none)'}" for r in others})
+            sorted(
+                {f"{to_line(r.platform)} on track {to_line(r.track) or '(none)'}" for r in others}
+            )
         )
         raise Incomparable(
             f"commit {commit} is claimed for {where}; this is {self.platform} on track {self.track or '(none)'}, and only the same may be compared"

@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 
 from autoresearch.errors import AutoresearchError, HubUnavailable, NotFound, RateLimited
 from autoresearch.models import Result
-from autoresearch.researcher.agents.quote import clean
 from autoresearch.researcher.verify.board import HubBoard, post
 from autoresearch.researcher.verify.rerun import ClaimedResult, Notes
 from autoresearch.researcher.verify.verifier import Verdict, Verifier
+from autoresearch.untrusted import to_line
 
 LISTEN_S = 5.0  # one question for news; short, so that Ctrl-C is heard
 LOOK_AGAIN_S = 300.0  # also without news: leases end in silence
@@ -177,4 +177,4 @@ class Rounds:
         self.say(why)
 
     def say(self, text: str) -> None:
-        self.verifier.display.say(" ".join(clean(text).split()))
+        self.verifier.display.say(to_line(text))
