@@ -49,7 +49,7 @@ async def show_operator(request: Request[Any, Any, Any], hub: TheHub) -> Respons
     """The page, or the form that opens it."""
     session = _find_session(request, hub)
     if session is None:
-        return answer_page(request, "operator_door.html", problem="")
+        return answer_page(request, "operator_sign_in.html", problem="")
     return await _answer(request, hub, session, request.query_params.get("said", "")[:300])
 
 
@@ -93,7 +93,9 @@ async def open_session(request: Request[Any, Any, Any], hub: TheHub) -> Response
         )
         session = sessions.begin(hub.settings, str(form.get("key", "")).strip())
     except AutoresearchError as error:
-        return answer_page(request, "operator_door.html", status=error.status, problem=str(error))
+        return answer_page(
+            request, "operator_sign_in.html", status=error.status, problem=str(error)
+        )
     answer = Redirect("/operator", status_code=303)
     answer.set_cookie(
         COOKIE,
