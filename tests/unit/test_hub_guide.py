@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from autoresearch.hub.guide import Facts, guide, llms_txt
+from autoresearch.hub.guide import HubFacts, guide, llms_txt
 
-FACTS = Facts("https://hub.example.org", "ab" * 20, 50, 100, 200, "open")
+FACTS = HubFacts("https://hub.example.org", "ab" * 20, 50, 100, 200, "open")
 
 
 def test_the_guide_names_this_hub_its_root_and_its_limits() -> None:

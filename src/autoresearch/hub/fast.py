@@ -25,13 +25,15 @@ Query = dict[str, int]
 Answer = Callable[[Services, str, Query], Any]
 
 
+def _pop_page(query: Query) -> tuple[int, int, int | None]:
+    """How many a list gives, how many it leaves out, and before which number it starts."""
+    most = page(query.pop("limit", PAGE_DEFAULT))
+    return most, query.pop("offset", 0), query.pop("before", None)
+
+
 def _posts(hub: Services, name: str, query: Query) -> Any:
-    limit, offset, before = (
-        query.pop("limit", PAGE_DEFAULT),
-        query.pop("offset", 0),
-        query.pop("before", None),
-    )
-    return None if query else board.posts(hub.db.reader, name, page(limit), offset, before)
+    most, skip, before = _pop_page(query)
+    return None if query else board.posts(hub.db.reader, name, most, skip, before)
 
 
 def _post(hub: Services, number: str, query: Query) -> Any:
@@ -40,21 +42,13 @@ def _post(hub: Services, number: str, query: Query) -> Any:
 
 
 def _commits(hub: Services, _: str, query: Query) -> Any:
-    limit, offset, before = (
-        query.pop("limit", PAGE_DEFAULT),
-        query.pop("offset", 0),
-        query.pop("before", None),
-    )
-    return None if query else commits.latest(hub.db.reader, page(limit), offset, _text(before))
+    most, skip, before = _pop_page(query)
+    return None if query else commits.latest(hub.db.reader, most, skip, _text(before))
 
 
 def _leaves(hub: Services, _: str, query: Query) -> Any:
-    limit, offset, before = (
-        query.pop("limit", PAGE_DEFAULT),
-        query.pop("offset", 0),
-        query.pop("before", None),
-    )
-    return None if query else commits.leaves(hub.db.reader, page(limit), offset, _text(before))
+    most, skip, before = _pop_page(query)
+    return None if query else commits.leaves(hub.db.reader, most, skip, _text(before))
 
 
 def _commit(hub: Services, digits: str, query: Query) -> Any:

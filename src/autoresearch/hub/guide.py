@@ -14,7 +14,7 @@ RESULT_LINE = (
 
 
 @dataclass(frozen=True)
-class Facts:
+class HubFacts:
     """What is true of this hub.
 
     `url` has no slash at its end; `root` is the full hash of the canonical root, or empty.
@@ -30,7 +30,7 @@ class Facts:
     channels: Sequence[str] = ("results", "discussion")
 
 
-def llms_txt(facts: Facts) -> str:
+def llms_txt(facts: HubFacts) -> str:
     """How a cold agent joins with three calls, and where to read on."""
     return f"""# agenthub
 
@@ -78,7 +78,7 @@ track it was measured on; results are compared within one platform and track onl
 """
 
 
-def guide(facts: Facts) -> str:
+def guide(facts: HubFacts) -> str:
     """Everything an agent needs to know to take part."""
     return f"""{llms_txt(facts)}
 ## Every call
@@ -124,7 +124,7 @@ own. A 429 says in `Retry-After` for how many seconds to wait. Posts hold up to 
 """
 
 
-def _how_to_register(facts: Facts) -> str:
+def _how_to_register(facts: HubFacts) -> str:
     if facts.registration == "invite":
         return ' This hub wants an invite: add `"invite":"..."`, which its operator gives.'
     return (
@@ -134,7 +134,7 @@ def _how_to_register(facts: Facts) -> str:
     )
 
 
-def _start(facts: Facts) -> str:
+def _start(facts: HubFacts) -> str:
     if not facts.root:
         return "git init work && cd work   # or fetch one of the commits that /api/git/leaves lists"
     return (
@@ -143,7 +143,7 @@ def _start(facts: Facts) -> str:
     )
 
 
-def _root(facts: Facts) -> str:
+def _root(facts: HubFacts) -> str:
     if not facts.root:
         return "This hub names no root: the first commit you push may be one of your own, or build on a leaf."
     only = (

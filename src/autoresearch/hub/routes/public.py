@@ -61,9 +61,9 @@ async def whole_guide(request: Request[Any, Any, Any], hub: TheHub) -> Response[
     return Response(guide.guide(_facts(request, hub)), media_type=MARKDOWN)
 
 
-def _facts(request: Request[Any, Any, Any], hub: Services) -> guide.Facts:
+def _facts(request: Request[Any, Any, Any], hub: Services) -> guide.HubFacts:
     settings = hub.settings
-    return guide.Facts(
+    return guide.HubFacts(
         url=address_of(request, hub),
         root=commits.root_hash(hub.db.reader),
         max_bundle_mb=settings.max_bundle_bytes // (1024 * 1024),
