@@ -117,6 +117,43 @@ def test_pages_and_routes_see_the_rules_only() -> None:
             assert not [name for name in imports(path) if ".hub.store" in name], path
 
 
+HUB_LAYERS = [  # a layer may import from those before it, and from itself
+    {"values", "settings"},
+    {"store", "migrations"},
+    {"rules"},
+    {"logs", "metrics", "feed", "guide", "openapi", "pages.page_cache"},
+    {"services"},
+    {"routes"},
+    {"pages"},
+    {"fast", "middleware", "http_protocol"},
+    {"app"},
+    {"serve"},
+]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [p for p in FILES if room_of(p) == "hub" and p != SRC / "hub" / "__init__.py"],
+    ids=lambda p: p.relative_to(SRC).as_posix(),
+)
+def test_the_hub_is_layered(path: Path) -> None:
+    """Values below, then the store, the rules, the services, routes and pages; on top what joins them."""
+    own = hub_layer(".".join(path.relative_to(SRC).with_suffix("").parts))
+    prefix = "autoresearch."
+    ours = {name.removeprefix(prefix) for name in imports(path) if name.startswith(prefix)}
+    assert not {name for name in ours if name.startswith("hub.") and hub_layer(name) > own}
+
+
+def hub_layer(name: str) -> int:
+    """The layer of `hub.rules.push`: where its longest beginning stands."""
+    parts = name.split(".")[1:]
+    for length in (2, 1):
+        for level, modules in enumerate(HUB_LAYERS):
+            if ".".join(parts[:length]) in modules:
+                return level
+    raise AssertionError(f"{name} is in no layer of the hub")
+
+
 def test_subprocesses_have_three_owners() -> None:
     """git runs in `git`, experiments in the sandbox, coding agents in `agents`; nobody else starts a program."""
     starters = importers("subprocess")
