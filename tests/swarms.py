@@ -193,7 +193,7 @@ class Researcher:
         return [record for record in self.records() if not record.is_baseline]
 
     def waiting(self) -> int:
-        found = standing.read(self.folder / ".autoresearch")
+        found = standing.read_standing(self.folder / ".autoresearch")
         return found.waiting if found else 0
 
     def repo(self) -> Repo:

@@ -26,7 +26,7 @@ from autoresearch.researcher.journal import Journal
 from autoresearch.researcher.judging.values import Measurement, Record
 from autoresearch.researcher.ledger import row
 from autoresearch.researcher.loop import Loop, Options, Summary
-from autoresearch.researcher.sandbox import choose
+from autoresearch.researcher.sandbox import choose_sandbox
 from autoresearch.researcher.workspace import Workspace
 
 # prints the value it is told to, a little noise from the harness's seed, and what makes up the block
@@ -70,7 +70,7 @@ def make(
 
 
 def runner(workspace: Workspace, stop: threading.Event | None = None) -> Runner:
-    return Runner(workspace, choose("none"), ENVIRONMENT, readable=(), stop=stop)
+    return Runner(workspace, choose_sandbox("none"), ENVIRONMENT, readable=(), stop=stop)
 
 
 def measure(

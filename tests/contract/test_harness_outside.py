@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from autoresearch.researcher.judging.values import Measurement
-from autoresearch.researcher.sandbox import choose
+from autoresearch.researcher.sandbox import choose_sandbox
 from sandbox_jobs import EVERY_LEVEL, ISOLATED
 from tiny_workspaces import TOML, make, marked, runner
 
@@ -55,7 +55,7 @@ def score(
     """What the runner makes of a run whose model does this, and the scorer's log."""
     files = {"score.py": harness, "model.py": MODEL.replace("ATTACK", attack)}
     workspace = make(folder / "work", "print('val_bpb: 42.0')", TOML + SCORED, files)
-    using = dataclasses.replace(runner(workspace), sandbox=choose(level))
+    using = dataclasses.replace(runner(workspace), sandbox=choose_sandbox(level))
     place = workspace.private / "runs" / "0001" / "1"
     measured = using.measure(workspace.repo.head(), 1, "outside-mark", place, timeout_s)
     assert [marked(f"outside-mark{end}") for end in ("", "-model-0", "-model-1")] == [[], [], []]

@@ -8,15 +8,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from autoresearch.researcher.sandbox import choose, probe
+from autoresearch.researcher.sandbox import choose_sandbox, probe_backends
 from autoresearch.researcher.sandbox.attacks import ATTACKS
 from autoresearch.researcher.sandbox.conformance import (
     AttackResult,
     Unprotected,
     attacks_on_hidden,
-    conformance,
-    judge,
-    quick,
+    judge_attack,
+    quick_attacks,
+    run_attacks,
 )
 from autoresearch.researcher.sandbox.hide import choose_hiding
 from autoresearch.researcher.sandbox.job import Finished
@@ -32,7 +32,7 @@ def names(results: Sequence[AttackResult], *, blocked: bool) -> list[str]:
 @ISOLATED
 def test_every_attack_fails(level: str) -> None:
     """In the sandbox none comes through, and none could not be tried."""
-    results = conformance(choose(level))
+    results = run_attacks(choose_sandbox(level))
 
     assert len(results) >= 30
     assert names(results, blocked=False) == []
@@ -41,7 +41,7 @@ def test_every_attack_fails(level: str) -> None:
 def test_every_attack_can_succeed() -> None:
     """Without a sandbox each one escapes, but for those that say what they lack here. So the test above can fail."""
     needs = {"kernel"} if ROOT else {"kernel", "root"}
-    results = conformance(Unprotected(), [a for a in ATTACKS if a.needs not in needs])
+    results = run_attacks(Unprotected(), [a for a in ATTACKS if a.needs not in needs])
 
     assert len(results) >= 30
     assert names(results, blocked=True) == []
@@ -55,7 +55,7 @@ def test_without_isolation_the_environment_and_the_end_are_still_clean() -> None
         if a.name in ("environment", "inherited-descriptors", "daemon", "stubborn-daemon")
     ]
 
-    assert names(conformance(choose("none"), promised), blocked=False) == []
+    assert names(run_attacks(choose_sandbox("none"), promised), blocked=False) == []
 
 
 def test_a_coding_agent_does_not_find_the_key() -> None:
@@ -64,27 +64,27 @@ def test_a_coding_agent_does_not_find_the_key() -> None:
 
     assert behind.name == "hiding"
     assert len(attacks_on_hidden()) == 6
-    assert names(conformance(behind, attacks_on_hidden()), blocked=False) == []
+    assert names(run_attacks(behind, attacks_on_hidden()), blocked=False) == []
 
 
 def test_silence_is_not_safety() -> None:
     """An attack that could not run proves nothing and counts as failed."""
     attack = ATTACKS[0]
 
-    assert not judge(
+    assert not judge_attack(
         attack, Finished(1, False, 0.1, "ended with exit code 1"), "Traceback", []
     ).blocked
-    assert judge(attack, Finished(0, False, 0.1, ""), "BLOCKED OSError", []).blocked
-    assert not judge(
+    assert judge_attack(attack, Finished(0, False, 0.1, ""), "BLOCKED OSError", []).blocked
+    assert not judge_attack(
         attack, Finished(0, False, 0.1, ""), "BLOCKED x\nESCAPED read the canary", []
     ).blocked
 
 
 def test_the_best_level_that_works_is_taken() -> None:
     """auto is the first that probe finds working; each says something of itself."""
-    levels = probe()
+    levels = probe_backends()
 
-    assert choose("auto").name == next(level.name for level in levels if level.works)
+    assert choose_sandbox("auto").name == next(level.name for level in levels if level.works)
     assert all(level.detail for level in levels)
 
 
@@ -98,4 +98,4 @@ def test_names_are_unique_and_documented() -> None:
 
     assert len({a.name for a in ATTACKS}) == len(ATTACKS)
     assert {a.name for a in ATTACKS} <= rows
-    assert 5 <= len(quick()) <= 12
+    assert 5 <= len(quick_attacks()) <= 12

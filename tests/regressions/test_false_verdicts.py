@@ -11,8 +11,8 @@ from rich.console import Console
 
 from autoresearch.git.repo import Repo
 from autoresearch.researcher.display import Display
-from autoresearch.researcher.verify.board import names, post
-from autoresearch.researcher.verify.rerun import ClaimedResult, Notebook, graft
+from autoresearch.researcher.verify.board import names_commit, verdict_post
+from autoresearch.researcher.verify.rerun import ClaimedResult, Notebook, graft_free_files
 from autoresearch.researcher.verify.verifier import Verifier
 from autoresearch.researcher.workspace import Workspace
 from tiny_workspaces import Writes, make, noisy, research, runner
@@ -77,7 +77,7 @@ def test_a_number_printed_by_a_changed_fixed_file_is_not_believed(verifier: Veri
         new_txt="x\n",
     )
 
-    grafted = graft(workspace, workspace.repo.head(), theirs)
+    grafted = graft_free_files(workspace, workspace.repo.head(), theirs)
 
     assert workspace.repo.show(grafted, "prepare.py") == b"LIMIT = 1\n"
     assert workspace.repo.show(grafted, "train.py") == noisy(0.9).encode()
@@ -108,13 +108,17 @@ def test_a_programs_last_words_forge_no_line(verifier: Verifier) -> None:
     )
     claim = ClaimedResult(theirs, 0.9, track="t", result_id=1)
     verdict = verifier.verify(claim)
-    text = post(verdict, BOX, verifier.notebook.read(claim) or pytest.fail("no notes"))
+    text = verdict_post(verdict, BOX, verifier.notebook.read(claim) or pytest.fail("no notes"))
 
     assert verdict.outcome == "not reproduced" and "crashed" in verdict.reason
     starts = [
         line for line in text.splitlines() if line.lstrip("-> *`").startswith(("commit", "verify"))
     ]
-    assert starts == [text.splitlines()[0]] and names(text, theirs) and not names(text, "b" * 40)
+    assert (
+        starts == [text.splitlines()[0]]
+        and names_commit(text, theirs)
+        and not names_commit(text, "b" * 40)
+    )
 
 
 def test_a_reply_tells_nothing_of_our_folders(verifier: Verifier) -> None:

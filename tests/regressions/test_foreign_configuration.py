@@ -18,7 +18,7 @@ from autoresearch.errors import BadWorkspace
 from autoresearch.git.repo import Repo
 from autoresearch.researcher.experiment import Runner
 from autoresearch.researcher.measurement import Measurement
-from autoresearch.researcher.sandbox import choose
+from autoresearch.researcher.sandbox import choose_sandbox
 from autoresearch.researcher.workspace import OutsideFree, Workspace
 from sandbox_jobs import EVERY_LEVEL
 from tiny_workspaces import ENVIRONMENT, TOML, Writes, make, noisy, research
@@ -56,7 +56,7 @@ def canary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def measure(workspace: Workspace, level: str) -> Measurement:
     """One run of the commit checked out, in a real sandbox."""
     folder = workspace.private / "runs" / "0001" / "1"
-    runner = Runner(workspace, choose(level), ENVIRONMENT)
+    runner = Runner(workspace, choose_sandbox(level), ENVIRONMENT)
     return runner.measure(workspace.repo.head(), 1, "mark", folder, 120)
 
 
@@ -238,7 +238,7 @@ def test_a_thousand_nested_folders_end_one_run_and_no_loop(
     workspace = make(tmp_path / "w", noisy())
     deep = DEEP.replace("PLACE", place) + noisy(0.1)
 
-    using = Runner(workspace, choose(level), ENVIRONMENT)
+    using = Runner(workspace, choose_sandbox(level), ENVIRONMENT)
     research(workspace, Writes(deep, noisy(0.5)), using=using, experiments=2)
 
     crash, keep = workspace.ledger.records()[-2:]

@@ -14,7 +14,7 @@ import pytest
 from autoresearch.cli.hub_options import hidden_paths
 from autoresearch.researcher.agents.base import Brief
 from autoresearch.researcher.agents.command import CommandAgent
-from autoresearch.researcher.sandbox import Job, Limits, choose
+from autoresearch.researcher.sandbox import Job, Limits, choose_sandbox
 from autoresearch.researcher.sandbox.hide import Hiding, choose_hiding
 from autoresearch.researcher.workspace import Workspace
 from conftest import RunningHub
@@ -95,7 +95,7 @@ def test_experiments_do_not_find_the_key(guarded: Path, tmp_path: Path) -> None:
             log,
             writable=(guarded,),
         )
-        choose(level).run(job)
+        choose_sandbox(level).run(job)
         assert log.read_text().splitlines()[-1] == f"found {expected}", log.read_text()
 
 

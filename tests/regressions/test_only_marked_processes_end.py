@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psutil
 
-from autoresearch.researcher.sandbox import sweep
+from autoresearch.researcher.sandbox import sweep_processes
 from sandbox_jobs import EVERY_LEVEL
 
 SLEEP = "import time; time.sleep(900)"
@@ -20,9 +20,9 @@ import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[3])
 from sandbox_jobs import job
-from autoresearch.researcher.sandbox import choose
+from autoresearch.researcher.sandbox import choose_sandbox
 code = "import os, time\\nif os.fork(): time.sleep(900)\\nos.setsid(); os.fork(); open(str(os.getpid()), 'w').close(); time.sleep(900)"
-choose(sys.argv[1]).run(job(Path(sys.argv[2]), code, mark=sys.argv[4]))
+choose_sandbox(sys.argv[1]).run(job(Path(sys.argv[2]), code, mark=sys.argv[4]))
 """
 
 
@@ -54,7 +54,7 @@ def test_sweep_ends_the_marked_and_nobody_else() -> None:
     )
     try:
         assert eventually(lambda: bool(carrying("ours-c7")))
-        swept = sweep("ours-c7")
+        swept = sweep_processes("ours-c7")
         assert swept == [ours.pid]
         assert carrying("ours-c7") == []
         assert theirs.poll() is None
@@ -66,7 +66,7 @@ def test_sweep_ends_the_marked_and_nobody_else() -> None:
 
 def test_an_empty_mark_sweeps_nothing() -> None:
     """A job without a mark must not end every unmarked process of the machine."""
-    assert sweep("") == []
+    assert sweep_processes("") == []
 
 
 @EVERY_LEVEL
@@ -83,4 +83,4 @@ def test_a_killed_runner_takes_its_run_along(level: str, tmp_path: Path) -> None
     finally:
         runner.kill()
         runner.wait()
-        sweep(mark)
+        sweep_processes(mark)

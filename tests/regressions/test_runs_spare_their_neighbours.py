@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
-from autoresearch.researcher.sandbox import sweep
-from autoresearch.researcher.sandbox.processes import carries
+from autoresearch.researcher.sandbox import sweep_processes
+from autoresearch.researcher.sandbox.processes import carries_mark
 
 
 @pytest.mark.parametrize(
@@ -23,7 +23,7 @@ from autoresearch.researcher.sandbox.processes import carries
 )
 def test_a_run_belongs_to_its_attempt_alone(found: str, mark: str, belongs: bool) -> None:
     """`mark-1` is part of `mark`, and neither of `mark-10` nor of another attempt."""
-    assert carries(found, mark) is belongs
+    assert carries_mark(found, mark) is belongs
 
 
 def test_the_end_of_one_run_leaves_its_neighbour() -> None:
@@ -36,9 +36,9 @@ def test_the_end_of_one_run_leaves_its_neighbour() -> None:
     for process in runs:
         assert process.stdout is not None and process.stdout.readline() == b"up\n"
 
-    assert sweep("neighbours-1") == [runs[0].pid]
+    assert sweep_processes("neighbours-1") == [runs[0].pid]
     assert runs[1].poll() is None
-    assert sweep("neighbours") == [runs[1].pid]
+    assert sweep_processes("neighbours") == [runs[1].pid]
     for process in runs:
         process.wait(timeout=60)
         assert process.stdout is not None

@@ -17,7 +17,7 @@ from autoresearch.git.repo import Repo
 from autoresearch.researcher.experiment import Runner
 from autoresearch.researcher.judging.values import Measurement
 from autoresearch.researcher.preparation import prepare
-from autoresearch.researcher.sandbox import choose
+from autoresearch.researcher.sandbox import choose_sandbox
 from autoresearch.researcher.workspace import Workspace
 from sandbox_jobs import ISOLATED
 from tiny_workspaces import ENVIRONMENT, Writes, kept, marked, research
@@ -140,7 +140,7 @@ def make_arena(place: Path, honest: str = "") -> Arena:
     workspace = Workspace(folder)
     workspace.private.mkdir(exist_ok=True)
     environment = {**ENVIRONMENT, "AUTORESEARCH_CACHE": str(place / "cache")}
-    runner = Runner(workspace, choose("auto"), environment, (place / "cache",))
+    runner = Runner(workspace, choose_sandbox("auto"), environment, (place / "cache",))
     workspace.ledger.complete_tsv()
     with workspace.lock():
         prepare(workspace, environment, threading.Event())
@@ -150,7 +150,7 @@ def make_arena(place: Path, honest: str = "") -> Arena:
 @ISOLATED
 def test_the_honest_program_is_scored(arena: Arena, level: str) -> None:
     """It prints nan, for the text is hidden from it, and has the score of the harness; so the cheats fail for what they do."""
-    measured = replace(arena, runner=replace(arena.runner, sandbox=choose(level))).run(
+    measured = replace(arena, runner=replace(arena.runner, sandbox=choose_sandbox(level))).run(
         f"honest-{level}", program()
     )
 

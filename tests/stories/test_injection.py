@@ -97,5 +97,5 @@ def publish(theirs: Workspace, url: str, key: str) -> None:
     commit = theirs.repo.commit(ATTACK.format("message"))
     line = f"commit:{commit[:7]} platform:{PLATFORM} val_bpb:1.596 vram_gb:0.1 track:{track_id(theirs)}"
     with Hub(url, key) as hub:
-        sync.push(theirs.repo, hub, [commit])
+        sync.push_commits(theirs.repo, hub, [commit])
         hub.post("results", f"{line} | {ONE_LINE.format('result')}")

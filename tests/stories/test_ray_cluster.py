@@ -17,7 +17,7 @@ from rich.console import Console
 from autoresearch.cli.executor_options import surroundings
 from autoresearch.errors import BadInput, MissingTool
 from autoresearch.researcher.display import Display
-from autoresearch.researcher.executors.ray import RayExecutor, Share, share
+from autoresearch.researcher.executors.ray import RayExecutor, Share, largest_share
 from autoresearch.researcher.loop import Loop, Options
 from autoresearch.researcher.workspace import Workspace
 from tiny_workspaces import Writes, alive, make, noisy, runner
@@ -151,10 +151,10 @@ def test_a_cluster_is_shared_evenly(
     nodes: list[tuple[int, int]], jobs: int, gpus: int, expected: Share
 ) -> None:
     """The largest share of which so many fit on the nodes, GPUs included."""
-    assert share(nodes, jobs, gpus) == expected
+    assert largest_share(nodes, jobs, gpus) == expected
 
 
 def test_more_jobs_than_the_cluster_holds_are_refused() -> None:
     """The sentence says what the cluster has."""
     with pytest.raises(BadInput, match=r"--jobs 3 does not fit.*2 cores and 0 GPUs on 1 nodes"):
-        share([(2, 0)], 3, 1)
+        largest_share([(2, 0)], 3, 1)

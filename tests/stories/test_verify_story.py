@@ -19,7 +19,7 @@ from rich.console import Console
 
 from autoresearch.client import Hub
 from autoresearch.git.repo import Repo
-from autoresearch.git.sync import push
+from autoresearch.git.sync import push_commits
 from autoresearch.researcher.display import Display
 from autoresearch.researcher.swarm.track import track_id
 from autoresearch.researcher.verify.board import HubBoard
@@ -50,7 +50,7 @@ class Claimant:
             Repo(checkout.path).add(change.path for change in checkout.changes())
             commit = Repo(checkout.path).commit(f"claims {value} for {platform}")
         self.workspace.repo.set_ref(f"refs/claims/{commit}", commit)
-        push(self.workspace.repo, self.hub, [commit])
+        push_commits(self.workspace.repo, self.hub, [commit])
         line = f"commit:{commit[:7]} platform:{platform} val_bpb:{value:.6f} vram_gb:2.0 track:{self.track} | an idea"
         return commit, self.hub.post("results", line).id
 
@@ -277,7 +277,7 @@ def test_a_reply_whose_answer_was_lost_is_not_written_again(
     goes.tell_what_waits()
 
     assert [len(claimant.hub.replies(p)) for p in posts] == [1, 1]
-    assert notebook.unfinished() == []
+    assert notebook.unfinished_notes() == []
 
 
 def test_what_another_says_to_verify_is_left_to_them(
@@ -311,7 +311,7 @@ def test_a_busy_machine_disputes_nobody(swarm: tuple[Any, Claimant, Workspace]) 
 
     assert goes.once() is None
     assert "our own baseline is worse just now" in said[-1]
-    assert claimant.hub.replies(post_id) == [] and goes.verifier.notebook.unfinished() == []
+    assert claimant.hub.replies(post_id) == [] and goes.verifier.notebook.unfinished_notes() == []
 
 
 def test_a_hub_that_goes_and_loses_answers_hears_each_verdict_once(
@@ -344,7 +344,7 @@ def test_a_hub_that_goes_and_loses_answers_hears_each_verdict_once(
         watching.join(60)
 
     assert [len(claimant.hub.replies(p)) for p in (post_id, later)] == [1, 1]
-    assert goes.verifier.notebook.unfinished() == [] and not watching.is_alive()
+    assert goes.verifier.notebook.unfinished_notes() == [] and not watching.is_alive()
 
 
 def test_a_hostile_commit_stops_nobody(swarm: tuple[Any, Claimant, Workspace]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from autoresearch.researcher.agents.edits import BadEdit, apply, parse
+from autoresearch.researcher.agents.edits import BadEdit, apply_edit, parse_answer
 
 FILES = {"train.py": "A = 1\nB = 1\nA_TOO = 1\n", "model.py": "x\n", "twice.py": "A = 1\nA = 1\n"}
 
@@ -21,12 +21,14 @@ def test_blocks_apply_in_order_and_only_changed_files_come_back() -> None:
     """Two blocks of one file build on each other; a file nobody touched is not returned."""
     said = answer(block("B = 1\n", "B = 2\n"), block("B = 2\nA_TOO = 1\n", "B = 3\nA_TOO = 1\n"))
 
-    assert apply(parse(said), FILES) == {"train.py": "A = 1\nB = 3\nA_TOO = 1\n"}
+    assert apply_edit(parse_answer(said), FILES) == {"train.py": "A = 1\nB = 3\nA_TOO = 1\n"}
 
 
 def test_lines_can_be_removed() -> None:
     """An empty REPLACE removes what SEARCH found."""
-    assert apply(parse(answer(block("B = 1\n", ""))), FILES) == {"train.py": "A = 1\nA_TOO = 1\n"}
+    assert apply_edit(parse_answer(answer(block("B = 1\n", ""))), FILES) == {
+        "train.py": "A = 1\nA_TOO = 1\n"
+    }
 
 
 @pytest.mark.parametrize(
@@ -68,10 +70,10 @@ def test_lines_can_be_removed() -> None:
 def test_a_bad_answer_is_refused_with_a_sentence(said: str, sentence: str) -> None:
     """Nothing is guessed: the model is told what to mend."""
     with pytest.raises(BadEdit, match=sentence):
-        apply(parse(said), FILES)
+        apply_edit(parse_answer(said), FILES)
 
 
 def test_one_bad_block_spoils_the_whole_answer() -> None:
     """A good block beside a bad one is not applied either."""
     with pytest.raises(BadEdit, match="block 2"):
-        apply(parse(answer(block("B = 1\n", "B = 2\n"), block("nowhere\n", ""))), FILES)
+        apply_edit(parse_answer(answer(block("B = 1\n", "B = 2\n"), block("nowhere\n", ""))), FILES)

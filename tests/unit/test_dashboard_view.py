@@ -11,17 +11,23 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from autoresearch.researcher.dashboard.canvas import AxisRange, Canvas, step
-from autoresearch.researcher.dashboard.draw import curve, night, picture, run_state, running_best
+from autoresearch.researcher.dashboard.canvas import AxisRange, Canvas, stair_points
+from autoresearch.researcher.dashboard.draw import (
+    draw_curve,
+    draw_night,
+    draw_view,
+    run_state,
+    running_best,
+)
 from autoresearch.researcher.dashboard.gpus import GpuLoad, GpuMonitor
-from autoresearch.researcher.dashboard.plain import changes, describe_view
+from autoresearch.researcher.dashboard.plain import describe_changes, describe_view
 from autoresearch.researcher.dashboard.snapshot import (
     MachineLoad,
     RunView,
     VerdictView,
     View,
     Watcher,
-    safe,
+    safe_line,
 )
 from autoresearch.researcher.judging.curves import CurvePoint
 from autoresearch.researcher.report.status import read
@@ -51,7 +57,7 @@ def view(folder: Path) -> View:
 def drawn(view: View, columns: int, rows: int) -> list[str]:
     console = Console(width=columns, height=rows, color_system=None, force_terminal=False)
     with console.capture() as caught:
-        console.print(picture(view, columns, rows))
+        console.print(draw_view(view, columns, rows))
     return caught.get().splitlines()
 
 
@@ -119,10 +125,12 @@ def test_a_run_is_compared_with_the_best_at_the_same_place() -> None:
 
 def test_strangers_text_commands_no_terminal(view: View) -> None:
     """Escapes, markup, direction marks and line breaks of a description come out as harmless words."""
-    assert safe(WILD) == "[31mred]0;title [bold]x[/bold] gnp.exe new line2J"
-    wild = VerdictView("0009", "f" * 40, "discard", 1.0, safe(WILD), safe(WILD), safe(WILD), "")
+    assert safe_line(WILD) == "[31mred]0;title [bold]x[/bold] gnp.exe new line2J"
+    wild = VerdictView(
+        "0009", "f" * 40, "discard", 1.0, safe_line(WILD), safe_line(WILD), safe_line(WILD), ""
+    )
     shown = replace(view, verdicts=(*view.verdicts, wild))
-    lines = [*drawn(shown, 200, 40), *describe_view(shown), *changes(view, shown)]
+    lines = [*drawn(shown, 200, 40), *describe_view(shown), *describe_changes(view, shown)]
 
     assert any("[bold]x[/bold]" in line for line in lines)
     assert not re.search("[\x00-\x1f\x7f-\x9f\u202a-\u202e]", "".join(lines))
@@ -133,18 +141,18 @@ def test_only_changes_are_told(view: View) -> None:
     runs = [RunView("0006", 1, "d" * 40, "an idea", (CurvePoint(p, 3.0),)) for p in (0.1, 0.2, 0.3)]
     steps = [view, *(replace(view, runs=(run,)) for run in runs)]
 
-    told = [list(changes(a, b)) for a, b in pairwise(steps)]
+    told = [list(describe_changes(a, b)) for a, b in pairwise(steps)]
 
     assert [len(lines) for lines in told] == [1, 0, 1]
     before = replace(view, verdicts=view.verdicts[:-1])
-    assert [line.split()[:2] for line in changes(before, view)] == [["0005", "keep"]]
+    assert [line.split()[:2] for line in describe_changes(before, view)] == [["0005", "keep"]]
 
 
 def test_a_hostile_curve_is_no_curve() -> None:
     """Whatever a run writes as its curve, the picture stays a picture."""
     points = (CurvePoint(0.5, 1e300), CurvePoint(0.6, -1e300), CurvePoint(0.7, 0.0))
 
-    text = curve(RunView("0001", 1, "a", "x", points), 60, 5, braille=True).plain
+    text = draw_curve(RunView("0001", 1, "a", "x", points), 60, 5, braille=True).plain
 
     assert len(text.splitlines()) == 5 and max(map(len, text.splitlines())) <= 70
 
@@ -158,7 +166,7 @@ def test_dots_land_where_they_belong() -> None:
     assert canvas.text().plain.endswith("⡀⠈")
     canvas.sign(1, 0, "×", "")
     assert canvas.text().plain.endswith("⡀×")
-    assert step([(0, 3), (2, 1)], 4) == [(0, 3), (2, 3), (2, 1), (4, 1)]
+    assert stair_points([(0, 3), (2, 1)], 4) == [(0, 3), (2, 3), (2, 1), (4, 1)]
     plain = Canvas(2, 1, AxisRange(0, 1, 0, 1), braille=False)
     plain.line([(0, 0), (1, 1)], "")
     assert plain.text().plain.endswith("**")
@@ -169,7 +177,7 @@ def test_one_bad_idea_does_not_flatten_the_night(view: View) -> None:
     awful = VerdictView("0009", "f" * 40, "discard", 100.0, "x", "y", "", "")
     shown = replace(view, verdicts=(*view.verdicts, awful))
 
-    assert float(night(shown, 60, 6, braille=True).plain.split()[0]) < 2
+    assert float(draw_night(shown, 60, 6, braille=True).plain.split()[0]) < 2
 
 
 def test_the_json_is_for_scripts(view: View) -> None:

@@ -11,9 +11,9 @@ import pytest
 from rich.console import Console
 
 from autoresearch.researcher.curve_files import read_newest
-from autoresearch.researcher.display import Display, duration
+from autoresearch.researcher.display import Display, show_duration
 from autoresearch.researcher.judging.curves import CurvePoint
-from autoresearch.researcher.machine import name, word
+from autoresearch.researcher.machine import machine_name, one_word
 
 
 def display(terminal: bool) -> tuple[Display, io.StringIO]:
@@ -119,12 +119,12 @@ def test_a_curve_is_untrusted(tmp_path: Path, curve: str, point: CurvePoint | No
 )
 def test_durations_are_words(seconds: float, text: str) -> None:
     """Two units are enough."""
-    assert duration(seconds) == text
+    assert show_duration(seconds) == text
 
 
 def test_a_machine_is_one_word() -> None:
     """A platform's name fits the one-line format of the board: no spaces, no trade marks."""
-    assert word("Intel(R) Xeon(R) CPU @ 2.20GHz 8c") == "Intel-Xeon-8c"
-    assert word("NVIDIA H200") == "NVIDIA-H200"
-    assert word("???") == "unknown"
-    assert name() and " " not in name() and len(name()) <= 40
+    assert one_word("Intel(R) Xeon(R) CPU @ 2.20GHz 8c") == "Intel-Xeon-8c"
+    assert one_word("NVIDIA H200") == "NVIDIA-H200"
+    assert one_word("???") == "unknown"
+    assert machine_name() and " " not in machine_name() and len(machine_name()) <= 40

@@ -8,7 +8,7 @@ from pathlib import Path
 from autoresearch.git.repo import Repo
 from autoresearch.researcher import doctor
 from autoresearch.researcher.config import NAME
-from autoresearch.researcher.sandbox import choose
+from autoresearch.researcher.sandbox import choose_sandbox
 from autoresearch.researcher.sandbox.attacks import ATTACKS
 from autoresearch.researcher.sandbox.conformance import Unprotected
 
@@ -146,7 +146,7 @@ def test_every_attack_gets_a_line_when_asked_for() -> None:
     """`--attacks`: each attack on each working level, and what was answered."""
     tried = [a for a in ATTACKS if a.quick]
 
-    checks = doctor.prove(choose("auto"), tried)
+    checks = doctor.prove(choose_sandbox("auto"), tried)
 
     assert [c.level for c in checks] == ["ok"] * (len(tried) + 1)
     assert (

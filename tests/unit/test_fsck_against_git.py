@@ -98,11 +98,11 @@ def trees(draw: st.DrawFn) -> tuple[int, bytes]:
 def we_refuse(kind: int, data: bytes, blobs: dict[bytes, bytes]) -> bool:
     try:
         if kind == COMMIT:
-            fsck.commit(data)
+            fsck.check_commit(data)
         else:
-            for entry in fsck.tree(data):
+            for entry in fsck.check_tree(data):
                 if entry.name == b".gitattributes":
-                    fsck.attributes(blobs[entry.oid])
+                    fsck.check_attributes(blobs[entry.oid])
     except BadBundle:
         return True
     return False

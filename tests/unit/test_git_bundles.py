@@ -50,7 +50,7 @@ def test_missing_is_exactly_what_the_other_side_lacks(
     parents, has = history
     tips = data.draw(st.lists(st.sampled_from(sorted(parents)), min_size=1, max_size=3))
 
-    found = bundles.missing(parents, tips, has.__contains__)
+    found = bundles.find_missing(parents, tips, has.__contains__)
 
     behind, todo = set(), list(tips)
     while todo:
@@ -71,7 +71,7 @@ def test_one_new_commit_costs_two_questions() -> None:
         asked.append(commit)
         return commit != "999"
 
-    assert bundles.missing(parents, ["999"], known).commits == ("999",)
+    assert bundles.find_missing(parents, ["999"], known).commits == ("999",)
     assert len(asked) == 2
 
 
@@ -84,7 +84,7 @@ def test_a_long_unknown_history_costs_few_questions() -> None:
         asked.append(commit)
         return int(commit) < 1000
 
-    assert len(bundles.missing(parents, ["1999"], known).commits) == 1000
+    assert len(bundles.find_missing(parents, ["1999"], known).commits) == 1000
     assert len(asked) <= 24
 
 
@@ -138,10 +138,10 @@ def test_checkout_never_loses_changes(tmp_path: Path) -> None:
     """With a changed tracked file a checkout is refused and the change is still there; an untracked file is no obstacle."""
     repo = grown(tmp_path / "r", 2)
     (repo.path / "notes").write_text("mine")
-    bundles.checkout(repo, repo.resolve("HEAD~1"))
+    bundles.check_out_commit(repo, repo.resolve("HEAD~1"))
     (repo.path / "train.py").write_text("unsaved\n")
 
     with pytest.raises(Conflict, match=r"train\.py"):
-        bundles.checkout(repo, "main")
+        bundles.check_out_commit(repo, "main")
     assert (repo.path / "train.py").read_text() == "unsaved\n"
     assert (repo.path / "notes").read_text() == "mine"

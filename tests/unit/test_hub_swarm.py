@@ -16,7 +16,7 @@ from autoresearch.git import sync
 from autoresearch.git.repo import Repo
 from autoresearch.researcher.judging.values import Record
 from autoresearch.researcher.report.status import read, sentences
-from autoresearch.researcher.swarm.choice import explores
+from autoresearch.researcher.swarm.choice import is_exploring
 from autoresearch.researcher.swarm.hub_swarm import HubSwarm, Wishes
 from autoresearch.researcher.swarm.membership import Member, Membership
 from autoresearch.researcher.swarm.outbox import Letter, Step
@@ -76,7 +76,7 @@ def publish(
         Repo(checkout.path).add([name])
         commit = Repo(checkout.path).commit(words)
     with Hub(agent.hub.url, agent.key) as hub:
-        sync.push(workspace.repo, hub, [commit])
+        sync.push_commits(workspace.repo, hub, [commit])
         hub.post(
             "results",
             f"commit:{commit[:7]} platform:P val_bpb:{value} vram_gb:--- track:{track_id(workspace)} | {words}",
@@ -98,7 +98,7 @@ def test_a_hub_that_is_down_costs_nothing_and_loses_nothing(tmp_path: Path) -> N
         assert swarm.foreign(verdict(workspace)) is None
         assert list(swarm.notes()) == []
         assert swarm.claim("0002", "an idea") == ""
-        swarm.settled(verdict(workspace))
+        swarm.queue_verdict(verdict(workspace))
         assert swarm.outbox.names("waiting") == ["000001-0001.json"]
     assert time.monotonic() - began < 30
     assert len([text for text in said if text.startswith("research goes on")]) == 1
@@ -123,7 +123,7 @@ def test_a_closed_hub_is_told_as_soon_as_it_lets_us_in(
     hub = own_hub(registration="closed")
     workspace = make(tmp_path / "w", noisy())
     with community(workspace, hub.url) as (swarm, said):
-        swarm.settled(verdict(workspace))
+        swarm.queue_verdict(verdict(workspace))
         assert any("ah join" in text for text in said)
         answer = hub.http.post(
             "/api/admin/agents",
@@ -178,7 +178,7 @@ def test_a_leaf_of_ones_own_track_is_explored_now_and_then(
     leaf = publish(workspace, hub.agent(), 0.9, words="a leaf")
     workspace.repo.git("reset", "-q", "--hard", best)
     child = publish(workspace, hub.agent(), 0.95, words="a child of the best")
-    explorer = next(n for n in range(100) if explores(n, "ada"))
+    explorer = next(n for n in range(100) if is_exploring(n, "ada"))
     with community(make(tmp_path / "e", noisy()), hub.url, "ada", seed=explorer) as (swarm, _):
         assert swarm.start() in (leaf, child)
     with community(make(tmp_path / "n", noisy()), hub.url, "bob") as (swarm, _):
@@ -216,7 +216,7 @@ def test_a_better_commit_is_offered_once_and_answered_in_its_thread(
             "values": (0.91, 0.92),
             "agent": other.id,
         }
-        swarm.settled(verdict(workspace, **tried))
+        swarm.queue_verdict(verdict(workspace, **tried))
         until(lambda: not swarm.outbox.names("waiting"), "it is told")
 
     replies = other.get("/api/posts/1/replies").json()
@@ -298,7 +298,7 @@ def test_an_idea_is_leased_and_given_up(own_hub: Callable[..., RunningHub], tmp_
         assert "nearly the same" in refusal and "\x1b" not in refusal
         assert swarm.claim("0003", "wider mlp") == "" and swarm.claim("0004", "deeper stem") == ""
         assert held() == ["deeper stem", "wider mlp"]
-        swarm.settled(verdict(workspace, id="0003"))
+        swarm.queue_verdict(verdict(workspace, id="0003"))
         until(lambda: held() == ["deeper stem"], "the claim of a settled experiment ends")
         assert swarm.claim("0005", "x") == ""  # too short to claim: nothing to lease
     with community(workspace, hub.url, me):
@@ -314,12 +314,12 @@ def test_a_long_experiment_keeps_its_claim(
     with community(make(tmp_path / "w", noisy()), hub.url, me) as (swarm, _):
         swarm.claim("0002", "wider mlp")
         first = me.get("/api/claims").json()[0]["expires_at"]
-        swarm.memory.holds("0002", replace(swarm.memory.facts.claims["0002"], renew_at=0.0))
+        swarm.memory.note_claim("0002", replace(swarm.memory.facts.claims["0002"], renew_at=0.0))
         swarm.renew_claims()
         assert me.get("/api/claims").json()[0]["expires_at"] > first
         assert swarm.memory.facts.claims["0002"].renew_at > time.time()
         me.delete(f"/api/claims/{swarm.memory.facts.claims['0002'].claim_id}")
-        swarm.memory.holds("0002", replace(swarm.memory.facts.claims["0002"], renew_at=0.0))
+        swarm.memory.note_claim("0002", replace(swarm.memory.facts.claims["0002"], renew_at=0.0))
         swarm.renew_claims()
         assert swarm.memory.facts.claims == {}
 
@@ -329,7 +329,7 @@ def test_status_tells_how_things_stand_with_the_hub(tmp_path: Path) -> None:
     workspace = make(tmp_path / "w", noisy())
     assert read(workspace).hub is None
     with community(workspace, NOWHERE) as (swarm, _):
-        swarm.settled(verdict(workspace))
+        swarm.queue_verdict(verdict(workspace))
         swarm.outbox.add(
             "0002",
             "now",
@@ -421,7 +421,7 @@ def test_a_hub_that_refuses_everything_stops_nothing(tmp_path: Path) -> None:
             for _ in range(2):
                 assert swarm.start() is None and swarm.foreign(verdict(workspace)) is None
                 assert list(swarm.notes()) == [] and swarm.claim("0002", "an idea") == ""
-            swarm.settled(verdict(workspace))
+            swarm.queue_verdict(verdict(workspace))
             until(lambda: not swarm.outbox.names("waiting"), "it is set aside")
         assert swarm.outbox.refusals() == [("0001", "not you")] * 2
         assert said.count("the hub refuses: not you") == 1

@@ -53,7 +53,7 @@ class Village:
         self.heard.append(f"claim {idea}")
         return "someone has it" if self.refusals >= 0 else ""
 
-    def settled(self, record: Record) -> None:
+    def queue_verdict(self, record: Record) -> None:
         self.heard.append(f"{record.status} {record.description}")
 
     def close(self) -> None:

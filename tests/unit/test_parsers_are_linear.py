@@ -38,7 +38,7 @@ def encoded(parse: Callable[[bytes], object]) -> Parser:
 
 
 def stream(data: bytes) -> list[Any]:
-    return list(endpoint.chunks([data[i : i + 100] for i in range(0, len(data), 100)]))
+    return list(endpoint.read_chunks([data[i : i + 100] for i in range(0, len(data), 100)]))
 
 
 PARSERS: dict[str, Parser] = {
@@ -47,18 +47,20 @@ PARSERS: dict[str, Parser] = {
     "search words": lambda text: search._match.__wrapped__(text, ()),
     "one line of a page": rendering.flatten_text,
     "diffs": lambda text: markup.read_diff(text, 20),
-    "verify lines": lambda text: board.names(text, HASH),
-    "what a researcher posts": lambda text: swarm_lines.reason(swarm_lines.unlocated(text, "/x")),
+    "verify lines": lambda text: board.names_commit(text, HASH),
+    "what a researcher posts": lambda text: swarm_lines.show_reason(
+        swarm_lines.without_paths(text, "/x")
+    ),
     "first line": swarm_lines.first_line,
     "prepared track": track._PREPARED.search,
-    "edit blocks": edits.parse,
-    "prompt quotations": lambda text: quote.quote("a post", text),
+    "edit blocks": edits.parse_answer,
+    "prompt quotations": lambda text: quote.quote_text("a post", text),
     "endpoint streams": encoded(stream),
-    "endpoint answers": encoded(endpoint.decoded),
+    "endpoint answers": encoded(endpoint.decode_body),
     "results.tsv": encoded(tsv.read_tsv),
     "run logs": lambda text: (measurement.printed(text), measurement.last_line(text)),
     "terminal": lambda text: (show.indent(text), show.line(text), show.as_json(text)),
-    "commits": encoded(fsck.commit),
+    "commits": encoded(fsck.check_commit),
     "trees": encoded(fsck.parse_tree),
     "bundles": encoded(lambda data: bundle.read_header(io.BytesIO(data))),
     "pushes": encoded(lambda data: pktline.read_commands(io.BytesIO(data))),
@@ -118,7 +120,7 @@ def test_edits_are_applied_in_linear_time() -> None:
     def apply(text: str) -> object:
         block = edits.Block("train.py", f"{text[: len(text) // 2]}b\n", "")
         with pytest.raises(edits.BadEdit):
-            edits.apply(edits.Proposal("", (block,)), {"train.py": text})
+            edits.apply_edit(edits.Proposal("", (block,)), {"train.py": text})
         return None
 
     assert not complaints(apply, lambda chars: iter([repeat("a\n", chars)]), POST)
@@ -178,7 +180,7 @@ def test_a_streams_lines_end_at_line_feeds_alone() -> None:
     """JSON may hold the line separator U+2028 as it stands, and a line may come in pieces."""
     text = 'data: {"choices":[{"delta":{"content":"a\u2028b"}}]}\n\ndata: [DONE]\n'.encode()
 
-    (body,) = endpoint.chunks([text[i : i + 1] for i in range(len(text))])
+    (body,) = endpoint.read_chunks([text[i : i + 1] for i in range(len(text))])
 
     assert body.choices[0].delta is not None and body.choices[0].delta.content == "a\u2028b"
 
@@ -187,4 +189,4 @@ def test_a_streams_lines_end_at_line_feeds_alone() -> None:
 def test_nested_json_is_a_refusal(depth: int) -> None:
     """JSON nested deeper than Python reads ends in a sentence, not in a crash."""
     with pytest.raises((endpoint.EndpointFailed, BadInput)):
-        endpoint.decoded(b'{"choices":' + b"[" * depth + b"]" * depth + b"}")
+        endpoint.decode_body(b'{"choices":' + b"[" * depth + b"]" * depth + b"}")

@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from autoresearch.errors import BadInput
-from autoresearch.researcher.sandbox import choose
+from autoresearch.researcher.sandbox import choose_sandbox
 from sandbox_jobs import EVERY_LEVEL, job
 
 MB = 2**20
@@ -19,7 +19,7 @@ MB = 2**20
 @EVERY_LEVEL
 def test_a_run_that_ends_well_has_no_reason(level: str, tmp_path: Path) -> None:
     """Exit code 0, no reason, and what it printed is in the log, errors too."""
-    finished = choose(level).run(
+    finished = choose_sandbox(level).run(
         job(tmp_path, "import sys; print('out'); print('err', file=sys.stderr)")
     )
 
@@ -39,7 +39,7 @@ def test_how_it_failed_is_named(
     level: str, code: str, exit_code: int, reason: str, tmp_path: Path
 ) -> None:
     """An exit code or a signal is told in words, whether or not something stands between."""
-    finished = choose(level).run(job(tmp_path, code))
+    finished = choose_sandbox(level).run(job(tmp_path, code))
 
     assert (finished.exit_code, finished.reason) == (exit_code, reason)
 
@@ -48,7 +48,7 @@ def test_a_program_that_is_not_there(tmp_path: Path) -> None:
     """No exit code, and a sentence that names it."""
     from dataclasses import replace
 
-    finished = choose("none").run(replace(job(tmp_path, ""), argv=("no-such-program",)))
+    finished = choose_sandbox("none").run(replace(job(tmp_path, ""), argv=("no-such-program",)))
 
     assert finished.exit_code is None
     assert finished.reason.startswith("could not start no-such-program: ")
@@ -57,7 +57,7 @@ def test_a_program_that_is_not_there(tmp_path: Path) -> None:
 @EVERY_LEVEL
 def test_it_never_ends(level: str, tmp_path: Path) -> None:
     """A run over its time is ended and says so."""
-    finished = choose(level).run(
+    finished = choose_sandbox(level).run(
         job(tmp_path, "import time\nwhile True: time.sleep(1)", timeout_s=1)
     )
 
@@ -71,7 +71,7 @@ def test_it_forks_a_child_and_exits(level: str, tmp_path: Path) -> None:
     code = "import os, time\nif os.fork() == 0:\n    os.setsid()\n    if os.fork() == 0: time.sleep(900)\n    os._exit(0)\nprint('done')"
     before = {p.pid for p in psutil.process_iter()}
 
-    finished = choose(level).run(job(tmp_path, code))
+    finished = choose_sandbox(level).run(job(tmp_path, code))
 
     assert finished.exit_code == 0
     left = [
@@ -95,7 +95,7 @@ def test_it_takes_too_much_memory(level: str, tmp_path: Path) -> None:
     """Memory is counted over the whole tree: two children below the limit are over it together."""
     code = "import os, time\nos.fork(); x = bytearray(120 * 2**20); time.sleep(900)"
 
-    finished = choose(level).run(job(tmp_path, code, memory_bytes=200 * MB))
+    finished = choose_sandbox(level).run(job(tmp_path, code, memory_bytes=200 * MB))
 
     assert finished.reason == "used more than 0.2 GB of memory"
 
@@ -105,7 +105,7 @@ def test_it_fills_the_disk_quota(level: str, tmp_path: Path) -> None:
     """Many files that are each small enough."""
     code = "import time\nfor i in range(60):\n    open(f'f{i}', 'wb').write(bytes([i + 1]) * 10**6)\nwhile 1: time.sleep(1)"
 
-    finished = choose(level).run(job(tmp_path, code, disk_bytes=20 * MB))
+    finished = choose_sandbox(level).run(job(tmp_path, code, disk_bytes=20 * MB))
 
     assert finished.reason == "wrote more than 20.0 MB"
 
@@ -114,7 +114,7 @@ def test_it_fills_the_disk_with_deleted_files(tmp_path: Path) -> None:
     """A file that is deleted while open is in no folder, and still counted."""
     code = "import os, time\nf = open('g', 'wb'); os.unlink('g'); f.write(b'x' * 40 * 2**20); f.flush()\nwhile 1: time.sleep(1)"
 
-    finished = choose("none").run(job(tmp_path, code, disk_bytes=20 * MB))
+    finished = choose_sandbox("none").run(job(tmp_path, code, disk_bytes=20 * MB))
 
     assert finished.reason == "wrote more than 20.0 MB"
 
@@ -122,7 +122,7 @@ def test_it_fills_the_disk_with_deleted_files(tmp_path: Path) -> None:
 @EVERY_LEVEL
 def test_one_file_grows_too_large(level: str, tmp_path: Path) -> None:
     """The limit of a single file is named, though the program sees an ordinary error."""
-    finished = choose(level).run(
+    finished = choose_sandbox(level).run(
         job(tmp_path, "open('big', 'wb').write(b'x' * 3 * 2**20)", file_bytes=2 * MB)
     )
 
@@ -133,7 +133,7 @@ def test_one_file_grows_too_large(level: str, tmp_path: Path) -> None:
 @EVERY_LEVEL
 def test_it_forks_without_end(level: str, tmp_path: Path) -> None:
     """A fork bomb is stopped as a whole."""
-    finished = choose(level).run(
+    finished = choose_sandbox(level).run(
         job(
             tmp_path, "import os, time\nfor _ in range(7): os.fork()\ntime.sleep(900)", processes=40
         )
@@ -147,7 +147,7 @@ def test_it_floods_the_log(level: str, tmp_path: Path) -> None:
     """The log is cut with a line that says so; the run goes on to its end."""
     code = "for _ in range(3000): print('x' * 999)"
 
-    finished = choose(level).run(job(tmp_path, code, log_bytes=1 * MB))
+    finished = choose_sandbox(level).run(job(tmp_path, code, log_bytes=1 * MB))
 
     assert finished.exit_code == 0
     text = (tmp_path / "log").read_text()
@@ -160,7 +160,7 @@ def test_stop_ends_a_run(tmp_path: Path) -> None:
     stop = threading.Event()
     stop.set()
 
-    finished = choose("none").run(job(tmp_path, "import time; time.sleep(900)"), stop=stop)
+    finished = choose_sandbox("none").run(job(tmp_path, "import time; time.sleep(900)"), stop=stop)
 
     assert (finished.reason, finished.timed_out) == ("stopped", False)
 
@@ -172,7 +172,7 @@ def test_the_environment_is_exactly_the_jobs(
     """Nothing of ours is inherited (bwrap adds PWD, Python LC_CTYPE)."""
     monkeypatch.setenv("HUB_KEY", "secret")
 
-    choose(level).run(
+    choose_sandbox(level).run(
         job(tmp_path, "import os; print(*sorted(set(os.environ) - {'PWD', 'LC_CTYPE'}))")
     )
 
@@ -183,7 +183,7 @@ def test_the_log_is_no_link(tmp_path: Path) -> None:
     """A link planted where the log will be leads nowhere: the run does not start."""
     (tmp_path / "log").symlink_to(tmp_path / "elsewhere")
 
-    finished = choose("none").run(job(tmp_path, "print('hello')"))
+    finished = choose_sandbox("none").run(job(tmp_path, "print('hello')"))
 
     assert finished.exit_code is None
     assert not (tmp_path / "elsewhere").exists()
@@ -192,7 +192,7 @@ def test_the_log_is_no_link(tmp_path: Path) -> None:
 def test_unknown_names_are_refused() -> None:
     """A sandbox that does not exist is no reason to run without one."""
     with pytest.raises(BadInput, match="there is no sandbox 'chroot'"):
-        choose("chroot")
+        choose_sandbox("chroot")
 
 
 def test_runs_beside_each_other(tmp_path: Path) -> None:
@@ -203,10 +203,12 @@ def test_runs_beside_each_other(tmp_path: Path) -> None:
     ended: list[int | None] = []
     code = "import pathlib, time\nwhile not pathlib.Path('go').exists(): time.sleep(0.01)"
     neighbour = threading.Thread(
-        target=lambda: ended.append(choose("none").run(job(one, code, mark="one")).exit_code)
+        target=lambda: ended.append(
+            choose_sandbox("none").run(job(one, code, mark="one")).exit_code
+        )
     )
     neighbour.start()
-    choose("none").run(job(two, "import time; time.sleep(900)", mark="two", timeout_s=0.5))
+    choose_sandbox("none").run(job(two, "import time; time.sleep(900)", mark="two", timeout_s=0.5))
     time.sleep(0.1)
     assert neighbour.is_alive()
     (one / "run").mkdir(exist_ok=True)

@@ -94,7 +94,7 @@ def test_in_namespaces_only_harmless_families_of_sockets(machine: str) -> None:
 def test_a_filter_fits_the_kernel() -> None:
     """At most 4096 instructions, and no name twice."""
     program = seccomp.compile_filter(seccomp.beside_landlock(1), "x86_64")
-    names = [name for name, _ in seccomp.bodies(seccomp.beside_landlock(1))]
+    names = [name for name, _ in seccomp.filter_bodies(seccomp.beside_landlock(1))]
 
     assert len(program) // 8 <= 4096
     assert len(names) == len(set(names))

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autoresearch.researcher.agents.base import AgentFailed, Brief, NothingLeft, Pending
-from autoresearch.researcher.agents.constants import find, replace, shown
+from autoresearch.researcher.agents.constants import find_constants, replace_values, show_value
 from autoresearch.researcher.agents.search import SearchAgent, edits_of
 from autoresearch.researcher.judging.values import Record
 from tiny_workspaces import record
@@ -63,12 +63,12 @@ def edited(folder: Path, given: Brief, source: str = SOURCE) -> tuple[Any, str]:
 
 def test_it_finds_what_the_comments_offer() -> None:
     """Names in capitals on module level and rows of the table in use; no seeds, no facts, no locals, nothing in text."""
-    assert {c.name for c in find(SOURCE, frozenset({"cpu"}))} == IN_PLAY
+    assert {c.name for c in find_constants(SOURCE, frozenset({"cpu"}))} == IN_PLAY
 
 
 def test_ranges_come_from_the_comments() -> None:
     """`lo to hi` bounds, `one of` lists, powers of two are searched as such, shares near one by their distance from it."""
-    found = {c.name: c for c in find(SOURCE, frozenset({"cpu"}))}
+    found = {c.name: c for c in find_constants(SOURCE, frozenset({"cpu"}))}
 
     assert (found["MATRIX_LR"].kind, found["MATRIX_LR"].low, found["MATRIX_LR"].high) == (
         "log",
@@ -90,7 +90,7 @@ def test_without_any_range_every_number_counts() -> None:
     """A file that states no ranges is searched around its values; zero says nothing about where to look."""
     found = {
         c.name: (c.kind, c.low, c.high)
-        for c in find("LR = 0.1\nN = 6\nROWS = 64\nOFF = 0.0\nNEG = -2.0\nON = True\n")
+        for c in find_constants("LR = 0.1\nN = 6\nROWS = 64\nOFF = 0.0\nNEG = -2.0\nON = True\n")
     }
 
     assert {
@@ -107,7 +107,7 @@ def test_without_any_range_every_number_counts() -> None:
 
 def test_an_edit_changes_the_value_and_nothing_else() -> None:
     """Comments, spacing, quotes and notation stay; only the value's characters differ."""
-    changed = replace(
+    changed = replace_values(
         SOURCE, {"MATRIX_LR": 0.05, "BATCH": 8192, "ACT": "gelu", "TABLES.cpu.LR": 0.25}
     )
 
@@ -120,7 +120,7 @@ def test_an_edit_changes_the_value_and_nothing_else() -> None:
 @given(st.floats(1e-12, 1e12))
 def test_a_written_float_stays_a_float(value: float) -> None:
     """Whatever the number, the source holds a float of nearly that value."""
-    changed = replace("LR = 0.1\n", {"LR": value})
+    changed = replace_values("LR = 0.1\n", {"LR": value})
 
     found = eval(changed.removeprefix("LR = "))
     assert isinstance(found, float) and found == pytest.approx(value, rel=1e-5)
@@ -140,7 +140,10 @@ def test_values_are_round_and_near(tmp_path: Path) -> None:
     for number in range(2, 12):
         edit, _ = edited(tmp_path, brief(number), "LR = 0.04  # 0.0001 to 10.0\n")
         ((_, (old, new)),) = edits_of(record(proposal=edit.proposal)).items()
-        assert old / 3.01 <= new <= old * 3.01 and len(shown(new).replace(".", "").strip("0")) <= 2
+        assert (
+            old / 3.01 <= new <= old * 3.01
+            and len(show_value(new).replace(".", "").strip("0")) <= 2
+        )
 
 
 def test_the_same_question_has_the_same_answer(tmp_path: Path) -> None:

@@ -17,13 +17,13 @@ from autoresearch.researcher.executors.slots import (
     Gpu,
     Plan,
     Slot,
-    hold,
-    plan,
+    hold_slots,
+    plan_slots,
     usable_cores,
     visible_gpus,
 )
-from autoresearch.researcher.machine import joined
-from autoresearch.researcher.sandbox import choose
+from autoresearch.researcher.machine import join_words
+from autoresearch.researcher.sandbox import choose_sandbox
 from tiny_workspaces import make, runner
 
 INFORMATION = "Model: \t\t NVIDIA H200\nGPU UUID: \t GPU-{uuid}\nDevice Minor: \t {minor}\n"
@@ -53,12 +53,12 @@ def test_a_machine_is_divided_evenly(
     jobs: int, cores: int, gpus: int, gpus_each: int, expected: Plan
 ) -> None:
     """Whole cores and whole GPUs to each job; one job alone has the machine as it is."""
-    assert plan(jobs, cores, gpus, gpus_each) == expected
+    assert plan_slots(jobs, cores, gpus, gpus_each) == expected
 
 
 def test_more_jobs_than_cores_is_told_and_more_than_gpus_refused() -> None:
     """Sharing cores only costs precision; sharing a GPU's memory costs the runs."""
-    shared = plan(3, 2, 0)
+    shared = plan_slots(3, 2, 0)
 
     assert (shared.cores_each, shared.share) == (
         0,
@@ -67,24 +67,24 @@ def test_more_jobs_than_cores_is_told_and_more_than_gpus_refused() -> None:
     with pytest.raises(
         BadInput, match=r"--jobs 3 needs 3 GPUs and 2 can be seen here; use --jobs 2, or --gpus 0"
     ):
-        plan(3, 8, 2)
+        plan_slots(3, 8, 2)
 
 
 def test_two_runners_never_hold_the_same(tmp_path: Path) -> None:
     """What one holds the other does without; where too little is left it is told so; what is given back is free again."""
     gpus = [Gpu("0", "GPU-a"), Gpu("1", "GPU-b")]
-    one, two = plan(2, 4, 2), plan(1, 4, 2)
+    one, two = plan_slots(2, 4, 2), plan_slots(1, 4, 2)
     with (
-        hold(Plan(1, 1, 1), [0, 1], gpus, tmp_path) as first,
-        hold(Plan(1, 1, 1), [0, 1], gpus, tmp_path) as second,
+        hold_slots(Plan(1, 1, 1), [0, 1], gpus, tmp_path) as first,
+        hold_slots(Plan(1, 1, 1), [0, 1], gpus, tmp_path) as second,
     ):
         assert [first[0], second[0]] == [Slot((0,), (gpus[0],)), Slot((1,), (gpus[1],))]
         with (
             pytest.raises(Conflict, match="1 GPUs are needed and 0 of 2 are free"),
-            hold(two, [0], gpus, tmp_path),
+            hold_slots(two, [0], gpus, tmp_path),
         ):
             pass
-    with hold(one, [0, 1, 2, 3], gpus, tmp_path) as slots:
+    with hold_slots(one, [0, 1, 2, 3], gpus, tmp_path) as slots:
         assert [slot.cores for slot in slots] == [(0, 1), (2, 3)]
 
 
@@ -92,19 +92,19 @@ def test_a_killed_runners_locks_are_free(tmp_path: Path) -> None:
     """Locks belong to processes: `kill -9` gives them back."""
     code = (
         "import sys, time\nfrom pathlib import Path\n"
-        "from autoresearch.researcher.executors.slots import Plan, hold\n"
-        "with hold(Plan(1, 1), [0], [], Path(sys.argv[1])):\n    print('held', flush=True)\n    time.sleep(600)\n"
+        "from autoresearch.researcher.executors.slots import Plan, hold_slots\n"
+        "with hold_slots(Plan(1, 1), [0], [], Path(sys.argv[1])):\n    print('held', flush=True)\n    time.sleep(600)\n"
     )
     other = subprocess.Popen(
         [sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE, text=True
     )
     assert other.stdout is not None and other.stdout.readline() == "held\n"
-    with pytest.raises(Conflict), hold(Plan(1, 1), [0], [], tmp_path):
+    with pytest.raises(Conflict), hold_slots(Plan(1, 1), [0], [], tmp_path):
         pass
     other.kill()
     other.wait()
 
-    with hold(Plan(1, 1), [0], [], tmp_path) as slots:
+    with hold_slots(Plan(1, 1), [0], [], tmp_path) as slots:
         assert slots == [Slot((0,))]
 
 
@@ -140,7 +140,7 @@ def test_a_run_finds_itself_on_its_slots_cores(tmp_path: Path, sandbox: str) -> 
     cores = usable_cores()
     slots = [Slot((cores[0],), (Gpu("7", "x"),)), Slot((cores[-1],))]
     workspace = make(tmp_path / "w", TELLS)
-    alone = dataclasses.replace(runner(workspace), sandbox=choose(sandbox))
+    alone = dataclasses.replace(runner(workspace), sandbox=choose_sandbox(sandbox))
     executor = LocalExecutor(alone, slots)
     folders = [workspace.private / "runs" / "0001" / str(n) for n in (1, 2)]
     head = workspace.repo.head()
@@ -161,5 +161,5 @@ def test_a_run_finds_itself_on_its_slots_cores(tmp_path: Path, sandbox: str) -> 
 
 def test_a_share_is_part_of_a_machines_name() -> None:
     """A long model is cut, the share never: results of one core and of two are not compared."""
-    assert joined("AMD EPYC 7B13 64-Core Processor", "2c") == "AMD-EPYC-7B13-2c"
-    assert joined("x" * 60, "16c-by-20") == "x" * 30 + "-16c-by-20"
+    assert join_words("AMD EPYC 7B13 64-Core Processor", "2c") == "AMD-EPYC-7B13-2c"
+    assert join_words("x" * 60, "16c-by-20") == "x" * 30 + "-16c-by-20"

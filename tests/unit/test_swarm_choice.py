@@ -7,9 +7,9 @@ import math
 from autoresearch.researcher.swarm.choice import (
     Claimed,
     Ground,
-    explores,
+    is_exploring,
     is_sound,
-    starts,
+    order_starts,
     worth_trying,
 )
 
@@ -33,8 +33,8 @@ def test_a_reproduced_result_is_built_on_before_a_better_one_nobody_checked() ->
         claim(0.9, verified="reproduced"),
     ]
 
-    assert [c.value for c in starts(claims, GROUND)] == [0.9, 0.7, 0.8]
-    assert [c.value for c in starts(claims, Ground("H100", "t", "max"))] == [0.9, 0.8, 0.7]
+    assert [c.value for c in order_starts(claims, GROUND)] == [0.9, 0.7, 0.8]
+    assert [c.value for c in order_starts(claims, Ground("H100", "t", "max"))] == [0.9, 0.8, 0.7]
 
 
 def test_only_better_undisputed_new_commits_of_others_are_tried() -> None:
@@ -66,6 +66,6 @@ def test_what_is_no_commit_or_no_number_is_not_even_asked_for() -> None:
 
 def test_about_one_new_branch_in_five_explores() -> None:
     """The same researcher and seed decide the same; over many, a fifth begins at a leaf."""
-    assert explores(3, "ada") == explores(3, "ada")
-    share = sum(explores(seed, f"agent-{seed % 7}") for seed in range(2000)) / 2000
+    assert is_exploring(3, "ada") == is_exploring(3, "ada")
+    share = sum(is_exploring(seed, f"agent-{seed % 7}") for seed in range(2000)) / 2000
     assert 0.16 < share < 0.24

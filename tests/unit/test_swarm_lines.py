@@ -25,7 +25,7 @@ def test_a_kept_result_is_one_result_with_details_beneath() -> None:
         platform="H100",
         memory_gb=2.04,
     )
-    line = parsed(lines.result(kept, TRACK))
+    line = parsed(lines.result_post(kept, TRACK))
 
     assert isinstance(line, ResultLine)
     assert (line.commit, line.platform, line.val_bpb, line.vram_gb) == ("a" * 7, "H100", 1.0, 2.0)
@@ -54,7 +54,7 @@ def test_no_description_changes_a_verdict(words: str) -> None:
     """A description that ends in a mark, holds bars or line ends is told with the verdict that was reached."""
     for status in ("keep", "discard", "crash"):
         told = record(status=status, description=words, reason=words, platform="H100", value=0.5)
-        line = parsed(lines.result(told, TRACK))
+        line = parsed(lines.result_post(told, TRACK))
         assert isinstance(line, ResultLine)
         assert (line.status, line.track, line.platform) == (status, TRACK, "H100")
         assert line.val_bpb == (None if status == "crash" else 0.5)
@@ -67,9 +67,9 @@ def test_a_track_that_is_no_word_is_left_out() -> None:
 
 def test_a_verification_says_what_was_found() -> None:
     """Reproduced with its value, not reproduced with its reason, and a run without a value."""
-    yes = parsed(lines.verification(lines.Reproduction("b" * 40, "H100", TRACK, 0.99, 3)))
+    yes = parsed(lines.verification_line(lines.Reproduction("b" * 40, "H100", TRACK, 0.99, 3)))
     no = parsed(
-        lines.verification(
+        lines.verification_line(
             lines.Reproduction("b" * 40, "H100", TRACK, None, 0, "crash: (it\nbroke)")
         )
     )
@@ -90,11 +90,14 @@ def test_texts_are_cut() -> None:
     """However long the words, the line stays within what a hub reads."""
     told = record(description="d " * 5000, reason="r " * 5000, platform="p" * 500, status="crash")
     assert len(lines.result_line(told, TRACK)) < 1000
-    assert isinstance(parsed(lines.result(told, TRACK)), ResultLine)
+    assert isinstance(parsed(lines.result_post(told, TRACK)), ResultLine)
 
 
 def test_the_public_does_not_learn_where_our_folders_lie() -> None:
     """A crash's last words keep the file's name and lose the way to it."""
     told = "no /data/nights/.autoresearch/x.bin, /home/ada/.cache/y nor '/root/z'"
 
-    assert lines.unlocated(told, "/data/nights") == "no ./.autoresearch/x.bin, ~/.cache/y nor '~/z'"
+    assert (
+        lines.without_paths(told, "/data/nights")
+        == "no ./.autoresearch/x.bin, ~/.cache/y nor '~/z'"
+    )

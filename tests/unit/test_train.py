@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autoresearch.researcher.agents.constants import Constant, find
+from autoresearch.researcher.agents.constants import Constant, find_constants
 from lab_module import SCALES, device, load_train, source_of, train
 
 SMALL = {
@@ -218,7 +218,7 @@ def test_peak_memory_on_a_cpu_is_the_process() -> None:
 @pytest.mark.parametrize("scale", SCALES)
 def test_the_free_file_is_flat(scale: str) -> None:
     """One value a line, each with its range; no constant of another machine, none of evaluation."""
-    names = [c.name for c in find(source_of(scale))]
+    names = [c.name for c in find_constants(source_of(scale))]
 
     assert {"DEPTH", "TOTAL_BATCH", "MATRIX_LR", "COMPILE"} <= set(names)
     assert not [name for name in names if "." in name or "EVAL" in name]
@@ -276,7 +276,7 @@ def test_every_constant_has_an_effect(scale: str) -> None:
     small |= {"BIGRAM_ROWS": 64, "TRIGRAM_ROWS": 64} if scale == "cpu" else {}
     small |= {"SHORT_WINDOW": 16} if scale == "climbmix" else {}
     before = trace(load_train(scale, **small), row_len)
-    constants = [c for c in find(source_of(scale, **small)) if c.name != "COMPILE"]
+    constants = [c for c in find_constants(source_of(scale, **small)) if c.name != "COMPILE"]
 
     for constant in constants:
         changed = load_train(scale, **small | {constant.name: another_value(constant)})

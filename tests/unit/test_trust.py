@@ -15,7 +15,7 @@ from autoresearch.errors import BadWorkspace
 from autoresearch.researcher import config
 from autoresearch.researcher.judging.values import Measurement
 from autoresearch.researcher.measurement import in_time, read_run
-from autoresearch.researcher.sandbox import Finished, choose
+from autoresearch.researcher.sandbox import Finished, choose_sandbox
 from lab_module import plausibility, prepare
 from sandbox_jobs import EVERY_LEVEL, job
 from tiny_workspaces import TOML, make, measure, record
@@ -29,7 +29,9 @@ def test_a_job_reads_its_input_once(tmp_path: Path, level: str) -> None:
     """It comes through a pipe, so a second look finds nothing, and the file itself is not there to be opened."""
     (tmp_path / "rows").write_bytes(b"x" * 1_000_000)
     twice = "import os,sys\nprint(len(sys.stdin.buffer.read()), len(os.read(0, 9)), os.path.isfile('/proc/self/fd/0'))"
-    finished = choose(level).run(dataclasses.replace(job(tmp_path, twice), stdin=tmp_path / "rows"))
+    finished = choose_sandbox(level).run(
+        dataclasses.replace(job(tmp_path, twice), stdin=tmp_path / "rows")
+    )
 
     assert (finished.reason, (tmp_path / "log").read_text()) == ("", "1000000 0 False\n")
 
@@ -40,13 +42,14 @@ def test_a_job_need_not_read_its_input(tmp_path: Path, level: str) -> None:
     (tmp_path / "rows").write_bytes(b"x" * 1_000_000)
 
     assert (
-        choose(level)
+        choose_sandbox(level)
         .run(dataclasses.replace(job(tmp_path, "pass"), stdin=tmp_path / "rows"))
         .reason
         == ""
     )
     assert (
-        choose(level).run(job(tmp_path, "import sys\nassert sys.stdin.read() == ''")).reason == ""
+        choose_sandbox(level).run(job(tmp_path, "import sys\nassert sys.stdin.read() == ''")).reason
+        == ""
     )
 
 

@@ -23,7 +23,7 @@ def push(names: tuple[str, ...], in_json: bool) -> None:
     from autoresearch.git import sync
 
     with context.hub() as hub:
-        pushed = sync.push(context.repo(), hub, names or ("HEAD",))
+        pushed = sync.push_commits(context.repo(), hub, names or ("HEAD",))
     text = "\n".join(f"{commit[:7]} pushed" for commit in reversed(pushed.commits))
     if not pushed.commits:
         text = f"nothing to push: the hub has {', '.join(tip[:7] for tip in pushed.tips)}"
@@ -39,7 +39,7 @@ def fetch(commit: str, in_json: bool) -> None:
     from autoresearch.git import sync
 
     with context.hub() as hub:
-        fetched = sync.fetch(context.repo(), hub, hub.named(commit))
+        fetched = sync.fetch_commit(context.repo(), hub, hub.named(commit))
     came = f"fetched, {fetched.size_bytes} bytes" if fetched.size_bytes else "is here already"
     show.tell(fetched, f"{fetched.commit[:7]} {came}", in_json)
 
@@ -60,8 +60,8 @@ def checkout(commit: str, branch: str, in_json: bool) -> None:
 
     repo = context.repo()
     with context.hub() as hub:
-        full = sync.bring(repo, hub, hub.named(commit))
-    bundles.checkout(repo, full, branch)
+        full = sync.bring_commit(repo, hub, hub.named(commit))
+    bundles.check_out_commit(repo, full, branch)
     where = f"on branch {branch}" if branch else "detached"
     show.tell(
         {"commit": full, "branch": branch or None}, f"{full[:7]} checked out, {where}", in_json

@@ -84,12 +84,14 @@ def place(options: ExecutorOptions, runner: Runner, say: Callable[[str], None]) 
     from autoresearch.researcher.executors.local import LocalExecutor
 
     cores, gpus = slots.usable_cores(), slots.visible_gpus(os.environ) if options.gpus else []
-    plan = slots.plan(options.jobs, len(cores), len(gpus), options.gpus)
+    plan = slots.plan_slots(options.jobs, len(cores), len(gpus), options.gpus)
     if plan.warning:
         say(plan.warning)
     with (
-        slots.hold(plan, cores, gpus, cache() / LOCKS) as held,
-        closing(Place(LocalExecutor(runner, held), plan.size, machine.name(plan.share))) as here,
+        slots.hold_slots(plan, cores, gpus, cache() / LOCKS) as held,
+        closing(
+            Place(LocalExecutor(runner, held), plan.size, machine.machine_name(plan.share))
+        ) as here,
     ):
         yield here
 

@@ -84,7 +84,7 @@ def push(commits: list[str] | None = None) -> Any:
     """Send commits of this folder's repository (HEAD unless given) to the hub: only those it
     lacks. Safe to repeat."""
     with context.hub() as hub:
-        return sync.push(context.repo(), hub, commits or ["HEAD"])
+        return sync.push_commits(context.repo(), hub, commits or ["HEAD"])
 
 
 @tool(reads=False)
@@ -92,7 +92,7 @@ def fetch(commit: str) -> Any:
     """Bring a commit and its history into this folder's repository. `root` stands for the hub's
     root commit."""
     with context.hub() as hub:
-        return sync.fetch(context.repo(), hub, hub.named(commit))
+        return sync.fetch_commit(context.repo(), hub, hub.named(commit))
 
 
 @tool(reads=False)
@@ -101,8 +101,8 @@ def checkout(commit: str, branch: str = "") -> Any:
     tracked files hold changes."""
     repo = context.repo()
     with context.hub() as hub:
-        full = sync.bring(repo, hub, hub.named(commit))
-    bundles.checkout(repo, full, branch)
+        full = sync.bring_commit(repo, hub, hub.named(commit))
+    bundles.check_out_commit(repo, full, branch)
     return {"commit": full, "branch": branch or None}
 
 

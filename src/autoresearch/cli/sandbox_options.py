@@ -34,7 +34,7 @@ sandbox_options = combine(
 def choose_sandbox(kind: str, unsafe_no_sandbox: bool) -> Sandbox:
     """The sandbox the options ask for. MissingTool where none works here: nothing runs without one
     unless that was asked for. `--sandbox none` and `--unsafe-no-sandbox` are the same."""
-    from autoresearch.researcher.sandbox import choose
+    from autoresearch.researcher.sandbox import choose_sandbox
 
     if unsafe_no_sandbox and kind not in ("auto", "none"):
         raise BadInput(
@@ -43,4 +43,4 @@ def choose_sandbox(kind: str, unsafe_no_sandbox: bool) -> Sandbox:
     name = "none" if unsafe_no_sandbox else kind
     if name == "none":
         print(f"autoresearch: {WARNING}", file=sys.stderr)
-    return choose(name)
+    return choose_sandbox(name)

@@ -92,7 +92,7 @@ def verify(
     runner = Runner(workspace, chosen, environment(FOR_RUNS), readable(), stop)
     notebook = Notebook(workspace.private / "verify")
     verifier = Verifier(
-        workspace, runner, notebook, display, stop, platform or machine.name(), runs
+        workspace, runner, notebook, display, stop, platform or machine.machine_name(), runs
     )
     with workspace.lock():
         workspace.sweep_checkouts()

@@ -80,7 +80,7 @@ def draw(
     from rich.live import Live
     from rich.text import Text
 
-    from autoresearch.researcher.dashboard.draw import picture
+    from autoresearch.researcher.dashboard.draw import draw_view
     from autoresearch.researcher.dashboard.plain import describe_view
 
     braille = console.encoding.lower().startswith("utf")
@@ -92,7 +92,7 @@ def draw(
         redirect_stderr=False,
     ) as live:
         while not stop.is_set():
-            live.update(picture(view, console.width, console.height, braille), refresh=True)
+            live.update(draw_view(view, console.width, console.height, braille), refresh=True)
             stop.wait(every)
             try:
                 view = watcher.read_snapshot()
@@ -106,7 +106,7 @@ def draw(
 
 def follow(watcher: Watcher, view: View, every: float, stop: threading.Event) -> None:
     """Lines: everything once, then what changes."""
-    from autoresearch.researcher.dashboard.plain import changes, describe_view
+    from autoresearch.researcher.dashboard.plain import describe_changes, describe_view
 
     say(describe_view(view))
     while not stop.wait(every):
@@ -116,5 +116,5 @@ def follow(watcher: Watcher, view: View, every: float, stop: threading.Event) ->
             say([str(error)])
             stop.wait(60)
             continue
-        say(list(changes(view, new)))
+        say(list(describe_changes(view, new)))
         view = new

@@ -52,19 +52,19 @@ def is_ref_name(name: bytes) -> bool:
 
 def read_header(file: BinaryIO) -> Header:
     """Read the header from the beginning of `file`. Raises BadBundle for anything but a bundle this project can keep."""
-    version = _version(file.readline(LINE_MAX_BYTES))
+    version = _parse_version(file.readline(LINE_MAX_BYTES))
     prerequisites: dict[str, None] = {}
     refs: list[tuple[str, str]] = []
     names: set[str] = set()
-    while (line := _line(file)) != b"":
+    while (line := _read_line(file)) != b"":
         if line.startswith(b"@"):
             _check_capability(line, version, before_refs=not (refs or prerequisites))
         elif line.startswith(b"-"):
             if refs:
                 raise BadBundle("the bundle's header names a prerequisite behind its refs")
-            prerequisites[_oid(line[1:].split(b" ", 1)[0])] = None
+            prerequisites[_parse_oid(line[1:].split(b" ", 1)[0])] = None
         else:
-            refs.append(_ref(line, names))
+            refs.append(_parse_ref(line, names))
         if len(refs) > REFS_MAX or len(prerequisites) > PREREQUISITES_MAX:
             raise BadBundle(
                 f"the bundle names over {REFS_MAX} refs or {PREREQUISITES_MAX} prerequisites; bundle fewer"
@@ -84,13 +84,13 @@ def write_header(refs: Iterable[tuple[str, str]], prerequisites: Iterable[str] =
     return ("\n".join(lines) + "\n\n").encode()
 
 
-def _version(line: bytes) -> int:
+def _parse_version(line: bytes) -> int:
     if line in (b"# v2 git bundle\n", b"# v3 git bundle\n"):
         return int(line[3:4])
     raise BadBundle("this is no git bundle; make one with `git bundle create FILE HEAD`")
 
 
-def _line(file: BinaryIO) -> bytes:
+def _read_line(file: BinaryIO) -> bytes:
     line = file.readline(LINE_MAX_BYTES)
     if not line.endswith(b"\n"):
         raise BadBundle("the bundle's header ends too soon, or has a line that is too long")
@@ -119,7 +119,7 @@ def _check_capability(line: bytes, version: int, before_refs: bool) -> None:
     )
 
 
-def _oid(text: bytes) -> str:
+def _parse_oid(text: bytes) -> str:
     if _OID_256.fullmatch(text):
         raise BadBundle(
             "this is a SHA-256 repository; this hub keeps SHA-1 ones, so push from `git init` without --object-format"
@@ -131,9 +131,9 @@ def _oid(text: bytes) -> str:
     return text.decode()
 
 
-def _ref(line: bytes, names: set[str]) -> tuple[str, str]:
+def _parse_ref(line: bytes, names: set[str]) -> tuple[str, str]:
     text, _, name = line.partition(b" ")
-    oid = _oid(text)
+    oid = _parse_oid(text)
     if not is_ref_name(name):
         raise BadBundle(f"{name[:80].decode('utf-8', 'replace')!r} is no name for a ref")
     if name.decode() in names:

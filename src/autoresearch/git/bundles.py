@@ -39,7 +39,7 @@ def parents_of(repo: Repo, tips: Iterable[str]) -> dict[str, tuple[str, ...]]:
     return {commit: tuple(parents) for commit, *parents in (line.split() for line in lines)}
 
 
-def missing(parents: Parents, tips: Iterable[str], known: Callable[[str], bool]) -> Missing:
+def find_missing(parents: Parents, tips: Iterable[str], known: Callable[[str], bool]) -> Missing:
     """What of the history behind `tips` is not known over there, with few questions.
 
     Who has a commit has everything before it. So along first parents the answer changes once, and is found by doubling
@@ -95,7 +95,7 @@ def create_bundle(repo: Repo, file: Path, tips: Iterable[str], exclude: Iterable
         repo.git("update-ref", "--stdin", data=gone.encode())
 
 
-def header(file: Path) -> Header:
+def read_bundle_header(file: Path) -> Header:
     """What a bundle file says it holds. BadBundle where it is none."""
     with file.open("rb") as stream:
         return read_header(stream)
@@ -103,12 +103,12 @@ def header(file: Path) -> Header:
 
 def unbundle(repo: Repo, file: Path) -> list[str]:
     """Take a bundle in: check it strictly, keep its heads under KEPT, return their hashes."""
-    told = header(file)
+    told = read_bundle_header(file)
     try:
         repo.git("bundle", "verify", "-q", str(file))
     except GitFailed as error:
         raise BadBundle(f"{error}; fetch it with its whole history") from error
-    _index(repo, file, told.pack_start)
+    _index_pack(repo, file, told.pack_start)
     try:
         repo.git("rev-list", "--objects", "--quiet", *told.heads, "--not", "--all", "--")
     except GitFailed as error:
@@ -118,7 +118,7 @@ def unbundle(repo: Repo, file: Path) -> list[str]:
     return told.heads
 
 
-def _index(repo: Repo, file: Path, start: int) -> None:
+def _index_pack(repo: Repo, file: Path, start: int) -> None:
     """The pack inside a bundle into the repository, every object checked as `git fsck --strict` does (`git bundle unbundle` does not)."""
     settings = [part for name, value in SETTINGS.items() for part in ("-c", f"{name}={value}")]
     with file.open("rb", buffering=0) as stream:
@@ -138,13 +138,13 @@ def _index(repo: Repo, file: Path, start: int) -> None:
         raise BadBundle(f"git refuses what the hub sent: {words[-1]}")
 
 
-def reachable(repo: Repo) -> dict[str, None]:
+def list_reachable(repo: Repo) -> dict[str, None]:
     """Commits that some ref, or HEAD, keeps with their whole history, newest first."""
     lines = repo.git("rev-list", "--all", f"--max-count={REACHABLE_MAX}").split()
     return dict.fromkeys(lines)
 
 
-def tips(repo: Repo) -> list[str]:
+def list_tips(repo: Repo) -> list[str]:
     """Commits that refs point to, the youngest first: what a hub may leave out of a fetch."""
     lines = repo.git(
         "for-each-ref",
@@ -156,7 +156,7 @@ def tips(repo: Repo) -> list[str]:
     return list(dict.fromkeys(commit for commit, kind in pairs if kind == "commit"))
 
 
-def checkout(repo: Repo, commit: str, branch: str = "") -> None:
+def check_out_commit(repo: Repo, commit: str, branch: str = "") -> None:
     """Put the files of a commit here, detached or on a new branch. Conflict while tracked files hold changes: none is ever lost."""
     changed = [change.path for change in repo.changes() if change.kind != "?"]
     if changed:

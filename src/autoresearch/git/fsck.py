@@ -69,7 +69,7 @@ class CommitHeader:
     message: bytes
 
 
-def commit(data: bytes) -> CommitHeader:
+def check_commit(data: bytes) -> CommitHeader:
     """Read a commit. Raises BadBundle where git's strict check would refuse it."""
     if len(data) > COMMIT_MAX_BYTES:
         raise BadBundle(f"a commit is larger than {COMMIT_MAX_BYTES} bytes; shorten its message")
@@ -102,7 +102,7 @@ def _what_is_wrong(data: bytes) -> str:
     return "no blank line ends its header"
 
 
-def tree(data: bytes) -> list[Entry]:
+def check_tree(data: bytes) -> list[Entry]:
     """Read a tree. Raises BadBundle where git's strict check, or this project's policy, refuses an entry or their order."""
     entries = parse_tree(data)
     last = b""
@@ -112,12 +112,12 @@ def tree(data: bytes) -> list[Entry]:
         if not _PLAIN_NAME.fullmatch(name) or b"~" in name or name[:1] in b"gG":
             _check_name(name, mode)
         if oid == NULL:
-            raise BadBundle(f"a tree gives {shown(name)} the null hash")
+            raise BadBundle(f"a tree gives {show_text(name)} the null hash")
         key = name + b"/" if mode == b"40000" else name
         if name in names:
-            raise BadBundle(f"a tree has {shown(name)} twice")
+            raise BadBundle(f"a tree has {show_text(name)} twice")
         if key <= last:
-            raise BadBundle(f"a tree is not sorted at {shown(name)}")
+            raise BadBundle(f"a tree is not sorted at {show_text(name)}")
         names.add(name)
         last = key
     return entries
@@ -142,48 +142,50 @@ def _check_mode(mode: bytes, name: bytes) -> None:
         return
     if mode == b"120000":
         raise BadBundle(
-            f"{shown(name)} is a symbolic link, which this hub does not take; commit the file itself"
+            f"{show_text(name)} is a symbolic link, which this hub does not take; commit the file itself"
         )
     if mode == b"160000":
         raise BadBundle(
-            f"{shown(name)} is a submodule, which this hub does not take; commit the files themselves"
+            f"{show_text(name)} is a submodule, which this hub does not take; commit the files themselves"
         )
-    raise BadBundle(f"{shown(name)} has the mode {shown(mode)}; a file has 100644 or 100755")
+    raise BadBundle(
+        f"{show_text(name)} has the mode {show_text(mode)}; a file has 100644 or 100755"
+    )
 
 
 def _check_name(name: bytes, mode: bytes) -> None:
     if len(name) > NAME_MAX_BYTES:
-        raise BadBundle(f"{shown(name[:40])}... has a name of over {NAME_MAX_BYTES} bytes")
+        raise BadBundle(f"{show_text(name[:40])}... has a name of over {NAME_MAX_BYTES} bytes")
     try:
         text = name.decode("utf-8")
     except UnicodeDecodeError:
-        raise BadBundle(f"{shown(name)} has a name that is not UTF-8; rename it") from None
+        raise BadBundle(f"{show_text(name)} has a name that is not UTF-8; rename it") from None
     if text in ("", ".", "..") or _FORBIDDEN.search(text):
-        raise BadBundle(f"{shown(name)} is no name for a file")
+        raise BadBundle(f"{show_text(name)} is no name for a file")
     bare = _IGNORED.sub("", text).casefold().rstrip(" .")
     if bare in ("", ".", "..") or _SHORT_NAME.match(bare):
-        raise BadBundle(f"{shown(name)} is a disguise on some file systems; rename it")
+        raise BadBundle(f"{show_text(name)} is a disguise on some file systems; rename it")
     if bare.startswith(".git") and (bare not in ALLOWED or text != bare):
         raise BadBundle(
-            f"{shown(name)} is a name of git's own, or a disguise of one; this hub takes {', '.join(sorted(ALLOWED))}"
+            f"{show_text(name)} is a name of git's own, or a disguise of one; this hub takes {', '.join(sorted(ALLOWED))}"
         )
     if text == ".gitattributes" and mode == b"40000":
         raise BadBundle(".gitattributes is a directory; it must be a file")
 
 
-def attributes(data: bytes) -> None:
+def check_attributes(data: bytes) -> None:
     """Check a file that some tree calls .gitattributes."""
     if any(len(line) > ATTRIBUTES_LINE_MAX for line in data.split(b"\n")):
         raise BadBundle(f".gitattributes has a line of over {ATTRIBUTES_LINE_MAX} bytes")
 
 
-def tag(data: bytes) -> None:
+def check_tag(data: bytes) -> None:
     """Annotated tags are not kept."""
     name = re.search(rb"^tag ([^\n]{1,80})$", data, re.MULTILINE)
-    told = shown(name[1]) if name else "one"
+    told = show_text(name[1]) if name else "one"
     raise BadBundle(f"annotated tags are not kept here ({told}); push the commit it names")
 
 
-def shown(text: bytes) -> str:
+def show_text(text: bytes) -> str:
     """Bytes of strangers, fit for a sentence."""
     return repr(text.decode("utf-8", "backslashreplace")[:80])

@@ -44,7 +44,7 @@ class PackLimits:
     floor_bytes: int = 64 * MIB
     ratio: int = 200
 
-    def inflated(self, pack_bytes: int) -> int:
+    def most_inflated(self, pack_bytes: int) -> int:
         return min(self.total_bytes, self.floor_bytes + self.ratio * pack_bytes)
 
 
@@ -70,7 +70,7 @@ class Pack:
         self._limits = limits
         self._lookup = lookup
         self._end = self._file.size - 20
-        self._budget = limits.inflated(self._file.size - start)
+        self._budget = limits.most_inflated(self._file.size - start)
         self._spool = tempfile.SpooledTemporaryFile(max_size=SPOOL_BYTES)  # noqa: SIM115  (closed by `close`)
         self._cache: OrderedDict[bytes, bytes] = OrderedDict()
         self._cached_bytes = 0
@@ -88,7 +88,7 @@ class Pack:
             kind, size, body = self._entry_header(at)
             if kind in KINDS:
                 data, length = self._inflate(body, size)
-                by_offset[at] = self._found(PackEntry(kind, size, body, length), data, visit)
+                by_offset[at] = self._add_object(PackEntry(kind, size, body, length), data, visit)
             else:
                 base, body = self._base(kind, at, body, offsets)
                 delta, length = self._inflate(body, size)
@@ -220,7 +220,7 @@ class Pack:
             raise BadBundle("the pack has an object that is not as long as it says")
         return data, fed - len(inflater.unused_data)
 
-    def _found(self, record: PackEntry, data: bytes, visit: Visit) -> PackEntry:
+    def _add_object(self, record: PackEntry, data: bytes, visit: Visit) -> PackEntry:
         record.oid = object_name(record.kind, data)
         if record.oid in self.records:
             raise BadBundle(f"the object {record.oid.hex()} stands twice in the pack")
@@ -275,12 +275,12 @@ class Pack:
                 delta, _ = self._inflate(body, size)
                 self._spend(delta_sizes(delta)[1])
                 data = apply_delta(base, delta)
-                record = self._found(self._spooled(of_kind, data), data, visit)
+                record = self._add_object(self._spool_body(of_kind, data), data, visit)
                 self._remember(record.oid, data)
                 ready.append((child_at, record.oid))
             data_of, kind = self.data, 0
 
-    def _spooled(self, kind: int, data: bytes) -> PackEntry:
+    def _spool_body(self, kind: int, data: bytes) -> PackEntry:
         body = zlib.compress(data, LEVEL)
         at = self._spool.seek(0, 2)
         self._spool.write(body)

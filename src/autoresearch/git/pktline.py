@@ -24,27 +24,29 @@ class Command:
     name: str
 
 
-def line(text: str | bytes) -> bytes:
+def write_line(text: str | bytes) -> bytes:
     data = text.encode() if isinstance(text, str) else text
     return b"%04x" % (len(data) + 4) + data
 
 
-def advertisement(refs: Sequence[tuple[str, str]], have: Iterable[str], capabilities: str) -> bytes:
+def write_advertisement(
+    refs: Sequence[tuple[str, str]], have: Iterable[str], capabilities: str
+) -> bytes:
     """What git-receive-pack says first: refs (name, hash), and hashes of further commits that need not be sent."""
     shown = [(oid, name) for name, oid in refs] + [(oid, ".have") for oid in have]
     (oid, name), *rest = shown or [(ZERO, "capabilities^{}")]
     lines = [
-        line(f"{oid} {name}\0{capabilities}\n"),
-        *(line(f"{oid} {name}\n") for oid, name in rest),
+        write_line(f"{oid} {name}\0{capabilities}\n"),
+        *(write_line(f"{oid} {name}\n") for oid, name in rest),
     ]
-    return line("# service=git-receive-pack\n") + FLUSH + b"".join(lines) + FLUSH
+    return write_line("# service=git-receive-pack\n") + FLUSH + b"".join(lines) + FLUSH
 
 
 def read_commands(file: BinaryIO) -> list[Command]:
     """What a push asks for, up to the flush; the pack comes behind it. Raises BadBundle for what cannot be read."""
     commands: list[Command] = []
-    while (text := _read(file)) is not None:
-        commands.append(_command(text.split(b"\0", 1)[0].rstrip(b"\n")))
+    while (text := _read_line(file)) is not None:
+        commands.append(_parse_command(text.split(b"\0", 1)[0].rstrip(b"\n")))
         if len(commands) > COMMANDS_MAX:
             raise BadBundle(f"a push moves up to {COMMANDS_MAX} refs")
     if len({command.name for command in commands}) < len(commands):
@@ -52,7 +54,7 @@ def read_commands(file: BinaryIO) -> list[Command]:
     return commands
 
 
-def _read(file: BinaryIO) -> bytes | None:
+def _read_line(file: BinaryIO) -> bytes | None:
     head = file.read(4)
     if head in (FLUSH, b""):
         return None
@@ -66,7 +68,7 @@ def _read(file: BinaryIO) -> bytes | None:
     return data
 
 
-def _command(text: bytes) -> Command:
+def _parse_command(text: bytes) -> Command:
     parts = text.split(b" ", 2)
     if len(parts) != 3 or any(len(part) != 40 or set(part) - _HEX for part in parts[:2]):
         raise BadBundle(
@@ -77,11 +79,12 @@ def _command(text: bytes) -> Command:
     return Command(parts[0].decode(), parts[1].decode(), parts[2].decode())
 
 
-def report(unpack: str, outcomes: Sequence[tuple[str, str]]) -> bytes:
+def write_report(unpack: str, outcomes: Sequence[tuple[str, str]]) -> bytes:
     """What became of a push: `unpack` is "ok" or a sentence; outcomes are (ref name, "" or a sentence)."""
-    lines = [line(f"unpack {_one_line(unpack)}\n")]
+    lines = [write_line(f"unpack {_one_line(unpack)}\n")]
     lines += [
-        line(f"ng {name} {_one_line(why)}\n" if why else f"ok {name}\n") for name, why in outcomes
+        write_line(f"ng {name} {_one_line(why)}\n" if why else f"ok {name}\n")
+        for name, why in outcomes
     ]
     return b"".join(lines) + FLUSH
 

@@ -47,10 +47,10 @@ class Fetched:
     size_bytes: int
 
 
-def push(repo: Repo, peer: Peer, names: Iterable[str] = ("HEAD",)) -> Pushed:
+def push_commits(repo: Repo, peer: Peer, names: Iterable[str] = ("HEAD",)) -> Pushed:
     """Send the commits behind `names` that the peer lacks; nothing is sent where it has them all. Safe to repeat."""
     tips = tuple(dict.fromkeys(repo.resolve(name) for name in names))
-    lacking = bundles.missing(bundles.parents_of(repo, tips), tips, peer.has)
+    lacking = bundles.find_missing(bundles.parents_of(repo, tips), tips, peer.has)
     if not lacking.commits:
         return Pushed(tips, (), 0)
     new = set(lacking.commits)
@@ -60,18 +60,18 @@ def push(repo: Repo, peer: Peer, names: Iterable[str] = ("HEAD",)) -> Pushed:
         return Pushed(tips, lacking.commits, bundle.stat().st_size)
 
 
-def fetch(repo: Repo, peer: Peer, name: str) -> Fetched:
+def fetch_commit(repo: Repo, peer: Peer, name: str) -> Fetched:
     """Bring a commit and what is missing of its history here, kept under `refs/agenthub/`. `name` may be abbreviated."""
     commit = peer.commit(name).hash
     if not HASH.fullmatch(commit):
         raise BadBundle(f"the hub calls {name[:12]} {commit[:80]!r}, which is no commit's hash")
-    here = bundles.reachable(repo)
+    here = bundles.list_reachable(repo)
     if commit in here:
         return Fetched(commit, 0)
     nearest = next(
         (c.hash for c in peer.lineage(commit, limit=LINEAGE_PAGE) if c.hash in here), None
     )
-    have = dict.fromkeys([*([nearest] if nearest else []), *bundles.tips(repo)])
+    have = dict.fromkeys([*([nearest] if nearest else []), *bundles.list_tips(repo)])
     with bundles.temporary_bundle() as bundle:
         size_bytes = peer.fetch(commit, bundle, have)
         bundles.unbundle(repo, bundle)
@@ -81,10 +81,10 @@ def fetch(repo: Repo, peer: Peer, name: str) -> Fetched:
     return Fetched(commit, size_bytes)
 
 
-def bring(repo: Repo, peer: Peer, name: str) -> str:
+def bring_commit(repo: Repo, peer: Peer, name: str) -> str:
     """The full hash of a commit that is here, fetched first where it was not."""
     try:
-        return fetch(repo, peer, name).commit
+        return fetch_commit(repo, peer, name).commit
     except NotFound:
         if (local := repo.maybe(name)) is None:
             raise

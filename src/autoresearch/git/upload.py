@@ -57,7 +57,7 @@ class Bare:
         self._packs = path / "objects" / "pack"
 
     @contextmanager
-    def locked(self) -> Iterator[None]:
+    def lock(self) -> Iterator[None]:
         """Alone among all processes; the repository is there."""
         self.path.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(self.path / "agenthub.lock", os.O_RDWR | os.O_CREAT, 0o600)
@@ -73,7 +73,7 @@ class Bare:
         finally:
             os.close(descriptor)
 
-    def held(self) -> list[MirrorPack]:
+    def list_packs(self) -> list[MirrorPack]:
         """The packs that are whole, by number."""
         found = [_NAME.fullmatch(path.name) for path in self._packs.glob("pack-*.pack")]
         packs = [MirrorPack(int(match[1]), int(match[2]), match[3]) for match in found if match]

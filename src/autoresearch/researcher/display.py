@@ -36,13 +36,13 @@ class Display:
     def say(self, text: str) -> None:
         """One plain line; the text may come from anywhere, so it is never read as markup, nor as a command to the terminal."""
         if not self.quiet:
-            self.console.print(escape(harmless(text)), highlight=False, soft_wrap=True)
+            self.console.print(escape(escape_text(text)), highlight=False, soft_wrap=True)
 
     def verdict(self, number: str, word: str, text: str) -> None:
         if not self.quiet:
             whose = f"{number}  " if self.many else ""
             self.console.print(
-                f"  {whose}[{COLOURS.get(word, 'white')}]{word:8}[/] {escape(harmless(text))}",
+                f"  {whose}[{COLOURS.get(word, 'white')}]{word:8}[/] {escape(escape_text(text))}",
                 highlight=False,
                 soft_wrap=True,
             )
@@ -99,7 +99,7 @@ class Bars:
 
     def add(self, run: RunKey, title: str, folder: Path) -> None:
         self.shown[run] = (
-            self.progress.add_task(escape(harmless(title)), total=None, loss="starting"),
+            self.progress.add_task(escape(escape_text(title)), total=None, loss="starting"),
             folder,
         )
 
@@ -134,12 +134,12 @@ class Bars:
             pass
 
 
-def harmless(text: str) -> str:
+def escape_text(text: str) -> str:
     """A text whose lines a terminal only prints: no escapes, no direction marks."""
     return "\n".join(map(to_lines, text.splitlines()))
 
 
-def duration(seconds: float) -> str:
+def show_duration(seconds: float) -> str:
     """`95` as `1 min 35 s`."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)

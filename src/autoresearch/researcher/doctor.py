@@ -23,9 +23,13 @@ from autoresearch.git.repo import Repo
 from autoresearch.researcher import config
 from autoresearch.researcher.experiment import argv
 from autoresearch.researcher.measurement import last_line, read_log
-from autoresearch.researcher.sandbox import Job, Limits, Sandbox, choose, probe
+from autoresearch.researcher.sandbox import Job, Limits, Sandbox, choose_sandbox, probe_backends
 from autoresearch.researcher.sandbox.attacks import ATTACKS, Attack
-from autoresearch.researcher.sandbox.conformance import attacks_on_hidden, conformance, quick
+from autoresearch.researcher.sandbox.conformance import (
+    attacks_on_hidden,
+    quick_attacks,
+    run_attacks,
+)
 from autoresearch.researcher.sandbox.hide import choose_hiding
 from autoresearch.researcher.workspace import Workspace
 
@@ -221,7 +225,7 @@ def look_at_memory() -> Check:
 
 def look_at_sandboxes(every_attack: bool = False) -> Iterator[Check]:
     """Each level as it stands, and the active one under attack: it is proven, not believed."""
-    levels = [level for level in probe() if level.name != "none"]
+    levels = [level for level in probe_backends() if level.name != "none"]
     for level in levels:
         enough = any(
             other.works for other in levels
@@ -229,22 +233,22 @@ def look_at_sandboxes(every_attack: bool = False) -> Iterator[Check]:
         found = f"{level.name}: {'' if level.works else 'not here: '}{level.detail}"
         yield Check("sandbox", "ok" if enough else "warning", found)
     try:
-        active = choose("auto")
+        active = choose_sandbox("auto")
     except AutoresearchError as error:
         yield Check("sandbox", "failure", "none works here", str(error))
         return
     if not every_attack:
-        yield prove(active, quick())[-1]
+        yield prove(active, quick_attacks())[-1]
         return
     for level in levels:
         if level.works:
-            yield from prove(choose(level.name), ATTACKS, active.name)
+            yield from prove(choose_sandbox(level.name), ATTACKS, active.name)
 
 
 def prove(sandbox: Sandbox, attacks: Sequence[Attack], active: str = "") -> list[Check]:
     """A check for each attack, and one that sums them up. A hole in a level that is not the active one is a warning only."""
     try:
-        results = conformance(sandbox, attacks)
+        results = run_attacks(sandbox, attacks)
     except AutoresearchError as error:
         return [Check("sandbox", "warning", f"{sandbox.name} could not be tried: {error}")]
     worst: Level = "failure" if active in ("", sandbox.name) else "warning"
@@ -356,7 +360,7 @@ def ask(
             argv=command, cwd=folder, env=environment, limits=Limits(timeout_s=timeout_s), log=log
         )
         try:
-            finished = choose("none").run(job)
+            finished = choose_sandbox("none").run(job)
         except (AutoresearchError, OSError) as error:
             return None, str(error)
         return finished.exit_code, read_log(log) or finished.reason

@@ -35,8 +35,8 @@ from autoresearch.researcher.measurement import (
 from autoresearch.researcher.model_jobs import PER_SCORE, run_beside
 from autoresearch.researcher.sandbox import Finished, Job, Limits, Sandbox
 from autoresearch.researcher.sandbox.processes import MARK
-from autoresearch.researcher.watching import watching
-from autoresearch.researcher.workspace import Workspace, listed
+from autoresearch.researcher.watching import watch_curve
+from autoresearch.researcher.workspace import Workspace, name_some
 
 CURVE, CURVE_BYTES = "curve.jsonl", 2**20
 CACHE, CACHE_BYTES = "cache", 512 * 2**20
@@ -110,7 +110,7 @@ class Runner:
             job = replace(
                 job, hidden=self.hidden(hides), env={**job.env, "AUTORESEARCH_VALIDATION": "hidden"}
             )
-        with watching(watch, folder / "out" / CURVE, self.stop) as ending:
+        with watch_curve(watch, folder / "out" / CURVE, self.stop) as ending:
             finished = self.run(job, ending.now)
         log = job.log.relative_to(self.workspace.folder).as_posix()
         if ending.reason and finished.exit_code != 0:  # else it was done before it could be ended
@@ -312,7 +312,7 @@ def too_heavy(checkout: Checkout, workspace: Workspace) -> str:
         if workspace.is_free(path) and 0 < limit_kb * 1000 < state.size_bytes
     ]
     return (
-        f"{listed(heavy)} is over {limit_kb:g} kB: a program carries no data (limits.free_kb)"
+        f"{name_some(heavy)} is over {limit_kb:g} kB: a program carries no data (limits.free_kb)"
         if heavy
         else ""
     )
@@ -332,7 +332,7 @@ def inspect(measured: Measurement, checkout: Checkout, workspace: Workspace) -> 
             outcome="changed fixed files",
             value=None,
             left=left,
-            reason=f"the run changed {listed(changed)} while it ran",
+            reason=f"the run changed {name_some(changed)} while it ran",
         )
     return replace(measured, left=left)
 

@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import IO
 
-from autoresearch.researcher.sandbox import Finished, Job, Sandbox, choose
+from autoresearch.researcher.sandbox import Finished, Job, Sandbox, choose_sandbox
 
 MODELS, MEMORY = "AUTORESEARCH_MODELS", "AUTORESEARCH_MEMORY"
 PER_SCORE = 2  # the one asked for a row never sees that row's probes
@@ -54,7 +54,7 @@ def run_beside(
         try:
             for job, channel in zip(models, channels, strict=True):
                 pool.submit(sandbox.run, connect(job, channel), over)
-            apart = choose("none") if in_container else sandbox
+            apart = choose_sandbox("none") if in_container else sandbox
             return apart.run(ask(harness, channels), stop)
         finally:
             over.set()

@@ -12,7 +12,7 @@ from autoresearch.researcher.config import INPUT
 from autoresearch.researcher.experiment import INPUT as INPUT_NAME
 from autoresearch.researcher.experiment import Stopped, argv
 from autoresearch.researcher.measurement import last_line, read_log
-from autoresearch.researcher.sandbox import Job, Limits, choose
+from autoresearch.researcher.sandbox import Job, Limits, choose_sandbox
 from autoresearch.researcher.workspace import Workspace
 
 TIMEOUT_S = 12 * 3600.0  # a large download on a slow line
@@ -29,7 +29,7 @@ def prepare(workspace: Workspace, environment: Mapping[str, str], stop: threadin
         limits=Limits(timeout_s=TIMEOUT_S),
         log=log,
     )
-    finished = choose("none").run(job, stop=stop)
+    finished = choose_sandbox("none").run(job, stop=stop)
     if stop.is_set():
         raise Stopped
     if finished.exit_code != 0:

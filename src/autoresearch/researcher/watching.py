@@ -27,7 +27,7 @@ class StopFlag:
 
 
 @contextlib.contextmanager
-def watching(
+def watch_curve(
     rule: StopRule | None, curve: Path, stop: threading.Event | None
 ) -> Iterator[StopFlag]:
     """Watch a curve as it grows, and pass on the user's `stop`. Without a rule only the user ends

@@ -78,7 +78,7 @@ class Workspace:
         dirty = [c.path for c in self.repo.changes() if c.kind != "?" and c.path != config.NAME]
         if dirty:
             raise BadWorkspace(
-                f"uncommitted changes in {listed(dirty)}: experiments start from commits; commit them (git commit -am 'why') or undo them "
+                f"uncommitted changes in {name_some(dirty)}: experiments start from commits; commit them (git commit -am 'why') or undo them "
                 f"(git restore {dirty[0]})"
             )
 
@@ -93,7 +93,7 @@ class Workspace:
         ]
         if missing:
             raise BadWorkspace(
-                f"{config.NAME} calls {listed(missing)} free, and no committed file is called so; mend the name or commit it"
+                f"{config.NAME} calls {name_some(missing)} free, and no committed file is called so; mend the name or commit it"
             )
 
     def refuse_repositories(self, commit: str) -> None:
@@ -102,7 +102,7 @@ class Workspace:
         inner = [describe_path(path) for path, entry in entries if entry.mode == REPOSITORY]
         if inner:
             raise BadWorkspace(
-                f"{listed(inner)} in commit {commit[:7]} is a git repository of its own (a submodule), and experiments hold plain "
+                f"{name_some(inner)} in commit {commit[:7]} is a git repository of its own (a submodule), and experiments hold plain "
                 f"files only: take it out (git rm --cached {inner[0]}) or commit its files instead"
             )
 
@@ -112,11 +112,11 @@ class Workspace:
         here = self.repo.branch()
         if here is None:
             said.append(
-                f"HEAD is detached at {self.repo.head()[:7]}; kept experiments go to {short(branch)}, which is at {tip[:7]}"
+                f"HEAD is detached at {self.repo.head()[:7]}; kept experiments go to {short_name(branch)}, which is at {tip[:7]}"
             )
         elif here != branch and self.repo.commits(tip, here):
             said.append(
-                f"{short(here)} has commits that {short(branch)} lacks; experiments go on from {short(branch)} ({tip[:7]})"
+                f"{short_name(here)} has commits that {short_name(branch)} lacks; experiments go on from {short_name(branch)} ({tip[:7]})"
             )
         if self.repo.identity():
             said.append(
@@ -174,9 +174,9 @@ class Workspace:
             changes = checkout.changes()
             outside = [c for c in changes if not self.is_free(c.path)]
             if outside:
-                raise OutsideFree(refusal(outside, self.config.experiment.free))
+                raise OutsideFree(describe_refusal(outside, self.config.experiment.free))
             if odd := [c.path for c in changes if not is_utf8(c.path)]:
-                raise OutsideFree(f"the edit left {listed(odd)}, a name that is not UTF-8")
+                raise OutsideFree(f"the edit left {name_some(odd)}, a name that is not UTF-8")
             return checkout.write_commit(changes, message) if changes else checkout.commit
         except TooLarge as error:
             raise OutsideFree(f"the edit left too much: {error}") from error
@@ -224,15 +224,15 @@ class Workspace:
         ]
         if strange:
             raise OutsideFree(
-                f"its {listed(strange)} is no plain file, and nobody should edit through it"
+                f"its {name_some(strange)} is no plain file, and nobody should edit through it"
             )
         fixed = [path for path in changed if not self.is_free(path)]
         if fixed:
             raise OutsideFree(
-                f"it differs from {ours[:7]} in {listed(fixed)}, which is fixed here, so its results could not be compared"
+                f"it differs from {ours[:7]} in {name_some(fixed)}, which is fixed here, so its results could not be compared"
             )
 
-    def remember(self, attempt_id: str, commit: str) -> None:
+    def anchor_attempt(self, attempt_id: str, commit: str) -> None:
         """Keep an attempt's commit reachable, kept or not."""
         self.repo.set_ref(ATTEMPTS + attempt_id, commit)
 
@@ -276,11 +276,11 @@ def branch_name(folder: Path, name: str | None) -> str:
     return chosen if chosen.startswith("refs/heads/") else f"refs/heads/{chosen}"
 
 
-def short(branch: str) -> str:
+def short_name(branch: str) -> str:
     return branch.removeprefix("refs/heads/")
 
 
-def listed(names: list[str], limit: int = 5) -> str:
+def name_some(names: list[str], limit: int = 5) -> str:
     """A few names as people write them: `a.py, b.py and 3 more`."""
     more = len(names) - limit
     return ", ".join(map(describe_path, names[:limit])) + (f" and {more} more" if more > 0 else "")
@@ -298,11 +298,11 @@ def is_utf8(path: str) -> bool:
     return not any("\ud800" <= c <= "\udfff" for c in path)
 
 
-def refusal(outside: list[Change], free: list[str]) -> str:
+def describe_refusal(outside: list[Change], free: list[str]) -> str:
     changed = [c.path for c in outside if c.kind != "?"]
     inner = [c.path for c in outside if c.path.endswith("/.git")]
     left = [c.path for c in outside if c.kind == "?" and c.path not in inner]
-    parts = [f"changed {listed(changed)}, which is fixed"] if changed else []
-    parts += [f"left untracked files {listed(left)}"] if left else []
-    parts += [f"left a git repository of its own ({listed(inner)})"] if inner else []
-    return f"the edit {' and '.join(parts)}; only {listed(free)} may be changed"
+    parts = [f"changed {name_some(changed)}, which is fixed"] if changed else []
+    parts += [f"left untracked files {name_some(left)}"] if left else []
+    parts += [f"left a git repository of its own ({name_some(inner)})"] if inner else []
+    return f"the edit {' and '.join(parts)}; only {name_some(free)} may be changed"

@@ -59,14 +59,14 @@ async def info_refs(
         reader = hub.db.reader
         named = [(ref.name, ref.hash) for ref in refs.newest(reader, REFS_SHOWN)]
         have = commits.newest_leaves(reader, HAVE_SHOWN)
-        body = pktline.advertisement(named, have, CAPABILITIES)
+        body = pktline.write_advertisement(named, have, CAPABILITIES)
         return Response(body, media_type=media_type, headers=NO_CACHE)
     bare = await hub.off_loop(hub.mirror.refresh)
     protocol = _protocol(request)
     async with hub.uploads:
         body = b"".join([piece async for piece in bare.upload_pack(None, protocol)])
     if protocol != "version=2":
-        body = pktline.line("# service=git-upload-pack\n") + pktline.FLUSH + body
+        body = pktline.write_line("# service=git-upload-pack\n") + pktline.FLUSH + body
     return Response(body, media_type=media_type, headers=NO_CACHE)
 
 
@@ -119,11 +119,13 @@ async def _receive(hub: TheHub, caller: TheCaller, file: BinaryIO) -> bytes:
         outcomes = await refs.receive(
             hub.db, hub.settings, caller, commands, file, hub.in_push_lane
         )
-        return pktline.report("ok", outcomes)
+        return pktline.write_report("ok", outcomes)
     except refs.AllRefused as refused:
-        return pktline.report("ok", refused.outcomes)
+        return pktline.write_report("ok", refused.outcomes)
     except AutoresearchError as error:
-        return pktline.report(str(error), [(command.name, str(error)) for command in commands])
+        return pktline.write_report(
+            str(error), [(command.name, str(error)) for command in commands]
+        )
 
 
 async def _body(request: Request[Any, Any, Any], most_bytes: int) -> BinaryIO:

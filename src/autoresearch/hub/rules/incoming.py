@@ -123,12 +123,12 @@ class Incoming:
 
     def _visit(self, oid: bytes, kind: int, data: bytes) -> None:
         if kind == COMMIT:
-            self.commits[oid] = header = fsck.commit(data)
+            self.commits[oid] = header = fsck.check_commit(data)
             self._name(header.tree, TREE)
         elif kind == TREE:
-            self._visit_tree(fsck.tree(data))
+            self._visit_tree(fsck.check_tree(data))
         elif kind != BLOB:
-            fsck.tag(data)
+            fsck.check_tag(data)
 
     def _visit_tree(self, entries: Sequence[fsck.Entry]) -> None:
         self._entries += len(entries)
@@ -162,7 +162,7 @@ class Incoming:
     def _check_attributes(self) -> None:
         for oid in self._attributes:
             stored = None if oid in self._pack.records else self._read_stored(oid)
-            fsck.attributes(self._pack.data(oid) if stored is None else stored.data)
+            fsck.check_attributes(self._pack.data(oid) if stored is None else stored.data)
 
     def _check_parents(self) -> None:
         missing = [

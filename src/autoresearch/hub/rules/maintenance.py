@@ -72,7 +72,7 @@ def _names_problems(reader: Reader, oid: bytes, kind: int, data: bytes) -> Itera
 
 def _names_in(kind: int, data: bytes) -> list[tuple[bytes, int]]:
     if kind == COMMIT:
-        header = fsck.commit(data)
+        header = fsck.check_commit(data)
         return [(header.tree, TREE), *((parent, COMMIT) for parent in header.parents)]
     if kind == TREE:
         return [(entry.oid, fsck.MODES[entry.mode]) for entry in fsck.parse_tree(data)]
@@ -85,7 +85,7 @@ def _commit_problems(reader: Reader) -> Iterator[str]:
         if stored is None or stored.kind != COMMIT:
             yield f"commit {row.hash} is listed but not stored"
             continue
-        header = fsck.commit(stored.data)
+        header = fsck.check_commit(stored.data)
         parents = [parent.hex() for parent in header.parents]
         if row.parents.split() != parents or row.tree != header.tree:
             yield f"commit {row.hash} is listed with other parents, or another tree, than it has"
@@ -144,7 +144,7 @@ def _list_anew(
 def _commit_headers(reader: Reader) -> Iterator[tuple[bytes, fsck.CommitHeader]]:
     for _, oid, kind, _, body in objects.read_numbered(reader, 0, objects.last_id(reader)):
         if kind == COMMIT:
-            yield oid, fsck.commit(zlib.decompress(body))
+            yield oid, fsck.check_commit(zlib.decompress(body))
 
 
 def _oldest_first(

@@ -29,7 +29,7 @@ class Mirror:
 
     def refresh(self) -> Bare:
         """Bring the repository up to date. Not for the event loop."""
-        with self.bare.locked(), self._db.read(snapshot=True) as reader:
+        with self.bare.lock(), self._db.read(snapshot=True) as reader:
             self._add_objects(reader)
             refs = list_refs(reader)
             self.bare.set_refs(refs, ROOT if ROOT in refs else next(iter(refs), ROOT))
@@ -57,7 +57,7 @@ class Mirror:
         """
         good: list[MirrorPack] = []
         bad: list[MirrorPack] = []
-        for pack in self.bare.held():
+        for pack in self.bare.list_packs():
             follows = pack.behind == (good[-1].to if good else 0)
             name = objects.name_of(reader, pack.to)
             (good if follows and name.hex() == pack.last else bad).append(pack)

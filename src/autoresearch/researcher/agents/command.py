@@ -17,7 +17,7 @@ from pathlib import Path
 
 from autoresearch.errors import BadInput
 from autoresearch.researcher.agents.base import AgentFailed, Brief, Edit
-from autoresearch.researcher.agents.prompt import IN_PLACE, Note, render
+from autoresearch.researcher.agents.prompt import IN_PLACE, Note, render_brief
 from autoresearch.researcher.sandbox import Job, Limits, Sandbox
 from autoresearch.untrusted import to_line, to_lines
 
@@ -53,7 +53,7 @@ class CommandAgent:
     def edit(self, worktree: Path, brief: Brief) -> Edit:
         """Run the program once. Raises AgentFailed with its last words where it fails or hangs."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        text = render(brief, IN_PLACE, notes=self.notes(), template=self.template)
+        text = render_brief(brief, IN_PLACE, notes=self.notes(), template=self.template)
         file = (self.folder / f"{brief.number:05d}.brief.md").absolute()
         file.write_text(text, "utf-8")
         log = file.with_name(f"{brief.number:05d}.log")
@@ -69,13 +69,13 @@ class CommandAgent:
             mark=mark,
         )
         finished = self.sandbox.run(job)
-        said = tail(log)
+        said = read_tail(log)
         if finished.reason:
             raise AgentFailed(
                 f"`{self.program()}` came to nothing: {finished.reason}; its last line: {last_line(said)}; all of it: {log}"
             )
         return Edit(
-            described(said) or f"{self.program()}: experiment {brief.number}",
+            find_description(said) or f"{self.program()}: experiment {brief.number}",
             {"seconds": round(finished.seconds, 1)},
         )
 
@@ -112,7 +112,7 @@ class CommandAgent:
         return {**theirs, "AUTORESEARCH_BRIEF": str(file), "AUTORESEARCH_RUN": mark}
 
 
-def tail(log: Path) -> str:
+def read_tail(log: Path) -> str:
     with log.open("rb") as stream:
         stream.seek(max(0, log.stat().st_size - LOG_TAIL_BYTES))
         return stream.read().decode("utf-8", "replace")
@@ -123,7 +123,7 @@ def last_line(text: str) -> str:
     return to_line(lines[-1], 200) if lines else "(it said nothing)"
 
 
-def described(text: str) -> str:
+def find_description(text: str) -> str:
     """The program's own line for the commit message, the last one that it wrote."""
     found = [
         line.partition(DESCRIPTION)[2].strip()

@@ -49,16 +49,16 @@ class Constant:
         return self.name.rpartition(".")[2]
 
 
-def parse(source: str) -> MetadataWrapper:
+def parse_source(source: str) -> MetadataWrapper:
     try:
         return MetadataWrapper(cst.parse_module(source))
     except cst.ParserSyntaxError as error:
         raise AgentFailed(f"the free file is not valid Python: {error}") from error
 
 
-def find(source: str, active: frozenset[str] = frozenset()) -> list[Constant]:
+def find_constants(source: str, active: frozenset[str] = frozenset()) -> list[Constant]:
     """The constants of a file, in order. Of a table of tables only the rows named in `active` count, all where none is."""
-    wrapper = parse(source)
+    wrapper = parse_source(source)
     positions = wrapper.resolve(PositionProvider)
     comments = comments_by_line(source)
     tables = table_keys(wrapper.module)
@@ -66,51 +66,51 @@ def find(source: str, active: frozenset[str] = frozenset()) -> list[Constant]:
         row for keys in tables.values() for row in keys
     }  # a constant that chooses among these picks a row: not tuning
     found = []
-    for name, node in literals(wrapper.module):
+    for name, node in find_literals(wrapper.module):
         if not in_play(name, active, tables):
             continue
         comment = comments.get(positions[node].end.line, "")
-        constant = describe(name, node, comment)
+        constant = describe_constant(name, node, comment)
         if constant is not None and not set(constant.choices) & rows:
             found.append(constant)
     stated = [constant for constant in found if constant.stated]
     return stated or found
 
 
-def replace(source: str, values: Mapping[str, Value]) -> str:
+def replace_values(source: str, values: Mapping[str, Value]) -> str:
     """The source with new values for some constants; every other character stays."""
     module = cst.parse_module(source)
-    nodes = dict(literals(module))
+    nodes = dict(find_literals(module))
     for name, value in values.items():
         if name not in nodes:
             raise AgentFailed(f"no constant {name} in the free file")
         module = cst.ensure_type(
-            module.deep_replace(nodes[name], written(value, nodes[name])), cst.Module
+            module.deep_replace(nodes[name], value_node(value, nodes[name])), cst.Module
         )
-        nodes = dict(literals(module))
+        nodes = dict(find_literals(module))
     return module.code
 
 
 # ---------------------------------------------------------------- reading the tree
 
 
-def literals(module: cst.Module) -> Iterator[tuple[str, cst.BaseExpression]]:
+def find_literals(module: cst.Module) -> Iterator[tuple[str, cst.BaseExpression]]:
     """Name and value node of every constant, tables opened."""
     for line in module.body:
         if not isinstance(line, cst.SimpleStatementLine):
             continue
         for statement in line.body:
-            name, value = target(statement)
+            name, value = target_name(statement)
             if (
                 name.isupper()
                 and not name.startswith("_")
                 and "SEED" not in name
                 and value is not None
             ):
-                yield from opened(name, value, depth=0)
+                yield from open_tables(name, value, depth=0)
 
 
-def target(statement: cst.BaseSmallStatement) -> tuple[str, cst.BaseExpression | None]:
+def target_name(statement: cst.BaseSmallStatement) -> tuple[str, cst.BaseExpression | None]:
     if isinstance(statement, cst.Assign) and len(statement.targets) == 1:
         name = statement.targets[0].target
         return (name.value if isinstance(name, cst.Name) else ""), statement.value
@@ -119,7 +119,7 @@ def target(statement: cst.BaseSmallStatement) -> tuple[str, cst.BaseExpression |
     return "", None
 
 
-def opened(
+def open_tables(
     name: str, value: cst.BaseExpression, depth: int
 ) -> Iterator[tuple[str, cst.BaseExpression]]:
     if not isinstance(value, cst.Dict):
@@ -133,13 +133,13 @@ def opened(
         ):
             key = str(element.key.evaluated_value)
             if "SEED" not in key.upper():
-                yield from opened(f"{name}.{key}", element.value, depth + 1)
+                yield from open_tables(f"{name}.{key}", element.value, depth + 1)
 
 
 def table_keys(module: cst.Module) -> dict[str, tuple[str, ...]]:
     """The row names of every table of tables."""
     rows: dict[str, list[str]] = {}
-    for name, _ in literals(module):
+    for name, _ in find_literals(module):
         parts = name.split(".")
         if len(parts) == 3 and parts[1] not in rows.setdefault(parts[0], []):
             rows[parts[0]].append(parts[1])
@@ -161,13 +161,13 @@ def comments_by_line(source: str) -> dict[int, str]:
     }
 
 
-def evaluated(node: cst.BaseExpression) -> Value | None:
+def literal_value(node: cst.BaseExpression) -> Value | None:
     """The value of a literal: number, string, True or False, a negative number, or 2**n."""
     if isinstance(node, cst.UnaryOperation) and isinstance(node.operator, cst.Minus):
-        inner = evaluated(node.expression)
+        inner = literal_value(node.expression)
         return -inner if isinstance(inner, (int, float)) and not isinstance(inner, bool) else None
     if isinstance(node, cst.BinaryOperation) and isinstance(node.operator, cst.Power):
-        base, exponent = evaluated(node.left), evaluated(node.right)
+        base, exponent = literal_value(node.left), literal_value(node.right)
         return (
             2**exponent if base == 2 and isinstance(exponent, int) and 0 <= exponent < 64 else None
         )
@@ -183,22 +183,24 @@ def evaluated(node: cst.BaseExpression) -> Value | None:
 # ---------------------------------------------------------------- ranges
 
 
-def describe(name: str, node: cst.BaseExpression, comment: str) -> Constant | None:
+def describe_constant(name: str, node: cst.BaseExpression, comment: str) -> Constant | None:
     """The constant with the range its comment gives, else one around its value; None where there is nothing to try."""
-    value = evaluated(node)
+    value = literal_value(node)
     if value is None:
         return None
     if isinstance(value, bool):
         return Constant(
             name, value, "choice", choices=(False, True), stated=CHOICES.search(comment) is not None
         )
-    listed = choices(comment, value)
+    listed = parse_choices(comment, value)
     if listed:
         return Constant(name, value, "choice", choices=listed, stated=True)
     if isinstance(value, str):
         return None
     stated = RANGE.findall(comment)
-    low, high = (float(text.replace("_", "")) for text in stated[-1]) if stated else around(value)
+    low, high = (
+        (float(text.replace("_", "")) for text in stated[-1]) if stated else range_around(value)
+    )
     low, high = min(low, value), max(high, value)
     if low == high:
         return None
@@ -220,7 +222,7 @@ def is_power(value: float) -> bool:
     return value >= 1 and math.log2(value).is_integer()
 
 
-def around(value: float | int) -> tuple[float, float]:
+def range_around(value: float | int) -> tuple[float, float]:
     """A range for a constant whose comment states none: a factor of four for reals, two for integers; nothing around zero."""
     factor = 2 if isinstance(value, int) and not (is_power(value) and value >= 16) else 4
     bounds = sorted((value / factor, value * factor))
@@ -231,7 +233,7 @@ def around(value: float | int) -> tuple[float, float]:
     )
 
 
-def choices(comment: str, value: Value) -> tuple[Value, ...]:
+def parse_choices(comment: str, value: Value) -> tuple[Value, ...]:
     """The choices after `one of` in a comment, of the value's own type; empty where there are none or the value is not one."""
     match = CHOICES.search(comment)
     if match is None:
@@ -247,7 +249,7 @@ def choices(comment: str, value: Value) -> tuple[Value, ...]:
 # ---------------------------------------------------------------- writing
 
 
-def shown(value: Value) -> str:
+def show_value(value: Value) -> str:
     """A value as a person writes it."""
     if isinstance(value, float):
         text = f"{value:.6g}"
@@ -255,10 +257,10 @@ def shown(value: Value) -> str:
     return str(value)
 
 
-def written(value: Value, old: cst.BaseExpression) -> cst.BaseExpression:
+def value_node(value: Value, old: cst.BaseExpression) -> cst.BaseExpression:
     """The node for a new value, in the style of the old one (2**n stays 2**n, quotes stay quotes)."""
     if isinstance(old, cst.BinaryOperation) and isinstance(value, int) and is_power(value):
         return old.with_changes(right=cst.Integer(str(int(math.log2(value)))))
     if isinstance(old, cst.SimpleString) and isinstance(value, str):
         return cst.SimpleString(f"{old.quote}{value}{old.quote}")
-    return cst.parse_expression(shown(value))
+    return cst.parse_expression(show_value(value))

@@ -44,7 +44,7 @@ class ProposedEdit:
     blocks: tuple[EditBlock, ...]
 
 
-def parse(answer: str) -> ProposedEdit:
+def parse_answer(answer: str) -> ProposedEdit:
     """The proposal in a model's answer; BadEdit where there is none, or where a block is cut or malformed."""
     answer = answer.replace("\r\n", "\n")
     lines = answer.split("\n")
@@ -99,17 +99,17 @@ def text_of(lines: list[str]) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
-def apply(proposal: ProposedEdit, files: Mapping[str, str]) -> dict[str, str]:
+def apply_edit(proposal: ProposedEdit, files: Mapping[str, str]) -> dict[str, str]:
     """The changed files, all of them or (BadEdit) none. `files` holds the free files by name; no other may be named."""
     changed = dict(files)
     for number, block in enumerate(proposal.blocks, 1):
-        changed[block.file] = applied(block, changed, number)
+        changed[block.file] = apply_block(block, changed, number)
     if changed == dict(files):
         raise BadEdit("the blocks change nothing")
     return {name: text for name, text in changed.items() if text != files[name]}
 
 
-def applied(block: EditBlock, files: Mapping[str, str], number: int) -> str:
+def apply_block(block: EditBlock, files: Mapping[str, str], number: int) -> str:
     if block.file not in files:
         raise BadEdit(
             f"block {number} names {block.file!r}; only these files may change: {', '.join(sorted(files))}"

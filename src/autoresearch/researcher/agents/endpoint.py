@@ -118,8 +118,8 @@ class Endpoint:
             ):
                 self.check(response)
                 if "text/event-stream" in response.headers.get("content-type", ""):
-                    return self.streamed(response)
-                return whole(read_body(response))
+                    return self.read_stream(response)
+                return read_whole(read_body(response))
         except httpx.HTTPError as error:
             raise TryAgain(f"{url} broke off: {error or type(error).__name__}") from error
 
@@ -132,10 +132,10 @@ class Endpoint:
             raise TryAgain(sentence, retry_after_s(response))
         raise EndpointFailed(f"{sentence}; check --base-url, --model and the key")
 
-    def streamed(self, response: httpx.Response) -> Answer:
+    def read_stream(self, response: httpx.Response) -> Answer:
         parts: list[str] = []
         usage, finished, size = Usage(), False, 0
-        for chunk in chunks(self.timely(response.iter_bytes())):
+        for chunk in read_chunks(self.timely(response.iter_bytes())):
             usage = chunk.usage or usage
             for choice in chunk.choices:
                 parts.append((choice.delta and choice.delta.content) or "")
@@ -147,7 +147,7 @@ class Endpoint:
                 )
         if not finished:
             raise TryAgain("the answer was cut: the stream ended before the model did")
-        return answer("".join(parts), usage)
+        return make_answer("".join(parts), usage)
 
     def timely(self, parts: Iterable[bytes]) -> Iterator[bytes]:
         """The parts of a stream, whatever they hold, until its time is up."""
@@ -168,7 +168,7 @@ def read_body(response: httpx.Response) -> bytes:
     return bytes(body)
 
 
-def chunks(parts: Iterable[bytes]) -> Iterator[Body]:
+def read_chunks(parts: Iterable[bytes]) -> Iterator[Body]:
     """The objects of a stream's `data:` lines, up to `[DONE]`."""
     for line in stream_lines(parts):
         if not line.startswith(b"data:"):
@@ -176,7 +176,7 @@ def chunks(parts: Iterable[bytes]) -> Iterator[Body]:
         data = line[5:].strip()
         if data == b"[DONE]":
             return
-        yield decoded(data)
+        yield decode_body(data)
 
 
 def stream_lines(parts: Iterable[bytes]) -> Iterator[bytes]:
@@ -194,14 +194,14 @@ def stream_lines(parts: Iterable[bytes]) -> Iterator[bytes]:
     yield bytes(rest)
 
 
-def whole(data: bytes) -> Answer:
+def read_whole(data: bytes) -> Answer:
     """An answer that came in one piece, from endpoints that do not stream."""
-    body = decoded(data)
+    body = decode_body(data)
     first = body.choices[0].message if body.choices else None
-    return answer((first and first.content) or "", body.usage or Usage())
+    return make_answer((first and first.content) or "", body.usage or Usage())
 
 
-def decoded(data: bytes) -> Body:
+def decode_body(data: bytes) -> Body:
     try:
         body = msgspec.json.decode(data, type=Body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -215,7 +215,7 @@ def decoded(data: bytes) -> Body:
     return body
 
 
-def answer(text: str, usage: Usage) -> Answer:
+def make_answer(text: str, usage: Usage) -> Answer:
     if not text.strip():
         raise TryAgain("the model's answer is empty")
     return Answer(text, max(0, usage.prompt_tokens), max(0, usage.completion_tokens))

@@ -12,7 +12,7 @@ from string import Template
 
 from autoresearch.errors import BadInput
 from autoresearch.researcher.agents.base import Brief
-from autoresearch.researcher.agents.quote import NOTICE, quote
+from autoresearch.researcher.agents.quote import NOTICE, quote_text
 from autoresearch.researcher.judging.values import Record
 
 SHOWN = 40  # experiments told in full; older ones only count
@@ -54,16 +54,20 @@ def default_template() -> str:
     return resources.files(__package__).joinpath("brief.md").read_text("utf-8")
 
 
-def render(brief: Brief, handover: str, *, notes: Sequence[Note] = (), template: str = "") -> str:
+def render_brief(
+    brief: Brief, handover: str, *, notes: Sequence[Note] = (), template: str = ""
+) -> str:
     """The whole brief. Raises BadInput with a sentence where a person's own template has a `$name` we do not know."""
     words = {
         "number": str(brief.number),
         "metric": brief.metric,
         "better": "lower" if brief.direction == "min" else "higher",
         "free": ", ".join(f"`{name}`" for name in brief.free),
-        "standing": standing(brief),
-        "history": quote("the ledger of this machine", tried(brief), limit=HISTORY_CHARS),
-        "notes": "\n\n".join(["## What others say", *(quote(n.source, n.text) for n in notes)])
+        "standing": describe_standing(brief),
+        "history": quote_text(
+            "the ledger of this machine", describe_tried(brief), limit=HISTORY_CHARS
+        ),
+        "notes": "\n\n".join(["## What others say", *(quote_text(n.source, n.text) for n in notes)])
         if notes
         else "",
         "notice": NOTICE,
@@ -77,7 +81,7 @@ def render(brief: Brief, handover: str, *, notes: Sequence[Note] = (), template:
         ) from error
 
 
-def standing(brief: Brief) -> str:
+def describe_standing(brief: Brief) -> str:
     """Baseline, best and how many were tried, in numbers only."""
     baselines = [r.value for r in brief.history if r.is_baseline and r.value is not None]
     kept = [
@@ -99,22 +103,22 @@ def standing(brief: Brief) -> str:
     return "\n".join(lines)
 
 
-def tried(brief: Brief) -> str:
+def describe_tried(brief: Brief) -> str:
     """What was tried and what is being tried at this moment."""
     now = [
         f"(running now, no verdict yet) on {p.parent[:7]}: {p.description}" for p in brief.pending
     ]
-    return "\n".join([history(brief.history), *now])
+    return "\n".join([describe_history(brief.history), *now])
 
 
-def history(records: Sequence[Record]) -> str:
+def describe_history(records: Sequence[Record]) -> str:
     """One line an experiment: what was tried, what came of it, and why."""
     tried = [r for r in records if not r.is_baseline]
     lines = [f"({len(tried) - SHOWN} older experiments left out)"] if len(tried) > SHOWN else []
-    lines += [line(r) for r in tried[-SHOWN:]]
+    lines += [describe_record(r) for r in tried[-SHOWN:]]
     return "\n".join(lines) or "nothing yet: you are the first"
 
 
-def line(record: Record) -> str:
+def describe_record(record: Record) -> str:
     value = "---" if record.value is None else f"{record.value:.6f}"
     return f"{record.commit[:7]} on {record.parent[:7]} {record.status} {value} {record.description} ({record.reason})"

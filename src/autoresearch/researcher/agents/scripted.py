@@ -44,11 +44,11 @@ class ScriptedAgent:
         if not isinstance(files, dict):
             raise BadInput(f"edit {done + 1} of the script has no `files`")
         for name, text in files.items():
-            write(worktree / name, text)
+            write_file(worktree / name, text)
         return Edit(str(step.get("message", f"edit {done + 1}")), {"step": done})
 
 
-def write(file: Path, text: str | None) -> None:
+def write_file(file: Path, text: str | None) -> None:
     if text is None:
         file.unlink(missing_ok=True)
         return

@@ -19,7 +19,13 @@ from statistics import pstdev
 from typing import Any
 
 from autoresearch.researcher.agents.base import AgentFailed, Brief, Edit, NothingLeft, Pending
-from autoresearch.researcher.agents.constants import Constant, Value, find, replace, shown
+from autoresearch.researcher.agents.constants import (
+    Constant,
+    Value,
+    find_constants,
+    replace_values,
+    show_value,
+)
 from autoresearch.researcher.judging.values import Record
 
 STARTUP_TRIALS = 8  # proposals before TPE trusts what it learned
@@ -41,16 +47,17 @@ class SearchAgent:
             raise NothingLeft(
                 f"{', '.join(brief.free)} has no constants to tune: names in capitals with a literal value"
             )
-        chosen, texts = propose(constants, sources, brief)
+        chosen, texts = propose_values(constants, sources, brief)
         for file, text in texts.items():
             (worktree / file).write_bytes(text.encode("utf-8"))
         old = {key: constants[key].value for key in chosen}
         message = ", ".join(
-            f"{constants[k].label} {shown(old[k])} → {shown(v)}" for k, v in sorted(chosen.items())
+            f"{constants[k].label} {show_value(old[k])} → {show_value(v)}"
+            for k, v in sorted(chosen.items())
         )
         edit = {":".join(k): [old[k], v] for k, v in sorted(chosen.items())}
         return Edit(
-            message, {"edit": edit, "from": fingerprint(sources), "source": fingerprint(texts)}
+            message, {"edit": edit, "from": hash_sources(sources), "source": hash_sources(texts)}
         )
 
 
@@ -67,16 +74,18 @@ def read_sources(worktree: Path, free: Sequence[str]) -> dict[str, str]:
 def read_constants(sources: Mapping[str, str], brief: Brief) -> dict[Key, Constant]:
     """Every constant in play. A row of a table of tables is in play where the baseline printed its name (`scale: cpu`)."""
     active = frozenset(brief.settings.values())
-    return {(file, c.name): c for file, text in sources.items() for c in find(text, active)}
+    return {
+        (file, c.name): c for file, text in sources.items() for c in find_constants(text, active)
+    }
 
 
-def fingerprint(sources: Mapping[str, str]) -> str:
+def hash_sources(sources: Mapping[str, str]) -> str:
     return sha256(
         "\0".join(f"{file}\0{text}" for file, text in sorted(sources.items())).encode()
     ).hexdigest()[:16]
 
 
-def propose(
+def propose_values(
     constants: Mapping[Key, Constant], sources: Mapping[str, str], brief: Brief
 ) -> tuple[dict[Key, Value], dict[str, str]]:
     """New values for one or two constants, and the sources with them, that were not tried before. NothingLeft after many tries."""
@@ -84,24 +93,25 @@ def propose(
     known: list[Record | Pending] = [*brief.history, *brief.pending]
     tried = edits_on(brief.parent, known)
     seen = {one.proposal.get(which) for one in known for which in ("from", "source")}
-    weights = preferences(constants, brief.history)
+    weights = weigh_constants(constants, brief.history)
     for attempt in range(TRIES):
         study = new_study(chance.randrange(2**31))
-        tell(study, constants, brief)
+        tell_study(study, constants, brief)
         count = 2 if len(constants) > 1 and chance.random() < TWO_AT_ONCE else 1
-        names = pick(weights, count, chance)
-        trial = study.ask({":".join(key): distribution(constants[key]) for key in names})
+        names = pick_constants(weights, count, chance)
+        trial = study.ask({":".join(key): make_distribution(constants[key]) for key in names})
         chosen = {
-            key: settled(constants[key], trial.params[":".join(key)], attempt) for key in names
+            key: round_proposal(constants[key], trial.params[":".join(key)], attempt)
+            for key in names
         }
         chosen = {key: value for key, value in chosen.items() if value != constants[key].value}
         if not chosen or frozenset((":".join(k), v) for k, v in chosen.items()) in tried:
             continue
         texts = {
-            file: replace(text, {k[1]: v for k, v in chosen.items() if k[0] == file})
+            file: replace_values(text, {k[1]: v for k, v in chosen.items() if k[0] == file})
             for file, text in sources.items()
         }
-        if fingerprint(texts) not in seen:
+        if hash_sources(texts) not in seen:
             return chosen, texts
     raise NothingLeft(f"{TRIES} proposals in a row were tried before on commit {brief.parent[:7]}")
 
@@ -120,7 +130,9 @@ def edits_on(parent: str, history: Iterable[Record | Pending]) -> set[frozenset[
     }
 
 
-def preferences(constants: Mapping[Key, Constant], history: Sequence[Record]) -> dict[Key, float]:
+def weigh_constants(
+    constants: Mapping[Key, Constant], history: Sequence[Record]
+) -> dict[Key, float]:
     """How likely each constant is to be picked: what was tried often and never helped becomes rare."""
     tries: dict[str, int] = {}
     kept: dict[str, int] = {}
@@ -136,7 +148,7 @@ def preferences(constants: Mapping[Key, Constant], history: Sequence[Record]) ->
     }
 
 
-def pick(weights: Mapping[Key, float], count: int, chance: random.Random) -> list[Key]:
+def pick_constants(weights: Mapping[Key, float], count: int, chance: random.Random) -> list[Key]:
     left = dict(weights)
     picked = []
     for _ in range(count):
@@ -162,7 +174,7 @@ def new_study(seed: int) -> Any:
     return optuna.create_study(sampler=sampler)
 
 
-def distribution(constant: Constant) -> Any:
+def make_distribution(constant: Constant) -> Any:
     """Optuna's picture of a constant's range. Powers of two are searched by their exponent, -1 standing for 0."""
     import optuna
 
@@ -170,7 +182,9 @@ def distribution(constant: Constant) -> Any:
     if constant.kind == "choice":
         return d.CategoricalDistribution(constant.choices)
     if constant.kind == "power":
-        return d.IntDistribution(exponent(constant.low), int(math.log2(max(constant.high, 1))))
+        return d.IntDistribution(
+            power_exponent(constant.low), int(math.log2(max(constant.high, 1)))
+        )
     if constant.kind == "integer":
         return d.IntDistribution(math.ceil(constant.low), math.floor(constant.high))
     if constant.kind == "tail":
@@ -178,32 +192,36 @@ def distribution(constant: Constant) -> Any:
     return d.FloatDistribution(constant.low, constant.high, log=constant.kind == "log")
 
 
-def exponent(value: float) -> int:
+def power_exponent(value: float) -> int:
     return -1 if value < 1 else math.ceil(math.log2(value))
 
 
-def inner(constant: Constant, value: Value) -> Value:
+def scale_value(constant: Constant, value: Value) -> Value:
     """A value as `distribution` counts it."""
     if constant.kind == "power":
-        return exponent(float(value))
+        return power_exponent(float(value))
     return 1 - float(value) if constant.kind == "tail" else value
 
 
-def tell(study: Any, constants: Mapping[Key, Constant], brief: Brief) -> None:
+def tell_study(study: Any, constants: Mapping[Key, Constant], brief: Brief) -> None:
     """Tell the study every experiment that changed constants of ours; a crash is told as a failure, an open one as running."""
     import optuna
 
     states = optuna.trial.TrialState
     named = {":".join(key): constant for key, constant in constants.items()}
     values = {record.commit: record.value for record in brief.history}
-    gains = [g for g in (gain(r, values, brief.direction) for r in brief.history) if g is not None]
+    gains = [
+        g
+        for g in (measure_gain(r, values, brief.direction) for r in brief.history)
+        if g is not None
+    ]
     scale = pstdev(gains) if len(gains) > 1 and pstdev(gains) > 0 else 1.0
     known: list[Record | Pending] = [*brief.history, *brief.pending]
     for one in known:
         edit = {name: new for name, (_, new) in edits_of(one).items() if name in named}
         if not edit:
             continue
-        won = None if isinstance(one, Pending) else gain(one, values, brief.direction)
+        won = None if isinstance(one, Pending) else measure_gain(one, values, brief.direction)
         state = (
             states.RUNNING
             if isinstance(one, Pending)
@@ -213,8 +231,8 @@ def tell(study: Any, constants: Mapping[Key, Constant], brief: Brief) -> None:
         )
         try:
             trial = optuna.trial.create_trial(
-                params={name: inner(named[name], new) for name, new in edit.items()},
-                distributions={name: distribution(named[name]) for name in edit},
+                params={name: scale_value(named[name], new) for name, new in edit.items()},
+                distributions={name: make_distribution(named[name]) for name in edit},
                 value=None if won is None else -won / scale,
                 state=state,
             )
@@ -223,7 +241,9 @@ def tell(study: Any, constants: Mapping[Key, Constant], brief: Brief) -> None:
         study.add_trial(trial)
 
 
-def gain(record: Record, values: Mapping[str, float | None], direction: str) -> float | None:
+def measure_gain(
+    record: Record, values: Mapping[str, float | None], direction: str
+) -> float | None:
     """By how much a record is better than its parent; None for a crash or an unknown parent."""
     before = values.get(record.parent)
     if record.is_baseline or record.value is None or before is None:
@@ -231,7 +251,7 @@ def gain(record: Record, values: Mapping[str, float | None], direction: str) -> 
     return before - record.value if direction == "min" else record.value - before
 
 
-def settled(constant: Constant, proposed: Value, attempt: int) -> Value:
+def round_proposal(constant: Constant, proposed: Value, attempt: int) -> Value:
     """A proposal as the value to write: near the present one, inside the range, rounded (finer after many tries)."""
     if constant.kind == "choice":
         return proposed
@@ -247,8 +267,8 @@ def settled(constant: Constant, proposed: Value, attempt: int) -> Value:
             low=1 - constant.high,
             high=1 - constant.low,
         )
-        return round(1 - float(settled(flipped, proposed, attempt)), 6)
-    low, high = reach(constant)
+        return round(1 - float(round_proposal(flipped, proposed, attempt)), 6)
+    low, high = step_limits(constant)
     near = min(max(float(proposed), low), high)
     if (
         near != proposed
@@ -265,7 +285,7 @@ def settled(constant: Constant, proposed: Value, attempt: int) -> Value:
     return round(bounded) if isinstance(constant.value, int) else bounded
 
 
-def reach(constant: Constant) -> tuple[float, float]:
+def step_limits(constant: Constant) -> tuple[float, float]:
     """How far one step may go."""
     now = float(constant.value)
     if constant.kind == "log":
@@ -278,6 +298,6 @@ def reach(constant: Constant) -> tuple[float, float]:
 
 def power_near(constant: Constant, proposed: int) -> int:
     """A power of two at most two doublings away; 0 where the range begins there and the value is at its small end."""
-    now = exponent(float(constant.value))
+    now = power_exponent(float(constant.value))
     chosen = min(max(proposed, now - 2), now + 2) if now >= 0 else proposed
     return 0 if chosen < 0 else int(2**chosen)

@@ -107,7 +107,7 @@ class Canvas:
         return self.signs.get((row, column), dots)
 
 
-def step(points: Sequence[tuple[float, float]], right: float) -> list[tuple[float, float]]:
+def stair_points(points: Sequence[tuple[float, float]], right: float) -> list[tuple[float, float]]:
     """A staircase through the points that goes on to the right edge."""
     stairs: list[tuple[float, float]] = []
     for x, y in points:

@@ -9,9 +9,9 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from autoresearch.researcher.dashboard.canvas import LABEL, AxisRange, Canvas, step
+from autoresearch.researcher.dashboard.canvas import LABEL, AxisRange, Canvas, stair_points
 from autoresearch.researcher.dashboard.snapshot import MachineLoad, RunView, VerdictView, View
-from autoresearch.researcher.display import COLOURS, duration, harmless
+from autoresearch.researcher.display import COLOURS, escape_text, show_duration
 
 SIGNS = {"baseline": ("●", "o"), "keep": ("●", "o"), "discard": ("·", "."), "crash": ("×", "x")}
 STYLES = {**COLOURS, "baseline": "blue"}
@@ -23,10 +23,10 @@ TROUBLE_MAX = 60
 WORKING_MAX = 6  # runs in progress told in a line each
 
 
-def picture(view: View, columns: int, rows: int, braille: bool = True) -> RenderableType:
+def draw_view(view: View, columns: int, rows: int, braille: bool = True) -> RenderableType:
     """As much of the view as fits: charts only where there is room for them, the newest verdicts in what is left."""
-    head = heading(view)
-    titles, extra = working(view)
+    head = draw_heading(view)
+    titles, extra = draw_runs(view)
     drawn = next((run for run in view.runs[:WORKING_MAX] if run.points), None)
     lines = len(titles) + len(extra)
     left = rows - 1 - len(head)  # the last row stays free: a full one would scroll
@@ -34,29 +34,32 @@ def picture(view: View, columns: int, rows: int, braille: bool = True) -> Render
     charts = min(room, CHART_ROWS_MAX)
     if charts < CHART_ROWS or columns < FEWEST_COLUMNS:
         told = [*head, *titles.values(), *extra][: max(1, rows - 1 - VERDICTS_MIN)]
-        return Group(*told, *verdicts(view, max(0, rows - 1 - len(told))))
+        return Group(*told, *draw_verdicts(view, max(0, rows - 1 - len(told))))
     parts: list[RenderableType] = [
         *head,
-        panel(night(view, columns - 4, charts, braille), axis(view)),
+        make_panel(draw_night(view, columns - 4, charts, braille), draw_axis(view)),
     ]
     used = len(head) + charts + 2
     if drawn is not None:
         parts.append(
-            panel(curve(drawn, columns - 4, charts, braille), titles.pop((drawn.id, drawn.number)))
+            make_panel(
+                draw_curve(drawn, columns - 4, charts, braille),
+                titles.pop((drawn.id, drawn.number)),
+            )
         )
         used += charts + 1
     parts += [*titles.values(), *extra]
-    return Group(*parts, *verdicts(view, max(0, rows - 1 - used - lines)))
+    return Group(*parts, *draw_verdicts(view, max(0, rows - 1 - used - lines)))
 
 
-def panel(chart: Text, title: Text) -> Panel:
+def make_panel(chart: Text, title: Text) -> Panel:
     return Panel(chart, title=title, title_align="left")
 
 
 # ---------------------------------------------------------------- the head
 
 
-def heading(view: View) -> list[Text]:
+def draw_heading(view: View) -> list[Text]:
     a = view.about
     state = Text("running", "bold green") if a.running else Text("not running", "yellow")
     counts = Text.assemble((f"{a.kept} kept", STYLES["keep"]), "  ", (f"{a.discarded} discarded", STYLES["discard"]), "  ", (f"{a.crashed} crashed", STYLES["crash"]))  # fmt: skip
@@ -69,7 +72,7 @@ def heading(view: View) -> list[Text]:
             )
         )
     if a.hub is not None and a.hub.trouble:
-        first.append(Text(f"hub: {harmless(a.hub.trouble)[:TROUBLE_MAX]}", "red"))
+        first.append(Text(f"hub: {escape_text(a.hub.trouble)[:TROUBLE_MAX]}", "red"))
     lines = [one_line(Text("   ").join([*first, Text(a.folder, "bold")]))]
     if a.baseline is not None:
         noise = f" ± {a.noise:.4g}" if a.noise is not None else ""
@@ -79,10 +82,10 @@ def heading(view: View) -> list[Text]:
             (a.metric, "bold"), f" baseline {a.baseline:.6f}{noise}   best ", (f"{best:.6f}", "bold green"),
             f" (gain {gain:.6f})  {a.best_commit[:7]}  {a.best_description}", no_wrap=True, overflow="ellipsis",
         ))  # fmt: skip
-    return [*lines, machine(view.machine)]
+    return [*lines, draw_machine(view.machine)]
 
 
-def machine(machine: MachineLoad) -> Text:
+def draw_machine(machine: MachineLoad) -> Text:
     parts = [
         f"processor {machine.processor:.0%} of {machine.cores} cores",
         f"memory {machine.used_gb:.1f} of {machine.total_gb:.0f} GB",
@@ -99,7 +102,7 @@ def one_line(text: Text) -> Text:
     return text
 
 
-def axis(view: View) -> Text:
+def draw_axis(view: View) -> Text:
     better = "lower" if view.direction == "min" else "higher"
     track = f" on {view.about.track}" if view.about.track else ""
     return Text(f"{view.about.metric}{track}, {better} is better: {len(view.verdicts)} experiments")
@@ -108,7 +111,7 @@ def axis(view: View) -> Text:
 # ---------------------------------------------------------------- charts
 
 
-def night(view: View, columns: int, rows: int, braille: bool) -> Text:
+def draw_night(view: View, columns: int, rows: int, braille: bool) -> Text:
     """Every experiment a dot, the running best a staircase, crashes on the worse edge."""
     told = list(enumerate(view.verdicts))
     if not told:
@@ -117,7 +120,7 @@ def night(view: View, columns: int, rows: int, braille: bool) -> Text:
     limits = night_limits(view, bests)
     canvas = Canvas(columns - LABEL, rows, limits, braille)
     worst = limits.high if view.direction == "min" else limits.low
-    canvas.line(step(bests, float(len(told) - 1)), "bold green")
+    canvas.line(stair_points(bests, float(len(told) - 1)), "bold green")
     for i, v in told:
         sign, plain = SIGNS[v.kind]
         canvas.sign(
@@ -153,14 +156,14 @@ def night_limits(view: View, bests: Sequence[tuple[float, float]]) -> AxisRange:
     return AxisRange.around(points, 0.0, float(max(1, len(view.verdicts) - 1)))
 
 
-def working(view: View) -> tuple[dict[tuple[str, int], Text], list[Text]]:
+def draw_runs(view: View) -> tuple[dict[tuple[str, int], Text], list[Text]]:
     """A title for each run in progress, and a line for what has none."""
     titles = {(run.id, run.number): run_title(run) for run in view.runs[:WORKING_MAX]}
     extra = []
     if len(view.runs) > WORKING_MAX:
         extra.append(Text(f"and {len(view.runs) - WORKING_MAX} more runs", "dim"))
-    if view.interrupted:
-        extra.append(one_line(Text(view.interrupted, "yellow")))
+    if view.interruption:
+        extra.append(one_line(Text(view.interruption, "yellow")))
     if view.edited:
         extra.append(one_line(Text(f"the agent edits {', '.join(view.edited)}", "cyan")))
     return titles, extra
@@ -176,7 +179,7 @@ def run_title(run: RunView) -> Text:
 def run_state(run: RunView) -> str:
     """How far it is, and how its loss compares with the best's at the same place."""
     if run.progress is None:  # compiling, or a program that tells no curve
-        return f"for {duration(run.seconds)}"
+        return f"for {show_duration(run.seconds)}"
     both = run.behind()
     done = f"{run.progress:.0%}" if run.progress < 1 else "scoring"
     if both is None:
@@ -186,7 +189,7 @@ def run_state(run: RunView) -> str:
     return f"{done}, loss {ours:.4f}, {abs(ours - theirs):.4f} {word} the best's there"
 
 
-def curve(run: RunView, columns: int, rows: int, braille: bool) -> Text:
+def draw_curve(run: RunView, columns: int, rows: int, braille: bool) -> Text:
     """This run's training loss over the budget, before the best's. The scale is that of all but the beginning, where every curve falls."""
     ours = [(p.progress, p.loss) for p in run.points]
     theirs = [[(p.progress, p.loss) for p in points] for points in run.against]
@@ -202,7 +205,7 @@ def curve(run: RunView, columns: int, rows: int, braille: bool) -> Text:
 # ---------------------------------------------------------------- verdicts
 
 
-def verdicts(view: View, most: int) -> list[RenderableType]:
+def draw_verdicts(view: View, most: int) -> list[RenderableType]:
     """The newest verdicts with their reasons, as many as there is room for, a line each."""
     if not view.verdicts or most < 1:
         return []
@@ -215,12 +218,12 @@ def verdicts(view: View, most: int) -> list[RenderableType]:
         table.add_row(
             Text(v.id),
             Text(v.kind, STYLES[v.kind]),
-            Text(value(v)),
+            Text(show_value(v)),
             Text(v.description),
             Text(v.reason, "dim"),
         )
     return [table]
 
 
-def value(verdict: VerdictView) -> str:
+def show_value(verdict: VerdictView) -> str:
     return "---" if verdict.value is None else f"{verdict.value:.6f}"

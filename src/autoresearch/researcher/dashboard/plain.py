@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from autoresearch.researcher.dashboard.draw import heading, run_state, value
+from autoresearch.researcher.dashboard.draw import draw_heading, run_state, show_value
 from autoresearch.researcher.dashboard.snapshot import RunView, VerdictView, View
 
 SHOWN = 10
@@ -13,30 +13,33 @@ QUARTERS = 4  # a run in progress is told at each quarter of its budget
 
 def describe_view(view: View) -> list[str]:
     """Everything in a few lines."""
-    lines = [text.plain for text in heading(view)]
+    lines = [text.plain for text in draw_heading(view)]
     if not (view.verdicts or view.about.running):
         lines.insert(
             1, f"no experiment is finished yet; start with: autoresearch run {view.about.folder}"
         )
-    lines += [verdict(v) for v in view.verdicts[-SHOWN:]]
-    working = [*(run(r) for r in view.runs), *(f"{name} is being edited" for name in view.edited)]
-    return [*lines, *working, *([view.interrupted] if view.interrupted else [])]
+    lines += [describe_verdict(v) for v in view.verdicts[-SHOWN:]]
+    working = [
+        *(describe_run(r) for r in view.runs),
+        *(f"{name} is being edited" for name in view.edited),
+    ]
+    return [*lines, *working, *([view.interruption] if view.interruption else [])]
 
 
-def changes(before: View, after: View) -> Iterator[str]:
+def describe_changes(before: View, after: View) -> Iterator[str]:
     """A line for each thing that is new; nothing where nothing happened."""
     if after.about.running and not before.about.running:
         yield "research goes on"
     known = {v.id for v in before.verdicts}
     for v in after.verdicts:
         if v.id not in known:
-            yield verdict(v)
+            yield describe_verdict(v)
     if after.about.best != before.about.best and after.about.best is not None:
         yield f"best {after.about.metric} {after.about.best:.6f}  {after.about.best_commit[:7]}  {after.about.best_description}"
     begun = {(r.id, r.number): r for r in before.runs}
     for r in after.runs:
-        if quarter(r) != quarter(begun.get((r.id, r.number))):
-            yield run(r)
+        if run_quarter(r) != run_quarter(begun.get((r.id, r.number))):
+            yield describe_run(r)
     if before.waiting != after.waiting and after.waiting is not None:
         yield (
             f"{after.waiting} wait for the hub"
@@ -47,16 +50,16 @@ def changes(before: View, after: View) -> Iterator[str]:
         yield "research has stopped"  # last: who waits for this line has seen all that was found
 
 
-def quarter(run: RunView | None) -> int:
+def run_quarter(run: RunView | None) -> int:
     """-1 before a run, 0 when it begins, 1 to 4 as its budget is used up."""
     if run is None:
         return -1
     return int((run.progress or 0.0) * QUARTERS)
 
 
-def verdict(v: VerdictView) -> str:
-    return f"{v.id}  {v.kind:8}  {value(v):>10}  {v.commit[:7]}  {v.description}: {v.reason}"
+def describe_verdict(v: VerdictView) -> str:
+    return f"{v.id}  {v.kind:8}  {show_value(v):>10}  {v.commit[:7]}  {v.description}: {v.reason}"
 
 
-def run(r: RunView) -> str:
+def describe_run(r: RunView) -> str:
     return f"{r.id}  run {r.number}     {run_state(r)}  {r.commit[:7]}  {r.description}"

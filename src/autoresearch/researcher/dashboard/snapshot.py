@@ -21,7 +21,7 @@ from autoresearch.researcher.journal import Attempt, Journal
 from autoresearch.researcher.judging.curves import CurvePoint, smooth_loss
 from autoresearch.researcher.judging.values import Record
 from autoresearch.researcher.report import status
-from autoresearch.researcher.workspace import Workspace, short
+from autoresearch.researcher.workspace import Workspace, short_name
 from autoresearch.untrusted import to_line
 
 TEXT_MAX = 300
@@ -93,9 +93,9 @@ class View:
     direction: Literal["min", "max"] = "min"
 
     @property
-    def interrupted(self) -> str:
+    def interruption(self) -> str:
         """What a runner that is gone was in the middle of, a sentence; empty where it was nothing, or where one runs."""
-        return "" if self.about.running else " ".join(map(safe, status.working(self.about)))
+        return "" if self.about.running else " ".join(map(safe_line, status.working(self.about)))
 
     @property
     def waiting(self) -> int | None:
@@ -127,15 +127,15 @@ class Watcher:
         workspace = Workspace(self.folder)
         about = status.read(workspace)
         state = Journal(workspace.private / "state.json").state
-        branch = short(state.branch)
+        branch = short_name(state.branch)
         records = [r for r in workspace.ledger.records() if not branch or r.branch == branch]
         # what a killed runner left lying is no run in progress
         attempts = (
             [state.attempts[name] for name in sorted(state.attempts)] if about.running else []
         )
         return View(
-            about=replace(about, best_description=safe(about.best_description)),
-            verdicts=tuple(map(verdict, records)),
+            about=replace(about, best_description=safe_line(about.best_description)),
+            verdicts=tuple(map(verdict_view, records)),
             runs=tuple(
                 run for attempt in attempts for run in self.runs(workspace, attempt, records)
             ),
@@ -153,7 +153,9 @@ class Watcher:
             int(f.name) for f in place.glob("*") if f.name.isdecimal() and (f / "out").is_dir()
         )
         against = self.curves_of(workspace, attempt.judged_against, records)
-        title = safe(attempt.description) or ("the unchanged code" if attempt.is_baseline else "")
+        title = safe_line(attempt.description) or (
+            "the unchanged code" if attempt.is_baseline else ""
+        )
         found = []
         for n in numbers:
             points = curve_files.read(place / str(n) / "out" / curve_files.NAME)
@@ -190,12 +192,12 @@ class Watcher:
         )
 
 
-def verdict(record: Record) -> VerdictView:
+def verdict_view(record: Record) -> VerdictView:
     kind: Kind = "baseline" if record.is_baseline else record.status
     value = None if record.status == "crash" else record.value
-    texts = (safe(record.description), safe(record.reason), safe(record.agent))
+    texts = (safe_line(record.description), safe_line(record.reason), safe_line(record.agent))
     return VerdictView(
-        record.id, record.commit, kind, value, *texts, finished_at=safe(record.finished_at)
+        record.id, record.commit, kind, value, *texts, finished_at=safe_line(record.finished_at)
     )
 
 
@@ -207,6 +209,6 @@ def age_s(folder: Path) -> float:
         return 0.0
 
 
-def safe(text: str) -> str:
+def safe_line(text: str) -> str:
     """A stranger's text as one short line that a terminal only shows."""
     return to_line(text, TEXT_MAX)

@@ -25,7 +25,7 @@ from autoresearch.researcher.executors.local import Closing
 from autoresearch.researcher.executors.worker import RunResult, Shipment, Surroundings
 from autoresearch.researcher.experiment import Runner, Stopped
 from autoresearch.researcher.judging.values import Measurement
-from autoresearch.researcher.machine import word
+from autoresearch.researcher.machine import one_word
 
 LIVES = 4  # an order is sent so often at most
 POLL_S = 0.25
@@ -47,7 +47,7 @@ class Share:
         return f"{gpus}{self.cores} core{'s' * (self.cores > 1)} of a Ray node"
 
 
-def share(nodes: Sequence[tuple[int, int]], jobs: int, gpus_each: int) -> Share:
+def largest_share(nodes: Sequence[tuple[int, int]], jobs: int, gpus_each: int) -> Share:
     """The largest equal share that lets so many runs go on at once. `nodes`: cores and GPUs of each. BadInput where there is none."""
     gpus = gpus_each if any(g for _, g in nodes) else 0
 
@@ -79,15 +79,17 @@ class RayExecutor:
         address: str | None,
         surroundings: Callable[[], Surroundings],
     ) -> None:
-        self.ray = joined(address)
+        self.ray = join_cluster(address)
         self.slots = jobs
         self.runner = runner
         self.stop = Closing(runner.stop)
         try:
             alive = [node for node in self.ray.nodes() if node["Alive"]]
-            self.share = share([room(node["Resources"]) for node in alive], jobs, gpus_each)
+            self.share = largest_share(
+                [count_runs(node["Resources"]) for node in alive], jobs, gpus_each
+            )
             self.names = self.ask_names(
-                [node["NodeID"] for node in alive if room(node["Resources"])[0]]
+                [node["NodeID"] for node in alive if count_runs(node["Resources"])[0]]
             )
         except BaseException:
             self.ray.shutdown()
@@ -100,12 +102,12 @@ class RayExecutor:
     @property
     def platform(self) -> str:
         """What the machines are called in the ledger: one name where they are alike."""
-        return self.names[0] if len(self.names) == 1 else word("ray " + " ".join(self.names))
+        return self.names[0] if len(self.names) == 1 else one_word("ray " + " ".join(self.names))
 
     def ask_names(self, node_ids: Sequence[str]) -> list[str]:
         strategy = self.ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy
         asked = [
-            self.ray.remote(worker.name)
+            self.ray.remote(worker.machine_name)
             .options(num_cpus=0, scheduling_strategy=strategy(node_id, soft=False))
             .remote(f"{self.share.cores}c")
             for node_id in node_ids
@@ -173,11 +175,11 @@ def far_side(parcel: Shipment, surroundings: Callable[[], Surroundings]) -> RunR
     return worker.carry_out(parcel, surroundings())
 
 
-def room(resources: dict[str, float]) -> tuple[int, int]:
+def count_runs(resources: dict[str, float]) -> tuple[int, int]:
     return int(resources.get("CPU", 0)), int(resources.get("GPU", 0))
 
 
-def joined(address: str | None) -> ModuleType:
+def join_cluster(address: str | None) -> ModuleType:
     """Ray, connected. Quiet: no dashboard, no messages of its workers."""
     try:
         import ray

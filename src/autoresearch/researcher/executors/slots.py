@@ -66,7 +66,7 @@ class Plan:
     warning: str = ""
 
 
-def plan(jobs: int, cores: int, gpus: int, gpus_each: int = 1) -> Plan:
+def plan_slots(jobs: int, cores: int, gpus: int, gpus_each: int = 1) -> Plan:
     """Divide a machine with so many cores and GPUs evenly. BadInput where there are fewer GPUs than jobs need."""
     wanted = jobs * gpus_each if gpus else 0
     if wanted > gpus:
@@ -89,7 +89,7 @@ def plan(jobs: int, cores: int, gpus: int, gpus_each: int = 1) -> Plan:
             jobs,
             0,
             each,
-            sized(each, f"{cores} cores shared by {jobs}"),
+            make_plan(each, f"{cores} cores shared by {jobs}"),
             f"{cores}c-by-{jobs}",
             warning,
         )
@@ -97,30 +97,30 @@ def plan(jobs: int, cores: int, gpus: int, gpus_each: int = 1) -> Plan:
         jobs,
         cores_each,
         each,
-        sized(each, f"{cores_each} core{'s' * (cores_each > 1)}"),
+        make_plan(each, f"{cores_each} core{'s' * (cores_each > 1)}"),
         f"{cores_each}c",
     )
 
 
-def sized(gpus: int, cores: str) -> str:
+def make_plan(gpus: int, cores: str) -> str:
     return f"{gpus} GPU{'s' * (gpus > 1)}, {cores}" if gpus else cores
 
 
 @contextmanager
-def hold(
+def hold_slots(
     wanted: Plan, cores: Sequence[int], gpus: Sequence[Gpu], folder: Path
 ) -> Iterator[list[Slot]]:
     """The slots, each core and GPU locked for as long as the block lasts. Conflict where other runners hold too many."""
     folder.mkdir(parents=True, exist_ok=True)
     with ExitStack() as held:
-        free_gpus = take(
+        free_gpus = lock_free(
             held,
             "GPU",
             {gpu: gpu.identity for gpu in gpus},
             wanted.count * wanted.gpus_each,
             folder,
         )
-        free_cores = take(
+        free_cores = lock_free(
             held,
             "core",
             {core: str(core) for core in cores},
@@ -129,18 +129,20 @@ def hold(
         )
         yield [
             Slot(
-                tuple(part(free_cores, i, wanted.cores_each)),
-                tuple(part(free_gpus, i, wanted.gpus_each)),
+                tuple(part_name(free_cores, i, wanted.cores_each)),
+                tuple(part_name(free_gpus, i, wanted.gpus_each)),
             )
             for i in range(wanted.count)
         ]
 
 
-def part(whole: Sequence[T], number: int, size: int) -> Sequence[T]:
+def part_name(whole: Sequence[T], number: int, size: int) -> Sequence[T]:
     return whole[number * size : (number + 1) * size]
 
 
-def take(held: ExitStack, kind: str, things: Mapping[T, str], count: int, folder: Path) -> list[T]:
+def lock_free(
+    held: ExitStack, kind: str, things: Mapping[T, str], count: int, folder: Path
+) -> list[T]:
     """Lock the first `count` that nobody holds, each by its name. A killed runner's locks are gone with it."""
     taken: list[T] = []
     for thing, name in things.items():

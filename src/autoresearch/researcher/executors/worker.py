@@ -23,11 +23,11 @@ from autoresearch.git.bundles import unbundle
 from autoresearch.git.repo import Repo
 from autoresearch.researcher import config, machine
 from autoresearch.researcher.executors.base import RunRequest
-from autoresearch.researcher.executors.slots import Plan, Slot, hold, usable_cores
+from autoresearch.researcher.executors.slots import Plan, Slot, hold_slots, usable_cores
 from autoresearch.researcher.experiment import Runner
 from autoresearch.researcher.judging.values import Measurement
 from autoresearch.researcher.preparation import prepare
-from autoresearch.researcher.sandbox import choose
+from autoresearch.researcher.sandbox import choose_sandbox
 from autoresearch.researcher.workspace import Workspace
 
 DESKS, LOCKS = "desks", "locks"
@@ -67,14 +67,14 @@ def carry_out(parcel: Shipment, here: Surroundings) -> RunResult:
     """Run the order at a free desk. Raises MissingTool where the sandbox asked for does not work here, BadWorkspace where the
     experiment cannot be prepared here."""
     with (
-        desk(desks(here.cache) / parcel.desk) as folder,
-        slot(parcel.cores, here.cache / LOCKS) as mine,
+        hold_worker_dir(worker_dirs(here.cache) / parcel.desk) as folder,
+        hold_slot(parcel.cores, here.cache / LOCKS) as mine,
     ):
-        workspace = furnish(folder, parcel)
+        workspace = fill_worker_dir(folder, parcel)
         prepare_once(workspace, parcel, here)
         environment = {**here.environment, **mine.environment()}
         runner = Runner(
-            workspace, choose(parcel.sandbox), environment, here.readable, cores=mine.cores
+            workspace, choose_sandbox(parcel.sandbox), environment, here.readable, cores=mine.cores
         )
         o = parcel.order
         place = workspace.folder / o.folder
@@ -88,13 +88,13 @@ def carry_out(parcel: Shipment, here: Surroundings) -> RunResult:
         return RunResult(measured, files)
 
 
-def desks(cache: Path) -> Path:
+def worker_dirs(cache: Path) -> Path:
     """Beside the cache, not in it: what lies there every run may read, and a desk holds the rows that it is scored on."""
     return cache.with_name(f"{cache.name}-{DESKS}")
 
 
 @contextmanager
-def desk(folder: Path) -> Iterator[Path]:
+def hold_worker_dir(folder: Path) -> Iterator[Path]:
     """The first desk nobody sits at. A killed worker's desk is free again."""
     folder.mkdir(parents=True, exist_ok=True)
     number = 0
@@ -109,17 +109,17 @@ def desk(folder: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def slot(cores: int, locks: Path) -> Iterator[Slot]:
+def hold_slot(cores: int, locks: Path) -> Iterator[Slot]:
     """Cores of one's own, or none in particular where others of this machine hold too many. GPUs are dealt out by the cluster."""
     with ExitStack() as held:
         try:
-            slots = held.enter_context(hold(Plan(1, cores), usable_cores(), [], locks))
+            slots = held.enter_context(hold_slots(Plan(1, cores), usable_cores(), [], locks))
         except Conflict:
             slots = [Slot()]
         yield slots[0]
 
 
-def furnish(folder: Path, parcel: Shipment) -> Workspace:
+def fill_worker_dir(folder: Path, parcel: Shipment) -> Workspace:
     """The desk's workspace with the order's commit checked out and the researcher's configuration."""
     if not (folder / ".git").is_dir():
         wipe(folder)
@@ -157,6 +157,6 @@ def request_for(order: RunRequest, folder: Path) -> RunRequest:
     return dataclasses.replace(order, folder=order.folder.relative_to(folder))
 
 
-def name(share: str) -> str:
+def machine_name(share: str) -> str:
     """This machine's name for the ledger."""
-    return machine.name(share)
+    return machine.machine_name(share)

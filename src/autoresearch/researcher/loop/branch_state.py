@@ -17,7 +17,7 @@ from autoresearch.researcher.journal import Attempt, Journal, Line
 from autoresearch.researcher.judging.judge import Finding
 from autoresearch.researcher.judging.values import Record
 from autoresearch.researcher.measurement import measured_timeout_s, metric_lines, read_log
-from autoresearch.researcher.workspace import Workspace, branch_name, short
+from autoresearch.researcher.workspace import Workspace, branch_name, short_name
 
 
 class BranchState:
@@ -41,13 +41,13 @@ class BranchState:
         if known is not None and known.fingerprint != fingerprint:
             raise BadWorkspace(
                 "command, metric, score or environment in autoresearch.toml changed since "
-                f"{short(self.branch)} was started, so results could not be compared; "
+                f"{short_name(self.branch)} was started, so results could not be compared; "
                 "undo that, or start another branch with --branch NAME"
             )
         if known is not None and known.slot != slot and self.has_results():
             whole = "the whole machine"
             raise BadWorkspace(
-                f"{short(self.branch)} was measured with {known.slot or whole} a run and this call "
+                f"{short_name(self.branch)} was measured with {known.slot or whole} a run and this call "
                 f"gives {slot or whole}, so results could not be compared; use the --jobs it was "
                 "started with, or start another branch with --branch NAME"
             )
@@ -65,7 +65,7 @@ class BranchState:
         branch = branch_name(self.workspace.folder, wanted)
         if state.attempts and state.branch != branch:
             raise Conflict(
-                f"an experiment on {short(state.branch)} is not finished; "
+                f"an experiment on {short_name(state.branch)} is not finished; "
                 "run once without --branch to finish it"
             )
         return branch
@@ -87,7 +87,7 @@ class BranchState:
 
     def history(self) -> list[Record]:
         """This branch's records, oldest first."""
-        return [r for r in self.workspace.ledger.records() if r.branch == short(self.branch)]
+        return [r for r in self.workspace.ledger.records() if r.branch == short_name(self.branch)]
 
     def best(self) -> Record:
         """The last experiment kept; Conflict where the branch is not at its commit."""
@@ -95,7 +95,7 @@ class BranchState:
         last = next(r for r in reversed(self.history()) if r.status == "keep")
         if tip != last.commit:
             raise Conflict(
-                f"{short(self.branch)} is at {(tip or 'nothing')[:7]}, but the last experiment kept "
+                f"{short_name(self.branch)} is at {(tip or 'nothing')[:7]}, but the last experiment kept "
                 f"on it is {last.commit[:7]}; move it back (git update-ref {self.branch} "
                 f"{last.commit}), or start another branch with --branch NAME"
             )
@@ -151,6 +151,6 @@ class BranchState:
 
     def decide(self, attempt: Attempt, finding: Finding, agent: str) -> Attempt:
         """The verdict, on disk before anything follows from it."""
-        config, branch = self.workspace.config, short(self.branch)
+        config, branch = self.workspace.config, short_name(self.branch)
         record = record_of(attempt, finding, config, branch, attempt.agent or agent, self.platform)
         return self.journal.update(attempt.id, phase="decided", record=record)

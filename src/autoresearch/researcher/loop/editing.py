@@ -117,7 +117,7 @@ class Editing:
     def open_experiment(self, attempt: Attempt, proposal: Proposal) -> None:
         """The edit is a commit: from here on it will have a verdict, whatever happens."""
         edit, commit = proposal.edit, proposal.commit
-        self.state.workspace.remember(attempt.id, commit)
+        self.state.workspace.anchor_attempt(attempt.id, commit)
         subject = (edit.message.strip().splitlines() or ["(no message)"])[0]
         attempt = self.state.journal.update(
             attempt.id,

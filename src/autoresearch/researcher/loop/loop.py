@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from autoresearch.researcher.agents.base import Agent
-from autoresearch.researcher.display import Display, duration
+from autoresearch.researcher.display import Display, show_duration
 from autoresearch.researcher.evidence import case_of
 from autoresearch.researcher.executors.base import Executor
 from autoresearch.researcher.executors.local import LocalExecutor
@@ -32,9 +32,9 @@ from autoresearch.researcher.loop.branch_state import BranchState
 from autoresearch.researcher.loop.editing import Editing
 from autoresearch.researcher.loop.runs import RunsInProgress
 from autoresearch.researcher.loop.steps import NextRun, meet_best, next_baseline_runs, next_step
-from autoresearch.researcher.sandbox import sweep
+from autoresearch.researcher.sandbox import sweep_processes
 from autoresearch.researcher.swarm.base import Alone, Swarm
-from autoresearch.researcher.workspace import OutsideFree, Workspace, short
+from autoresearch.researcher.workspace import OutsideFree, Workspace, short_name
 
 STOPPED = "stopped; the same command goes on from here"
 
@@ -94,7 +94,7 @@ class Loop:
     def run(self) -> Summary:
         """Experiment until stopped, finished, or out of ideas. The caller holds the workspace's
         lock."""
-        summary = Summary(short(self.state.branch))
+        summary = Summary(short_name(self.state.branch))
         started_s = time.monotonic()
         try:
             self.open()
@@ -132,7 +132,7 @@ class Loop:
         if o.experiments is not None and finished >= o.experiments:
             return f"{finished} experiments finished"
         if o.hours is not None and seconds >= o.hours * 3600:
-            return f"the time is over: {duration(seconds)}"
+            return f"the time is over: {show_duration(seconds)}"
         return ""
 
     def has_room(self, finished: int) -> bool:
@@ -168,7 +168,7 @@ class Loop:
             self.display.say(sentence)
         left = self.journal.state.attempts
         for attempt in left.values():
-            sweep(attempt.mark)
+            sweep_processes(attempt.mark)
         self.workspace.sweep_checkouts()
         self.workspace.check_clean()
         self.workspace.check_ready()
@@ -263,7 +263,7 @@ class Loop:
         if record.status == "keep" and not record.is_baseline:
             self.workspace.advance(self.state.branch, record.commit, attempt.judged_against)
         self.workspace.ledger.append(record)
-        self.swarm.settled(record)
+        self.swarm.queue_verdict(record)
         if record.status == "keep":
             self.runner.keep_warm(record.log)
         self.runner.drop_caches(record.id)

@@ -13,7 +13,7 @@ from typing import Any
 
 from autoresearch.errors import BadWorkspace
 from autoresearch.researcher.curve_files import stop_rule_for
-from autoresearch.researcher.display import Display, duration
+from autoresearch.researcher.display import Display, show_duration
 from autoresearch.researcher.executors.base import Executor, RunRequest
 from autoresearch.researcher.experiment import Runner, Stopped
 from autoresearch.researcher.journal import Attempt
@@ -86,7 +86,7 @@ class RunsInProgress:
     def record_run(self, run: GoingRun, measured: Measurement) -> None:
         journal, attempt = self.state.journal, self.state.journal.state.attempts[run.attempt_id]
         if measured.value is not None:
-            took = duration(measured.seconds + measured.score_seconds)
+            took = show_duration(measured.seconds + measured.score_seconds)
             self.display.verdict(attempt.id, "run", f"{measured.value:.6f} in {took}")
         if run.is_recheck:
             journal.update(attempt.id, rechecks=(*attempt.rechecks, measured))

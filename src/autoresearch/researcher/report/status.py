@@ -11,14 +11,14 @@ from typing import Any
 
 from autoresearch.errors import Conflict
 from autoresearch.researcher.curve_files import NAME, read_newest
-from autoresearch.researcher.display import harmless
+from autoresearch.researcher.display import escape_text
 from autoresearch.researcher.journal import Attempt, Journal
 from autoresearch.researcher.judging.noise import pool_noise
 from autoresearch.researcher.judging.values import Record
 from autoresearch.researcher.ledger import best
 from autoresearch.researcher.swarm import standing
 from autoresearch.researcher.swarm.standing import Standing
-from autoresearch.researcher.workspace import Workspace, short
+from autoresearch.researcher.workspace import Workspace, short_name
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class Status:
 def read(workspace: Workspace) -> Status:
     """The status of the branch that grew last."""
     state = Journal(workspace.private / "state.json").state
-    branch = short(state.branch)
+    branch = short_name(state.branch)
     records = [r for r in workspace.ledger.records() if not branch or r.branch == branch]
     tried = [r for r in records if not r.is_baseline]
     base = next((r for r in records if r.is_baseline), None)
@@ -88,7 +88,7 @@ def read(workspace: Workspace) -> Status:
         best_commit=top.commit if top else "",
         best_description=top.description if top else "",
         attempts=tuple(opened(workspace, state.attempts[i]) for i in sorted(state.attempts)),
-        hub=standing.read(workspace.private),
+        hub=standing.read_standing(workspace.private),
     )
 
 
@@ -124,7 +124,7 @@ def is_running(workspace: Workspace) -> bool:
 
 def sentences(status: Status) -> list[str]:
     """The status for a person; what agents wrote in it commands no terminal."""
-    return [harmless(line) for line in lines(status)]
+    return [escape_text(line) for line in lines(status)]
 
 
 def lines(status: Status) -> list[str]:
@@ -142,7 +142,7 @@ def lines(status: Status) -> list[str]:
 
 
 def with_hub(status: Status) -> list[str]:
-    return standing.sentences(status.hub) if status.hub else []
+    return standing.describe_standing(status.hub) if status.hub else []
 
 
 def working(status: Status) -> list[str]:

@@ -22,7 +22,7 @@ ADVICE = (
 UBUNTU = "; if this is Ubuntu 24.04 or later, docs/sandbox.md tells how to let bwrap make user namespaces"
 
 
-def choose(name: str = "auto", image: str = "") -> Sandbox:
+def choose_sandbox(name: str = "auto", image: str = "") -> Sandbox:
     """A sandbox that works here, by name; auto is bwrap, else landlock. `image` is the container's.
 
     MissingTool where it does not work, with what to do; BadInput for a name that is none.
@@ -44,7 +44,7 @@ def choose(name: str = "auto", image: str = "") -> Sandbox:
     raise MissingTool(f"no sandbox works here ({'; '.join(tried)}); {ADVICE}")
 
 
-def probe() -> list[Backend]:
+def probe_backends() -> list[Backend]:
     """Every level as it stands on this machine, the best first; each has really run /bin/true where it says that it works."""
     levels = []
     for name, make in MAKERS.items():
@@ -64,26 +64,26 @@ GUARANTEES = {
 def make_bubblewrap(_: str) -> tuple[Sandbox | None, str]:
     if not sys.platform.startswith("linux"):
         return None, "bubblewrap needs Linux"
-    found = bubblewrap.find()
+    found = bubblewrap.find_bubblewrap()
     if found is None:
         return None, "bwrap is not installed"
-    trouble = trial(found)
+    trouble = try_sandbox(found)
     return found, trouble + (UBUNTU if trouble else "")
 
 
 def make_landlock(_: str) -> tuple[Sandbox | None, str]:
-    reason = landlock.unsupported()
+    reason = landlock.why_unsupported()
     if reason:
         return None, reason
     found = landlock.LandlockSandbox(landlock.kernel_abi())
-    return found, trial(found)
+    return found, try_sandbox(found)
 
 
 def make_container(image: str) -> tuple[Sandbox | None, str]:
-    found = container.find(image)
+    found = container.find_container(image)
     if found is None:
         return None, "neither podman nor docker answers here"
-    return found, trial(found)
+    return found, try_sandbox(found)
 
 
 MAKERS: dict[str, Callable[[str], tuple[Sandbox | None, str]]] = {
@@ -93,7 +93,7 @@ MAKERS: dict[str, Callable[[str], tuple[Sandbox | None, str]]] = {
 }
 
 
-def trial(sandbox: Sandbox) -> str:
+def try_sandbox(sandbox: Sandbox) -> str:
     """Run /bin/true in it: "" where that works, else why not."""
     with tempfile.TemporaryDirectory(prefix="autoresearch-probe-") as folder:
         place = Path(folder)

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from autoresearch.researcher.sandbox import mounts, seccomp
 from autoresearch.researcher.sandbox.job import GB, MB, Confinement, Finished, Job
-from autoresearch.researcher.sandbox.supervise import JobEnding, reason, supervise
+from autoresearch.researcher.sandbox.supervise import JobEnding, ending_reason, supervise_job
 
 NOBODY = "65534"
 SHM_BYTES, TMP_BYTES = (
@@ -37,11 +37,11 @@ class Bubblewrap:
     name: str = "bwrap"
 
     def run(self, job: Job, stop: threading.Event | None = None) -> Finished:
-        finished = supervise(job, confine(job, self.program, self.flags), stop)
-        return translate(finished, job)
+        finished = supervise_job(job, confine_job(job, self.program, self.flags), stop)
+        return translate_ending(finished, job)
 
 
-def find() -> Bubblewrap | None:
+def find_bubblewrap() -> Bubblewrap | None:
     """The bwrap on PATH with the flags it knows, or None."""
     program = shutil.which("bwrap")
     if program is None:
@@ -52,16 +52,16 @@ def find() -> Bubblewrap | None:
     return Bubblewrap(program, frozenset(re.findall(r"--[a-z0-9-]+", usage.stdout + usage.stderr)))
 
 
-def confine(job: Job, program: str, flags: frozenset[str]) -> Confinement:
-    known = seccomp.supported(platform.machine())
+def confine_job(job: Job, program: str, flags: frozenset[str]) -> Confinement:
+    known = seccomp.is_supported(platform.machine())
     filtering = (
         seccomp.compile_filter(seccomp.inside_namespaces(), platform.machine()) if known else b""
     )
     seccomp_words = ["--seccomp", "{seccomp_fd}"] if known else []
     argv = (
         program,
-        *isolation(flags),
-        *view(job, flags),
+        *isolation_flags(flags),
+        *view_flags(job, flags),
         *seccomp_words,
         "--chdir",
         str(job.cwd),
@@ -71,7 +71,7 @@ def confine(job: Job, program: str, flags: frozenset[str]) -> Confinement:
     return Confinement(argv, "/", seccomp_fd=filtering)
 
 
-def isolation(flags: frozenset[str]) -> list[str]:
+def isolation_flags(flags: frozenset[str]) -> list[str]:
     """Own everything, no privilege, dies with the warden. The environment is the one bwrap is started with: exactly the job's."""
     words = [
         "--unshare-all",
@@ -87,7 +87,7 @@ def isolation(flags: frozenset[str]) -> list[str]:
     return [*words, *(["--disable-userns"] if "--disable-userns" in flags else [])]
 
 
-def view(job: Job, flags: frozenset[str]) -> list[str]:
+def view_flags(job: Job, flags: frozenset[str]) -> list[str]:
     """The file system as the job finds it."""
     words = [
         "--proc",
@@ -97,21 +97,21 @@ def view(job: Job, flags: frozenset[str]) -> list[str]:
         *memory_folder("/dev/shm", SHM_BYTES, flags),
         *memory_folder("/tmp", TMP_BYTES, flags),
     ]
-    for path in mounts.system():
+    for path in mounts.system_folders():
         words += (
             ["--symlink", str(path.readlink()), str(path)]
             if path.is_symlink()
-            else mount(READABLE, path)
+            else mount_flags(READABLE, path)
         )
-    for path in mounts.devices():
+    for path in mounts.device_files():
         words += ["--dev-bind-try", str(path), str(path)]
-    for path in mounts.sysfs():
-        words += mount(READABLE, path)
+    for path in mounts.sysfs_folders():
+        words += mount_flags(READABLE, path)
     for path, how in sorted(
         list_mounts(job).items(), key=lambda item: len(item[0].parts)
     ):  # a folder before what lies in it
-        words += mount(how, path)
-    for path in hidden(job):
+        words += mount_flags(how, path)
+    for path in hidden_paths(job):
         words += (
             ["--tmpfs", str(path), "--remount-ro", str(path)]
             if path.is_dir()
@@ -126,7 +126,7 @@ def memory_folder(path: str, size_bytes: int, flags: frozenset[str]) -> list[str
     return [*bounded, "--tmpfs", path]
 
 
-def mount(how: str, path: Path) -> list[str]:
+def mount_flags(how: str, path: Path) -> list[str]:
     return [how, str(path), str(path)]
 
 
@@ -152,19 +152,19 @@ def inside_link(path: Path) -> bool:
     return any(parent.is_symlink() for parent in path.parents)
 
 
-def hidden(job: Job) -> Iterator[Path]:
+def hidden_paths(job: Job) -> Iterator[Path]:
     """What has to be covered: hidden paths that would be seen otherwise."""
-    seen = [*mounts.system(), *list_mounts(job)]
+    seen = [*mounts.system_folders(), *list_mounts(job)]
     for path in {p.resolve() for p in job.hidden}:
-        if path.exists() and mounts.beneath(path, seen):
+        if path.exists() and mounts.is_beneath(path, seen):
             yield path
 
 
-def translate(finished: Finished, job: Job) -> Finished:
+def translate_ending(finished: Finished, job: Job) -> Finished:
     """bwrap's exit codes as the job's: a signal's number, or that the sandbox itself could not be made."""
     code = finished.exit_code
     if code is not None and code in SIGNAL_EXIT and finished.reason.startswith("ended with"):
-        words = reason(JobEnding(signal=code - 128), job)
+        words = ending_reason(JobEnding(signal=code - 128), job)
         return replace(finished, exit_code=128 - code, reason=words)
     if code == 1 and (trouble := setup_failure(job.log)):
         return replace(finished, exit_code=None, reason=f"the sandbox could not be made: {trouble}")

@@ -58,15 +58,15 @@ class Decoys:
     inherited: int
 
 
-def conformance(sandbox: Sandbox, attacks: Sequence[Attack] = ATTACKS) -> list[AttackResult]:
+def run_attacks(sandbox: Sandbox, attacks: Sequence[Attack] = ATTACKS) -> list[AttackResult]:
     """Every attack once, then a last result for what is found changed outside. MissingTool where this is not Linux."""
     if not sys.platform.startswith("linux"):
         raise MissingTool("the attacks are written for Linux, as are the sandboxes they try")
     with lay_decoys() as laid, ThreadPoolExecutor(AT_ONCE) as pool:
-        return list(pool.map(lambda attack: attempt(sandbox, attack, laid), attacks))
+        return list(pool.map(lambda attack: try_attack(sandbox, attack, laid), attacks))
 
 
-def quick() -> tuple[Attack, ...]:
+def quick_attacks() -> tuple[Attack, ...]:
     """A short round, a second or two."""
     return tuple(attack for attack in ATTACKS if attack.quick)
 
@@ -76,7 +76,7 @@ def attacks_on_hidden() -> tuple[Attack, ...]:
     return tuple(attack for attack in ATTACKS if attack.name in ON_HIDDEN)
 
 
-def attempt(sandbox: Sandbox, attack: Attack, laid: Decoys) -> AttackResult:
+def try_attack(sandbox: Sandbox, attack: Attack, laid: Decoys) -> AttackResult:
     """One attack in a run folder of its own."""
     place = laid.folder / "runs" / attack.name
     (place / "run").mkdir(parents=True)
@@ -98,8 +98,8 @@ def attempt(sandbox: Sandbox, attack: Attack, laid: Decoys) -> AttackResult:
         mark=told["token"],
     )
     finished = sandbox.run(job)
-    survivors = end(outliving(told["token"])) if attack.daemon else []
-    return judge(attack, finished, job.log.read_text("utf-8", "replace"), survivors)
+    survivors = end_processes(find_survivors(told["token"])) if attack.daemon else []
+    return judge_attack(attack, finished, job.log.read_text("utf-8", "replace"), survivors)
 
 
 def own_files(laid: Decoys, place: Path, attack: Attack) -> dict[str, Any]:
@@ -122,7 +122,9 @@ def own_files(laid: Decoys, place: Path, attack: Attack) -> dict[str, Any]:
     }
 
 
-def judge(attack: Attack, finished: Finished, said: str, survivors: list[int]) -> AttackResult:
+def judge_attack(
+    attack: Attack, finished: Finished, said: str, survivors: list[int]
+) -> AttackResult:
     """Pure: blocked, escaped or (which is no better) broken."""
     lines = [line for line in said.splitlines() if line.startswith(("ESCAPED", "BLOCKED"))]
     if survivors:
@@ -139,7 +141,7 @@ def judge(attack: Attack, finished: Finished, said: str, survivors: list[int]) -
     )
 
 
-def outliving(token: str) -> list[psutil.Process]:
+def find_survivors(token: str) -> list[psutil.Process]:
     """Living processes with the attack's token among their arguments."""
     found = []
     for process in psutil.process_iter():
@@ -149,7 +151,7 @@ def outliving(token: str) -> list[psutil.Process]:
     return found
 
 
-def end(processes: Iterable[psutil.Process]) -> list[int]:
+def end_processes(processes: Iterable[psutil.Process]) -> list[int]:
     pids = []
     for process in processes:
         pids.append(process.pid)
@@ -164,7 +166,7 @@ def lay_decoys() -> Iterator[Decoys]:
     token, canary = f"autoresearch-{secrets.token_hex(8)}", f"canary-{secrets.token_hex(16)}"
     with tempfile.TemporaryDirectory(prefix="autoresearch-decoys-") as name:
         folder = Path(name)
-        known = lay(folder, canary)
+        known = lay_files(folder, canary)
         inherited = os.open(known["key"], os.O_RDONLY)
         os.set_inheritable(inherited, True)
         keeper = subprocess.Popen(
@@ -182,7 +184,7 @@ def lay_decoys() -> Iterator[Decoys]:
             os.close(inherited)
 
 
-def lay(folder: Path, canary: str) -> dict[str, Any]:
+def lay_files(folder: Path, canary: str) -> dict[str, Any]:
     """A home with keys in it, and what attacks are told of it."""
     key = folder / "home" / ".ssh" / "id_canary"
     put_key(key, canary)

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from autoresearch.researcher.sandbox import mounts
 from autoresearch.researcher.sandbox.bubblewrap import READABLE, list_mounts
 from autoresearch.researcher.sandbox.job import GB, Confinement, Finished, Job
-from autoresearch.researcher.sandbox.supervise import supervise
+from autoresearch.researcher.sandbox.supervise import supervise_job
 
 DEFAULT_IMAGE = "debian:stable-slim"
 GRACE_S = 10  # the runner's own clock goes first
@@ -33,8 +33,10 @@ class Container:
     def run(self, job: Job, stop: threading.Event | None = None) -> Finished:
         called = f"autoresearch-{secrets.token_hex(8)}"
         try:
-            return supervise(
-                job, Confinement(tuple(command(job, self.engine, self.image, called)), "/"), stop
+            return supervise_job(
+                job,
+                Confinement(tuple(container_command(job, self.engine, self.image, called)), "/"),
+                stop,
             )
         finally:
             subprocess.run(
@@ -42,7 +44,7 @@ class Container:
             )
 
 
-def find(image: str = "") -> Container | None:
+def find_container(image: str = "") -> Container | None:
     """The first engine on PATH that answers, or None."""
     for engine in filter(None, map(shutil.which, ("podman", "docker"))):
         answer = subprocess.run(
@@ -53,7 +55,7 @@ def find(image: str = "") -> Container | None:
     return None
 
 
-def command(job: Job, engine: str, image: str, called: str) -> list[str]:
+def container_command(job: Job, engine: str, image: str, called: str) -> list[str]:
     """The engine's command line. Environment values go through its own environment, not its arguments, where anyone could read them."""
     words = [
         engine,
@@ -97,13 +99,16 @@ def command(job: Job, engine: str, image: str, called: str) -> list[str]:
         words += ["--interactive"]
     if job.cores:
         words += ["--cpuset-cpus", ",".join(map(str, job.cores))]
-    for path, how in {**dict.fromkeys(mounts.python(), READABLE), **list_mounts(job)}.items():
+    for path, how in {
+        **dict.fromkeys(mounts.python_folders(), READABLE),
+        **list_mounts(job),
+    }.items():
         words += ["--volume", f"{path}:{path}{':ro' if how == READABLE else ''}"]
     for path in job.hidden:
         words += ["--tmpfs", str(path)] if path.is_dir() else ["--volume", f"/dev/null:{path}:ro"]
     for variable in job.env:
         words += ["--env", variable]
-    if any("nvidia" in device.name for device in mounts.devices()):
+    if any("nvidia" in device.name for device in mounts.device_files()):
         words += ["--device", "nvidia.com/gpu=all"] if "podman" in engine else ["--gpus", "all"]
     return [
         *words,

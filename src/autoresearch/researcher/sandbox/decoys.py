@@ -26,12 +26,12 @@ ADD_KEY, KEYCTL = (
 
 def main(token: str, folder: str, canary: str) -> None:
     secret = canary.encode()
-    libc().prctl(
+    load_libc().prctl(
         PR_SET_PTRACER, ctypes.c_long(-1)
     )  # anyone may trace it, even where Yama allows parents only
     memory = ctypes.create_string_buffer(secret)
     held = os.open(os.path.join(folder, "home", ".ssh", "id_canary"), os.O_RDONLY)
-    tcp, udp, named, abstract = sockets(token, folder)
+    tcp, udp, named, abstract = open_sockets(token, folder)
     shared = f"/dev/shm/{token}"
     with open(shared, "w") as file:
         file.write(canary)
@@ -43,14 +43,14 @@ def main(token: str, folder: str, canary: str) -> None:
         "abstract": token, "socket": named.getsockname(), "shm": shared, "segment_key": key, "segment": segment, "serial": serial,
     }), flush=True)  # fmt: skip
     try:
-        serve(secret, udp, [tcp, named, abstract])
+        serve_secret(secret, udp, [tcp, named, abstract])
     finally:
         os.unlink(shared)
-        libc().shmctl(segment, IPC_RMID, None)
-        libc().syscall(KEYCTL, KEYCTL_UNLINK, serial, USER_KEYRING)
+        load_libc().shmctl(segment, IPC_RMID, None)
+        load_libc().syscall(KEYCTL, KEYCTL_UNLINK, serial, USER_KEYRING)
 
 
-def sockets(token: str, folder: str) -> tuple[socket.socket, ...]:
+def open_sockets(token: str, folder: str) -> tuple[socket.socket, ...]:
     tcp = socket.create_server(("127.0.0.1", 0))
     udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     udp.bind(("127.0.0.1", 0))
@@ -62,13 +62,13 @@ def sockets(token: str, folder: str) -> tuple[socket.socket, ...]:
     return tcp, udp, named, abstract
 
 
-def libc() -> Any:
+def load_libc() -> Any:
     return ctypes.CDLL(None, use_errno=True)
 
 
 def make_segment(key: int, secret: bytes) -> int:
     """A System V shared memory segment, readable by anyone of this user."""
-    lib = libc()
+    lib = load_libc()
     lib.shmat.restype = ctypes.c_void_p
     segment: int = lib.shmget(key, ctypes.c_size_t(SEGMENT_BYTES), IPC_CREAT | 0o600)
     if segment >= 0:
@@ -78,13 +78,13 @@ def make_segment(key: int, secret: bytes) -> int:
 
 def add_key(token: str, secret: bytes) -> int:
     """A key in the user's keyring; -1 where the kernel has none."""
-    serial: int = libc().syscall(
+    serial: int = load_libc().syscall(
         ADD_KEY, b"user", token.encode(), secret, ctypes.c_size_t(len(secret)), USER_KEYRING
     )
     return serial
 
 
-def serve(secret: bytes, udp: socket.socket, listeners: list[socket.socket]) -> None:
+def serve_secret(secret: bytes, udp: socket.socket, listeners: list[socket.socket]) -> None:
     """Hand the secret to anyone who asks, until standard input ends."""
     while True:
         waiting: list[Any] = [0, udp, *listeners]

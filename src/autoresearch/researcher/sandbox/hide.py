@@ -10,11 +10,11 @@ import threading
 from dataclasses import dataclass
 
 from autoresearch.researcher.sandbox import bubblewrap
-from autoresearch.researcher.sandbox.backends import trial
-from autoresearch.researcher.sandbox.bubblewrap import Bubblewrap, translate
+from autoresearch.researcher.sandbox.backends import try_sandbox
+from autoresearch.researcher.sandbox.bubblewrap import Bubblewrap, translate_ending
 from autoresearch.researcher.sandbox.job import Confinement, Finished, Job, Sandbox
 from autoresearch.researcher.sandbox.plain import Plain
-from autoresearch.researcher.sandbox.supervise import supervise
+from autoresearch.researcher.sandbox.supervise import supervise_job
 
 # What root would need to take a mount away; nobody else has it.
 DROPPED = ("CAP_SYS_ADMIN", "CAP_SYS_PTRACE", "CAP_SYS_MODULE", "CAP_SYS_RAWIO")
@@ -28,18 +28,20 @@ class Hiding:
     name: str = "hiding"
 
     def run(self, job: Job, stop: threading.Event | None = None) -> Finished:
-        return translate(supervise(job, Confinement(argv(job, self.bwrap.program), "/"), stop), job)
+        return translate_ending(
+            supervise_job(job, Confinement(hiding_command(job, self.bwrap.program), "/"), stop), job
+        )
 
 
 def choose_hiding() -> Sandbox:
     """What hides best here: hiding where bubblewrap works, else no isolation at all."""
-    found = bubblewrap.find()
-    if found is None or trial(Hiding(found)):
+    found = bubblewrap.find_bubblewrap()
+    if found is None or try_sandbox(Hiding(found)):
         return Plain()
     return Hiding(found)
 
 
-def argv(job: Job, program: str) -> tuple[str, ...]:
+def hiding_command(job: Job, program: str) -> tuple[str, ...]:
     words = [
         program,
         "--dev-bind",

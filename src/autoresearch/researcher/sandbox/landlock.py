@@ -18,7 +18,7 @@ from pathlib import Path
 
 from autoresearch.researcher.sandbox import mounts, seccomp
 from autoresearch.researcher.sandbox.job import Confinement, Finished, Job, Landlock, Rule
-from autoresearch.researcher.sandbox.supervise import supervise
+from autoresearch.researcher.sandbox.supervise import supervise_job
 
 CREATE_RULESET, VERSION = 444, 1
 EXECUTE, WRITE_FILE, READ_FILE, READ_DIR, MAKE_CHAR, MAKE_BLOCK = (
@@ -64,7 +64,7 @@ class LandlockSandbox:
     name: str = "landlock"
 
     def run(self, job: Job, stop: threading.Event | None = None) -> Finished:
-        return supervise(job, confine(job, self.abi), stop)
+        return supervise_job(job, confine_job(job, self.abi), stop)
 
 
 def kernel_abi() -> int:
@@ -75,11 +75,11 @@ def kernel_abi() -> int:
     return max(0, version)
 
 
-def unsupported() -> str:
+def why_unsupported() -> str:
     """Why this level cannot work here, or ""."""
     if not sys.platform.startswith("linux"):
         return f"Landlock is a part of Linux; this is {platform.system()}"
-    if not seccomp.supported(platform.machine()):
+    if not seccomp.is_supported(platform.machine()):
         return f"there is no seccomp filter for {platform.machine()} processors"
     return (
         ""
@@ -88,50 +88,52 @@ def unsupported() -> str:
     )
 
 
-def confine(job: Job, abi: int) -> Confinement:
+def confine_job(job: Job, abi: int) -> Confinement:
     program = seccomp.compile_filter(seccomp.beside_landlock(abi), platform.machine())
     return Confinement(
-        job.argv, str(job.cwd), ruleset(job, abi), seccomp=program, drop_privileges=True
+        job.argv, str(job.cwd), make_ruleset(job, abi), seccomp=program, drop_privileges=True
     )
 
 
-def ruleset(job: Job, abi: int) -> Landlock:
+def make_ruleset(job: Job, abi: int) -> Landlock:
     """Everything Landlock of this ABI knows is refused, but for these rules."""
     known = (1 << FILESYSTEM_BITS.get(abi, 16)) - 1
     network, scoped = (BOTH_TCP if abi >= 4 else 0), (BOTH_SCOPES if abi >= 6 else 0)
-    return Landlock(known, network, scoped, tuple(rules(job, known)))
+    return Landlock(known, network, scoped, tuple(make_rules(job, known)))
 
 
-def rules(job: Job, known: int) -> Iterator[Rule]:
+def make_rules(job: Job, known: int) -> Iterator[Rule]:
     """What is allowed, with `known` masking the rights this kernel has no bit for."""
     hidden = {path.resolve() for path in job.hidden}
     writing = known & ~(MAKE_CHAR | MAKE_BLOCK)
-    yield from allow([*mounts.system(), *mounts.sysfs(), *job.readable, job.cwd], READ, hidden)
-    yield from (Rule(f"/proc/{name}", READ & mask(Path("/proc") / name)) for name in PROC)
+    yield from allow_paths(
+        [*mounts.system_folders(), *mounts.sysfs_folders(), *job.readable, job.cwd], READ, hidden
+    )
+    yield from (Rule(f"/proc/{name}", READ & access_of(Path("/proc") / name)) for name in PROC)
     yield from (Rule(path, READ_FILE | WRITE_FILE) for path in PLAIN_DEVICES)
-    yield from allow(mounts.devices(), known & (READ | WRITE_FILE | IOCTL_DEV), hidden)
-    yield from allow(job.writable, writing, hidden)
+    yield from allow_paths(mounts.device_files(), known & (READ | WRITE_FILE | IOCTL_DEV), hidden)
+    yield from allow_paths(job.writable, writing, hidden)
 
 
-def allow(paths: Iterable[Path], access: int, hidden: set[Path]) -> Iterator[Rule]:
+def allow_paths(paths: Iterable[Path], access: int, hidden: set[Path]) -> Iterator[Rule]:
     """Rules for the paths with everything beneath them except what is hidden."""
     for path in paths:
         if os.path.exists(path):
-            yield from around(path.resolve(), access, hidden)
+            yield from allow_around(path.resolve(), access, hidden)
 
 
-def around(path: Path, access: int, hidden: set[Path]) -> Iterator[Rule]:
-    if mounts.beneath(path, hidden):
+def allow_around(path: Path, access: int, hidden: set[Path]) -> Iterator[Rule]:
+    if mounts.is_beneath(path, hidden):
         return
     if not any(path in secret.parents for secret in hidden):
-        yield Rule(str(path), access & mask(path))
+        yield Rule(str(path), access & access_of(path))
         return
     yield Rule(str(path), access & READ_DIR)
     for entry in path.iterdir():
         if not entry.is_symlink():  # a rule for a link would be one for what it points to
-            yield from around(entry, access, hidden)
+            yield from allow_around(entry, access, hidden)
 
 
-def mask(path: Path) -> int:
+def access_of(path: Path) -> int:
     """The kernel refuses a rule that gives a file the rights of a folder."""
     return ~0 if path.is_dir() else OF_FILES

@@ -38,13 +38,13 @@ GPU_DEVICES = (
 GPU_DEVICES_TOO = ("/dev/dri", "/dev/dxg")  # AMD and Intel; WSL2
 
 
-def system() -> list[Path]:
+def system_folders() -> list[Path]:
     """Programs, libraries and the running Python, as they are named (links are not followed)."""
     etc = (f"/etc/{name}" for name in ETC)
-    return [Path(p) for p in (*SYSTEM, *etc) if os.path.lexists(p)] + python()
+    return [Path(p) for p in (*SYSTEM, *etc) if os.path.lexists(p)] + python_folders()
 
 
-def python() -> list[Path]:
+def python_folders() -> list[Path]:
     """Where the running interpreter and its packages live, outside the system's own folders."""
     program = Path(sys.executable)
     prefixes = {
@@ -55,34 +55,34 @@ def python() -> list[Path]:
         program.resolve().parent,
     }
     both = prefixes | {p.resolve() for p in prefixes}
-    return outermost(
+    return outermost_paths(
         p
         for p in both
-        if p.exists() and not beneath(p, [Path(s) for s in SYSTEM]) and p != Path("/")
+        if p.exists() and not is_beneath(p, [Path(s) for s in SYSTEM]) and p != Path("/")
     )
 
 
-def devices() -> list[Path]:
+def device_files() -> list[Path]:
     """The accelerators of this machine."""
     return [
         Path(p) for pattern in (*GPU_DEVICES, *GPU_DEVICES_TOO) for p in sorted(glob.glob(pattern))
     ]
 
 
-def sysfs() -> list[Path]:
+def sysfs_folders() -> list[Path]:
     """What libraries read of processors, and of accelerators where there are any."""
-    return [Path(p) for p in (*SYSFS, *(GPU_SYSFS if devices() else ())) if os.path.exists(p)]
+    return [Path(p) for p in (*SYSFS, *(GPU_SYSFS if device_files() else ())) if os.path.exists(p)]
 
 
-def beneath(path: Path, folders: Iterable[Path]) -> bool:
+def is_beneath(path: Path, folders: Iterable[Path]) -> bool:
     """Whether a path is one of the folders or lies in one."""
     return any(path == folder or folder in path.parents for folder in folders)
 
 
-def outermost(paths: Iterable[Path]) -> list[Path]:
+def outermost_paths(paths: Iterable[Path]) -> list[Path]:
     """Each path that lies in no other, parents first."""
     kept: list[Path] = []
     for path in sorted(set(paths), key=lambda p: (len(p.parts), str(p))):
-        if not beneath(path, kept):
+        if not is_beneath(path, kept):
             kept.append(path)
     return kept

@@ -6,7 +6,7 @@ import threading
 from dataclasses import dataclass
 
 from autoresearch.researcher.sandbox.job import Confinement, Finished, Job
-from autoresearch.researcher.sandbox.supervise import supervise
+from autoresearch.researcher.sandbox.supervise import supervise_job
 
 
 @dataclass(frozen=True)
@@ -14,4 +14,4 @@ class Plain:
     name: str = "none"
 
     def run(self, job: Job, stop: threading.Event | None = None) -> Finished:
-        return supervise(job, Confinement(job.argv, str(job.cwd)), stop)
+        return supervise_job(job, Confinement(job.argv, str(job.cwd)), stop)

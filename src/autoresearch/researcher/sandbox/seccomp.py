@@ -108,7 +108,7 @@ def beside_landlock(abi: int) -> Policy:
     return Policy(refused, own, base.without)
 
 
-def supported(machine: str) -> bool:
+def is_supported(machine: str) -> bool:
     """`machine` as platform.machine() names it."""
     return machine in ARCHITECTURES
 
@@ -117,35 +117,35 @@ def compile_filter(policy: Policy, machine: str) -> bytes:
     """The policy as an array of struct sock_filter for this processor. KeyError for one that is not `supported`."""
     architecture, column = ARCHITECTURES[machine]
     code = [
-        instruction(LD_WORD, ARCHITECTURE_AT),
-        instruction(JUMP_EQUAL, architecture, 1, 0),
-        instruction(RETURN, KILL),  # the 32-bit calls have other numbers
-        instruction(LD_WORD, NUMBER_AT),
-        instruction(JUMP_GREATER_EQUAL, X32, 0, 1),
-        instruction(RETURN, ERRNO | errno.ENOSYS),
+        make_instruction(LD_WORD, ARCHITECTURE_AT),
+        make_instruction(JUMP_EQUAL, architecture, 1, 0),
+        make_instruction(RETURN, KILL),  # the 32-bit calls have other numbers
+        make_instruction(LD_WORD, NUMBER_AT),
+        make_instruction(JUMP_GREATER_EQUAL, X32, 0, 1),
+        make_instruction(RETURN, ERRNO | errno.ENOSYS),
     ]
-    for name, body in bodies(policy):
+    for name, body in filter_bodies(policy):
         number = NUMBERS[name][column]
         if number is not None:
-            code += [instruction(JUMP_EQUAL, number, 0, len(body)), *body]
-    return b"".join([*code, instruction(RETURN, ALLOW)])
+            code += [make_instruction(JUMP_EQUAL, number, 0, len(body)), *body]
+    return b"".join([*code, make_instruction(RETURN, ALLOW)])
 
 
-def bodies(policy: Policy) -> Iterable[tuple[str, list[bytes]]]:
+def filter_bodies(policy: Policy) -> Iterable[tuple[str, list[bytes]]]:
     """For each call what to do once its number has matched; every body ends in a return."""
     for name, number in policy.refused.items():
-        yield name, [instruction(RETURN, ERRNO | number)]
+        yield name, [make_instruction(RETURN, ERRNO | number)]
     for name, values in policy.only.items():
         allowed = [step for value in values for step in allow_if_first_is(value)]
-        yield name, [*allowed, instruction(RETURN, ERRNO | errno.EPERM)]
+        yield name, [*allowed, make_instruction(RETURN, ERRNO | errno.EPERM)]
     for name, bits in policy.without.items():
         yield (
             name,
             [
-                instruction(LD_WORD, ARGUMENTS_AT),
-                instruction(JUMP_SET, bits, 0, 1),
-                instruction(RETURN, ERRNO | errno.EPERM),
-                instruction(RETURN, ALLOW),
+                make_instruction(LD_WORD, ARGUMENTS_AT),
+                make_instruction(JUMP_SET, bits, 0, 1),
+                make_instruction(RETURN, ERRNO | errno.EPERM),
+                make_instruction(RETURN, ALLOW),
             ],
         )
 
@@ -153,14 +153,14 @@ def bodies(policy: Policy) -> Iterable[tuple[str, list[bytes]]]:
 def allow_if_first_is(value: int) -> list[bytes]:
     """All 64 bits: the upper half must be zero too."""
     return [
-        instruction(LD_WORD, ARGUMENTS_AT),
-        instruction(JUMP_EQUAL, value, 0, 3),
-        instruction(LD_WORD, ARGUMENTS_AT + 4),
-        instruction(JUMP_EQUAL, 0, 0, 1),
-        instruction(RETURN, ALLOW),
+        make_instruction(LD_WORD, ARGUMENTS_AT),
+        make_instruction(JUMP_EQUAL, value, 0, 3),
+        make_instruction(LD_WORD, ARGUMENTS_AT + 4),
+        make_instruction(JUMP_EQUAL, 0, 0, 1),
+        make_instruction(RETURN, ALLOW),
     ]
 
 
-def instruction(code: int, value: int, if_true: int = 0, if_false: int = 0) -> bytes:
+def make_instruction(code: int, value: int, if_true: int = 0, if_false: int = 0) -> bytes:
     """One struct sock_filter."""
     return struct.pack("<HBBI", code, if_true, if_false, value)

@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import Any
 
 from autoresearch.researcher.sandbox.job import Confinement, Finished, Job
-from autoresearch.researcher.sandbox.processes import sweep
-from autoresearch.researcher.sandbox.usage import UsageMonitor, largest_file_bytes, size
+from autoresearch.researcher.sandbox.processes import sweep_processes
+from autoresearch.researcher.sandbox.usage import UsageMonitor, largest_file_bytes, show_size
 
 WARDEN = Path(__file__).with_name("warden.py")
 LAST_WORDS_S = 30.0  # the warden gives up on unkillable processes after 10 s and says so
@@ -39,14 +39,16 @@ class JobEnding:
     stopped_for: str = ""
 
 
-def supervise(job: Job, confinement: Confinement, stop: threading.Event | None = None) -> Finished:
+def supervise_job(
+    job: Job, confinement: Confinement, stop: threading.Event | None = None
+) -> Finished:
     """Run to the end, or to a limit, or to `stop`; afterwards nothing of the job is alive."""
     started = time.monotonic()
     deadline = started + job.limits.timeout_s
-    with warden(job, confinement) as process:
+    with start_warden(job, confinement) as process:
         watch = UsageMonitor(job, process.pid)
         over = ""
-        while not over and not answered(
+        while not over and not has_answered(
             process, min(watch.pause_s, max(0.0, deadline - time.monotonic()), 0.1)
         ):
             if time.monotonic() >= deadline:
@@ -55,13 +57,13 @@ def supervise(job: Job, confinement: Confinement, stop: threading.Event | None =
                 over = "stopped" if stop is not None and stop.is_set() else watch.look()
         seconds = time.monotonic() - started
         said = last_words(process)
-    sweep(job.mark)
+    sweep_processes(job.mark)
     ending = JobEnding(said.get("exit"), said.get("signal"), said.get("error", ""), over)
     return Finished(
         exit_code(ending),
         over == over_time(job),
         seconds,
-        reason(ending, job),
+        ending_reason(ending, job),
         bool(said.get("log_cut")),
     )
 
@@ -71,7 +73,7 @@ def over_time(job: Job) -> str:
 
 
 @contextlib.contextmanager
-def warden(job: Job, confinement: Confinement) -> Iterator[subprocess.Popen[bytes]]:
+def start_warden(job: Job, confinement: Confinement) -> Iterator[subprocess.Popen[bytes]]:
     """A warden with its job started; leaving the block, however that comes about, kills the job."""
     descriptors = {number: file.fileno() for number, file in job.descriptors.items()}
     process = subprocess.Popen(
@@ -88,14 +90,14 @@ def warden(job: Job, confinement: Confinement) -> Iterator[subprocess.Popen[byte
         file.close()
     try:
         assert process.stdin is not None
-        process.stdin.write(json.dumps(spec(job, confinement, descriptors)).encode() + b"\n")
+        process.stdin.write(json.dumps(job_spec(job, confinement, descriptors)).encode() + b"\n")
         process.stdin.flush()
         yield process
     finally:
         last_words(process)
 
 
-def spec(job: Job, confinement: Confinement, descriptors: Mapping[int, int]) -> dict[str, Any]:
+def job_spec(job: Job, confinement: Confinement, descriptors: Mapping[int, int]) -> dict[str, Any]:
     """The job as the warden reads it."""
     return {
         "argv": list(confinement.argv),
@@ -104,8 +106,8 @@ def spec(job: Job, confinement: Confinement, descriptors: Mapping[int, int]) -> 
         "stdin": str(job.stdin or ""),
         "log": str(job.log),
         "log_bytes": job.limits.log_bytes,
-        "rlimits": rlimits(job),
-        "landlock": landlock(confinement),
+        "rlimits": job_rlimits(job),
+        "landlock": landlock_spec(confinement),
         "seccomp": base64.b64encode(confinement.seccomp).decode(),
         "seccomp_fd": base64.b64encode(confinement.seccomp_fd).decode(),
         "drop_privileges": confinement.drop_privileges,
@@ -114,7 +116,7 @@ def spec(job: Job, confinement: Confinement, descriptors: Mapping[int, int]) -> 
     }
 
 
-def landlock(confinement: Confinement) -> dict[str, Any] | None:
+def landlock_spec(confinement: Confinement) -> dict[str, Any] | None:
     if confinement.landlock is None:
         return None
     return {
@@ -123,7 +125,7 @@ def landlock(confinement: Confinement) -> dict[str, Any] | None:
     }
 
 
-def rlimits(job: Job) -> dict[str, int]:
+def job_rlimits(job: Job) -> dict[str, int]:
     limits = {"RLIMIT_CORE": 0}  # a core file would hold the memory of whatever crashed
     if job.limits.file_bytes is not None:
         limits["RLIMIT_FSIZE"] = job.limits.file_bytes
@@ -132,7 +134,7 @@ def rlimits(job: Job) -> dict[str, int]:
     return limits
 
 
-def answered(process: subprocess.Popen[bytes], timeout_s: float) -> bool:
+def has_answered(process: subprocess.Popen[bytes], timeout_s: float) -> bool:
     """Whether the warden has something to say, waiting for it so long."""
     assert process.stdout is not None
     poll = select.poll()  # select() fails beyond 1024 open files
@@ -167,7 +169,7 @@ def exit_code(ending: JobEnding) -> int | None:
     return -ending.signal if ending.signal is not None else ending.exit_code
 
 
-def reason(ending: JobEnding, job: Job) -> str:
+def ending_reason(ending: JobEnding, job: Job) -> str:
     """Why a run counts as failed, in a few words; "" when it ended by itself with code 0."""
     if ending.stopped_for:
         return ending.stopped_for
@@ -178,7 +180,7 @@ def reason(ending: JobEnding, job: Job) -> str:
     if ending.signal == signal.SIGXFSZ or (
         ending.exit_code and limit and largest_file_bytes(job.writable) >= limit
     ):
-        return f"wrote a file larger than {size(limit or 0)}"
+        return f"wrote a file larger than {show_size(limit or 0)}"
     if ending.signal is not None:
         return f"killed by signal {ending.signal} ({signal_name(ending.signal)})"
     return f"ended with exit code {ending.exit_code}" if ending.exit_code else ""

@@ -27,7 +27,7 @@ DISK_LOOK_S = 1.0
 ANY = Bounds(entries=sys.maxsize, depth=200)
 
 
-def size(n_bytes: float) -> str:
+def show_size(n_bytes: float) -> str:
     return f"{n_bytes / GB:.1f} GB" if n_bytes >= GB / 10 else f"{n_bytes / MB:.1f} MB"
 
 
@@ -55,11 +55,11 @@ class UsageMonitor:
         if limit is None:
             self.pause_s = LOOK_S[1]
             return ""
-        used = resident(tree)
+        used = resident_bytes(tree)
         if used > limit:
-            used = shared_once(tree)
+            used = shared_bytes(tree)
         self.pause_s = min(max((limit - used) / FILL_BYTES_PER_S, LOOK_S[0]), LOOK_S[1])
-        return f"used more than {size(limit)} of memory" if used > limit else ""
+        return f"used more than {show_size(limit)} of memory" if used > limit else ""
 
     def count(self, tree: list[psutil.Process]) -> str:
         limit = self.job.limits.processes
@@ -79,7 +79,7 @@ class UsageMonitor:
         self.disk_due = (
             began + took + max(DISK_LOOK_S, 20 * took)
         )  # a folder of many files costs at most 5 % of a core
-        return f"wrote more than {size(limit)}" if limit is not None and used > limit else ""
+        return f"wrote more than {show_size(limit)}" if limit is not None and used > limit else ""
 
 
 def descendants(pid: int) -> list[psutil.Process]:
@@ -90,12 +90,12 @@ def descendants(pid: int) -> list[psutil.Process]:
         return []
 
 
-def resident(tree: Iterable[psutil.Process]) -> int:
+def resident_bytes(tree: Iterable[psutil.Process]) -> int:
     """Bytes, shared pages counted in every process that maps them: an upper bound, and cheap."""
     return sum(_each(tree, lambda p: p.memory_info().rss))
 
 
-def shared_once(tree: Iterable[psutil.Process]) -> int:
+def shared_bytes(tree: Iterable[psutil.Process]) -> int:
     """Bytes, shared pages divided among their users (Linux PSS; elsewhere what is unique). Dear, so asked only near the limit."""
     return sum(
         _each(tree, lambda p: getattr(p.memory_full_info(), "pss", 0) or p.memory_full_info().uss)

@@ -48,7 +48,7 @@ class Swarm(Protocol):
         """Lease an idea before it is run; why not (another's claim or result), or the empty string."""
         ...
 
-    def settled(self, record: Record) -> None:
+    def queue_verdict(self, record: Record) -> None:
         """A verdict fell. On disk in the outbox when this returns; telling the same record again tells nobody twice."""
         ...
 
@@ -75,7 +75,7 @@ class Alone:
     def claim(self, attempt_id: str, idea: str) -> str:
         return ""
 
-    def settled(self, record: Record) -> None:
+    def queue_verdict(self, record: Record) -> None:
         return
 
     def close(self) -> None:

@@ -83,7 +83,7 @@ def is_sound(claim: Claimed) -> bool:
     )
 
 
-def starts(claims: Sequence[Claimed], ground: Ground) -> list[Claimed]:
+def order_starts(claims: Sequence[Claimed], ground: Ground) -> list[Claimed]:
     """Where to begin, most wanted first: reproduced before unverified, then the better value; disputed ones not at all."""
     plausible = [claim for claim in claims if claim.verified in RANKS]
     return sorted(plausible, key=lambda claim: (RANKS[claim.verified], ground.order(claim)))
@@ -97,7 +97,7 @@ def worth_trying(
     return sorted((c for c in theirs if ground.better(c.value, best)), key=ground.order)
 
 
-def explores(seed: int, me: str) -> bool:
+def is_exploring(seed: int, me: str) -> bool:
     """Whether a new branch begins at a leaf: the same answer for the same researcher and seed."""
     return random.Random(f"{seed}/{me}").random() < EXPLORE
 

@@ -131,7 +131,7 @@ class Delivery:
                 return self.post(letter, index)
             if step.kind == "push":
                 self.link.call(
-                    lambda hub: sync.push(self.repo, hub, [step.commit]), PUSH_DEADLINE_S
+                    lambda hub: sync.push_commits(self.repo, hub, [step.commit]), PUSH_DEADLINE_S
                 )
             else:
                 self.link.call(lambda hub: hub.release(step.claim_id), DEADLINE_S)
@@ -151,7 +151,7 @@ class Delivery:
                 letter = letter.with_step(index, state="begun", after=newest[0].id if newest else 0)
                 self.outbox.save(letter)
             try:
-                found = self.link.call(lambda hub: write(hub, step), DEADLINE_S)
+                found = self.link.call(lambda hub: write_post(hub, step), DEADLINE_S)
             except RateLimited:
                 self.outbox.save(
                     letter.with_step(index, state="waiting")
@@ -181,7 +181,7 @@ def page_of(hub: Hub, since: int, before: int | None) -> list[Post]:
     return hub.posts(CHANNEL, since=since, before=before, limit=PAGE)
 
 
-def write(hub: Hub, step: Step) -> Post:
+def write_post(hub: Hub, step: Step) -> Post:
     """A post, in the thread it belongs to where that is still there."""
     try:
         posted = hub.post(CHANNEL, step.content, step.parent_id)

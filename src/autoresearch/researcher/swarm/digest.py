@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from autoresearch.client import Hub
 from autoresearch.models import Claim, Post
 from autoresearch.researcher.agents.prompt import Note
-from autoresearch.researcher.swarm.lines import first_line, joined, one_line
+from autoresearch.researcher.swarm.lines import first_line, join_lines, one_line
 
 RESULTS, DISCUSSION = "results", "discussion"
 WINDOW = {RESULTS: 40, DISCUSSION: 8}  # posts by others that are shown
@@ -44,10 +44,13 @@ class Digest:
     def notes(self) -> Sequence[Note]:
         """Results, discussion and claims as notes for a brief; nothing where nobody said anything."""
         results = [
-            told(post.agent_id, first_line(post.content, LINE_CHARS))
+            describe_result(post.agent_id, first_line(post.content, LINE_CHARS))
             for post in self.windows[RESULTS]
         ]
-        claims = [told(claim.agent_id, one_line(claim.text, LINE_CHARS)) for claim in self.claims]
+        claims = [
+            describe_result(claim.agent_id, one_line(claim.text, LINE_CHARS))
+            for claim in self.claims
+        ]
         return [
             *as_note("#results of the hub, newest first, as agent: line", results, SHARES[RESULTS]),
             *self.discussion(),
@@ -68,20 +71,20 @@ class Digest:
                 notes.append(
                     Note(
                         f"#discussion of the hub, post {post.id}",
-                        f"{name(post.agent_id)} wrote:\n{text}",
+                        f"{quote_name(post.agent_id)} wrote:\n{text}",
                     )
                 )
         return notes
 
 
 def as_note(source: str, lines: Sequence[str], most: int) -> list[Note]:
-    text = joined(lines, most)
+    text = join_lines(lines, most)
     return [Note(source, text)] if text else []
 
 
-def told(agent: str, line: str) -> str:
-    return f"{name(agent)}: {line}"
+def describe_result(agent: str, line: str) -> str:
+    return f"{quote_name(agent)}: {line}"
 
 
-def name(agent: str) -> str:
+def quote_name(agent: str) -> str:
     return one_line(agent, SOURCE_CHARS) or "?"

@@ -53,16 +53,16 @@ class HubSession:
         try:
             answer = self.in_time(question, deadline_s)
         except (HubUnavailable, Unauthorized) as error:
-            self.failed(error)
+            self.note_failure(error)
             raise
         except RateLimited as error:  # one allowance of several: the hub is well
-            self.answered()
+            self.note_answer()
             self.memory.save(trouble=str(error)[:500])
             raise
         except AutoresearchError:
-            self.answered()
+            self.note_answer()
             raise
-        self.answered()
+        self.note_answer()
         return answer
 
     def in_time(self, question: Callable[[Hub], T], deadline_s: float) -> T:
@@ -119,7 +119,7 @@ class HubSession:
 
     # ---------------------------------------------------------------- how it goes
 
-    def answered(self) -> None:
+    def note_answer(self) -> None:
         back = self.failures > 0
         self.failures, self.asked_again_at = 0, 0.0
         facts = self.memory.facts
@@ -129,7 +129,7 @@ class HubSession:
         if back:
             self.say("the hub answers again")
 
-    def failed(self, error: AutoresearchError) -> None:
+    def note_failure(self, error: AutoresearchError) -> None:
         first = self.failures == 0
         rest = min(REST_MAX_S, REST_S * 2.0 ** min(self.failures, 10))
         self.failures += 1

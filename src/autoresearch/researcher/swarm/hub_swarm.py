@@ -126,12 +126,14 @@ class HubSwarm:
         """The best plausible commit of our platform and track, now and then a leaf instead, else the hub's root, else None."""
         ground, seed = self.ground(), self.wishes.seed
         nothing: list[Claimed] = []
-        found = choice.starts(self.ask(lambda hub: choice.claims_on(hub, ground), nothing), ground)
-        if choice.explores(seed, self.me):
+        found = choice.order_starts(
+            self.ask(lambda hub: choice.claims_on(hub, ground), nothing), ground
+        )
+        if choice.is_exploring(seed, self.me):
             leaves = self.ask(lambda hub: choice.leaves_on(hub, ground, seed), nothing)
             found = [*leaves, *found]
         for claim in found[:STARTS_TRIED]:
-            if self.fetched(claim.commit, claim.agent):
+            if self.fetch_offer(claim.commit, claim.agent):
                 self.offer(claim)
                 self.say(
                     f"starting from {claim.commit[:7]} by {claim.agent}, {claim.value:.6f} ({claim.verified}): {claim.description}"
@@ -141,7 +143,7 @@ class HubSwarm:
 
     def root(self) -> str | None:
         root = self.ask(root_of, "")
-        if root and self.fetched(root, "the hub's root"):
+        if root and self.fetch_offer(root, "the hub's root"):
             self.say(f"starting from the hub's root {root[:7]}")
             return root
         return None
@@ -156,7 +158,7 @@ class HubSwarm:
         for claim in choice.worth_trying(claims, self.ground(), best.value, self.me, known)[
             :OFFERS_TRIED
         ]:
-            if self.fetched(claim.commit, claim.agent):
+            if self.fetch_offer(claim.commit, claim.agent):
                 self.offer(claim)
                 agent, words = lines.one_line(claim.agent, 63), lines.first_line(claim.description)
                 return Foreign(claim.commit, agent, words, claim.value)
@@ -171,9 +173,9 @@ class HubSwarm:
             offer = Offer(
                 claim.agent, claim.post_id, claim.value, lines.first_line(claim.description)
             )
-            self.memory.offered(claim.commit, offer)
+            self.memory.note_offer(claim.commit, offer)
 
-    def fetched(self, commit: str, whose: str) -> bool:
+    def fetch_offer(self, commit: str, whose: str) -> bool:
         """Bring a commit here; False, said once, where it cannot be had or its fixed files are not ours."""
         if commit in self.unfit:
             return False
@@ -192,7 +194,7 @@ class HubSwarm:
     def bring(self, hub: Hub, commit: str) -> bool:
         if self.workspace.repo.maybe(commit) == commit:
             return True
-        return sync.fetch(self.workspace.repo, hub, commit).commit == commit
+        return sync.fetch_commit(self.workspace.repo, hub, commit).commit == commit
 
     # ---------------------------------------------------------------- others' words
 
@@ -218,7 +220,7 @@ class HubSwarm:
             self.say(f"no claim: {error}")
             return ""
         if held is not None:
-            self.memory.holds(attempt_id, OwnClaim(held.id, ttl_s, time.time() + ttl_s / 2))
+            self.memory.note_claim(attempt_id, OwnClaim(held.id, ttl_s, time.time() + ttl_s / 2))
         return ""
 
     def ttl_s(self) -> int:
@@ -240,7 +242,7 @@ class HubSwarm:
                 self.outbox.add(
                     f"claim{held.claim_id}", timestamp(), (Step("release", claim_id=held.claim_id),)
                 )
-                self.memory.holds(attempt_id, None)
+                self.memory.note_claim(attempt_id, None)
 
     def renew_claims(self) -> float:
         """Renew what is half over; seconds until the next one is. Called by the delivery thread."""
@@ -250,17 +252,19 @@ class HubSwarm:
                 continue
             try:
                 self.link.call(lambda hub, held=held: hub.renew(held.claim_id), ASK_S)  # type: ignore[misc]
-                self.memory.holds(attempt_id, replace(held, renew_at=time.time() + held.ttl_s / 2))
+                self.memory.note_claim(
+                    attempt_id, replace(held, renew_at=time.time() + held.ttl_s / 2)
+                )
             except HubUnavailable:
                 return 5.0
             except AutoresearchError:  # over: it says nothing any more
-                self.memory.holds(attempt_id, None)
+                self.memory.note_claim(attempt_id, None)
         times = [held.renew_at - time.time() for held in self.memory.facts.claims.values()]
         return max(0.5, min([*times, PAUSE_MAX_S]))
 
     # ---------------------------------------------------------------- verdicts
 
-    def settled(self, record: Record) -> None:
+    def queue_verdict(self, record: Record) -> None:
         """Queue what a verdict has to tell: the commit where it is shared, the post, the end of its claim."""
         steps = [*self.pushes(record), *self.posts(record)]
         held = self.memory.facts.claims.get(record.id)
@@ -268,7 +272,7 @@ class HubSwarm:
             steps.append(Step("release", claim_id=held.claim_id))
         self.outbox.add(record.id, timestamp(), tuple(steps))
         if held is not None:
-            self.memory.holds(record.id, None)
+            self.memory.note_claim(record.id, None)
         self.delivery.notice()
 
     def pushes(self, record: Record) -> list[Step]:
@@ -288,18 +292,20 @@ class HubSwarm:
 
     def posts(self, record: Record) -> list[Step]:
         """Our own result; for somebody else's commit the answer in its claim's thread."""
-        reason = lines.unlocated(record.reason, str(self.workspace.folder))
+        reason = lines.without_paths(record.reason, str(self.workspace.folder))
         record = replace(record, platform=record.platform or self.wishes.platform, reason=reason)
         offer = self.memory.facts.offers.get(record.commit)
         if offer is None:
-            return [Step("post", content=lines.result(record, self.track))]
+            return [Step("post", content=lines.result_post(record, self.track))]
         why = self.dispute(record, offer)
         if why is None:
             return []
         found = lines.Reproduction(
             record.commit, record.platform, self.track, record.value, len(record.values), why
         )
-        content = f"{lines.verification(found)}\n\n{lines.details(record, self.track)}\n"
+        content = (
+            f"{lines.verification_line(found)}\n\n{lines.result_details(record, self.track)}\n"
+        )
         return [Step("post", content=content, parent_id=offer.post_id)]
 
     def dispute(self, record: Record, offer: Offer) -> str | None:

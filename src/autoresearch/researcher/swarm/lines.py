@@ -34,31 +34,33 @@ class Reproduction:
     why: str = ""
 
 
-def result(record: Record, track: str = "") -> str:
+def result_post(record: Record, track: str = "") -> str:
     """A post for #results: the line, a blank line, and the details in markdown."""
-    return f"{result_line(record, track)}\n\n{details(record, track)}\n"
+    return f"{result_line(record, track)}\n\n{result_details(record, track)}\n"
 
 
 def result_line(record: Record, track: str = "") -> str:
     """The one line; a crash has no value, whatever its record says."""
     crashed = record.status == "crash"
-    value = number(None if crashed else record.value, 6)
-    memory = number(None if crashed else record.memory_gb, 1)
-    head = f"{named(record.commit, record.platform)} val_bpb:{value} vram_gb:{memory}{on(track)}"
-    mark = {"keep": "", "discard": " (DISCARD)", "crash": f" (CRASH: {reason(record.reason)})"}[
-        record.status
-    ]
-    return f"{head} | {description(record.description)}{mark}"
+    value = show_number(None if crashed else record.value, 6)
+    memory = show_number(None if crashed else record.memory_gb, 1)
+    head = f"{commit_fields(record.commit, record.platform)} val_bpb:{value} vram_gb:{memory}{track_field(track)}"
+    mark = {
+        "keep": "",
+        "discard": " (DISCARD)",
+        "crash": f" (CRASH: {show_reason(record.reason)})",
+    }[record.status]
+    return f"{head} | {show_description(record.description)}{mark}"
 
 
-def verification(found: Reproduction) -> str:
+def verification_line(found: Reproduction) -> str:
     """The line of a verification, for a reply in the claim's thread."""
-    verdict = f"not reproduced ({reason(found.why)})" if found.why else "reproduced"
-    head = f"verify {named(found.commit, found.platform)} val_bpb:{number(found.value, 6)} n:{max(1, found.runs)}"
-    return f"{head}{on(found.track)} | {verdict}"
+    verdict = f"not reproduced ({show_reason(found.why)})" if found.why else "reproduced"
+    head = f"verify {commit_fields(found.commit, found.platform)} val_bpb:{show_number(found.value, 6)} n:{max(1, found.runs)}"
+    return f"{head}{track_field(found.track)} | {verdict}"
 
 
-def details(record: Record, track: str = "") -> str:
+def result_details(record: Record, track: str = "") -> str:
     """What stands beneath the line: every run, why it was judged so, and how it was measured."""
     told = [
         ("metric", record.metric),
@@ -69,8 +71,8 @@ def details(record: Record, track: str = "") -> str:
         ("machine", record.platform),
         ("track", track),
         ("seeds", ", ".join(map(str, record.seeds))),
-        ("training", seconds(record.training_seconds)),
-        ("in all", seconds(record.total_seconds)),
+        ("training", show_seconds(record.training_seconds)),
+        ("in all", show_seconds(record.total_seconds)),
         ("tokens", f"{record.tokens_M:.1f} M" if record.tokens_M else ""),
         ("steps", f"{record.num_steps:.0f}" if record.num_steps else ""),
         ("slowed by other work", "yes, some runs were repeated" if record.contended else ""),
@@ -79,34 +81,34 @@ def details(record: Record, track: str = "") -> str:
     return "\n".join(f"- {name}: {one_line(text, DETAIL_CHARS)}" for name, text in told if text)
 
 
-def named(commit: str, platform: str) -> str:
+def commit_fields(commit: str, platform: str) -> str:
     name = one_line(platform, PLATFORM_CHARS).replace("|", "/") or "unknown"
     return f"commit:{commit[:7]} platform:{name}"
 
 
-def on(track: str) -> str:
+def track_field(track: str) -> str:
     """The track, where it is one word as the format wants it."""
     return f" track:{track}" if _TRACK.fullmatch(track) else ""
 
 
-def number(value: float | None, digits: int) -> str:
+def show_number(value: float | None, digits: int) -> str:
     return "---" if value is None else f"{value:.{digits}f}"
 
 
-def seconds(value: float | None) -> str:
+def show_seconds(value: float | None) -> str:
     return "" if value is None else f"{value:.1f} s"
 
 
-def description(text: str) -> str:
+def show_description(text: str) -> str:
     """One line that does not end in a status of its own."""
     return _MARK.sub("[", one_line(text, DESCRIPTION_CHARS)) or "(no description)"
 
 
-def reason(text: str) -> str:
+def show_reason(text: str) -> str:
     return _MARK.sub("[", one_line(text, REASON_CHARS)) or "no reason given"
 
 
-def unlocated(text: str, folder: str) -> str:
+def without_paths(text: str, folder: str) -> str:
     """A text for the public: a crash's last words may name files, and where ours lie is nobody's business."""
     return _HOME.sub("~", text.replace(folder, "."))
 
@@ -125,7 +127,7 @@ def first_line(text: str, most: int = DESCRIPTION_CHARS) -> str:
     )
 
 
-def joined(lines: Sequence[str], most: int) -> str:
+def join_lines(lines: Sequence[str], most: int) -> str:
     """As many whole lines as fit into `most` characters."""
     kept: list[str] = []
     for line in lines:

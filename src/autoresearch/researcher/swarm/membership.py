@@ -67,15 +67,15 @@ class Membership:
         with self.lock:
             if self.known is None:
                 kept = self.keyring.load()
-                self.known = named(self.url, kept) if kept else self.joined(say)
+                self.known = with_name(self.url, kept) if kept else self.join_hub(say)
             return self.known
 
-    def joined(self, say: Callable[[str], None]) -> Member:
+    def join_hub(self, say: Callable[[str], None]) -> Member:
         if self.refused is not None and time.monotonic() - self.asked_at < ASK_AGAIN_S:
             raise self.refused
         self.asked_at = time.monotonic()
         try:
-            member = register(self.url, self.wanted)
+            member = register_agent(self.url, self.wanted)
             self.keyring.save(member)
         except Forbidden as error:
             self.refused = HubUnavailable(
@@ -89,7 +89,7 @@ class Membership:
         return member
 
 
-def named(url: str, member: Member) -> Member:
+def with_name(url: str, member: Member) -> Member:
     """The member with the name that the hub knows it by, where the key came without one."""
     if member.agent_id:
         return member
@@ -106,7 +106,7 @@ def checked_id(agent_id: str) -> str:
     return agent_id
 
 
-def register(url: str, wanted: str) -> Member:
+def register_agent(url: str, wanted: str) -> Member:
     """Open an account; a name that is taken gets a suffix. Raises errors of the client."""
     name = wanted
     with Hub(url, timeout_s=REGISTER_TIMEOUT_S, patience_s=0.0, tries=1) as hub:

@@ -73,7 +73,7 @@ class Outbox:
         """Queue a letter for a record unless there is one; on disk when this returns. True where it is new."""
         if any(name.endswith(f"-{record_id}.json") for name in self.names(WAITING, SENT, ASIDE)):
             return False
-        write(self.folder / WAITING, Letter(self.next_number(), record_id, queued_at, steps))
+        write_letter(self.folder / WAITING, Letter(self.next_number(), record_id, queued_at, steps))
         return True
 
     def next_number(self) -> int:
@@ -89,22 +89,22 @@ class Outbox:
     def first(self) -> Letter | None:
         """The letter to send next. One that cannot be read (a disk's mistake) is put aside as it is."""
         for name in self.names(WAITING):
-            letter = read(self.folder / WAITING / name)
+            letter = read_letter(self.folder / WAITING / name)
             if letter is not None:
                 return letter
-            move(self.folder, name, ASIDE)
+            move_letter(self.folder, name, ASIDE)
         return None
 
     def save(self, letter: Letter) -> None:
         """Note how far a letter is; one whose last step is over leaves the queue."""
-        write(self.folder / WAITING, letter)
+        write_letter(self.folder / WAITING, letter)
         if letter.next_step() is None:
             refused = any(step.state == "refused" for step in letter.steps)
-            move(self.folder, letter.name, ASIDE if refused else SENT)
+            move_letter(self.folder, letter.name, ASIDE if refused else SENT)
 
     def refusals(self) -> list[tuple[str, str]]:
         """What the hub would not take: (record id, its sentence), oldest first."""
-        letters = [(name, read(self.folder / ASIDE / name)) for name in self.names(ASIDE)]
+        letters = [(name, read_letter(self.folder / ASIDE / name)) for name in self.names(ASIDE)]
         return [
             (name[7:].removesuffix(".json"), sentence)
             for name, letter in letters
@@ -116,7 +116,7 @@ class Outbox:
         ]
 
 
-def read(file: Path) -> Letter | None:
+def read_letter(file: Path) -> Letter | None:
     """The letter in a file, or None where it is damaged or gone."""
     try:
         return msgspec.json.decode(file.read_bytes(), type=Letter)
@@ -124,13 +124,13 @@ def read(file: Path) -> Letter | None:
         return None
 
 
-def write(folder: Path, letter: Letter) -> None:
+def write_letter(folder: Path, letter: Letter) -> None:
     replace_file(
         folder / letter.name, msgspec.json.format(msgspec.json.encode(letter)), mode=PRIVATE
     )
 
 
-def move(folder: Path, name: str, place: str) -> None:
+def move_letter(folder: Path, name: str, place: str) -> None:
     (folder / place).mkdir(exist_ok=True)
     os.replace(folder / WAITING / name, folder / place / name)
     sync_folder(folder / place)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from autoresearch.researcher.swarm.lines import one_line
 from autoresearch.researcher.swarm.outbox import WAITING, Outbox
-from autoresearch.researcher.swarm.swarm_state import load
+from autoresearch.researcher.swarm.swarm_state import load_facts
 
 MEMORY, OUTBOX = "swarm.json", "outbox"
 
@@ -25,9 +25,9 @@ class Standing:
     refused: tuple[str, ...]
 
 
-def read(private: Path) -> Standing | None:
+def read_standing(private: Path) -> Standing | None:
     """The standing kept in a workspace's private folder; None where it never had a hub."""
-    facts = load(private / MEMORY)
+    facts = load_facts(private / MEMORY)
     if not facts.hub:
         return None
     outbox = Outbox(private / OUTBOX)
@@ -45,7 +45,7 @@ def read(private: Path) -> Standing | None:
     )
 
 
-def sentences(standing: Standing) -> list[str]:
+def describe_standing(standing: Standing) -> list[str]:
     """The standing for a person."""
     name = standing.agent_id or "(not joined yet)"
     contact = (

@@ -51,7 +51,7 @@ class SwarmState:
     def __init__(self, file: Path) -> None:
         self.file = file
         self.lock = threading.RLock()
-        self.facts = load(file)
+        self.facts = load_facts(file)
 
     def save(self, **changes: object) -> SwarmFacts:
         """Replace fields; on disk when this returns."""
@@ -64,18 +64,18 @@ class SwarmState:
                 )
             return facts
 
-    def offered(self, commit: str, offer: Offer) -> None:
+    def note_offer(self, commit: str, offer: Offer) -> None:
         with self.lock:
             self.save(offers={**self.facts.offers, commit: offer})
 
-    def holds(self, attempt_id: str, held: OwnClaim | None) -> None:
+    def note_claim(self, attempt_id: str, held: OwnClaim | None) -> None:
         """Note a claim, or that it is over."""
         with self.lock:
             others = {i: h for i, h in self.facts.claims.items() if i != attempt_id}
             self.save(claims={**others, attempt_id: held} if held else others)
 
 
-def load(file: Path) -> SwarmFacts:
+def load_facts(file: Path) -> SwarmFacts:
     """What the file says; nothing where there is none or it is damaged: everything in it can be learned again."""
     try:
         return msgspec.json.decode(file.read_bytes(), type=SwarmFacts)

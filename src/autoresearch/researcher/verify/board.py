@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 from autoresearch.client import Hub
 from autoresearch.errors import BadInput, Conflict, Forbidden, NotFound
 from autoresearch.git.repo import Repo
-from autoresearch.git.sync import fetch
+from autoresearch.git.sync import fetch_commit
 from autoresearch.models import Claim as Lease
 from autoresearch.models import Result
-from autoresearch.researcher.swarm.lines import Reproduction, verification
+from autoresearch.researcher.swarm.lines import Reproduction, verification_line
 from autoresearch.researcher.verify.rerun import ClaimedResult, Notes
 from autoresearch.researcher.verify.verifier import Incomparable, Verdict
 from autoresearch.untrusted import to_line
@@ -39,7 +39,7 @@ class HubBoard:
 
     # ---------------------------------------------------------------- reading
 
-    def unverified(self, skip: Callable[[Result], bool]) -> Iterator[Result]:
+    def unverified_results(self, skip: Callable[[Result], bool]) -> Iterator[Result]:
         """Results of others that nobody has verified, best first. `skip` is asked before the hub is."""
         sign = 1 if self.direction == "min" else -1
         found = [
@@ -47,7 +47,7 @@ class HubBoard:
             for r in self.hub.results(platform=self.platform, status="keep", limit=PAGE)
             if self.is_ours_to_check(r)
         ]
-        self.verified.update(self.judged())
+        self.verified.update(self.judged_results())
         for result in sorted(found, key=lambda r: (sign * (r.val_bpb or 0.0), r.id)):
             if skip(result) or result.id in self.verified:
                 continue
@@ -66,7 +66,7 @@ class HubBoard:
             and not result.problem
         )
 
-    def judged(self) -> set[int]:
+    def judged_results(self) -> set[int]:
         """Results that lead a board and that somebody has verified, in their thread or elsewhere."""
         boards = self.hub.leaderboard(platform=self.platform, limit=PAGE)
         return {
@@ -76,7 +76,7 @@ class HubBoard:
     def replies(self, post_id: int, commit: str, by: Callable[[str], bool]) -> int:
         """How many replies with a verify line about this commit stand in a thread, by agents that `by` says yes to."""
         return sum(
-            by(post.agent_id) and names(post.content, commit)
+            by(post.agent_id) and names_commit(post.content, commit)
             for post in self.hub.replies(post_id, limit=PAGE)
         )
 
@@ -113,7 +113,7 @@ class HubBoard:
         """The claim with its commit in our repository. BadInput for a hub that hands out another commit than it names."""
         if result.commit_hash is None or result.val_bpb is None:
             raise BadInput(f"result {result.id} names no pushed commit or no value")
-        fetched = fetch(repo, self.hub, result.commit_hash).commit
+        fetched = fetch_commit(repo, self.hub, result.commit_hash).commit
         if fetched != result.commit_hash or not fetched.startswith(result.commit):
             raise BadInput(
                 f"{self.hub.url} hands out {fetched[:12]} for {result.commit_hash[:12]}; it is not believed"
@@ -152,25 +152,25 @@ class HubBoard:
         return agent_id == self.me
 
 
-def names(content: str, commit: str) -> bool:
+def names_commit(content: str, commit: str) -> bool:
     """Whether a post has a verify line about this commit."""
     found = (VERIFY_LINE.match(line.lstrip(MARKS)) for line in content.splitlines())
     hashes = [match[1].lower() for match in found if match]
     return any(commit.startswith(h) or h.startswith(commit) for h in hashes)
 
 
-def post(verdict: Verdict, platform: str, notes: Notes) -> str:
+def verdict_post(verdict: Verdict, platform: str, notes: Notes) -> str:
     """The reply: the line a hub reads, and beneath it our numbers. No word of the program's own stands at the start of a line."""
     claim = verdict.claim
     why = "" if verdict.outcome == "reproduced" else verdict.reason
-    line = verification(
+    line = verification_line(
         Reproduction(claim.commit, platform, claim.track, verdict.value, verdict.runs, why)
     )
     runs = [
-        f"- run {i}, seed {run.seed}: {shown(run.value)}"
+        f"- run {i}, seed {run.seed}: {show_values(run.value)}"
         for i, run in enumerate(notes.measurements, 1)
     ]
-    runs += [f"- our own baseline beside it: {shown(run.value)}" for run in notes.control]
+    runs += [f"- our own baseline beside it: {show_values(run.value)}" for run in notes.control]
     noise = verdict.comparison
     about = [
         f"The claim was {claim.value:.6f}, run again with the fixed files of {notes.pristine[:7]}."
@@ -182,5 +182,5 @@ def post(verdict: Verdict, platform: str, notes: Notes) -> str:
     return "\n".join([line, "", " ".join(about), *(["", *runs] if runs else [])])
 
 
-def shown(value: float | None) -> str:
+def show_values(value: float | None) -> str:
     return "no number" if value is None else f"{value:.6f}"

@@ -18,7 +18,7 @@ from autoresearch.files import replace_file
 from autoresearch.git.trees import FILE, GONE, PROGRAM, read_tree, write_commit
 from autoresearch.researcher.judging.judge import run_seed
 from autoresearch.researcher.judging.values import Measurement
-from autoresearch.researcher.workspace import Workspace, listed
+from autoresearch.researcher.workspace import Workspace, name_some
 
 REFS = "refs/autoresearch/verify/"
 # Never run and never read by a run, or our own copy is taken whatever theirs says: no reason to dispute a number.
@@ -97,7 +97,7 @@ class Notebook:
         """Begin anew the next time: what was found of it does not count."""
         (self.folder / f"{claim.name}.json").unlink(missing_ok=True)
 
-    def unfinished(self) -> list[Notes]:
+    def unfinished_notes(self) -> list[Notes]:
         """Notes whose runs or whose reply are still owed, by file name."""
         found = []
         for file in sorted(self.folder.glob("*.json")):
@@ -124,16 +124,16 @@ def is_of_our_line(workspace: Workspace, pristine: str, claimed: str) -> bool:
     return bool(base) and not changed_fixed_files(workspace, base, pristine)
 
 
-def graft(workspace: Workspace, pristine: str, claimed: str) -> str:
+def graft_free_files(workspace: Workspace, pristine: str, claimed: str) -> str:
     """A commit of our pristine files with the claimed commit's free files; kept reachable. BadInput where it has no free file."""
     repo = workspace.repo
     ours = {p: e for p, e in read_tree(repo, pristine).items() if workspace.is_free(p)}
     theirs = {p: e for p, e in read_tree(repo, claimed).items() if workspace.is_free(p)}
     if strange := [p for p, e in theirs.items() if e.mode not in (FILE, PROGRAM)]:
-        raise BadInput(f"commit {claimed[:7]}: {listed(strange)} is no plain file")
+        raise BadInput(f"commit {claimed[:7]}: {name_some(strange)} is no plain file")
     if not theirs:
         raise BadInput(
-            f"commit {claimed[:7]} has none of the free files {listed(workspace.config.experiment.free)}"
+            f"commit {claimed[:7]} has none of the free files {name_some(workspace.config.experiment.free)}"
         )
     changed = {p: theirs.get(p, GONE) for p in {**ours, **theirs} if ours.get(p) != theirs.get(p)}
     message = f"Verify {claimed[:12]}: its free files on {pristine[:12]}"

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from autoresearch.errors import AutoresearchError, HubUnavailable, NotFound, RateLimited
 from autoresearch.models import Result
-from autoresearch.researcher.verify.board import HubBoard, post
+from autoresearch.researcher.verify.board import HubBoard, verdict_post
 from autoresearch.researcher.verify.rerun import ClaimedResult, Notes
 from autoresearch.researcher.verify.verifier import Verdict, Verifier
 from autoresearch.untrusted import to_line
@@ -58,8 +58,8 @@ class Rounds:
 
     def once(self) -> Verdict | None:
         """Verify the best unverified claim and tell; None where there is none for us."""
-        for result in self.board.unverified(self.is_set_aside):
-            claim = self.fetched(result)
+        for result in self.board.unverified_results(self.is_set_aside):
+            claim = self.fetch_claim(result)
             if claim is None:
                 continue
             lease = self.board.lease(claim, self.seconds())
@@ -79,7 +79,7 @@ class Rounds:
                 return verdict
         return None
 
-    def fetched(self, result: Result) -> ClaimedResult | None:
+    def fetch_claim(self, result: Result) -> ClaimedResult | None:
         """The claim with its commit here; None, said once, where the hub has no usable commit for it."""
         try:
             return self.board.claim(self.verifier.workspace.repo, result)
@@ -114,7 +114,7 @@ class Rounds:
         """Note the verdict, then reply; what cannot be sent now is told by `tell_what_waits`."""
         notebook = self.verifier.notebook
         notes = notebook.open(verdict.claim, self.verifier.workspace.repo.head())
-        text = post(verdict, self.verifier.platform, notes)
+        text = verdict_post(verdict, self.verifier.platform, notes)
         notes = notebook.write(notes, verdict=text, reproduced=verdict.outcome == "reproduced")
         self.verifier.display.verdict(
             "", verdict.outcome, verdict.reason or f"claimed {verdict.claim.value:.6f}"
@@ -123,7 +123,7 @@ class Rounds:
 
     def tell_what_waits(self) -> None:
         """Send the verdicts that could not be sent when they fell."""
-        for notes in self.verifier.notebook.unfinished():
+        for notes in self.verifier.notebook.unfinished_notes():
             if notes.verdict and notes.claim.hub == self.board.hub.url:
                 self.send(notes)
 

@@ -13,24 +13,24 @@ from dataclasses import dataclass
 from typing import Literal
 
 from autoresearch.errors import BadInput
-from autoresearch.researcher.display import Display, duration
+from autoresearch.researcher.display import Display, show_duration
 from autoresearch.researcher.experiment import Runner, Stopped
 from autoresearch.researcher.judging.judge import Finding, judge_baseline
 from autoresearch.researcher.judging.reproduce import Comparison, compare
 from autoresearch.researcher.judging.throughput import compare_speed
 from autoresearch.researcher.judging.values import Measurement, Record
 from autoresearch.researcher.measurement import measured_timeout_s
-from autoresearch.researcher.sandbox import sweep
-from autoresearch.researcher.swarm.lines import unlocated
+from autoresearch.researcher.sandbox import sweep_processes
+from autoresearch.researcher.swarm.lines import without_paths
 from autoresearch.researcher.verify.rerun import (
     ClaimedResult,
     Notebook,
     Notes,
     changed_fixed_files,
-    graft,
+    graft_free_files,
     is_of_our_line,
 )
-from autoresearch.researcher.workspace import Workspace, listed
+from autoresearch.researcher.workspace import Workspace, name_some
 
 Outcome = Literal["reproduced", "not reproduced", "undecided"]
 RUNS = 3
@@ -70,31 +70,31 @@ class Verifier:
         pristine = self.workspace.repo.head()
         if changed := self.check_fixed_files(claim, pristine):
             return Verdict(
-                claim, "not reproduced", f"changed fixed files: {listed(changed)}", None, 0
+                claim, "not reproduced", f"changed fixed files: {name_some(changed)}", None, 0
             )
         notes = self.notebook.open(claim, pristine)
-        sweep(notes.mark)
-        commit = graft(self.workspace, pristine, claim.commit)
+        sweep_processes(notes.mark)
+        commit = graft_free_files(self.workspace, pristine, claim.commit)
         self.display.say(
             f"{claim.commit[:7]} claims {claim.value:.6f}: run here with the fixed files of {pristine[:7]}"
         )
         notes = self.measure(notes, commit)
         good = [run for run in notes.measurements if run.value is not None]
-        if failed := crash(notes.measurements):
-            why = f"crashed: {unlocated(failed.reason, str(self.workspace.folder))}"
-            return self.checked(
+        if failed := find_crash(notes.measurements):
+            why = f"crashed: {without_paths(failed.reason, str(self.workspace.folder))}"
+            return self.check_machine(
                 notes, Verdict(claim, "not reproduced", why, None, len(notes.measurements))
             )
         values = [
             run.value
             for i, run in enumerate(good)
-            if i in self.judged(good).usable and run.value is not None
+            if i in self.judged_results(good).usable and run.value is not None
         ]
         found = compare(
             claim.value, values, self.groups(), self.workspace.config.experiment.direction
         )
         outcome: Outcome = "reproduced" if found.reproduced else "not reproduced"
-        return self.checked(
+        return self.check_machine(
             notes, Verdict(claim, outcome, found.reason, found.mean, found.runs, found)
         )
 
@@ -103,7 +103,7 @@ class Verifier:
         changed = changed_fixed_files(self.workspace, pristine, claim.commit)
         if changed and not is_of_our_line(self.workspace, pristine, claim.commit):
             raise Incomparable(
-                f"commit {claim.commit[:7]} belongs to another version of the fixed files ({listed(changed)} differ from {pristine[:7]}, and not "
+                f"commit {claim.commit[:7]} belongs to another version of the fixed files ({name_some(changed)} differ from {pristine[:7]}, and not "
                 "only on its side); verify it in a repository that starts from its root"
             )
         return changed
@@ -112,15 +112,15 @@ class Verifier:
 
     def measure(self, notes: Notes, commit: str) -> Notes:
         """As many good runs as wanted, or until CRASHES have crashed; one slowed by other work is replaced. Each is noted as it ends."""
-        while not crash(notes.measurements):
+        while not find_crash(notes.measurements):
             good = [run for run in notes.measurements if run.value is not None]
-            if good and self.judged(good).action == "keep":
+            if good and self.judged_results(good).action == "keep":
                 break
             run = self.run(notes, commit, f"run {len(notes.measurements) + 1}")
             notes = self.notebook.write(notes, measurements=(*notes.measurements, run))
         return notes
 
-    def judged(self, good: Sequence[Measurement]) -> Finding:
+    def judged_results(self, good: Sequence[Measurement]) -> Finding:
         """Which of the good runs count, and whether another one is needed."""
         rules = self.workspace.config.judge
         return judge_baseline(good, self.runs, rules.contended_below, rules.contended_repeats)
@@ -137,7 +137,7 @@ class Verifier:
         told = (
             run.reason
             if run.value is None
-            else f"{run.value:.6f} in {duration(run.seconds + run.score_seconds)}"
+            else f"{run.value:.6f} in {show_duration(run.seconds + run.score_seconds)}"
         )
         self.display.verdict("", "run", told)
         return run
@@ -168,7 +168,7 @@ class Verifier:
             (r for r in reversed(self.ours()) if r.is_baseline and r.value is not None), None
         )
 
-    def checked(self, notes: Notes, verdict: Verdict) -> Verdict:
+    def check_machine(self, notes: Notes, verdict: Verdict) -> Verdict:
         """The verdict, unless it is a dispute on a machine that does not come to its own baseline just now: then undecided."""
         base = self.baseline()
         if verdict.outcome != "not reproduced" or base is None or base.value is None:
@@ -180,7 +180,7 @@ class Verifier:
                 f"our own baseline {base.commit[:7]}, before anybody is disputed",
             )
             notes = self.notebook.write(notes, control=(control,))
-        trouble = unlike(notes.control[0], base, self.groups(), self.workspace)
+        trouble = describe_difference(notes.control[0], base, self.groups(), self.workspace)
         if not trouble:
             return verdict
         return Verdict(
@@ -193,13 +193,13 @@ class Verifier:
         )
 
 
-def crash(runs: Sequence[Measurement]) -> Measurement | None:
+def find_crash(runs: Sequence[Measurement]) -> Measurement | None:
     """The first of the runs that came to no number, where CRASHES or more did."""
     crashed = [run for run in runs if run.value is None]
     return crashed[0] if len(crashed) >= CRASHES else None
 
 
-def unlike(
+def describe_difference(
     control: Measurement, base: Record, groups: Sequence[Sequence[float]], workspace: Workspace
 ) -> str:
     """Why this machine is not as it was when its baseline was measured, or the empty string."""
