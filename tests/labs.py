@@ -101,6 +101,7 @@ def load_lab(folder: Path) -> Lab:
     spec = importlib.util.spec_from_file_location(f"prepare_{id(folder)}", folder / "prepare.py")
     assert spec and spec.loader
     module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses look their module up
     sys.path.insert(0, str(folder))
     try:
         spec.loader.exec_module(module)

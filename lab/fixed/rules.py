@@ -18,6 +18,7 @@ NUMBERS = (
     "fixed/losses.py",
     "fixed/model_program.py",
     "fixed/packing.py",
+    "fixed/plausibility.py",
     "fixed/scoring.py",
 )
 DATA = (

@@ -71,7 +71,7 @@ def fresh_rows(track, tokenizer):
     anyone can tell again, does worse here."""
     if track.base != "stories":
         return torch.empty(0, track.seq_len + 1, dtype=torch.int64), None
-    told = list(Stories().told(secrets.token_hex(16), FRESH_BYTES))
+    told = list(Stories().tell(secrets.token_hex(16), FRESH_BYTES))
     documents = [
         np.concatenate(([tokenizer.bos], tokenizer.encode_array(text))).astype(np.uint16)
         for text, _ in told

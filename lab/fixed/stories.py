@@ -174,10 +174,10 @@ class Stories:
     fingerprint = ("stories", SEED, TRAIN_BYTES, VAL_BYTES)
 
     def documents(self, split):
-        for text, _ in self.told(split):
+        for text, _ in self.tell(split):
             yield text
 
-    def told(self, split, wanted=None):
+    def tell(self, split, wanted=None):
         """(text, its information in bits) until the split is full. Every story has its own dice.
 
         A split of another name than train and val is one nobody has seen, of `wanted` bytes."""
@@ -190,6 +190,6 @@ class Stories:
 
     def entropy_bpb(self):
         bits, size = 0.0, 0
-        for text, information in self.told("val"):
+        for text, information in self.tell("val"):
             bits, size = bits + information, size + len(text.encode())
         return bits / size

@@ -72,7 +72,7 @@ def test_preparing_twice_does_nothing_new(lab: labs.Lab, custom: list[str]) -> N
 def test_stories_are_the_same_everywhere(lab: labs.Lab) -> None:
     """The generator uses integers of its own: these hashes hold on every machine and Python."""
     stories = lab.fixed.stories.Stories()
-    texts = [next(stories.told(split)) for split in ("train", "val")]
+    texts = [next(stories.tell(split)) for split in ("train", "val")]
 
     assert [lab.fixed.pystd.path_hash(text)[:12] for text, _ in texts] == [
         "11f0a66caf6a",
@@ -113,7 +113,7 @@ def test_every_choice_of_a_story_can_be_read_off_it(lab: labs.Lab) -> None:
         )  # type: ignore[arg-type]
 
     patterns = [pattern(template) for template in p.SENTENCES]
-    stories = p.Stories().told("val")
+    stories = p.Stories().tell("val")
     lines = [line for _ in range(60) for line in next(stories)[0].splitlines()[1:]]
     assert all(sum(bool(x.fullmatch(line)) for x in patterns) == 1 for line in lines)
     assert len({lab.fixed.pystd.path_hash(line) for line in lines}) > 200
@@ -121,7 +121,7 @@ def test_every_choice_of_a_story_can_be_read_off_it(lab: labs.Lab) -> None:
 
 def test_the_entropy_of_stories_is_in_the_wanted_range(lab: labs.Lab) -> None:
     """Rich enough to be no toy: 0.4 to 0.6 bits per byte, about 400 KB to score."""
-    told = list(lab.fixed.stories.Stories().told("val"))
+    told = list(lab.fixed.stories.Stories().tell("val"))
 
     assert 0.4 < lab.fixed.stories.Stories().entropy_bpb() < 0.6
     assert 400_000 <= sum(len(text) for text, _ in told) < 402_000
