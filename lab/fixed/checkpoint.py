@@ -1,6 +1,7 @@
 """What train.py saves, what it says of itself, and the model it becomes again.
 
-Only `restore` and `load_train` run foreign code; the harness never calls them in its own process."""
+Only `restore` and `load_train` run foreign code; the harness never calls them in its own process.
+"""
 
 import importlib.util
 import json
@@ -16,7 +17,8 @@ from fixed.tracks import open_track
 
 
 def save_checkpoint(model, config, path):
-    """Weights as safetensors (nothing in it can run), beside them what is needed to score them: config, track, train.py, run."""
+    """Weights as safetensors (nothing in it can run), beside them what is needed to score them:
+    config, track, train.py, run."""
     from safetensors.torch import save_model
 
     train = train_file(getattr(model, "_orig_mod", model))
@@ -47,11 +49,13 @@ def read_about(args, track):
 
     if os.path.islink(args.checkpoint):
         raise PrepareError(
-            f"{args.checkpoint} is a link, not a checkpoint; save_checkpoint writes a file of the run's own"
+            f"{args.checkpoint} is a link, not a checkpoint; save_checkpoint writes a file of "
+            "the run's own"
         )
     if not os.path.exists(args.checkpoint):
         raise PrepareError(
-            f"the run left no checkpoint at {args.checkpoint}; it has to call save_checkpoint before it ends"
+            f"the run left no checkpoint at {args.checkpoint}; it has to call save_checkpoint "
+            "before it ends"
         )
     try:
         with safe_open(args.checkpoint, framework="pt") as file:
@@ -70,7 +74,8 @@ def read_about(args, track):
 
 
 def check_owner(about, args):
-    """Under the researcher a checkpoint has to be of this very run: this train.py, this run's mark, the seed it was given."""
+    """Under the researcher a checkpoint has to be of this very run: this train.py, this run's
+    mark, the seed it was given."""
     model = Path(args.model)
     other_file = model.is_file() and about.get("train_sha256") not in ("", sha256_file(model))
     if validation() != "stdin":
@@ -83,7 +88,8 @@ def check_owner(about, args):
         )
     if about.get("seed") != str(harness_seed()):
         raise PrepareError(
-            f"the run used seed {printable(about.get('seed', ''))[:20]}, but the harness gave it {harness_seed()}"
+            f"the run used seed {printable(about.get('seed', ''))[:20]}, but the harness gave "
+            f"it {harness_seed()}"
         )
 
 
@@ -108,7 +114,8 @@ def restore(path, checkpoint):
 
 
 def load_train(path):
-    """The module train.py. What it imports as `prepare` is this very file, whatever lies beside it."""
+    """The module train.py. What it imports as `prepare` is this very file, whatever lies beside
+    it."""
     if not path.is_file():
         raise PrepareError(
             f"{path} does not exist; call this where train.py is, or name it with --model"

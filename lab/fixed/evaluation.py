@@ -1,6 +1,7 @@
 """The metric: bits per byte of frozen rows, with probes for what a model must not know.
 
-Leaves to others: losses (losses), what a score may be (plausibility), the model (model_process)."""
+Leaves to others: losses (losses), what a score may be (plausibility), the model (model_process).
+"""
 
 import contextlib
 import hashlib
@@ -23,17 +24,21 @@ EVAL_CHUNK_BYTES = 128 * 2**20  # of logits turned to full precision at once
 
 
 def evaluate_bpb(model, tokenizer, batch_size):
-    """Bits per byte of the track's validation text under `model`, whose forward(idx) returns logits (B, T, vocab_size).
+    """Bits per byte of the track's validation text under `model`, whose forward(idx) returns
+    logits (B, T, vocab_size).
 
-    Every byte is scored once, in frozen rows, whatever the batch size. The model is handed tokens and nothing else; the
-    loss is taken here. Among the rows to score, in an order nobody can foresee, are probes: rows once more in other company, and
-    rows with another future. Raises EvaluationError, a sentence, when answers change that must not (docs/tracks.md).
+    Every byte is scored once, in frozen rows, whatever the batch size. The model is handed tokens
+    and nothing else; the loss is taken here. Among the rows to score, in an order nobody can
+    foresee, are probes: rows once more in other company, and rows with another future. Raises
+    EvaluationError, a sentence, when answers change that must not (docs/tracks.md).
 
-    Where the validation text is hidden from this run it is nan: the researcher scores the checkpoint afterwards."""
+    Where the validation text is hidden from this run it is nan: the researcher scores the
+    checkpoint afterwards."""
     track = tokenizer.track
     if validation():
         say(
-            "the validation text is hidden from this run, so val_bpb is nan here: the harness scores the checkpoint"
+            "the validation text is hidden from this run, so val_bpb is nan here: the harness "
+            "scores the checkpoint"
         )
         return math.nan
     rows = evaluation_rows(track)
@@ -42,7 +47,8 @@ def evaluate_bpb(model, tokenizer, batch_size):
 
 
 def evaluation_rows(track, raw=None):
-    """(N, seq_len + 1) int64 of eval.bin, or of its bytes; hashed again, so what is scored is what the track says."""
+    """(N, seq_len + 1) int64 of eval.bin, or of its bytes; hashed again, so what is scored is
+    what the track says."""
     raw = (track.folder / "eval.bin").read_bytes() if raw is None else raw
     if hashlib.sha256(raw).hexdigest() != track.manifest["eval_sha256"]:
         raise PrepareError(
@@ -53,11 +59,13 @@ def evaluation_rows(track, raw=None):
 
 
 class Evaluation:
-    """One evaluation: slots (a row, perhaps with another future) shuffled into calls of one shape, then compared.
+    """One evaluation: slots (a row, perhaps with another future) shuffled into calls of one
+    shape, then compared.
 
-    slot = (row, cut, donor, side): tokens from place `cut` on are the donor row's; cut = T leaves the row as it is; `side` says
-    which of the models is asked. They are the same model: where there are two, the one that is asked for a row to score is never the one
-    that sees the row's probes, so a model that remembers what it was asked before cannot fit its answers to them."""
+    slot = (row, cut, donor, side): tokens from place `cut` on are the donor row's; cut = T leaves
+    the row as it is; `side` says which of the models is asked. They are the same model: where
+    there are two, the one that is asked for a row to score is never the one that sees the row's
+    probes, so a model that remembers what it was asked before cannot fit its answers to them."""
 
     def __init__(self, models, tokenizer, rows, batch_size, probes=0):
         self.models, self.rows, self.probes = models, rows, probes
@@ -68,7 +76,8 @@ class Evaluation:
         self.batch_size = max(1, min(int(batch_size), len(self.planned)))
 
     def plan(self):
-        """Every row once as it is, then probes. What is a row to score and what a probe is settled by the order alone."""
+        """Every row once as it is, then probes. What is a row to score and what a probe is
+        settled by the order alone."""
         N, T, draw, sides = len(self.rows), self.T, self.random.integers, len(self.models)
         home = draw(sides, size=N).tolist()
         slots = [(row, T, row, home[row]) for row in range(N)]
@@ -129,7 +138,8 @@ class Evaluation:
         return nats
 
     def answers(self, calls):
-        """(at, logits) of every call; a model of its own process has its next call before its last answer is looked at."""
+        """(at, logits) of every call; a model of its own process has its next call before its
+        last answer is looked at."""
         asked = {}
         for _, side, at in calls:
             model = self.models[side]
@@ -145,7 +155,8 @@ class Evaluation:
         return torch.stack([self.tokens(slot) for slot in self.slots[at : at + self.batch_size]])
 
     def call(self, at, side):
-        """(B, T) losses in nats of the call that begins at slot `at`, asked of one model, outside of the order."""
+        """(B, T) losses in nats of the call that begins at slot `at`, asked of one model, outside
+        of the order."""
         self.models[side].ask(self.inputs(at))
         return self.cross_entropy(self.models[side].answer(), at)
 
@@ -172,7 +183,8 @@ class Evaluation:
         return torch.cat([token_nats(logits[i : i + step], y[i : i + step]) for i in parts])
 
     def compare(self):
-        """Every slot against the first one of the same row as it is: no answer may depend on more than its own past."""
+        """Every slot against the first one of the same row as it is: no answer may depend on more
+        than its own past."""
         scored = {}
         for i, (row, cut, _, _) in enumerate(self.slots):
             if cut == self.T:
@@ -189,35 +201,42 @@ class Evaluation:
             [moved[i][-1] for i in ahead]
         ):
             raise EvaluationError(
-                "the model looks ahead: its answers change when only later tokens do; make every part of it causal"
+                "the model looks ahead: its answers change when only later tokens do; make "
+                "every part of it causal"
             )
 
     def difference(self, i, scored):
-        """[(difference, loss)] over the places that a slot shares with its row as scored; the last is the cut's neighbour."""
+        """[(difference, loss)] over the places that a slot shares with its row as scored; the
+        last is the cut's neighbour."""
         row, cut, _, _ = self.slots[i]
         a, b = self.losses[scored[row], :cut].double(), self.losses[i, :cut].double()
         return list(zip((b - a).abs().tolist(), a.abs().tolist(), strict=True))
 
     def explain(self, *two):
-        """Why does a row score differently in two calls? Each of them once more, to the letter, tells memory from company."""
+        """Why does a row score differently in two calls? Each of them once more, to the letter,
+        tells memory from company."""
         calls = [i - i % self.batch_size for i in two]  # every side's slots fill whole calls
         for at in calls:
             if self.differs(at, self.slots[at][3]):
                 raise EvaluationError(
-                    "the model remembers earlier calls, or is random: the same call gave another answer later; keep no state"
+                    "the model remembers earlier calls, or is random: the same call gave "
+                    "another answer later; keep no state"
                 )
         for at in calls:
             if self.differs(at, (self.slots[at][3] + 1) % len(self.models)):
                 raise EvaluationError(
-                    "two processes with the same weights answer the same call differently: the model remembers earlier calls, or "
+                    "two processes with the same weights answer the same call differently: the "
+                    "model remembers earlier calls, or "
                     "build_model does not make the same model of the same config twice"
                 )
         raise EvaluationError(
-            "the model's answers for a row depend on the other rows of the batch; a row may use its own past only"
+            "the model's answers for a row depend on the other rows of the batch; a row may "
+            "use its own past only"
         )
 
     def differs(self, at, side):
-        """Whether the call that begins at slot `at` gets another answer now, from one of the models."""
+        """Whether the call that begins at slot `at` gets another answer now, from one of the
+        models."""
         now = self.call(at, side).double()
         then = self.losses[at : at + self.batch_size].double()
         pairs = zip((now - then).abs().flatten().tolist(), then.flatten().tolist(), strict=True)

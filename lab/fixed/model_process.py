@@ -1,12 +1,14 @@
 """The harness's side of a model process: questions go out, answers come back as bounded data.
 
-Under the researcher two sandboxes hold the models, and AUTORESEARCH_MODELS names this program's ends:
-`reading,writing,memory` descriptors for each, -1 where there is no memory file. By hand this program
-starts them itself. What they say is untrusted: fixed sizes, copied before it is looked at, never
-unpickled. Leaves to others: the model's side (model_program), losses (evaluation).
+Under the researcher two sandboxes hold the models, and AUTORESEARCH_MODELS names this program's
+ends: `reading,writing,memory` descriptors for each, -1 where there is no memory file. By hand
+this program starts them itself. What they say is untrusted: fixed sizes, copied before it is
+looked at, never unpickled. Leaves to others: the model's side (model_program), losses
+(evaluation).
 
 Logits pass once through a memory file that both hold, V x 4 bytes a token, V x 2 in bf16; copying
-them out of it takes a second for 5 GB. Without one (containers, macOS) they follow through the pipe.
+them out of it takes a second for 5 GB. Without one (containers, macOS) they follow through the
+pipe.
 """
 
 import contextlib

@@ -18,7 +18,8 @@ SUMMARY = (
 
 
 def print_summary(**values):
-    """The block that ends a run: `---`, then a line `name: value` each; runners and agents grep for it."""
+    """The block that ends a run: `---`, then a line `name: value` each; runners and agents grep
+    for it."""
     if set(values) != set(SUMMARY):
         raise TypeError(f"print_summary needs exactly {', '.join(SUMMARY)}")
     sys.stdout.flush()

@@ -1,8 +1,10 @@
-"""The harness and the models it asks share nothing but a pipe and a memory file, at every level of isolation.
+"""The harness and the models it asks share nothing but a pipe and a memory file, at every level
+of isolation.
 
-Seen: under bubblewrap a scored model opened /proc/1/fd/1, wrote a block with any number and flooded the
-log's cap. Here small programs stand for harness and model in the real runner and sandbox; the attack
-runs in the model."""
+Seen: under bubblewrap a scored model opened /proc/1/fd/1, wrote a block with any number and
+flooded the log's cap. Here small programs stand for harness and model in the real runner and
+sandbox; the attack runs in the model.
+"""
 
 from __future__ import annotations
 
@@ -64,7 +66,8 @@ def score(
 
 @EVERY_LEVEL
 def test_a_model_answers_from_a_sandbox_of_its_own(tmp_path: Path, level: str) -> None:
-    """The number is the harness's, what the model prints is nowhere, and both models are dead afterwards."""
+    """The number is the harness's, what the model prints is nowhere, and both models are dead
+    afterwards."""
     measured, log = score(tmp_path, level, HONEST)
 
     assert (measured.outcome, measured.value, log) == ("ok", 42.0, "val_bpb: 42.0\n"), measured
@@ -86,7 +89,8 @@ for path in ["/proc/1/fd/1", *glob.glob("/proc/*/fd/*"), *glob.glob("/proc/self/
 
 @ISOLATED
 def test_a_model_cannot_write_its_verdict(tmp_path: Path, level: str) -> None:
-    """Through whatever descriptor of whatever process it sees: the log holds the harness's line alone."""
+    """Through whatever descriptor of whatever process it sees: the log holds the harness's line
+    alone."""
     measured, log = score(tmp_path, level, WRITES)
 
     assert (measured.value, log) == (42.0, "val_bpb: 42.0\n"), measured
@@ -117,7 +121,8 @@ if found or len({os.path.basename(n) for n in notes}) > 1 or open_files != {0, 1
 
 @ISOLATED
 def test_a_model_has_no_place_to_leave_a_note(tmp_path: Path, level: str) -> None:
-    """Its checkout and the run's folders cannot be written, private memory is private, and it holds no descriptor but its own."""
+    """Its checkout and the run's folders cannot be written, private memory is private, and it
+    holds no descriptor but its own."""
     measured, _ = score(tmp_path, level, LOOKS)
 
     assert measured.value == 42.0, measured

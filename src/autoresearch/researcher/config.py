@@ -1,4 +1,5 @@
-"""autoresearch.toml: what may be edited, how an experiment is run, and which number is judged. Every mistake gets a sentence.
+"""autoresearch.toml: what may be edited, how an experiment is run, and which number is judged.
+Every mistake gets a sentence.
 
 Leaves to others: running (experiment), judging (judge), the repository around it (workspace).
 """
@@ -35,10 +36,13 @@ class ExperimentTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ScoreTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`[score]`: run by the harness from pristine fixed files. A printed number further off than `tolerance` is a crash.
+    """`[score]`: run by the harness from pristine fixed files. A printed number further off than
+    `tolerance` is a crash.
 
-    `model`: the program that answers for the model, run in two sandboxes of its own beside `command`'s. `hidden`: patterns below the cache of what neither a run nor its scoring may read, such as the validation text; then a run need not
-    print the metric. `hidden_too`: of what the scoring may not read besides."""
+    `model`: the program that answers for the model, run in two sandboxes of its own beside
+    `command`'s. `hidden`: patterns below the cache of what neither a run nor its scoring may
+    read, such as the validation text; then a run need not print the metric. `hidden_too`: of what
+    the scoring may not read besides."""
 
     command: list[str] = []
     model: list[str] = []
@@ -48,8 +52,9 @@ class ScoreTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class JudgeTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`[judge]`. A run below `contended_below` of the baseline's throughput is repeated up to `contended_repeats` times. A first
-    run as good as the best's is stopped early, at each mark of its curve, with probability `early_level`."""
+    """`[judge]`. A run below `contended_below` of the baseline's throughput is repeated up to
+    `contended_repeats` times. A first run as good as the best's is stopped early, at each mark of
+    its curve, with probability `early_level`."""
 
     alpha: float = 0.3
     repeats: int = 1
@@ -62,10 +67,11 @@ class JudgeTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class LimitsTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`[limits]` of one run; 0 means none, of `outside_s` (seconds besides the budget, and of scoring): measured.
+    """`[limits]` of one run; 0 means none, of `outside_s` (seconds besides the budget, and of
+    scoring): measured.
 
-    `memory_gb` not given: nine tenths of the machine's. `files` and `depth`: what a run may leave,
-    besides the commit's own files."""
+    `memory_gb` not given: nine tenths of the machine's. `files` and `depth`: what a run may
+    leave, besides the commit's own files."""
 
     memory_gb: float | None = None
     file_gb: float = 8
@@ -93,7 +99,8 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def feeds_score(self) -> bool:
-        """Whether `prepare` writes a file that the score command gets as its standard input, and nothing else gets at all."""
+        """Whether `prepare` writes a file that the score command gets as its standard input, and
+        nothing else gets at all."""
         return any(INPUT in word for word in self.experiment.prepare)
 
     def fingerprint(self) -> str:
@@ -203,7 +210,8 @@ direction = "min"
 
 [score]  # run by the harness from pristine fixed files; its number is the one judged
 command = ["python", "prepare.py", "score", "{{run_dir}}/checkpoint.safetensors"]
-model = ["python", "prepare.py", "model", "{{run_dir}}/checkpoint.safetensors"]  # answers from two sandboxes of its own
+# what it asks: the model, which answers from two sandboxes of its own
+model = ["python", "prepare.py", "model", "{{run_dir}}/checkpoint.safetensors"]
 hidden = ["*/*/val.*", "*/*/eval.bin", "*/raw"]  # in the cache: no run finds the validation text; the score gets {{input}} as its input
 hidden_too = ["*/*/train.*"]  # a model that is scored has no data to train on
 
