@@ -155,6 +155,7 @@ def hide_commit(commit: str, undo: bool, data: Path) -> None:
     from autoresearch.hub.rules import commits
 
     with open_database(data) as db, db.write() as tx:
+        commits.check_hash(tx, commit)
         commits.hide(tx, commit, hidden=not undo)
     print(f"commit {commit} is {'shown again' if undo else 'hidden'}")
 

@@ -132,6 +132,14 @@ def best_lineages(reader: Reader, first_seq: int, most_boards: int) -> set[str]:
     return line
 
 
+def check_hash(reader: Reader, commit_hash: str) -> None:
+    """Raises NotFound for what is not the whole hash of a commit here, hidden or not."""
+    if commits.place(reader, commit_hash) is None:
+        raise NotFound(
+            f"no commit {commit_hash!r} here; a whole hash is needed, `ah log --json` shows them"
+        )
+
+
 def hide(tx: Transaction, digits: str, hidden: bool) -> str:
     """Take a commit from view, or bring it back; its hash. What others built on it stays.
 
