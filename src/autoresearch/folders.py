@@ -1,7 +1,9 @@
-"""Folders that foreign code wrote in: walked, read and removed without recursion, without following a link.
+"""Folders that foreign code wrote in: walked, read and removed without recursion, without
+following a link.
 
-A run may leave a thousand folders inside each other, a million files, names that are no UTF-8, pipes, links and folders
-without permissions. Nothing here fails or waits on them. Leaves to others: what may lie there (workspace, sandbox).
+A run may leave a thousand folders inside each other, a million files, names that are no UTF-8,
+pipes, links and folders without permissions. Nothing here fails or waits on them. Leaves to
+others: what may lie there (workspace, sandbox).
 """
 
 from __future__ import annotations
@@ -30,9 +32,11 @@ class Bounds:
 
 
 def walk_folder(folder: Path, bounds: Bounds | None = None) -> Iterator[tuple[str, os.stat_result]]:
-    """Every file and folder below `folder`: its path from there, and its lstat. What vanishes meanwhile is left out.
+    """Every file and folder below `folder`: its path from there, and its lstat. What vanishes
+    meanwhile is left out.
 
-    Raises TooLarge at the first entry over the bounds. One descriptor is open for each level of depth."""
+    Raises TooLarge at the first entry over the bounds. One descriptor is open for each level of
+    depth."""
     bounds = bounds or Bounds()
     left = bounds.entries
     levels: list[tuple[int | None, str, list[str]]] = [(None, "", [os.fspath(folder)])]
@@ -78,12 +82,14 @@ def _entries(folder: int) -> Iterator[tuple[str, os.stat_result]]:
 
 
 def size_bytes(folder: Path, bounds: Bounds | None = None) -> int:
-    """What the files below a folder hold; links count as themselves. Raises TooLarge over the bounds."""
+    """What the files below a folder hold; links count as themselves. Raises TooLarge over the
+    bounds."""
     return sum(i.st_size for _, i in walk_folder(folder, bounds) if not stat.S_ISDIR(i.st_mode))
 
 
 def read_chunks(folder: Path, path: str) -> Iterator[bytes]:
-    """A plain file's bytes, piece by piece; a link's target. OSError where it is neither or cannot be read."""
+    """A plain file's bytes, piece by piece; a link's target. OSError where it is neither or cannot
+    be read."""
     *above, name = path.split("/")
     parent = _open_below(folder, above)
     try:
@@ -123,9 +129,11 @@ def _open_below(folder: Path, names: list[str]) -> int:
 
 
 def wipe(folder: Path) -> None:
-    """Remove a folder with all that is in it, however deep, and also where it took away its own permissions.
+    """Remove a folder with all that is in it, however deep, and also where it took away its own
+    permissions.
 
-    Folders two levels down move up before their parent goes, so depth costs neither memory nor descriptors."""
+    Folders two levels down move up before their parent goes, so depth costs neither memory nor
+    descriptors."""
     try:
         top = _open_writable(os.fspath(folder))
     except FileNotFoundError:
@@ -144,7 +152,8 @@ def wipe(folder: Path) -> None:
 
 
 def _empty(folder: int, top: int) -> bool:
-    """Remove what lies in a folder; what its own folders hold moves to `top`. Whether anything went, or moved."""
+    """Remove what lies in a folder; what its own folders hold moves to `top`. Whether anything
+    went, or moved."""
     went = False
     with os.scandir(folder) as found:
         for entry in found:

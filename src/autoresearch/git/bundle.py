@@ -1,7 +1,9 @@
-"""The header of a git bundle, read and written as bytes (gitformat-bundle(5)). The pack behind it is `pack`'s business.
+"""The header of a git bundle, read and written as bytes (gitformat-bundle(5)). The pack behind it
+is `pack`'s business.
 
-A bundle comes from strangers: its header is limited in size, its names are checked as strictly as git-check-ref-format(1) does, and what
-this project does not keep (SHA-256 repositories, partial clones) is refused with a sentence.
+A bundle comes from strangers: its header is limited in size, its names are checked as strictly as
+git-check-ref-format(1) does, and what this project does not keep (SHA-256 repositories, partial
+clones) is refused with a sentence.
 """
 
 from __future__ import annotations
@@ -25,7 +27,8 @@ _NEVER_IN_NAMES = re.compile(rb"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|\.$|/$|^/|(
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What a bundle says before its pack. Hashes are 40 lower-case hex digits; `pack_start` is the pack's offset in the file."""
+    """What a bundle says before its pack. Hashes are 40 lower-case hex digits; `pack_start` is the
+    pack's offset in the file."""
 
     prerequisites: tuple[str, ...]
     refs: tuple[tuple[str, str], ...]  # (hash, name)
@@ -51,7 +54,8 @@ def is_ref_name(name: bytes) -> bool:
 
 
 def read_header(file: BinaryIO) -> Header:
-    """Read the header from the beginning of `file`. Raises BadBundle for anything but a bundle this project can keep."""
+    """Read the header from the beginning of `file`. Raises BadBundle for anything but a bundle
+    this project can keep."""
     version = _parse_version(file.readline(LINE_MAX_BYTES))
     prerequisites: dict[str, None] = {}
     refs: list[tuple[str, str]] = []

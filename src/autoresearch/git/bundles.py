@@ -1,8 +1,9 @@
-"""Commits as bundle files, in and out of a repository on disk, and the search for what the other side lacks.
+"""Commits as bundle files, in and out of a repository on disk, and the search for what the other
+side lacks.
 
-Leaves the other side to its caller (`known` is a question, the file is sent by `client`), and commits and worktrees to `repo`.
-What comes in is a stranger's: it is checked by `git index-pack --strict` before anything refers to it, and lands under
-`refs/agenthub/`, never on a branch.
+Leaves the other side to its caller (`known` is a question, the file is sent by `client`), and
+commits and worktrees to `repo`. What comes in is a stranger's: it is checked by `git index-pack
+--strict` before anything refers to it, and lands under `refs/agenthub/`, never on a branch.
 """
 
 from __future__ import annotations
@@ -42,8 +43,9 @@ def parents_of(repo: Repo, tips: Iterable[str]) -> dict[str, tuple[str, ...]]:
 def find_missing(parents: Parents, tips: Iterable[str], known: Callable[[str], bool]) -> Missing:
     """What of the history behind `tips` is not known over there, with few questions.
 
-    Who has a commit has everything before it. So along first parents the answer changes once, and is found by doubling
-    steps and bisection: two questions where only the tip is new, about 2 log2 n otherwise.
+    Who has a commit has everything before it. So along first parents the answer changes once, and
+    is found by doubling steps and bisection: two questions where only the tip is new, about 2 log2
+    n otherwise.
     """
     unknown: dict[str, None] = {}
     bases: dict[str, None] = {}
@@ -70,7 +72,8 @@ def _first_parents(parents: Parents, tip: str) -> Iterator[str]:
 
 
 def _first_known(chain: Sequence[str], known: Callable[[str], bool]) -> int:
-    """The index of the first known commit of a chain whose rest is then known too; its length where none is."""
+    """The index of the first known commit of a chain whose rest is then known too; its length
+    where none is."""
     unknown, probe, step = -1, 0, 1  # everything up to `unknown` is
     while probe < len(chain) and not known(chain[probe]):
         unknown = probe
@@ -83,7 +86,8 @@ def _first_known(chain: Sequence[str], known: Callable[[str], bool]) -> int:
 
 
 def create_bundle(repo: Repo, file: Path, tips: Iterable[str], exclude: Iterable[str] = ()) -> None:
-    """Write a bundle of `tips` without what is behind `exclude`. Tips are commits; the bundle names them `refs/heads/<hash>`."""
+    """Write a bundle of `tips` without what is behind `exclude`. Tips are commits; the bundle
+    names them `refs/heads/<hash>`."""
     tips = list(dict.fromkeys(tips))
     names = [f"refs/agenthub-push/{os.getpid()}-{os.urandom(4).hex()}/{tip}" for tip in tips]
     lines = "".join(f"create {name} {tip}\n" for name, tip in zip(names, tips, strict=True))
@@ -119,7 +123,8 @@ def unbundle(repo: Repo, file: Path) -> list[str]:
 
 
 def _index_pack(repo: Repo, file: Path, start: int) -> None:
-    """The pack inside a bundle into the repository, every object checked as `git fsck --strict` does (`git bundle unbundle` does not)."""
+    """The pack inside a bundle into the repository, every object checked as `git fsck --strict`
+    does (`git bundle unbundle` does not)."""
     settings = [part for name, value in SETTINGS.items() for part in ("-c", f"{name}={value}")]
     with file.open("rb", buffering=0) as stream:
         stream.seek(start)
@@ -157,7 +162,8 @@ def list_tips(repo: Repo) -> list[str]:
 
 
 def check_out_commit(repo: Repo, commit: str, branch: str = "") -> None:
-    """Put the files of a commit here, detached or on a new branch. Conflict while tracked files hold changes: none is ever lost."""
+    """Put the files of a commit here, detached or on a new branch. Conflict while tracked files
+    hold changes: none is ever lost."""
     changed = [change.path for change in repo.changes() if change.kind != "?"]
     if changed:
         raise Conflict(

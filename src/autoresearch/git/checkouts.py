@@ -1,8 +1,9 @@
-"""What foreign code did to a checkout, found out without git: git would read the folder's own configuration, attributes and inner
-repositories, and run the programs they name.
+"""What foreign code did to a checkout, found out without git: git would read the folder's own
+configuration, attributes and inner repositories, and run the programs they name.
 
-Git checks a commit out, once, before anybody else writes there. From then on this file walks the folder, hashes what it finds as
-git does, and compares that with what git had put there. Leaves to others: commits (`trees`), which changes are allowed (workspace).
+Git checks a commit out, once, before anybody else writes there. From then on this file walks the
+folder, hashes what it finds as git does, and compares that with what git had put there. Leaves to
+others: commits (`trees`), which changes are allowed (workspace).
 """
 
 from __future__ import annotations
@@ -35,7 +36,8 @@ BLOB_BYTES = 64 * 10**6  # a changed file over this is no program and is not com
 
 @dataclass(frozen=True, slots=True)
 class FileState:
-    """What lies at a path: git's mode for it, "" for what git cannot hold (a pipe, a device), and its size."""
+    """What lies at a path: git's mode for it, "" for what git cannot hold (a pipe, a device), and
+    its size."""
 
     mode: str
     size_bytes: int
@@ -43,9 +45,11 @@ class FileState:
 
 @dataclass(frozen=True)
 class Checkout:
-    """A throw-away folder with the files of one commit. `repo` is the repository it came from, and is never told of this folder.
+    """A throw-away folder with the files of one commit. `repo` is the repository it came from, and
+    is never told of this folder.
 
-    `files` and `blobs` are what git put here: states and hashes by path. They differ from `tracked` where git converts files."""
+    `files` and `blobs` are what git put here: states and hashes by path. They differ from
+    `tracked` where git converts files."""
 
     repo: Repo
     path: Path
@@ -56,7 +60,8 @@ class Checkout:
     blobs: Mapping[str, str]
 
     def changes(self) -> list[Change]:
-        """What differs from what was checked out, untracked files included, ignored ones not. TooLarge over the bounds."""
+        """What differs from what was checked out, untracked files included, ignored ones not.
+        TooLarge over the bounds."""
         now = list_files(self.path, self.bounds)
         changed = [
             Change("M" if path in now else "D", path)
@@ -85,7 +90,8 @@ class Checkout:
             return False
 
     def write_commit(self, changes: Iterable[Change], message: str) -> str:
-        """A commit of these changes on the one checked out. OSError for what is no file, TooLarge for what is no program's size."""
+        """A commit of these changes on the one checked out. OSError for what is no file, TooLarge
+        for what is no program's size."""
         now = list_files(self.path, self.bounds)
         return write_commit(
             self.repo, self.commit, {c.path: self._entry(c.path, now.get(c.path)) for c in changes}, message
@@ -105,7 +111,8 @@ class Checkout:
 
 
 def check_out(repo: Repo, path: Path, commit: str, bounds: Bounds) -> Checkout:
-    """Have git put a commit's files into an empty folder, and note how they lie there. The bounds are for what is added to them."""
+    """Have git put a commit's files into an empty folder, and note how they lie there. The bounds
+    are for what is added to them."""
     repo.add_worktree(path, commit)
     tracked = {p: e for p, e in read_tree(repo, commit).items() if e.mode != REPOSITORY}
     depth = max((p.count("/") for p in tracked), default=0)
@@ -116,7 +123,8 @@ def check_out(repo: Repo, path: Path, commit: str, bounds: Bounds) -> Checkout:
 
 
 def list_files(folder: Path, bounds: Bounds) -> dict[str, FileState]:
-    """Whatever is no folder, by path. An inner repository is one entry, `sub/.git`; the checkout's own link to its repository none."""
+    """Whatever is no folder, by path. An inner repository is one entry, `sub/.git`; the checkout's
+    own link to its repository none."""
     files = {}
     for path, info in walk_folder(folder, bounds):
         if stat.S_ISDIR(info.st_mode):
@@ -135,8 +143,8 @@ def is_ignore_file(path: str) -> bool:
 
 
 def commit_folder(repo: Repo, folder: Path, message: str, identity: dict[str, str]) -> str:
-    """A first commit of a folder's files, but those that its .gitignore files name. BadInput where there are none, or an inner
-    repository."""
+    """A first commit of a folder's files, but those that its .gitignore files name. BadInput where
+    there are none, or an inner repository."""
     files = list_files(folder, Bounds(1_000_000, 200))
     rules = {
         p: read_bytes(folder, p, BLOB_BYTES)
@@ -167,7 +175,8 @@ def _mode(mode: int) -> str:
 
 
 def hash_blob(folder: Path, path: str, state: FileState, commit: str) -> str:
-    """The hash git would give these bytes, in the kind of hash that the commit has. OSError where they cannot be read."""
+    """The hash git would give these bytes, in the kind of hash that the commit has. OSError where
+    they cannot be read."""
     digest = hashlib.sha1 if len(commit) == 40 else hashlib.sha256
     blob = digest(b"blob %d\0" % state.size_bytes)
     for piece in read_chunks(folder, path):

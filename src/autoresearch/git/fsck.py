@@ -1,4 +1,5 @@
-"""What a git object must be like to be let in: pure functions over its bytes, at least as strict as `git fsck --strict` (git-fsck(1)).
+"""What a git object must be like to be let in: pure functions over its bytes, at least as strict
+as `git fsck --strict` (git-fsck(1)).
 
 Stricter on purpose, because what one agent pushes others check out on machines of every kind:
 
@@ -42,7 +43,8 @@ _PLAIN_NAME = re.compile(
     rb"[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}"
 )  # what nearly every name is like: nothing to look into
 _FORBIDDEN = re.compile(r"[\x00-\x1f\x7f/\\:]")
-# Default_Ignorable and format characters: a superset of what HFS+ leaves out when it compares names
+# Default_Ignorable and format characters: a superset of what HFS+ leaves out when it compares
+# names
 _IGNORED = re.compile("[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U000e0000-\U000e0fff]")  # fmt: skip
 _SHORT_NAME = re.compile(r"(g\w{0,7})?~[0-9]")  # git~1, gitmod~1, gi7eba~1, ~1000000
 MODES = {b"40000": TREE, b"100644": BLOB, b"100755": BLOB}
@@ -103,7 +105,8 @@ def _what_is_wrong(data: bytes) -> str:
 
 
 def check_tree(data: bytes) -> list[Entry]:
-    """Read a tree. Raises BadBundle where git's strict check, or this project's policy, refuses an entry or their order."""
+    """Read a tree. Raises BadBundle where git's strict check, or this project's policy, refuses an
+    entry or their order."""
     entries = parse_tree(data)
     last = b""
     names: set[bytes] = set()

@@ -1,8 +1,10 @@
-"""Git's packs as bytes (gitformat-pack(5)): reading them with deltas and missing bases, and writing them from stored objects.
+"""Git's packs as bytes (gitformat-pack(5)): reading them with deltas and missing bases, and
+writing them from stored objects.
 
-A pack comes from strangers. Sizes are declared before the data, so limits hold before anything is inflated; everything that is inflated, also
-the second time, is counted against a budget; and no more than a few objects are in memory at once, for what a delta makes goes to a spool.
-What the objects say is `fsck`'s business, whether they belong together the hub's.
+A pack comes from strangers. Sizes are declared before the data, so limits hold before anything is
+inflated; everything that is inflated, also the second time, is counted against a budget; and no
+more than a few objects are in memory at once, for what a delta makes goes to a spool. What the
+objects say is `fsck`'s business, whether they belong together the hub's.
 """
 
 from __future__ import annotations
@@ -36,7 +38,8 @@ Visit = Callable[[bytes, int, bytes], None]  # (object name, kind, data), once f
 
 @dataclass(frozen=True, slots=True)
 class PackLimits:
-    """What a pack may hold. A pack that inflates to more than `total_bytes`, or to more than `floor_bytes` and `ratio` times its size, is a bomb."""
+    """What a pack may hold. A pack that inflates to more than `total_bytes`, or to more than
+    `floor_bytes` and `ratio` times its size, is a bomb."""
 
     objects: int = 100_000
     object_bytes: int = 16 * MIB
@@ -61,7 +64,8 @@ class PackEntry:
 
 
 class Pack:
-    """The pack that starts at `start` of `file` and ends with it. `read` first; then `records` and `body`."""
+    """The pack that starts at `start` of `file` and ends with it. `read` first; then `records` and
+    `body`."""
 
     def __init__(self, file: BinaryIO, start: int, limits: PackLimits, lookup: Lookup) -> None:
         self.records: dict[bytes, PackEntry] = {}
@@ -76,7 +80,8 @@ class Pack:
         self._cached_bytes = 0
 
     def read(self, visit: Visit) -> None:
-        """Check everything about the pack and hand each object to `visit`. Raises BadBundle or TooLarge."""
+        """Check everything about the pack and hand each object to `visit`. Raises BadBundle or
+        TooLarge."""
         count = self._header()
         self._check_trailer()
         at = self._start + 12
@@ -263,7 +268,8 @@ class Pack:
         data_of: Callable[[bytes], bytes],
         kind: int = 0,
     ) -> None:
-        """Make what is a delta against an object of `ready` (offset, name), then what is one against those, and so on."""
+        """Make what is a delta against an object of `ready` (offset, name), then what is one
+        against those, and so on."""
         while ready:
             at, oid = ready.pop()
             children = deltas.pop(at, []) + deltas.pop(oid, [])
@@ -395,7 +401,8 @@ def entry_header(kind: int, size: int) -> bytes:
 def write_pack(
     count: int, objects: Iterable[tuple[int, int, bytes]], head: bytes = b""
 ) -> Iterator[bytes]:
-    """A pack of `count` objects (kind, size, compressed body), piece by piece, behind `head`, which is no part of the checksum."""
+    """A pack of `count` objects (kind, size, compressed body), piece by piece, behind `head`,
+    which is no part of the checksum."""
     start = b"PACK" + (2).to_bytes(4, "big") + count.to_bytes(4, "big")
     digest = hashlib.sha1(start, usedforsecurity=False)
     pieces, gathered = [head, start], 0

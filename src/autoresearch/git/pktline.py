@@ -1,4 +1,5 @@
-"""Git's pkt-lines (gitprotocol-common(5)), and the two things the hub says in them: refs it advertises, and what became of a push."""
+"""Git's pkt-lines (gitprotocol-common(5)), and the two things the hub says in them: refs it
+advertises, and what became of a push."""
 
 from __future__ import annotations
 
@@ -32,7 +33,8 @@ def write_line(text: str | bytes) -> bytes:
 def write_advertisement(
     refs: Sequence[tuple[str, str]], have: Iterable[str], capabilities: str
 ) -> bytes:
-    """What git-receive-pack says first: refs (name, hash), and hashes of further commits that need not be sent."""
+    """What git-receive-pack says first: refs (name, hash), and hashes of further commits that need
+    not be sent."""
     shown = [(oid, name) for name, oid in refs] + [(oid, ".have") for oid in have]
     (oid, name), *rest = shown or [(ZERO, "capabilities^{}")]
     lines = [
@@ -43,7 +45,8 @@ def write_advertisement(
 
 
 def read_commands(file: BinaryIO) -> list[Command]:
-    """What a push asks for, up to the flush; the pack comes behind it. Raises BadBundle for what cannot be read."""
+    """What a push asks for, up to the flush; the pack comes behind it. Raises BadBundle for what
+    cannot be read."""
     commands: list[Command] = []
     while (text := _read_line(file)) is not None:
         commands.append(_parse_command(text.split(b"\0", 1)[0].rstrip(b"\n")))
@@ -80,7 +83,8 @@ def _parse_command(text: bytes) -> Command:
 
 
 def write_report(unpack: str, outcomes: Sequence[tuple[str, str]]) -> bytes:
-    """What became of a push: `unpack` is "ok" or a sentence; outcomes are (ref name, "" or a sentence)."""
+    """What became of a push: `unpack` is "ok" or a sentence; outcomes are (ref name, "" or a
+    sentence)."""
     lines = [write_line(f"unpack {_one_line(unpack)}\n")]
     lines += [
         write_line(f"ng {name} {_one_line(why)}\n" if why else f"ok {name}\n")

@@ -1,8 +1,10 @@
-"""A git repository on disk, driven through the git program with argument lists: commits, refs, throw-away worktrees.
+"""A git repository on disk, driven through the git program with argument lists: commits, refs,
+throw-away worktrees.
 
-Leaves to others: what a commit means (researcher), bundles as bytes (`bundle`, `pack`, `fsck`), the network (`client`).
-Every command runs without prompts, hooks, signing, pagers or the user's ignore file, so that it does the same on every
-machine; name and e-mail are the user's where git knows them, else a stated fallback.
+Leaves to others: what a commit means (researcher), bundles as bytes (`bundle`, `pack`, `fsck`),
+the network (`client`). Every command runs without prompts, hooks, signing, pagers or the user's
+ignore file, so that it does the same on every machine; name and e-mail are the user's where git
+knows them, else a stated fallback.
 """
 
 from __future__ import annotations
@@ -18,7 +20,8 @@ from autoresearch.errors import AutoresearchError, BadWorkspace, Conflict, Missi
 TIMEOUT_S = 300
 FALLBACK_NAME, FALLBACK_EMAIL = "autoresearch", "autoresearch@localhost"
 ZERO = "0" * 40
-# what git may see of our environment: where programs and the user's configuration are, and who the user says they are
+# what git may see of our environment: where programs and the user's configuration are, and who the
+# user says they are
 PASSED_ON = (
     "PATH", "HOME", "USERPROFILE", "SYSTEMROOT", "TMPDIR", "TEMP", "XDG_CONFIG_HOME", "GIT_CONFIG_GLOBAL", "GIT_CONFIG_NOSYSTEM",
     "GIT_AUTHOR_NAME", "GIT_AUTHOR_EMAIL", "GIT_COMMITTER_NAME", "GIT_COMMITTER_EMAIL",
@@ -68,8 +71,9 @@ def environment() -> dict[str, str]:
 
 
 class Repo:
-    """A work tree with its repository, in which nobody writes but us and the user: git runs the programs that a folder's
-    configuration, attributes and inner repositories name. Where foreign code wrote, `checkouts` looks."""
+    """A work tree with its repository, in which nobody writes but us and the user: git runs the
+    programs that a folder's configuration, attributes and inner repositories name. Where foreign
+    code wrote, `checkouts` looks."""
 
     def __init__(self, path: Path) -> None:
         self.path = Path(path)
@@ -98,7 +102,8 @@ class Repo:
     # ---------------------------------------------------------------- asking
 
     def git(self, *args: str, data: bytes | None = None, env: dict[str, str] | None = None) -> str:
-        """Run one git command here and return what it printed; GitFailed with its last words otherwise."""
+        """Run one git command here and return what it printed; GitFailed with its last words
+        otherwise."""
         return self.git_bytes(*args, data=data, env=env).decode("utf-8", "replace")
 
     def git_bytes(
@@ -168,7 +173,8 @@ class Repo:
             return None
 
     def changes(self) -> list[Change]:
-        """What differs from the commit checked out here, untracked files included, ignored ones not."""
+        """What differs from the commit checked out here, untracked files included, ignored ones
+        not."""
         how = ("--no-renames", "--untracked-files=all", "--ignore-submodules=all")
         parts = self.git("status", "--porcelain=v1", "-z", *how).split("\0")
         return [Change(part[:2].strip()[:1], part[3:]) for part in parts if part]
@@ -195,7 +201,8 @@ class Repo:
             raise NotFound(f"commit {commit[:7]} has no file {path}") from error
 
     def mode(self, commit: str, path: str) -> str:
-        """git's mode of a path in a commit (100644 a file, 100755 a program, 120000 a link, 160000 a repository), empty where it is not there."""
+        """git's mode of a path in a commit (100644 a file, 100755 a program, 120000 a link, 160000
+        a repository), empty where it is not there."""
         return self.git("--literal-pathspecs", "ls-tree", "-z", commit, "--", path).partition(" ")[
             0
         ]
@@ -225,7 +232,8 @@ class Repo:
     # ---------------------------------------------------------------- commits and refs
 
     def identity(self) -> dict[str, str]:
-        """The GIT_* variables that stand in for a name or e-mail git does not know; empty where it knows both."""
+        """The GIT_* variables that stand in for a name or e-mail git does not know; empty where it
+        knows both."""
         known = environment()
         missing = {}
         for what, fallback in (("name", FALLBACK_NAME), ("email", FALLBACK_EMAIL)):
@@ -281,7 +289,8 @@ class Repo:
         return dict(line.split(" ") for line in lines)
 
     def set_ref(self, name: str, commit: str, old: str | None = None) -> None:
-        """Point a ref at a commit. With `old`, only if it pointed there (ZERO: did not exist); Conflict otherwise."""
+        """Point a ref at a commit. With `old`, only if it pointed there (ZERO: did not exist);
+        Conflict otherwise."""
         try:
             self.git("update-ref", name, commit, *([old] if old is not None else []))
         except GitFailed as error:
@@ -294,8 +303,9 @@ class Repo:
         self.git("update-ref", "-d", name)
 
     def follow(self, commit: str, old: str) -> None:
-        """Move the checked-out branch and its files from `old` to any other commit. Uncommitted work and untracked files stay as they
-        are; where they are in the way git refuses, then Conflict."""
+        """Move the checked-out branch and its files from `old` to any other commit. Uncommitted
+        work and untracked files stay as they are; where they are in the way git refuses, then
+        Conflict."""
         try:
             if self.head() != old:
                 raise GitFailed(f"it is at {self.head()[:7]}, not at {old[:7]}")
@@ -331,7 +341,8 @@ class Repo:
         return found
 
     def exclude(self, patterns: Sequence[str]) -> None:
-        """Ignore patterns in this repository without touching a tracked file (info/exclude, all worktrees)."""
+        """Ignore patterns in this repository without touching a tracked file (info/exclude, all
+        worktrees)."""
         file = self.common_dir() / "info" / "exclude"
         file.parent.mkdir(exist_ok=True)
         known = file.read_text("utf-8").splitlines() if file.exists() else []

@@ -1,6 +1,7 @@
 """Pushing to and fetching from a peer such as a hub, with as few commits on the way as possible.
 
-The peer is whatever answers these four questions (`client.Hub` does); the network is its business, bundles are `bundles`'s.
+The peer is whatever answers these four questions (`client.Hub` does); the network is its business,
+bundles are `bundles`'s.
 """
 
 from __future__ import annotations
@@ -48,7 +49,8 @@ class Fetched:
 
 
 def push_commits(repo: Repo, peer: Peer, names: Iterable[str] = ("HEAD",)) -> Pushed:
-    """Send the commits behind `names` that the peer lacks; nothing is sent where it has them all. Safe to repeat."""
+    """Send the commits behind `names` that the peer lacks; nothing is sent where it has them all.
+    Safe to repeat."""
     tips = tuple(dict.fromkeys(repo.resolve(name) for name in names))
     lacking = bundles.find_missing(bundles.parents_of(repo, tips), tips, peer.has)
     if not lacking.commits:
@@ -61,7 +63,8 @@ def push_commits(repo: Repo, peer: Peer, names: Iterable[str] = ("HEAD",)) -> Pu
 
 
 def fetch_commit(repo: Repo, peer: Peer, name: str) -> Fetched:
-    """Bring a commit and what is missing of its history here, kept under `refs/agenthub/`. `name` may be abbreviated."""
+    """Bring a commit and what is missing of its history here, kept under `refs/agenthub/`. `name`
+    may be abbreviated."""
     commit = peer.commit(name).hash
     if not HASH.fullmatch(commit):
         raise BadBundle(f"the hub calls {name[:12]} {commit[:80]!r}, which is no commit's hash")

@@ -1,4 +1,5 @@
-"""Trees and commits made of blobs, in a repository that nobody else wrote in: no work tree, no attributes, no filters.
+"""Trees and commits made of blobs, in a repository that nobody else wrote in: no work tree, no
+attributes, no filters.
 
 Leaves to others: what lies in a folder (`checkouts`), refs and branches (`repo`).
 """
@@ -28,7 +29,8 @@ GONE = TreeEntry("0", ZERO)
 
 
 def read_tree(repo: Repo, commit: str) -> dict[str, TreeEntry]:
-    """Every tracked path of a commit, folders flattened; names that are no UTF-8 as Python's own file functions give them."""
+    """Every tracked path of a commit, folders flattened; names that are no UTF-8 as Python's own
+    file functions give them."""
     entries = {}
     for line in repo.git_bytes("ls-tree", "-r", "-z", "--full-tree", commit).split(b"\0"):
         told, _, name = line.partition(b"\t")
@@ -39,7 +41,8 @@ def read_tree(repo: Repo, commit: str) -> dict[str, TreeEntry]:
 
 
 def write_blob(repo: Repo, data: bytes, converted_as: str = "") -> str:
-    """Store bytes and return the blob's hash. With `converted_as`, converted as the repository's own attributes say for that path."""
+    """Store bytes and return the blob's hash. With `converted_as`, converted as the repository's
+    own attributes say for that path."""
     how = f"--path={converted_as}" if converted_as else "--no-filters"
     return repo.git("hash-object", "-w", how, "--stdin", data=data).strip()
 
@@ -51,7 +54,8 @@ def write_commit(
     message: str,
     identity: dict[str, str] | None = None,
 ) -> str:
-    """A commit on `parent` ("": none) with these paths changed, and no others. No branch and no index is touched."""
+    """A commit on `parent` ("": none) with these paths changed, and no others. No branch and no
+    index is touched."""
     with tempfile.TemporaryDirectory(prefix="autoresearch-") as place:
         index = {"GIT_INDEX_FILE": str(Path(place) / "index")}
         repo.git("read-tree", parent or "--empty", env=index)

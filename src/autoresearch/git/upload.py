@@ -1,7 +1,9 @@
-"""A bare repository made of packs we wrote, and `git upload-pack` on it: how plain `git clone` and `git fetch` are served.
+"""A bare repository made of packs we wrote, and `git upload-pack` on it: how plain `git clone` and
+`git fetch` are served.
 
-The repository is a cache. Its packs are named by what they hold (`pack-<from>-<to>-<last object>`), and each has a `.keep` beside it, so that
-`git gc`, whoever runs it, leaves them alone. What belongs into it is its caller's to say.
+The repository is a cache. Its packs are named by what they hold (`pack-<from>-<to>-<last
+object>`), and each has a `.keep` beside it, so that `git gc`, whoever runs it, leaves them alone.
+What belongs into it is its caller's to say.
 """
 
 from __future__ import annotations
@@ -38,7 +40,8 @@ CONFIG = {
 
 @dataclass(frozen=True, slots=True, order=True)
 class MirrorPack:
-    """A pack of the cache: objects numbered over `behind` and up to `to`, the last of them `last` (40 hex digits)."""
+    """A pack of the cache: objects numbered over `behind` and up to `to`, the last of them `last`
+    (40 hex digits)."""
 
     behind: int
     to: int
@@ -114,7 +117,8 @@ class Bare:
         replace_file(path, text.encode("utf-8"), durable=False)
 
     async def upload_pack(self, request: BinaryIO | None, protocol: str) -> AsyncIterator[bytes]:
-        """What `git upload-pack` answers: its advertisement, or with `request` (an open file) the objects asked for."""
+        """What `git upload-pack` answers: its advertisement, or with `request` (an open file) the
+        objects asked for."""
         arguments = [
             "--stateless-rpc",
             "--timeout=60",

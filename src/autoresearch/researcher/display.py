@@ -1,6 +1,7 @@
 """What a person sees while experiments run: moving bars in a terminal, plain lines anywhere else.
 
-Reads `curve.jsonl` of the run in progress (untrusted: at most its last piece, numbers only). Decides nothing.
+Reads `curve.jsonl` of the run in progress (untrusted: at most its last piece, numbers only).
+Decides nothing.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ RunKey = tuple[str, int]  # experiment, number of its run
 
 
 class Display:
-    """Prints to `console`. `quiet` says nothing at all (for --json). `many`: several experiments at once, so every line names its own."""
+    """Prints to `console`. `quiet` says nothing at all (for --json). `many`: several experiments
+    at once, so every line names its own."""
 
     def __init__(self, console: Console, quiet: bool = False) -> None:
         self.console = console
@@ -34,7 +36,8 @@ class Display:
         self.bars: Bars | None = None
 
     def say(self, text: str) -> None:
-        """One plain line; the text may come from anywhere, so it is never read as markup, nor as a command to the terminal."""
+        """One plain line; the text may come from anywhere, so it is never read as markup, nor as a
+        command to the terminal."""
         if not self.quiet:
             self.console.print(escape(escape_text(text)), highlight=False, soft_wrap=True)
 

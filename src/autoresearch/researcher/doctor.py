@@ -1,7 +1,9 @@
-"""Looks at a machine and an experiment's folder, and says what is missing and what to do about it. Changes nothing.
+"""Looks at a machine and an experiment's folder, and says what is missing and what to do about it.
+Changes nothing.
 
-torch and the experiment's own programs are asked in processes of their own with a time limit, so that doctor itself needs no
-torch and a broken driver cannot hang it. A check is a `failure` only where experiments cannot run without it.
+torch and the experiment's own programs are asked in processes of their own with a time limit, so
+that doctor itself needs no torch and a broken driver cannot hang it. A check is a `failure` only
+where experiments cannot run without it.
 """
 
 from __future__ import annotations
@@ -64,7 +66,8 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class MachineFacts:
-    """What the door hands over: a program's environment, where prepared data lies, the hub to ask for (or none)."""
+    """What the door hands over: a program's environment, where prepared data lies, the hub to ask
+    for (or none)."""
 
     environment: Mapping[str, str]
     cache: Path
@@ -246,7 +249,8 @@ def look_at_sandboxes(every_attack: bool = False) -> Iterator[Check]:
 
 
 def prove(sandbox: Sandbox, attacks: Sequence[Attack], active: str = "") -> list[Check]:
-    """A check for each attack, and one that sums them up. A hole in a level that is not the active one is a warning only."""
+    """A check for each attack, and one that sums them up. A hole in a level that is not the active
+    one is a warning only."""
     try:
         results = run_attacks(sandbox, attacks)
     except AutoresearchError as error:
@@ -353,7 +357,8 @@ def look_at_hub(url: str) -> Check:
 def ask(
     command: tuple[str, ...], folder: Path, environment: Mapping[str, str], timeout_s: float
 ) -> tuple[int | None, str]:
-    """Run a program that is part of this installation or of the fixed files: its exit code and what it said."""
+    """Run a program that is part of this installation or of the fixed files: its exit code and
+    what it said."""
     with tempfile.TemporaryDirectory(prefix="autoresearch-doctor-") as place:
         log = Path(place) / "log"
         job = Job(

@@ -1,4 +1,5 @@
-"""Names the machine an experiment runs on, for the ledger and the board: results of different platforms are not compared.
+"""Names the machine an experiment runs on, for the ledger and the board: results of different
+platforms are not compared.
 
 Reads what the kernel tells; no torch, no programs. `--platform NAME` overrides it.
 """
@@ -16,8 +17,9 @@ LONGEST = 40
 
 
 def machine_name(share: str = "") -> str:
-    """One word such as `NVIDIA-H200`, `Apple-M3` or `AMD-EPYC-2c`. `share` is the part of the processor that a run has where it
-    is not all of it: results with one core and with two are not compared."""
+    """One word such as `NVIDIA-H200`, `Apple-M3` or `AMD-EPYC-2c`. `share` is the part of the
+    processor that a run has where it is not all of it: results with one core and with two are not
+    compared."""
     return (
         one_word(gpu_model())
         if gpu_model()
@@ -47,6 +49,7 @@ def join_words(model: str, share: str) -> str:
 
 
 def one_word(text: str) -> str:
-    """Free text as one word of letters, digits and dashes, at most 40 characters, as the one-line format needs."""
+    """Free text as one word of letters, digits and dashes, at most 40 characters, as the one-line
+    format needs."""
     plain = re.sub(r"\((?:R|TM|r|tm)\)|@.*?(?= \d+c$|$)|\b(?:CPU|Processor|\d+-Core)\b", "", text)
     return re.sub(r"[^A-Za-z0-9.]+", "-", plain).strip("-")[:LONGEST] or "unknown"

@@ -1,5 +1,6 @@
-"""Runs an experiment's own `prepare` command (data, tokenizer) before research starts. It comes with the fixed files and may
-use the network, so it runs outside the sandbox; what it prints is kept in `.autoresearch/prepare.log`.
+"""Runs an experiment's own `prepare` command (data, tokenizer) before research starts. It comes
+with the fixed files and may use the network, so it runs outside the sandbox; what it prints is
+kept in `.autoresearch/prepare.log`.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ TIMEOUT_S = 12 * 3600.0  # a large download on a slow line
 
 
 def prepare(workspace: Workspace, environment: Mapping[str, str], stop: threading.Event) -> None:
-    """BadWorkspace with the command's own last words where it fails; Stopped where the user asked to."""
+    """BadWorkspace with the command's own last words where it fails; Stopped where the user asked
+    to."""
     log = workspace.private / "prepare.log"
     command = argv(workspace.config.experiment.prepare, workspace.private)
     job = Job(

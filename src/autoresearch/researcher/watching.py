@@ -1,7 +1,8 @@
-"""Ends a run whose training curve is hopeless: looks at the curve while it grows and raises a flag.
+"""Ends a run whose training curve is hopeless: looks at the curve while it grows and raises a
+flag.
 
-The sandbox ends the run's process. Leaves to others: what is hopeless (judging.curves), reading the
-curve (curve_files).
+The sandbox ends the run's process. Leaves to others: what is hopeless (judging.curves), reading
+the curve (curve_files).
 """
 
 from __future__ import annotations

@@ -1,8 +1,10 @@
-"""An experiment repository on disk: its configuration, its throw-away checkouts, its commits and the branch of kept ones.
+"""An experiment repository on disk: its configuration, its throw-away checkouts, its commits and
+the branch of kept ones.
 
-The user's own checkout is never written in, except for the two ledger files and `.autoresearch/` (all ignored by git): edits
-and runs happen in fresh worktrees, discarded commits stay reachable below `refs/autoresearch/attempts/`. Leaves to others:
-git itself (`git.repo`), what is decided (judge), making a new repository (init).
+The user's own checkout is never written in, except for the two ledger files and `.autoresearch/`
+(all ignored by git): edits and runs happen in fresh worktrees, discarded commits stay reachable
+below `refs/autoresearch/attempts/`. Leaves to others: git itself (`git.repo`), what is decided
+(judge), making a new repository (init).
 """
 
 from __future__ import annotations
@@ -34,7 +36,8 @@ class OutsideFree(BadInput):
 
 
 class Workspace:
-    """The repository in `folder`. Opening it reads and checks the configuration; nothing is changed."""
+    """The repository in `folder`. Opening it reads and checks the configuration; nothing is
+    changed."""
 
     def __init__(self, folder: Path) -> None:
         self.repo = Repo.at(folder.resolve())
@@ -55,7 +58,8 @@ class Workspace:
 
     @contextmanager
     def lock(self, wait_s: float = 1.0) -> Iterator[None]:
-        """Hold the workspace alone; Conflict where another runner has it. A killed runner's lock is gone with it."""
+        """Hold the workspace alone; Conflict where another runner has it. A killed runner's lock
+        is gone with it."""
         self.repo.exclude(IGNORED)
         self.private.mkdir(exist_ok=True)
         lock = FileLock(self.private / "lock", timeout=wait_s)
@@ -74,7 +78,8 @@ class Workspace:
     # ---------------------------------------------------------------- the user's checkout
 
     def check_clean(self) -> None:
-        """BadWorkspace where tracked files differ from the last commit: experiments start from commits, not from files."""
+        """BadWorkspace where tracked files differ from the last commit: experiments start from
+        commits, not from files."""
         dirty = [c.path for c in self.repo.changes() if c.kind != "?" and c.path != config.NAME]
         if dirty:
             raise BadWorkspace(
@@ -97,7 +102,8 @@ class Workspace:
             )
 
     def refuse_repositories(self, commit: str) -> None:
-        """BadWorkspace where a commit holds submodules: git would read their own configuration and run what it names."""
+        """BadWorkspace where a commit holds submodules: git would read their own configuration and
+        run what it names."""
         entries = read_tree(self.repo, commit).items()
         inner = [describe_path(path) for path, entry in entries if entry.mode == REPOSITORY]
         if inner:
@@ -161,15 +167,18 @@ class Workspace:
         return Bounds(self.config.limits.files, self.config.limits.depth)
 
     def is_free(self, path: str) -> bool:
-        """Whether experiments may change a file. Never what git itself reads, whatever the patterns say: it names programs."""
+        """Whether experiments may change a file. Never what git itself reads, whatever the
+        patterns say: it names programs."""
         if any(part.lower().startswith((".git", ".lfsconfig")) for part in path.split("/")):
             return False
         return any(fnmatchcase(path, pattern) for pattern in self.config.experiment.free)
 
     def commit(self, checkout: Checkout, message: str) -> str:
-        """Commit an agent's edit as one commit on the checkout's parent, whatever commits it made itself.
+        """Commit an agent's edit as one commit on the checkout's parent, whatever commits it made
+        itself.
 
-        Returns the parent where nothing changed. Raises OutsideFree where fixed files changed or other files were left."""
+        Returns the parent where nothing changed. Raises OutsideFree where fixed files changed or
+        other files were left."""
         try:
             changes = checkout.changes()
             outside = [c for c in changes if not self.is_free(c.path)]
@@ -185,7 +194,8 @@ class Workspace:
 
     @contextmanager
     def guard_configuration(self) -> Iterator[list[str]]:
-        """Put git's configuration of the whole repository back where the block changed it; then a sentence is in the list.
+        """Put git's configuration of the whole repository back where the block changed it; then a
+        sentence is in the list.
 
         A worktree shares it, and git runs the programs that it names: outside any sandbox."""
         common = self.repo.common_dir()
@@ -208,7 +218,8 @@ class Workspace:
             )
 
     def commit_evidence(self, checkout: Checkout, message: str) -> str:
-        """Commit a refused edit of tracked files, so that a person can see what was tried. It is never run, never on the branch."""
+        """Commit a refused edit of tracked files, so that a person can see what was tried. It is
+        never run, never on the branch."""
         try:
             changed = [c for c in checkout.changes() if c.kind != "?"]
             return checkout.write_commit(changed, message) if changed else checkout.commit
@@ -216,8 +227,9 @@ class Workspace:
             return checkout.commit
 
     def check_comparable(self, commit: str, ours: str) -> None:
-        """OutsideFree where another agent's commit differs from ours in a fixed file, or has a link or a repository for a free one:
-        whoever edits a link edits what it points to, outside the checkout."""
+        """OutsideFree where another agent's commit differs from ours in a fixed file, or has a
+        link or a repository for a free one: whoever edits a link edits what it points to, outside
+        the checkout."""
         changed = self.repo.changed_between(ours, commit)
         strange = [
             path for path in changed if self.repo.mode(commit, path) not in ("", "100644", "100755")
@@ -242,8 +254,8 @@ class Workspace:
     # ---------------------------------------------------------------- the experiment branch
 
     def start_branch(self, branch: str, start: str | None = None) -> str:
-        """The tip of the experiment branch. One that does not exist yet starts at `start`, else at the user's HEAD; OutsideFree
-        where `start` has other fixed files than HEAD."""
+        """The tip of the experiment branch. One that does not exist yet starts at `start`, else at
+        the user's HEAD; OutsideFree where `start` has other fixed files than HEAD."""
         tip = self.repo.ref(branch)
         if tip is None:
             tip = self.repo.head()
@@ -257,8 +269,9 @@ class Workspace:
         return tip
 
     def advance(self, branch: str, commit: str, parent: str) -> None:
-        """Move the branch from `parent` to `commit`, a descendant or not; nothing to do where it is there already. Where the user
-        had the branch checked out when research began, their files follow (git refuses to overwrite work of theirs)."""
+        """Move the branch from `parent` to `commit`, a descendant or not; nothing to do where it
+        is there already. Where the user had the branch checked out when research began, their
+        files follow (git refuses to overwrite work of theirs)."""
         if self.repo.ref(branch) == commit:
             return
         folder = self.repo.checked_out().get(branch)

@@ -1,1 +1,2 @@
-"""Agents: whatever turns a checkout of the best commit into an edited one. `base` says what an agent is (one method)."""
+"""Agents: whatever turns a checkout of the best commit into an edited one. `base` says what an
+agent is (one method)."""

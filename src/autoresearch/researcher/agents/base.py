@@ -1,7 +1,8 @@
-"""What an agent is: one method that edits files in a checkout and says what it did. Everything else is the loop's.
+"""What an agent is: one method that edits files in a checkout and says what it did. Everything
+else is the loop's.
 
-An agent never commits, runs, judges or remembers: the loop does, so that research goes on however little patience an agent
-has. A new kind is one class.
+An agent never commits, runs, judges or remembers: the loop does, so that research goes on however
+little patience an agent has. A new kind is one class.
 """
 
 from __future__ import annotations
@@ -34,8 +35,9 @@ class Pending:
 
 @dataclass(frozen=True)
 class Brief:
-    """What an agent is told. `history` is this branch's ledger, oldest first; `settings` are the single lines `name: value`
-    that the baseline's own run printed (untrusted text of the experiment); `pending` is what other slots are trying now."""
+    """What an agent is told. `history` is this branch's ledger, oldest first; `settings` are the
+    single lines `name: value` that the baseline's own run printed (untrusted text of the
+    experiment); `pending` is what other slots are trying now."""
 
     number: int
     parent: str
@@ -50,7 +52,8 @@ class Brief:
 
 @dataclass(frozen=True)
 class Edit:
-    """What was done: a commit message (subject first), and what the agent wants to find again in `Record.proposal`."""
+    """What was done: a commit message (subject first), and what the agent wants to find again in
+    `Record.proposal`."""
 
     message: str
     proposal: dict[str, object] = field(default_factory=dict)

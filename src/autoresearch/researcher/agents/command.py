@@ -1,10 +1,12 @@
-"""Any coding-agent command line as an agent: started fresh for every experiment, in the checkout, with a time limit and its children.
+"""Any coding-agent command line as an agent: started fresh for every experiment, in the checkout,
+with a time limit and its children.
 
-The brief goes in on standard input, as a file, or as an argument; what the program leaves in the checkout is the edit. State lives in the ledger
-and the hub, so the loop never depends on a model's patience. Leaves to others: starting and ending processes (`sandbox`).
+The brief goes in on standard input, as a file, or as an argument; what the program leaves in the
+checkout is the edit. State lives in the ledger and the hub, so the loop never depends on a model's
+patience. Leaves to others: starting and ending processes (`sandbox`).
 
-A coding agent needs its network, its home and its own keys, so it is not isolated as experiments are; it never gets ours: `hidden` paths are
-hidden where bubblewrap works (`sandbox.hide`).
+A coding agent needs its network, its home and its own keys, so it is not isolated as experiments
+are; it never gets ours: `hidden` paths are hidden where bubblewrap works (`sandbox.hide`).
 """
 
 from __future__ import annotations
@@ -21,8 +23,10 @@ from autoresearch.researcher.agents.prompt import IN_PLACE, Note, render_brief
 from autoresearch.researcher.sandbox import Job, Limits, Sandbox
 from autoresearch.untrusted import to_line, to_lines
 
-# Each by its maker's manual: not interactive, edits accepted, kept inside the current directory as far as the program can.
-# Without {brief} or {brief_file} the brief is standard input. {free} stands for the free files, one argument each.
+# Each by its maker's manual: not interactive, edits accepted, kept inside the current directory as
+# far as the program can.
+# Without {brief} or {brief_file} the brief is standard input. {free} stands for the free files,
+# one argument each.
 PRESETS = {
     "claude": "claude -p --permission-mode acceptEdits --allowedTools Read,Edit,Write,Glob,Grep",
     "codex": "codex exec --sandbox workspace-write --skip-git-repo-check -",
@@ -38,7 +42,8 @@ LOG_TAIL_BYTES = 64 * 1024
 
 @dataclass(frozen=True)
 class CommandAgent:
-    """`command` is a line as a shell would split it (no shell runs it). `folder` keeps every brief and transcript."""
+    """`command` is a line as a shell would split it (no shell runs it). `folder` keeps every brief
+    and transcript."""
 
     command: str
     folder: Path

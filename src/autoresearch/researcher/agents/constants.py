@@ -1,10 +1,11 @@
-"""Finds the tunable constants of a Python file in its syntax tree, and writes new values in without touching anything else.
+"""Finds the tunable constants of a Python file in its syntax tree, and writes new values in
+without touching anything else.
 
-A constant is a name in capitals on module level with a literal value, or an entry of such a table (a dict, also one level
-deeper: `SCALES["cpu"]["MATRIX_LR"]` is `SCALES.cpu.MATRIX_LR`). Its comment may give a range, `0.01 to 0.2`, or the
-choices, `one of relu, gelu`; where any comment does, constants without one are facts and left alone. Names with SEED in
-them are not constants to tune: luck is not an improvement.
-Leaves to others: which value to try (search).
+A constant is a name in capitals on module level with a literal value, or an entry of such a table
+(a dict, also one level deeper: `SCALES["cpu"]["MATRIX_LR"]` is `SCALES.cpu.MATRIX_LR`). Its
+comment may give a range, `0.01 to 0.2`, or the choices, `one of relu, gelu`; where any comment
+does, constants without one are facts and left alone. Names with SEED in them are not constants to
+tune: luck is not an improvement. Leaves to others: which value to try (search).
 """
 
 from __future__ import annotations
@@ -33,7 +34,8 @@ CHOICES = re.compile(r"\bone of ([^;]+)")
 
 @dataclass(frozen=True)
 class Constant:
-    """A value that may be changed. `low` and `high` bound it (inclusive); `choices` instead where it has a list."""
+    """A value that may be changed. `low` and `high` bound it (inclusive); `choices` instead where
+    it has a list."""
 
     name: str
     value: Value
@@ -57,7 +59,8 @@ def parse_source(source: str) -> MetadataWrapper:
 
 
 def find_constants(source: str, active: frozenset[str] = frozenset()) -> list[Constant]:
-    """The constants of a file, in order. Of a table of tables only the rows named in `active` count, all where none is."""
+    """The constants of a file, in order. Of a table of tables only the rows named in `active`
+    count, all where none is."""
     wrapper = parse_source(source)
     positions = wrapper.resolve(PositionProvider)
     comments = comments_by_line(source)
@@ -184,7 +187,8 @@ def literal_value(node: cst.BaseExpression) -> Value | None:
 
 
 def describe_constant(name: str, node: cst.BaseExpression, comment: str) -> Constant | None:
-    """The constant with the range its comment gives, else one around its value; None where there is nothing to try."""
+    """The constant with the range its comment gives, else one around its value; None where there
+    is nothing to try."""
     value = literal_value(node)
     if value is None:
         return None
@@ -223,7 +227,8 @@ def is_power(value: float) -> bool:
 
 
 def range_around(value: float | int) -> tuple[float, float]:
-    """A range for a constant whose comment states none: a factor of four for reals, two for integers; nothing around zero."""
+    """A range for a constant whose comment states none: a factor of four for reals, two for
+    integers; nothing around zero."""
     factor = 2 if isinstance(value, int) and not (is_power(value) and value >= 16) else 4
     bounds = sorted((value / factor, value * factor))
     return (
@@ -234,7 +239,8 @@ def range_around(value: float | int) -> tuple[float, float]:
 
 
 def parse_choices(comment: str, value: Value) -> tuple[Value, ...]:
-    """The choices after `one of` in a comment, of the value's own type; empty where there are none or the value is not one."""
+    """The choices after `one of` in a comment, of the value's own type; empty where there are none
+    or the value is not one."""
     match = CHOICES.search(comment)
     if match is None:
         return ()

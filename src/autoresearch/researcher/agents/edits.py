@@ -10,7 +10,8 @@ They are parsed and applied strictly; nothing is guessed. Both read the answer o
     lines to put in their place
     >>>>>>> REPLACE
 
-A SEARCH part must occur in its file exactly once. An answer with one bad block changes nothing at all.
+A SEARCH part must occur in its file exactly once. An answer with one bad block changes nothing at
+all.
 """
 
 from __future__ import annotations
@@ -45,7 +46,8 @@ class ProposedEdit:
 
 
 def parse_answer(answer: str) -> ProposedEdit:
-    """The proposal in a model's answer; BadEdit where there is none, or where a block is cut or malformed."""
+    """The proposal in a model's answer; BadEdit where there is none, or where a block is cut or
+    malformed."""
     answer = answer.replace("\r\n", "\n")
     lines = answer.split("\n")
     blocks = tuple(whole_blocks(lines))
@@ -100,7 +102,8 @@ def text_of(lines: list[str]) -> str:
 
 
 def apply_edit(proposal: ProposedEdit, files: Mapping[str, str]) -> dict[str, str]:
-    """The changed files, all of them or (BadEdit) none. `files` holds the free files by name; no other may be named."""
+    """The changed files, all of them or (BadEdit) none. `files` holds the free files by name; no
+    other may be named."""
     changed = dict(files)
     for number, block in enumerate(proposal.blocks, 1):
         changed[block.file] = apply_block(block, changed, number)

@@ -1,7 +1,8 @@
-"""One conversation turn with any OpenAI-compatible endpoint (vLLM, Ollama, hosted): POST {base_url}/chat/completions, streamed.
+"""One conversation turn with any OpenAI-compatible endpoint (vLLM, Ollama, hosted): POST
+{base_url}/chat/completions, streamed.
 
-Format: OpenAI API reference, "Create chat completion" and its streaming chunks (`data: {json}` lines, closed by `data: [DONE]`). Leaves to
-others: what is asked and what becomes of the answer.
+Format: OpenAI API reference, "Create chat completion" and its streaming chunks (`data: {json}`
+lines, closed by `data: [DONE]`). Leaves to others: what is asked and what becomes of the answer.
 """
 
 from __future__ import annotations
@@ -75,7 +76,8 @@ class Body(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """`base_url` ends where `/chat/completions` begins, e.g. `http://127.0.0.1:8000/v1`. `timeout_s` bounds one whole answer."""
+    """`base_url` ends where `/chat/completions` begins, e.g. `http://127.0.0.1:8000/v1`.
+    `timeout_s` bounds one whole answer."""
 
     base_url: str
     model: str
@@ -86,7 +88,8 @@ class Endpoint:
     max_wait_s: float = 60
 
     def ask(self, messages: Sequence[Message]) -> Answer:
-        """One answer, tried again on 429 (honouring Retry-After), 5xx, refused connections and cut answers. EndpointFailed at the end."""
+        """One answer, tried again on 429 (honouring Retry-After), 5xx, refused connections and cut
+        answers. EndpointFailed at the end."""
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(TryAgain),
             stop=tenacity.stop_after_attempt(self.tries),

@@ -1,7 +1,9 @@
-"""A language model behind an OpenAI-compatible endpoint as an agent: one brief in, search/replace blocks out, checked strictly.
+"""A language model behind an OpenAI-compatible endpoint as an agent: one brief in, search/replace
+blocks out, checked strictly.
 
-An answer that cannot be applied is sent back once with the reason. Each call, its answer and its tokens are kept in a transcript. Leaves to
-others: the protocol (`endpoint`), the blocks (`edits`), the words (`prompt`).
+An answer that cannot be applied is sent back once with the reason. Each call, its answer and its
+tokens are kept in a transcript. Leaves to others: the protocol (`endpoint`), the blocks (`edits`),
+the words (`prompt`).
 """
 
 from __future__ import annotations
@@ -40,7 +42,8 @@ class Price:
 
 @dataclass(frozen=True)
 class LlmAgent:
-    """`transcripts` is a folder: one JSON file an experiment. `notes` gives what others said, asked anew for every brief."""
+    """`transcripts` is a folder: one JSON file an experiment. `notes` gives what others said,
+    asked anew for every brief."""
 
     endpoint: Endpoint
     transcripts: Path
@@ -117,7 +120,8 @@ def apply_answer(text: str, files: dict[str, str]) -> tuple[ProposedEdit, dict[s
 
 
 def free_files(worktree: Path, patterns: Sequence[str]) -> dict[str, str]:
-    """The free files that are text, by their path in the repository. A file reached through a link is left out."""
+    """The free files that are text, by their path in the repository. A file reached through a link
+    is left out."""
     found: dict[str, str] = {}
     for path in sorted({p for pattern in patterns for p in worktree.glob(pattern)}):
         if (

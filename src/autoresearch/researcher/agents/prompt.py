@@ -1,6 +1,8 @@
-"""The brief as an agent reads it: the template `brief.md`, filled in. Every text that came from a run, another agent or a hub is quoted as data.
+"""The brief as an agent reads it: the template `brief.md`, filled in. Every text that came from a
+run, another agent or a hub is quoted as data.
 
-The template is a file a person can read, and replace by their own (`autoresearch run --brief FILE`); its `$names` are those below.
+The template is a file a person can read, and replace by their own (`autoresearch run --brief
+FILE`); its `$names` are those below.
 """
 
 from __future__ import annotations
@@ -44,7 +46,8 @@ lines to put in their place
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """A text from elsewhere that an agent should know of: a post, another agent's result. Untrusted."""
+    """A text from elsewhere that an agent should know of: a post, another agent's result.
+    Untrusted."""
 
     source: str
     text: str
@@ -57,7 +60,8 @@ def default_template() -> str:
 def render_brief(
     brief: Brief, handover: str, *, notes: Sequence[Note] = (), template: str = ""
 ) -> str:
-    """The whole brief. Raises BadInput with a sentence where a person's own template has a `$name` we do not know."""
+    """The whole brief. Raises BadInput with a sentence where a person's own template has a `$name`
+    we do not know."""
     words = {
         "number": str(brief.number),
         "metric": brief.metric,

@@ -1,4 +1,5 @@
-"""The agent that does as it was told: a file of edits, one JSON object a line. For tests, demonstrations and replays.
+"""The agent that does as it was told: a file of edits, one JSON object a line. For tests,
+demonstrations and replays.
 
 {"message": "halve the step", "files": {"train.py": "STEP = 0.5\\n"}}      a file's whole new text; null removes it
 """
@@ -15,8 +16,8 @@ from autoresearch.researcher.judging.values import Record
 
 
 class ScriptedAgent:
-    """Takes the lines in turn; which are done, or being tried now, is read off the ledger and the open experiments, so that a
-    restart goes on where it was."""
+    """Takes the lines in turn; which are done, or being tried now, is read off the ledger and the
+    open experiments, so that a restart goes on where it was."""
 
     name = "scripted"
 

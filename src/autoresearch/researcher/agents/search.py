@@ -1,9 +1,11 @@
-"""The agent that needs no model and no network: tunes the constants of the free file, one or two at a time.
+"""The agent that needs no model and no network: tunes the constants of the free file, one or two
+at a time.
 
-Optuna's TPE proposes values; it is told the branch's history anew for every proposal (gain over the parent, in units of the
-noise), so it forgets nothing when killed. A value jumps at most to a factor of three of the present one, is rounded as a
-person would, and the same edit is never tried twice on the same parent. Leaves to others: finding and writing constants
-(`constants`), running, judging.
+Optuna's TPE proposes values; it is told the branch's history anew for every proposal (gain over
+the parent, in units of the noise), so it forgets nothing when killed. A value jumps at most to a
+factor of three of the present one, is rounded as a person would, and the same edit is never tried
+twice on the same parent. Leaves to others: finding and writing constants (`constants`), running,
+judging.
 """
 
 from __future__ import annotations
@@ -72,7 +74,8 @@ def read_sources(worktree: Path, free: Sequence[str]) -> dict[str, str]:
 
 
 def read_constants(sources: Mapping[str, str], brief: Brief) -> dict[Key, Constant]:
-    """Every constant in play. A row of a table of tables is in play where the baseline printed its name (`scale: cpu`)."""
+    """Every constant in play. A row of a table of tables is in play where the baseline printed its
+    name (`scale: cpu`)."""
     active = frozenset(brief.settings.values())
     return {
         (file, c.name): c for file, text in sources.items() for c in find_constants(text, active)
@@ -88,7 +91,8 @@ def hash_sources(sources: Mapping[str, str]) -> str:
 def propose_values(
     constants: Mapping[Key, Constant], sources: Mapping[str, str], brief: Brief
 ) -> tuple[dict[Key, Value], dict[str, str]]:
-    """New values for one or two constants, and the sources with them, that were not tried before. NothingLeft after many tries."""
+    """New values for one or two constants, and the sources with them, that were not tried before.
+    NothingLeft after many tries."""
     chance = random.Random(f"{brief.seed}/{brief.number}/{brief.parent}")
     known: list[Record | Pending] = [*brief.history, *brief.pending]
     tried = edits_on(brief.parent, known)
@@ -133,7 +137,8 @@ def edits_on(parent: str, history: Iterable[Record | Pending]) -> set[frozenset[
 def weigh_constants(
     constants: Mapping[Key, Constant], history: Sequence[Record]
 ) -> dict[Key, float]:
-    """How likely each constant is to be picked: what was tried often and never helped becomes rare."""
+    """How likely each constant is to be picked: what was tried often and never helped becomes
+    rare."""
     tries: dict[str, int] = {}
     kept: dict[str, int] = {}
     for record in history:
@@ -167,7 +172,8 @@ def new_study(seed: int) -> Any:
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        # what others are trying now counts as a bad value until it has one, so that slots spread out
+        # what others are trying now counts as a bad value until it has one, so that slots spread
+        # out
         sampler = optuna.samplers.TPESampler(
             seed=seed, n_startup_trials=STARTUP_TRIALS, constant_liar=True
         )
@@ -175,7 +181,8 @@ def new_study(seed: int) -> Any:
 
 
 def make_distribution(constant: Constant) -> Any:
-    """Optuna's picture of a constant's range. Powers of two are searched by their exponent, -1 standing for 0."""
+    """Optuna's picture of a constant's range. Powers of two are searched by their exponent, -1
+    standing for 0."""
     import optuna
 
     d = optuna.distributions
@@ -204,7 +211,8 @@ def scale_value(constant: Constant, value: Value) -> Value:
 
 
 def tell_study(study: Any, constants: Mapping[Key, Constant], brief: Brief) -> None:
-    """Tell the study every experiment that changed constants of ours; a crash is told as a failure, an open one as running."""
+    """Tell the study every experiment that changed constants of ours; a crash is told as a
+    failure, an open one as running."""
     import optuna
 
     states = optuna.trial.TrialState
@@ -252,7 +260,8 @@ def measure_gain(
 
 
 def round_proposal(constant: Constant, proposed: Value, attempt: int) -> Value:
-    """A proposal as the value to write: near the present one, inside the range, rounded (finer after many tries)."""
+    """A proposal as the value to write: near the present one, inside the range, rounded (finer
+    after many tries)."""
     if constant.kind == "choice":
         return proposed
     if isinstance(proposed, str) or isinstance(constant.value, str):
@@ -297,7 +306,8 @@ def step_limits(constant: Constant) -> tuple[float, float]:
 
 
 def power_near(constant: Constant, proposed: int) -> int:
-    """A power of two at most two doublings away; 0 where the range begins there and the value is at its small end."""
+    """A power of two at most two doublings away; 0 where the range begins there and the value is
+    at its small end."""
     now = power_exponent(float(constant.value))
     chosen = min(max(proposed, now - 2), now + 2) if now >= 0 else proposed
     return 0 if chosen < 0 else int(2**chosen)

@@ -1,6 +1,8 @@
-"""A small chart in a terminal: points and lines in a grid of Braille dots (2 x 4 a character), or of `*` where there is no Unicode.
+"""A small chart in a terminal: points and lines in a grid of Braille dots (2 x 4 a character), or
+of `*` where there is no Unicode.
 
-Knows nothing of experiments. Values that are not finite are left out; what lies outside the limits is drawn at the edge.
+Knows nothing of experiments. Values that are not finite are left out; what lies outside the limits
+is drawn at the edge.
 """
 
 from __future__ import annotations

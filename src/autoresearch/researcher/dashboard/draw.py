@@ -1,4 +1,5 @@
-"""A view as a picture of the terminal's size: head, the night, the runs in progress, the last verdicts. Draws values; looks at nothing."""
+"""A view as a picture of the terminal's size: head, the night, the runs in progress, the last
+verdicts. Draws values; looks at nothing."""
 
 from __future__ import annotations
 
@@ -24,7 +25,8 @@ WORKING_MAX = 6  # runs in progress told in a line each
 
 
 def draw_view(view: View, columns: int, rows: int, braille: bool = True) -> RenderableType:
-    """As much of the view as fits: charts only where there is room for them, the newest verdicts in what is left."""
+    """As much of the view as fits: charts only where there is room for them, the newest verdicts
+    in what is left."""
     head = draw_heading(view)
     titles, extra = draw_runs(view)
     drawn = next((run for run in view.runs[:WORKING_MAX] if run.points), None)
@@ -190,7 +192,8 @@ def run_state(run: RunView) -> str:
 
 
 def draw_curve(run: RunView, columns: int, rows: int, braille: bool) -> Text:
-    """This run's training loss over the budget, before the best's. The scale is that of all but the beginning, where every curve falls."""
+    """This run's training loss over the budget, before the best's. The scale is that of all but
+    the beginning, where every curve falls."""
     ours = [(p.progress, p.loss) for p in run.points]
     theirs = [[(p.progress, p.loss) for p in points] for points in run.against]
     every = [point for points in (ours, *theirs) for point in points]

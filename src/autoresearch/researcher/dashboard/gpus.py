@@ -1,5 +1,6 @@
-"""How busy NVIDIA's cards are, asked from their driver's library (NVML) in this process: starting `nvidia-smi` every second would
-disturb the very runs one watches. No card, no driver or a broken one: nothing is told. NVML API reference, "Device Queries".
+"""How busy NVIDIA's cards are, asked from their driver's library (NVML) in this process: starting
+`nvidia-smi` every second would disturb the very runs one watches. No card, no driver or a broken
+one: nothing is told. NVML API reference, "Device Queries".
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ GB = 2**30
 
 @dataclass(frozen=True)
 class GpuLoad:
-    """`busy` is the share of time in which anything ran on it, 0 to 1; None where the driver does not tell (in MIG mode)."""
+    """`busy` is the share of time in which anything ran on it, 0 to 1; None where the driver does
+    not tell (in MIG mode)."""
 
     name: str
     busy: float | None

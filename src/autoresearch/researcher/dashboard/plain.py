@@ -1,4 +1,5 @@
-"""A view as lines, for pipes, logs and screen readers: once everything, then only what has changed. Pure: views in, lines out."""
+"""A view as lines, for pipes, logs and screen readers: once everything, then only what has
+changed. Pure: views in, lines out."""
 
 from __future__ import annotations
 

@@ -1,7 +1,9 @@
-"""What there is to see in a workspace right now, as values: the night so far, the runs in progress with their curves, the machine.
+"""What there is to see in a workspace right now, as values: the night so far, the runs in progress
+with their curves, the machine.
 
-Reads ledger, journal, curves and the outbox; takes nothing and writes nothing. Everything in them was written by programs and
-agents: texts are cleaned here, once, so that nothing that is drawn can command a terminal. Leaves to others: drawing (draw, plain).
+Reads ledger, journal, curves and the outbox; takes nothing and writes nothing. Everything in them
+was written by programs and agents: texts are cleaned here, once, so that nothing that is drawn can
+command a terminal. Leaves to others: drawing (draw, plain).
 """
 
 from __future__ import annotations
@@ -46,7 +48,8 @@ class VerdictView:
 
 @dataclass(frozen=True)
 class RunView:
-    """One run in progress. `points` is its training curve so far; `against` the curves of the commit it is judged against."""
+    """One run in progress. `points` is its training curve so far; `against` the curves of the
+    commit it is judged against."""
 
     id: str
     number: int
@@ -61,7 +64,8 @@ class RunView:
         return self.points[-1].progress if self.points else None
 
     def behind(self) -> tuple[float, float] | None:
-        """This run's smooth_loss loss and the best's at the same progress; None where there is nothing to compare."""
+        """This run's smooth_loss loss and the best's at the same progress; None where there is
+        nothing to compare."""
         if not self.points:
             return None
         at = self.points[-1].progress
@@ -94,7 +98,8 @@ class View:
 
     @property
     def interruption(self) -> str:
-        """What a runner that is gone was in the middle of, a sentence; empty where it was nothing, or where one runs."""
+        """What a runner that is gone was in the middle of, a sentence; empty where it was nothing,
+        or where one runs."""
         return "" if self.about.running else " ".join(map(safe_line, status.working(self.about)))
 
     @property

@@ -1,4 +1,5 @@
-"""What the loop asks for (an order) and who carries it out (an executor). Leaves to others: what a run is (experiment), verdicts (judge)."""
+"""What the loop asks for (an order) and who carries it out (an executor). Leaves to others: what a
+run is (experiment), verdicts (judge)."""
 
 from __future__ import annotations
 
@@ -13,8 +14,8 @@ from autoresearch.researcher.judging.values import Measurement
 
 @dataclass(frozen=True)
 class RunRequest:
-    """One run of one commit. `folder` is the run's own, in the workspace: log and curve are there when the future is done. `watch`
-    ends it early where its curve is hopeless."""
+    """One run of one commit. `folder` is the run's own, in the workspace: log and curve are there
+    when the future is done. `watch` ends it early where its curve is hopeless."""
 
     commit: str
     seed: int
@@ -31,10 +32,11 @@ class Executor(Protocol):
     def slots(self) -> int: ...
 
     def submit(self, order: RunRequest) -> Future[Measurement]:
-        """The measurement, sooner or later. The future raises Stopped where the user asked to stop meanwhile: that run does
-        not count, and the same order may be submitted again."""
+        """The measurement, sooner or later. The future raises Stopped where the user asked to stop
+        meanwhile: that run does not count, and the same order may be submitted again."""
         ...
 
     def close(self) -> None:
-        """End what still runs and give back what was held; afterwards no process of any order is alive."""
+        """End what still runs and give back what was held; afterwards no process of any order is
+        alive."""
         ...

@@ -1,4 +1,5 @@
-"""Runs on this machine: as many at once as there are slots, each in a thread of its own that waits for its processes.
+"""Runs on this machine: as many at once as there are slots, each in a thread of its own that waits
+for its processes.
 
 Leaves to others: dividing the machine (slots), what a run is (experiment).
 """

@@ -1,8 +1,9 @@
-"""Runs on a Ray cluster: an order travels with its commit, runs in the sandbox of the machine it comes to, and its measurement, log and
-curve come back. Same ledger, same verdicts.
+"""Runs on a Ray cluster: an order travels with its commit, runs in the sandbox of the machine it
+comes to, and its measurement, log and curve come back. Same ledger, same verdicts.
 
-Ray decides where a run takes place and tells when a machine is lost; the order is then sent again, a few times. Leaves to others: what
-happens over there (worker). https://docs.ray.io/en/latest/ray-core/tasks.html
+Ray decides where a run takes place and tells when a machine is lost; the order is then sent again,
+a few times. Leaves to others: what happens over there (worker).
+https://docs.ray.io/en/latest/ray-core/tasks.html
 """
 
 from __future__ import annotations
@@ -48,7 +49,8 @@ class Share:
 
 
 def largest_share(nodes: Sequence[tuple[int, int]], jobs: int, gpus_each: int) -> Share:
-    """The largest equal share that lets so many runs go on at once. `nodes`: cores and GPUs of each. BadInput where there is none."""
+    """The largest equal share that lets so many runs go on at once. `nodes`: cores and GPUs of
+    each. BadInput where there is none."""
     gpus = gpus_each if any(g for _, g in nodes) else 0
 
     def places(cores: int) -> int:
@@ -68,8 +70,9 @@ def largest_share(nodes: Sequence[tuple[int, int]], jobs: int, gpus_each: int) -
 
 
 class RayExecutor:
-    """`surroundings` is called on each machine and tells what it offers. Opening one joins the cluster at `address`, or starts a
-    small one on this machine where it is None and none is running. MissingTool without Ray."""
+    """`surroundings` is called on each machine and tells what it offers. Opening one joins the
+    cluster at `address`, or starts a small one on this machine where it is None and none is
+    running. MissingTool without Ray."""
 
     def __init__(
         self,
@@ -118,7 +121,8 @@ class RayExecutor:
         return self.threads.submit(self.see_through, order)
 
     def see_through(self, order: RunRequest) -> Measurement:
-        """In a thread: send the order until its result is back, again where the machine that had it is lost."""
+        """In a thread: send the order until its result is back, again where the machine that had
+        it is lost."""
         parcel = self.ray.put(self.pack(order))
         for _ in range(LIVES):
             result = self.once(parcel)

@@ -1,7 +1,9 @@
-"""How a machine is divided among runs: each slot has processor cores and GPUs of its own, held by lock files that every runner respects.
+"""How a machine is divided among runs: each slot has processor cores and GPUs of its own, held by
+lock files that every runner respects.
 
-Two runs on one GPU, or on one core, disturb each other's clock and so each other's result; two runners know nothing of each
-other, hence the files. `plan` is pure; `hold` takes the locks. Leaves to others: what is run in a slot (local).
+Two runs on one GPU, or on one core, disturb each other's clock and so each other's result; two
+runners know nothing of each other, hence the files. `plan` is pure; `hold` takes the locks. Leaves
+to others: what is run in a slot (local).
 """
 
 from __future__ import annotations
@@ -31,7 +33,8 @@ DRIVERS = Path("/proc/driver/nvidia/gpus")
 
 @dataclass(frozen=True)
 class Gpu:
-    """`name` as CUDA_VISIBLE_DEVICES takes it; `identity` is the same for everyone who means this device."""
+    """`name` as CUDA_VISIBLE_DEVICES takes it; `identity` is the same for everyone who means this
+    device."""
 
     name: str
     identity: str
@@ -39,7 +42,8 @@ class Gpu:
 
 @dataclass(frozen=True)
 class Slot:
-    """Where one run takes place. No cores: all of them, unpinned; no GPUs: whatever the environment shows."""
+    """Where one run takes place. No cores: all of them, unpinned; no GPUs: whatever the
+    environment shows."""
 
     cores: tuple[int, ...] = ()
     gpus: tuple[Gpu, ...] = ()
@@ -55,8 +59,9 @@ class Slot:
 
 @dataclass(frozen=True)
 class Plan:
-    """The slots wished for, by number: which cores and GPUs they really are is known when they are held. `size` names a slot's size:
-    results of different sizes are never compared. It is empty for the whole machine."""
+    """The slots wished for, by number: which cores and GPUs they really are is known when they are
+    held. `size` names a slot's size: results of different sizes are never compared. It is empty
+    for the whole machine."""
 
     count: int
     cores_each: int = 0  # 0: not pinned
@@ -67,7 +72,8 @@ class Plan:
 
 
 def plan_slots(jobs: int, cores: int, gpus: int, gpus_each: int = 1) -> Plan:
-    """Divide a machine with so many cores and GPUs evenly. BadInput where there are fewer GPUs than jobs need."""
+    """Divide a machine with so many cores and GPUs evenly. BadInput where there are fewer GPUs
+    than jobs need."""
     wanted = jobs * gpus_each if gpus else 0
     if wanted > gpus:
         fits = gpus // gpus_each
@@ -110,7 +116,8 @@ def make_plan(gpus: int, cores: str) -> str:
 def hold_slots(
     wanted: Plan, cores: Sequence[int], gpus: Sequence[Gpu], folder: Path
 ) -> Iterator[list[Slot]]:
-    """The slots, each core and GPU locked for as long as the block lasts. Conflict where other runners hold too many."""
+    """The slots, each core and GPU locked for as long as the block lasts. Conflict where other
+    runners hold too many."""
     folder.mkdir(parents=True, exist_ok=True)
     with ExitStack() as held:
         free_gpus = lock_free(
@@ -143,7 +150,8 @@ def part_name(whole: Sequence[T], number: int, size: int) -> Sequence[T]:
 def lock_free(
     held: ExitStack, kind: str, things: Mapping[T, str], count: int, folder: Path
 ) -> list[T]:
-    """Lock the first `count` that nobody holds, each by its name. A killed runner's locks are gone with it."""
+    """Lock the first `count` that nobody holds, each by its name. A killed runner's locks are gone
+    with it."""
     taken: list[T] = []
     for thing, name in things.items():
         if len(taken) == count:
@@ -169,7 +177,8 @@ def lock_free(
 
 
 def usable_cores() -> list[int]:
-    """The cores this process may run on; where cores cannot be pinned (macOS), as many numbers as there are."""
+    """The cores this process may run on; where cores cannot be pinned (macOS), as many numbers as
+    there are."""
     if hasattr(os, "sched_getaffinity"):
         return sorted(os.sched_getaffinity(0))
     return list(range(os.cpu_count() or 1))
@@ -178,7 +187,8 @@ def usable_cores() -> list[int]:
 def visible_gpus(
     environment: Mapping[str, str], drivers: Path = DRIVERS, devices: Path = Path("/dev")
 ) -> list[Gpu]:
-    """The NVIDIA GPUs runs may use: those CUDA_VISIBLE_DEVICES of `environment` names, else all that the kernel shows."""
+    """The NVIDIA GPUs runs may use: those CUDA_VISIBLE_DEVICES of `environment` names, else all
+    that the kernel shows."""
     there = [uuid for minor, uuid in driver_gpus(drivers) if (devices / f"nvidia{minor}").exists()]
     named = environment.get("CUDA_VISIBLE_DEVICES")
     if named is None:

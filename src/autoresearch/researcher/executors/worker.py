@@ -1,8 +1,10 @@
-"""The far side of a cluster: carries out one order on the machine it travelled to, in that machine's own sandbox.
+"""The far side of a cluster: carries out one order on the machine it travelled to, in that
+machine's own sandbox.
 
-A desk is a workspace that stays on a machine: repository, prepared data, nothing of any run. One order at a time works at it, so
-there are as many desks as orders at once, and the next night finds them again. Knows nothing of Ray; leaves to others: sending and
-losing orders (ray), what a run is (experiment).
+A desk is a workspace that stays on a machine: repository, prepared data, nothing of any run. One
+order at a time works at it, so there are as many desks as orders at once, and the next night finds
+them again. Knows nothing of Ray; leaves to others: sending and losing orders (ray), what a run is
+(experiment).
 """
 
 from __future__ import annotations
@@ -35,7 +37,8 @@ DESKS, LOCKS = "desks", "locks"
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What a machine offers: the environment runs and preparation may see, what runs may read, and where caches are."""
+    """What a machine offers: the environment runs and preparation may see, what runs may read, and
+    where caches are."""
 
     environment: Mapping[str, str]
     for_prepare: Mapping[str, str]
@@ -45,7 +48,8 @@ class Surroundings:
 
 @dataclass(frozen=True)
 class Shipment:
-    """An order with all that a machine needs that has never seen the experiment. `order.folder` is relative to the workspace."""
+    """An order with all that a machine needs that has never seen the experiment. `order.folder` is
+    relative to the workspace."""
 
     desk: str
     bundle: bytes
@@ -57,15 +61,16 @@ class Shipment:
 
 @dataclass(frozen=True)
 class RunResult:
-    """What comes back: the measurement, and log and curve as they lay in the run's folder, by name."""
+    """What comes back: the measurement, and log and curve as they lay in the run's folder, by
+    name."""
 
     measurement: Measurement
     files: dict[str, bytes]
 
 
 def carry_out(parcel: Shipment, here: Surroundings) -> RunResult:
-    """Run the order at a free desk. Raises MissingTool where the sandbox asked for does not work here, BadWorkspace where the
-    experiment cannot be prepared here."""
+    """Run the order at a free desk. Raises MissingTool where the sandbox asked for does not work
+    here, BadWorkspace where the experiment cannot be prepared here."""
     with (
         hold_worker_dir(worker_dirs(here.cache) / parcel.desk) as folder,
         hold_slot(parcel.cores, here.cache / LOCKS) as mine,
@@ -89,7 +94,8 @@ def carry_out(parcel: Shipment, here: Surroundings) -> RunResult:
 
 
 def worker_dirs(cache: Path) -> Path:
-    """Beside the cache, not in it: what lies there every run may read, and a desk holds the rows that it is scored on."""
+    """Beside the cache, not in it: what lies there every run may read, and a desk holds the rows
+    that it is scored on."""
     return cache.with_name(f"{cache.name}-{DESKS}")
 
 
@@ -110,7 +116,8 @@ def hold_worker_dir(folder: Path) -> Iterator[Path]:
 
 @contextmanager
 def hold_slot(cores: int, locks: Path) -> Iterator[Slot]:
-    """Cores of one's own, or none in particular where others of this machine hold too many. GPUs are dealt out by the cluster."""
+    """Cores of one's own, or none in particular where others of this machine hold too many. GPUs
+    are dealt out by the cluster."""
     with ExitStack() as held:
         try:
             slots = held.enter_context(hold_slots(Plan(1, cores), usable_cores(), [], locks))
@@ -137,7 +144,8 @@ def fill_worker_dir(folder: Path, parcel: Shipment) -> Workspace:
 
 
 def prepare_once(workspace: Workspace, parcel: Shipment, here: Surroundings) -> None:
-    """The experiment's own preparation, unless these fixed files with this configuration were prepared at this desk."""
+    """The experiment's own preparation, unless these fixed files with this configuration were
+    prepared at this desk."""
     if not workspace.config.experiment.prepare:
         return
     listing = workspace.repo.git("ls-tree", "-r", parcel.order.commit).splitlines()

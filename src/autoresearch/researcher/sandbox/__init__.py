@@ -1,9 +1,11 @@
-"""Strangers' code on the user's machine: runs a program with nothing in reach but what its job names, under limits, and leaves nothing behind.
+"""Strangers' code on the user's machine: runs a program with nothing in reach but what its job
+names, under limits, and leaves nothing behind.
 
     from autoresearch.researcher.sandbox import Job, Limits, choose_sandbox
     finished = choose_sandbox("auto").run(Job(argv=("python", "train.py"), cwd=..., env={...}, limits=Limits(timeout_s=120), log=...))
 
-The levels, what each guarantees and what none does: docs/sandbox.md. The one owner of the processes of experiments and agents.
+The levels, what each guarantees and what none does: docs/sandbox.md. The one owner of the
+processes of experiments and agents.
 """
 
 from autoresearch.researcher.sandbox.backends import choose_sandbox, probe_backends

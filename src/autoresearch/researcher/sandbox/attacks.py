@@ -1,7 +1,8 @@
-"""What a hostile experiment may try, each as a small program that says ESCAPED or BLOCKED. Run by `conformance`; the decoys is in `decoys`.
+"""What a hostile experiment may try, each as a small program that says ESCAPED or BLOCKED. Run by
+`conformance`; the decoys is in `decoys`.
 
-Every attack succeeds where nothing protects the machine (a test shows it), or says in `needs` what it takes: "root", or "kernel" for
-something that not every machine has.
+Every attack succeeds where nothing protects the machine (a test shows it), or says in `needs` what
+it takes: "root", or "kernel" for something that not every machine has.
 """
 
 from __future__ import annotations
@@ -41,7 +42,8 @@ def connects(family, kind, address):
 
 @dataclass(frozen=True)
 class Attack:
-    """`quick`: part of the short round. `daemon`: it succeeds if a process with the decoys's token outlives the run."""
+    """`quick`: part of the short round. `daemon`: it succeeds if a process with the decoys's token
+    outlives the run."""
 
     name: str
     tries: str

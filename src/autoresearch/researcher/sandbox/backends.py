@@ -23,7 +23,8 @@ UBUNTU = "; if this is Ubuntu 24.04 or later, docs/sandbox.md tells how to let b
 
 
 def choose_sandbox(name: str = "auto", image: str = "") -> Sandbox:
-    """A sandbox that works here, by name; auto is bwrap, else landlock. `image` is the container's.
+    """A sandbox that works here, by name; auto is bwrap, else landlock. `image` is the
+    container's.
 
     MissingTool where it does not work, with what to do; BadInput for a name that is none.
     """
@@ -45,7 +46,8 @@ def choose_sandbox(name: str = "auto", image: str = "") -> Sandbox:
 
 
 def probe_backends() -> list[Backend]:
-    """Every level as it stands on this machine, the best first; each has really run /bin/true where it says that it works."""
+    """Every level as it stands on this machine, the best first; each has really run /bin/true
+    where it says that it works."""
     levels = []
     for name, make in MAKERS.items():
         trouble = make("")[1]

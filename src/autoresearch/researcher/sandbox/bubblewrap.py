@@ -1,7 +1,9 @@
-"""The best level: bubblewrap gives a job its own mounts, processes, network, users and names, then a seccomp filter closes the rest.
+"""The best level: bubblewrap gives a job its own mounts, processes, network, users and names, then
+a seccomp filter closes the rest.
 
-The job sees system programs, the running Python and what it names, read-only; its own folders, writable; nothing else exists. No setuid
-program of ours, no daemon. bwrap(1) describes the flags; which of them this version knows is read from its help.
+The job sees system programs, the running Python and what it names, read-only; its own folders,
+writable; nothing else exists. No setuid program of ours, no daemon. bwrap(1) describes the flags;
+which of them this version knows is read from its help.
 """
 
 from __future__ import annotations
@@ -72,7 +74,8 @@ def confine_job(job: Job, program: str, flags: frozenset[str]) -> Confinement:
 
 
 def isolation_flags(flags: frozenset[str]) -> list[str]:
-    """Own everything, no privilege, dies with the warden. The environment is the one bwrap is started with: exactly the job's."""
+    """Own everything, no privilege, dies with the warden. The environment is the one bwrap is
+    started with: exactly the job's."""
     words = [
         "--unshare-all",
         "--unshare-user",
@@ -117,7 +120,8 @@ def view_flags(job: Job, flags: frozenset[str]) -> list[str]:
             if path.is_dir()
             else ["--ro-bind", "/dev/null", str(path)]
         )
-    # /proc too: where root starts it, the settings in /proc/sys ask for root's number, not for privileges, and bwrap leaves them open
+    # /proc too: where root starts it, the settings in /proc/sys ask for root's number, not for
+    # privileges, and bwrap leaves them open
     return [*words, "--remount-ro", "/proc", "--remount-ro", "/dev", "--remount-ro", "/"]
 
 
@@ -148,7 +152,8 @@ def list_mounts(job: Job) -> dict[Path, str]:
 
 
 def inside_link(path: Path) -> bool:
-    """Whether a parent of the path is a link: then the real path is enough, and the other could not be made."""
+    """Whether a parent of the path is a link: then the real path is enough, and the other could
+    not be made."""
     return any(parent.is_symlink() for parent in path.parents)
 
 
@@ -161,7 +166,8 @@ def hidden_paths(job: Job) -> Iterator[Path]:
 
 
 def translate_ending(finished: Finished, job: Job) -> Finished:
-    """bwrap's exit codes as the job's: a signal's number, or that the sandbox itself could not be made."""
+    """bwrap's exit codes as the job's: a signal's number, or that the sandbox itself could not be
+    made."""
     code = finished.exit_code
     if code is not None and code in SIGNAL_EXIT and finished.reason.startswith("ended with"):
         words = ending_reason(JobEnding(signal=code - 128), job)

@@ -1,6 +1,8 @@
-"""Runs attacks inside a sandbox and tells which came through. Used by the tests and by `autoresearch doctor`.
+"""Runs attacks inside a sandbox and tells which came through. Used by the tests and by
+`autoresearch doctor`.
 
-What an attack says is believed only when it says BLOCKED in so many words, or a filter killed it; silence counts as broken, not as safe.
+What an attack says is believed only when it says BLOCKED in so many words, or a filter killed it;
+silence counts as broken, not as safe.
 """
 
 from __future__ import annotations
@@ -49,7 +51,8 @@ class AttackResult:
 
 @dataclass(frozen=True)
 class Decoys:
-    """Where everything lies; `known` is what an attack is told, `inherited` a descriptor of a key that our own children inherit."""
+    """Where everything lies; `known` is what an attack is told, `inherited` a descriptor of a key
+    that our own children inherit."""
 
     folder: Path
     token: str
@@ -59,7 +62,8 @@ class Decoys:
 
 
 def run_attacks(sandbox: Sandbox, attacks: Sequence[Attack] = ATTACKS) -> list[AttackResult]:
-    """Every attack once, then a last result for what is found changed outside. MissingTool where this is not Linux."""
+    """Every attack once, then a last result for what is found changed outside. MissingTool where
+    this is not Linux."""
     if not sys.platform.startswith("linux"):
         raise MissingTool("the attacks are written for Linux, as are the sandboxes they try")
     with lay_decoys() as laid, ThreadPoolExecutor(AT_ONCE) as pool:
@@ -72,7 +76,8 @@ def quick_attacks() -> tuple[Attack, ...]:
 
 
 def attacks_on_hidden() -> tuple[Attack, ...]:
-    """What a coding agent must not get at either, though it has the user's home and network: the key to the hub, wherever it is."""
+    """What a coding agent must not get at either, though it has the user's home and network: the
+    key to the hub, wherever it is."""
     return tuple(attack for attack in ATTACKS if attack.name in ON_HIDDEN)
 
 
@@ -103,9 +108,11 @@ def try_attack(sandbox: Sandbox, attack: Attack, laid: Decoys) -> AttackResult:
 
 
 def own_files(laid: Decoys, place: Path, attack: Attack) -> dict[str, Any]:
-    """What this attack is told: the common decoys, and files of its own to harm, so that attacks do not disturb each other.
+    """What this attack is told: the common decoys, and files of its own to harm, so that attacks
+    do not disturb each other.
 
-    The canary itself is told too, in a file: an attack has to know when it has found it, and arguments are seen by all.
+    The canary itself is told too, in a file: an attack has to know when it has found it, and
+    arguments are seen by all.
     """
     files = {name: place / name for name in ("victim", "doomed", "stolen", "log")}
     files |= {name: place / "data" / f"{name}.bin" for name in ("training", "validation", "alias")}
@@ -201,7 +208,8 @@ def put_key(file: Path, canary: str) -> None:
 
 @dataclass(frozen=True)
 class Unprotected:
-    """No sandbox at all, for the test that every attack can succeed: a plain child with our environment and descriptors."""
+    """No sandbox at all, for the test that every attack can succeed: a plain child with our
+    environment and descriptors."""
 
     name: str = "unprotected"
 

@@ -1,7 +1,9 @@
-"""The level of people who have docker or podman set up: each job in a container without network, with the running Python mounted in.
+"""The level of people who have docker or podman set up: each job in a container without network,
+with the running Python mounted in.
 
-The image only has to bring a C library that suits that Python. Containers are children of a daemon, so they are ended by name, and
-`timeout` inside ends one whose runner was killed. NVIDIA cards are passed with `--gpus all` (docker) or CDI (podman).
+The image only has to bring a C library that suits that Python. Containers are children of a
+daemon, so they are ended by name, and `timeout` inside ends one whose runner was killed. NVIDIA
+cards are passed with `--gpus all` (docker) or CDI (podman).
 """
 
 from __future__ import annotations
@@ -56,7 +58,8 @@ def find_container(image: str = "") -> Container | None:
 
 
 def container_command(job: Job, engine: str, image: str, called: str) -> list[str]:
-    """The engine's command line. Environment values go through its own environment, not its arguments, where anyone could read them."""
+    """The engine's command line. Environment values go through its own environment, not its
+    arguments, where anyone could read them."""
     words = [
         engine,
         "run",

@@ -1,7 +1,9 @@
-"""What attacks are after: a folder with keys, data and a run, and a process that keeps secrets in every place a process can.
+"""What attacks are after: a folder with keys, data and a run, and a process that keeps secrets in
+every place a process can.
 
-Run as a program (`python -I -S decoys.py TOKEN FOLDER CANARY`) it is that process: the canary is in its arguments, environment, memory, open
-files, sockets, shared memory and keyring. It prints where, as one line of JSON, and ends when its standard input does.
+Run as a program (`python -I -S decoys.py TOKEN FOLDER CANARY`) it is that process: the canary is
+in its arguments, environment, memory, open files, sockets, shared memory and keyring. It prints
+where, as one line of JSON, and ends when its standard input does.
 """
 
 from __future__ import annotations

@@ -1,7 +1,9 @@
-"""For programs that need the user's own surroundings (a coding agent: its network, home and keys): everything is there but what is hidden.
+"""For programs that need the user's own surroundings (a coding agent: its network, home and keys):
+everything is there but what is hidden.
 
-With bubblewrap: hidden paths are empty, and no process outside can be seen, so that neither a file nor another process's memory or environment
-gives away what lies behind. Without it nothing is hidden. No isolation otherwise; that is for experiments.
+With bubblewrap: hidden paths are empty, and no process outside can be seen, so that neither a file
+nor another process's memory or environment gives away what lies behind. Without it nothing is
+hidden. No isolation otherwise; that is for experiments.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""What a sandbox is asked and what it answers: values only. Leaves to others: how any of it is done."""
+"""What a sandbox is asked and what it answers: values only. Leaves to others: how any of it is
+done."""
 
 from __future__ import annotations
 
@@ -17,10 +18,11 @@ MB, GB = 2**20, 2**30
 class Limits:
     """Of one run. `timeout_s` is wall clock; None elsewhere means no limit.
 
-    `memory_bytes` is resident memory of the whole process tree, watched from outside; `address_bytes` is RLIMIT_AS of each process
-    and only for code that can live with it: CUDA and sanitizers reserve terabytes of addresses that they never touch.
-    `file_bytes` is the size of any one file, `disk_bytes` what all writable folders together may hold, `log_bytes` what the log may.
-    `bounds` is how many files, and how deep, each writable folder may hold.
+    `memory_bytes` is resident memory of the whole process tree, watched from outside;
+    `address_bytes` is RLIMIT_AS of each process and only for code that can live with it: CUDA and
+    sanitizers reserve terabytes of addresses that they never touch. `file_bytes` is the size of
+    any one file, `disk_bytes` what all writable folders together may hold, `log_bytes` what the
+    log may. `bounds` is how many files, and how deep, each writable folder may hold.
     """
 
     timeout_s: float
@@ -35,14 +37,17 @@ class Limits:
 
 @dataclass(frozen=True)
 class Job:
-    """One program to run. Its environment is exactly `env`; its input is empty, or what `stdin` holds, poured through a pipe, so that the
-    file itself stays out of its reach; what it prints goes to `log`, a file it cannot reach.
+    """One program to run. Its environment is exactly `env`; its input is empty, or what `stdin`
+    holds, poured through a pipe, so that the file itself stays out of its reach; what it prints
+    goes to `log`, a file it cannot reach.
 
-    Besides the system's programs and the running Python it may read `readable` and write beneath `writable` (its `cwd` counts as
-    readable); `hidden` paths, in whatever tree they lie, are not there for it. `mark` is what its processes carry in
-    AUTORESEARCH_RUN, so that `sweep` finds any that outlived a killed runner. `cores` are the processors it is kept on, empty for all;
-    Linux only, and a courtesy between neighbours rather than a limit. `descriptors` are open files that it finds under these
-    numbers, 0 and 1 among them; they are its own from then on, and closed here. In a container only 0 and 1 arrive.
+    Besides the system's programs and the running Python it may read `readable` and write beneath
+    `writable` (its `cwd` counts as readable); `hidden` paths, in whatever tree they lie, are not
+    there for it. `mark` is what its processes carry in AUTORESEARCH_RUN, so that `sweep` finds any
+    that outlived a killed runner. `cores` are the processors it is kept on, empty for all; Linux
+    only, and a courtesy between neighbours rather than a limit. `descriptors` are open files that
+    it finds under these numbers, 0 and 1 among them; they are its own from then on, and closed
+    here. In a container only 0 and 1 arrive.
     """
 
     argv: tuple[str, ...]
@@ -61,10 +66,11 @@ class Job:
 
 @dataclass(frozen=True)
 class Finished:
-    """How a run ended. `reason` is empty when it ended by itself with code 0, else says why in a few words ("over 120 s").
+    """How a run ended. `reason` is empty when it ended by itself with code 0, else says why in a
+    few words ("over 120 s").
 
-    `exit_code` is minus the signal's number where a signal ended it, None where it never started. `log_cut`: it printed more than its
-    log may hold.
+    `exit_code` is minus the signal's number where a signal ended it, None where it never started.
+    `log_cut`: it printed more than its log may hold.
     """
 
     exit_code: int | None
@@ -76,7 +82,8 @@ class Finished:
 
 @dataclass(frozen=True)
 class Backend:
-    """One kind of sandbox as it stands on this machine: whether it works here, why not, and what to do about it."""
+    """One kind of sandbox as it stands on this machine: whether it works here, why not, and what
+    to do about it."""
 
     name: str
     works: bool
@@ -84,7 +91,8 @@ class Backend:
 
 
 class Sandbox(Protocol):
-    """One kind of isolation. When `run` returns, every process of the job is dead, however it tried to get away."""
+    """One kind of isolation. When `run` returns, every process of the job is dead, however it
+    tried to get away."""
 
     @property
     def name(self) -> str: ...
@@ -102,7 +110,8 @@ class Rule:
 
 @dataclass(frozen=True)
 class Landlock:
-    """A Landlock ruleset: everything in `filesystem`, `network` and `scoped` is refused but what a rule allows."""
+    """A Landlock ruleset: everything in `filesystem`, `network` and `scoped` is refused but what a
+    rule allows."""
 
     filesystem: int
     network: int
@@ -112,9 +121,11 @@ class Landlock:
 
 @dataclass(frozen=True)
 class Confinement:
-    """What a level makes of a job: the command line to start, and what the child does to itself before it starts it.
+    """What a level makes of a job: the command line to start, and what the child does to itself
+    before it starts it.
 
-    `seccomp` is a BPF program the child installs; `seccomp_fd` one that it hands on, for `{seccomp_fd}` in `argv`.
+    `seccomp` is a BPF program the child installs; `seccomp_fd` one that it hands on, for
+    `{seccomp_fd}` in `argv`.
     """
 
     argv: tuple[str, ...]

@@ -1,8 +1,10 @@
-"""The level without namespaces: Landlock keeps files and processes apart, seccomp the network and the kernel. For kernels 5.13 and later.
+"""The level without namespaces: Landlock keeps files and processes apart, seccomp the network and
+the kernel. For kernels 5.13 and later.
 
-Landlock can only allow, so a hidden path is made by allowing everything around it. What it does not know (sockets but TCP, modes, other
-processes' limits, signals before ABI 6) is refused by the filter. Weaker than namespaces in comfort rather than in safety: no
-/dev/shm, no sockets, no multiprocessing locks. ABI: Documentation/userspace-api/landlock.rst.
+Landlock can only allow, so a hidden path is made by allowing everything around it. What it does
+not know (sockets but TCP, modes, other processes' limits, signals before ABI 6) is refused by the
+filter. Weaker than namespaces in comfort rather than in safety: no /dev/shm, no sockets, no
+multiprocessing locks. ABI: Documentation/userspace-api/landlock.rst.
 """
 
 from __future__ import annotations
@@ -42,7 +44,8 @@ FILESYSTEM_BITS = {
 BOTH_TCP, BOTH_SCOPES = 0b11, 0b11  # bind and connect (ABI 4); abstract sockets and signals (ABI 6)
 
 PLAIN_DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
-# Of /proc the job's own first process and the machine's figures: other processes' command lines may hold keys.
+# Of /proc the job's own first process and the machine's figures: other processes' command lines
+# may hold keys.
 PROC = (
     "self",
     "cpuinfo",
@@ -68,7 +71,8 @@ class LandlockSandbox:
 
 
 def kernel_abi() -> int:
-    """Landlock's version in this kernel, 0 where there is none (or it is off, or this is not Linux)."""
+    """Landlock's version in this kernel, 0 where there is none (or it is off, or this is not
+    Linux)."""
     if not sys.platform.startswith("linux"):
         return 0
     version: int = ctypes.CDLL(None).syscall(CREATE_RULESET, None, ctypes.c_size_t(0), VERSION)

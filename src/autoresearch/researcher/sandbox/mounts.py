@@ -1,4 +1,5 @@
-"""What of this machine a job may see at any isolated level: programs, libraries, the running Python, devices. Pure but for asking what exists."""
+"""What of this machine a job may see at any isolated level: programs, libraries, the running
+Python, devices. Pure but for asking what exists."""
 
 from __future__ import annotations
 
@@ -21,7 +22,8 @@ SYSTEM = (
     "/nix/store",
     "/run/current-system",
 )
-# The linker's cache, names for user ids, the time zone: nothing of /etc that is anybody's configuration.
+# The linker's cache, names for user ids, the time zone: nothing of /etc that is anybody's
+# configuration.
 ETC = (
     ("ld.so.cache", "ld.so.conf", "ld.so.conf.d", "alternatives", "localtime", "passwd", "group", "nsswitch.conf", "OpenCL")
 )  # fmt: skip

@@ -1,4 +1,5 @@
-"""No isolation, for code one trusts: its own session, the limits, and nothing left alive afterwards. Only taken when asked for by name."""
+"""No isolation, for code one trusts: its own session, the limits, and nothing left alive
+afterwards. Only taken when asked for by name."""
 
 from __future__ import annotations
 

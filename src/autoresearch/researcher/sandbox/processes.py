@@ -1,4 +1,5 @@
-"""Finding processes by the mark of their run, and ending them. Leaves to others: processes that are still in a job's tree (`warden`)."""
+"""Finding processes by the mark of their run, and ending them. Leaves to others: processes that
+are still in a job's tree (`warden`)."""
 
 from __future__ import annotations
 
@@ -28,7 +29,8 @@ def carries_mark(found: str, mark: str) -> bool:
 
 
 def sweep_processes(mark: str) -> list[int]:
-    """Kill every process that carries AUTORESEARCH_RUN=<mark> or <mark>-<number>, with whatever it forks meanwhile; returns their ids.
+    """Kill every process that carries AUTORESEARCH_RUN=<mark> or <mark>-<number>, with whatever it
+    forks meanwhile; returns their ids.
 
     Never by name: another run's `train.py` is none of our business.
     """

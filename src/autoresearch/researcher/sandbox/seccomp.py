@@ -1,8 +1,10 @@
-"""Seccomp filters as BPF programs, written by hand: a list of calls that are refused, everything else allowed.
+"""Seccomp filters as BPF programs, written by hand: a list of calls that are refused, everything
+else allowed.
 
-A list of refusals because torch, CUDA and compilers use most of the kernel's calls, differently with every version. What is refused is
-what reaches other processes, the machine or the network, or has been a door into the kernel. Layout: seccomp(2), linux/filter.h.
-There is no well kept library with wheels, and the programs are a hundred lines of two instructions each.
+A list of refusals because torch, CUDA and compilers use most of the kernel's calls, differently
+with every version. What is refused is what reaches other processes, the machine or the network, or
+has been a door into the kernel. Layout: seccomp(2), linux/filter.h. There is no well kept library
+with wheels, and the programs are a hundred lines of two instructions each.
 """
 
 from __future__ import annotations
@@ -51,14 +53,16 @@ MACHINE = (
 KERNEL = (
     "bpf", "perf_event_open", "userfaultfd", "io_uring_setup", "io_uring_enter", "io_uring_register", "keyctl", "add_key", "request_key",
 )
-# What namespaces keep apart and Landlock does not: this machine's shared memory, message queues and schedules.
+# What namespaces keep apart and Landlock does not: this machine's shared memory, message queues
+# and schedules.
 SHARED = (
     "shmget", "shmat", "shmctl", "semget", "semop", "semctl", "semtimedop", "msgget", "msgsnd", "msgrcv", "msgctl", "mq_open", "mq_unlink",
     "setpriority", "ioprio_set", "inotify_init", "inotify_init1",
 )
 OWN_ONLY = ("prlimit64", "sched_setaffinity", "sched_setattr", "sched_setparam", "sched_setscheduler")  # first argument: a pid
 SIGNALS = ("tkill", "tgkill", "rt_sigqueueinfo", "rt_tgsigqueueinfo", "pidfd_send_signal")
-# Landlock does not guard a file's mode, owner, times and attributes. Compilers and copies set them and stop when that fails,
+# Landlock does not guard a file's mode, owner, times and attributes. Compilers and copies set them
+# and stop when that fails,
 # so the call does nothing and says that it worked.
 METADATA = (
     "chmod", "fchmod", "fchmodat", "fchmodat2", "chown", "fchown", "lchown", "fchownat", "utime", "utimes", "futimesat", "utimensat",
@@ -71,7 +75,8 @@ ATTRIBUTES = (
 
 @dataclass(frozen=True)
 class Policy:
-    """`refused`: call to errno (0: pretend). `only`: call to the values its first argument may have. `without`: to the bits it must lack."""
+    """`refused`: call to errno (0: pretend). `only`: call to the values its first argument may
+    have. `without`: to the bits it must lack."""
 
     refused: Mapping[str, int]
     only: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
@@ -79,7 +84,8 @@ class Policy:
 
 
 def inside_namespaces() -> Policy:
-    """For a job that already has its own network, processes and mounts: what those leave open (other address families, keyrings)."""
+    """For a job that already has its own network, processes and mounts: what those leave open
+    (other address families, keyrings)."""
     refused = dict.fromkeys(OTHER_PROCESSES + MOUNTS + MACHINE + KERNEL, errno.EPERM)
     refused["clone3"] = (
         errno.ENOSYS
@@ -94,7 +100,8 @@ def inside_namespaces() -> Policy:
 
 
 def beside_landlock(abi: int) -> Policy:
-    """For a job that shares everything with the machine but what Landlock of this ABI keeps from it; no sockets at all but pairs."""
+    """For a job that shares everything with the machine but what Landlock of this ABI keeps from
+    it; no sockets at all but pairs."""
     base = inside_namespaces()
     refused = {
         **base.refused,
@@ -114,7 +121,8 @@ def is_supported(machine: str) -> bool:
 
 
 def compile_filter(policy: Policy, machine: str) -> bytes:
-    """The policy as an array of struct sock_filter for this processor. KeyError for one that is not `supported`."""
+    """The policy as an array of struct sock_filter for this processor. KeyError for one that is
+    not `supported`."""
     architecture, column = ARCHITECTURES[machine]
     code = [
         make_instruction(LD_WORD, ARCHITECTURE_AT),

@@ -1,4 +1,5 @@
-"""Runs a confined command to its end under its limits. Knows nothing of how a level isolates; starts the warden and watches.
+"""Runs a confined command to its end under its limits. Knows nothing of how a level isolates;
+starts the warden and watches.
 
 runner ──starts──▶ warden ──forks──▶ the job, and all that it forks
    │ watches time, memory, disk         ▲
@@ -31,7 +32,8 @@ LAST_WORDS_S = 30.0  # the warden gives up on unkillable processes after 10 s an
 
 @dataclass(frozen=True)
 class JobEnding:
-    """What is known when a job is over: what its warden said, and why we ended it ("" if we did not)."""
+    """What is known when a job is over: what its warden said, and why we ended it ("" if we did
+    not)."""
 
     exit_code: int | None = None
     signal: int | None = None
@@ -143,7 +145,8 @@ def has_answered(process: subprocess.Popen[bytes], timeout_s: float) -> bool:
 
 
 def last_words(process: subprocess.Popen[bytes]) -> dict[str, Any]:
-    """Tell the warden to end, and return what it says of the job's end; {"error": …} where it cannot."""
+    """Tell the warden to end, and return what it says of the job's end; {"error": …} where it
+    cannot."""
     if process.returncode is not None:
         return {}
     try:

@@ -1,7 +1,7 @@
 """Numbers of the system calls that a filter names, for the two processors it is written for.
 
-From the kernel's arch/x86/entry/syscalls/syscall_64.tbl and include/uapi/asm-generic/unistd.h (aarch64). A call that a processor does
-not have has no number there.
+From the kernel's arch/x86/entry/syscalls/syscall_64.tbl and include/uapi/asm-generic/unistd.h
+(aarch64). A call that a processor does not have has no number there.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
-"""Watches what a running job uses, from outside: memory, processes and disk of its whole tree. Decides nothing but "over or not".
+"""Watches what a running job uses, from outside: memory, processes and disk of its whole tree.
+Decides nothing but "over or not".
 
-Why not only rlimits: they bind each process on its own, and RLIMIT_AS stops CUDA from starting. Two hundred processes below the limit
-each are over it together.
+Why not only rlimits: they bind each process on its own, and RLIMIT_AS stops CUDA from starting.
+Two hundred processes below the limit each are over it together.
 """
 
 from __future__ import annotations
@@ -33,7 +34,8 @@ def show_size(n_bytes: float) -> str:
 
 @dataclass
 class UsageMonitor:
-    """`look()` returns the sentence of the limit that is passed, else "", and sets when to look again."""
+    """`look()` returns the sentence of the limit that is passed, else "", and sets when to look
+    again."""
 
     job: Job
     warden: int
@@ -96,7 +98,8 @@ def resident_bytes(tree: Iterable[psutil.Process]) -> int:
 
 
 def shared_bytes(tree: Iterable[psutil.Process]) -> int:
-    """Bytes, shared pages divided among their users (Linux PSS; elsewhere what is unique). Dear, so asked only near the limit."""
+    """Bytes, shared pages divided among their users (Linux PSS; elsewhere what is unique). Dear,
+    so asked only near the limit."""
     return sum(
         _each(tree, lambda p: getattr(p.memory_full_info(), "pss", 0) or p.memory_full_info().uss)
     )
@@ -111,7 +114,8 @@ def _each(tree: Iterable[psutil.Process], ask: Callable[[psutil.Process], int]) 
 
 
 def disk_bytes(folders: Iterable[Path], bounds: Bounds | None = None) -> int:
-    """Blocks in use beneath the folders, each file once; follows no link. TooLarge over the bounds."""
+    """Blocks in use beneath the folders, each file once; follows no link. TooLarge over the
+    bounds."""
     infos = (
         info for folder in dict.fromkeys(folders) for _, info in walk_folder(folder, bounds or ANY)
     )
@@ -119,7 +123,8 @@ def disk_bytes(folders: Iterable[Path], bounds: Bounds | None = None) -> int:
 
 
 def unlinked_bytes(pids: Iterable[int]) -> int:
-    """What files hold that a process keeps open after deleting them (memory files among them): no folder shows those."""
+    """What files hold that a process keeps open after deleting them (memory files among them): no
+    folder shows those."""
     if not sys.platform.startswith("linux"):
         return 0
     held: dict[tuple[int, int], int] = {}

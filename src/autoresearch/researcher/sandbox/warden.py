@@ -1,8 +1,11 @@
-"""A process between the runner and a job: starts the job, keeps its log, and leaves nothing of it alive.
+"""A process between the runner and a job: starts the job, keeps its log, and leaves nothing of it
+alive.
 
-Run as `python -I -S warden.py` (standard library only, in well under 50 ms), one for every job. The job's description is one line of JSON on standard
-input; any further byte there, or its end because the runner died, means: kill. One line of JSON on standard output says how it
-ended. As a subreaper it inherits every orphan of the job, so that a child which forked twice and called setsid is still found.
+Run as `python -I -S warden.py` (standard library only, in well under 50 ms), one for every job.
+The job's description is one line of JSON on standard input; any further byte there, or its end
+because the runner died, means: kill. One line of JSON on standard output says how it ended. As a
+subreaper it inherits every orphan of the job, so that a child which forked twice and called setsid
+is still found.
 
 Leaves to others: what is allowed (the levels), the limits on time, memory and disk (`supervise`).
 """
@@ -71,7 +74,8 @@ def read_line(fd: int) -> bytes:
 
 
 def wake_on_child() -> int:
-    """The end of a pipe that becomes readable when a child dies, so that one select() waits for everything."""
+    """The end of a pipe that becomes readable when a child dies, so that one select() waits for
+    everything."""
     reading, writing = os.pipe()
     os.set_blocking(reading, False)
     os.set_blocking(writing, False)
@@ -81,7 +85,8 @@ def wake_on_child() -> int:
 
 
 def pour(file: int, pipe: int) -> None:
-    """Give the job its input. A pipe, not the file: what was read of it once is gone for every process that holds its end."""
+    """Give the job its input. A pipe, not the file: what was read of it once is gone for every
+    process that holds its end."""
     try:
         while data := os.read(file, 65536):
             while data:
@@ -94,7 +99,8 @@ def pour(file: int, pipe: int) -> None:
 
 
 def start(spec: dict[str, Any]) -> tuple[int, int, str]:
-    """Fork and become the job. Returns its pid, where its output is read, and why it could not start ("" if it did)."""
+    """Fork and become the job. Returns its pid, where its output is read, and why it could not
+    start ("" if it did)."""
     output, its_output = os.pipe()
     trouble, its_trouble = os.pipe()  # closes by itself when exec succeeds
     its_input, input_ = os.pipe()
@@ -121,7 +127,8 @@ def start(spec: dict[str, Any]) -> tuple[int, int, str]:
 
 
 def become(spec: dict[str, Any], input_: int, output: int, warden: int) -> None:
-    """In the child: a session of its own, no inherited descriptor, limits, confinement, then the job's program."""
+    """In the child: a session of its own, no inherited descriptor, limits, confinement, then the
+    job's program."""
     os.setsid()
     if LINUX:
         libc().prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
@@ -169,7 +176,8 @@ def write_best_effort(path: str, text: str) -> None:
 
 
 def confine(spec: dict[str, Any]) -> list[str]:
-    """Give up everything the level takes away, in the order that leaves each step possible; returns the words to run."""
+    """Give up everything the level takes away, in the order that leaves each step possible;
+    returns the words to run."""
     argv: list[str] = spec["argv"]
     if spec["seccomp_fd"]:
         fd = os.memfd_create("seccomp", 0)
@@ -198,7 +206,8 @@ def check(result: int, what: str) -> int:
 
 
 def drop_capabilities() -> None:
-    """Root without capabilities is an ordinary user who happens to own root's files (capabilities(7))."""
+    """Root without capabilities is an ordinary user who happens to own root's files
+    (capabilities(7))."""
     lib = libc()
     if os.geteuid() == 0:
         capability = 0
@@ -210,7 +219,8 @@ def drop_capabilities() -> None:
 
 
 def enter_landlock(rules: dict[str, Any]) -> None:
-    """Documentation/userspace-api/landlock.rst: struct landlock_ruleset_attr, landlock_path_beneath_attr (packed)."""
+    """Documentation/userspace-api/landlock.rst: struct landlock_ruleset_attr,
+    landlock_path_beneath_attr (packed)."""
     lib = libc()
     attributes = struct.pack("=QQQ", rules["filesystem"], rules["network"], rules["scoped"])
     attributes = attributes[
@@ -321,7 +331,8 @@ class JobLoop:
             pass
 
     def kill_all(self) -> list[int]:
-        """Kill the group and every descendant; first they are all stopped, so that none forks while the others die."""
+        """Kill the group and every descendant; first they are all stopped, so that none forks
+        while the others die."""
         deadline = time.monotonic() + KILL_TIMEOUT_S
         send(-self.pid, signal.SIGKILL)
         stopped: set[int] = set()
@@ -346,7 +357,8 @@ def send(pid: int, number: int) -> None:
 
 
 def living_descendants(root: int) -> set[int]:
-    """Children, theirs and so on, without the dead that wait to be buried. Where there is no /proc: none; the group has to do."""
+    """Children, theirs and so on, without the dead that wait to be buried. Where there is no
+    /proc: none; the group has to do."""
     children: dict[int, list[int]] = {}
     for name in os.listdir("/proc") if LINUX else []:
         if name.isdigit():

@@ -1,7 +1,7 @@
 """What the loop asks of the others and tells them; `Alone` is the answer where there is no hub.
 
-No method raises for a hub that does not answer: research goes on with what is known. Leaves to others: the wire (client),
-what is judged (judge), doing experiments (loop).
+No method raises for a hub that does not answer: research goes on with what is known. Leaves to
+others: the wire (client), what is judged (judge), doing experiments (loop).
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from autoresearch.researcher.judging.values import Record
 
 @dataclass(frozen=True)
 class Foreign:
-    """Another agent's commit, fetched and found to differ from ours in free files only, that claims to be better than our best."""
+    """Another agent's commit, fetched and found to differ from ours in free files only, that
+    claims to be better than our best."""
 
     commit: str  # full hash, in the repository
     agent: str
@@ -25,19 +26,21 @@ class Foreign:
 
 
 class Swarm(Protocol):
-    """The loop holds one and calls it from one thread; only `notes` is called from an agent's thread as well."""
+    """The loop holds one and calls it from one thread; only `notes` is called from an agent's
+    thread as well."""
 
     def open(self) -> None:
         """Once, when the loop starts: join or come back, read what is new, send what waits."""
         ...
 
     def start(self) -> str | None:
-        """Where a new branch should begin: a full hash that is in the repository, or None for the user's HEAD."""
+        """Where a new branch should begin: a full hash that is in the repository, or None for the
+        user's HEAD."""
         ...
 
     def foreign(self, best: Record) -> Foreign | None:
-        """Before a proposal: a commit of others worth trying on this machine instead of an edit of our own, or None. The
-        loop measures it like any candidate. Each commit is offered once."""
+        """Before a proposal: a commit of others worth trying on this machine instead of an edit of
+        our own, or None. The loop measures it like any candidate. Each commit is offered once."""
         ...
 
     def notes(self) -> Sequence[Note]:
@@ -45,11 +48,13 @@ class Swarm(Protocol):
         ...
 
     def claim(self, attempt_id: str, idea: str) -> str:
-        """Lease an idea before it is run; why not (another's claim or result), or the empty string."""
+        """Lease an idea before it is run; why not (another's claim or result), or the empty
+        string."""
         ...
 
     def queue_verdict(self, record: Record) -> None:
-        """A verdict fell. On disk in the outbox when this returns; telling the same record again tells nobody twice."""
+        """A verdict fell. On disk in the outbox when this returns; telling the same record again
+        tells nobody twice."""
         ...
 
     def close(self) -> None:

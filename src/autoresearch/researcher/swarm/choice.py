@@ -1,7 +1,9 @@
-"""Which commits of others are worth starting from or trying: read from the hub's boards and results, decided here. Pure but for the questions.
+"""Which commits of others are worth starting from or trying: read from the hub's boards and
+results, decided here. Pure but for the questions.
 
-Everything the hub says is a claim by strangers: hashes are checked for their form, values for being numbers, and nothing is believed that is
-not measured again. Leaves to others: fetching, comparing fixed files (community), measuring (loop).
+Everything the hub says is a claim by strangers: hashes are checked for their form, values for
+being numbers, and nothing is believed that is not measured again. Leaves to others: fetching,
+comparing fixed files (community), measuring (loop).
 """
 
 from __future__ import annotations
@@ -23,7 +25,8 @@ EXPLORE = 0.2  # of new branches begin at a leaf instead of the best
 
 @dataclass(frozen=True)
 class Claimed:
-    """A commit that somebody says reached `value` on our platform and track. `verified`: reproduced, unverified or disputed."""
+    """A commit that somebody says reached `value` on our platform and track. `verified`:
+    reproduced, unverified or disputed."""
 
     commit: str
     agent: str
@@ -49,8 +52,8 @@ class Ground:
 
 
 def claims_on(hub: Hub, ground: Ground) -> list[Claimed]:
-    """Kept results with a pushed commit on our ground: the board's records with what others found, else (a board knows lower is
-    better only) the newest results."""
+    """Kept results with a pushed commit on our ground: the board's records with what others found,
+    else (a board knows lower is better only) the newest results."""
     if ground.direction == "max":
         results = hub.results(
             platform=ground.platform, track=ground.track, status="keep", limit=LISTED
@@ -84,7 +87,8 @@ def is_sound(claim: Claimed) -> bool:
 
 
 def order_starts(claims: Sequence[Claimed], ground: Ground) -> list[Claimed]:
-    """Where to begin, most wanted first: reproduced before unverified, then the better value; disputed ones not at all."""
+    """Where to begin, most wanted first: reproduced before unverified, then the better value;
+    disputed ones not at all."""
     plausible = [claim for claim in claims if claim.verified in RANKS]
     return sorted(plausible, key=lambda claim: (RANKS[claim.verified], ground.order(claim)))
 
@@ -92,7 +96,8 @@ def order_starts(claims: Sequence[Claimed], ground: Ground) -> list[Claimed]:
 def worth_trying(
     claims: Sequence[Claimed], ground: Ground, best: float, me: str, known: Collection[str]
 ) -> list[Claimed]:
-    """Others' commits that claim to be better than our best and were not offered before, the best first."""
+    """Others' commits that claim to be better than our best and were not offered before, the best
+    first."""
     theirs = [c for c in claims if c.agent != me and c.verified in RANKS and c.commit not in known]
     return sorted((c for c in theirs if ground.better(c.value, best)), key=ground.order)
 
@@ -103,7 +108,8 @@ def is_exploring(seed: int, me: str) -> bool:
 
 
 def leaves_on(hub: Hub, ground: Ground, seed: int) -> list[Claimed]:
-    """Commits nobody has built on whose kept results are on our ground, in an order drawn from the seed."""
+    """Commits nobody has built on whose kept results are on our ground, in an order drawn from the
+    seed."""
     leaves = {commit.hash for commit in hub.leaves(limit=LISTED)}
     results = hub.results(platform=ground.platform, track=ground.track, status="keep", limit=LISTED)
     found = {

@@ -1,8 +1,11 @@
-"""Takes letters from the outbox to the hub, in order, each thing once, however often either side is killed in between.
+"""Takes letters from the outbox to the hub, in order, each thing once, however often either side
+is killed in between.
 
-A step is noted as begun before it is sent. One whose fate is unknown (no answer, or a start after a kill) is looked for among our posts on the hub
-before it is sent again; pushes and releases are the same done twice. A refusal for good is noted with its sentence and never holds up the rest;
-everything else is tried again, later each time, for ever. Runs in a thread; research never waits for it.
+A step is noted as begun before it is sent. One whose fate is unknown (no answer, or a start after
+a kill) is looked for among our posts on the hub before it is sent again; pushes and releases are
+the same done twice. A refusal for good is noted with its sentence and never holds up the rest;
+everything else is tried again, later each time, for ever. Runs in a thread; research never waits
+for it.
 """
 
 from __future__ import annotations
@@ -34,13 +37,15 @@ CHANNEL = "results"
 PUSH_DEADLINE_S, DEADLINE_S = 300.0, 60.0
 PAUSE_S, PAUSE_MAX_S = 1.0, 300.0
 RETRY_AFTER_MAX_S = 3600.0  # a hub that asks for more is asked again all the same
-# TooLarge: it will be as large tomorrow. GitFailed: of our own repository, and a kept commit travels with the next one anyway.
+# TooLarge: it will be as large tomorrow. GitFailed: of our own repository, and a kept commit
+# travels with the next one anyway.
 FOR_GOOD = (BadInput, Forbidden, NotFound, Conflict, TooLarge, GitFailed)
 PAGE, PAGES = 200, 10  # posts looked through for one of ours
 
 
 class Delivery:
-    """One thread from `start` to `stop`. `errand` is what else is to be done on the way round, such as renewing claims."""
+    """One thread from `start` to `stop`. `errand` is what else is to be done on the way round,
+    such as renewing claims."""
 
     def __init__(
         self, outbox: Outbox, link: HubSession, repo: Repo, errand: Callable[[], float]
@@ -66,7 +71,8 @@ class Delivery:
         self.wake.set()
 
     def stop(self, patience_s: float) -> None:
-        """Let it try once more, and finish what it can in so many seconds; what is left waits for the next start."""
+        """Let it try once more, and finish what it can in so many seconds; what is left waits for
+        the next start."""
         if not self.thread.is_alive():
             return
         deadline = time.monotonic() + patience_s
@@ -111,14 +117,16 @@ class Delivery:
         return max(0.0, self.not_before - time.monotonic())
 
     def wait_for(self, seconds: float) -> None:
-        """The hub did not take something: leave it alone, longer after every failure, and not all researchers at once."""
+        """The hub did not take something: leave it alone, longer after every failure, and not all
+        researchers at once."""
         self.failures += 1
         self.not_before = time.monotonic() + seconds
 
     # ---------------------------------------------------------------- one letter
 
     def deliver(self, letter: Letter) -> None:
-        """Send every step that is left. Raises what asks for another try: HubUnavailable, RateLimited, Unauthorized."""
+        """Send every step that is left. Raises what asks for another try: HubUnavailable,
+        RateLimited, Unauthorized."""
         while (index := letter.next_step()) is not None:
             letter = self.carry_out(letter, index)
             self.outbox.save(letter)

@@ -1,7 +1,9 @@
-"""What others wrote lately, small enough for a brief: a window of the newest results and discussion, kept up with one request a channel.
+"""What others wrote lately, small enough for a brief: a window of the newest results and
+discussion, kept up with one request a channel.
 
-An agent starts fresh for every experiment, so it is told what is recent and not only what is new. Texts stay what they are, other people's words:
-here they are cut and brought into lines, in the prompt they are quoted as data with their source (`agents.quote`).
+An agent starts fresh for every experiment, so it is told what is recent and not only what is new.
+Texts stay what they are, other people's words: here they are cut and brought into lines, in the
+prompt they are quoted as data with their source (`agents.quote`).
 """
 
 from __future__ import annotations
@@ -62,7 +64,8 @@ class Digest:
         ]
 
     def discussion(self) -> list[Note]:
-        """The newest posts, as many as fit. Authors choose their names: those are quoted with what they wrote."""
+        """The newest posts, as many as fit. Authors choose their names: those are quoted with what
+        they wrote."""
         notes, left = [], SHARES[DISCUSSION]
         for post in self.windows[DISCUSSION]:
             text = post.content.strip()[:POST_CHARS]

@@ -1,8 +1,10 @@
-"""Talking to the hub without ever waiting for it longer than stated, whatever it does: down, slow, dripping bytes, answering nonsense.
+"""Talking to the hub without ever waiting for it longer than stated, whatever it does: down, slow,
+dripping bytes, answering nonsense.
 
-Each question runs in a thread of its own and is given up at its deadline: a time limit on single reads does not bound an answer that comes one byte
-at a time. After a failure the loop's questions are not asked for a while, so that a dead hub costs research seconds an hour; the delivery thread asks on
-its own clock. Knows no verbs.
+Each question runs in a thread of its own and is given up at its deadline: a time limit on single
+reads does not bound an answer that comes one byte at a time. After a failure the loop's questions
+are not asked for a while, so that a dead hub costs research seconds an hour; the delivery thread
+asks on its own clock. Knows no verbs.
 """
 
 from __future__ import annotations
@@ -25,7 +27,8 @@ REST_S, REST_MAX_S = 5.0, 300.0  # after a failure, doubled each time
 
 
 class HubSession:
-    """`say` tells a person when the hub goes and comes back. One `Hub` is held and thrown away after a failure."""
+    """`say` tells a person when the hub goes and comes back. One `Hub` is held and thrown away
+    after a failure."""
 
     def __init__(
         self, membership: Membership, memory: SwarmState, say: Callable[[str], None]
@@ -39,8 +42,8 @@ class HubSession:
         self.asked_again_at = 0.0
 
     def ask(self, question: Callable[[Hub], T], otherwise: T, deadline_s: float = 15.0) -> T:
-        """The answer; `otherwise` where the hub does not give one, or did not lately. Raises what the hub answers in its own words
-        (Conflict, NotFound, BadInput, …)."""
+        """The answer; `otherwise` where the hub does not give one, or did not lately. Raises what
+        the hub answers in its own words (Conflict, NotFound, BadInput, …)."""
         if time.monotonic() < self.asked_again_at:
             return otherwise
         try:
@@ -49,7 +52,8 @@ class HubSession:
             return otherwise
 
     def call(self, question: Callable[[Hub], T], deadline_s: float) -> T:
-        """The answer, at once or after a rest. Raises HubUnavailable at the deadline, and every error of the client."""
+        """The answer, at once or after a rest. Raises HubUnavailable at the deadline, and every
+        error of the client."""
         try:
             answer = self.in_time(question, deadline_s)
         except (HubUnavailable, Unauthorized) as error:
@@ -100,7 +104,8 @@ class HubSession:
         )
 
     def take(self) -> Hub:
-        """A connection with our key. Raises what joining raises: a hub that does not let us in is no hub to ask."""
+        """A connection with our key. Raises what joining raises: a hub that does not let us in is
+        no hub to ask."""
         with self.lock:
             if self.hubs:
                 return self.hubs.pop()

@@ -1,7 +1,10 @@
-"""Research on a hub: where to start, whose commits to try, what others said, claims before runs, every verdict told. The loop's `Swarm`.
+"""Research on a hub: where to start, whose commits to try, what others said, claims before runs,
+every verdict told. The loop's `Swarm`.
 
-What goes out is in the outbox before the loop goes on, and a thread sends it; what comes in is asked for with a deadline and does without where
-the hub does not answer. Leaves to others: time limits (hub_session), sending (delivery), words (lines), which commits (choice), joining (membership).
+What goes out is in the outbox before the loop goes on, and a thread sends it; what comes in is
+asked for with a deadline and does without where the hub does not answer. Leaves to others: time
+limits (hub_session), sending (delivery), words (lines), which commits (choice), joining
+(membership).
 """
 
 from __future__ import annotations
@@ -123,7 +126,8 @@ class HubSwarm:
     # ---------------------------------------------------------------- others' commits
 
     def start(self) -> str | None:
-        """The best plausible commit of our platform and track, now and then a leaf instead, else the hub's root, else None."""
+        """The best plausible commit of our platform and track, now and then a leaf instead, else
+        the hub's root, else None."""
         ground, seed = self.ground(), self.wishes.seed
         nothing: list[Claimed] = []
         found = choice.order_starts(
@@ -149,7 +153,8 @@ class HubSwarm:
         return None
 
     def foreign(self, best: Record) -> Foreign | None:
-        """A commit of somebody else that claims a better value than our best, fetched and comparable; each is offered once."""
+        """A commit of somebody else that claims a better value than our best, fetched and
+        comparable; each is offered once."""
         if best.value is None:
             return None
         nothing: list[Claimed] = []
@@ -176,7 +181,8 @@ class HubSwarm:
             self.memory.note_offer(claim.commit, offer)
 
     def fetch_offer(self, commit: str, whose: str) -> bool:
-        """Bring a commit here; False, said once, where it cannot be had or its fixed files are not ours."""
+        """Bring a commit here; False, said once, where it cannot be had or its fixed files are not
+        ours."""
         if commit in self.unfit:
             return False
         try:
@@ -234,7 +240,8 @@ class HubSwarm:
         return int(min(max(2 * expected, TTL_MIN_S), TTL_MAX_S))
 
     def drop_claims(self) -> None:
-        """Give up claims of attempts that came to nothing: what was only being edited when the runner was killed."""
+        """Give up claims of attempts that came to nothing: what was only being edited when the
+        runner was killed."""
         attempts = Journal(self.workspace.private / "state.json").state.attempts
         alive = {attempt.id for attempt in attempts.values() if attempt.phase != "editing"}
         for attempt_id, held in self.memory.facts.claims.items():
@@ -265,7 +272,8 @@ class HubSwarm:
     # ---------------------------------------------------------------- verdicts
 
     def queue_verdict(self, record: Record) -> None:
-        """Queue what a verdict has to tell: the commit where it is shared, the post, the end of its claim."""
+        """Queue what a verdict has to tell: the commit where it is shared, the post, the end of
+        its claim."""
         steps = [*self.pushes(record), *self.posts(record)]
         held = self.memory.facts.claims.get(record.id)
         if held is not None:
@@ -276,7 +284,8 @@ class HubSwarm:
         self.delivery.notice()
 
     def pushes(self, record: Record) -> list[Step]:
-        """Improvements always, discards where everything is shared; never what touched the fixed files, never others' commits."""
+        """Improvements always, discards where everything is shared; never what touched the fixed
+        files, never others' commits."""
         if record.commit in self.memory.facts.offers or not record.commit:
             return []
         if record.status != "keep" and not (self.wishes.share_all and self.is_within_free(record)):
@@ -309,7 +318,8 @@ class HubSwarm:
         return [Step("post", content=content, parent_id=offer.post_id)]
 
     def dispute(self, record: Record, offer: Offer) -> str | None:
-        """Why a claim was not reproduced here, the empty string where it was, None where this machine cannot tell."""
+        """Why a claim was not reproduced here, the empty string where it was, None where this
+        machine cannot tell."""
         if record.status == "crash" or not record.values:
             return f"crashed: {record.reason}"
         if offer.claimed is None:
@@ -338,7 +348,8 @@ def root_of(hub: Hub) -> str:
 
 
 def duration_s(record: Record) -> float | None:
-    """How long an experiment took, editing and repeats included; None where its times cannot be read."""
+    """How long an experiment took, editing and repeats included; None where its times cannot be
+    read."""
     try:
         began, ended = (
             datetime.fromisoformat(t.replace("Z", "+00:00"))

@@ -1,10 +1,11 @@
-"""What a researcher tells the hub, as text: the one-line result with its details beneath, and the line of a verification. Pure.
+"""What a researcher tells the hub, as text: the one-line result with its details beneath, and the
+line of a verification. Pure.
 
     commit:<7 hex> platform:<name> val_bpb:<value or ---> vram_gb:<value or ---> track:<id> | description [(DISCARD) or (CRASH: reason)]
     verify commit:<7 hex> platform:<name> val_bpb:<value or ---> n:<runs> track:<id> | reproduced, or: not reproduced (why)
 
-The format is the hub's (docs/wire.md, "Results"). Descriptions and reasons are other people's words: each is brought to one line that can
-neither end the line nor pass for the mark at its end.
+The format is the hub's (docs/wire.md, "Results"). Descriptions and reasons are other people's
+words: each is brought to one line that can neither end the line nor pass for the mark at its end.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ _TRACK = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", re.ASCII)
 
 @dataclass(frozen=True)
 class Reproduction:
-    """What came of running a claimed commit here: `value` None where it gave none; `why` is empty where it was reproduced."""
+    """What came of running a claimed commit here: `value` None where it gave none; `why` is empty
+    where it was reproduced."""
 
     commit: str
     platform: str
@@ -109,12 +111,14 @@ def show_reason(text: str) -> str:
 
 
 def without_paths(text: str, folder: str) -> str:
-    """A text for the public: a crash's last words may name files, and where ours lie is nobody's business."""
+    """A text for the public: a crash's last words may name files, and where ours lie is nobody's
+    business."""
     return _HOME.sub("~", text.replace(folder, "."))
 
 
 def one_line(text: str, most: int) -> str:
-    """Blanks for control, format and separator characters, then single blanks; cut with an ellipsis."""
+    """Blanks for control, format and separator characters, then single blanks; cut with an
+    ellipsis."""
     plain = "".join(" " if unicodedata.category(c)[0] in "CZ" else c for c in text[: 4 * most])
     words = " ".join(plain.split())
     return words if len(words) <= most else f"{words[: most - 1]}…"

@@ -1,7 +1,9 @@
-"""Who we are on a hub: the key of this experiment's folder, used where there is one, else asked for; one identity a folder.
+"""Who we are on a hub: the key of this experiment's folder, used where there is one, else asked
+for; one identity a folder.
 
-Where keys are kept is the caller's business (`KeyStore`): the command line reads files and environment. A hub that is down, closed or wants an
-invitation keeps nobody from research; it is asked again later.
+Where keys are kept is the caller's business (`KeyStore`): the command line reads files and
+environment. A hub that is down, closed or wants an invitation keeps nobody from research; it is
+asked again later.
 """
 
 from __future__ import annotations

@@ -1,7 +1,10 @@
-"""What waits to be told to the hub, on disk: one file per finished experiment, kept in order, whole or not there at all.
+"""What waits to be told to the hub, on disk: one file per finished experiment, kept in order,
+whole or not there at all.
 
-A letter's steps (push, post, release) are sent one after the other by the delivery thread, which notes each before and after. `waiting/` holds letters with a
-step left, `sent/` those that are done, `aside/` those with a step that the hub refuses for good. Leaves to others: sending (delivery), words (lines).
+A letter's steps (push, post, release) are sent one after the other by the delivery thread, which
+notes each before and after. `waiting/` holds letters with a step left, `sent/` those that are
+done, `aside/` those with a step that the hub refuses for good. Leaves to others: sending
+(delivery), words (lines).
 """
 
 from __future__ import annotations
@@ -22,9 +25,11 @@ WAITING, SENT, ASIDE = "waiting", "sent", "aside"
 
 @dataclass(frozen=True)
 class Step:
-    """One thing to tell. push: `commit`. post: `content`, a reply where `parent_id` is known. release: `claim_id`.
+    """One thing to tell. push: `commit`. post: `content`, a reply where `parent_id` is known.
+    release: `claim_id`.
 
-    `begun` means that it was sent and its fate is not known; `after` is the newest post there was before that."""
+    `begun` means that it was sent and its fate is not known; `after` is the newest post there was
+    before that."""
 
     kind: Kind
     state: State = "waiting"
@@ -42,7 +47,8 @@ class Step:
 
 @dataclass(frozen=True)
 class Letter:
-    """What one experiment has to tell. `number` is its place in the queue, `record_id` the ledger's."""
+    """What one experiment has to tell. `number` is its place in the queue, `record_id` the
+    ledger's."""
 
     number: int
     record_id: str
@@ -64,13 +70,15 @@ class Letter:
 
 
 class Outbox:
-    """The letters in `folder`. One process owns it (the workspace's lock); its threads may share it."""
+    """The letters in `folder`. One process owns it (the workspace's lock); its threads may share
+    it."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     def add(self, record_id: str, queued_at: str, steps: tuple[Step, ...]) -> bool:
-        """Queue a letter for a record unless there is one; on disk when this returns. True where it is new."""
+        """Queue a letter for a record unless there is one; on disk when this returns. True where
+        it is new."""
         if any(name.endswith(f"-{record_id}.json") for name in self.names(WAITING, SENT, ASIDE)):
             return False
         write_letter(self.folder / WAITING, Letter(self.next_number(), record_id, queued_at, steps))
@@ -87,7 +95,8 @@ class Outbox:
         return sorted(set(found))
 
     def first(self) -> Letter | None:
-        """The letter to send next. One that cannot be read (a disk's mistake) is put aside as it is."""
+        """The letter to send next. One that cannot be read (a disk's mistake) is put aside as it
+        is."""
         for name in self.names(WAITING):
             letter = read_letter(self.folder / WAITING / name)
             if letter is not None:

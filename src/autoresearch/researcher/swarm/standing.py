@@ -1,4 +1,5 @@
-"""How a workspace stands with its hub, read without disturbing anybody and without asking the hub: for `autoresearch status`."""
+"""How a workspace stands with its hub, read without disturbing anybody and without asking the hub:
+for `autoresearch status`."""
 
 from __future__ import annotations
 
@@ -14,8 +15,9 @@ MEMORY, OUTBOX = "swarm.json", "outbox"
 
 @dataclass(frozen=True)
 class Standing:
-    """`waiting`: experiments with something still to tell. `refused`: the hub's sentence for each thing it would not take. `trouble`:
-    why the hub did not answer when it was last asked, empty where it did."""
+    """`waiting`: experiments with something still to tell. `refused`: the hub's sentence for each
+    thing it would not take. `trouble`: why the hub did not answer when it was last asked, empty
+    where it did."""
 
     hub: str
     agent_id: str

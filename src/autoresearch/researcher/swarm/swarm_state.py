@@ -1,6 +1,8 @@
-"""What hub mode remembers between runs: whose results were offered, which claims are held, when the hub last answered.
+"""What hub mode remembers between runs: whose results were offered, which claims are held, when
+the hub last answered.
 
-One small file, replaced as a whole. Holds no key: nothing here is a secret, and nothing here is believed more than the hub is.
+One small file, replaced as a whole. Holds no key: nothing here is a secret, and nothing here is
+believed more than the hub is.
 """
 
 from __future__ import annotations
@@ -16,7 +18,8 @@ from autoresearch.files import PRIVATE, replace_file
 
 @dataclass(frozen=True)
 class Offer:
-    """Another agent's claim that was, or is about to be, measured here. `post_id` is where the answer belongs."""
+    """Another agent's claim that was, or is about to be, measured here. `post_id` is where the
+    answer belongs."""
 
     agent: str
     post_id: int
@@ -76,7 +79,8 @@ class SwarmState:
 
 
 def load_facts(file: Path) -> SwarmFacts:
-    """What the file says; nothing where there is none or it is damaged: everything in it can be learned again."""
+    """What the file says; nothing where there is none or it is damaged: everything in it can be
+    learned again."""
     try:
         return msgspec.json.decode(file.read_bytes(), type=SwarmFacts)
     except (OSError, msgspec.MsgspecError):

@@ -1,7 +1,9 @@
-"""What makes this workspace's results comparable with others', as one word for the hub: its boards compare within one track only.
+"""What makes this workspace's results comparable with others', as one word for the hub: its boards
+compare within one track only.
 
-The lab's own id where its preparation printed one (the last line of `.autoresearch/prepare.log`: the name and a hash over data, tokenizer,
-clock and evaluation). Any other experiment: its metric and a hash over every fixed file and the settings that matter.
+The lab's own id where its preparation printed one (the last line of `.autoresearch/prepare.log`:
+the name and a hash over data, tokenizer, clock and evaluation). Any other experiment: its metric
+and a hash over every fixed file and the settings that matter.
 """
 
 from __future__ import annotations
@@ -25,7 +27,8 @@ def track_id(workspace: Workspace) -> str:
 
 
 def fixed_files(workspace: Workspace) -> str:
-    """A hash over the fixed files of the commit checked out, and over what autoresearch.toml says of measuring."""
+    """A hash over the fixed files of the commit checked out, and over what autoresearch.toml says
+    of measuring."""
     listed = workspace.repo.git("ls-tree", "-r", "-z", workspace.repo.head()).split("\0")
     fixed = sorted(
         entry for entry in listed if entry and not workspace.is_free(entry.partition("\t")[2])

@@ -1,7 +1,9 @@
-"""What there is to verify on a hub, and the reply in the claim's thread. Everything read here was written by strangers.
+"""What there is to verify on a hub, and the reply in the claim's thread. Everything read here was
+written by strangers.
 
-Idempotent: before a reply is written its thread is looked through for one of ours, so a reply whose answer was lost, or that a
-killed verifier had already written, is not written again. Leaves to others: the wire (client), what the verdict is (verifier).
+Idempotent: before a reply is written its thread is looked through for one of ours, so a reply
+whose answer was lost, or that a killed verifier had already written, is not written again. Leaves
+to others: the wire (client), what the verdict is (verifier).
 """
 
 from __future__ import annotations
@@ -28,7 +30,8 @@ VERIFY_LINE = re.compile(r"verify\s+commit\s*:\s*([0-9a-f]{7,64})\b", re.IGNOREC
 
 @dataclass(frozen=True)
 class HubBoard:
-    """A hub as one verifier sees it. `me` is our account there; only results of this platform and track are ours to check."""
+    """A hub as one verifier sees it. `me` is our account there; only results of this platform and
+    track are ours to check."""
 
     hub: Hub
     me: str
@@ -40,7 +43,8 @@ class HubBoard:
     # ---------------------------------------------------------------- reading
 
     def unverified_results(self, skip: Callable[[Result], bool]) -> Iterator[Result]:
-        """Results of others that nobody has verified, best first. `skip` is asked before the hub is."""
+        """Results of others that nobody has verified, best first. `skip` is asked before the hub
+        is."""
         sign = 1 if self.direction == "min" else -1
         found = [
             r
@@ -74,14 +78,16 @@ class HubBoard:
         }
 
     def replies(self, post_id: int, commit: str, by: Callable[[str], bool]) -> int:
-        """How many replies with a verify line about this commit stand in a thread, by agents that `by` says yes to."""
+        """How many replies with a verify line about this commit stand in a thread, by agents that
+        `by` says yes to."""
         return sum(
             by(post.agent_id) and names_commit(post.content, commit)
             for post in self.hub.replies(post_id, limit=PAGE)
         )
 
     def asked_for(self, repo: Repo, commit: str) -> ClaimedResult:
-        """The newest claim about a commit that we may verify. NotFound, Forbidden (our own) or Incomparable say why there is none."""
+        """The newest claim about a commit that we may verify. NotFound, Forbidden (our own) or
+        Incomparable say why there is none."""
         found = self.hub.results(commit=commit, limit=PAGE)
         kept = [r for r in found if r.status == "keep" and r.val_bpb is not None and not r.problem]
         ours = [r for r in kept if self.is_ours_to_check(r)]
@@ -110,7 +116,8 @@ class HubBoard:
         )
 
     def claim(self, repo: Repo, result: Result) -> ClaimedResult:
-        """The claim with its commit in our repository. BadInput for a hub that hands out another commit than it names."""
+        """The claim with its commit in our repository. BadInput for a hub that hands out another
+        commit than it names."""
         if result.commit_hash is None or result.val_bpb is None:
             raise BadInput(f"result {result.id} names no pushed commit or no value")
         fetched = fetch_commit(repo, self.hub, result.commit_hash).commit
@@ -160,7 +167,8 @@ def names_commit(content: str, commit: str) -> bool:
 
 
 def verdict_post(verdict: Verdict, platform: str, notes: Notes) -> str:
-    """The reply: the line a hub reads, and beneath it our numbers. No word of the program's own stands at the start of a line."""
+    """The reply: the line a hub reads, and beneath it our numbers. No word of the program's own
+    stands at the start of a line."""
     claim = verdict.claim
     why = "" if verdict.outcome == "reproduced" else verdict.reason
     line = verification_line(

@@ -1,7 +1,9 @@
-"""Runs somebody's commit with our own fixed files: their free files on top of the commit checked out here, nothing else of theirs.
+"""Runs somebody's commit with our own fixed files: their free files on top of the commit checked
+out here, nothing else of theirs.
 
-What is found of a claim is in a file before the next step begins, so that a killed verifier neither loses a run nor says anything
-twice. Leaves to others: running (experiment), comparing (compare), the hub (board).
+What is found of a claim is in a file before the next step begins, so that a killed verifier
+neither loses a run nor says anything twice. Leaves to others: running (experiment), comparing
+(compare), the hub (board).
 """
 
 from __future__ import annotations
@@ -21,13 +23,15 @@ from autoresearch.researcher.judging.values import Measurement
 from autoresearch.researcher.workspace import Workspace, name_some
 
 REFS = "refs/autoresearch/verify/"
-# Never run and never read by a run, or our own copy is taken whatever theirs says: no reason to dispute a number.
+# Never run and never read by a run, or our own copy is taken whatever theirs says: no reason to
+# dispute a number.
 HARMLESS = ("autoresearch.toml", ".gitignore")
 
 
 @dataclass(frozen=True)
 class ClaimedResult:
-    """A result somebody claims. On a hub it is `result_id` in post `post_id`; 0 where it is one of our own ledger."""
+    """A result somebody claims. On a hub it is `result_id` in post `post_id`; 0 where it is one of
+    our own ledger."""
 
     commit: str  # full hash, in the repository
     value: float
@@ -41,15 +45,17 @@ class ClaimedResult:
 
     @property
     def name(self) -> str:
-        """One word for files and folders: the same commit may be claimed twice with different numbers."""
+        """One word for files and folders: the same commit may be claimed twice with different
+        numbers."""
         told = f"{self.commit}/{self.hub}/{self.result_id}/{self.value}"
         return f"{self.commit[:7]}-{hashlib.sha256(told.encode()).hexdigest()[:8]}"
 
 
 @dataclass(frozen=True)
 class Notes:
-    """What was found of a claim so far. `seed` is ours and random: no program can have been written for it. `verdict` is the line
-    that is posted, "" while it is open; `control` are runs of our own baseline beside it."""
+    """What was found of a claim so far. `seed` is ours and random: no program can have been
+    written for it. `verdict` is the line that is posted, "" while it is open; `control` are runs
+    of our own baseline beside it."""
 
     claim: ClaimedResult
     mark: str
@@ -66,13 +72,15 @@ class Notes:
 
 
 class Notebook:
-    """The notes of every claim, one small file each in `.autoresearch/verify/`, replaced as a whole."""
+    """The notes of every claim, one small file each in `.autoresearch/verify/`, replaced as a
+    whole."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     def open(self, claim: ClaimedResult, pristine: str) -> Notes:
-        """The notes of a claim, begun where there are none, or where our own fixed files are others by now."""
+        """The notes of a claim, begun where there are none, or where our own fixed files are
+        others by now."""
         known = self.read(claim)
         if known is not None and (known.verdict or known.pristine == pristine):
             return known
@@ -111,7 +119,8 @@ class Notebook:
 
 
 def changed_fixed_files(workspace: Workspace, pristine: str, claimed: str) -> list[str]:
-    """Fixed files in which a commit differs from ours and that a run could read; pages of documentation are none."""
+    """Fixed files in which a commit differs from ours and that a run could read; pages of
+    documentation are none."""
     paths = workspace.repo.changed_between(pristine, claimed)
     return [
         p for p in paths if not workspace.is_free(p) and p not in HARMLESS and not p.endswith(".md")
@@ -119,13 +128,15 @@ def changed_fixed_files(workspace: Workspace, pristine: str, claimed: str) -> li
 
 
 def is_of_our_line(workspace: Workspace, pristine: str, claimed: str) -> bool:
-    """Whether what differs was changed on their side: since the last common commit our own fixed files are as they were."""
+    """Whether what differs was changed on their side: since the last common commit our own fixed
+    files are as they were."""
     base = workspace.repo.merge_base(pristine, claimed)
     return bool(base) and not changed_fixed_files(workspace, base, pristine)
 
 
 def graft_free_files(workspace: Workspace, pristine: str, claimed: str) -> str:
-    """A commit of our pristine files with the claimed commit's free files; kept reachable. BadInput where it has no free file."""
+    """A commit of our pristine files with the claimed commit's free files; kept reachable.
+    BadInput where it has no free file."""
     repo = workspace.repo
     ours = {p: e for p, e in read_tree(repo, pristine).items() if workspace.is_free(p)}
     theirs = {p: e for p, e in read_tree(repo, claimed).items() if workspace.is_free(p)}

@@ -1,7 +1,8 @@
-"""Goes its rounds on a hub: takes what nobody has verified, best first, and says what came of it. For ever, or once.
+"""Goes its rounds on a hub: takes what nobody has verified, best first, and says what came of it.
+For ever, or once.
 
-A hub that is down, slow or full is waited for; what was found meanwhile is on disk and told later, once. Leaves to others: one
-verification (verifier), reading and replying (board).
+A hub that is down, slow or full is waited for; what was found meanwhile is on disk and told later,
+once. Leaves to others: one verification (verifier), reading and replying (board).
 """
 
 from __future__ import annotations
@@ -40,7 +41,8 @@ class Rounds:
     )  # results that somebody else said to verify
 
     def forever(self) -> None:
-        """Verify whatever is unverified until stopped. Only a wrong key or a mistake of ours ends it otherwise."""
+        """Verify whatever is unverified until stopped. Only a wrong key or a mistake of ours ends
+        it otherwise."""
         last: int | None = None
         trouble = 0
         while not self.stop.is_set():
@@ -80,7 +82,8 @@ class Rounds:
         return None
 
     def fetch_claim(self, result: Result) -> ClaimedResult | None:
-        """The claim with its commit here; None, said once, where the hub has no usable commit for it."""
+        """The claim with its commit here; None, said once, where the hub has no usable commit for
+        it."""
         try:
             return self.board.claim(self.verifier.workspace.repo, result)
         except (HubUnavailable, RateLimited) as error:
@@ -91,7 +94,8 @@ class Rounds:
             return None
 
     def verify(self, claim: ClaimedResult) -> Verdict | None:
-        """One claim from its runs to the reply; None where it cannot be judged here, which is said and remembered."""
+        """One claim from its runs to the reply; None where it cannot be judged here, which is said
+        and remembered."""
         try:
             verdict = self.verifier.verify(claim)
         except (HubUnavailable, RateLimited):
@@ -163,7 +167,8 @@ class Rounds:
             self.say(str(error))
 
     def is_patient(self, result: Result) -> bool:
-        """Whether to leave a claim to the one who said to verify it: not for ever, or a lease would be a way to hide."""
+        """Whether to leave a claim to the one who said to verify it: not for ever, or a lease
+        would be a way to hide."""
         since = self.waited_since.setdefault(result.id, time.monotonic())
         return time.monotonic() - since < PATIENCE_S
 

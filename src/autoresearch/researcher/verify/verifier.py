@@ -1,8 +1,10 @@
-"""Verifies one claim: graft, run, compare, and before anybody is disputed, look whether this machine is itself.
+"""Verifies one claim: graft, run, compare, and before anybody is disputed, look whether this
+machine is itself.
 
-A dispute is an accusation. So it is only made where the fixed files are ours, the noise is known, and, where our ledger has a
-baseline for this machine and track, one more run of it just now came out as the ledger says. Leaves to others: which claims
-there are and the reply (board), the sandbox (experiment).
+A dispute is an accusation. So it is only made where the fixed files are ours, the noise is known,
+and, where our ledger has a baseline for this machine and track, one more run of it just now came
+out as the ledger says. Leaves to others: which claims there are and the reply (board), the sandbox
+(experiment).
 """
 
 from __future__ import annotations
@@ -38,12 +40,14 @@ CRASHES = 2  # so often a claimed commit has to crash: once may be our machine
 
 
 class Incomparable(BadInput):
-    """A claim that cannot be judged here: another version of the fixed files, another machine, another track."""
+    """A claim that cannot be judged here: another version of the fixed files, another machine,
+    another track."""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What came of a claim. `reason` is empty where it was reproduced; `value` is None where no run came to a number."""
+    """What came of a claim. `reason` is empty where it was reproduced; `value` is None where no
+    run came to a number."""
 
     claim: ClaimedResult
     outcome: Outcome
@@ -55,7 +59,8 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Verifier:
-    """Holds what a verification needs; the caller holds the workspace's lock. `platform` is this machine's name."""
+    """Holds what a verification needs; the caller holds the workspace's lock. `platform` is this
+    machine's name."""
 
     workspace: Workspace
     runner: Runner
@@ -66,7 +71,8 @@ class Verifier:
     runs: int = RUNS
 
     def verify(self, claim: ClaimedResult) -> Verdict:
-        """Run a claimed commit and compare. Raises Incomparable, Stopped; a run that was finished before is not repeated."""
+        """Run a claimed commit and compare. Raises Incomparable, Stopped; a run that was finished
+        before is not repeated."""
         pristine = self.workspace.repo.head()
         if changed := self.check_fixed_files(claim, pristine):
             return Verdict(
@@ -99,7 +105,8 @@ class Verifier:
         )
 
     def check_fixed_files(self, claim: ClaimedResult, pristine: str) -> list[str]:
-        """The fixed files that the claimant changed. Incomparable where ours are simply of another version."""
+        """The fixed files that the claimant changed. Incomparable where ours are simply of another
+        version."""
         changed = changed_fixed_files(self.workspace, pristine, claim.commit)
         if changed and not is_of_our_line(self.workspace, pristine, claim.commit):
             raise Incomparable(
@@ -111,7 +118,8 @@ class Verifier:
     # ---------------------------------------------------------------- runs
 
     def measure(self, notes: Notes, commit: str) -> Notes:
-        """As many good runs as wanted, or until CRASHES have crashed; one slowed by other work is replaced. Each is noted as it ends."""
+        """As many good runs as wanted, or until CRASHES have crashed; one slowed by other work is
+        replaced. Each is noted as it ends."""
         while not find_crash(notes.measurements):
             good = [run for run in notes.measurements if run.value is not None]
             if good and self.judged_results(good).action == "keep":
@@ -169,7 +177,8 @@ class Verifier:
         )
 
     def check_machine(self, notes: Notes, verdict: Verdict) -> Verdict:
-        """The verdict, unless it is a dispute on a machine that does not come to its own baseline just now: then undecided."""
+        """The verdict, unless it is a dispute on a machine that does not come to its own baseline
+        just now: then undecided."""
         base = self.baseline()
         if verdict.outcome != "not reproduced" or base is None or base.value is None:
             return verdict
