@@ -1,4 +1,5 @@
-"""The lab against what a newcomer would run: the loader against tokenising on the fly, our scale against the advice for small machines.
+"""The lab against what a newcomer would run: the loader against tokenising on the fly, our
+scale against the advice for small machines.
 
     python bench/lab.py                                # loader, then 3 pairs of 60 s on pystd: about 12 minutes
     python bench/lab.py --track stories --pairs 3 --skip-loader
@@ -53,7 +54,8 @@ REFERENCES = {
 def experiment(
     folder: Path, scale: str, settings: dict[str, Any] | None, vocab: dict[str, int]
 ) -> Path:
-    """A folder with the lab's files; with `settings` as its scale and `vocab` as its tracks' vocabularies, if given."""
+    """A folder with the lab's files; with `settings` as its scale and `vocab` as its tracks'
+    vocabularies, if given."""
     folder.mkdir(parents=True)
     shutil.copy(LAB / "prepare.py", folder)
     shutil.copytree(LAB / "fixed", folder / "fixed")
@@ -107,7 +109,8 @@ def measure(folder: Path, track: str, seed: int) -> dict[str, float]:
 
 
 def pairs(args: argparse.Namespace, root: Path) -> Iterator[dict[str, Any]]:
-    """{"ours": …, "reference": …} one after the other, each pair in the other order and with its own seed."""
+    """{"ours": …, "reference": …} one after the other, each pair in the other order and with
+    its own seed."""
     track = args.track if args.budget_s is None else f"{args.track}-{args.budget_s:g}s"
     settings, vocab = REFERENCES[args.scale]
     sides = {
@@ -166,7 +169,8 @@ def summarise(done: list[dict[str, Any]]) -> None:
 def on_the_fly(
     texts: list[str], encode: Any, bos: int, rows: int, row_len: int
 ) -> Iterator[list[list[int]]]:
-    """The usual way: tokenise as you go, keep a thousand documents, scan them all for the longest that fits, crop the last."""
+    """The usual way: tokenise as you go, keep a thousand documents, scan them all for the
+    longest that fits, crop the last."""
     source = itertools.cycle(texts)
     buffer: list[list[int]] = []
     while True:
@@ -199,7 +203,8 @@ def tokens_per_s(batches: Iterator[Any], tokens_a_batch: int, seconds: float) ->
 
 
 def bench_loader(rounds: int = 3, seconds: float = 3.0) -> None:
-    """On pystd: packed rows from the memory map against tokenising and scanning, in turn, one thread each."""
+    """On pystd: packed rows from the memory map against tokenising and scanning, in turn, one
+    thread each."""
     import prepare
     from fixed.packing import packed_batches
     from fixed.pystd import Pystd

@@ -109,7 +109,8 @@ def test_what_can_change_a_number_changes_the_id(
 
 
 def test_every_file_says_what_it_can_change(lab: labs.Lab) -> None:
-    """A new file behind prepare.py is sorted: it makes numbers, it makes data, or it does neither."""
+    """A new file behind prepare.py is sorted: it makes numbers, it makes data, or it does
+    neither."""
     neither = {"__init__", "device", "downloads", "environment", "errors", "files"}
     neither |= {"model_process", "progress", "rules", "summary", "terminal", "tracks"}
     rules = lab.fixed.rules

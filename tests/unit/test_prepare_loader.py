@@ -1,4 +1,6 @@
-"""The loader and its clock: what rows look like, that nothing is lost, and that no time is free once the first batch is out."""
+"""The loader and its clock: what rows look like, that nothing is lost, and that no time is free
+once the first batch is out.
+"""
 
 from __future__ import annotations
 
@@ -50,7 +52,8 @@ def test_rows_start_with_bos_and_targets_are_the_next_tokens(lab: labs.Lab, toke
 
 
 def test_an_epoch_loses_nothing(lab: labs.Lab, tokenizer: Any) -> None:
-    """Long documents continue in later rows: after a few epochs every token was handed out about that often."""
+    """Long documents continue in later rows: after a few epochs every token was handed out
+    about that often."""
     train, _ = lab.fixed.packing.read_tokens(tokenizer.track.folder, "train")
     rows = rows_of(lab, tokenizer, 1, 3 * len(train) // (64 * 8))
     there = torch.bincount(torch.from_numpy(train.astype("int64")), minlength=tokenizer.vocab_size)
@@ -73,7 +76,8 @@ def test_rows_hold_whole_pieces_of_documents(lab: labs.Lab, tokenizer: Any) -> N
 
 
 def test_the_seed_is_the_order(lab: labs.Lab, tokenizer: Any) -> None:
-    """The same seed gives the same batches, another seed others: two runs with two seeds differ in their data too."""
+    """The same seed gives the same batches, another seed others: two runs with two seeds differ
+    in their data too."""
     assert torch.equal(rows_of(lab, tokenizer, 1, 5), rows_of(lab, tokenizer, 1, 5))
     assert not torch.equal(rows_of(lab, tokenizer, 1, 5), rows_of(lab, tokenizer, 2, 5))
 
@@ -89,7 +93,8 @@ def test_the_harness_gives_the_seed(lab: labs.Lab, tokenizer: Any) -> None:
 def test_dummies_are_free_and_the_first_batch_starts_the_clock(
     lab: labs.Lab, tokenizer: Any
 ) -> None:
-    """Warm-up costs nothing; from the first real batch on everything does, also a sleep in one step."""
+    """Warm-up costs nothing; from the first real batch on everything does, also a sleep in one
+    step."""
     clock = labs.Clock()
     loader = lab.fixed.loader.Loader(tokenizer, 4, "cpu", 1, clock)
     x, y = loader.dummy()

@@ -1,4 +1,6 @@
-"""The names of the original's prepare.py: train files written for it find them, with its meanings."""
+"""The names of the original's prepare.py: train files written for it find them, with its
+meanings.
+"""
 
 from __future__ import annotations
 
@@ -105,7 +107,8 @@ def test_its_loader_counts_epochs_from_one_and_takes_shorter_rows(
 def test_a_loop_that_never_ends_gets_no_batch_after_its_grace(
     lab: labs.Lab, tokenizer: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The clock runs along: the end of the budget is said, and the end of the stream a sentence."""
+    """The clock runs along: the end of the budget is said, and the end of the stream a
+    sentence."""
     clock = labs.Clock()
     loader = lab.fixed.loader.Loader(tokenizer, 2, "cpu", 1, clock, grace_s=60.0)
     steps = 0

@@ -1,4 +1,6 @@
-"""Tracks: their names and ids, the offline sources, the user's own text, damage and what is said about it."""
+"""Tracks: their names and ids, the offline sources, the user's own text, damage and what is
+said about it.
+"""
 
 from __future__ import annotations
 
@@ -81,7 +83,8 @@ def test_stories_are_the_same_everywhere(lab: labs.Lab) -> None:
 
 
 def test_every_choice_of_a_story_can_be_read_off_it(lab: labs.Lab) -> None:
-    """Each line fits exactly one template and every list holds a word once, so choices and text carry the same information."""
+    """Each line fits exactly one template and every list holds a word once, so choices and text
+    carry the same information."""
     p = lab.fixed.stories
     assert all(len(set(words)) == len(words) for words in p.WORDS.values())
 
@@ -128,7 +131,8 @@ def test_the_entropy_of_stories_is_in_the_wanted_range(lab: labs.Lab) -> None:
 
 
 def test_near_duplicates_stay_on_one_side(lab: labs.Lab) -> None:
-    """Two files that share most of their lines are one family; a family above the cap is training text."""
+    """Two files that share most of their lines are one family; a family above the cap is
+    training text."""
     shared = "\n".join(f"a telling line of code number {i}" for i in range(20))
     files = {f"f{i}.py": f"nothing in common with others, {i}\n" * 3 for i in range(40)}
     files |= {
@@ -145,7 +149,8 @@ def test_near_duplicates_stay_on_one_side(lab: labs.Lab) -> None:
 
 
 def test_the_standard_library_is_split_with_care(lab: labs.Lab) -> None:
-    """No tests, no charmap tables, no file over the cap in validation, nothing on both sides, the same twice."""
+    """No tests, no charmap tables, no file over the cap in validation, nothing on both sides,
+    the same twice."""
     source, again = lab.fixed.pystd.Pystd(), lab.fixed.pystd.Pystd()
     train, val = (list(source.documents(split)) for split in ("train", "val"))
 
@@ -158,7 +163,8 @@ def test_the_standard_library_is_split_with_care(lab: labs.Lab) -> None:
 
 @pytest.mark.parametrize("kind", ["folder", "txt", "jsonl", "parquet"])
 def test_ones_own_text_comes_in_four_kinds(lab: labs.Lab, tmp_path: Path, kind: str) -> None:
-    """A folder, .txt, .jsonl of strings or objects, .parquet: the same text counts the same bytes."""
+    """A folder, .txt, .jsonl of strings or objects, .parquet: the same text counts the same
+    bytes."""
     texts = labs.texts(40)
     file = tmp_path / f"data.{kind}"
     if kind == "folder":
@@ -281,7 +287,8 @@ def test_show_tells_everything(
 
 
 def test_the_trigram_is_a_probability(lab: labs.Lab, custom: list[str]) -> None:
-    """Over all next tokens the anchor's probabilities add up to one, after known and unknown histories."""
+    """Over all next tokens the anchor's probabilities add up to one, after known and unknown
+    histories."""
     import numpy as np
 
     track = lab.prepared(*custom)
@@ -327,7 +334,8 @@ def test_the_block_is_printed_as_promised(
 
 @pytest.mark.slow
 def test_kill_9_at_any_moment_leaves_nothing_half_there(tmp_path: Path) -> None:
-    """After each kill a track is either not prepared or whole; and one more call makes it whole and cleans up."""
+    """After each kill a track is either not prepared or whole; and one more call makes it whole
+    and cleans up."""
     lab = labs.make_lab(tmp_path)
     data = labs.write_texts(tmp_path / "texts", 300)
     command = [
