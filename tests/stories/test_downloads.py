@@ -75,6 +75,24 @@ def test_climbmix_fetches_its_shards_and_always_the_validation_shard(
     )
 
 
+def test_shards_that_one_has_are_checked_and_not_fetched(
+    lab: labs.Lab, server: hf_server.HuggingFace
+) -> None:
+    """As docs/moving.md says: a whole shard is taken by its hash, a damaged one fetched again."""
+    incoming = lab.folder / "cache" / "climbmix" / "raw" / ".incoming"
+    incoming.mkdir(parents=True)
+    for name in ("shard_00000.parquet", VAL):
+        (incoming / name).write_bytes(server.files[CLIMBMIX, name])
+    (incoming / "shard_00001.parquet").write_bytes(b"damaged")
+
+    code, said = climbmix(lab, server, "--num-shards", "2")
+
+    assert code == 0, said
+    assert raw(lab) == {"shard_00000.parquet", "shard_00001.parquet", VAL}
+    fetched = {str(name) for name, asked in server.gets.items() if asked}
+    assert len(fetched) == 1 and "shard_00001" in fetched.pop()
+
+
 def test_what_goes_wrong_once_is_tried_again(lab: labs.Lab, server: hf_server.HuggingFace) -> None:
     """A 500, a body cut short, a slow server and other content than promised: all end well, with the right bytes."""
     server.faults |= {
