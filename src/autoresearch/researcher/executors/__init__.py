@@ -1,2 +1,2 @@
 """Where runs take place: in slots of this machine (local), or on a Ray cluster (ray). The loop
-submits orders and takes measurements."""
+submits requests and takes measurements."""

@@ -1,5 +1,5 @@
-"""What the loop asks for (an order) and who carries it out (an executor). Leaves to others: what a
-run is (experiment), verdicts (judge)."""
+"""What the loop asks for (a request) and who carries it out (an executor). Leaves to others: what
+a run is (experiment), verdicts (judge)."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ class RunRequest:
 
 
 class Executor(Protocol):
-    """Carries out as many orders at once as it has slots; further ones wait."""
+    """Carries out as many requests at once as it has slots; further ones wait."""
 
     @property
     def slots(self) -> int: ...
 
-    def submit(self, order: RunRequest) -> Future[Measurement]:
+    def submit(self, request: RunRequest) -> Future[Measurement]:
         """The measurement, sooner or later. The future raises Stopped where the user asked to stop
-        meanwhile: that run does not count, and the same order may be submitted again."""
+        meanwhile: that run does not count, and the same request may be submitted again."""
         ...
 
     def close(self) -> None:
-        """End what still runs and give back what was held; afterwards no process of any order is
+        """End what still runs and give back what was held; afterwards no process of any request is
         alive."""
         ...

@@ -43,16 +43,16 @@ class LocalExecutor:
             )
         self.threads = ThreadPoolExecutor(self.slots, "run")
 
-    def submit(self, order: RunRequest) -> Future[Measurement]:
-        return self.threads.submit(self.carry_out, order)
+    def submit(self, request: RunRequest) -> Future[Measurement]:
+        return self.threads.submit(self.carry_out, request)
 
-    def carry_out(self, order: RunRequest) -> Measurement:
+    def carry_out(self, request: RunRequest) -> Measurement:
         """In a thread: take a free slot, run there, give it back."""
         if self.stop.is_set():
             raise Stopped
         runner = self.free.get()
         try:
-            o = order
+            o = request
             return runner.measure(o.commit, o.seed, o.mark, o.folder, o.timeout_s, o.watch)
         finally:
             self.free.put(runner)

@@ -1,8 +1,8 @@
-"""Runs on a Ray cluster: an order travels with its commit, runs in the sandbox of the machine it
+"""Runs on a Ray cluster: a request travels with its commit, runs in the sandbox of the machine it
 comes to, and its measurement, log and curve come back. Same ledger, same verdicts.
 
-Ray decides where a run takes place and tells when a machine is lost; the order is then sent again,
-a few times. Leaves to others: what happens over there (worker).
+Ray decides where a run takes place and tells when a machine is lost; the request is then sent
+again, a few times. Leaves to others: what happens over there (worker).
 https://docs.ray.io/en/latest/ray-core/tasks.html
 """
 
@@ -28,7 +28,7 @@ from autoresearch.researcher.experiment import Runner, Stopped
 from autoresearch.researcher.judging.values import Measurement
 from autoresearch.researcher.machine import one_word
 
-LIVES = 4  # an order is sent so often at most
+LIVES = 4  # a request is sent so often at most
 POLL_S = 0.25
 STORE_BYTES = (
     200 * 2**20
@@ -100,7 +100,7 @@ class RayExecutor:
         remote = self.ray.remote(num_cpus=self.share.cores, num_gpus=self.share.gpus, max_retries=0)
         self.carry_out = remote(far_side)
         self.surroundings = surroundings
-        self.threads = ThreadPoolExecutor(jobs, "ray-order")
+        self.threads = ThreadPoolExecutor(jobs, "ray-request")
 
     @property
     def platform(self) -> str:
@@ -117,25 +117,25 @@ class RayExecutor:
         ]
         return sorted(set(self.ray.get(asked)))
 
-    def submit(self, order: RunRequest) -> Future[Measurement]:
-        return self.threads.submit(self.see_through, order)
+    def submit(self, request: RunRequest) -> Future[Measurement]:
+        return self.threads.submit(self.see_through, request)
 
-    def see_through(self, order: RunRequest) -> Measurement:
-        """In a thread: send the order until its result is back, again where the machine that had
+    def see_through(self, request: RunRequest) -> Measurement:
+        """In a thread: send the request until its result is back, again where the machine that had
         it is lost."""
-        parcel = self.ray.put(self.pack(order))
+        shipment = self.ray.put(self.pack(request))
         for _ in range(LIVES):
-            result = self.once(parcel)
+            result = self.once(shipment)
             if result is not None:
-                return self.runner.in_time(self.unpack(order, result))
+                return self.runner.in_time(self.unpack(request, result))
         return Measurement(
-            "failed", f"the machine that ran it was lost {LIVES} times in a row", order.seed
+            "failed", f"the machine that ran it was lost {LIVES} times in a row", request.seed
         )
 
-    def once(self, parcel: Any) -> RunResult | None:
+    def once(self, shipment: Any) -> RunResult | None:
         """One attempt; None where the machine, or Ray's own process there, was lost."""
         errors = self.ray.exceptions
-        running = self.carry_out.remote(parcel, self.surroundings)
+        running = self.carry_out.remote(shipment, self.surroundings)
         try:
             while not self.ray.wait([running], timeout=POLL_S)[0]:
                 if self.stop.is_set():
@@ -148,24 +148,24 @@ class RayExecutor:
             return None
         return result
 
-    def pack(self, order: RunRequest) -> Shipment:
+    def pack(self, request: RunRequest) -> Shipment:
         workspace = self.runner.workspace
         with temporary_bundle() as file:
-            create_bundle(workspace.repo, file, [order.commit])
+            create_bundle(workspace.repo, file, [request.commit])
             bundle = file.read_bytes()
-        desk = hashlib.sha256(str(workspace.folder).encode()).hexdigest()[:16]
+        worker_dir = hashlib.sha256(str(workspace.folder).encode()).hexdigest()[:16]
         settings = (workspace.folder / config.NAME).read_bytes()
-        travelling = worker.request_for(order, workspace.folder)
+        travelling = worker.request_for(request, workspace.folder)
         return Shipment(
-            desk, bundle, settings, travelling, self.runner.sandbox.name, self.share.cores
+            worker_dir, bundle, settings, travelling, self.runner.sandbox.name, self.share.cores
         )
 
-    def unpack(self, order: RunRequest, result: RunResult) -> Measurement:
+    def unpack(self, request: RunRequest, result: RunResult) -> Measurement:
         """Put log and curve where a run of this machine would have left them."""
-        wipe(order.folder)
-        order.folder.mkdir(parents=True)
+        wipe(request.folder)
+        request.folder.mkdir(parents=True)
         for name, data in result.files.items():
-            (order.folder / Path(name).name).write_bytes(data)
+            (request.folder / Path(name).name).write_bytes(data)
         return result.measurement
 
     def close(self) -> None:
@@ -174,9 +174,9 @@ class RayExecutor:
         self.ray.shutdown()
 
 
-def far_side(parcel: Shipment, surroundings: Callable[[], Surroundings]) -> RunResult:
+def far_side(shipment: Shipment, surroundings: Callable[[], Surroundings]) -> RunResult:
     """What Ray calls over there."""
-    return worker.carry_out(parcel, surroundings())
+    return worker.carry_out(shipment, surroundings())
 
 
 def count_runs(resources: dict[str, float]) -> tuple[int, int]:

@@ -1,10 +1,10 @@
-"""The far side of a cluster: carries out one order on the machine it travelled to, in that
+"""The far side of a cluster: carries out one request on the machine it travelled to, in that
 machine's own sandbox.
 
-A desk is a workspace that stays on a machine: repository, prepared data, nothing of any run. One
-order at a time works at it, so there are as many desks as orders at once, and the next night finds
-them again. Knows nothing of Ray; leaves to others: sending and losing orders (ray), what a run is
-(experiment).
+A worker folder is a workspace that stays on a machine: repository, prepared data, nothing of any
+run. One request at a time works at it, so there are as many worker folders as requests at once,
+and the next night finds them again. Knows nothing of Ray; leaves to others: sending and losing
+requests (ray), what a run is (experiment).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from autoresearch.researcher.preparation import prepare
 from autoresearch.researcher.sandbox import choose_sandbox
 from autoresearch.researcher.workspace import Workspace
 
-DESKS, LOCKS = "desks", "locks"
+WORKER_DIRS, LOCKS = "desks", "locks"
 
 
 @dataclass(frozen=True)
@@ -48,13 +48,13 @@ class Surroundings:
 
 @dataclass(frozen=True)
 class Shipment:
-    """An order with all that a machine needs that has never seen the experiment. `order.folder` is
-    relative to the workspace."""
+    """A request with all that a machine needs that has never seen the experiment. `request.folder`
+    is relative to the workspace."""
 
-    desk: str
+    worker_dir: str
     bundle: bytes
     config: bytes
-    order: RunRequest
+    request: RunRequest
     sandbox: str
     cores: int
 
@@ -68,20 +68,24 @@ class RunResult:
     files: dict[str, bytes]
 
 
-def carry_out(parcel: Shipment, here: Surroundings) -> RunResult:
-    """Run the order at a free desk. Raises MissingTool where the sandbox asked for does not work
-    here, BadWorkspace where the experiment cannot be prepared here."""
+def carry_out(shipment: Shipment, here: Surroundings) -> RunResult:
+    """Run the request at a free worker folder. Raises MissingTool where the sandbox asked for does
+    not work here, BadWorkspace where the experiment cannot be prepared here."""
     with (
-        hold_worker_dir(worker_dirs(here.cache) / parcel.desk) as folder,
-        hold_slot(parcel.cores, here.cache / LOCKS) as mine,
+        hold_worker_dir(worker_dirs(here.cache) / shipment.worker_dir) as folder,
+        hold_slot(shipment.cores, here.cache / LOCKS) as mine,
     ):
-        workspace = fill_worker_dir(folder, parcel)
-        prepare_once(workspace, parcel, here)
+        workspace = fill_worker_dir(folder, shipment)
+        prepare_once(workspace, shipment, here)
         environment = {**here.environment, **mine.environment()}
         runner = Runner(
-            workspace, choose_sandbox(parcel.sandbox), environment, here.readable, cores=mine.cores
+            workspace,
+            choose_sandbox(shipment.sandbox),
+            environment,
+            here.readable,
+            cores=mine.cores,
         )
-        o = parcel.order
+        o = shipment.request
         place = workspace.folder / o.folder
         measured = runner.measure(o.commit, o.seed, o.mark, place, o.timeout_s, o.watch)
         files = {
@@ -94,14 +98,14 @@ def carry_out(parcel: Shipment, here: Surroundings) -> RunResult:
 
 
 def worker_dirs(cache: Path) -> Path:
-    """Beside the cache, not in it: what lies there every run may read, and a desk holds the rows
-    that it is scored on."""
-    return cache.with_name(f"{cache.name}-{DESKS}")
+    """Beside the cache, not in it: what lies there every run may read, and a worker folder holds
+    the rows that it is scored on."""
+    return cache.with_name(f"{cache.name}-{WORKER_DIRS}")
 
 
 @contextmanager
 def hold_worker_dir(folder: Path) -> Iterator[Path]:
-    """The first desk nobody sits at. A killed worker's desk is free again."""
+    """The first worker folder that is free. A killed worker's folder is free again."""
     folder.mkdir(parents=True, exist_ok=True)
     number = 0
     while True:
@@ -126,32 +130,33 @@ def hold_slot(cores: int, locks: Path) -> Iterator[Slot]:
         yield slots[0]
 
 
-def fill_worker_dir(folder: Path, parcel: Shipment) -> Workspace:
-    """The desk's workspace with the order's commit checked out and the researcher's configuration."""
+def fill_worker_dir(folder: Path, shipment: Shipment) -> Workspace:
+    """The workspace of a worker folder with the request's commit checked out and the researcher's
+    configuration."""
     if not (folder / ".git").is_dir():
         wipe(folder)
         Repo.init(folder)
     repo = Repo(folder)
-    file = folder / ".git" / "order.bundle"
-    file.write_bytes(parcel.bundle)
+    file = folder / ".git" / "request.bundle"
+    file.write_bytes(shipment.bundle)
     unbundle(repo, file)
-    repo.git("checkout", "-q", "--force", "--detach", parcel.order.commit)
-    (folder / config.NAME).write_bytes(parcel.config)
+    repo.git("checkout", "-q", "--force", "--detach", shipment.request.commit)
+    (folder / config.NAME).write_bytes(shipment.config)
     workspace = Workspace(folder)
     workspace.private.mkdir(exist_ok=True)
     workspace.sweep_checkouts()
     return workspace
 
 
-def prepare_once(workspace: Workspace, parcel: Shipment, here: Surroundings) -> None:
+def prepare_once(workspace: Workspace, shipment: Shipment, here: Surroundings) -> None:
     """The experiment's own preparation, unless these fixed files with this configuration were
-    prepared at this desk."""
+    prepared in this folder."""
     if not workspace.config.experiment.prepare:
         return
-    listing = workspace.repo.git("ls-tree", "-r", parcel.order.commit).splitlines()
+    listing = workspace.repo.git("ls-tree", "-r", shipment.request.commit).splitlines()
     fixed = [line for line in listing if not workspace.is_free(line.partition("\t")[2])]
     done = hashlib.sha256(
-        b"\0".join([parcel.config, *(line.encode() for line in fixed)])
+        b"\0".join([shipment.config, *(line.encode() for line in fixed)])
     ).hexdigest()
     stamp = workspace.private / "prepared"
     if stamp.is_file() and stamp.read_text("utf-8") == done:
@@ -160,9 +165,9 @@ def prepare_once(workspace: Workspace, parcel: Shipment, here: Surroundings) -> 
     stamp.write_text(done, "utf-8")
 
 
-def request_for(order: RunRequest, folder: Path) -> RunRequest:
-    """The order as it travels: its folder relative to the workspace."""
-    return dataclasses.replace(order, folder=order.folder.relative_to(folder))
+def request_for(request: RunRequest, folder: Path) -> RunRequest:
+    """The request as it travels: its folder relative to the workspace."""
+    return dataclasses.replace(request, folder=request.folder.relative_to(folder))
 
 
 def machine_name(share: str) -> str:
