@@ -101,11 +101,17 @@ class Writes:
 
 
 def research(
-    workspace: Workspace, agent: Agent, slots: int = 1, using: Runner | None = None, **options: Any
+    workspace: Workspace,
+    agent: Agent,
+    slots: int = 1,
+    using: Runner | None = None,
+    display: Display | None = None,
+    **options: Any,
 ) -> Summary:
-    """Run the loop in this process, silently, with so many experiments at once."""
+    """Run the loop in this process, silently unless there is a display, with so many experiments at
+    once."""
     stop = threading.Event()
-    display = Display(Console(quiet=True), quiet=True)
+    display = display or Display(Console(quiet=True), quiet=True)
     alone = dataclasses.replace(using, stop=stop) if using else runner(workspace, stop)
     executor = LocalExecutor(alone, [Slot()] * slots)
     with workspace.lock():

@@ -7,15 +7,18 @@ that such a program would write.
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from autoresearch.errors import BadWorkspace
 from autoresearch.git.repo import Repo
+from autoresearch.researcher.display import Display
 from autoresearch.researcher.experiment import Runner
 from autoresearch.researcher.measurement import Measurement
 from autoresearch.researcher.sandbox import choose_sandbox
@@ -202,8 +205,10 @@ def test_a_changed_configuration_of_the_repository_is_put_back(
             theirs.git("config", f"filter.evil.{what}", f"touch {canary}; cat")
 
     before = (workspace.folder / ".git" / "config").read_bytes()
-    research(workspace, Writes(configures), experiments=1)
+    screen = io.StringIO()
+    research(workspace, Writes(configures), display=Display(Console(file=screen)), experiments=1)
 
+    assert "changed while an agent edited, and was put back" in screen.getvalue()
     assert (workspace.folder / ".git" / "config").read_bytes() == before
     assert [record.status for record in workspace.ledger.records()] == ["keep", "keep"]
     assert not canary.exists()

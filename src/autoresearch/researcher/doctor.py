@@ -36,10 +36,8 @@ from autoresearch.researcher.sandbox.hide import choose_hiding
 from autoresearch.researcher.workspace import Workspace
 
 Level = Literal["ok", "warning", "failure"]
-TORCH_TIMEOUT_S, PROGRAM_TIMEOUT_S = (
-    180.0,
-    120.0,
-)  # a first `import torch` from a cold disk takes a minute
+# a first `import torch` from a cold disk takes a minute
+TORCH_TIMEOUT_S, PROGRAM_TIMEOUT_S = 180.0, 120.0
 GB = 2**30
 DISK_NEEDED_GB, DISK_WISHED_GB, MEMORY_WISHED_GB = 1.0, 10.0, 2.0
 COMPILERS = ("cc", "gcc", "clang", "cl")
@@ -50,7 +48,9 @@ mps = getattr(torch.backends, "mps", None)
 device = "cuda" if cuda else "mps" if mps and mps.is_available() else "cpu"
 name = torch.cuda.get_device_name(0) if cuda else ""
 memory = torch.cuda.get_device_properties(0).total_memory if cuda else 0
-print(json.dumps({"version": torch.__version__, "device": device, "name": name, "memory": memory, "threads": torch.get_num_threads()}))
+threads = torch.get_num_threads()
+told = dict(version=torch.__version__, device=device, name=name, memory=memory, threads=threads)
+print(json.dumps(told))
 """
 
 
@@ -72,9 +72,7 @@ class MachineFacts:
     environment: Mapping[str, str]
     cache: Path
     hub_url: str = ""
-    attacks: bool = (
-        False  # try all of them on every level, instead of the quickest on the active one
-    )
+    attacks: bool = False  # try all on every level, instead of the quickest on the active one
 
 
 def examine(directory: Path, machine: MachineFacts) -> Iterator[Check]:
@@ -204,7 +202,8 @@ def look_at_disk(cache: Path) -> Check:
             "disk",
             "failure",
             found,
-            f"make room: at least {DISK_NEEDED_GB:.0f} GB; AUTORESEARCH_CACHE moves the data elsewhere",
+            f"make room: at least {DISK_NEEDED_GB:.0f} GB; "
+            "AUTORESEARCH_CACHE moves the data elsewhere",
         )
     if free < DISK_WISHED_GB:
         return Check(
@@ -230,9 +229,7 @@ def look_at_sandboxes(every_attack: bool = False) -> Iterator[Check]:
     """Each level as it stands, and the active one under attack: it is proven, not believed."""
     levels = [level for level in probe_backends() if level.name != "none"]
     for level in levels:
-        enough = any(
-            other.works for other in levels
-        )  # one is enough: the others are told, not complained about
+        enough = any(other.works for other in levels)  # one is enough: the others are no fault
         found = f"{level.name}: {'' if level.works else 'not here: '}{level.detail}"
         yield Check("sandbox", "ok" if enough else "warning", found)
     try:
@@ -266,7 +263,8 @@ def prove(sandbox: Sandbox, attacks: Sequence[Attack], active: str = "") -> list
     ]
     through = [r.attack.name for r in results if not r.blocked]
     if through:
-        found = f"{sandbox.name} lets {len(through)} of {len(results)} attacks through: {', '.join(through)}"
+        count = f"{len(through)} of {len(results)}"
+        found = f"{sandbox.name} lets {count} attacks through: {', '.join(through)}"
         todo = "run no code of strangers here; docs/sandbox.md tells what each level needs"
         return [*checks, Check("sandbox", worst, found, todo)]
     what = "`--sandbox auto` takes " if active in ("", sandbox.name) else ""
@@ -323,7 +321,10 @@ def look_at_git(directory: Path, machine: MachineFacts) -> Check:
     except AutoresearchError:
         return Check("git", "ok", version)
     if unknown:
-        todo = "commits will be signed autoresearch; yours: git config --global user.name 'NAME' and user.email 'ADDRESS'"
+        todo = (
+            "commits will be signed autoresearch; "
+            "yours: git config --global user.name 'NAME' and user.email 'ADDRESS'"
+        )
         return Check("git", "warning", f"{version}, and does not know who you are", todo)
     return Check("git", "ok", version)
 
@@ -332,7 +333,10 @@ def look_at_compiler(machine: MachineFacts) -> Check:
     found = [name for name in COMPILERS if shutil.which(name, path=machine.environment.get("PATH"))]
     if found:
         return Check("compiler", "ok", f"{found[0]}: torch.compile can be used")
-    todo = "install one (Debian, Ubuntu: sudo apt install build-essential): training on the CPU is about twice as fast with it"
+    todo = (
+        "install one (Debian, Ubuntu: sudo apt install build-essential): "
+        "training on the CPU is about twice as fast with it"
+    )
     return Check("compiler", "warning", "no C compiler, so torch.compile falls back", todo)
 
 

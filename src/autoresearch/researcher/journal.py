@@ -1,6 +1,8 @@
-"""What the loop is in the middle of, on disk before it does it: the reason that `kill -9` at any instant loses nothing.
+"""What the loop is about to do, on disk before it does it: so `kill -9` at any instant loses
+nothing.
 
-One small file, replaced as a whole (files). Leaves to others: doing (loop), what is finished (ledger).
+One small file, replaced as a whole (files). Leaves to others: doing (loop), finished experiments
+(ledger).
 """
 
 from __future__ import annotations
@@ -20,8 +22,9 @@ Phase = Literal["editing", "measuring", "decided"]
 
 @dataclass(frozen=True)
 class Attempt:
-    """An open experiment. editing: nothing of it counts yet; measuring: the commit and each finished run are kept; decided:
-    the record stands, and branch and ledger follow it (both steps can be done again without harm)."""
+    """An open experiment. editing: nothing of it counts yet. measuring: its commit and each finished
+    run stand here. decided: the record stands here; branch and ledger follow it, and both steps can
+    be done again without harm."""
 
     id: str
     parent: str
@@ -33,9 +36,8 @@ class Attempt:
     proposal: dict[str, object] = field(default_factory=dict)
     measurements: tuple[Measurement, ...] = ()
     rival: str = ""  # the best commit it is judged against, where that is no longer its parent
-    rechecks: tuple[
-        Measurement, ...
-    ] = ()  # runs of the commit it is judged against, asked for by this attempt
+    # runs of the commit it is judged against that this attempt asked for
+    rechecks: tuple[Measurement, ...] = ()
     record: Record | None = None
     is_baseline: bool = False
     agent: str = ""  # whose commit it is, where it is not our own agent's
@@ -60,9 +62,8 @@ class State:
     next_id: int = 1
     lines: dict[str, Line] = field(default_factory=dict)
     attempts: dict[str, Attempt] = field(default_factory=dict)  # by id: every open experiment
-    attempt: Attempt | None = (
-        None  # of a file written when there could be only one; read, never written
-    )
+    # of a file written when there could be only one; read, never written
+    attempt: Attempt | None = None
 
 
 class Journal:
@@ -77,7 +78,8 @@ class Journal:
             return State()
         except msgspec.MsgspecError as error:
             raise BadWorkspace(
-                f"{self.file} is damaged ({error}); move it away: the ledger and the branch stay, the open experiments are forgotten"
+                f"{self.file} is damaged ({error}); move it away: the ledger and the branch stay, "
+                "the open experiments are forgotten"
             ) from error
         if state.attempt is not None:
             return replace(state, attempts={state.attempt.id: state.attempt}, attempt=None)

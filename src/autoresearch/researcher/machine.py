@@ -1,7 +1,7 @@
 """Names the machine an experiment runs on, for the ledger and the board: results of different
 platforms are not compared.
 
-Reads what the kernel tells; no torch, no programs. `--platform NAME` overrides it.
+Reads files of the kernel; no torch, no programs. `--platform NAME` overrides it.
 """
 
 from __future__ import annotations

@@ -1,5 +1,7 @@
-"""What came of one run, read from its log. What a log says is untrusted data: only lines `name: value` count, and what is quoted of it is cut
-to one short line. Leaves to others: running (experiment), verdicts (judge).
+"""What came of one run, read from its log.
+
+A log is untrusted: only lines `name: value` count, and what is quoted of it is cut to one short
+line. Leaves to others: running (experiment), verdicts (judging).
 """
 
 from __future__ import annotations
@@ -49,8 +51,9 @@ def metric_lines(text: str) -> dict[str, list[str]]:
 def read_run(
     text: str, finished: Finished, metric: str, timeout_s: float, is_scored_later: bool = False
 ) -> Measurement:
-    """What one run's log and end say. Pure; seed, log and times are filled in by the caller. Where the run cannot know its value,
-    because it is scored later on what is hidden from it, none or `nan` will do."""
+    """What one run's log and its end say. The caller fills in seed, log and times.
+
+    A run that is scored later, on text hidden from it, may print no value, or `nan`."""
     lines = metric_lines(text)
     values = lines.get(metric, [])
     said = f"; its last words: {last_line(text)}" if last_line(text) else ""
@@ -103,13 +106,18 @@ def compare(measured: Measurement, scored: Measurement, tolerance: float) -> Mea
         outcome: Outcome = "log cut" if scored.outcome == "log cut" else "score failed"
         return replace(measured, outcome=outcome, value=None, reason=f"scoring failed: {words}")
     if measured.value is not None and abs(measured.value - scored.value) > tolerance:
-        reason = f"printed {measured.value} but scores {scored.value}; only the score of the pristine harness counts"
+        reason = (
+            f"printed {measured.value} but scores {scored.value}; "
+            "only the score of the pristine harness counts"
+        )
         return replace(measured, outcome="score differs", value=None, reason=reason)
     return replace(measured, value=scored.value)
 
 
 def in_time(measured: Measurement, baseline: Record | None, allowed_s: float) -> Measurement:
-    """The run, or the crash that too many seconds outside the clock make of it. `allowed_s` 0: measured at the baseline."""
+    """The run, or a crash where it spent too many seconds outside its budget.
+
+    `allowed_s` 0: as measured at the baseline."""
     if measured.value is None:
         return measured
     parts = (

@@ -100,7 +100,9 @@ class View:
     def interruption(self) -> str:
         """What a runner that is gone was in the middle of, a sentence; empty where it was nothing,
         or where one runs."""
-        return "" if self.about.running else " ".join(map(safe_line, status.working(self.about)))
+        return (
+            "" if self.about.running else " ".join(map(safe_line, status.attempt_lines(self.about)))
+        )
 
     @property
     def waiting(self) -> int | None:

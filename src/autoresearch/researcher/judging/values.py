@@ -1,6 +1,7 @@
 """What a run measured, what an experiment came to, and the runs of a commit that are compared.
 
-Frozen, and made of standard types only. Leaves to others: files and logs (ledger, measurement), verdicts (judge).
+Frozen, and made of standard types only. Leaves to others: files and logs (ledger, measurement),
+verdicts (judge).
 """
 
 from __future__ import annotations

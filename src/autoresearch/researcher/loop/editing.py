@@ -65,6 +65,8 @@ class Editing:
             self.state.journal.close(attempt.id)
             self.why_not = str(error)
             return
+        for sentence in proposal.notices:
+            self.display.say(sentence)
         if not proposal.refused and proposal.commit == attempt.parent:
             self.drop_edit(attempt, "the agent changed nothing")
             return

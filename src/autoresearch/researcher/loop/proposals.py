@@ -1,4 +1,5 @@
-"""One edit by the agent, made a commit: done in a thread while other experiments run. Touches neither journal, ledger nor branch.
+"""One edit by the agent, made a commit, in a thread while other experiments run. Touches neither
+journal, ledger nor branch.
 
 Leaves to others: what becomes of the commit (loop), who edits (agents).
 """
@@ -19,8 +20,8 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Proposal:
-    """An edit and its commit, which is the parent where nothing changed. `refused`: why it may not be run, or empty. `notices`: what a person
-    should know besides."""
+    """An edit and its commit, which is the parent where nothing changed. `refused`: why it may not
+    be run, or empty. `notices`: what a person should know besides."""
 
     edit: Edit
     commit: str
@@ -29,7 +30,9 @@ class Proposal:
 
 
 def propose(workspace: Workspace, agent: Agent, brief: Brief) -> Proposal:
-    """Have the agent edit a fresh checkout of the brief's parent, and commit that. Raises AgentFailed and NothingLeft."""
+    """Have the agent edit a fresh checkout of the brief's parent, and commit that.
+
+    Raises AgentFailed and NothingLeft."""
     with workspace.fresh(brief.parent) as checkout:
         with workspace.guard_configuration() as said:
             edit = agent.edit(checkout.path, brief)
@@ -42,7 +45,7 @@ def propose(workspace: Workspace, agent: Agent, brief: Brief) -> Proposal:
 
 
 def in_thread(work: Callable[[], T]) -> Future[T]:
-    """Do it in a thread that does not keep the program alive: a second Ctrl-C ends an agent that takes long."""
+    """Work in a thread that does not keep the program alive: a second Ctrl-C ends a slow agent."""
     future: Future[T] = Future()
 
     def carry_out() -> None:

@@ -1,4 +1,4 @@
-"""What a person wakes up to: a table, a picture and one HTML page of the experiments in a directory.
+"""The report of a night: a table, a picture and one HTML page of the experiments in a directory.
 
 rows.py    an experiment, and the summary of them all        labels.py   where a label fits
 tsv.py     any results.tsv                                   plots.py    progress.png and progress.svg
@@ -30,7 +30,8 @@ class ReportFiles:
 
 
 def write(directory: Path | str, out: Path | str | None = None) -> ReportFiles:
-    """Draw the ledger of `directory` into `out` (the same folder by default): progress.png, progress.svg, report.html.
+    """Draw the ledger of `directory` into `out` (the same folder by default): progress.png,
+    progress.svg, report.html.
 
     Raises NotFound where there is no ledger, BadInput where `out` cannot be written to.
     """
@@ -51,6 +52,7 @@ def write_summary(summary: TableSummary, out: Path | str | None = None) -> Repor
         replace_file(files.html, page.render(summary, picture).encode("utf-8"))
     except OSError as error:
         raise BadInput(
-            f"the report cannot be written to {folder}: {error.strerror}; name another folder with --out"
+            f"the report cannot be written to {folder}: {error.strerror}; "
+            "name another folder with --out"
         ) from error
     return files

@@ -1,4 +1,5 @@
-"""Finds a place for each label of a picture where it covers neither another label nor a point. Plain geometry in pixels."""
+"""Finds a place for each label of a picture where it covers neither another label nor a point.
+Plain geometry in pixels."""
 
 from __future__ import annotations
 
@@ -50,8 +51,9 @@ def place(
 ) -> list[Box | None]:
     """A box for each label, in the order of their importance; None where none is free.
 
-    `down` tries first below the points, where a chart whose line falls has room; else above. Each label takes the nearest
-    free place whose leader (the straight line to its point) crosses no earlier label and no earlier leader.
+    `down` tries first below the points, where a chart whose line falls has room; else above. Each
+    label takes the nearest free place whose leader (the straight line to its point) crosses no
+    earlier label and no earlier leader.
     """
     boxes: list[Box | None] = []
     leaders: list[tuple[float, float, float, float]] = []

@@ -1,4 +1,5 @@
-"""One HTML file with the picture and the table, to be mailed or committed: no script, nothing fetched from anywhere.
+"""One HTML file with the picture and the table, to be mailed or committed: no script, nothing
+fetched.
 
 Every text of the ledger is escaped: descriptions come from agents and other tools.
 """
@@ -13,18 +14,38 @@ from autoresearch.researcher.report.table import HEADINGS, NUMERIC, VERDICT, cel
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 STYLE = """
-:root { color-scheme: light dark; --ink: #222; --faint: #666; --line: #ddd; --back: #fff; --keep: #00734f; --crash: #b34700 }
-@media (prefers-color-scheme: dark) { :root { --ink: #e6e6e6; --faint: #a5a5a5; --line: #3a3a3a; --back: #181818; --keep: #4fd6a8; --crash: #ff9a5c } }
-body { font: 16px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--back); margin: 2rem auto; max-width: 1200px; padding: 0 1rem }
+:root {
+  color-scheme: light dark;
+  --ink: #222; --faint: #666; --line: #ddd; --back: #fff; --keep: #00734f; --crash: #b34700;
+}
+@media (prefers-color-scheme: dark) {
+  :root {
+    --ink: #e6e6e6; --faint: #a5a5a5; --line: #3a3a3a; --back: #181818;
+    --keep: #4fd6a8; --crash: #ff9a5c;
+  }
+}
+body {
+  font: 16px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--back);
+  margin: 2rem auto; max-width: 1200px; padding: 0 1rem;
+}
 h1 { font-size: 1.5rem; margin-bottom: .3rem } p { margin: .2rem 0 }
-figure { margin: 1rem 0; background: #fff; border: 1px solid var(--line); border-radius: 8px; padding: .5rem }
+figure {
+  margin: 1rem 0; background: #fff; border: 1px solid var(--line); border-radius: 8px;
+  padding: .5rem;
+}
 figure svg { width: 100%; height: auto; display: block }
 .scroll { overflow-x: auto }
-table { border-collapse: collapse; width: 100%; font-size: .9rem; font-variant-numeric: tabular-nums }
-th, td { text-align: left; padding: .3rem .6rem; border-bottom: 1px solid var(--line); vertical-align: top }
+table {
+  border-collapse: collapse; width: 100%; font-size: .9rem; font-variant-numeric: tabular-nums;
+}
+th, td {
+  text-align: left; padding: .3rem .6rem; border-bottom: 1px solid var(--line);
+  vertical-align: top;
+}
 td { overflow-wrap: anywhere } .n { text-align: right; white-space: nowrap }
 tr:target { outline: 2px solid #0072b2 } .discard { color: var(--faint) }
-.keep .v { color: var(--keep); font-weight: 600 } .crash .v { color: var(--crash); font-weight: 600 }
+.keep .v { color: var(--keep); font-weight: 600 }
+.crash .v { color: var(--crash); font-weight: 600 }
 td small { display: block; color: var(--faint) }
 """
 
@@ -35,10 +56,12 @@ def render(summary: TableSummary, picture: str) -> str:
         f" on {summary.track}" if summary.track else ""
     )
     rows = "\n".join(table_row(summary, row) for row in summary.experiments)
+    names = [escape(name.format(metric=summary.metric)) for name in HEADINGS]
     heads = "".join(
-        f"<th{' class=n' if at in NUMERIC else ''} scope=col>{escape(name.format(metric=summary.metric))}</th>"
-        for at, name in enumerate(HEADINGS)
+        f"<th{' class=n' if at in NUMERIC else ''} scope=col>{name}</th>"
+        for at, name in enumerate(names)
     )
+    platform = f" <small>({escape(summary.platform)})</small>" if summary.platform else ""
     lines = "\n".join(f"<p>{escape(line)}</p>" for line in closing_lines(summary))
     better = "Lower" if summary.direction == "min" else "Higher"
     return f"""<!doctype html>
@@ -51,9 +74,10 @@ def render(summary: TableSummary, picture: str) -> str:
 <style>{STYLE}</style>
 </head>
 <body>
-<h1>{escape(title)}{f" <small>({escape(summary.platform)})</small>" if summary.platform else ""}</h1>
+<h1>{escape(title)}{platform}</h1>
 {lines}
-<p>{better} {escape(summary.metric)} is better. A point of the picture leads to its line in the table.</p>
+<p>{better} {escape(summary.metric)} is better.
+A point of the picture leads to its line in the table.</p>
 <figure role="img" aria-label="{escape(title)}: every experiment and the running best">
 {inline(picture)}
 </figure>
@@ -75,7 +99,7 @@ def table_row(summary: TableSummary, row: Experiment) -> str:
     reason = f"<small>{escape(row.reason)}</small>" if row.reason else ""
     texts.append(escape(row.description) + reason)
     classes = dict.fromkeys(NUMERIC, "n") | {VERDICT: "v"}
-    data = "".join(f"<td class={classes.get(at, 't')}>{text}</td>" for at, text in enumerate(texts))
+    data = "".join(f"<td class={classes.get(at, 't')}>{t}</td>" for at, t in enumerate(texts))
     return f'<tr id="experiment-{row.number}" class={row.status}>{data}</tr>'
 
 

@@ -1,7 +1,9 @@
-"""Brings the two ledgers of a directory together and sums them up: results.tsv for everyone, experiments.jsonl for us.
+"""Brings the two ledgers of a directory together and sums them up: results.tsv for everyone,
+experiments.jsonl for us.
 
-results.tsv decides which experiments there are, because any agent and any tool writes it; experiments.jsonl adds what the
-five columns cannot hold. Reads files only: whether an experiment was worth keeping was decided by `researcher.judge`.
+results.tsv decides which experiments there are, because any agent and any tool writes it;
+experiments.jsonl adds what the five columns cannot hold. Reads files only: the judge decided what
+was worth keeping.
 """
 
 from __future__ import annotations
@@ -30,7 +32,7 @@ MAX_LEDGER_BYTES = 64 * 2**20  # about half a million experiments; anything larg
 def summarise(directory: Path | str) -> TableSummary:
     """Read `directory` (or a results.tsv itself) and sum it up.
 
-    Raises NotFound where there is no ledger, BadWorkspace where autoresearch.toml or the ledger cannot be used.
+    Raises NotFound where there is no ledger, BadWorkspace where it or autoresearch.toml is unusable.
     """
     folder, tsv, jsonl = ledger_files(Path(directory))
     sheet = read_tsv(read_bytes(tsv)) if tsv.exists() else Sheet()
@@ -66,15 +68,13 @@ def add_up(summary: TableSummary) -> TableSummary:
     best = None
     for row in kept or ([baseline] if baseline else []):
         best = row if best is None or summary.better(best.value, row.value) != best.value else best
-    noise, source = measured_noise(rows)
+    noise, source = estimate_row_noise(rows)
     return replace(summary, baseline=baseline, best=best, noise=noise, noise_source=source)
 
 
-def measured_noise(rows: Sequence[Experiment]) -> tuple[float | None, str]:
-    """Standard deviation between runs of the same code, and where it comes from; (None, "") when nothing ran twice.
-
-    Pooled, as `judge.pooled` does: sqrt(sum of squared deviations / degrees of freedom) over every code that ran more than once.
-    """
+def estimate_row_noise(rows: Sequence[Experiment]) -> tuple[float | None, str]:
+    """Standard deviation between runs of the same code, and where it comes from; (None, "") when
+    nothing ran twice. Pooled over every code that ran more than once, as the judge does."""
     groups: dict[str, list[float]] = {}
     for row in rows:
         if row.value is not None:
@@ -88,9 +88,8 @@ def measured_noise(rows: Sequence[Experiment]) -> tuple[float | None, str]:
     where = (
         "the same code" if len(repeated) == 1 else f"{len(repeated)} codes that ran more than once"
     )
-    return math.sqrt(
-        squares / (runs - len(repeated))
-    ), f"standard deviation of {runs} runs of {where}"
+    sigma = math.sqrt(squares / (runs - len(repeated)))
+    return sigma, f"standard deviation of {runs} runs of {where}"
 
 
 def ledger_files(given: Path) -> tuple[Path, Path, Path]:
@@ -100,7 +99,8 @@ def ledger_files(given: Path) -> tuple[Path, Path, Path]:
     jsonl = folder / "experiments.jsonl"
     if not tsv.exists() and not jsonl.exists():
         raise NotFound(
-            f"no results.tsv in {folder}; start an experiment there with `autoresearch run`, or name its folder"
+            f"no results.tsv in {folder}; start an experiment there with `autoresearch run`, "
+            "or name its folder"
         )
     return folder, tsv, jsonl
 
@@ -108,13 +108,14 @@ def ledger_files(given: Path) -> tuple[Path, Path, Path]:
 def read_bytes(path: Path) -> bytes:
     if path.stat().st_size > MAX_LEDGER_BYTES:
         raise BadWorkspace(
-            f"{path} is larger than {MAX_LEDGER_BYTES // 2**20} MiB: that is no ledger of experiments"
+            f"{path} is larger than {MAX_LEDGER_BYTES // 2**20} MiB: no ledger of experiments is"
         )
     return path.read_bytes()
 
 
 def read_records(path: Path) -> tuple[list[dict[str, Any]], list[str]]:
-    """The records of experiments.jsonl and a note for the lines that are none (a power failure cuts the last one)."""
+    """The records of experiments.jsonl, and a note for lines that are none (a power failure cuts the
+    last one)."""
     if not path.exists():
         return [], []
     records, bad = [], 0
@@ -140,7 +141,7 @@ def merge(rows: list[Experiment], records: list[dict[str, Any]]) -> list[Experim
         match = next((record for record in unused if same_experiment(row, record)), None)
         if match is not None:
             unused.remove(match)
-        merged.append(enriched(row, match) if match else row)
+        merged.append(add_details(row, match) if match else row)
     return renumber(merged + [from_record(record) for record in unused])
 
 
@@ -153,8 +154,9 @@ def same_experiment(row: Experiment, record: dict[str, Any]) -> bool:
     )
 
 
-def enriched(row: Experiment, record: dict[str, Any]) -> Experiment:
-    """The row with its record's details; the record's value has more digits, so it is taken where both have one."""
+def add_details(row: Experiment, record: dict[str, Any]) -> Experiment:
+    """The row with its record's details. The record's value has more digits, so it counts where both
+    have one."""
     full = from_record(record)
     value = full.value if row.value is not None and full.value is not None else row.value
     return replace(
@@ -210,7 +212,7 @@ def first(records: Iterable[dict[str, Any]], name: str) -> str:
 
 
 def latest_group(rows: list[Experiment]) -> tuple[list[Experiment], list[str]]:
-    """The experiments of the last one's track and platform: numbers of different ones are never compared.
+    """The experiments of the last one's track and platform: those of others are never compared.
 
     A row that names none (another tool's) belongs to whatever is shown.
     """
@@ -220,7 +222,10 @@ def latest_group(rows: list[Experiment]) -> tuple[list[Experiment], list[str]]:
     platform = next((row.platform for row in reversed(rows) if row.platform), "")
     chosen = [row for row in rows if row.track in ("", track) and row.platform in ("", platform)]
     left_out = len(rows) - len(chosen)
-    note = f"{left_out} experiment(s) of other tracks or platforms are not shown: their numbers cannot be compared"
+    note = (
+        f"{left_out} experiment(s) of other tracks or platforms are not shown: "
+        "their numbers cannot be compared"
+    )
     return chosen, [note] if left_out else []
 
 

@@ -1,4 +1,5 @@
-"""What a report is made of: one experiment as the ledger tells it, and the summary of them all. Reads and draws nothing."""
+"""What a report is made of: one experiment as the ledger has it, and the summary of them all. Reads
+and draws nothing."""
 
 from __future__ import annotations
 
@@ -8,7 +9,8 @@ from typing import Any
 
 from autoresearch.models import Status
 
-# What a number of a well-known metric counts, for the axis of a picture. Another metric is shown by its name alone.
+# What a number of a well-known metric counts, for the axis of a picture. Another metric is shown by
+# its name alone.
 UNITS = {
     "val_bpb": "bits per byte",
     "seconds": "s",
@@ -18,7 +20,7 @@ UNITS = {
 
 @dataclass(frozen=True, slots=True)
 class Experiment:
-    """One line of the ledger. `value` is None where there is none to believe: a crash is never a score of 0."""
+    """One line of the ledger. `value` is None where there is none: a crash is never a score of 0."""
 
     number: int  # 1 for the first line of the ledger
     commit: str  # as written: a short hash, or whatever another tool put there
@@ -40,7 +42,8 @@ class Experiment:
 
 @dataclass(frozen=True, slots=True)
 class TableSummary:
-    """A ledger in numbers. `noise` is the standard deviation between runs of the same code, in units of the metric."""
+    """A ledger in numbers. `noise` is the standard deviation between runs of the same code, in units
+    of the metric."""
 
     directory: Path
     metric: str
@@ -61,7 +64,7 @@ class TableSummary:
 
     @property
     def gain(self) -> float | None:
-        """By how much the best is better than the baseline; never negative; None while either is unknown."""
+        """By how much the best is better than the baseline; None while either is unknown."""
         if (
             self.baseline is None
             or self.best is None
@@ -91,13 +94,13 @@ class TableSummary:
         return line
 
     def better(self, a: float | None, b: float | None) -> float | None:
-        """The better of two values; the other one where one is missing; the first where they are equal."""
+        """The better of two values; the other one where one is missing; of equal ones the first."""
         if a is None or b is None:
             return b if a is None else a
         return b if self.sign * (b - a) > 0 else a
 
     def improvements(self) -> list[tuple[Experiment, float]]:
-        """The kept experiments that bettered everything before them, each with its gain; without the baseline."""
+        """The kept experiments that were a new best, each with its gain; without the baseline."""
         found, best = [], None
         for row, line in zip(self.experiments, self.running_best(), strict=True):
             if best is not None and line is not None and line != best and row.value is not None:

@@ -1,6 +1,6 @@
-"""What is going on in a workspace, read without disturbing it: who runs, what is open, what was found so far.
+"""What is going on in a workspace: whether research runs, what is open, what was found so far.
 
-Reads ledger and journal, and tries the lock; changes nothing. Leaves to others: tables and pictures (report).
+Reads ledger and journal, and tries the lock; changes nothing. Leaves to others: tables and pictures.
 """
 
 from __future__ import annotations
@@ -60,8 +60,8 @@ class Status:
 
     def as_dict(self) -> dict[str, Any]:
         """`attempt` stays for scripts written when there could be only one: the oldest."""
-        told = asdict(self)
-        return {**told, "attempt": told["attempts"][0] if told["attempts"] else None}
+        fields = asdict(self)
+        return {**fields, "attempt": fields["attempts"][0] if fields["attempts"] else None}
 
 
 def read(workspace: Workspace) -> Status:
@@ -87,7 +87,9 @@ def read(workspace: Workspace) -> Status:
         best=top.value if top else None,
         best_commit=top.commit if top else "",
         best_description=top.description if top else "",
-        attempts=tuple(opened(workspace, state.attempts[i]) for i in sorted(state.attempts)),
+        attempts=tuple(
+            describe_attempt(workspace, state.attempts[i]) for i in sorted(state.attempts)
+        ),
         hub=standing.read_standing(workspace.private),
     )
 
@@ -96,7 +98,7 @@ def count(records: list[Record], status: str) -> int:
     return sum(record.status == status for record in records)
 
 
-def opened(workspace: Workspace, attempt: Attempt) -> Open:
+def describe_attempt(workspace: Workspace, attempt: Attempt) -> Open:
     runs = len(attempt.measurements) + len(attempt.rechecks)
     point = read_newest(workspace.private / "runs" / attempt.id / str(runs + 1) / "out" / NAME)
     progress = point.progress if point else None
@@ -130,34 +132,38 @@ def sentences(status: Status) -> list[str]:
 def lines(status: Status) -> list[str]:
     if status.baseline is None:
         first = f"{status.folder}: no experiment yet; start with: autoresearch run {status.folder}"
-        return [first, *working(status), *with_hub(status)]
+        return [first, *attempt_lines(status), *hub_lines(status)]
     noise = f" (noise {status.noise:.6f})" if status.noise is not None else ""
     return [
-        f"{status.folder}: {status.kept} kept, {status.discarded} discarded, {status.crashed} crashed, on branch {status.branch}",
+        f"{status.folder}: {status.kept} kept, {status.discarded} discarded, "
+        f"{status.crashed} crashed, on branch {status.branch}",
         f"baseline {status.metric} {status.baseline:.6f}{noise}",
-        f"best     {status.metric} {status.best or status.baseline:.6f}  {status.best_commit[:7]}  {status.best_description}",
-        *working(status),
-        *with_hub(status),
+        f"best     {status.metric} {status.best or status.baseline:.6f}  "
+        f"{status.best_commit[:7]}  {status.best_description}",
+        *attempt_lines(status),
+        *hub_lines(status),
     ]
 
 
-def with_hub(status: Status) -> list[str]:
+def hub_lines(status: Status) -> list[str]:
     return standing.describe_standing(status.hub) if status.hub else []
 
 
-def working(status: Status) -> list[str]:
+def attempt_lines(status: Status) -> list[str]:
     """What is in progress, or how to go on."""
     if not status.attempts:
         return ["a runner is between two experiments"] if status.running else []
-    what = [told(attempt, status.running) for attempt in status.attempts]
+    what = [describe_open(attempt, status.running) for attempt in status.attempts]
     if status.running:
         return what
-    return [f"interrupted in {', '.join(what)}; `autoresearch run {status.folder}` goes on with it"]
+    command = f"`autoresearch run {status.folder}`"
+    return [f"interrupted in {', '.join(what)}; {command} goes on with it"]
 
 
-def told(attempt: Open, running: bool) -> str:
+def describe_open(attempt: Open, running: bool) -> str:
     done = (
         f", {attempt.progress:.0%} of its run" if attempt.progress is not None and running else ""
     )
     description = attempt.description or "(being edited)"
-    return f"experiment {attempt.id} {description}: {attempt.runs} runs finished{done}, since {attempt.started_at}"
+    runs = f"{attempt.runs} runs finished{done}"
+    return f"experiment {attempt.id} {description}: {runs}, since {attempt.started_at}"

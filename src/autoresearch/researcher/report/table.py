@@ -1,4 +1,4 @@
-"""The table of experiments for a terminal: colours and a frame where it is one, plain columns where it is a file or a pipe."""
+"""The table of experiments: with colours in a terminal, in plain columns for a file or a pipe."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def render_table(
 
 
 def table_of(summary: TableSummary, rows: tuple[Experiment, ...], narrow: bool = False) -> Table:
-    """One line per experiment. Descriptions come from agents: they are shown as text, never as markup."""
+    """One line per experiment. Descriptions come from agents: they are text, never markup."""
     table = Table(
         box=SIMPLE_HEAD, header_style="bold", padding=(0, 1), pad_edge=False, show_edge=False
     )
@@ -58,7 +58,7 @@ def table_of(summary: TableSummary, rows: tuple[Experiment, ...], narrow: bool =
 
 
 def cells(summary: TableSummary, row: Experiment) -> list[str]:
-    """The texts of one line: number, commit, value, change against the baseline, runs, memory, verdict, description."""
+    """The texts of one line, under HEADINGS; the change is against the baseline."""
     base = summary.baseline.value if summary.baseline else None
     change = (
         ""
@@ -91,9 +91,8 @@ def closing_lines(summary: TableSummary) -> list[str]:
     )
     lines = [f"{len(summary.experiments)} experiments: {counts}"]
     if summary.baseline is not None and summary.best is not None:
-        lines.append(
-            f"baseline {summary.baseline.value:.6f}, best {summary.best.value:.6f}{gain_words(summary)}"
-        )
+        values = f"baseline {summary.baseline.value:.6f}, best {summary.best.value:.6f}"
+        lines.append(values + gain_words(summary))
         lines.append(noise_words(summary))
     if any(row.contended for row in summary.experiments):
         lines.append(
@@ -116,5 +115,8 @@ def gain_words(summary: TableSummary) -> str:
 
 def noise_words(summary: TableSummary) -> str:
     if summary.noise is None:
-        return "noise not measured: run the baseline again with another AUTORESEARCH_SEED to know which gains are real"
+        advice = (
+            "run the baseline again with another AUTORESEARCH_SEED to know which gains are real"
+        )
+        return f"noise not measured: {advice}"
     return f"noise {summary.noise:.6f} ({summary.noise_source})"

@@ -1,8 +1,8 @@
 """Reads any results.tsv: ours, an agent's handwriting, or another tool's. Draws nothing, judges nothing.
 
-The lines people's tools write differ: another order or number of columns, spaces for tabs, no header, hashes that are
-none, a crash written as 0.000000, UTF-16 from a Windows shell, a last line cut by a power failure. What cannot be read
-is skipped and told in a note, never guessed.
+The lines of people's tools differ: another order or number of columns, spaces for tabs, no header,
+hashes that are none, a crash written as 0.000000, UTF-16 from a Windows shell, a last line cut by a
+power failure. What cannot be read is skipped and named in a note, never guessed.
 """
 
 from __future__ import annotations
@@ -71,8 +71,9 @@ OTHER_COLUMNS = frozenset(
     ]
 )
 NUMBER = re.compile(r"[-+]?(?:\d+(?:[.,]\d*)?|[.,]\d+)(?:[eE][-+]?\d+)?")
+NO_NUMBERS = frozenset(["---", "--", "-", "nan", "inf", "none", "n/a", "na"])
 NOTES_MAX = 20  # lines that could not be read and are named; the others are counted
-MAX_TEXT = 2000  # characters of one description that a report keeps: a ledger is data, and may hold anything
+MAX_TEXT = 2000  # characters of one description that a report keeps: a ledger may hold anything
 
 
 @dataclass
@@ -118,7 +119,8 @@ def unreadable_note(number: int, is_last: bool) -> str:
 def decode(data: bytes) -> str:
     """Text of a file in UTF-8 or UTF-16, with or without a byte order mark, with any line ends.
 
-    Windows PowerShell's `>` writes UTF-16, and its `>>` adds UTF-16 to a file in UTF-8: the zero bytes are dropped there.
+    Windows PowerShell's `>` writes UTF-16, and its `>>` adds UTF-16 to a file in UTF-8: the zero
+    bytes are dropped there.
     """
     head = data[:64]  # the rest may be in another encoding
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
@@ -172,7 +174,8 @@ def metric_name(line: str, columns: dict[str, int]) -> str:
 
 
 def parse_line(line: str, columns: dict[str, int] | None, number: int) -> Experiment | None:
-    """One experiment: by the header's columns where they fit, else around the word that is a status; None if neither."""
+    """One experiment: by the header's columns where they fit, else around the word that is a status;
+    None if neither."""
     cells = cells_of(line)
     if columns is not None and "\t" in line:
         row = by_columns(cells, columns, number)
@@ -197,7 +200,8 @@ def by_columns(cells: list[str], columns: dict[str, int], number: int) -> Experi
 
 
 def around_status(line: str, number: int) -> Experiment | None:
-    """Commit, value and memory stand before the status, the description behind it, whatever separates them."""
+    """Commit, value and memory stand before the status, the description after it, whatever separates
+    them."""
     words = list(islice(re.finditer(r"\S+", line), 6))
     for position, word in enumerate(words):
         status = status_word(word.group())
@@ -224,7 +228,8 @@ def experiment(
 
 
 def without_impossible_value(row: Experiment, metric: str) -> Experiment:
-    """No text has 0.000000 bits per byte: a kept run that says so printed nothing, a discarded one may have been stopped early."""
+    """No text has 0.000000 bits per byte: a kept run that says so printed nothing, a discarded one
+    may have been stopped early."""
     if metric != "val_bpb" or row.value is None or row.value > 0:
         return row
     status: Status = "discard" if row.status == "discard" else "crash"
@@ -236,20 +241,12 @@ def status_word(text: str) -> Status | None:
 
 
 def is_value(text: str) -> bool:
-    return NUMBER.match(text) is not None or text.lower() in {
-        "---",
-        "--",
-        "-",
-        "nan",
-        "inf",
-        "none",
-        "n/a",
-        "na",
-    }
+    return NUMBER.match(text) is not None or text.lower() in NO_NUMBERS
 
 
 def number_in(text: str) -> float | None:
-    """A finite number at the start of the text (a unit may follow, a comma may be the point), or None."""
+    """A finite number at the start of the text, or None. A unit may follow, and a comma may be the
+    point."""
     match = NUMBER.match(text.strip())
     if match is None:
         return None
@@ -258,5 +255,5 @@ def number_in(text: str) -> float | None:
 
 
 def clean(text: str) -> str:
-    """One line without control, formatting or direction-changing characters: it goes to terminals and pages."""
+    """One harmless line, for terminals and pages."""
     return to_line(text, MAX_TEXT)

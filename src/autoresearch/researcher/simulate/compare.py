@@ -1,7 +1,8 @@
 """Many simulated nights of several policies, and how sure the difference between them is.
 
-Intervals are 95 %: of means by the normal approximation over nights, of shares by Wilson's, of the ratio of two improvements by the
-normal approximation of its logarithm. Leaves to others: one night (night), printing (the command line, bench/judging.py).
+Intervals are 95 %: of means by the normal approximation over nights, of shares by Wilson's, of the
+ratio of two improvements by the normal approximation of its logarithm. Leaves to others: one night
+(night), printing (the command line, bench/judging.py).
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ Z95 = 1.959964
 
 @dataclass(frozen=True)
 class Arm:
-    """One way to judge. `one_seed`: every run has the same seed, as in the original, instead of one of its own."""
+    """One way to judge. `one_seed`: every run has the same seed, as in the original."""
 
     name: str
     policy: Policy
@@ -50,8 +51,10 @@ class Interval:
 
 @dataclass(frozen=True)
 class PolicyResult:
-    """What one way to judge came to. `ratio`: improvement per hour over the first arm's. Shares: false keeps of all ideas that are
-    no better, and of all keeps; missed gains and winners whose curve ended them, of all ideas that are better."""
+    """What one way to judge came to. `ratio`: improvement per hour over the first arm's.
+
+    Shares: false keeps of all ideas that are no better, and of all keeps; missed gains, and winners
+    that were stopped early, of all ideas that are better."""
 
     arm: str
     nights: int
@@ -93,14 +96,13 @@ def table(results: Sequence[PolicyResult]) -> list[str]:
 
 def cells(result: PolicyResult) -> tuple[str, ...]:
     """One row of a table, under HEADERS."""
-    ratio = result.ratio
     return (
         result.arm,
-        shown(result.improvement_per_hour, 2, 1000),
-        "-" if math.isnan(ratio.value) else f"{ratio.value:.2f} ({ratio.low:.2f}-{ratio.high:.2f})",
-        shown(result.experiments_per_hour, 1),
+        format_interval(result.improvement_per_hour, 2, 1000),
+        format_ratio(result.ratio),
+        format_interval(result.experiments_per_hour, 1),
         *(
-            shown(share, 1, 100)
+            format_interval(share, 1, 100)
             for share in (
                 result.false_keeps,
                 result.false_among_keeps,
@@ -111,11 +113,18 @@ def cells(result: PolicyResult) -> tuple[str, ...]:
     )
 
 
-def shown(interval: Interval, digits: int, factor: float = 1) -> str:
+def format_ratio(ratio: Interval) -> str:
+    if math.isnan(ratio.value):
+        return "-"
+    return f"{ratio.value:.2f} ({ratio.low:.2f}-{ratio.high:.2f})"
+
+
+def format_interval(interval: Interval, digits: int, factor: float = 1) -> str:
     """A value and half of its interval."""
     if math.isnan(interval.value):
         return "-"
-    return f"{interval.value * factor:.{digits}f} ±{(interval.high - interval.low) / 2 * factor:.{digits}f}"
+    half = (interval.high - interval.low) / 2
+    return f"{interval.value * factor:.{digits}f} ±{half * factor:.{digits}f}"
 
 
 def compare(
@@ -127,7 +136,8 @@ def compare(
     seed: int,
     processes: int = 1,
 ) -> list[PolicyResult]:
-    """Each arm on the same number of nights; the same seed gives the same nights, whatever the number of processes."""
+    """Each arm on the same number of nights. A seed gives the same nights with any number of
+    processes."""
     tasks = [
         (land, rules, arm, hours, seed * 1_000_003 + number)
         for arm in arms

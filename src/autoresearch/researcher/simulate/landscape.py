@@ -1,8 +1,10 @@
-"""What ideas are worth, how noisy runs are and what curves tell early: the world a simulated night happens in.
+"""What ideas are worth, how noisy runs are and what curves show early: the world of a simulated
+night.
 
-The named ones have a noise of about the median gain, as a published night had it: 22 of 125 experiments kept, gains of 0.00048 at
-the median, 0.0282 in all, 0.0119 the largest, and 0.0007 for another seed. `published` was fitted to these numbers by simulating
-greedy on it. What curves tell was measured on recorded ones (bench/curves.py). Leaves to others: time and verdicts (night).
+The named ones have a noise of about the median gain, as a published night had it: 22 of 125
+experiments kept, gains of 0.00048 at the median, 0.0282 in all, 0.0119 the largest, and 0.0007 for
+another seed. `published` was fitted to these numbers by simulating greedy on it. What curves show
+was measured on recorded ones (bench/curves.py). Leaves to others: time and verdicts (night).
 """
 
 from __future__ import annotations
@@ -18,12 +20,14 @@ from autoresearch.researcher.judging.curves import MARKS
 from autoresearch.researcher.judging.noise import pool_noise
 from autoresearch.researcher.judging.values import Record
 
-# What recorded curves tell, per mark, fitted to the shares of runs that early stopping ended, and when, in each class of true gain at three
-# levels (bench/curves.py prints those): by how much an idea's curve shows another gain than it has, as standard deviations in sigma and in
-# shares of the gain; how much of that is the same at all marks; and the spread between seeds, in sigma.
+# What recorded curves show, per mark: by how much another gain than the idea has, as standard
+# deviations in sigma and in shares of the gain; how much of that is the same at all marks; and the
+# spread between seeds, in sigma. Fitted to the shares of runs that early stopping ended, and when,
+# in each class of true gain at three levels (bench/curves.py prints those).
 MISLEADING = tuple((1.9 - 0.05 * at, 0.05) for at in range(len(MARKS)))
 SAME, SPREAD = 0.5, 0.93
-# Share of the variance between runs that is their seed's, whatever the code; as recorded, of scores (bench/curves.py prints it).
+# Share of the variance between runs that is their seed's, whatever the code; as recorded, of scores
+# (bench/curves.py prints it).
 SHARED = 0.62
 # Correlation of a curve's luck with its score's, 0.5; between marks, 0.6 (both as recorded, roughly).
 WITH_SCORE, WITH_CURVE = 0.5, 0.6
@@ -33,11 +37,14 @@ FEWEST = 8  # measured experiments that a ledger has to hold
 
 @dataclass(frozen=True)
 class Landscape:
-    """Values are bits per byte, lower is better; a positive gain is an improvement. `good` and `null` are shares of all ideas;
-    gains and losses are log-normal with these medians and spreads (of the logarithm). `ideas`: gains to draw from instead.
-    `fade`: the improvement after which gains are 1/e of what they were. `drift`: standard deviation of what an hour does to the
-    machine. `contended`: share of runs that other work slows down by half, which costs `slowed`. `misleading`: how much curves
-    mislead, the recorded ones being 1. `shared`: share of a run's luck, as variance, that it has from its seed, whatever the code."""
+    """Values are bits per byte, lower is better; a positive gain is an improvement.
+
+    `good` and `null` are shares of all ideas; gains and losses are log-normal with these medians
+    and spreads (of the logarithm). `ideas`: gains to draw from instead. `fade`: the improvement
+    after which gains are 1/e of what they were. `drift`: standard deviation of what an hour does to
+    the machine. `contended`: share of runs that other work slows down by half, which costs
+    `slowed`. `misleading`: how much curves mislead, the recorded ones being 1. `shared`: share of a
+    run's luck, as variance, that comes from its seed, whatever the code."""
 
     name: str
     about: str
@@ -83,7 +90,8 @@ class Landscape:
         )
 
     def luck(self, code: random.Random, seed: random.Random) -> tuple[float, tuple[float, ...]]:
-        """One run's luck, some of it the code's own and some its seed's: what it adds to the score, and to the curve at each mark."""
+        """One run's luck, partly the code's own and partly its seed's: what it adds to the score, and
+        to the curve at each mark."""
         own, own_curve = self.half(code)
         its, its_curve = self.half(seed)
         a, b = math.sqrt(1 - self.shared), math.sqrt(self.shared)
@@ -101,36 +109,39 @@ class Landscape:
 EVEN = Landscape(
     "even", "noise = median gain; 20 % good, 20 % null, losses of 6 sigma at the median"
 )
+
+
+def vary(name: str, change: str, **changes: float) -> Landscape:
+    """`even` with some numbers changed."""
+    return replace(EVEN, name=name, about=f"even {change}", **changes)  # type: ignore[arg-type]
+
+
+PUBLISHED = replace(
+    EVEN,
+    name="published",
+    about="fitted to the published night: few large gains, and all fade as the night goes on",
+    good=0.283,
+    null=0.157,
+    gain=0.0006,
+    gain_spread=1.55,
+    loss=0.004,
+    fade=0.03,
+)
+SLOWED = "on a machine that drifts by half a sigma an hour, 3 % of runs slowed by other work"
 LANDSCAPES = {
     land.name: land
     for land in (
         EVEN,
-        replace(EVEN, name="scarce", about="even with 10 % good ideas", good=0.1),
-        replace(EVEN, name="noisier", about="even with noise of 1.4 median gains: another seed moves 0.0007", sigma=0.0007),
-        replace(EVEN, name="close", about="even with losses of 3 sigma: bad ideas are harder to see", loss=0.0015),
-        replace(EVEN, name="unshared", about="even where a seed means other luck for other code", shared=0.0),
-        replace(EVEN, name="clear", about="even with curves that tell all they can but for luck", misleading=0.0),
-        replace(
-            EVEN,
-            name="drifting",
-            about="even on a machine that drifts by half a sigma an hour, 3 % of runs slowed by other work",
-            drift=0.00025,
-            contended=0.03,
-        ),
-        replace(EVEN, name="thinking", about="even with an agent that takes 60 s for each idea", idea_s=60.0),
-        replace(
-            EVEN,
-            name="published",
-            about="fitted to the published night: few large gains, and all fade as the night goes on",
-            good=0.283,
-            null=0.157,
-            gain=0.0006,
-            gain_spread=1.55,
-            loss=0.004,
-            fade=0.03,
-        ),
+        vary("scarce", "with 10 % good ideas", good=0.1),
+        vary("noisier", "with noise of 1.4 median gains: another seed moves 0.0007", sigma=0.0007),
+        vary("close", "with losses of 3 sigma: bad ideas are harder to see", loss=0.0015),
+        vary("unshared", "where a seed means other luck for other code", shared=0.0),
+        vary("clear", "with curves that tell all they can but for luck", misleading=0.0),
+        vary("drifting", SLOWED, drift=0.00025, contended=0.03),
+        vary("thinking", "with an agent that takes 60 s for each idea", idea_s=60.0),
+        PUBLISHED,
     )
-}  # fmt: skip
+}
 
 
 def noise_only(land: Landscape) -> Landscape:
@@ -146,8 +157,9 @@ def noise_only(land: Landscape) -> Landscape:
 
 
 def from_ledger(records: Iterable[Record], direction: str = "min") -> Landscape:
-    """What a recorded ledger says of its ideas: noise from what ran twice, gains over what each was judged against, each moved
-    towards none by one standard error (gains inside it count as none). Runs that were stopped early count as the losses seen."""
+    """A ledger's own landscape: noise from what ran twice, and each idea's gain over what it was
+    judged against, shrunk by one standard error. Runs that were stopped early count as the losses
+    seen."""
     records = list(records)
     noise = pool_noise([record.values for record in records])
     values = {record.commit: record.value for record in records if record.status == "keep"}
@@ -158,12 +170,12 @@ def from_ledger(records: Iterable[Record], direction: str = "min") -> Landscape:
     ]
     if noise.dof < 1 or len(measured) < FEWEST:
         raise BadInput(
-            f"this ledger holds {len(measured)} measured experiments and {noise.dof} repeats of the same code; "
-            f"{FEWEST} and 1 are the fewest to tell anything from"
+            f"this ledger holds {len(measured)} measured experiments and {noise.dof} repeats of "
+            f"the same code; {FEWEST} and 1 are the fewest to tell anything from"
         )
     sign = -1 if direction == "min" else 1
     gains = [
-        shrunk(
+        shrink(
             sign * ((r.value or 0.0) - (values[r.judged_against] or 0.0)),
             noise.sigma * math.sqrt(1 + 1 / len(r.values)),
         )
@@ -188,5 +200,5 @@ def from_ledger(records: Iterable[Record], direction: str = "min") -> Landscape:
     )
 
 
-def shrunk(gain: float, error: float) -> float:
+def shrink(gain: float, error: float) -> float:
     return math.copysign(max(abs(gain) - error, 0.0), gain)

@@ -1,7 +1,9 @@
-"""One simulated night: ideas arrive, the judge says what to run and what to keep, a clock counts what it costs.
+"""One simulated night: ideas arrive, the judge says what to run and what to keep, a clock counts
+what it costs.
 
-Everything that decides is the code of real nights (judge, record_of, judge_baseline, the watch over curves); only the runs are
-made up. Leaves to others: what ideas are worth (landscape), many nights and their intervals (compare).
+Everything that decides is the code of real nights (judge, record_of, judge_baseline, stop rules);
+only the runs are made up. Leaves to others: what ideas are worth (landscape), many nights and their
+intervals (compare).
 """
 
 from __future__ import annotations
@@ -25,7 +27,8 @@ CURVES = 12  # commits with several curves, as many as a real watch reads
 
 @dataclass(frozen=True)
 class Code:
-    """A commit whose worth is known. `gain` over the baseline; `shown`: what its curves add to that at each mark."""
+    """A commit whose worth is known. `gain` over the baseline; `shown`: what its curves add to that
+    at each mark."""
 
     name: str
     gain: float
@@ -123,9 +126,9 @@ class Simulation:
                     attempt, measurements=(*attempt.measurements, self.measure(idea, seed, watch))
                 )
             else:
-                return self.settled(attempt, finding), attempt.measurements[-1].value is None
+                return self.settle(attempt, finding), attempt.measurements[-1].value is None
 
-    def settled(self, attempt: Attempt, finding: Finding) -> Record:
+    def settle(self, attempt: Attempt, finding: Finding) -> Record:
         record = record_of(attempt, finding, self.config)
         if record.values or record.rechecks:  # others say nothing about what comes later
             self.history.append(record)
@@ -156,7 +159,7 @@ class Simulation:
                 return Measurement("stopped early", reason, seed)
         self.spend(land.start_s + land.run_s + land.score_s)
         value = 1 - code.gain + self.machine + luck + (land.slowed if slow else 0.0)
-        if not slow:  # such runs are not usable, and a real watch reads curves of usable ones alone
+        if not slow:  # slow runs are not usable, and a real stop rule is made of usable ones alone
             self.curves.setdefault(code.name, {})[seed] = points
         pace = 0.5 if slow else 1.0
         return Measurement(
