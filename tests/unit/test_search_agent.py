@@ -24,7 +24,6 @@ MATRIX_LR = 0.04  # rate of the matrices, 0.005 to 0.2
 DEPTH: int = 2  # layers, 1 to 6
 BATCH = 2**14  # tokens, powers of two, 1024 to 65_536
 ACT = "relu"  # one of relu, gelu, silu
-SCALE = "auto"  # one of auto, large, cpu
 MOMENTUM = 0.95  # 0.8 to 0.99
 FACT = 989.5  # no range: a fact
 SEED = 42  # 1 to 100
@@ -32,12 +31,9 @@ _PRIVATE = 3  # 1 to 9
 lower = 0.5  # 0.1 to 1.0
 LIST = [1, 2, 3]  # 1 to 9
 TABLES = {
-    "large": {"LR": 0.6},  # 0.1 to 1.0
-    "cpu": {
-        "LR": 0.3,  # keep this remark, 0.05 to 1.0
-        "ROWS": 32768,  # 0 to 262144
-        "RANDOM_SEED": 1,  # 1 to 9
-    },
+    "LR": 0.3,  # keep this remark, 0.05 to 1.0
+    "ROWS": 32768,  # 0 to 262144
+    "RANDOM_SEED": 1,  # 1 to 9
 }
 
 
@@ -45,15 +41,13 @@ def model():
     WIDTH = 64  # 1 to 512, but not on module level
     return WIDTH * math.pi
 '''
-IN_PLAY = {"MATRIX_LR", "DEPTH", "BATCH", "ACT", "MOMENTUM", "TABLES.cpu.LR", "TABLES.cpu.ROWS"}
+IN_PLAY = {"MATRIX_LR", "DEPTH", "BATCH", "ACT", "MOMENTUM", "TABLES.LR", "TABLES.ROWS"}
 
 
 def brief(
     number: int = 2, history: tuple[Record, ...] = (), parent: str = "p" * 40, **more: Any
 ) -> Brief:
-    return Brief(
-        number, parent, ("train.py",), "val_bpb", "min", 0, history, {"scale": "cpu"}, **more
-    )
+    return Brief(number, parent, ("train.py",), "val_bpb", "min", 0, history, **more)
 
 
 def edited(folder: Path, given: Brief, source: str = SOURCE) -> tuple[Any, str]:
@@ -62,13 +56,13 @@ def edited(folder: Path, given: Brief, source: str = SOURCE) -> tuple[Any, str]:
 
 
 def test_it_finds_what_the_comments_offer() -> None:
-    """Names in capitals on module level and rows of the table in use; no seeds, no facts, no locals, nothing in text."""
-    assert {c.name for c in find_constants(SOURCE, frozenset({"cpu"}))} == IN_PLAY
+    """Names in capitals on module level and entries of a table; no seeds, no facts, no locals, nothing in text."""
+    assert {c.name for c in find_constants(SOURCE)} == IN_PLAY
 
 
 def test_ranges_come_from_the_comments() -> None:
     """`lo to hi` bounds, `one of` lists, powers of two are searched as such, shares near one by their distance from it."""
-    found = {c.name: c for c in find_constants(SOURCE, frozenset({"cpu"}))}
+    found = {c.name: c for c in find_constants(SOURCE)}
 
     assert (found["MATRIX_LR"].kind, found["MATRIX_LR"].low, found["MATRIX_LR"].high) == (
         "log",
@@ -83,7 +77,7 @@ def test_ranges_come_from_the_comments() -> None:
     )
     assert (found["ACT"].kind, found["ACT"].choices) == ("choice", ("relu", "gelu", "silu"))
     assert found["MOMENTUM"].kind == "tail"
-    assert found["TABLES.cpu.ROWS"].kind == "power"
+    assert found["TABLES.ROWS"].kind == "power"
 
 
 def test_without_any_range_every_number_counts() -> None:
@@ -108,7 +102,7 @@ def test_without_any_range_every_number_counts() -> None:
 def test_an_edit_changes_the_value_and_nothing_else() -> None:
     """Comments, spacing, quotes and notation stay; only the value's characters differ."""
     changed = replace_values(
-        SOURCE, {"MATRIX_LR": 0.05, "BATCH": 8192, "ACT": "gelu", "TABLES.cpu.LR": 0.25}
+        SOURCE, {"MATRIX_LR": 0.05, "BATCH": 8192, "ACT": "gelu", "TABLES.LR": 0.25}
     )
 
     expected = (

@@ -35,9 +35,8 @@ class Pending:
 
 @dataclass(frozen=True)
 class Brief:
-    """What an agent is told. `history` is this branch's ledger, oldest first; `settings` are the
-    single lines `name: value` that the baseline's own run printed (untrusted text of the
-    experiment); `pending` is what other slots are trying now."""
+    """What an agent is told. `history` is this branch's ledger, oldest first; `pending` is
+    what other slots are trying now."""
 
     number: int
     parent: str
@@ -46,7 +45,6 @@ class Brief:
     direction: str
     seed: int
     history: Sequence[Record] = ()
-    settings: Mapping[str, str] = field(default_factory=dict)
     pending: Sequence[Pending] = ()
 
 

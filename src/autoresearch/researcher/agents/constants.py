@@ -1,11 +1,11 @@
 """Finds the tunable constants of a Python file in its syntax tree, and writes new values in
 without touching anything else.
 
-A constant is a name in capitals on module level with a literal value, or an entry of such a table
-(a dict, also one level deeper: `SCALES["cpu"]["MATRIX_LR"]` is `SCALES.cpu.MATRIX_LR`). Its
-comment may give a range, `0.01 to 0.2`, or the choices, `one of relu, gelu`; where any comment
-does, constants without one are facts and left alone. Names with SEED in them are not constants to
-tune: luck is not an improvement. Leaves to others: which value to try (search).
+A constant is a name in capitals on module level with a literal value, or an entry of a dictionary
+with such a name. Its comment may give a range, `0.01 to 0.2`, or the choices, `one of relu, gelu`;
+where any comment does, constants without one are facts and left alone. Names with SEED in them
+are not constants to tune: luck is not an improvement.
+Leaves to others: which value to try (search).
 """
 
 from __future__ import annotations
@@ -58,26 +58,17 @@ def parse_source(source: str) -> MetadataWrapper:
         raise AgentFailed(f"the free file is not valid Python: {error}") from error
 
 
-def find_constants(source: str, active: frozenset[str] = frozenset()) -> list[Constant]:
-    """The constants of a file, in order. Of a table of tables only the rows named in `active`
-    count, all where none is."""
+def find_constants(source: str) -> list[Constant]:
+    """The constants of a file, in order."""
     wrapper = parse_source(source)
     positions = wrapper.resolve(PositionProvider)
     comments = comments_by_line(source)
-    tables = table_keys(wrapper.module)
-    rows = {
-        row for keys in tables.values() for row in keys
-    }  # a constant that chooses among these picks a row: not tuning
-    found = []
-    for name, node in find_literals(wrapper.module):
-        if not in_play(name, active, tables):
-            continue
-        comment = comments.get(positions[node].end.line, "")
-        constant = describe_constant(name, node, comment)
-        if constant is not None and not set(constant.choices) & rows:
-            found.append(constant)
-    stated = [constant for constant in found if constant.stated]
-    return stated or found
+    described = (
+        describe_constant(name, node, comments.get(positions[node].end.line, ""))
+        for name, node in find_literals(wrapper.module)
+    )
+    found = [constant for constant in described if constant is not None]
+    return [constant for constant in found if constant.stated] or found
 
 
 def replace_values(source: str, values: Mapping[str, Value]) -> str:
@@ -110,7 +101,10 @@ def find_literals(module: cst.Module) -> Iterator[tuple[str, cst.BaseExpression]
                 and "SEED" not in name
                 and value is not None
             ):
-                yield from open_tables(name, value, depth=0)
+                if isinstance(value, cst.Dict):
+                    yield from table_entries(name, value)
+                else:
+                    yield name, value
 
 
 def target_name(statement: cst.BaseSmallStatement) -> tuple[str, cst.BaseExpression | None]:
@@ -122,37 +116,13 @@ def target_name(statement: cst.BaseSmallStatement) -> tuple[str, cst.BaseExpress
     return "", None
 
 
-def open_tables(
-    name: str, value: cst.BaseExpression, depth: int
-) -> Iterator[tuple[str, cst.BaseExpression]]:
-    if not isinstance(value, cst.Dict):
-        yield name, value
-        return
-    for element in value.elements:
-        if (
-            depth < 2
-            and isinstance(element, cst.DictElement)
-            and isinstance(element.key, cst.SimpleString)
-        ):
+def table_entries(name: str, table: cst.Dict) -> Iterator[tuple[str, cst.BaseExpression]]:
+    """`NAME.key` and value node of each entry of a table."""
+    for element in table.elements:
+        if isinstance(element, cst.DictElement) and isinstance(element.key, cst.SimpleString):
             key = str(element.key.evaluated_value)
             if "SEED" not in key.upper():
-                yield from open_tables(f"{name}.{key}", element.value, depth + 1)
-
-
-def table_keys(module: cst.Module) -> dict[str, tuple[str, ...]]:
-    """The row names of every table of tables."""
-    rows: dict[str, list[str]] = {}
-    for name, _ in find_literals(module):
-        parts = name.split(".")
-        if len(parts) == 3 and parts[1] not in rows.setdefault(parts[0], []):
-            rows[parts[0]].append(parts[1])
-    return {table: tuple(keys) for table, keys in rows.items()}
-
-
-def in_play(name: str, active: frozenset[str], tables: Mapping[str, tuple[str, ...]]) -> bool:
-    parts = name.split(".")
-    rows = tables.get(parts[0], ())
-    return len(parts) < 3 or not active & set(rows) or parts[1] in active
+                yield f"{name}.{key}", element.value
 
 
 def comments_by_line(source: str) -> dict[int, str]:

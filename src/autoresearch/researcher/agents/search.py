@@ -44,7 +44,7 @@ class SearchAgent:
     def edit(self, worktree: Path, brief: Brief) -> Edit:
         """Change one or two constants of the free Python files."""
         sources = read_sources(worktree, brief.free)
-        constants = read_constants(sources, brief)
+        constants = read_constants(sources)
         if not constants:
             raise NothingLeft(
                 f"{', '.join(brief.free)} has no constants to tune: names in capitals with a literal value"
@@ -73,13 +73,9 @@ def read_sources(worktree: Path, free: Sequence[str]) -> dict[str, str]:
     }
 
 
-def read_constants(sources: Mapping[str, str], brief: Brief) -> dict[Key, Constant]:
-    """Every constant in play. A row of a table of tables is in play where the baseline printed its
-    name (`scale: cpu`)."""
-    active = frozenset(brief.settings.values())
-    return {
-        (file, c.name): c for file, text in sources.items() for c in find_constants(text, active)
-    }
+def read_constants(sources: Mapping[str, str]) -> dict[Key, Constant]:
+    """The constants of all files."""
+    return {(file, c.name): c for file, text in sources.items() for c in find_constants(text)}
 
 
 def hash_sources(sources: Mapping[str, str]) -> str:

@@ -16,7 +16,7 @@ from autoresearch.researcher.evidence import record_of
 from autoresearch.researcher.journal import Attempt, Journal, Line
 from autoresearch.researcher.judging.judge import Finding
 from autoresearch.researcher.judging.values import Record
-from autoresearch.researcher.measurement import measured_timeout_s, metric_lines, read_log
+from autoresearch.researcher.measurement import measured_timeout_s
 from autoresearch.researcher.workspace import Workspace, branch_name, short_name
 
 
@@ -113,11 +113,6 @@ class BranchState:
     def brief(self, attempt: Attempt, seed: int) -> Brief:
         history = self.history()
         e = self.workspace.config.experiment
-        base = self.baseline_record()
-        lines = (
-            metric_lines(read_log(self.workspace.folder / base.log)) if base and base.log else {}
-        )
-        settings = {name: values[0] for name, values in lines.items() if len(values) == 1}
         others = [a for i, a in sorted(self.journal.state.attempts.items()) if i != attempt.id]
         pending = tuple(Pending(a.parent, a.description, a.proposal) for a in others)
         return Brief(
@@ -128,7 +123,6 @@ class BranchState:
             e.direction,
             seed,
             history,
-            settings,
             pending,
         )
 
