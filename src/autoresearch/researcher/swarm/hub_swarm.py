@@ -159,7 +159,9 @@ class HubSwarm:
             return None
         nothing: list[Claimed] = []
         claims = self.ask(lambda hub: choice.claims_on(hub, self.ground()), nothing)
-        known = {*self.memory.facts.offers, *self.unfit, *self.measured()} if claims else set()
+        known = (
+            {*self.memory.facts.offers, *self.unfit, *self.measured_commits()} if claims else set()
+        )
         for claim in choice.worth_trying(claims, self.ground(), best.value, self.me, known)[
             :OFFERS_TRIED
         ]:
@@ -169,7 +171,7 @@ class HubSwarm:
                 return Foreign(claim.commit, agent, words, claim.value)
         return None
 
-    def measured(self) -> set[str]:
+    def measured_commits(self) -> set[str]:
         return {record.commit for record in self.workspace.ledger.records()}
 
     def offer(self, claim: Claimed) -> None:
