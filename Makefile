@@ -8,7 +8,7 @@ PYTEST_ARGS ?=
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format bench pictures clean
+.PHONY: help run test check format coverage versions bench pictures clean
 
 help:  ## what each target does
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -31,6 +31,12 @@ check: .venv/.test  ## format, lint and types
 
 format: .venv/.test  ## let ruff put the files in shape
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
+
+coverage: .venv/.test  ## which lines and branches of src the unit and contract tests run
+	@$(BIN)/python -m pytest -q tests/unit tests/contract --cov --cov-report=term
+
+versions: .venv/.test  ## the tests that need no torch, on the oldest and the newest Python
+	@sh scripts/test_versions.sh 3.10 3.13
 
 bench: .venv/.test  ## lab, hub, judging and pages, each against its stated baseline (about 40 minutes)
 	@$(BIN)/python bench/lab.py && $(BIN)/python bench/hub.py && $(BIN)/python bench/judging.py && $(BIN)/python bench/pages.py

