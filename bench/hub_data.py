@@ -13,13 +13,14 @@ from pathlib import Path
 from autoresearch import models
 from autoresearch.git.bundle import write_header
 from autoresearch.git.pack import write_pack
-from autoresearch.hub.rules import accounts, board, lines
+from autoresearch.hub.rules import accounts, board
 from autoresearch.hub.rules.accounts import Caller
 from autoresearch.hub.settings import Settings
 from autoresearch.hub.store import commits, events, migrate, objects, search
 from autoresearch.hub.store.database import Database, Transaction
 from autoresearch.hub.store.objects import NewObject
 from autoresearch.hub.values import NewCommit
+from autoresearch.resultline import read_lines
 
 AGENTS = 16
 PLENTY = 100_000_000
@@ -129,7 +130,7 @@ def _add_post(
 def _write(
     tx: Transaction, settings: Settings, caller: Caller, channel: str, post: models.NewPost
 ) -> models.Post:
-    return board.write(tx, settings, caller, channel, post, lines.read(post.content))
+    return board.write(tx, settings, caller, channel, post, read_lines(post.content))
 
 
 def _add_result(

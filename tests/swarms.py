@@ -23,10 +23,10 @@ import psutil
 
 from autoresearch.git.repo import Repo
 from autoresearch.hub.rules import claims
-from autoresearch.hub.rules.lines import VerifyLine, read
 from autoresearch.researcher.judging.values import Record
 from autoresearch.researcher.swarm import standing
 from autoresearch.researcher.workspace import Workspace
+from autoresearch.resultline import VerifyLine, read_lines
 from conftest import Agent, RunningHub, served
 from tiny_workspaces import make
 
@@ -229,7 +229,7 @@ def check_told_once(reader: Agent, swarm: dict[str, Researcher]) -> None:
     answers = Counter(
         (p["agent_id"], v.commit)
         for p in posts
-        for v in read(p["content"])
+        for v in read_lines(p["content"])
         if isinstance(v, VerifyLine)
     )
     expected, answered = Counter[Any](), Counter[Any]()

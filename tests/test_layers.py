@@ -12,13 +12,14 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 SRC = ROOT / "src" / "autoresearch"
-SHARED = {"clock", "errors", "files", "folders", "models", "untrusted"}
+SHARED = {"clock", "errors", "files", "folders", "models", "resultline", "untrusted"}
 ROOMS = {
     "clock": set(),
     "errors": set(),
     "files": set(),
     "folders": {"errors"},
     "models": set(),
+    "resultline": {"models", "untrusted"},
     "untrusted": set(),
     "git": SHARED,
     "client": SHARED,

@@ -1,18 +1,27 @@
-"""The one-line formats: liberal in spacing, strict in meaning."""
+"""The one-line formats: read liberally in spacing, strictly in meaning, and as they are written."""
 
 from __future__ import annotations
+
+from typing import Literal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autoresearch.hub.rules.lines import LINES_MAX, ResultLine, VerifyLine, read
+from autoresearch.resultline import (
+    LINES_MAX,
+    ResultLine,
+    VerifyLine,
+    read_lines,
+    write_result,
+    write_verification,
+)
 
 PLAIN = "commit:abcdef1 platform:H100 val_bpb:0.99 vram_gb:44.0 | depth 12"
 
 
 def one(text: str) -> ResultLine:
-    (line,) = read(text)
+    (line,) = read_lines(text)
     assert isinstance(line, ResultLine)
     return line
 
@@ -105,7 +114,7 @@ def test_what_cannot_be_trusted_says_why(text: str, why: str) -> None:
 )
 def test_prose_is_no_result(text: str) -> None:
     """Words about commits are not results."""
-    assert read(text) == []
+    assert read_lines(text) == []
 
 
 @pytest.mark.parametrize(
@@ -119,7 +128,7 @@ def test_prose_is_no_result(text: str) -> None:
 )
 def test_verifications(tail: str, expected: tuple[bool, str]) -> None:
     """A reply that verifies says of which commit, how often it ran, and what came out."""
-    (line,) = read(f"verify commit:ABCDEF1 platform:H100 val_bpb:0.991 n:3 | {tail}")
+    (line,) = read_lines(f"verify commit:ABCDEF1 platform:H100 val_bpb:0.991 n:3 | {tail}")
 
     assert isinstance(line, VerifyLine)
     assert ("abcdef1", "H100", 0.991, 3, *expected) == (
@@ -130,17 +139,66 @@ def test_verifications(tail: str, expected: tuple[bool, str]) -> None:
 @pytest.mark.parametrize("tail", ["| maybe", "", "| reproduced? n:99999"])
 def test_an_unclear_verification_is_none(tail: str) -> None:
     """What says neither yes nor no does not count."""
-    assert read(f"verify commit:abcdef1 platform:H100 val_bpb:0.9 n:99999999 {tail}") == []
+    assert read_lines(f"verify commit:abcdef1 platform:H100 val_bpb:0.9 n:99999999 {tail}") == []
 
 
 def test_a_post_holds_so_many_results() -> None:
     """A flood of lines is cut."""
-    assert len(read("\n".join([PLAIN] * 1000))) == LINES_MAX
+    assert len(read_lines("\n".join([PLAIN] * 1000))) == LINES_MAX
 
 
 @given(st.text() | st.from_regex(r"(verify )?commit:.{0,30}val_bpb:.{0,20}\|.{0,20}"))
 def test_reading_never_fails(text: str) -> None:
     """Any text is read without an error, and never with a value that may lead and is not a number."""
-    for line in read(text):
+    for line in read_lines(text):
         if isinstance(line, ResultLine) and line.may_lead:
             assert line.val_bpb is not None and 0 < line.val_bpb <= 1e6
+
+
+WORDS = st.text(st.characters(), max_size=400) | st.lists(
+    st.sampled_from(
+        ["(CRASH", "(DISCARD)", "( crash: ", ")", "|", "`", "*", "commit:", "val_bpb:0.1", "n:9",
+         "track:x", "\n", "\r", "\u2028", "(", ":", " ", "depth 12", "verify", "\x1b[2J", ","]
+    )
+).map("".join)  # fmt: skip
+HASHES = st.text("0123456789abcdef", min_size=7, max_size=40)
+TRACKS = st.sampled_from(["", "pystd-60s-ab12", "t"])
+VALUES = st.floats(min_value=1e-5, max_value=1e6)
+
+
+@given(
+    HASHES, WORDS, TRACKS, VALUES, st.none() | VALUES,
+    st.sampled_from(["keep", "discard", "crash"]), WORDS, WORDS,
+)  # fmt: skip
+def test_a_written_result_is_read_as_it_was_meant(
+    commit: str, platform: str, track: str, value: float, vram_gb: float | None,
+    status: Literal["keep", "discard", "crash"], description: str, reason: str,
+) -> None:  # fmt: skip
+    """Whatever its words are: no description changes a verdict, no platform a value."""
+    written = write_result(
+        ResultLine(commit, platform, track, value, vram_gb, status, description, reason, "")
+    )
+    line = one(f"{written}\n\n- details")
+
+    assert (line.commit, line.track, line.status) == (commit[:7], track, status)
+    if status != "crash":
+        assert line.val_bpb == float(f"{value:.6f}")
+        assert line.vram_gb == (None if vram_gb is None else float(f"{vram_gb:.1f}"))
+    assert line.problem == "" or "platform" in line.problem  # it may hold unassigned characters
+    assert one(write_result(line)) == line  # reading and writing settle at once
+
+
+@given(HASHES, WORDS, TRACKS, VALUES, st.integers(1, 9999), st.booleans(), WORDS)
+def test_a_written_verification_is_read_as_it_was_meant(
+    commit: str, platform: str, track: str, value: float, runs: int, yes: bool, reason: str
+) -> None:
+    """Reproduced or not, and why."""
+    platform = platform if platform.isprintable() else "H100"
+    given = VerifyLine(commit, platform, track, value, runs, yes, "" if yes else reason)
+    (line,) = read_lines(write_verification(given))
+
+    assert isinstance(line, VerifyLine)
+    assert (line.commit, line.track, line.val_bpb, line.runs, line.reproduced) == (
+        commit[:7], track, float(f"{value:.6f}"), runs, yes,
+    )  # fmt: skip
+    assert yes or line.reason

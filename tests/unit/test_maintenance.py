@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 from autoresearch import models
-from autoresearch.hub.rules import accounts, board, leaderboards, lines, maintenance, search
+from autoresearch.hub.rules import accounts, board, leaderboards, maintenance, search
 from autoresearch.hub.rules.accounts import Caller
 from autoresearch.hub.settings import Settings
 from autoresearch.hub.store import migrate
 from autoresearch.hub.store.database import Database, Reader
+from autoresearch.resultline import read_lines
 
 LINE = "commit:abcdef1 platform:cpu val_bpb:{} vram_gb:1 | run {}"
 
@@ -27,7 +28,7 @@ def db(tmp_path: Path) -> Iterator[Database]:
         accounts.create(tx, "agent", via="open")
         for number, value in enumerate((1.5, 1.4, 0.2, 1.6, 1.3, 1.2)):
             post = models.NewPost(LINE.format(value, number))
-            board.write(tx, settings, caller, "results", post, lines.read(post.content))
+            board.write(tx, settings, caller, "results", post, read_lines(post.content))
         board.hide(tx, 3, hidden=True)
     yield database
     database.close()

@@ -16,11 +16,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from adversarial import Parser, complaint, complaints, crash_with_blanks, repeat, runs, structures
+from autoresearch import untrusted
 from autoresearch.cli import show
 from autoresearch.errors import AutoresearchError, BadInput
 from autoresearch.git import bundle, fsck, pktline
 from autoresearch.hub.pages import markup, rendering
-from autoresearch.hub.rules import claims, lines
+from autoresearch.hub.rules import claims
 from autoresearch.hub.store import search
 from autoresearch.researcher import measurement
 from autoresearch.researcher.agents import edits, endpoint, quote
@@ -28,6 +29,7 @@ from autoresearch.researcher.report import tsv
 from autoresearch.researcher.swarm import lines as swarm_lines
 from autoresearch.researcher.swarm import track
 from autoresearch.researcher.verify import board
+from autoresearch.resultline import read_lines
 
 POST = 32 * 1024
 HASH = "a1b2c3d" * 5 + "a1b2c"
@@ -42,16 +44,14 @@ def stream(data: bytes) -> list[Any]:
 
 
 PARSERS: dict[str, Parser] = {
-    "result lines": lines.read,
+    "result lines": read_lines,
     "claims": claims.idea.__wrapped__,
     "search words": lambda text: search._match.__wrapped__(text, ()),
     "one line of a page": rendering.flatten_text,
     "diffs": lambda text: markup.read_diff(text, 20),
     "verify lines": lambda text: board.names_commit(text, HASH),
-    "what a researcher posts": lambda text: swarm_lines.show_reason(
-        swarm_lines.without_paths(text, "/x")
-    ),
-    "first line": swarm_lines.first_line,
+    "what a researcher posts": lambda text: swarm_lines.without_paths(text, "/x"),
+    "first line": untrusted.first_line,
     "prepared track": track._PREPARED.search,
     "edit blocks": edits.parse_answer,
     "prompt quotations": lambda text: quote.quote_text("a post", text),
@@ -81,7 +81,7 @@ def tolerant(parse: Parser) -> Parser:
 
 def test_the_post_that_stopped_a_hub() -> None:
     """16 lines of 1,975 blanks behind `(CRASH` cost minutes, in the writer's transaction."""
-    found = complaints(lines.read, lambda chars: iter([crash_with_blanks(chars)]), POST)
+    found = complaints(read_lines, lambda chars: iter([crash_with_blanks(chars)]), POST)
 
     assert not found
 
@@ -159,7 +159,7 @@ def test_a_claim_of_all_words_refuses_nobody() -> None:
 
 def test_a_line_that_only_begins_like_a_verification_is_prose() -> None:
     """It has no keys at all, and breaks nothing."""
-    assert lines.read("verify this, please\ncommit: abc") == []
+    assert read_lines("verify this, please\ncommit: abc") == []
 
 
 def test_an_endpoint_streams_no_endless_line() -> None:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from autoresearch.hub.rules.lines import ResultLine, VerifyLine, read
 from autoresearch.researcher.swarm import lines
+from autoresearch.resultline import ResultLine, VerifyLine, read_lines, write_verification
 from tiny_workspaces import record
 
 TRACK = "pystd-20s-0123456789"
 
 
 def parsed(text: str) -> ResultLine | VerifyLine:
-    (line,) = read(text)
+    (line,) = read_lines(text)
     return line
 
 
@@ -67,10 +67,10 @@ def test_a_track_that_is_no_word_is_left_out() -> None:
 
 def test_a_verification_says_what_was_found() -> None:
     """Reproduced with its value, not reproduced with its reason, and a run without a value."""
-    yes = parsed(lines.verification_line(lines.Reproduction("b" * 40, "H100", TRACK, 0.99, 3)))
+    yes = parsed(write_verification(VerifyLine("b" * 40, "H100", TRACK, 0.99, 3, True, "")))
     no = parsed(
-        lines.verification_line(
-            lines.Reproduction("b" * 40, "H100", TRACK, None, 0, "crash: (it\nbroke)")
+        write_verification(
+            VerifyLine("b" * 40, "H100", TRACK, None, 0, False, "crash: (it\nbroke)")
         )
     )
 

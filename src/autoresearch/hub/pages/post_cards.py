@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from autoresearch import models
-from autoresearch.hub.rules import lines, results
+from autoresearch.hub.rules import results
 from autoresearch.hub.services import Services
+from autoresearch.resultline import read_lines
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ def read_cards(hub: Services, posts: Iterable[models.Post]) -> dict[int, PostCar
 def _count_lines(content: str) -> tuple[int, int]:
     """How many lines of a post report something, and how many it has; a post never changes."""
     written = sum(1 for line in content.splitlines() if line.strip())
-    return len(lines.read(content)), written
+    return len(read_lines(content)), written
 
 
 def _read_post(hub: Services, post_id: int) -> Iterator[PostCard]:

@@ -20,8 +20,9 @@ from autoresearch.hub.routes.common import (
     errors,
     page,
 )
-from autoresearch.hub.rules import board, lines
+from autoresearch.hub.rules import board
 from autoresearch.hub.settings import POST_BODY_MAX_BYTES
+from autoresearch.resultline import read_lines
 
 Since = Annotated[
     str | None,
@@ -78,7 +79,7 @@ async def write_post(
 
     Result lines in the content are read into /api/results.
     """
-    reported = lines.read(board.check_content(data.content))
+    reported = read_lines(board.check_content(data.content))
     return await hub.db.change(
         lambda tx: board.write(tx, hub.settings, caller, name, data, reported)
     )

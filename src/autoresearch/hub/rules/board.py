@@ -8,12 +8,13 @@ from datetime import datetime, timezone
 
 from autoresearch.clock import precise_timestamp
 from autoresearch.errors import BadInput, Conflict, NotFound, TooLarge
-from autoresearch.hub.rules import limits, lines, results
+from autoresearch.hub.rules import limits, results
 from autoresearch.hub.rules.accounts import Caller
 from autoresearch.hub.settings import POST_CONTENT_MAX_BYTES, Settings
 from autoresearch.hub.store import board, events, search
 from autoresearch.hub.store.database import Reader, Transaction
 from autoresearch.models import Channel, NewPost, Post
+from autoresearch.resultline import Line
 
 CHANNEL_NAME = re.compile(r"[a-z0-9_-]{1,31}", re.ASCII)
 DESCRIPTION_MAX = 500
@@ -78,7 +79,7 @@ def write(
     caller: Caller,
     channel: str,
     post: NewPost,
-    reported: Sequence[lines.Line],
+    reported: Sequence[Line],
 ) -> Post:
     """Put a post and the results it reports on the board, in one transaction.
 

@@ -1,6 +1,6 @@
 """Results and verifications as agents report them: taking them in, and reading them.
 
-Reading lines of text is `rules.lines`' job, leaderboards are `rules.leaderboards`'. Git's commits
+Reading lines of text is `resultline`' job, leaderboards are `rules.leaderboards`'. Git's commits
 are asked by hash only.
 """
 
@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from autoresearch.errors import BadInput, NotFound
-from autoresearch.hub.rules.lines import Line, ResultLine, VerifyLine
 from autoresearch.hub.store import commits, results, search
 from autoresearch.hub.store.database import Reader, Transaction
 from autoresearch.hub.values import Verification
 from autoresearch.models import Result
+from autoresearch.resultline import Line, ResultLine, VerifyLine
 
 NAMED_MIN = 7  # hex digits a result names its commit by
 VERIFICATIONS_MAX = 1000  # of one post

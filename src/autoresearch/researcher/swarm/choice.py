@@ -15,7 +15,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from autoresearch.client import Hub
-from autoresearch.researcher.swarm.lines import first_line
+from autoresearch.untrusted import first_line
 
 HASH = re.compile(r"[0-9a-f]{40}", re.ASCII)
 RANKS = {"reproduced": 0, "unverified": 1}  # a disputed claim is never built on

@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 from autoresearch.client import Hub
 from autoresearch.models import Claim, Post
 from autoresearch.researcher.agents.prompt import Note
-from autoresearch.researcher.swarm.lines import first_line, join_lines, one_line
+from autoresearch.researcher.swarm.lines import join_lines
+from autoresearch.untrusted import first_line, to_line
 
 RESULTS, DISCUSSION = "results", "discussion"
 WINDOW = {RESULTS: 40, DISCUSSION: 8}  # posts by others that are shown
@@ -50,7 +51,7 @@ class Digest:
             for post in self.windows[RESULTS]
         ]
         claims = [
-            describe_result(claim.agent_id, one_line(claim.text, LINE_CHARS))
+            describe_result(claim.agent_id, to_line(claim.text, LINE_CHARS))
             for claim in self.claims
         ]
         return [
@@ -90,4 +91,4 @@ def describe_result(agent: str, line: str) -> str:
 
 
 def quote_name(agent: str) -> str:
-    return one_line(agent, SOURCE_CHARS) or "?"
+    return to_line(agent, SOURCE_CHARS) or "?"

@@ -37,6 +37,8 @@ from autoresearch.researcher.swarm.standing import MEMORY, OUTBOX
 from autoresearch.researcher.swarm.swarm_state import Offer, OwnClaim, SwarmState
 from autoresearch.researcher.swarm.track import track_id
 from autoresearch.researcher.workspace import OutsideFree, Workspace
+from autoresearch.resultline import VerifyLine, write_verification
+from autoresearch.untrusted import first_line, to_line
 
 ASK_S, FETCH_S, LAST_TRY_S = 15.0, 60.0, 10.0
 T = TypeVar("T")
@@ -80,7 +82,7 @@ class HubSwarm:
 
     def say(self, text: str) -> None:
         """Tell a person, in one line: a hub's words may hold a terminal's commands."""
-        self.tell(lines.one_line(text, SAID_CHARS))
+        self.tell(to_line(text, SAID_CHARS))
 
     def ask(self, question: Callable[[Hub], T], otherwise: T) -> T:
         """What the hub says; `otherwise` where it does not answer, or refuses, which is told once."""
@@ -167,7 +169,7 @@ class HubSwarm:
         ]:
             if self.fetch_offer(claim.commit, claim.agent):
                 self.offer(claim)
-                agent, words = lines.one_line(claim.agent, 63), lines.first_line(claim.description)
+                agent, words = to_line(claim.agent, 63), first_line(claim.description)
                 return Foreign(claim.commit, agent, words, claim.value)
         return None
 
@@ -177,9 +179,7 @@ class HubSwarm:
     def offer(self, claim: Claimed) -> None:
         """Remember whose claim is measured here, so that the answer goes into its thread."""
         if claim.agent != self.me:
-            offer = Offer(
-                claim.agent, claim.post_id, claim.value, lines.first_line(claim.description)
-            )
+            offer = Offer(claim.agent, claim.post_id, claim.value, first_line(claim.description))
             self.memory.note_offer(claim.commit, offer)
 
     def fetch_offer(self, commit: str, whose: str) -> bool:
@@ -217,13 +217,13 @@ class HubSwarm:
 
     def claim(self, attempt_id: str, idea: str) -> str:
         """Lease an idea; a hub that does not answer, or does not understand, grants it."""
-        text, ttl_s = lines.first_line(idea), self.ttl_s()
+        text, ttl_s = first_line(idea), self.ttl_s()
         if len(text) < 3:
             return ""
         try:
             held = self.link.ask(lambda hub: hub.claim(text, ttl_s), None, ASK_S)
         except Conflict as error:
-            return lines.one_line(str(error), SAID_CHARS)
+            return to_line(str(error), SAID_CHARS)
         except AutoresearchError as error:
             self.say(f"no claim: {error}")
             return ""
@@ -311,12 +311,18 @@ class HubSwarm:
         why = self.dispute(record, offer)
         if why is None:
             return []
-        found = lines.Reproduction(
-            record.commit, record.platform, self.track, record.value, len(record.values), why
+        line = write_verification(
+            VerifyLine(
+                record.commit,
+                record.platform,
+                self.track,
+                record.value,
+                len(record.values),
+                reproduced=not why,
+                reason=why,
+            )
         )
-        content = (
-            f"{lines.verification_line(found)}\n\n{lines.result_details(record, self.track)}\n"
-        )
+        content = f"{line}\n\n{lines.result_details(record, self.track)}\n"
         return [Step("post", content=content, parent_id=offer.post_id)]
 
     def dispute(self, record: Record, offer: Offer) -> str | None:

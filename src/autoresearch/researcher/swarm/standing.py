@@ -6,9 +6,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from autoresearch.researcher.swarm.lines import one_line
 from autoresearch.researcher.swarm.outbox import WAITING, Outbox
 from autoresearch.researcher.swarm.swarm_state import load_facts
+from autoresearch.untrusted import to_line
 
 MEMORY, OUTBOX = "swarm.json", "outbox"
 
@@ -34,14 +34,14 @@ def read_standing(private: Path) -> Standing | None:
         return None
     outbox = Outbox(private / OUTBOX)
     refused = tuple(
-        f"experiment {record_id}: {one_line(said, 300)}" for record_id, said in outbox.refusals()
+        f"experiment {record_id}: {to_line(said, 300)}" for record_id, said in outbox.refusals()
     )
     waiting = len(outbox.names(WAITING))
     return Standing(
         facts.hub,
         facts.agent_id,
         facts.last_contact,
-        one_line(facts.trouble, 300),
+        to_line(facts.trouble, 300),
         waiting,
         refused,
     )

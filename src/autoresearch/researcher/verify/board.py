@@ -8,7 +8,6 @@ to others: the wire (client), what the verdict is (verifier).
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
@@ -18,14 +17,12 @@ from autoresearch.git.repo import Repo
 from autoresearch.git.sync import fetch_commit
 from autoresearch.models import Claim as Lease
 from autoresearch.models import Result
-from autoresearch.researcher.swarm.lines import Reproduction, verification_line
 from autoresearch.researcher.verify.rerun import ClaimedResult, Notes
 from autoresearch.researcher.verify.verifier import Incomparable, Verdict
+from autoresearch.resultline import VerifyLine, read_lines, write_verification
 from autoresearch.untrusted import to_line
 
 PAGE = 200
-MARKS = " \t>*`-+•"  # of lists and quotations, before a line's first word
-VERIFY_LINE = re.compile(r"verify\s+commit\s*:\s*([0-9a-f]{7,64})\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -161,8 +158,7 @@ class HubBoard:
 
 def names_commit(content: str, commit: str) -> bool:
     """Whether a post has a verify line about this commit."""
-    found = (VERIFY_LINE.match(line.lstrip(MARKS)) for line in content.splitlines())
-    hashes = [match[1].lower() for match in found if match]
+    hashes = [line.commit for line in read_lines(content) if isinstance(line, VerifyLine)]
     return any(commit.startswith(h) or h.startswith(commit) for h in hashes)
 
 
@@ -171,8 +167,16 @@ def verdict_post(verdict: Verdict, platform: str, notes: Notes) -> str:
     stands at the start of a line."""
     claim = verdict.claim
     why = "" if verdict.outcome == "reproduced" else verdict.reason
-    line = verification_line(
-        Reproduction(claim.commit, platform, claim.track, verdict.value, verdict.runs, why)
+    line = write_verification(
+        VerifyLine(
+            claim.commit,
+            platform,
+            claim.track,
+            verdict.value,
+            verdict.runs,
+            reproduced=not why,
+            reason=why,
+        )
     )
     runs = [
         f"- run {i}, seed {run.seed}: {show_values(run.value)}"

@@ -1,10 +1,14 @@
-"""The one-line formats agents post, read out of any text. Pure: text in, values out; nothing is looked up, nothing stored.
+"""The one-line formats agents post: read out of any text, and written. Pure: nothing is looked up.
 
-    commit:<7+ hex> platform:<name> val_bpb:<value or ---> vram_gb:<value or ---> [track:<id>] | description [(DISCARD) or (CRASH: reason)]
-    verify commit:<7+ hex> platform:<name> val_bpb:<value or ---> n:<runs> [track:<id>] | reproduced, or: not reproduced (why)
+    commit:<7+ hex> platform:<name> val_bpb:<value or ---> vram_gb:<value or ---> [track:<id>]
+        | description [(DISCARD) or (CRASH: reason)]
+    verify commit:<7+ hex> platform:<name> val_bpb:<value or ---> n:<runs> [track:<id>]
+        | reproduced, or: not reproduced (why)
 
-Liberal in spacing, order and list marks; strict in meaning: a value that cannot be trusted is kept with the `problem` that bars it from every
-board (NaN passes every comparison).
+Each stands on one line (docs/wire.md, "Results"). Reading is liberal in spacing, order and list
+marks, and strict in meaning: a value that cannot be trusted is kept with the `problem` that bars it
+from every board, for NaN passes every comparison. Writing takes other people's words, and brings
+them to a form that can neither end the line nor pass for a key or the mark at its end.
 """
 
 from __future__ import annotations
@@ -15,10 +19,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 from autoresearch.models import Status
+from autoresearch.untrusted import to_line
 
 LINES_MAX = 50  # of one post
 LINE_MAX = 2000
-TEXT_MAX = 500
+TEXT_MAX = 500  # of a description or a reason that is read
+DESCRIPTION_MAX, REASON_MAX, PLATFORM_MAX = 300, 200, 64  # of what is written
 VALUE_MAX = 1e6
 
 _MARKS = re.compile(r"^[\s>*`\-+•]*(?:\d+[.)]\s+)?[\s`*]*")
@@ -32,6 +38,7 @@ _TRACK = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", re.ASCII)
 # No pattern looks for a line's end: behind a run of blanks that would take time cubic in the blanks.
 _DISCARD = re.compile(r"\(\s*DISCARD(?:ED)?\s*\)", re.IGNORECASE)
 _CRASH = re.compile(r"\(\s*CRASH(?:ED)?\b\s*:?", re.IGNORECASE)
+_MARK = re.compile(r"\(\s*(?=(?:CRASH|DISCARD))", re.IGNORECASE)
 _NOT = re.compile(r"(?:not[\s_-]*reproduced|disputed)\b\s*[:(]?", re.IGNORECASE)
 _YES = re.compile(r"^reproduced\b", re.IGNORECASE)
 
@@ -71,7 +78,7 @@ class VerifyLine:
 Line = ResultLine | VerifyLine
 
 
-def read(content: str) -> list[Line]:
+def read_lines(content: str) -> list[Line]:
     """Every result and verification in `content`, at most LINES_MAX of them."""
     if ":" not in content or "commit" not in content.lower():
         return []
@@ -89,6 +96,50 @@ def read(content: str) -> list[Line]:
             if len(found) == LINES_MAX:
                 break
     return found
+
+
+def write_result(line: ResultLine) -> str:
+    """The line that says this; a crash has no value, whatever `line` holds. `problem` is the
+    reader's, and not written."""
+    crashed = line.status == "crash"
+    val_bpb = _write_number(None if crashed else line.val_bpb, 6)
+    vram_gb = _write_number(None if crashed else line.vram_gb, 1)
+    mark = f" (CRASH: {_write_reason(line.reason)})" if crashed else ""
+    mark = " (DISCARD)" if line.status == "discard" else mark
+    head = f"{_write_name(line)} val_bpb:{val_bpb} vram_gb:{vram_gb}{_write_track(line.track)}"
+    words = _unmark(to_line(line.description, DESCRIPTION_MAX)).rstrip(" `*")  # as a reader does
+    return f"{head} | {words or '(no description)'}{mark}"
+
+
+def write_verification(line: VerifyLine) -> str:
+    """The line that says what came of running another's commit again."""
+    verdict = "reproduced" if line.reproduced else f"not reproduced ({_write_reason(line.reason)})"
+    head = f"verify {_write_name(line)} val_bpb:{_write_number(line.val_bpb, 6)}"
+    return f"{head} n:{max(1, line.runs)}{_write_track(line.track)} | {verdict}"
+
+
+def _write_name(line: Line) -> str:
+    """Commit and platform. A platform holds no bar and no key, for a reader takes the first."""
+    platform = _unmark(to_line(line.platform, PLATFORM_MAX)).replace("|", "/").strip(" ,;`")
+    platform = _KEYS.sub(lambda key: key[0].replace(":", "="), platform)
+    return f"commit:{line.commit[:7]} platform:{platform or 'unknown'}"
+
+
+def _write_track(track: str) -> str:
+    """The track, where it is one word as the format wants it."""
+    return f" track:{track}" if _TRACK.fullmatch(track) else ""
+
+
+def _write_number(value: float | None, digits: int) -> str:
+    return "---" if value is None else f"{value:.{digits}f}"
+
+
+def _write_reason(text: str) -> str:
+    return _unmark(to_line(text, REASON_MAX)) or "no reason given"
+
+
+def _unmark(text: str) -> str:
+    return _MARK.sub("[", text)
 
 
 def _result(text: str) -> ResultLine | None:
