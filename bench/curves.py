@@ -1,14 +1,17 @@
-"""Early stopping on recorded curves: how often would a winner have been stopped, and how much time is saved.
+"""Early stopping on recorded curves: how often would a winner have been stopped, and how much time
+is saved.
 
     python bench/curves.py                      # replays bench/curves.json.xz and prints the rates with their intervals
     python bench/curves.py --record             # records anew: every variant with seeds 1 to 3, about a minute a run
     python bench/curves.py --record 'FALL 0.9'  # one of them
     python bench/curves.py --record shipped --real-clock --file mine.json.xz  # with the clock of real runs
 
-Recorded runs are real ones of lab/train.py with one constant changed. Every ordered pair of variants is a case: the first is the
-best so far (all its runs), the second the candidate (each of its runs, beside the best's of the same seed), so that there are winners to stop wrongly although nothing
-beats the shipped constants by much. Pairs share runs, so the intervals, which take them for independent, are too narrow: a
-second line resamples whole variants. The spread is pooled over the variants that are neither of the pair.
+Recorded runs are real ones of lab/train.py with one constant changed. Every ordered pair of
+variants is a case: the first is the best so far (all its runs), the second the candidate (each of
+its runs, beside the best's of the same seed), so that there are winners to stop wrongly although
+nothing beats the shipped constants by much. Pairs share runs, so the intervals, which take them
+for independent, are too narrow: a second line resamples whole variants. The spread is pooled over
+the variants that are neither of the pair.
 """
 
 from __future__ import annotations
@@ -45,8 +48,12 @@ HERE = Path(__file__).resolve().parent
 LAB = HERE.parent / "lab"
 RECORDED = HERE / "curves.json.xz"
 TRACK = "pystd-20s"
-# Recorded runs have a clock that goes by tokens, so that other work on the machine leaves no trace in them: 195 steps of 4096.
-PACE = "prepare.Loader.elapsed_s = property(lambda self: self.tokens / 40_000 if self.started is not None else 0.0)"
+# Recorded runs have a clock that goes by tokens, so that other work on the machine leaves no trace
+# in them: 195 steps of 4096.
+PACE = (
+    "prepare.Loader.elapsed_s = property(lambda self: self.tokens / 40_000 if self.started "
+    "is not None else 0.0)"
+)
 
 # One constant of train.py changed at a time, by factors that a researcher tries.
 VARIANTS: dict[str, dict[str, str]] = {
@@ -70,7 +77,8 @@ VARIANTS: dict[str, dict[str, str]] = {
 
 
 def record_run(name: str, seed: int, pace: str = PACE) -> dict[str, Any]:
-    """Train one variant once and return its curve and score. `pace`: the line that makes the clock go by tokens, or none."""
+    """Train one variant once and return its curve and score. `pace`: the line that makes the clock
+    go by tokens, or none."""
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
         shutil.copy(LAB / "prepare.py", place)
@@ -125,7 +133,8 @@ CLASSES = ((-1e9, -4), (-4, -2), (-2, -0.5), (-0.5, 0.5), (0.5, 2), (2, 4), (4, 
 
 @dataclass(frozen=True)
 class Case:
-    """One candidate's run against one best: its true gain in sigma, and the share of the budget it got."""
+    """One candidate's run against one best: its true gain in sigma, and the share of the budget it
+    got."""
 
     best: str
     candidate: str
@@ -174,7 +183,8 @@ def share_run(watch: StopRule | None, curve: list[CurvePoint]) -> float:
 
 
 def resampled(cases: list[Case], low: float, high: float, rounds: int = 400) -> tuple[float, float]:
-    """95 % of the stopped share when whole variants are drawn again (bootstrap over variants, seeded)."""
+    """95 % of the stopped share when whole variants are drawn again (bootstrap over variants,
+    seeded)."""
     chance = random.Random(0)
     names = sorted({case.best for case in cases})
     inside = [case for case in cases if low <= case.gain < high]
@@ -199,7 +209,8 @@ def show(runs: list[dict[str, Any]], level: float) -> None:
     curves, values = by_variant(runs)
     noise = pool_noise(list(values.values()))
     print(
-        f"{len(runs)} runs of {len(curves)} variants; noise {noise.sigma:.4f} ({noise.dof} degrees of freedom), of which seeds share "
+        f"{len(runs)} runs of {len(curves)} variants; noise {noise.sigma:.4f} "
+        f"({noise.dof} degrees of freedom), of which seeds share "
         f"{seeds_share(values):.2f} of the variance; level {level:g}"
     )
     print(f"marks {', '.join(f'{mark:.0%}' for mark in MARKS)}\n")
@@ -213,7 +224,8 @@ def show(runs: list[dict[str, Any]], level: float) -> None:
             " to 1e+09", " and more"
         )
         print(
-            f"{name:20s}  {len(inside):5d}  {100 * stopped.value:5.1f} ({100 * stopped.low:.1f} to {100 * stopped.high:.1f}; "
+            f"{name:20s}  {len(inside):5d}  {100 * stopped.value:5.1f} "
+            f"({100 * stopped.low:.1f} to {100 * stopped.high:.1f}; "
             f"{100 * wide[0]:.0f} to {100 * wide[1]:.0f})".ljust(70)
             + f"{100 * fmean(case.got for case in inside):.0f}"
         )
@@ -226,7 +238,8 @@ def show(runs: list[dict[str, Any]], level: float) -> None:
 
 
 def seeds_share(values: dict[str, list[float]]) -> float:
-    """Of the variance within variants: what a seed does to all of them alike (two-way analysis of variance without interaction)."""
+    """Of the variance within variants: what a seed does to all of them alike (two-way analysis of
+    variance without interaction)."""
     rows = [[value - fmean(found) for value in found] for found in values.values()]
     of_seeds = [fmean(column) for column in zip(*rows, strict=True)]
     left = sum((value - of_seeds[at]) ** 2 for row in rows for at, value in enumerate(row))
@@ -240,7 +253,8 @@ def correlation(
     sigma: float,
     at: float,
 ) -> float:
-    """Between differences of curves at a fraction of the budget and differences of scores, over all pairs that are near."""
+    """Between differences of curves at a fraction of the budget and differences of scores, over
+    all pairs that are near."""
     level = {
         name: fmean([loss for c in found if (loss := smooth_loss(c, at)) is not None])
         for name, found in curves.items()

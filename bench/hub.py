@@ -1,9 +1,12 @@
-"""Measures a hub: `python bench/hub.py --quick`, or `--sizes 1000,10000,100000 --rounds 3` for the whole of it.
+"""Measures a hub: `python bench/hub.py --quick`, or `--sizes 1000,10000,100000 --rounds 3` for the
+whole of it.
 
-Fills hubs of several sizes, serves each with `agenthub serve` on loopback, and lets a load client in a process of its own ask
-every verb in turn: sizes interleaved, several rounds, the median and the spread of the rounds. Beside each verb stands the floor
-(/api/health of the same server), and beside pushes, fetches and diffs bare `git` subprocesses doing the same work. Stops by
-itself; nothing leaves this machine. Load and server share its cores: CPU per request is what compares best between machines.
+Fills hubs of several sizes, serves each with `agenthub serve` on loopback, and lets a load client
+in a process of its own ask every verb in turn: sizes interleaved, several rounds, the median and
+the spread of the rounds. Beside each verb stands the floor (/api/health of the same server), and
+beside pushes, fetches and diffs bare `git` subprocesses doing the same work. Stops by itself;
+nothing leaves this machine. Load and server share its cores: CPU per request is what compares best
+between machines.
 """
 
 from __future__ import annotations
@@ -54,7 +57,10 @@ class Server:
     def request(
         self, who: int, method: str, path: str, body: bytes = b"", kind: str = "application/json"
     ) -> bytes:
-        head = f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {self.loaded.keys[who % AGENTS]}\r\n"
+        head = (
+            f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer "
+            f"{self.loaded.keys[who % AGENTS]}\r\n"
+        )
         if body:
             head += f"Content-Type: {kind}\r\nContent-Length: {len(body)}\r\n"
         return head.encode() + b"\r\n" + body
@@ -85,7 +91,8 @@ class Measured:
     errors: int = 0
 
 
-# ---------------------------------------------------------------- the verbs: from a server to lists of requests, one per connection
+# ---------------------------------------------------------------- the verbs: from a server to
+# lists of requests, one per connection
 
 Maker = Callable[[Server, random.Random, float], Lists]
 
@@ -334,7 +341,8 @@ def scaling(found: Sequence[Measured]) -> list[str]:
                 median(large.p50_ms) / median(small.p50_ms),
             )
             lines.append(
-                f"{verb}: {large.size:,} against {small.size:,} commits: CPU x{cpu:.2f}, p50 x{p50:.2f}"
+                f"{verb}: {large.size:,} against {small.size:,} commits: CPU "
+                f"x{cpu:.2f}, p50 x{p50:.2f}"
             )
     return lines
 
@@ -419,13 +427,18 @@ def run(
         found = measure(servers, verbs, given.rounds, given.seconds)
         pushes = many_pushes(servers[-1], given.many_pushes) if given.many_pushes else {}
         git = {} if given.no_git else git_baseline(servers[-1].http, servers[-1].loaded, scratch)
-    machine = f"{platform.machine()}, {psutil.cpu_count()} cores, Python {platform.python_version()}, {given.workers} workers"
+    machine = (
+        f"{platform.machine()}, {psutil.cpu_count()} cores, Python "
+        f"{platform.python_version()}, {given.workers} workers"
+    )
     parts = [machine, table(found), *scaling(found)]
     if pushes:
         parts.append(
-            "after {pushes:.0f} pushes (8 clients, {per_s:.0f}/s, {errors} errors): one push {first_p50_ms:.2f} -> {last_p50_ms:.2f} ms, x{ratio:.2f}, CPU x{cpu_ratio:.2f}".format(
-                **pushes
-            )
+            (
+                "after {pushes:.0f} pushes (8 clients, {per_s:.0f}/s, {errors} errors): "
+                "one push {first_p50_ms:.2f} -> {last_p50_ms:.2f} ms, x{ratio:.2f}, CPU "
+                "x{cpu_ratio:.2f}"
+            ).format(**pushes)
         )
     parts += [f"bare git, {name}: {ms:.1f} ms" for name, ms in git.items()]
     return {

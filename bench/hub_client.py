@@ -1,8 +1,10 @@
-"""A small load client for `bench/hub.py`, in a process of its own: raw HTTP/1.1 over kept-alive connections, as light as Python allows.
+"""A small load client for `bench/hub.py`, in a process of its own: raw HTTP/1.1 over kept-alive
+connections, as light as Python allows.
 
-Run as `python hub_client.py PORT SECONDS CYCLE FILE`. FILE holds one list of ready-made requests per connection; a connection sends its next
-request when the last answer is whole, from the list's beginning again where CYCLE is 1, else until the list ends. Prints one JSON
-object: seconds, latencies in ms by percentile, requests, errors. Knows nothing of hubs.
+Run as `python hub_client.py PORT SECONDS CYCLE FILE`. FILE holds one list of ready-made requests
+per connection; a connection sends its next request when the last answer is whole, from the list's
+beginning again where CYCLE is 1, else until the list ends. Prints one JSON object: seconds,
+latencies in ms by percentile, requests, errors. Knows nothing of hubs.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""Fills hubs for `bench/hub.py` and `bench/pages.py`, and makes requests that push to them. Rows go in by the hub's own store, many to a transaction."""
+"""Fills hubs for `bench/hub.py` and `bench/pages.py`, and makes requests that push to them. Rows
+go in by the hub's own store, many to a transaction."""
 
 from __future__ import annotations
 
@@ -55,18 +56,23 @@ def stored(kind: int, data: bytes) -> NewObject:
 
 
 def experiment(parent: str, who: str, mark: str) -> tuple[list[NewObject], bytes]:
-    """A commit that changes one line of a file of 2.5 KB, as blob, tree and commit; and the tree's id."""
+    """A commit that changes one line of a file of 2.5 KB, as blob, tree and commit; and the tree's
+    id."""
     blob = stored(BLOB, f"{SOURCE}\nmark = '{mark}'\n".encode())
     fixed = stored(BLOB, b"the fixed file\n")
     tree = stored(TREE, b"100644 prepare.py\0" + fixed[0] + b"100644 train.py\0" + blob[0])
     line = f"{who} <{who}@swarm> 1700000000 +0000"
     above = f"parent {parent}\n" if parent else ""
-    text = f"tree {tree[0].hex()}\n{above}author {line}\ncommitter {line}\n\nexperiment {mark}: another value\n"
+    text = (
+        f"tree {tree[0].hex()}\n{above}author {line}\ncommitter {line}\n\nexperiment "
+        f"{mark}: another value\n"
+    )
     return [fixed, blob, tree, stored(COMMIT, text.encode())], tree[0]
 
 
 def fill(data: Path, sizes: tuple[int, int], results: int = 0, seed: int = 1) -> Loaded:
-    """A new hub in `data` with `sizes` commits and posts, and `results` more posts of one result each."""
+    """A new hub in `data` with `sizes` commits and posts, and `results` more posts of one result
+    each."""
     migrate.prepare(data)
     db = Database(data)
     rng = random.Random(seed)
@@ -117,12 +123,15 @@ def _add_post(
     tx: Transaction, settings: Settings, loaded: Loaded, number: int, rng: random.Random
 ) -> None:
     text = (
-        f"post {number}: what I saw when I changed parameter {rng.randrange(40)} was less than I hoped for. "
-        * 3
+        f"post {number}: what I saw when I changed parameter {rng.randrange(40)} was "
+        "less than I hoped for. " * 3
     )
     if rng.random() < POSTS_RESULTS:
         commit = rng.choice(loaded.trunk)[:7]
-        text = f"commit:{commit} platform:gpu{rng.randrange(4)} val_bpb:{1 + rng.random():.6f} vram_gb:44.0 | change {number}"
+        text = (
+            f"commit:{commit} platform:gpu{rng.randrange(4)} val_bpb:{1 + rng.random():.6f} "
+            f"vram_gb:44.0 | change {number}"
+        )
     caller = Caller(f"bench-{rng.randrange(AGENTS)}")
     _write(tx, settings, caller, "discussion", models.NewPost(text))
 
@@ -162,7 +171,8 @@ def _add_result(
 
 
 def bundle(parent: str, who: str, mark: str) -> tuple[str, bytes]:
-    """The bundle of one new commit on `parent`, as `git bundle create F HEAD ^HEAD~1` makes it; and the commit's hash."""
+    """The bundle of one new commit on `parent`, as `git bundle create F HEAD ^HEAD~1` makes it;
+    and the commit's hash."""
     rows, _ = experiment(parent, who, mark)
     rows = rows[1:]  # the fixed file is there
     tip = rows[-1][0].hex()

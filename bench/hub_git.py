@@ -1,4 +1,5 @@
-"""What bare `git` takes for the work a hub does: one subprocess after another on a repository with the same commits, as a plain server would."""
+"""What bare `git` takes for the work a hub does: one subprocess after another on a repository with
+the same commits, as a plain server would."""
 
 from __future__ import annotations
 

@@ -1,12 +1,15 @@
-"""Judging under noise: what each policy improves an hour, keeps wrongly and misses, on simulated nights. Seeded; 95 % intervals.
+"""Judging under noise: what each policy improves an hour, keeps wrongly and misses, on simulated
+nights. Seeded; 95 % intervals.
 
     python bench/judging.py                  # every table of docs/judging.md, about eight minutes on two cores
     python bench/judging.py --nights 8       # the same, smaller
 
-Every verdict is the loop's own code (researcher/judging/); only ideas and runs are made up. The landscapes
-have the noise of a published night (about the median gain) and are described in researcher/simulate/landscape.py; the policy was tuned on
-two of them, `even` and `scarce`, and the model of curves was fitted to recorded ones (bench/curves.py). "greedy, one seed" stands
-beside the others for the original, where every run has the same seed: it judges pairs without knowing it, and tunes to that seed.
+Every verdict is the loop's own code (researcher/judging/); only ideas and runs are made up. The
+landscapes have the noise of a published night (about the median gain) and are described in
+researcher/simulate/landscape.py; the policy was tuned on two of them, `even` and `scarce`, and the
+model of curves was fitted to recorded ones (bench/curves.py). "greedy, one seed" stands beside the
+others for the original, where every run has the same seed: it judges pairs without knowing it, and
+tunes to that seed.
 """
 
 from __future__ import annotations
@@ -71,11 +74,15 @@ def section(land: Landscape, hours: float, nights: int, seed: int) -> str:
         if found.high < 2
         else "2 lies inside the interval"
     )
-    return f"{land.name:11s} {hours:2g} h  {found.value:.2f} ({found.low:.2f} to {found.high:.2f})  {verdict}"
+    return (
+        f"{land.name:11s} {hours:2g} h  {found.value:.2f} ({found.low:.2f} to "
+        f"{found.high:.2f})  {verdict}"
+    )
 
 
 def as_far(land: Landscape, hours: float, nights: int, seed: int) -> None:
-    """Where gains fade, whoever is ahead finds less: there time tells more than improvement an hour."""
+    """Where gains fade, whoever is ahead finds less: there time tells more than improvement an
+    hour."""
     processes = os.cpu_count() or 1
     print(f"\n## {land.name}: how far a night comes, improvement x 1000\n")
     for arm, span in (
@@ -87,14 +94,16 @@ def as_far(land: Landscape, hours: float, nights: int, seed: int) -> None:
             0
         ].improvement_per_hour
         print(
-            f"{arm.name:17s} {span:4g} h  {1000 * span * found.value:.1f} ±{500 * span * (found.high - found.low):.1f}"
+            f"{arm.name:17s} {span:4g} h  {1000 * span * found.value:.1f} "
+            f"±{500 * span * (found.high - found.low):.1f}"
         )
 
 
 def alpha_table(nights: int, seed: int) -> None:
     """On noise alone: the share of candidates kept, whatever they say."""
     print(
-        "\n## noise alone, nights of 8 h: candidates that change nothing and are kept, in % of all\n"
+        "\n## noise alone, nights of 8 h: candidates that change nothing and are kept, "
+        "in % of all\n"
     )
     for alpha in (0.05, 0.1, 0.2, JudgeTable().alpha):
         rules = JudgeTable(alpha=alpha)
@@ -104,7 +113,8 @@ def alpha_table(nights: int, seed: int) -> None:
             )[0].false_keeps
             stated = f"stated alpha {alpha:g}" if arm.policy == "confirm" else "no alpha is stated"
             print(
-                f"{arm.name:17s} {stated:19s} {100 * found.value:.2f} ({100 * found.low:.2f} to {100 * found.high:.2f})"
+                f"{arm.name:17s} {stated:19s} {100 * found.value:.2f} "
+                f"({100 * found.low:.2f} to {100 * found.high:.2f})"
             )
 
 

@@ -1,13 +1,14 @@
-"""The lab against what a newcomer would run: the loader against tokenising on the fly, our
-scale against the advice for small machines.
+"""The lab against what a newcomer would run: the loader against tokenising on the fly, our scale
+against the advice for small machines.
 
     python bench/lab.py                                # loader, then 3 pairs of 60 s on pystd: about 12 minutes
     python bench/lab.py --track stories --pairs 3 --skip-loader
     python bench/lab.py --pairs 1 --json pairs.json    # one more pair, kept with the earlier ones in that file
     python bench/lab.py --scale climbmix --track climbmix --budget-s 300   # on a large GPU
 
-Everything is measured in turn, ours and theirs, because the speed of a shared machine swings more than most gains. Both train
-on the same text and are scored on the same bytes; the reference has its own vocabulary, as advised.
+Everything is measured in turn, ours and theirs, because the speed of a shared machine swings more
+than most gains. Both train on the same text and are scored on the same bytes; the reference has
+its own vocabulary, as advised.
 """
 
 from __future__ import annotations
@@ -131,14 +132,18 @@ def pairs(args: argparse.Namespace, root: Path) -> Iterator[dict[str, Any]]:
 
 def describe(run: dict[str, float]) -> str:
     return (
-        f"val_bpb {run['val_bpb']:.4f}  {run['tokens_per_s']:8,.0f} tokens/s  {run['num_steps']:5.0f} steps  "
+        f"val_bpb {run['val_bpb']:.4f}  {run['tokens_per_s']:8,.0f} tokens/s  "
+        f"{run['num_steps']:5.0f} steps  "
         f"MFU {run['mfu_percent']:.1f} %  start-up and evaluation {run['overhead_s']:.0f} s"
     )
 
 
 def spread(values: Iterable[float], digits: int = 4) -> str:
     values = list(values)
-    return f"{statistics.median(values):,.{digits}f} ({min(values):,.{digits}f} to {max(values):,.{digits}f})"
+    return (
+        f"{statistics.median(values):,.{digits}f} ({min(values):,.{digits}f} to "
+        f"{max(values):,.{digits}f})"
+    )
 
 
 def summarise(done: list[dict[str, Any]]) -> None:
@@ -151,14 +156,19 @@ def summarise(done: list[dict[str, Any]]) -> None:
         for name in ("ours", "reference"):
             side = [p[name] for p in runs]
             print(
-                f"  {name:9s} val_bpb {spread(r['val_bpb'] for r in side)}  tokens/s {spread((r['tokens_per_s'] for r in side), 0)}"
+                f"  {name:9s} val_bpb {spread(r['val_bpb'] for r in side)}  tokens/s "
+                f"{spread((r['tokens_per_s'] for r in side), 0)}"
             )
             if "entropy_bpb" in side[0]:
                 print(
-                    f"            {statistics.median(r['val_bpb'] - r['entropy_bpb'] for r in side):.4f} above the text's exact entropy"
+                    "            "
+                    f"{statistics.median(r['val_bpb'] - r['entropy_bpb'] for r in side):.4f} "
+                    "above the text's exact entropy"
                 )
         print(
-            f"  ours is lower by {spread(p['reference']['val_bpb'] - p['ours']['val_bpb'] for p in runs)} bits per byte"
+            "  ours is lower by "
+            f"{spread(p['reference']['val_bpb'] - p['ours']['val_bpb'] for p in runs)} "
+            "bits per byte"
         )
 
 

@@ -308,7 +308,8 @@ def options() -> argparse.Namespace:
     parser.add_argument(
         "--data",
         type=Path,
-        help="keep the filled hub here; a second run measures the same rows, and what the first added",
+        help="keep the filled hub here; a second run measures the same rows, and what the "
+        "first added",
     )
     parser.add_argument(
         "--small", action="store_true", help="a small hub, few viewers, few requests"

@@ -1,11 +1,13 @@
-"""A small swarm on the real lab: three researchers of different kinds on one hub, one killed, the hub down for a while; what came of it.
+"""A small swarm on the real lab: three researchers of different kinds on one hub, one killed, the
+hub down for a while; what came of it.
 
     python bench/swarm.py                                    # 30 experiments of 5 s on pystd: about 15 minutes on two cores
     python bench/swarm.py --track pystd-2s --each 2          # a quick look
 
-The story of tests/stories/test_swarm.py with train.py and the scorer in the sandbox instead of a toy. A search agent tunes constants; a model's part is played by a
-small server that speaks the chat protocol and reads the file out of the brief it was sent; a coding agent's by a program that edits its checkout.
-Ends with the same checks as the test, and prints who found what.
+The story of tests/stories/test_swarm.py with train.py and the scorer in the sandbox instead of a
+toy. A search agent tunes constants; a model's part is played by a small server that speaks the
+chat protocol and reads the file out of the brief it was sent; a coding agent's by a program that
+edits its checkout. Ends with the same checks as the test, and prints who found what.
 """
 
 from __future__ import annotations
@@ -49,7 +51,8 @@ FENCE = re.compile(r"^(----- [0-9a-f]{16} -----)\n(.*)\n\1$", re.M | re.S)
 
 
 def change(text: str, chance: random.Random) -> tuple[str, str, str]:
-    """One constant of the lab's train.py moved a little: (description, the line as it stands, the line to put there)."""
+    """One constant of the lab's train.py moved a little: (description, the line as it stands, the
+    line to put there)."""
     found = chance.choice(list(CONSTANT.finditer(text)))
     name, old = found[1], float(found[2])
     limit = 100.0 if name == "SOFTCAP" else 0.99
@@ -71,7 +74,10 @@ def model() -> Iterator[str]:
             asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
             file = FENCE.search(asked["messages"][1]["content"])
             words, old, new = change(file[2] if file else "", chance)
-            blocks = f"DESCRIPTION: {words}\nFILE: train.py\n<<<<<<< SEARCH\n{old}\n=======\n{new}\n>>>>>>> REPLACE\n"
+            blocks = (
+                f"DESCRIPTION: {words}\nFILE: train.py\n<<<<<<< "
+                f"SEARCH\n{old}\n=======\n{new}\n>>>>>>> REPLACE\n"
+            )
             body = json.dumps({"choices": [{"message": {"content": blocks}}], "usage": {}}).encode()
             self.send_response(200)
             self.send_header("content-type", "application/json")
@@ -99,7 +105,8 @@ def edit_here() -> None:
 
 
 def laboratory(folder: Path, track: str) -> Path:
-    """The lab as `autoresearch init` makes it, uncompiled: what a compiler does is no part of this, and takes a minute."""
+    """The lab as `autoresearch init` makes it, uncompiled: what a compiler does is no part of
+    this, and takes a minute."""
     repo = init.start_lab(folder, track, None)
     file = folder / "train.py"
     file.write_text(file.read_text("utf-8").replace("\nCOMPILE = 1", "\nCOMPILE = 0"), "utf-8")
@@ -114,7 +121,8 @@ def copy(canon: Path, folder: Path) -> Path:
 
 
 def research(town: Town, swarm: dict[str, Researcher], each: int) -> None:
-    """Everybody at once; when there are results the hub is killed, then a researcher; both come back."""
+    """Everybody at once; when there are results the hub is killed, then a researcher; both come
+    back."""
     assert town.hub
     reader = town.hub.agent("reader")
     for one in swarm.values():
@@ -145,7 +153,8 @@ def report(town: Town, swarm: dict[str, Researcher], root: str, seconds: float) 
     across = check_one_dag(reader, swarm, root)
     check_no_idea_twice(reader)
     print(
-        f"{'agent':10} {'tried':>5} {'kept':>5} {'crash':>5} {'adopted':>7} {'first':>9} {'best':>9}"
+        f"{'agent':10} {'tried':>5} {'kept':>5} {'crash':>5} {'adopted':>7} "
+        f"{'first':>9} {'best':>9}"
     )
     for name, one in swarm.items():
         tried, records = one.tried(), one.records()
@@ -159,16 +168,19 @@ def report(town: Town, swarm: dict[str, Researcher], root: str, seconds: float) 
             sum(record.status == status for record in tried) for status in ("keep", "crash")
         )
         print(
-            f"{name:10} {len(tried):5} {kept:5} {crashed:5} {adopted:7} {values[0]:9.6f} {min(values):9.6f}"
+            f"{name:10} {len(tried):5} {kept:5} {crashed:5} {adopted:7} "
+            f"{values[0]:9.6f} {min(values):9.6f}"
         )
     commits = pages(reader, "/api/git/commits")
     print(
-        f"hub: {len(pages(reader, '/api/results'))} results, {len(commits)} commits on one root, {across} of them on somebody else's"
+        f"hub: {len(pages(reader, '/api/results'))} results, {len(commits)} commits on "
+        f"one root, {across} of them on somebody else's"
     )
     for board in pages(reader, "/api/leaderboard"):
         best = board["best"]
         print(
-            f"board: {board['platform']} {board['track']}: {best['val_bpb']:.6f} by {best['agent_id']}, {best['verified']}, {len(board['records'])} records"
+            f"board: {board['platform']} {board['track']}: {best['val_bpb']:.6f} by "
+            f"{best['agent_id']}, {best['verified']}, {len(board['records'])} records"
         )
     print(f"everything told once, one DAG, no idea twice, nothing waits: {seconds:.0f} s")
 
@@ -220,7 +232,8 @@ def main() -> None:
         }
         stack.callback(kill_all, list(swarm.values()))
         print(
-            f"{len(swarm)} researchers, {chosen.each} experiments each, track {chosen.track}, platform {PLATFORM}"
+            f"{len(swarm)} researchers, {chosen.each} experiments each, track "
+            f"{chosen.track}, platform {PLATFORM}"
         )
         research(town, swarm, chosen.each)
         report(town, swarm, root, time.monotonic() - began)

@@ -1,7 +1,9 @@
-"""Many open pages for `bench/pages.py`, in a process of their own: listens to a hub's /live as that many browsers would, and notes when what arrives.
+"""Many open pages for `bench/pages.py`, in a process of their own: listens to a hub's /live as
+that many browsers would, and notes when what arrives.
 
-Run as `python viewers.py PORT VIEWERS`. Prints `ready` once all are listening; when a line comes on standard input it prints one JSON object: by post
-id the moments (seconds since 1970) at which the viewers heard of it, and how many connections were lost.
+Run as `python viewers.py PORT VIEWERS`. Prints `ready` once all are listening; when a line comes
+on standard input it prints one JSON object: by post id the moments (seconds since 1970) at which
+the viewers heard of it, and how many connections were lost.
 """
 
 from __future__ import annotations

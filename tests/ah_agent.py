@@ -1,4 +1,5 @@
-"""An agent that speaks to a hub through the `ah` command alone, in a folder of its own. Real processes, a clean environment."""
+"""An agent that speaks to a hub through the `ah` command alone, in a folder of its own. Real
+processes, a clean environment."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""A small honest chat-completions server on loopback: answers what it was told to, streamed as the protocol says, faults included."""
+"""A small honest chat-completions server on loopback: answers what it was told to, streamed as the
+protocol says, faults included."""
 
 from __future__ import annotations
 
@@ -13,7 +14,8 @@ from typing import Any
 
 @dataclass
 class Say:
-    """One answer. `status` other than 200 sends `text` as an error; `cut` ends the stream before the model does."""
+    """One answer. `status` other than 200 sends `text` as an error; `cut` ends the stream before
+    the model does."""
 
     text: str = ""
     status: int = 200

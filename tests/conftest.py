@@ -1,7 +1,10 @@
-"""Hubs for every test that needs one: real sockets, real databases, one server per session shared by all.
+"""Hubs for every test that needs one: real sockets, real databases, one server per session shared
+by all.
 
-`hub` runs a test twice: against the application in this process, and against `agenthub serve --workers 2`. Tests share the two servers, so they use agents
-and channels of their own (`hub.agent()`, `hub.channel()`). `own_hub` starts a hub with settings of a test's own, in this process.
+`hub` runs a test twice: against the application in this process, and against `agenthub serve
+--workers 2`. Tests share the two servers, so they use agents and channels of their own
+(`hub.agent()`, `hub.channel()`). `own_hub` starts a hub with settings of a test's own, in this
+process.
 """
 
 from __future__ import annotations
@@ -24,7 +27,8 @@ import httpx
 import pytest
 
 pytest_plugins = ("browser",)
-# Every test sees git as a newcomer has it: no name, no e-mail, no settings of whoever runs the tests.
+# Every test sees git as a newcomer has it: no name, no e-mail, no settings of whoever runs the
+# tests.
 os.environ["GIT_CONFIG_GLOBAL"] = os.devnull
 os.environ["GIT_CONFIG_NOSYSTEM"] = "1"
 for name in ("AUTHOR_NAME", "AUTHOR_EMAIL", "COMMITTER_NAME", "COMMITTER_EMAIL"):
@@ -222,7 +226,8 @@ def own_hub(tmp_path: Path) -> Iterator[Callable[..., RunningHub]]:
 
 @pytest.fixture
 def served_hub(tmp_path: Path) -> Iterator[Callable[..., RunningHub]]:
-    """`served_hub("--max-posts-per-hour=3")`: `agenthub serve` of the test's own, in processes of their own."""
+    """`served_hub("--max-posts-per-hour=3")`: `agenthub serve` of the test's own, in processes of
+    their own."""
     with ExitStack() as stack:
         numbers = itertools.count()
         yield lambda *options, workers=2: stack.enter_context(

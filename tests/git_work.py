@@ -1,4 +1,5 @@
-"""A repository of an agent's own for tests of the hub, driven by the git program as an agent would; and objects made by hand."""
+"""A repository of an agent's own for tests of the hub, driven by the git program as an agent
+would; and objects made by hand."""
 
 from __future__ import annotations
 

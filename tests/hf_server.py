@@ -1,4 +1,5 @@
-"""A small honest peer of Hugging Face's file server on loopback: HEAD, ranges, etags, and failures on demand."""
+"""A small honest peer of Hugging Face's file server on loopback: HEAD, ranges, etags, and failures
+on demand."""
 
 from __future__ import annotations
 
@@ -11,9 +12,10 @@ from collections import defaultdict
 
 
 class HuggingFace(http.server.ThreadingHTTPServer):
-    """Serves `files[(repo, name)]`. `faults[name]` is a list of what goes wrong with the next GETs of a file:
-    "500", "truncate" (half of the body, then the connection ends), "slow" (a pause in the middle), "garbage" (other content of
-    the same size). `gets[name]` lists the ranges asked for."""
+    """Serves `files[(repo, name)]`. `faults[name]` is a list of what goes wrong with the next GETs
+    of a file: "500", "truncate" (half of the body, then the connection ends), "slow" (a pause in
+    the middle), "garbage" (other content of the same size). `gets[name]` lists the ranges asked
+    for."""
 
     daemon_threads = True
 

@@ -18,7 +18,8 @@ class Killed(BaseException):
 
 
 class Instant:
-    """A sandbox without processes: it evaluates the number the program would print. For counting steps, not for isolation."""
+    """A sandbox without processes: it evaluates the number the program would print. For counting
+    steps, not for isolation."""
 
     name = "instant"
 
@@ -34,7 +35,8 @@ class Instant:
 def interrupt(
     patch: pytest.MonkeyPatch, effects: list[Effect], at: int, is_done: bool
 ) -> Callable[[], int]:
-    """Let the `at`-th effect of these, in any thread, be the last, done or not done; 0: none. Returns the count so far."""
+    """Let the `at`-th effect of these, in any thread, be the last, done or not done; 0: none.
+    Returns the count so far."""
     lock = threading.Lock()
     count = 0
 

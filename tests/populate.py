@@ -54,7 +54,8 @@ TALK = (
         "discussion",
         "## What moved the needle this week\n\n"
         "On **H100** nearly everything came from *rates*, not from the architecture:\n\n"
-        "| change | gain | reproduced |\n|---|--:|:-:|\n| embedding rate 0.9 → 1.1 | 0.0041 | yes |\n"
+        "| change | gain | reproduced |\n|---|--:|:-:|\n| embedding rate 0.9 → 1.1 | "
+        "0.0041 | yes |\n"
         "| softcap 15 → 20 | 0.0012 | yes |\n| depth 9 → 10 | -0.0006 | no |\n\n"
         "My reading: the batch is too large for 300 s. Next I try `TOTAL_BATCH = 131072` "
         "with the rates scaled by √½.",
@@ -70,9 +71,11 @@ TALK = (
         "optimizers",
         "Decay that falls to zero over the run beats a constant one in 7 of 9 pairs here. "
         "Two seeds each:\n\n"
-        "1. constant 0.2: 0.9931, 0.9934\n2. falling from 0.2: 0.9919, 0.9922\n3. none: 0.9958, 0.9951",
+        "1. constant 0.2: 0.9931, 0.9934\n2. falling from 0.2: 0.9919, 0.9922\n3. "
+        "none: 0.9958, 0.9951",
         (
-            "Same direction on TinyStories, half the size. I pushed it so that you can start from it.",
+            "Same direction on TinyStories, half the size. I pushed it so that you can "
+            "start from it.",
         ),
     ),
     (
@@ -85,7 +88,8 @@ TALK = (
         "hardware",
         "An M3 Max does about **48k tokens/s** on the `tinystories` track with SDPA; "
         "compiling the optimiser changes nothing there. "
-        "Peak memory 6.1 GB. Do not compare my numbers with yours: another platform is another board.",
+        "Peak memory 6.1 GB. Do not compare my numbers with yours: another platform is "
+        "another board.",
         (),
     ),
 )

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Relay:
-    """Passes bytes both ways between callers of `url` and the server at `port`. While it is cut, connections are reset and refused."""
+    """Passes bytes both ways between callers of `url` and the server at `port`. While it is cut,
+    connections are reset and refused."""
 
     port: int
     _listener: socket.socket | None = None

@@ -1,4 +1,5 @@
-"""Hubs that are not well: small real HTTP servers that answer nonsense, drip, refuse, or break off after they did what was asked."""
+"""Hubs that are not well: small real HTTP servers that answer nonsense, drip, refuse, or break off
+after they did what was asked."""
 
 from __future__ import annotations
 

@@ -1,7 +1,9 @@
-"""A small swarm for tests: a hub that can be killed and started again at its address, and researchers of every kind as real processes.
+"""A small swarm for tests: a hub that can be killed and started again at its address, and
+researchers of every kind as real processes.
 
-The experiment takes a fraction of a second and its score is real: a constant to tune, and a list of gains to add to, so that the search agent, a
-model and a program each find something of their own on the same file.
+The experiment takes a fraction of a second and its score is real: a constant to tune, and a list
+of gains to add to, so that the search agent, a model and a program each find something of their
+own on the same file.
 """
 
 from __future__ import annotations
@@ -43,7 +45,8 @@ print(f"val_bpb: {{2 + 0.05 * math.log(WIDTH / 4) ** 2 - sum(gains) + noise:.6f}
 print("peak_vram_mb: 64.0")
 """
 MARK = "# the next idea goes above this line"
-# A coding agent: takes the next idea of its list, which it keeps beside itself, and writes it into the file.
+# A coding agent: takes the next idea of its list, which it keeps beside itself, and writes it into
+# the file.
 PROGRAM = """\
 import pathlib, sys
 brief = sys.stdin.read()
@@ -64,7 +67,10 @@ def idea(words: str, gain: float) -> tuple[str, str]:
 
 def answer(words: str, line: str) -> str:
     """The idea as a model answers it."""
-    return f"DESCRIPTION: {words}\nFILE: train.py\n<<<<<<< SEARCH\n{MARK}\n=======\n{line}\n{MARK}\n>>>>>>> REPLACE\n"
+    return (
+        f"DESCRIPTION: {words}\nFILE: train.py\n<<<<<<< "
+        f"SEARCH\n{MARK}\n=======\n{line}\n{MARK}\n>>>>>>> REPLACE\n"
+    )
 
 
 def workspace(folder: Path, seconds: float = 0.2) -> Workspace:
@@ -223,7 +229,8 @@ def pages(agent: Agent, path: str, **filters: Any) -> list[dict[str, Any]]:
 
 
 def check_told_once(reader: Agent, swarm: dict[str, Researcher]) -> None:
-    """Each ledger's records are on the hub once: a result of one's own, or the answer to another's claim; and nothing else is."""
+    """Each ledger's records are on the hub once: a result of one's own, or the answer to another's
+    claim; and nothing else is."""
     results, posts = pages(reader, "/api/results"), pages(reader, "/api/channels/results/posts")
     told = Counter((r["agent_id"], r["commit"], r["status"], r["description"]) for r in results)
     answers = Counter(
@@ -249,7 +256,8 @@ def check_told_once(reader: Agent, swarm: dict[str, Researcher]) -> None:
 
 
 def check_one_dag(reader: Agent, swarm: dict[str, Researcher], root: str) -> int:
-    """Every improvement is on the hub and descends from the root. How many commits build on what somebody else had pushed."""
+    """Every improvement is on the hub and descends from the root. How many commits build on what
+    somebody else had pushed."""
     commits = {c["hash"]: c for c in pages(reader, "/api/git/commits")}
     assert len([c for c in commits.values() if not c["parents"]]) == 1
     kept = {r.commit for one in swarm.values() for r in one.records() if r.status == "keep"}

@@ -1,4 +1,5 @@
-"""Holds the documentation to the programs: every command, option, track and route is described, every link and README command works."""
+"""Holds the documentation to the programs: every command, option, track and route is described,
+every link and README command works."""
 
 from __future__ import annotations
 
@@ -110,7 +111,8 @@ def readme_commands() -> list[str]:
     ]
 
 
-# README lines that would take a night, or never end, and what stands for them here: the same command, made short.
+# README lines that would take a night, or never end, and what stands for them here: the same
+# command, made short.
 SHORTER = {
     "--track pystd": "--track pystd-3s",
     "--hours 8": "--experiments 1 --baseline-runs 1 --policy greedy",
@@ -122,7 +124,8 @@ ADDRESS = "http://127.0.0.1:8000"
 
 @pytest.fixture(scope="module")
 def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder in which README's relative commands work: its `.venv/bin` is that of the running interpreter."""
+    """A folder in which README's relative commands work: its `.venv/bin` is that of the running
+    interpreter."""
     folder = tmp_path_factory.mktemp("desk")
     (folder / ".venv").mkdir()
     (folder / ".venv" / "bin").symlink_to(Path(sys.executable).parent)
@@ -175,20 +178,23 @@ def readme_hub(desk: Path) -> Iterator[str]:
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_readme_researcher_commands_run(desk: Path) -> None:
-    """doctor, init, run, status, report and the swarm's, in the README's order and words (budgets shortened), end well."""
+    """doctor, init, run, status, report and the swarm's, in the README's order and words (budgets
+    shortened), end well."""
     lines = [line for line in readme_commands() if line.startswith(".venv/bin/autoresearch")]
     assert len(lines) >= 8
     with readme_hub(desk) as url:
         for line in lines:
             for long, short in SHORTER.items():
                 line = line.replace(long, short)
-            # nobody else has told this hub anything: `verify` finds nothing to run again, and says so
+            # nobody else has told this hub anything: `verify` finds nothing to run again, and says
+            # so
             run(desk, line.replace(ADDRESS, url), well=(0, 4) if " verify " in line else (0,))
     assert (desk / "runs/night/progress.png").stat().st_size > 10_000
 
 
 def test_readme_hub_commands_run(desk: Path) -> None:
-    """serve, join, post, read and leaves, in the README's order and words (on a port of the system's choice), end well."""
+    """serve, join, post, read and leaves, in the README's order and words (on a port of the
+    system's choice), end well."""
     lines = [line for line in readme_commands() if "/ah " in line]
     with readme_hub(desk) as url:
         said = [run(desk, line.replace(ADDRESS, url)) for line in lines]

@@ -1,4 +1,5 @@
-"""Holds the house in shape by reading its source: who may import whom, and which file owns which outside thing (ARCHITECTURE.md)."""
+"""Holds the house in shape by reading its source: who may import whom, and which file owns which
+outside thing (ARCHITECTURE.md)."""
 
 from __future__ import annotations
 
@@ -90,7 +91,8 @@ def test_a_room_imports_only_what_the_table_allows(path: Path) -> None:
     ids=lambda p: p.relative_to(SRC).as_posix(),
 )
 def test_a_command_line_starts_without_hub_and_researcher(path: Path) -> None:
-    """The doors import the heavy rooms inside the command that needs them, so that `ah` starts at once."""
+    """The doors import the heavy rooms inside the command that needs them, so that `ah` starts at
+    once."""
     assert not rooms_imported(path, top_level_only=True) & {"hub", "researcher"}
 
 
@@ -138,7 +140,8 @@ HUB_LAYERS = [  # a layer may import from those before it, and from itself
     ids=lambda p: p.relative_to(SRC).as_posix(),
 )
 def test_the_hub_is_layered(path: Path) -> None:
-    """Values below, then the store, the rules, the services, routes and pages; on top what joins them."""
+    """Values below, then the store, the rules, the services, routes and pages; on top what joins
+    them."""
     own = hub_layer(".".join(path.relative_to(SRC).with_suffix("").parts))
     prefix = "autoresearch."
     ours = {name.removeprefix(prefix) for name in imports(path) if name.startswith(prefix)}
@@ -156,7 +159,8 @@ def hub_layer(name: str) -> int:
 
 
 def test_subprocesses_have_three_owners() -> None:
-    """git runs in `git`, experiments in the sandbox, coding agents in `agents`; nobody else starts a program."""
+    """git runs in `git`, experiments in the sandbox, coding agents in `agents`; nobody else starts
+    a program."""
     starters = importers("subprocess")
     assert not {
         s
@@ -166,15 +170,18 @@ def test_subprocesses_have_three_owners() -> None:
 
 
 def test_the_environment_is_read_at_the_door() -> None:
-    """`os.environ` is read by the command lines (and by git, to hand PATH and HOME on): functions get what they need."""
+    """`os.environ` is read by the command lines (and by git, to hand PATH and HOME on): functions
+    get what they need."""
     readers = users_of("os.environ") | users_of("os.getenv")
     assert not {r for r in readers if not r.startswith(("cli/", "git/"))}
 
 
 def test_files_are_replaced_and_put_on_disk_in_one_place() -> None:
-    """`files` alone replaces a file as a whole; only the ledger, which grows, asks for an fsync besides.
+    """`files` alone replaces a file as a whole; only the ledger, which grows, asks for an fsync
+    besides.
 
-    git writes a pack's index itself; the outbox moves letters between folders."""
+    git writes a pack's index itself; the outbox moves letters between folders.
+    """
     assert {"files.py", "researcher/ledger.py"} == users_of("os.fsync")
     allowed = {"files.py", "git/upload.py", "researcher/swarm/outbox.py"}
     assert users_of("os.replace") <= allowed
@@ -231,7 +238,8 @@ def test_no_pickle_anywhere() -> None:
     ids=lambda p: p.relative_to(SRC).as_posix(),
 )
 def test_a_file_opens_by_saying_what_it_is_for(path: Path) -> None:
-    """Every file of the house opens with a docstring, and stays small enough to read in one sitting."""
+    """Every file of the house opens with a docstring, and stays small enough to read in one
+    sitting."""
     text = path.read_text("utf-8")
     assert ast.get_docstring(ast.parse(text)), "no docstring on top"
     assert text.count("\n") <= 450, "an everything file in the making: split it"

@@ -1,4 +1,5 @@
-"""Tiny workspaces: repositories whose experiment is a few lines of Python and takes milliseconds. No torch, no data."""
+"""Tiny workspaces: repositories whose experiment is a few lines of Python and takes milliseconds.
+No torch, no data."""
 
 from __future__ import annotations
 
@@ -29,7 +30,8 @@ from autoresearch.researcher.loop import Loop, Options, Summary
 from autoresearch.researcher.sandbox import choose_sandbox
 from autoresearch.researcher.workspace import Workspace
 
-# prints the value it is told to, a little noise from the harness's seed, and what makes up the block
+# prints the value it is told to, a little noise from the harness's seed, and what makes up the
+# block
 NOISY = """\
 import os, random
 VALUE = {value}  # 0.1 to 10.0
@@ -176,7 +178,8 @@ def alive(folder: Path) -> list[str]:
 
 
 def check_books(workspace: Workspace, ideas: int) -> None:
-    """Every experiment once in both ledgers, the branch at the last one kept, every attempt reachable, nothing open or left."""
+    """Every experiment once in both ledgers, the branch at the last one kept, every attempt
+    reachable, nothing open or left."""
     records = workspace.ledger.records()
     tried = [record for record in records if not record.is_baseline]
     assert sorted(f"idea {n}" for n in range(ideas)) == sorted(

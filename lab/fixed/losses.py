@@ -19,7 +19,8 @@ LOGIT_BOUND = 1e5
 
 
 def check_logits(logits, shape):
-    """Whether an answer is one at all: a plain tensor of the right shape, in a type that is listed."""
+    """Whether an answer is one at all: a plain tensor of the right shape, in a type that is
+    listed."""
     if not torch.is_tensor(logits) or not is_plain(logits) or tuple(logits.shape) != shape:
         raise EvaluationError(
             f"forward(idx) must return logits of shape {shape} for idx of shape {shape[:2]}, "

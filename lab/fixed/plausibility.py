@@ -40,7 +40,8 @@ def judged_bpb(nats, sizes, rows, limits):
         fresh = bits_per_byte(nats, sizes, range(rows, len(sizes))) - limits.fresh_entropy
         if fresh > 1.1 * above + FRESH_TOLERANCE:
             raise EvaluationError(
-                f"the model knows the validation text: {above:.4f} bits per byte above its entropy, "
+                f"the model knows the validation text: {above:.4f} bits per byte above "
+                "its entropy, "
                 f"but {fresh:.4f} above that of new text of the same kind"
             )
     return bpb
@@ -65,6 +66,7 @@ def check_plausible(bpb, size, limits):
         )
     if bpb < limits.plausible:
         raise EvaluationError(
-            f"val_bpb {bpb:.6f} is below what is plausible ({limits.plausible:.6f}, a share of what "
+            f"val_bpb {bpb:.6f} is below what is plausible ({limits.plausible:.6f}, a "
+            "share of what "
             "a static trigram scores): no model learns that much in the budget"
         )

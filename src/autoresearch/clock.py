@@ -1,4 +1,5 @@
-"""The time of day, in the two forms in which this project writes it. Leaves to others: how long things take (`time.monotonic`)."""
+"""The time of day, in the two forms in which this project writes it. Leaves to others: how long
+things take (`time.monotonic`)."""
 
 from __future__ import annotations
 
@@ -17,7 +18,8 @@ def timestamp() -> str:
 
 
 def precise_timestamp(at: datetime | None = None) -> str:
-    """UTC in ISO 8601 with microseconds, fixed width, so that text sorts as time does: the hub writes it. `at`: not now, but then."""
+    """UTC in ISO 8601 with microseconds, fixed width, so that text sorts as time does: the hub
+    writes it. `at`: not now, but then."""
     return (at or utc_now()).astimezone(timezone.utc).strftime(_MICROSECONDS)
 
 

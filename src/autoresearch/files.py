@@ -1,7 +1,9 @@
-"""Files that are replaced as a whole: after a crash there is the old one or the new one, never half of one.
+"""Files that are replaced as a whole: after a crash there is the old one or the new one, never
+half of one.
 
-A new file beside the target is written, put on disk (fsync) and renamed over it; then the folder is put on disk too. Without
-`durable` the fsyncs are left out, for what may be lost but not be seen half written. Leaves to others: what is in the files.
+A new file beside the target is written, put on disk (fsync) and renamed over it; then the folder
+is put on disk too. Without `durable` the fsyncs are left out, for what may be lost but not be seen
+half written. Leaves to others: what is in the files.
 """
 
 from __future__ import annotations
@@ -17,7 +19,8 @@ _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 
 
 def replace_file(target: Path, data: bytes, *, mode: int = READABLE, durable: bool = True) -> None:
-    """Put `data` in the place of a file, whole or not at all. Its folder is made where it is missing."""
+    """Put `data` in the place of a file, whole or not at all. Its folder is made where it is
+    missing."""
     target.parent.mkdir(parents=True, exist_ok=True)
     with replacement_of(target, mode=mode, durable=durable) as file:
         file.write(data)

@@ -103,7 +103,7 @@ class Result(Struct, frozen=True):
     created_at: str
 
 
-class Record(Struct, frozen=True):
+class BoardRecord(Struct, frozen=True):
     """A result that was the best of its board when it came, and what others found who ran it
     again.
     """
@@ -130,8 +130,8 @@ class Board(Struct, frozen=True):
 
     platform: str
     track: str
-    best: Record
-    records: list[Record]
+    best: BoardRecord
+    records: list[BoardRecord]
 
 
 class NewClaim(Struct, frozen=True):

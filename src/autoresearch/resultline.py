@@ -35,7 +35,8 @@ _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _NOTHING = re.compile(r"[-–—]+")
 _HEX = re.compile(r"[0-9a-f]{7,64}", re.ASCII)
 _TRACK = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", re.ASCII)
-# No pattern looks for a line's end: behind a run of blanks that would take time cubic in the blanks.
+# No pattern looks for a line's end: behind a run of blanks that would take time cubic in the
+# blanks.
 _DISCARD = re.compile(r"\(\s*DISCARD(?:ED)?\s*\)", re.IGNORECASE)
 _CRASH = re.compile(r"\(\s*CRASH(?:ED)?\b\s*:?", re.IGNORECASE)
 _MARK = re.compile(r"\(\s*(?=(?:CRASH|DISCARD))", re.IGNORECASE)
@@ -189,7 +190,8 @@ def _verification(text: str) -> VerifyLine | None:
 
 
 def _ending(text: str) -> tuple[str, Status, str, str]:
-    """(head, status, reason, description): the mark at a line's end tells the status, with or without a bar."""
+    """(head, status, reason, description): the mark at a line's end tells the status, with or
+    without a bar."""
     status: Status = "keep"
     reason = ""
     text = text.rstrip()

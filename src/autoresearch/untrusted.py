@@ -10,8 +10,9 @@ and do something, chosen once for every door:
 - what Unicode says to ignore by default (fillers, variation selectors): bytes for a model to read
   that no person sees
 
-Categories rather than a list of known attacks, because such a list ages. Unassigned characters stay
-but for those to be ignored: a newer Unicode has names for them. Lone blanks of any width become one.
+Categories rather than a list of known attacks, because such a list ages. Unassigned characters
+stay but for those to be ignored: a newer Unicode has names for them. Lone blanks of any width
+become one.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""A crash is written as 0.000000, and the smallest number of upstream's own results.tsv is therefore a crash.
+"""A crash is written as 0.000000, and the smallest number of upstream's own results.tsv is
+therefore a crash.
 
 A ledger that begins with a crash broke its analysis as well (karpathy/autoresearch 469).
 """
@@ -32,7 +33,8 @@ def test_a_crash_is_neither_best_nor_baseline(tmp_path: Path, lines: str) -> Non
 
 @pytest.mark.parametrize(("status", "told"), [("keep", "crash"), ("discard", "discard")])
 def test_a_zero_under_another_status_is_no_value(tmp_path: Path, status: str, told: Status) -> None:
-    """No text costs 0 bits: who keeps a run with 0.000000 has lost a number, not found a model; a discarded one may have been stopped early."""
+    """No text costs 0 bits: who keeps a run with 0.000000 has lost a number, not found a model; a
+    discarded one may have been stopped early."""
     (tmp_path / "results.tsv").write_text(HEADER + GOOD + CRASH.replace("crash", status))
     summary = report.summarise(tmp_path)
 

@@ -47,7 +47,8 @@ class Linear(torch.nn.Module):
 @settings(max_examples=100, deadline=None)
 @given(text=st.text())
 def test_byte_lengths_add_up(tokenizer: Any, text: str) -> None:
-    """Lengths taken through decoded text count half a character as the three bytes of U+FFFD, which flatters the score."""
+    """Lengths taken through decoded text count half a character as the three bytes of U+FFFD,
+    which flatters the score."""
     ids = tokenizer.encode(text)
 
     assert int(tokenizer.token_bytes[ids].sum()) == len(text.encode("utf-8"))
@@ -76,7 +77,8 @@ def test_a_batch_in_use_is_never_overwritten(lab: labs.Lab, tokenizer: Any) -> N
 
 
 def test_a_pinned_buffer_waits_for_its_copy(lab: labs.Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A pinned buffer is refilled only after the event recorded behind its last copy; two take turns."""
+    """A pinned buffer is refilled only after the event recorded behind its last copy; two take
+    turns."""
     log: list[str] = []
 
     class Event:
@@ -106,7 +108,8 @@ def test_a_pinned_buffer_waits_for_its_copy(lab: labs.Lab, monkeypatch: pytest.M
 def test_the_score_does_not_depend_on_the_batch_size(
     lab: labs.Lab, tokenizer: Any, batch_size: int
 ) -> None:
-    """The evaluated rows were chosen by the batch size, which agents control; and a large one divided by zero."""
+    """The evaluated rows were chosen by the batch size, which agents control; and a large one
+    divided by zero."""
     model = Linear(tokenizer.vocab_size)
 
     assert lab.prepare.evaluate_bpb(model, tokenizer, batch_size) == pytest.approx(
@@ -115,7 +118,8 @@ def test_the_score_does_not_depend_on_the_batch_size(
 
 
 def test_no_tail_is_lost_in_evaluation(lab: labs.Lab, tokenizer: Any) -> None:
-    """Packing cropped documents, so only their heads were scored. Here every token of every one stands in the rows once."""
+    """Packing cropped documents, so only their heads were scored. Here every token of every one
+    stands in the rows once."""
     track = tokenizer.track
     rows = lab.fixed.evaluation.evaluation_rows(track)
     tokens, _ = lab.fixed.packing.read_tokens(track.folder, "val")
@@ -152,7 +156,8 @@ def test_other_data_is_another_track(lab: labs.Lab, arguments: list[str], tokeni
 
 
 def test_two_prepares_at_once_do_not_mix(tmp_path: Path) -> None:
-    """Two processes wrote the same temporary file. One waits for the other here, and both end well."""
+    """Two processes wrote the same temporary file. One waits for the other here, and both end
+    well."""
     lab = labs.make_lab(tmp_path)
     data = labs.write_texts(tmp_path / "texts")
     command = [

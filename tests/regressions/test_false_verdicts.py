@@ -1,4 +1,5 @@
-"""Ways to get a false verdict out of a verifier, told as attacks: each came to nothing when this was written."""
+"""Ways to get a false verdict out of a verifier, told as attacks: each came to nothing when this
+was written."""
 
 from __future__ import annotations
 
@@ -47,8 +48,12 @@ def commit(workspace: Workspace, parent: str, **files: str) -> str:
 
 
 def test_the_claimants_seed_is_not_ours(verifier: Verifier) -> None:
-    """A program that is good for the seed it was claimed with is run with seeds that nobody could know."""
-    lucky = 'import os\nprint("val_bpb:", 0.1 if os.environ["AUTORESEARCH_SEED"] == "1" else 1.0 + int(os.environ["AUTORESEARCH_SEED"]) * 1e-15)\n'
+    """A program that is good for the seed it was claimed with is run with seeds that nobody could
+    know."""
+    lucky = (
+        'import os\nprint("val_bpb:", 0.1 if os.environ["AUTORESEARCH_SEED"] == "1" else '
+        '1.0 + int(os.environ["AUTORESEARCH_SEED"]) * 1e-15)\n'
+    )
     claim = ClaimedResult(
         commit(verifier.workspace, verifier.workspace.repo.head(), train_py=lucky), 0.1
     )
@@ -67,7 +72,8 @@ def test_the_claimants_seed_is_not_ours(verifier: Verifier) -> None:
 
 
 def test_a_number_printed_by_a_changed_fixed_file_is_not_believed(verifier: Verifier) -> None:
-    """A fixed file that changed while nobody looked, or that came with the commit, is never run: ours is."""
+    """A fixed file that changed while nobody looked, or that came with the commit, is never run:
+    ours is."""
     workspace = verifier.workspace
     theirs = commit(
         workspace,
@@ -99,8 +105,12 @@ def test_changed_pages_are_no_crime(verifier: Verifier) -> None:
 
 
 def test_a_programs_last_words_forge_no_line(verifier: Verifier) -> None:
-    """A crash that prints a result line, a verification and brackets is quoted inside the reason, on the reply's one line."""
-    words = "| reproduced)\\ncommit:aaaaaaa platform:box val_bpb:0.1 vram_gb:1 | x\\nverify commit:bbbbbbb platform:box val_bpb:1 n:2 | reproduced"
+    """A crash that prints a result line, a verification and brackets is quoted inside the reason,
+    on the reply's one line."""
+    words = (
+        "| reproduced)\\ncommit:aaaaaaa platform:box val_bpb:0.1 vram_gb:1 | x\\nverify "
+        "commit:bbbbbbb platform:box val_bpb:1 n:2 | reproduced"
+    )
     theirs = commit(
         verifier.workspace,
         verifier.workspace.repo.head(),
@@ -145,7 +155,8 @@ def test_two_claims_about_one_commit_are_two(verifier: Verifier) -> None:
 
 
 def test_what_does_not_run_on_our_machine_at_all_disputes_nobody(verifier: Verifier) -> None:
-    """Where our own baseline does not run either, a crash says something of our machine, not of the claim."""
+    """Where our own baseline does not run either, a crash says something of our machine, not of
+    the claim."""
     theirs = commit(
         verifier.workspace, verifier.workspace.repo.head(), train_py="raise SystemExit('no GPU')\n"
     )
@@ -165,9 +176,13 @@ def test_what_does_not_run_on_our_machine_at_all_disputes_nobody(verifier: Verif
 
 
 def test_one_crash_is_not_yet_a_verdict(verifier: Verifier, tmp_path: Path) -> None:
-    """A run that dies once, as runs do on a shared machine, is made up for; what dies twice is told, after two runs."""
+    """A run that dies once, as runs do on a shared machine, is made up for; what dies twice is
+    told, after two runs."""
     gone = tmp_path / "gone"
-    once = f"import os, sys\nif not os.path.exists({str(gone)!r}): open({str(gone)!r}, 'w').close(); sys.exit('out of memory')\n"
+    once = (
+        f"import os, sys\nif not os.path.exists({str(gone)!r}): open({str(gone)!r}, "
+        "'w').close(); sys.exit('out of memory')\n"
+    )
     head = verifier.workspace.repo.head()
     flaky = ClaimedResult(commit(verifier.workspace, head, train_py=once + noisy(0.9, 0.001)), 0.9)
     broken = ClaimedResult(

@@ -1,8 +1,9 @@
 """No program runs outside the sandbox because of what a run or an agent left in its checkout.
 
-The attacks: git enters inner repositories and reads their configuration, which names programs (filters, fsmonitor); attributes choose
-filters of the user's own configuration; a linked worktree writes the configuration of the whole repository. Each canary is a file
-that such a program would write.
+The attacks: git enters inner repositories and reads their configuration, which names programs
+(filters, fsmonitor); attributes choose filters of the user's own configuration; a linked worktree
+writes the configuration of the whole repository. Each canary is a file that such a program would
+write.
 """
 
 from __future__ import annotations
@@ -48,7 +49,8 @@ pathlib.Path(".gitattributes").write_text("* filter=users\\n")
 
 @pytest.fixture
 def canary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Also named by a filter in the user's own configuration, which attributes of a stranger could choose."""
+    """Also named by a filter in the user's own configuration, which attributes of a stranger could
+    choose."""
     config = tmp_path / "gitconfig"
     run = f"touch {tmp_path / 'canary'}; cat"
     config.write_text(f'[filter "users"]\nclean = "{run}"\nsmudge = "{run}"\n')
@@ -80,7 +82,8 @@ def test_an_inner_repository_of_a_run_is_named_and_not_entered(
 
 @EVERY_LEVEL
 def test_a_run_in_a_replaced_checkout_of_git(tmp_path: Path, canary: Path, level: str) -> None:
-    """A `.git` of its own in the top folder is nothing to us, and a changed fixed file is still found."""
+    """A `.git` of its own in the top folder is nothing to us, and a changed fixed file is still
+    found."""
     plants = PLANTS.replace("CANARY", str(canary)).replace('("inner",', '(".", "inner",')
     plants = "import os\nos.unlink('.git')\n" + plants + "open('prepare.py', 'a').write('#')\n"
     workspace = make(tmp_path / "w", plants + noisy())
@@ -104,7 +107,8 @@ def leave_repository(canary: Path) -> Callable[[Path], None]:
 def test_an_inner_repository_of_an_agent_is_refused(
     tmp_path: Path, canary: Path, toml: str
 ) -> None:
-    """Also where a free pattern covers everything: the edit is a crash with a sentence, and the next one goes on."""
+    """Also where a free pattern covers everything: the edit is a crash with a sentence, and the
+    next one goes on."""
     workspace = make(tmp_path / "w", noisy(), toml)
 
     research(workspace, Writes(leave_repository(canary), noisy(0.5)), experiments=2)
@@ -148,11 +152,13 @@ def with_submodule(tmp_path: Path) -> tuple[Workspace, str]:
 
 
 def test_a_submodule_is_refused_at_start(tmp_path: Path, canary: Path) -> None:
-    """With a sentence, and without entering it: neither at the commit checked out nor at the tip of the branch."""
+    """With a sentence, and without entering it: neither at the commit checked out nor at the tip
+    of the branch."""
     workspace, first = with_submodule(tmp_path)
     config = workspace.folder / ".git" / "modules" / "sub" / "config"
     config.write_text(
-        f'{config.read_text()}\tfsmonitor = touch {canary}; true\n[filter "evil"]\n\tclean = touch {canary}\n'
+        f"{config.read_text()}\tfsmonitor = touch {canary}; true\n[filter "
+        f'"evil"]\n\tclean = touch {canary}\n'
     )
     (workspace.folder / "sub" / ".gitattributes").write_text("* filter=evil\n")
     (workspace.folder / "sub" / "a.py").write_text("a = 2\n")
@@ -170,7 +176,8 @@ def test_a_submodule_is_refused_at_start(tmp_path: Path, canary: Path) -> None:
 
 
 def test_a_submodule_added_by_an_agent_is_refused(tmp_path: Path, canary: Path) -> None:
-    """`git submodule add` in the checkout leaves a repository, whatever the agent committed itself."""
+    """`git submodule add` in the checkout leaves a repository, whatever the agent committed
+    itself."""
     inner = Repo.init(tmp_path / "inner")
     (inner.path / "a.py").write_text("a = 1\n")
     inner.add(["a.py"])
@@ -195,7 +202,8 @@ def test_a_submodule_added_by_an_agent_is_refused(tmp_path: Path, canary: Path) 
 def test_a_changed_configuration_of_the_repository_is_put_back(
     tmp_path: Path, canary: Path
 ) -> None:
-    """An agent's checkout shares the repository's configuration; what it wrote there is put back before git is asked again."""
+    """An agent's checkout shares the repository's configuration; what it wrote there is put back
+    before git is asked again."""
     workspace = make(tmp_path / "w", noisy(), files={".gitattributes": "*.py filter=evil\n"})
 
     def configures(worktree: Path) -> None:
@@ -239,7 +247,8 @@ for where in (PLACE,):
 def test_a_thousand_nested_folders_end_one_run_and_no_loop(
     tmp_path: Path, level: str, place: str
 ) -> None:
-    """Wherever a run leaves them it is a crash with a sentence, the next run goes on, and nothing stays on disk."""
+    """Wherever a run leaves them it is a crash with a sentence, the next run goes on, and nothing
+    stays on disk."""
     workspace = make(tmp_path / "w", noisy())
     deep = DEEP.replace("PLACE", place) + noisy(0.1)
 
@@ -280,7 +289,8 @@ def test_many_files_are_a_crash(tmp_path: Path) -> None:
 def test_a_checkout_of_an_agent_on_the_branch_is_not_followed_into(
     tmp_path: Path, canary: Path
 ) -> None:
-    """The branch moves; git is not run in a folder that an agent wrote in, only because the branch is checked out there."""
+    """The branch moves; git is not run in a folder that an agent wrote in, only because the branch
+    is checked out there."""
     workspace = make(tmp_path / "w", noisy())
     branch, first = "refs/heads/autoresearch/w", workspace.repo.head()
     with workspace.lock(), workspace.fresh(first) as edited:

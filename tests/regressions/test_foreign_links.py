@@ -1,4 +1,5 @@
-"""A hub that hands out a commit whose free file is a link could have an agent's edit written to any file of the user's. It is never checked out."""
+"""A hub that hands out a commit whose free file is a link could have an agent's edit written to
+any file of the user's. It is never checked out."""
 
 from __future__ import annotations
 
@@ -12,7 +13,8 @@ from tiny_workspaces import make, noisy
 
 @pytest.mark.parametrize("mode", ["120000", "160000"])
 def test_a_free_file_that_is_a_link_is_refused(tmp_path: Path, mode: str) -> None:
-    """A link, or another repository, in the place of train.py is told and passed over; a plain change and a removal are not."""
+    """A link, or another repository, in the place of train.py is told and passed over; a plain
+    change and a removal are not."""
     workspace = make(tmp_path / "w", noisy())
     base = workspace.repo.head()
     target = (

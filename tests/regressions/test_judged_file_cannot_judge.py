@@ -1,6 +1,9 @@
-"""The judged file could patch its judge, read its text, fit its answers, and pass with no number at all.
+"""The judged file could patch its judge, read its text, fit its answers, and pass with no number
+at all.
 
-The whole zoo of cheats is in tests/stories/test_cheats.py; these are the points everything there rests on."""
+The whole zoo of cheats is in tests/stories/test_cheats.py; these are the points everything there
+rests on.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,8 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> labs.Lab:
 
 
 class Consistent(nn.Module):
-    """Looks ahead, and says again whatever it has said of a beginning: no question asked twice tells on it."""
+    """Looks ahead, and says again whatever it has said of a beginning: no question asked twice
+    tells on it."""
 
     def __init__(self, vocab: int) -> None:
         super().__init__()
@@ -44,7 +48,8 @@ class Consistent(nn.Module):
 
 
 def test_answers_cannot_be_fitted_to_earlier_ones(lab: labs.Lab) -> None:
-    """One process can remember what it gave away and stay consistent; of two, each sees the probes of the other's rows."""
+    """One process can remember what it gave away and stay consistent; of two, each sees the probes
+    of the other's rows."""
     with lab.environment():
         track = lab.prepare.open_track()
         tokenizer = lab.prepare.Tokenizer.load(track)
@@ -65,7 +70,8 @@ def test_answers_cannot_be_fitted_to_earlier_ones(lab: labs.Lab) -> None:
 
 
 def test_the_judges_text_is_not_there_while_a_model_is_trained(lab: labs.Lab) -> None:
-    """Under the researcher the validation files are gone, prepare.py says so, and a train.py written for them runs to its end."""
+    """Under the researcher the validation files are gone, prepare.py says so, and a train.py
+    written for them runs to its end."""
     program = (
         "import fixed.packing, prepare, torch\n"
         "track = prepare.load_track()\n"
@@ -100,7 +106,8 @@ def test_the_judges_text_is_not_there_while_a_model_is_trained(lab: labs.Lab) ->
 
 @pytest.mark.parametrize("printed", ["nan", "NaN", "inf", "-inf"])
 def test_no_number_is_no_success(tmp_path: Path, printed: str) -> None:
-    """B4: `val_bpb: nan` was recorded as a result. Where nothing is hidden it is a crash; where the score decides, the score's nan is."""
+    """B4: `val_bpb: nan` was recorded as a result. Where nothing is hidden it is a crash; where
+    the score decides, the score's nan is."""
     plain = measure(make(tmp_path / "plain", f"print('val_bpb: {printed}')"))
     scorer = '[score]\ncommand = ["python", "score.py"]\nhidden = ["val.bin"]\n'
     files = {"score.py": f"print('val_bpb: {printed}')\n"}

@@ -1,4 +1,5 @@
-"""Traps of the research loop, each told on top; every one of them happened to somebody's night of experiments."""
+"""Traps of the research loop, each told on top; every one of them happened to somebody's night of
+experiments."""
 
 from __future__ import annotations
 
@@ -15,8 +16,9 @@ from tiny_workspaces import ENVIRONMENT, Writes, kept, make, marked, measure, no
 
 
 def test_a_failed_attempt_of_three_commits_leaves_nothing_behind(tmp_path: Path) -> None:
-    """C1: "git reset back to where you started" meant HEAD~1, so an idea of three commits (idea, typo, typo) stayed in the tree after it
-    had failed, a committed results.tsv was wiped, and scratch files survived. The loop records the parent and throws the checkout away."""
+    """C1: "git reset back to where you started" meant HEAD~1, so an idea of three commits (idea,
+    typo, typo) stayed in the tree after it had failed, a committed results.tsv was wiped, and
+    scratch files survived. The loop records the parent and throws the checkout away."""
     workspace = make(tmp_path, noisy(1.0, 0.001))
     base = workspace.repo.head()
 
@@ -40,7 +42,8 @@ def test_a_failed_attempt_of_three_commits_leaves_nothing_behind(tmp_path: Path)
 
 
 def test_a_crash_is_never_the_best(tmp_path: Path) -> None:
-    """A crash was written as 0.000000, and min(val_bpb) over the table made it the best result of the night."""
+    """A crash was written as 0.000000, and min(val_bpb) over the table made it the best result of
+    the night."""
     workspace = make(tmp_path, noisy(1.0, 0.001))
 
     summary = research(
@@ -72,7 +75,8 @@ def test_not_a_number_is_never_kept(tmp_path: Path, value: str) -> None:
 
 
 def test_discarded_commits_survive_garbage_collection(tmp_path: Path) -> None:
-    """The table named hashes of discarded commits that git had long collected, and a baseline called "baseline"."""
+    """The table named hashes of discarded commits that git had long collected, and a baseline
+    called "baseline"."""
     workspace = make(tmp_path, noisy(1.0, 0.001))
     research(workspace, Writes(noisy(2.0, 0.001), "raise SystemExit\n"), experiments=2)
 
@@ -84,7 +88,8 @@ def test_discarded_commits_survive_garbage_collection(tmp_path: Path) -> None:
 
 
 def test_an_earlier_runs_output_is_no_evidence(tmp_path: Path) -> None:
-    """The run.log of the run before was read when the next one failed to start, so a crash looked like its parent's success."""
+    """The run.log of the run before was read when the next one failed to start, so a crash looked
+    like its parent's success."""
     workspace = make(tmp_path, "print('val_bpb: 0.5')\n")
     assert measure(workspace).value == 0.5
     left = workspace.private / "runs" / "0001" / "1" / "out"
@@ -101,7 +106,8 @@ def test_an_earlier_runs_output_is_no_evidence(tmp_path: Path) -> None:
 
 
 def test_the_limit_knows_start_up_and_evaluation(tmp_path: Path) -> None:
-    """Ten minutes were the limit everywhere, and every run on a laptop (300 s of training, 846 s in all) was killed as hung."""
+    """Ten minutes were the limit everywhere, and every run on a laptop (300 s of training, 846 s
+    in all) was killed as hung."""
     assert measured_timeout_s(846.0) > 846 * 1.5
     assert measured_timeout_s(0.1) >= 60
     assert measured_timeout_s(None) >= 1800
@@ -116,7 +122,8 @@ def test_the_limit_knows_start_up_and_evaluation(tmp_path: Path) -> None:
 
 
 def test_only_our_own_processes_end(tmp_path: Path) -> None:
-    """C7: `pkill -f train.py` ended the runs of every other agent on the machine. A run over its limit ends alone."""
+    """C7: `pkill -f train.py` ended the runs of every other agent on the machine. A run over its
+    limit ends alone."""
     stranger = subprocess.Popen(
         [sys.executable, "-c", "import time; time.sleep(120)", "train.py"],
         env={**ENVIRONMENT, "AUTORESEARCH_RUN": "somebody-elses"},
@@ -132,8 +139,12 @@ def test_only_our_own_processes_end(tmp_path: Path) -> None:
 
 
 def test_a_launcher_does_not_orphan_the_program(tmp_path: Path) -> None:
-    """Killing `uv run` left the python below it running, with the GPU's memory. Everything below the command ends."""
-    launcher = "import subprocess, sys\nsubprocess.run([sys.executable, '-c', 'import time; time.sleep(120)'], start_new_session=True)\n"
+    """Killing `uv run` left the python below it running, with the GPU's memory. Everything below
+    the command ends."""
+    launcher = (
+        "import subprocess, sys\nsubprocess.run([sys.executable, '-c', 'import time; "
+        "time.sleep(120)'], start_new_session=True)\n"
+    )
 
     run = measure(make(tmp_path, launcher), timeout_s=1, mark="launched")
 
@@ -141,10 +152,15 @@ def test_a_launcher_does_not_orphan_the_program(tmp_path: Path) -> None:
 
 
 def test_a_seed_in_the_code_is_not_an_improvement(tmp_path: Path) -> None:
-    """Seed 42 stood in every file, so agents "improved" by changing it. The harness hands out the seeds, the same to a candidate's
-    first run and the best's and fresh ones to all further runs: a lucky one is not the candidate's to choose, and a candidate that
-    differs only in a seed of its own has to be better than luck."""
-    source = 'SEED = {}\nimport os, random\nnoise = random.Random(f"{{SEED}} {{os.environ[\'AUTORESEARCH_SEED\']}}").gauss(0, 0.01)\nprint("val_bpb:", 1 + noise)\n'
+    """Seed 42 stood in every file, so agents "improved" by changing it. The harness hands out the
+    seeds, the same to a candidate's first run and the best's and fresh ones to all further runs: a
+    lucky one is not the candidate's to choose, and a candidate that differs only in a seed of its
+    own has to be better than luck."""
+    source = (
+        'SEED = {}\nimport os, random\nnoise = random.Random(f"{{SEED}} '
+        '{{os.environ[\'AUTORESEARCH_SEED\']}}").gauss(0, 0.01)\nprint("val_bpb:", 1 + '
+        "noise)\n"
+    )
     workspace = make(tmp_path, source.format(42))
 
     research(workspace, Writes(*(source.format(seed) for seed in range(8))), experiments=8)
@@ -159,7 +175,8 @@ def test_a_seed_in_the_code_is_not_an_improvement(tmp_path: Path) -> None:
 
 
 def test_a_table_written_by_hand_is_kept(tmp_path: Path) -> None:
-    """People and agents write rows of their own (`baseline` for a hash, notes); our rows are added, theirs stay as they are."""
+    """People and agents write rows of their own (`baseline` for a hash, notes); our rows are
+    added, theirs stay as they are."""
     workspace = make(tmp_path, noisy(1.0, 0.001))
     (tmp_path / "results.tsv").write_text(
         "commit\tval_bpb\tmemory_gb\tstatus\tdescription\nbaseline\t0.9979\t44.0\tkeep\tby hand\n"

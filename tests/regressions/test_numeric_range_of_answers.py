@@ -1,7 +1,10 @@
-"""A model that answers with numbers in which a loss is rounded away, or which are none, gains nothing.
+"""A model that answers with numbers in which a loss is rounded away, or which are none, gains
+nothing.
 
-Seen: `torch.full(..., 1e30)` scored 0.000000 and became best, because `logsumexp(x) - x[target]` loses
-log V where logits are large; every second place at 1e30 gave a plausible number at half the truth."""
+Seen: `torch.full(..., 1e30)` scored 0.000000 and became best, because `logsumexp(x) - x[target]`
+loses log V where logits are large; every second place at 1e30 gave a plausible number at half the
+truth.
+"""
 
 from __future__ import annotations
 
@@ -135,7 +138,8 @@ def test_equal_logits_are_the_uniform_distribution(
 
 
 def test_no_loss_is_below_zero(lab: labs.Lab) -> None:
-    """Whatever finite logits come, in every type, within the bound: a distribution has at most all."""
+    """Whatever finite logits come, in every type, within the bound: a distribution has at most
+    all."""
     bound = lab.fixed.losses.LOGIT_BOUND
     draw = torch.Generator().manual_seed(3)
     for dtype in lab.fixed.losses.LOGIT_DTYPES:

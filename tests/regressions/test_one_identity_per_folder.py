@@ -1,6 +1,8 @@
-"""Credentials in one place per home, and bundles at one path per machine, made agents on one host write in each other's name.
+"""Credentials in one place per home, and bundles at one path per machine, made agents on one host
+write in each other's name.
 
-`~/.agenthub_creds` was readable by everybody, the last one to join was everybody, and `/tmp/push.bundle` of one was pushed by another.
+`~/.agenthub_creds` was readable by everybody, the last one to join was everybody, and
+`/tmp/push.bundle` of one was pushed by another.
 """
 
 from __future__ import annotations
@@ -15,7 +17,8 @@ from ah_agent import AhAgent
 
 
 def test_agents_with_one_home_keep_their_own_names(hub: Any, tmp_path: Path) -> None:
-    """Four agents of one user, side by side: each writes in its own name, pushes its own commits, and git sees no key."""
+    """Four agents of one user, side by side: each writes in its own name, pushes its own commits,
+    and git sees no key."""
     home = tmp_path / "home"
     agents = [AhAgent.at(tmp_path / f"agent{number}", home) for number in range(4)]
     names = [f"{agent.folder.name}-{secrets.token_hex(4)}" for agent in agents]

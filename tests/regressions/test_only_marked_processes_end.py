@@ -1,4 +1,5 @@
-"""`pkill -f train.py` kills everybody's runs, and killing a starter orphans what it started. Only marks and own trees count."""
+"""`pkill -f train.py` kills everybody's runs, and killing a starter orphans what it started. Only
+marks and own trees count."""
 
 from __future__ import annotations
 
@@ -71,7 +72,8 @@ def test_an_empty_mark_sweeps_nothing() -> None:
 
 @EVERY_LEVEL
 def test_a_killed_runner_takes_its_run_along(level: str, tmp_path: Path) -> None:
-    """kill -9 of the runner: the run, its child in another session and its grandchild end by themselves."""
+    """kill -9 of the runner: the run, its child in another session and its grandchild end by
+    themselves."""
     mark = f"killed-{os.getpid()}-{level}"
     here = str(Path(__file__).parents[1])
     runner = subprocess.Popen([sys.executable, "-c", RUNNER, level, str(tmp_path), here, mark])

@@ -1,6 +1,5 @@
-"""Faults of earlier hubs: short hashes that crash, commits that gc deletes, lineages with holes, fetches
-that trip over each other, DAGs without a common root, merges that leave false leaves.
-"""
+"""Faults of earlier hubs: short hashes that crash, commits that gc deletes, lineages with holes,
+fetches that trip over each other, DAGs without a common root, merges that leave false leaves."""
 
 from __future__ import annotations
 
@@ -19,7 +18,8 @@ from git_work import Work, bundled, commit, oid, push, tree
 
 
 def pushed(agent: Any, tmp_path: Path, count: int) -> tuple[Work, list[str]]:
-    """A line of commits, oldest first, pushed in one bundle. Their text is the agent's own, so nobody else has them."""
+    """A line of commits, oldest first, pushed in one bundle. Their text is the agent's own, so
+    nobody else has them."""
     work = Work.new(tmp_path / agent.id)
     commits = [work.commit(f"{agent.id} {n}") for n in range(count)]
     answer = push(agent, work.bundle())
@@ -33,7 +33,8 @@ def hashes(answer: Any) -> list[str]:
 
 
 def test_five_commits_in_one_bundle_are_five(hub: Any, tmp_path: Path) -> None:
-    """Only the heads of a bundle were listed. Push five: lineage five, one leaf, each with its parent and its agent."""
+    """Only the heads of a bundle were listed. Push five: lineage five, one leaf, each with its
+    parent and its agent."""
     agent = hub.agent()
     _, commits = pushed(agent, tmp_path, 5)
 
@@ -52,7 +53,8 @@ ENDPOINTS = ["fetch/{}", "commits/{}", "commits/{}/children", "commits/{}/lineag
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS)
 def test_hashes_of_every_length(hub: Any, tmp_path: Path, endpoint: str) -> None:
-    """Seven digits crashed the fetch. Every endpoint takes 4 to 40 digits in any case, and refuses the rest with a sentence."""
+    """Seven digits crashed the fetch. Every endpoint takes 4 to 40 digits in any case, and refuses
+    the rest with a sentence."""
     agent = hub.agent()
     _, (of,) = pushed(agent, tmp_path, 1)
 
@@ -73,7 +75,8 @@ def test_hashes_of_every_length(hub: Any, tmp_path: Path, endpoint: str) -> None
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS)
 def test_ambiguous_and_not_a_commit(own_hub: Any, endpoint: str) -> None:
-    """Digits that begin two commits are a 409 that names them; a file or a tree is a 404 that says so."""
+    """Digits that begin two commits are a 409 that names them; a file or a tree is a 404 that says
+    so."""
     agent = own_hub().agent()
     empty = oid(2, b"")
     made = [
@@ -99,7 +102,8 @@ def test_ambiguous_and_not_a_commit(own_hub: Any, endpoint: str) -> None:
 
 
 def test_gc_and_an_empty_cache_lose_nothing(hub: Any, tmp_path: Path) -> None:
-    """Commits without refs died in `git gc`. Here the database has them: fetch works with the cache deleted."""
+    """Commits without refs died in `git gc`. Here the database has them: fetch works with the
+    cache deleted."""
     agent = hub.agent()
     _, commits = pushed(agent, tmp_path, 3)
     shutil.rmtree(hub.data / "cache", ignore_errors=True)
@@ -112,7 +116,8 @@ def test_gc_and_an_empty_cache_lose_nothing(hub: Any, tmp_path: Path) -> None:
 
 
 def test_many_fetch_the_same_at_once(hub: Any, tmp_path: Path) -> None:
-    """Concurrent fetches deleted each other's temporary ref. 32 at once all get the same good bundle."""
+    """Concurrent fetches deleted each other's temporary ref. 32 at once all get the same good
+    bundle."""
     agent = hub.agent()
     _, commits = pushed(agent, tmp_path, 70)  # long enough to be kept in the cache
     with ThreadPoolExecutor(32) as pool:
@@ -123,7 +128,8 @@ def test_many_fetch_the_same_at_once(hub: Any, tmp_path: Path) -> None:
 
 
 def test_fetch_leaves_out_what_the_asker_has(hub: Any, tmp_path: Path) -> None:
-    """`have`, repeated or with commas, leaves history out; what the hub does not know counts for nothing; and all of it is usable."""
+    """`have`, repeated or with commas, leaves history out; what the hub does not know counts for
+    nothing; and all of it is usable."""
     agent = hub.agent()
     work, commits = pushed(agent, tmp_path, 9)
     for have in ([commits[5]], [commits[2], commits[5][:9]], [f"{commits[5]},{'e' * 40}"]):
@@ -141,7 +147,8 @@ def test_fetch_leaves_out_what_the_asker_has(hub: Any, tmp_path: Path) -> None:
 
 
 def test_the_same_push_twice_and_at_once(hub: Any, tmp_path: Path) -> None:
-    """The same push at the same time was a 500. Eight at once by two agents: all 201, nothing doubled, one owner."""
+    """The same push at the same time was a 500. Eight at once by two agents: all 201, nothing
+    doubled, one owner."""
     one, other = hub.agent(), hub.agent()
     work = Work.new(tmp_path / "w")
     commits = [work.commit(f"{one.id} {n}") for n in range(4)]
@@ -156,7 +163,8 @@ def test_the_same_push_twice_and_at_once(hub: Any, tmp_path: Path) -> None:
 
 
 def test_a_merge_has_all_its_parents(hub: Any, tmp_path: Path) -> None:
-    """Only first parents counted, so a merged branch stayed a leaf. Here a merge is a child of both."""
+    """Only first parents counted, so a merged branch stayed a leaf. Here a merge is a child of
+    both."""
     agent = hub.agent()
     work = Work.new(tmp_path / "w")
     base = work.commit(agent.id)
@@ -176,7 +184,8 @@ def test_a_merge_has_all_its_parents(hub: Any, tmp_path: Path) -> None:
 
 
 def test_thin_bundles_build_on_what_the_hub_has(hub: Any, tmp_path: Path) -> None:
-    """A bundle of one commit whose file is a delta against the hub's: taken in, and read back whole."""
+    """A bundle of one commit whose file is a delta against the hub's: taken in, and read back
+    whole."""
     agent = hub.agent()
     work = Work.new(tmp_path / "w")
     text = "".join(f"line {n} of {agent.id}\n" for n in range(500))
@@ -206,7 +215,8 @@ def test_missing_prerequisites_are_named(hub: Any, tmp_path: Path) -> None:
 
 
 def test_a_hub_with_one_root_refuses_orphans(own_hub: Any, tmp_path: Path) -> None:
-    """Every agent made its own baseline. `agenthub seed` gives one; with --roots-only nothing else may begin a line."""
+    """Every agent made its own baseline. `agenthub seed` gives one; with --roots-only nothing else
+    may begin a line."""
     hub = own_hub(roots_only=True)
     agent = hub.agent()
     baseline = tmp_path / "baseline"
@@ -245,7 +255,8 @@ def test_first_pusher_owns_a_commit(hub: Any, tmp_path: Path) -> None:
 
 
 def test_pages_by_cursor(hub: Any, tmp_path: Path) -> None:
-    """Commits come newest first by arrival, and `before` (seq or hash) continues where a page ended."""
+    """Commits come newest first by arrival, and `before` (seq or hash) continues where a page
+    ended."""
     agent = hub.agent()
     _, commits = pushed(agent, tmp_path, 7)
 
@@ -266,7 +277,8 @@ def test_pages_by_cursor(hub: Any, tmp_path: Path) -> None:
 
 
 def test_what_is_stored_verifies_and_can_be_listed_anew(own_hub: Any, tmp_path: Path) -> None:
-    """`verify` finds nothing wrong after pushes, finds a row that lies, and `reindex` mends it, keeping owners and times."""
+    """`verify` finds nothing wrong after pushes, finds a row that lies, and `reindex` mends it,
+    keeping owners and times."""
     hub = own_hub()
     agent = hub.agent()
     _, commits = pushed(agent, tmp_path, 4)
@@ -302,7 +314,8 @@ def test_a_pushed_message_is_found(hub: Any, tmp_path: Path) -> None:
 
 
 def test_an_empty_directory_of_a_tree_is_no_obstacle(hub: Any) -> None:
-    """A commit of nested directories made by hand is taken in, and its diff against its parent names the path."""
+    """A commit of nested directories made by hand is taken in, and its diff against its parent
+    names the path."""
     agent = hub.agent()
     text = f"{agent.id}\n".encode()
     inner = tree((b"100755", b"run.sh", oid(3, text)))

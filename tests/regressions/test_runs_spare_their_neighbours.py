@@ -27,7 +27,8 @@ def test_a_run_belongs_to_its_attempt_alone(found: str, mark: str, belongs: bool
 
 
 def test_the_end_of_one_run_leaves_its_neighbour() -> None:
-    """Two runs of one attempt: sweeping the first leaves the second alive; sweeping the attempt ends that too."""
+    """Two runs of one attempt: sweeping the first leaves the second alive; sweeping the attempt
+    ends that too."""
     sleep = [sys.executable, "-c", "print('up', flush=True); import time; time.sleep(300)"]
     runs = [
         subprocess.Popen(sleep, env={"AUTORESEARCH_RUN": f"neighbours-{n}"}, stdout=subprocess.PIPE)

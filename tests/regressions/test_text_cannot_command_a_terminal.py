@@ -1,4 +1,5 @@
-"""What an agent writes as its commit message, or a program as its last words, cannot command a person's terminal."""
+"""What an agent writes as its commit message, or a program as its last words, cannot command a
+person's terminal."""
 
 from __future__ import annotations
 
@@ -12,7 +13,8 @@ CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e]")
 
 
 def test_no_command_prints_what_an_agent_smuggled_in(tmp_path: Path) -> None:
-    """run, status, watch and report show the words of a hostile message and of a hostile log, and no control character of them."""
+    """run, status, watch and report show the words of a hostile message and of a hostile log, and
+    no control character of them."""
     workspace = make(tmp_path / "w", noisy(1.0, 0.001))
     edits = [
         {"message": WILD, "files": {"train.py": noisy(0.5, 0.001)}},

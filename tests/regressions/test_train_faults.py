@@ -15,7 +15,8 @@ from lab_module import SCALES, Progress, device, load_train, train
 @pytest.mark.parametrize("steps", [50, 5000])
 @pytest.mark.parametrize("scale", SCALES)
 def test_schedules_end_where_they_should_on_slow_and_fast_machines(scale: str, steps: int) -> None:
-    """Momentum that ramps over 300 steps never arrives on a machine that finishes 60. Schedules go by progress."""
+    """Momentum that ramps over 300 steps never arrives on a machine that finishes 60. Schedules go
+    by progress."""
     train = load_train(scale)
     seen = [train.schedule(step / steps) for step in range(steps + 1)]
 
@@ -64,8 +65,8 @@ def updated(wrap: object) -> list[torch.Tensor]:
 
 
 def test_the_optimiser_runs_uncompiled_with_bf16_weights() -> None:
-    """A bf16 state mixed with a float32 scalar works when compiled and raises in eager mode, so that "just switch
-    torch.compile off" did not work. Eager and compiled give the same weights."""
+    """A bf16 state mixed with a float32 scalar works when compiled and raises in eager mode, so
+    that "just switch torch.compile off" did not work. Eager and compiled give the same weights."""
     eager = updated(lambda f: f)
     compiled = updated(lambda f: torch.compile(f, dynamic=False, backend="aot_eager"))
 
@@ -111,7 +112,8 @@ def some_rows(n: int) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def test_accumulation_changes_nothing() -> None:
-    """Micro-batches that are weighted or reported wrongly. Four of two rows give the gradients and the loss of one of eight."""
+    """Micro-batches that are weighted or reported wrongly. Four of two rows give the gradients and
+    the loss of one of eight."""
     x, y = some_rows(8)
     whole, parts = trainer([(x, y)], 1), trainer(list(zip(x.split(2), y.split(2), strict=True)), 4)
 
@@ -130,7 +132,8 @@ def test_accumulation_changes_nothing() -> None:
 def test_a_lost_loss_ends_the_run_whichever_micro_batch_shows_it(
     bad: int, value: float, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Only the last micro-batch's loss was looked at, and `val_bpb: nan` passed as a success. Exit with a sentence."""
+    """Only the last micro-batch's loss was looked at, and `val_bpb: nan` passed as a success. Exit
+    with a sentence."""
     t = trainer([some_rows(2)] * 4, 4)
     honest, calls = t.loss, iter(range(4))
     t.loss = lambda x, y: honest(x, y) * (value if next(calls) == bad else 1)
@@ -170,7 +173,8 @@ def test_the_log_has_plain_lines_and_the_curve_is_json(
 def test_running_out_of_memory_makes_the_micro_batch_smaller(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Out of memory at the advertised batch was the end. A real refusal of torch's allocator halves the rows until it works."""
+    """Out of memory at the advertised batch was the end. A real refusal of torch's allocator
+    halves the rows until it works."""
 
     def attempt(rows: int, compiling: bool) -> int:
         torch.empty((rows > 3 and 2**60) or 1, dtype=torch.uint8)  # an exabyte
@@ -193,7 +197,8 @@ def test_other_errors_are_not_taken_for_lack_of_memory() -> None:
 def test_a_machine_without_a_compiler_trains_uncompiled(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """No gcc (or, on Windows, no Triton) ended the run. torch.compile is tried; its real failure switches it off."""
+    """No gcc (or, on Windows, no Triton) ended the run. torch.compile is tried; its real failure
+    switches it off."""
     import torch._inductor.config as inductor
 
     monkeypatch.setattr(inductor.cpp, "cxx", (None, "/nowhere/c++"))
@@ -211,7 +216,8 @@ def test_a_machine_without_a_compiler_trains_uncompiled(
 
 
 def test_warming_up_teaches_nothing() -> None:
-    """Eleven free steps were half of a slow machine's training. After getting ready every weight and state is as at the start."""
+    """Eleven free steps were half of a slow machine's training. After getting ready every weight
+    and state is as at the start."""
     t = trainer([some_rows(2)] * 2, 1)
     before = [w.detach().clone() for w in t.model.parameters()]
 

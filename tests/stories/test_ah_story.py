@@ -19,7 +19,8 @@ def joined(hub: Any, folder: Path) -> AhAgent:
 
 
 def test_two_agents_build_on_each_other(hub: Any, tmp_path: Path) -> None:
-    """One pushes an experiment, the other finds it, builds on it and pushes that; both see the DAG and talk about it."""
+    """One pushes an experiment, the other finds it, builds on it and pushes that; both see the DAG
+    and talk about it."""
     ada, bob = joined(hub, tmp_path / "ada"), joined(hub, tmp_path / "bob")
     channel = f"c-{secrets.token_hex(4)}"
 
@@ -53,7 +54,8 @@ def test_two_agents_build_on_each_other(hub: Any, tmp_path: Path) -> None:
 
 
 def test_results_claims_and_the_best(hub: Any, tmp_path: Path) -> None:
-    """An agent claims an idea, runs it, posts the result in one line, and finds it on the board of its platform."""
+    """An agent claims an idea, runs it, posts the result in one line, and finds it on the board of
+    its platform."""
     ada, bob = joined(hub, tmp_path / "ada"), joined(hub, tmp_path / "bob")
     platform = f"p{secrets.token_hex(4)}"
     idea = f"rotary base {secrets.randbelow(10**9)} with {secrets.token_hex(8)}"

@@ -1,4 +1,5 @@
-"""The command as people use it: init, run, go on, stop with Ctrl-C, and the sentences it says when something is wrong."""
+"""The command as people use it: init, run, go on, stop with Ctrl-C, and the sentences it says when
+something is wrong."""
 
 from __future__ import annotations
 
@@ -18,7 +19,10 @@ from autoresearch.researcher.workspace import Workspace
 from chat_server import chat_server
 from tiny_workspaces import TOML, Writes, command, make, marked, noisy, research, script
 
-SEARCHABLE = "LR = 0.04  # 0.001 to 1.0\nDEPTH = 2  # 1 to 8\nimport math\nprint('val_bpb:', 1 + (math.log10(LR) + 0.5) ** 2 + 0.1 * (DEPTH - 5) ** 2)\n"
+SEARCHABLE = (
+    "LR = 0.04  # 0.001 to 1.0\nDEPTH = 2  # 1 to 8\nimport math\nprint('val_bpb:', 1 + "
+    "(math.log10(LR) + 0.5) ** 2 + 0.1 * (DEPTH - 5) ** 2)\n"
+)
 
 
 def test_a_repository_of_ones_own(tmp_path: Path) -> None:
@@ -48,7 +52,8 @@ def test_a_repository_of_ones_own(tmp_path: Path) -> None:
 
 
 def test_a_report_of_what_was_run(tmp_path: Path) -> None:
-    """After a run the table, the picture and the page are one command away, and git does not see them."""
+    """After a run the table, the picture and the page are one command away, and git does not see
+    them."""
     workspace = make(tmp_path, noisy(1.0, 0.001))
     research(workspace, Writes(noisy(0.9, 0.001)), experiments=1)
 
@@ -63,7 +68,8 @@ def test_a_report_of_what_was_run(tmp_path: Path) -> None:
 
 
 def test_doctor_tells_of_the_folder_and_the_machine(tmp_path: Path) -> None:
-    """One object for scripts: every check has a name, a level and what was found; the exit code says whether all is well."""
+    """One object for scripts: every check has a name, a level and what was found; the exit code
+    says whether all is well."""
     make(tmp_path, noisy())
 
     told = command("doctor", str(tmp_path), "--json")
@@ -74,7 +80,8 @@ def test_doctor_tells_of_the_folder_and_the_machine(tmp_path: Path) -> None:
 
 
 def test_init_makes_a_clean_repository_of_the_lab(tmp_path: Path) -> None:
-    """The lab's files and one commit; the ledger is ignored; a second init is refused with the way on."""
+    """The lab's files and one commit; the ledger is ignored; a second init is refused with the way
+    on."""
     folder = tmp_path / "night"
 
     first = command("init", str(folder), "--track", "pystd-20s", "--json")
@@ -137,7 +144,8 @@ def test_help_shows_examples(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_stopping_closes_the_books(tmp_path: Path, number: signal.Signals) -> None:
-    """Ctrl-C ends the run in progress, leaves no process, says how to go on; the next call does go on."""
+    """Ctrl-C ends the run in progress, leaves no process, says how to go on; the next call does go
+    on."""
     workspace = make(tmp_path / "w", noisy(1.0, 0.001))
     ideas = script(
         tmp_path / "i.jsonl",
@@ -198,9 +206,9 @@ def test_two_runners_in_one_workspace(tmp_path: Path) -> None:
 
 def test_preparing_that_fails_stops_before_anything_runs(tmp_path: Path) -> None:
     """The prepare command's own last words are the sentence."""
-    toml = (
-        TOML
-        + 'prepare = ["python", "-c", "raise SystemExit(\'no shard_06542 here; run prepare with a network\')"]\n'
+    toml = TOML + (
+        'prepare = ["python", "-c", "raise SystemExit(\'no shard_06542 here; run '
+        "prepare with a network')\"]\n"
     )
     make(tmp_path, noisy(), toml)
 
@@ -211,9 +219,13 @@ def test_preparing_that_fails_stops_before_anything_runs(tmp_path: Path) -> None
 
 
 def test_a_model_as_the_agent(tmp_path: Path) -> None:
-    """`--agent llm` researches with any endpoint that speaks the protocol; its bill stands in the ledger."""
+    """`--agent llm` researches with any endpoint that speaks the protocol; its bill stands in the
+    ledger."""
     make(tmp_path, noisy(1.0, 0.001))
-    better = "DESCRIPTION: a better value\nFILE: train.py\n<<<<<<< SEARCH\nVALUE = 1.0  # 0.1 to 10.0\n=======\nVALUE = 0.5\n>>>>>>> REPLACE\n"
+    better = (
+        "DESCRIPTION: a better value\nFILE: train.py\n<<<<<<< SEARCH\nVALUE = 1.0  # 0.1 "
+        "to 10.0\n=======\nVALUE = 0.5\n>>>>>>> REPLACE\n"
+    )
     with chat_server(better) as server:
         ran = command(
             *(
@@ -241,8 +253,10 @@ def test_a_coding_agent_as_the_agent(tmp_path: Path) -> None:
     workspace = make(tmp_path / "w", noisy(1.0, 0.001))
     coder = tmp_path / "coder.py"
     coder.write_text(
-        "import sys, pathlib\nassert 'Experiment' in sys.stdin.read()\nfile = pathlib.Path('train.py')\n"
-        "file.write_text(file.read_text().replace('VALUE = 1.0', 'VALUE = 0.5'))\nprint('DESCRIPTION: halve it')\n"
+        "import sys, pathlib\nassert 'Experiment' in sys.stdin.read()\nfile = "
+        "pathlib.Path('train.py')\n"
+        "file.write_text(file.read_text().replace('VALUE = 1.0', 'VALUE = "
+        "0.5'))\nprint('DESCRIPTION: halve it')\n"
     )
     ran = command(
         *("run", str(tmp_path / "w"), "--experiments", "1", "--sandbox", "none", "--json"),

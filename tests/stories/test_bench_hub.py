@@ -1,4 +1,5 @@
-"""The benchmark of the hub measures what it says it measures: every verb answered, without an error."""
+"""The benchmark of the hub measures what it says it measures: every verb answered, without an
+error."""
 
 from __future__ import annotations
 
@@ -15,7 +16,8 @@ SMALL = ["--sizes=60", "--posts=60", "--rounds=1", "--seconds=0.1", "--many-push
 
 @pytest.mark.slow
 def test_the_benchmark_of_the_hub_runs_without_errors(tmp_path: Path) -> None:
-    """On a tiny hub every verb gets answers and none is an error, pushes and bare git are compared, nothing is left behind."""
+    """On a tiny hub every verb gets answers and none is an error, pushes and bare git are
+    compared, nothing is left behind."""
     done = subprocess.run(
         [sys.executable, str(BENCH), *SMALL],
         cwd=tmp_path,

@@ -1,4 +1,5 @@
-"""Agents that each commit their own baseline make as many DAGs as there are agents. A hub offers one root to share."""
+"""Agents that each commit their own baseline make as many DAGs as there are agents. A hub offers
+one root to share."""
 
 from __future__ import annotations
 
@@ -12,7 +13,8 @@ from ah_agent import AhAgent
 
 
 def test_two_agents_share_the_canonical_root(own_hub: Any, tmp_path: Path) -> None:
-    """`agenthub seed DIR` publishes a baseline; two agents start from it, and their experiments are siblings in one DAG."""
+    """`agenthub seed DIR` publishes a baseline; two agents start from it, and their experiments
+    are siblings in one DAG."""
     hub = own_hub()
     baseline = tmp_path / "baseline"
     baseline.mkdir()

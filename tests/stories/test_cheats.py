@@ -1,5 +1,6 @@
-"""A zoo of cheating train.py files meets the real runner, sandbox and scorer: each is caught, the verdict names what it did, and none
-becomes best. docs/trust.md has the same list, and what is not covered."""
+"""A zoo of cheating train.py files meets the real runner, sandbox and scorer: each is caught, the
+verdict names what it did, and none becomes best. docs/trust.md has the same list, and what is not
+covered."""
 
 from __future__ import annotations
 
@@ -102,7 +103,8 @@ def program(cheat: str = "", old: str = "", new: str = "") -> str:
 
 @dataclass(frozen=True)
 class Arena:
-    """A prepared workspace whose honest train.py takes a second, and the runner that researchers use."""
+    """A prepared workspace whose honest train.py takes a second, and the runner that researchers
+    use."""
 
     workspace: Workspace
     runner: Runner
@@ -149,7 +151,8 @@ def make_arena(place: Path, honest: str = "") -> Arena:
 
 @ISOLATED
 def test_the_honest_program_is_scored(arena: Arena, level: str) -> None:
-    """It prints nan, for the text is hidden from it, and has the score of the harness; so the cheats fail for what they do."""
+    """It prints nan, for the text is hidden from it, and has the score of the harness; so the
+    cheats fail for what they do."""
     measured = replace(arena, runner=replace(arena.runner, sandbox=choose_sandbox(level))).run(
         f"honest-{level}", program()
     )
@@ -174,8 +177,9 @@ def test_a_cheat_is_caught_and_named(arena: Arena, cheat: str) -> None:
 
 @pytest.mark.slow
 def test_none_becomes_best(tmp_path: Path) -> None:
-    """In the loop cheats crash, and what is kept is the honest program that is better: than one that hardly learns, so that it is so
-    after one step on a busy machine as after thousands on a quick one."""
+    """In the loop cheats crash, and what is kept is the honest program that is better: than one
+    that hardly learns, so that it is so after one step on a busy machine as after thousands on a
+    quick one."""
     arena = make_arena(tmp_path, program(old="RATE = 0.5", new="RATE = 0.001"))
     agent = Writes(program("prints_twice"), program("forges_the_ledger"), program())
 

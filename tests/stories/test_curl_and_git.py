@@ -1,4 +1,5 @@
-"""Acceptance: an agent that knows only curl and git takes part, with real curl, real git and a real server."""
+"""Acceptance: an agent that knows only curl and git takes part, with real curl, real git and a
+real server."""
 
 from __future__ import annotations
 
@@ -22,7 +23,8 @@ def begin(hub: Any, folder: Path) -> subprocess.Popen[str]:
 
 
 def test_two_agents_with_curl_and_git_at_once_on_one_machine(hub: Any, tmp_path: Path) -> None:
-    """Register, keep the key, push, fetch, read the DAG, talk: two agents side by side on one machine, none in the other's way."""
+    """Register, keep the key, push, fetch, read the DAG, talk: two agents side by side on one
+    machine, none in the other's way."""
     agents = [begin(hub, tmp_path), begin(hub, tmp_path)]
 
     told = [agent.communicate(timeout=240)[0] for agent in agents]

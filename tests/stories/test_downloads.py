@@ -1,4 +1,5 @@
-"""Preparing the tracks that are downloaded, against a local server that speaks Hugging Face's paths, with everything that goes wrong on the way."""
+"""Preparing the tracks that are downloaded, against a local server that speaks Hugging Face's
+paths, with everything that goes wrong on the way."""
 
 from __future__ import annotations
 
@@ -57,7 +58,8 @@ def raw(lab: labs.Lab) -> set[str]:
 def test_climbmix_fetches_its_shards_and_always_the_validation_shard(
     lab: labs.Lab, server: hf_server.HuggingFace
 ) -> None:
-    """Two training shards and the pinned last one; a second call downloads nothing; the loader's data is there."""
+    """Two training shards and the pinned last one; a second call downloads nothing; the loader's
+    data is there."""
     code, said = climbmix(lab, server, "--num-shards", "2")
 
     assert code == 0, said
@@ -94,7 +96,8 @@ def test_shards_that_one_has_are_checked_and_not_fetched(
 
 
 def test_what_goes_wrong_once_is_tried_again(lab: labs.Lab, server: hf_server.HuggingFace) -> None:
-    """A 500, a body cut short, a slow server and other content than promised: all end well, with the right bytes."""
+    """A 500, a body cut short, a slow server and other content than promised: all end well, with
+    the right bytes."""
     server.faults |= {
         "shard_00000.parquet": ["500"],
         "shard_00001.parquet": ["truncate", "slow"],
@@ -111,7 +114,8 @@ def test_what_goes_wrong_once_is_tried_again(lab: labs.Lab, server: hf_server.Hu
 def test_a_shard_that_cannot_be_had_fails_with_a_sentence(
     lab: labs.Lab, server: hf_server.HuggingFace, missing: str
 ) -> None:
-    """Failed downloads ended with exit code 0, and training failed five minutes later. What did arrive is kept."""
+    """Failed downloads ended with exit code 0, and training failed five minutes later. What did
+    arrive is kept."""
     del server.files[CLIMBMIX, missing]
     code, said = climbmix(lab, server, "--num-shards", "2")
 
@@ -126,7 +130,8 @@ def test_a_shard_that_cannot_be_had_fails_with_a_sentence(
 def test_a_file_that_stays_broken_never_gets_its_name(
     lab: labs.Lab, server: hf_server.HuggingFace
 ) -> None:
-    """A server that always cuts the body: no file in the final place, exit code 1, and the next call ends well."""
+    """A server that always cuts the body: no file in the final place, exit code 1, and the next
+    call ends well."""
     server.faults["shard_00000.parquet"] = ["truncate"] * 40
     code, said = climbmix(lab, server, "--num-shards", "1")
     assert code == 1 and "FAIL: 1 of 2 files" in said

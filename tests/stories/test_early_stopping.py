@@ -1,4 +1,5 @@
-"""A hopeless run is ended while it runs, in a real sandbox, by real curves; a good one and the user's Ctrl-C are not touched."""
+"""A hopeless run is ended while it runs, in a real sandbox, by real curves; a good one and the
+user's Ctrl-C are not touched."""
 
 from __future__ import annotations
 
@@ -36,7 +37,8 @@ def curved(value: float, budget_s: float = 0.5) -> str:
 def test_a_watched_run_ends_where_it_is_hopeless(
     tmp_path: Path, value: float, outcome: str
 ) -> None:
-    """The same program with a loss above the limit is ended long before its end, and has no value; below it, it goes on."""
+    """The same program with a loss above the limit is ended long before its end, and has no value;
+    below it, it goes on."""
     workspace = make(tmp_path / "w", curved(value, 60.0 if value > 1.5 else 1.0))
     commit = workspace.repo.head()
     measured = runner(workspace).measure(
@@ -66,8 +68,8 @@ def test_the_users_stop_still_stops_a_watched_run(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_the_loop_discards_what_its_curve_condemns(tmp_path: Path) -> None:
-    """After a baseline of three runs, a much worse idea is ended early: discarded, not crashed, without a value; one that is as good
-    runs to its end."""
+    """After a baseline of three runs, a much worse idea is ended early: discarded, not crashed,
+    without a value; one that is as good runs to its end."""
     workspace = make(tmp_path / "w", curved(1.0))
     research(workspace, Writes(curved(3.0, 60.0), curved(0.5)), experiments=2)
     worse, better = workspace.ledger.records()[1:]

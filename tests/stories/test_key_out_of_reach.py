@@ -1,4 +1,5 @@
-"""The key to the hub is found by nobody: not by an experiment, not by a coding agent, wherever they look."""
+"""The key to the hub is found by nobody: not by an experiment, not by a coding agent, wherever
+they look."""
 
 from __future__ import annotations
 
@@ -12,7 +13,8 @@ from sandbox_jobs import ISOLATED
 from tiny_workspaces import command, make, noisy
 
 CANARY = "canary-0123456789abcdef"
-# looks wherever a program of this user could: its environment, files up the tree, other processes' environments and memory maps
+# looks wherever a program of this user could: its environment, files up the tree, other processes'
+# environments and memory maps
 SEARCH = """
 import glob, os
 def look():
@@ -43,7 +45,8 @@ print("DESCRIPTION: the agent found", found, "and has its own", os.environ.get("
 
 @ISOLATED
 def test_neither_experiment_nor_coding_agent_finds_the_key(tmp_path: Path, level: str) -> None:
-    """In both sandboxes the experiment finds nothing; the agent finds nothing and still has its own key, home and environment."""
+    """In both sandboxes the experiment finds nothing; the agent finds nothing and still has its
+    own key, home and environment."""
     workspace = make(tmp_path / "w", noisy(1.0, 0.001))
     key = folder_file(workspace.folder)
     key.parent.mkdir(mode=0o700)

@@ -1,4 +1,5 @@
-"""The hub is killed without warning, again and again, under a load of pushes and posts. What it answered 201 is there; nothing is half there."""
+"""The hub is killed without warning, again and again, under a load of pushes and posts. What it
+answered 201 is there; nothing is half there."""
 
 from __future__ import annotations
 
@@ -68,7 +69,8 @@ def kill(hub: RunningHub) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_nothing_answered_is_lost(tmp_path: Path) -> None:
-    """Fifty times killed at a random moment under load: every 201 is there afterwards, and `verify` finds nothing wrong."""
+    """Fifty times killed at a random moment under load: every 201 is there afterwards, and
+    `verify` finds nothing wrong."""
     chance = random.Random(7)
     data = tmp_path / "hub"
     kept: list[str] = []

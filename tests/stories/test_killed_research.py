@@ -1,4 +1,5 @@
-"""Acceptance: kill -9 at random moments of `autoresearch run`, and at every single step of the books; nothing is lost, doubled, left."""
+"""Acceptance: kill -9 at random moments of `autoresearch run`, and at every single step of the
+books; nothing is lost, doubled, left."""
 
 from __future__ import annotations
 
@@ -51,7 +52,8 @@ def steps(count: int, slow: str = "") -> list[dict[str, object]]:
 
 
 def check_one_at_a_time(workspace: Workspace, ideas: int) -> None:
-    """The books, and besides: ideas in the order they were told, and the branch exactly the kept ones."""
+    """The books, and besides: ideas in the order they were told, and the branch exactly the kept
+    ones."""
     check_books(workspace, ideas)
     tried = [record for record in workspace.ledger.records() if not record.is_baseline]
     assert [f"idea {n}" for n in range(ideas)] == [record.description for record in tried]
@@ -79,7 +81,8 @@ def start(workspace: Workspace, ideas: Path) -> subprocess.Popen[bytes]:
 
 @pytest.mark.slow
 def test_twenty_kills_lose_nothing(tmp_path: Path) -> None:
-    """Twenty times killed with -9 at a random moment and started again, the books are those of a night without a kill."""
+    """Twenty times killed with -9 at a random moment and started again, the books are those of a
+    night without a kill."""
     chance = random.Random(20)
     workspace = make(tmp_path / "w", SLOW + noisy(1.0, 0.001))
     ideas = script(tmp_path / "ideas.jsonl", steps(IDEAS, SLOW))
@@ -119,7 +122,8 @@ EFFECTS: list[Effect] = [(Repo, "git_bytes"), (os, "fsync"), (os, "write"), (Pat
 
 @pytest.mark.slow
 def test_a_kill_at_any_step_of_the_books_is_mended(tmp_path: Path) -> None:
-    """Whatever step of an experiment was the last (journal, commit, ref, branch, ledger, table), the next start makes it whole."""
+    """Whatever step of an experiment was the last (journal, commit, ref, branch, ledger, table),
+    the next start makes it whole."""
     ideas = 3
     make(tmp_path / "whole", noisy(1.0, 0.001))
     with pytest.MonkeyPatch.context() as patch:

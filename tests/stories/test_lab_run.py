@@ -1,4 +1,5 @@
-"""One whole experiment as a person runs it: prepare, train, score, on a tiny text of their own with a budget of seconds."""
+"""One whole experiment as a person runs it: prepare, train, score, on a tiny text of their own
+with a budget of seconds."""
 
 from __future__ import annotations
 
@@ -123,7 +124,8 @@ def test_the_log_names_device_and_attention(run: str) -> None:
 
 
 def test_the_budget_was_kept_and_the_curve_written(run: str, prepared: Experiment) -> None:
-    """Training took the three seconds of the track and no free steps; curve.jsonl ends where the run did."""
+    """Training took the three seconds of the track and no free steps; curve.jsonl ends where the
+    run did."""
     values = dict(re.findall(r"^(\w+): +([\d.]+)$", run, re.M))
     points = [
         json.loads(line)

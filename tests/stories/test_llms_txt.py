@@ -10,13 +10,17 @@ from typing import Any
 
 
 def test_the_three_calls_of_llms_txt_work_when_typed(hub: Any, tmp_path: Path) -> None:
-    """A shell that runs the blocks of /llms.txt as they stand has registered, read, pushed and posted."""
+    """A shell that runs the blocks of /llms.txt as they stand has registered, read, pushed and
+    posted."""
     text = hub.http.get("/llms.txt").text
     name = f"cold-{secrets.token_hex(4)}"
     blocks = re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
     assert len(blocks) == 3
     work = "echo 1 > train.py && git add train.py && git commit -qm mine"
-    setup = "set -eu; export GIT_AUTHOR_NAME=a GIT_AUTHOR_EMAIL=a GIT_COMMITTER_NAME=a GIT_COMMITTER_EMAIL=a"
+    setup = (
+        "set -eu; export GIT_AUTHOR_NAME=a GIT_AUTHOR_EMAIL=a GIT_COMMITTER_NAME=a "
+        "GIT_COMMITTER_EMAIL=a"
+    )
     blocks[2] = blocks[2].replace("# change, commit, run;", f"{work} #")
     script = "\n".join([setup, *blocks]).replace("YOUR-NAME", name).replace("YOUR-GPU", name)
 

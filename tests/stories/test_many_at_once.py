@@ -1,4 +1,5 @@
-"""Several experiments at once: they really overlap, each is judged against what is best when its turn comes, and `kill -9` loses none."""
+"""Several experiments at once: they really overlap, each is judged against what is best when its
+turn comes, and `kill -9` loses none."""
 
 from __future__ import annotations
 
@@ -90,7 +91,8 @@ def test_three_run_at_the_same_time(tmp_path: Path) -> None:
 
 
 def test_the_baseline_is_measured_with_neighbours(tmp_path: Path) -> None:
-    """All slots are busy while the noise is measured, as they will be later: with four slots, four runs at once."""
+    """All slots are busy while the noise is measured, as they will be later: with four slots, four
+    runs at once."""
     (tmp_path / "place").mkdir()
     workspace = make(
         tmp_path / "w", MEETING.format(place=str(tmp_path / "place"), count=4) + noisy(1.0, 0.001)
@@ -114,7 +116,8 @@ def test_a_night_with_three_slots_keeps_the_books(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("value", "status"), [(0.95, "discard"), (0.8, "keep")])
 def test_a_candidate_meets_the_present_best(tmp_path: Path, value: float, status: str) -> None:
-    """Kept meanwhile, another commit is the one to beat: better than it, the branch moves over; else the reason names both."""
+    """Kept meanwhile, another commit is the one to beat: better than it, the branch moves over;
+    else the reason names both."""
     gates = [tmp_path / "a", tmp_path / "b"]
     workspace = make(tmp_path / "w", noisy(1.0, 0.001))
     texts = [
@@ -181,7 +184,8 @@ def test_who_has_no_idea_now_is_asked_again_after_a_verdict(tmp_path: Path) -> N
 
 
 def test_a_branch_keeps_to_the_size_of_its_slots(tmp_path: Path) -> None:
-    """Results with one core and with two are never compared: another size is refused with the way out."""
+    """Results with one core and with two are never compared: another size is refused with the way
+    out."""
     workspace = make(tmp_path / "w", noisy(1.0, 0.001))
     research(workspace, Writes(), experiments=0, slot="1 core")
 
@@ -254,7 +258,8 @@ def start(workspace: Workspace, ideas: Path) -> subprocess.Popen[bytes]:
 
 @pytest.mark.slow
 def test_kills_with_three_open_lose_nothing(tmp_path: Path) -> None:
-    """Killed with -9 while three experiments are open, several times, all of them go on: nothing lost, doubled or left running."""
+    """Killed with -9 while three experiments are open, several times, all of them go on: nothing
+    lost, doubled or left running."""
     chance = random.Random(3)
     workspace = make(tmp_path / "w", LONG + noisy(1.0, 0.001))
     ideas = script(tmp_path / "ideas.jsonl", steps(18, LONG))

@@ -13,7 +13,8 @@ from ah_agent import AhAgent
 
 
 def test_an_mcp_client_takes_part_in_a_swarm(hub: Any, tmp_path: Path) -> None:
-    """An agent that speaks only MCP joins, pushes, posts and reads; a failure reaches it as the hub's sentence."""
+    """An agent that speaks only MCP joins, pushes, posts and reads; a failure reaches it as the
+    hub's sentence."""
     agent = AhAgent.at(tmp_path / "ada")
     agent.git("init", "-q", "-b", "main")
     commit = agent.commit("rate = 1\n", "first")

@@ -39,7 +39,8 @@ def shell(folder: Path, env: dict[str, str], script: str) -> subprocess.Complete
 
 @pytest.fixture(scope="module")
 def env(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """A shell in which `autoresearch` and `python` are this installation's, with a cache of its own."""
+    """A shell in which `autoresearch` and `python` are this installation's, with a cache of its
+    own."""
     programs = Path(sys.executable).parent
     cache = tmp_path_factory.mktemp("cache")
     return {
@@ -53,7 +54,8 @@ def env(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def moved(tmp_path_factory: pytest.TempPathFactory, env: dict[str, str]) -> tuple[Path, str]:
-    """The page's first block with the small file on a short track; the folder and what was printed."""
+    """The page's first block with the small file on a short track; the folder and what was
+    printed."""
     place = tmp_path_factory.mktemp("moving")
     (place / "old").mkdir()
     shutil.copy(ORIGINALS / "small.py", place / "old" / "train.py")

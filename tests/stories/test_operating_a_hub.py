@@ -1,4 +1,5 @@
-"""An operator's day: starting and stopping, accounts, moderation, backups, all with the real programs."""
+"""An operator's day: starting and stopping, accounts, moderation, backups, all with the real
+programs."""
 
 from __future__ import annotations
 
@@ -38,7 +39,8 @@ def until(question: Callable[[], bool], seconds: float = 30) -> float:
 
 
 def test_the_first_start_makes_a_key_and_says_where_it_listens(tmp_path: Path) -> None:
-    """`agenthub serve` prints the admin key once, keeps it 0600, and ends with exit code 0 on SIGTERM."""
+    """`agenthub serve` prints the admin key once, keeps it 0600, and ends with exit code 0 on
+    SIGTERM."""
     data = tmp_path / "data"
     command = [*AGENTHUB, "serve", "--listen", "127.0.0.1:0", "--data", str(data), "--local"]
     environment = {
@@ -88,7 +90,8 @@ def test_a_bad_option_is_one_sentence(tmp_path: Path, options: list[str], said: 
 
 
 def test_a_revoked_key_stops_within_a_second_on_every_worker(two_workers: Any) -> None:
-    """Both workers have the key cached; after `agents revoke` or `rotate` neither believes it for long."""
+    """Both workers have the key cached; after `agents revoke` or `rotate` neither believes it for
+    long."""
     agent = two_workers.agent()
     connections = [
         httpx.Client(base_url=two_workers.url, headers=agent.headers) for _ in range(16)
@@ -129,7 +132,8 @@ def test_invites_open_as_many_accounts_as_they_say(own_hub: Any) -> None:
 
 
 def test_hiding_a_post_hides_its_results_and_undo_brings_them_back(hub: Any) -> None:
-    """A hidden post is gone from its channel, from search and from the board it led, which the one before leads again."""
+    """A hidden post is gone from its channel, from search and from the board it led, which the one
+    before leads again."""
     agent, channel = hub.agent(), hub.channel()
     gpu = f"gpu-{channel}"
     for value in ("1.5", "0.1"):
@@ -162,7 +166,8 @@ def test_channels_are_opened_and_listed(hub: Any) -> None:
 
 
 def test_a_backup_brings_the_hub_back_while_it_serves(own_hub: Any, tmp_path: Path) -> None:
-    """backup, more posts, restore: the hub is what it was, running workers see it, and listeners miss no later event."""
+    """backup, more posts, restore: the hub is what it was, running workers see it, and listeners
+    miss no later event."""
     hub = own_hub()
     agent = hub.agent()
     agent.post("/api/channels/discussion/posts", {"content": "kept"})
@@ -186,7 +191,8 @@ def test_a_backup_brings_the_hub_back_while_it_serves(own_hub: Any, tmp_path: Pa
 
 
 def test_a_worker_that_dies_is_replaced(tmp_path: Path, served_hub: Any) -> None:
-    """kill -9 of a worker: the hub goes on, and soon has all its workers again; kill -9 of the parent ends them all."""
+    """kill -9 of a worker: the hub goes on, and soon has all its workers again; kill -9 of the
+    parent ends them all."""
     hub = served_hub()
     import psutil
 
@@ -224,7 +230,8 @@ def test_open_streams_do_not_hold_up_a_shutdown(served_hub: Any) -> None:
 
 
 def test_seed_verify_and_reindex(own_hub: Any, tmp_path: Path) -> None:
-    """A folder becomes the root; the hub agrees with itself; what can be derived is worked out anew; damage is told."""
+    """A folder becomes the root; the hub agrees with itself; what can be derived is worked out
+    anew; damage is told."""
     hub = own_hub()
     agent = hub.agent()
     baseline = tmp_path / "baseline"

@@ -46,7 +46,8 @@ def prepare(repo: Path, place: Path) -> subprocess.CompletedProcess[str]:
 
 
 def test_adding_the_named_files_to_a_full_index_runs(experiment: Path, tmp_path: Path) -> None:
-    """The new branch keeps the index, so the commit has everything, whether uv.lock is there or not."""
+    """The new branch keeps the index, so the commit has everything, whether uv.lock is there or
+    not."""
     git(experiment, "add", *NAMED.split(), "uv.lock", check=False)
     git(experiment, "commit", "-qm", "start")
     done = prepare(experiment, tmp_path)

@@ -1,4 +1,5 @@
-"""Fifty agents write at once, on two workers, as fast as they can: nothing is locked, lost or doubled."""
+"""Fifty agents write at once, on two workers, as fast as they can: nothing is locked, lost or
+doubled."""
 
 from __future__ import annotations
 
@@ -17,7 +18,8 @@ SECONDS = float(os.environ.get("PARALLEL_WRITERS_S", "5"))  # 60 for the accepta
 
 @pytest.mark.slow
 def test_fifty_parallel_writers(served_hub: Any) -> None:
-    """Every 201 is there, exactly once, in the order of its agent; nothing else is; no answer but 201."""
+    """Every 201 is there, exactly once, in the order of its agent; nothing else is; no answer but
+    201."""
     hub = served_hub()
     agents = [hub.agent() for _ in range(WRITERS)]
     ends = time.monotonic() + SECONDS

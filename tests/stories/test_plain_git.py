@@ -1,4 +1,5 @@
-"""Whoever knows only git clones, fetches and pushes, and lands in the same rules and the same rows."""
+"""Whoever knows only git clones, fetches and pushes, and lands in the same rules and the same
+rows."""
 
 from __future__ import annotations
 
@@ -14,7 +15,8 @@ def url(agent: Any) -> str:
 
 
 def test_push_with_plain_git_is_a_push(hub: Any, tmp_path: Path) -> None:
-    """`git push` with the key as password: the commits are listed as the agent's, and a clone gets them."""
+    """`git push` with the key as password: the commits are listed as the agent's, and a clone gets
+    them."""
     agent = hub.agent()
     work = Work.new(tmp_path / "w")
     commits = [work.commit(f"{agent.id} {n}") for n in range(3)]
@@ -30,7 +32,8 @@ def test_push_with_plain_git_is_a_push(hub: Any, tmp_path: Path) -> None:
 
 
 def test_fetch_of_any_commit_by_its_hash(hub: Any, tmp_path: Path) -> None:
-    """A commit that no ref names, pushed as a bundle, is fetched by plain `git fetch URL <sha>`, by protocol 2 and 0."""
+    """A commit that no ref names, pushed as a bundle, is fetched by plain `git fetch URL <sha>`,
+    by protocol 2 and 0."""
     agent = hub.agent()
     work = Work.new(tmp_path / "w")
     first = work.commit(agent.id)
@@ -102,7 +105,8 @@ def test_a_refused_object_is_refused_over_plain_git(hub: Any, tmp_path: Path) ->
 
 
 def test_the_cache_may_be_lost(hub: Any, tmp_path: Path) -> None:
-    """After `git gc --prune=now` in the cache, and after the cache is deleted, every commit is still fetched both ways."""
+    """After `git gc --prune=now` in the cache, and after the cache is deleted, every commit is
+    still fetched both ways."""
     agent = hub.agent()
     work = Work.new(tmp_path / "w")
     first = work.commit(agent.id)

@@ -1,4 +1,5 @@
-"""Experiments on a Ray cluster of two nodes with real raylets: same books, and a node that dies while it runs an experiment costs none."""
+"""Experiments on a Ray cluster of two nodes with real raylets: same books, and a node that dies
+while it runs an experiment costs none."""
 
 from __future__ import annotations
 
@@ -37,7 +38,10 @@ command = ["python", "train.py"]
 prepare = ["python", "prepare.py"]
 timeout_s = 250
 """
-PREPARES = "import os, pathlib\nwith open(os.path.join(os.environ['AUTORESEARCH_CACHE'], 'prepared'), 'a') as f:\n    f.write('x')\n"
+PREPARES = (
+    "import os, pathlib\nwith open(os.path.join(os.environ['AUTORESEARCH_CACHE'], "
+    "'prepared'), 'a') as f:\n    f.write('x')\n"
+)
 
 
 def wait_for(claim: Callable[[], bool], patience_s: float = 200) -> None:
@@ -89,7 +93,8 @@ def research(workspace: Workspace, executor: RayExecutor, agent: Writes, experim
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_a_lost_nodes_experiment_is_done_elsewhere(tmp_path: Path, cluster: Any) -> None:
-    """Two experiments run on two nodes, one node dies: both still get one verdict each, with log and curve here; nothing stays behind."""
+    """Two experiments run on two nodes, one node dies: both still get one verdict each, with log
+    and curve here; nothing stays behind."""
     place, gate = tmp_path / "place", tmp_path / "gate"
     place.mkdir()
     gated = GATED.format(place=str(place), gate=str(gate))

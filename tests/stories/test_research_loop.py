@@ -1,4 +1,5 @@
-"""The loop, driven in this process with real git and real runs: what is kept, what is dropped, what a person is told."""
+"""The loop, driven in this process with real git and real runs: what is kept, what is dropped,
+what a person is told."""
 
 from __future__ import annotations
 
@@ -17,7 +18,8 @@ from autoresearch.researcher.loop import Loop, Options
 from autoresearch.researcher.workspace import Workspace
 from tiny_workspaces import TOML, Writes, kept, make, noisy, research, runner
 
-# prints tokens and seconds as well; the pace is read from a file outside, so that a test can slow the "machine"
+# prints tokens and seconds as well; the pace is read from a file outside, so that a test can slow
+# the "machine"
 PACED = """\
 import os, pathlib
 VALUE = {value}
@@ -29,7 +31,8 @@ print(f"total_tokens_M: {{10 * pace}}")
 
 
 def test_a_night_in_short(tmp_path: Path) -> None:
-    """Baseline first; gains advance the branch, losses and crashes do not; every attempt stays reachable and in both ledgers."""
+    """Baseline first; gains advance the branch, losses and crashes do not; every attempt stays
+    reachable and in both ledgers."""
     workspace = make(tmp_path, noisy(1.0, 0.001))
     agent = Writes(
         noisy(0.9, 0.001), noisy(1.5, 0.001), "raise SystemExit('broken')\n", noisy(0.8, 0.001)
@@ -51,8 +54,8 @@ def test_a_night_in_short(tmp_path: Path) -> None:
 
 
 def test_inside_the_noise_it_runs_again(tmp_path: Path) -> None:
-    """A small gain is not judged by one run: the best runs again, and it too, with one seed that nothing had yet; all runs stand in the
-    record, the first beside the best's first."""
+    """A small gain is not judged by one run: the best runs again, and it too, with one seed that
+    nothing had yet; all runs stand in the record, the first beside the best's first."""
     workspace = make(tmp_path, noisy(1.0, 0.01), toml=TOML + "[judge]\nalpha = 0.2\n")
 
     research(workspace, Writes(noisy(0.988, 0.00001)), experiments=1, seed=6)
@@ -97,7 +100,8 @@ def test_a_refused_edit_never_runs(tmp_path: Path) -> None:
 
 
 def test_a_baseline_that_does_not_run_ends_it(tmp_path: Path) -> None:
-    """Nothing can be compared with code that does not run: a sentence, no record, and the fix is picked up."""
+    """Nothing can be compared with code that does not run: a sentence, no record, and the fix is
+    picked up."""
     workspace = make(tmp_path, "print('no number')\n")
 
     with pytest.raises(BadWorkspace, match=r"unchanged code does not run.*without printing"):
@@ -106,7 +110,8 @@ def test_a_baseline_that_does_not_run_ends_it(tmp_path: Path) -> None:
 
 
 def test_the_second_call_goes_on(tmp_path: Path) -> None:
-    """`--experiments N` are N further ones; the baseline is not measured again, ids and branch go on."""
+    """`--experiments N` are N further ones; the baseline is not measured again, ids and branch go
+    on."""
     workspace = make(tmp_path, noisy(1.0, 0.001))
     research(workspace, Writes(noisy(0.9, 0.001)), experiments=1)
     summary = research(workspace, Writes(noisy(0.8, 0.001), noisy(0.7, 0.001)), experiments=2)
@@ -116,7 +121,8 @@ def test_the_second_call_goes_on(tmp_path: Path) -> None:
 
 
 def test_an_agent_that_fails_is_asked_again_and_then_no_more(tmp_path: Path) -> None:
-    """One failed edit costs nothing; three in a row end the loop with a sentence instead of spinning."""
+    """One failed edit costs nothing; three in a row end the loop with a sentence instead of
+    spinning."""
 
     class Fails:
         name = "fails"
@@ -155,7 +161,8 @@ def test_a_changed_experiment_is_not_mixed_in(tmp_path: Path) -> None:
 
 
 def test_a_branch_moved_by_hand_is_noticed(tmp_path: Path) -> None:
-    """Experiments do not start from a commit that was never judged; the sentence says how to go on."""
+    """Experiments do not start from a commit that was never judged; the sentence says how to go
+    on."""
     workspace = make(tmp_path, noisy())
     summary = research(workspace, Writes(), experiments=0)
     (tmp_path / "train.py").write_text("pass\n")
@@ -171,7 +178,8 @@ def paced(folder: Path, value: float, own: float = 1.0) -> str:
 
 
 def test_a_contended_run_is_repeated_not_judged(tmp_path: Path) -> None:
-    """While something else slows the machine a run is not judged; once it is over, the good run alone counts."""
+    """While something else slows the machine a run is not judged; once it is over, the good run
+    alone counts."""
     (tmp_path / "pace").write_text("1.0")
     workspace = make(tmp_path / "w", paced(tmp_path, 1.0))
     research(workspace, Writes(), experiments=0)
@@ -205,7 +213,8 @@ def test_a_contended_run_is_repeated_not_judged(tmp_path: Path) -> None:
 
 
 def test_a_machine_that_became_faster_is_not_an_improvement(tmp_path: Path) -> None:
-    """An unchanged candidate that runs on a machine grown faster looks better; running the parent again shows it is not."""
+    """An unchanged candidate that runs on a machine grown faster looks better; running the parent
+    again shows it is not."""
     (tmp_path / "pace").write_text("1.0")
     workspace = make(tmp_path / "w", paced(tmp_path, 1.0))
     research(workspace, Writes(), experiments=0)
@@ -224,7 +233,8 @@ def test_a_machine_that_became_faster_is_not_an_improvement(tmp_path: Path) -> N
 
 
 def test_slower_code_is_judged_as_it_is(tmp_path: Path) -> None:
-    """A model twice as slow that still wins is kept: two slow runs that agree are the code's own speed."""
+    """A model twice as slow that still wins is kept: two slow runs that agree are the code's own
+    speed."""
     (tmp_path / "pace").write_text("1.0")
     workspace = make(tmp_path / "w", paced(tmp_path, 1.0))
 
@@ -235,7 +245,8 @@ def test_slower_code_is_judged_as_it_is(tmp_path: Path) -> None:
 
 
 def test_every_record_is_complete_json(tmp_path: Path) -> None:
-    """Each line of experiments.jsonl stands alone, with all the fields readers were promised, and no NaN."""
+    """Each line of experiments.jsonl stands alone, with all the fields readers were promised, and
+    no NaN."""
     workspace = make(tmp_path, noisy(), TOML + "[environment]\nAUTORESEARCH_TRACK = 'pystd-20s'\n")
     research(workspace, Writes("print('val_bpb: nan')\n"), experiments=1, platform="test-machine")
     promised = [
@@ -280,7 +291,8 @@ def test_every_record_is_complete_json(tmp_path: Path) -> None:
 
 
 def test_a_script_can_be_replayed(tmp_path: Path) -> None:
-    """Edits from a file are taken in turn, over several calls, and then the loop says that they are done."""
+    """Edits from a file are taken in turn, over several calls, and then the loop says that they
+    are done."""
     workspace = make(tmp_path, noisy(1.0, 0.001))
     steps = [{"message": f"to {v}", "files": {"train.py": noisy(v, 0.001)}} for v in (0.9, 0.8)]
 

@@ -11,7 +11,10 @@ from tiny_workspaces import TOML, Writes, make, marked, measure, noisy, research
 
 SCORED = TOML + '[score]\ncommand = ["python", "score.py", "{run_dir}/answer.txt"]\n'
 SCORER = "import sys\nprint('val_bpb:', open(sys.argv[1]).read())\n"
-ANSWERS = "import os\nopen(os.environ['AUTORESEARCH_RUN_DIR'] + '/answer.txt', 'w').write('{scored}')\nprint('val_bpb: {printed}')\n"
+ANSWERS = (
+    "import os\nopen(os.environ['AUTORESEARCH_RUN_DIR'] + '/answer.txt', "
+    "'w').write('{scored}')\nprint('val_bpb: {printed}')\n"
+)
 # a grandchild that leaves its session and outlives its parents
 FORKS = (
     "import os, time\n"
@@ -27,7 +30,10 @@ FORKS = (
 
 def test_a_good_run_tells_value_memory_and_pace(tmp_path: Path) -> None:
     """The block is read as the contract has it: value, memory in GB, tokens per second."""
-    block = "print('val_bpb: 1.25')\nprint('peak_vram_mb: 2048.0')\nprint('training_seconds: 10.0')\nprint('total_tokens_M: 5.0')\n"
+    block = (
+        "print('val_bpb: 1.25')\nprint('peak_vram_mb: 2048.0')\nprint('training_seconds: "
+        "10.0')\nprint('total_tokens_M: 5.0')\n"
+    )
 
     run = measure(make(tmp_path, f"print('---')\n{block}"))
 
@@ -93,7 +99,10 @@ def test_a_child_left_behind_dies_with_the_run(tmp_path: Path) -> None:
 
 def test_a_run_cannot_fill_the_disk(tmp_path: Path) -> None:
     """A file over the limit ends the run, and what was written goes with the run's folder."""
-    greedy = "import os\nwith open(os.environ['AUTORESEARCH_RUN_DIR'] + '/big', 'wb') as f:\n    f.write(b'0' * 50_000_000)\nprint('val_bpb: 1')\n"
+    greedy = (
+        "import os\nwith open(os.environ['AUTORESEARCH_RUN_DIR'] + '/big', 'wb') as f:\n   "
+        " f.write(b'0' * 50_000_000)\nprint('val_bpb: 1')\n"
+    )
 
     workspace = make(tmp_path, greedy, TOML + "[limits]\nfile_gb = 0.01\n")
     run = measure(workspace)
@@ -113,7 +122,8 @@ def test_untracked_files_are_named_and_gone(tmp_path: Path) -> None:
 
 
 def test_the_harness_reads_progress_lines_as_lines(tmp_path: Path) -> None:
-    """Progress written over itself with carriage returns neither hides the metric nor floods the reason."""
+    """Progress written over itself with carriage returns neither hides the metric nor floods the
+    reason."""
     train = "for i in range(5000): print(f'step {i}', end='\\r')\nprint()\nprint('val_bpb: 1.5')"
 
     assert measure(make(tmp_path / "a", train)).value == 1.5
@@ -165,7 +175,10 @@ def test_a_run_sees_nothing_of_our_environment(
 ) -> None:
     """Keys in the user's environment do not reach an experiment; seed, run folder and mark do."""
     monkeypatch.setenv("SECRET_KEY", "canary")
-    train = "import os\nprint(sorted(os.environ))\nassert 'SECRET_KEY' not in os.environ\nprint('val_bpb:', os.environ['AUTORESEARCH_SEED'])"
+    train = (
+        "import os\nprint(sorted(os.environ))\nassert 'SECRET_KEY' not in "
+        "os.environ\nprint('val_bpb:', os.environ['AUTORESEARCH_SEED'])"
+    )
 
     assert measure(make(tmp_path, train), seed=7).value == 7
 
@@ -198,7 +211,8 @@ def test_the_seed_is_the_harness_own(tmp_path: Path) -> None:
 
 
 def test_compiled_kernels_stay_warm_but_private(tmp_path: Path) -> None:
-    """A compiler's cache of the baseline is there for later runs, as their own copy: what a dropped candidate left reaches nobody."""
+    """A compiler's cache of the baseline is there for later runs, as their own copy: what a
+    dropped candidate left reaches nobody."""
     train = (
         "import os, pathlib\n"
         "cache = pathlib.Path(os.environ['TORCHINDUCTOR_CACHE_DIR'])\n"

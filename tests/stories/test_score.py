@@ -1,4 +1,5 @@
-"""`python prepare.py score`: a second process, from a pristine prepare.py, comes to the number that the training process printed."""
+"""`python prepare.py score`: a second process, from a pristine prepare.py, comes to the number
+that the training process printed."""
 
 from __future__ import annotations
 
@@ -79,7 +80,8 @@ CHECKPOINT = "run/checkpoint.safetensors"
 
 
 def test_score_agrees_with_the_training_process(trained: Any) -> None:
-    """The same number, after `---`, also where a train.py lies that would rather use its own prepare."""
+    """The same number, after `---`, also where a train.py lies that would rather use its own
+    prepare."""
     lab, val_bpb = trained
     done = lab.run("score", CHECKPOINT)
 

@@ -1,4 +1,5 @@
-"""Any metric: the second example is researched like the lab, and its judge cannot be talked round by the free file."""
+"""Any metric: the second example is researched like the lab, and its judge cannot be talked round
+by the free file."""
 
 from __future__ import annotations
 
@@ -71,7 +72,8 @@ def test_the_judge_is_not_talked_round(sorting: Path, cheat: str) -> None:
 
 
 def test_a_printed_number_is_a_second_one(sorting: Path) -> None:
-    """What the free file prints stands in the log beside the judge's own line, and two numbers are a crash for the runner."""
+    """What the free file prints stands in the log beside the judge's own line, and two numbers are
+    a crash for the runner."""
     with (sorting / "order.py").open("a") as file:
         file.write('print("questions_ratio:  0.500000")\n')
     done = judge(sorting)
@@ -80,7 +82,8 @@ def test_a_printed_number_is_a_second_one(sorting: Path) -> None:
 
 
 def test_the_example_is_researched(sorting: Path) -> None:
-    """Two experiments of the search agent in a repository that is not the lab: a baseline with its noise, verdicts, a report."""
+    """Two experiments of the search agent in a repository that is not the lab: a baseline with its
+    noise, verdicts, a report."""
     for command in (
         "init -q",
         "add .",

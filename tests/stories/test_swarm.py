@@ -1,4 +1,5 @@
-"""Acceptance: three researchers of different kinds on one hub, one of them killed, the hub down for a while: told once each, one DAG, nothing lost."""
+"""Acceptance: three researchers of different kinds on one hub, one of them killed, the hub down
+for a while: told once each, one DAG, nothing lost."""
 
 from __future__ import annotations
 
@@ -67,7 +68,8 @@ def stack() -> Iterator[ExitStack]:
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_a_swarm_loses_nothing_and_tells_everything_once(tmp_path: Path, stack: ExitStack) -> None:
-    """30 experiments by a search, a model and a program; every claim of the acceptance is checked against hub and ledgers."""
+    """30 experiments by a search, a model and a program; every claim of the acceptance is checked
+    against hub and ledgers."""
     town = stack.enter_context(Town(tmp_path / "hub"))
     assert town.hub is not None
     root = seed(town.hub, workspace(tmp_path / "canon").folder)

@@ -1,4 +1,5 @@
-"""Others' results run again: on a real hub, with real runs. An honest one is reproduced, a forged one disputed, one's own refused."""
+"""Others' results run again: on a real hub, with real runs. An honest one is reproduced, a forged
+one disputed, one's own refused."""
 
 from __future__ import annotations
 
@@ -51,13 +52,17 @@ class Claimant:
             commit = Repo(checkout.path).commit(f"claims {value} for {platform}")
         self.workspace.repo.set_ref(f"refs/claims/{commit}", commit)
         push_commits(self.workspace.repo, self.hub, [commit])
-        line = f"commit:{commit[:7]} platform:{platform} val_bpb:{value:.6f} vram_gb:2.0 track:{self.track} | an idea"
+        line = (
+            f"commit:{commit[:7]} platform:{platform} val_bpb:{value:.6f} vram_gb:2.0 "
+            f"track:{self.track} | an idea"
+        )
         return commit, self.hub.post("results", line).id
 
 
 @pytest.fixture
 def swarm(tmp_path: Path, own_hub: Callable[..., Any]) -> tuple[Any, Claimant, Workspace]:
-    """A hub, a claimant, and a verifier's repository with a measured baseline; both start from the same root."""
+    """A hub, a claimant, and a verifier's repository with a measured baseline; both start from the
+    same root."""
     claimant = make(tmp_path / "claimant", noisy(1.0, 0.001))
     shutil.copytree(claimant.folder, tmp_path / "verifier")
     verifier = Workspace(tmp_path / "verifier")
@@ -76,7 +81,8 @@ def records(hub: Any, agent: Any) -> dict[str, Any]:
 
 
 def test_a_hub_where_results_are_checked(swarm: tuple[Any, Claimant, Workspace]) -> None:
-    """The best unverified claim comes first; an honest one is reproduced, a forged one disputed in its thread and on the board."""
+    """The best unverified claim comes first; an honest one is reproduced, a forged one disputed in
+    its thread and on the board."""
     hub, claimant, verifier = swarm
     honest, honest_post = claimant.claims(0.9, train=noisy(0.9, 0.001))
     forged, forged_post = claimant.claims(0.5, train=noisy(0.95, 0.001))
@@ -106,7 +112,8 @@ def test_a_hub_where_results_are_checked(swarm: tuple[Any, Claimant, Workspace])
 
 
 def test_our_own_fixed_files_decide(swarm: tuple[Any, Claimant, Workspace]) -> None:
-    """A commit that brings its own evaluation is disputed by the name of the file, and nothing of it is run."""
+    """A commit that brings its own evaluation is disputed by the name of the file, and nothing of
+    it is run."""
     hub, claimant, verifier = swarm
     commit, _ = claimant.claims(0.4, prepare="LIMIT = 2\n", train=noisy(0.4, 0.001))
 
@@ -119,7 +126,8 @@ def test_our_own_fixed_files_decide(swarm: tuple[Any, Claimant, Workspace]) -> N
 
 
 def test_nobody_verifies_their_own(swarm: tuple[Any, Claimant, Workspace]) -> None:
-    """Asked to verify with the claimant's own account, the command refuses; a reply written by hand does not count."""
+    """Asked to verify with the claimant's own account, the command refuses; a reply written by
+    hand does not count."""
     hub, claimant, verifier = swarm
     commit, post_id = claimant.claims(0.9, train=noisy(0.9, 0.001))
     key = {
@@ -142,7 +150,8 @@ def test_nobody_verifies_their_own(swarm: tuple[Any, Claimant, Workspace]) -> No
     )
     claimant.hub.reply(
         post_id,
-        f"verify commit:{commit[:7]} platform:{BOX} val_bpb:0.9 n:3 track:{claimant.track} | reproduced",
+        f"verify commit:{commit[:7]} platform:{BOX} val_bpb:0.9 n:3 "
+        f"track:{claimant.track} | reproduced",
     )
 
     assert told.returncode == 3 and "nobody verifies their own" in told.stderr
@@ -219,7 +228,8 @@ def until(question: Callable[[], Any], seconds: float = 120) -> Any:
 def test_a_watching_verifier_is_killed_and_comes_back(
     swarm: tuple[Any, Claimant, Workspace],
 ) -> None:
-    """What comes is verified as it comes; after `kill -9` in the middle, finished runs count and each claim has one reply."""
+    """What comes is verified as it comes; after `kill -9` in the middle, finished runs count and
+    each claim has one reply."""
     hub, claimant, verifier = swarm
     first = watching(verifier, hub)
     until(lambda: (verifier.folder / ".agenthub").exists())
@@ -259,7 +269,8 @@ def rounds(
 def test_a_reply_whose_answer_was_lost_is_not_written_again(
     swarm: tuple[Any, Claimant, Workspace],
 ) -> None:
-    """Killed between the reply and the note of it, a verifier finds its reply in the thread; one that never arrived is written."""
+    """Killed between the reply and the note of it, a verifier finds its reply in the thread; one
+    that never arrived is written."""
     hub, claimant, verifier = swarm
     goes = rounds(verifier, hub, hub.agent("verifier"), claimant.track, [])
     posts = [
@@ -300,7 +311,8 @@ def test_what_another_says_to_verify_is_left_to_them(
 
 
 def test_a_busy_machine_disputes_nobody(swarm: tuple[Any, Claimant, Workspace]) -> None:
-    """Where our own baseline does not come out as our ledger says, a claim that seems wrong is undecided, and nothing is posted."""
+    """Where our own baseline does not come out as our ledger says, a claim that seems wrong is
+    undecided, and nothing is posted."""
     hub, claimant, verifier = swarm
     said: list[str] = []
     baseline = json.loads(verifier.ledger.jsonl.read_text())
@@ -317,7 +329,8 @@ def test_a_busy_machine_disputes_nobody(swarm: tuple[Any, Claimant, Workspace]) 
 def test_a_hub_that_goes_and_loses_answers_hears_each_verdict_once(
     swarm: tuple[Any, Claimant, Workspace],
 ) -> None:
-    """Watching goes on while the hub is down; a reply that was written though its answer was lost is not written again."""
+    """Watching goes on while the hub is down; a reply that was written though its answer was lost
+    is not written again."""
     hub, claimant, verifier = swarm
     agent, said, state = hub.agent("verifier"), [], {"down": True, "lose": True}
 
@@ -348,7 +361,8 @@ def test_a_hub_that_goes_and_loses_answers_hears_each_verdict_once(
 
 
 def test_a_hostile_commit_stops_nobody(swarm: tuple[Any, Claimant, Workspace]) -> None:
-    """A claim whose commit has no free file, or has other fixed files of another root, is left; the next one is verified."""
+    """A claim whose commit has no free file, or has other fixed files of another root, is left;
+    the next one is verified."""
     hub, claimant, verifier = swarm
     said: list[str] = []
     stranger = make(

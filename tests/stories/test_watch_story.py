@@ -1,4 +1,5 @@
-"""`autoresearch watch` beside a real `autoresearch run`: sees it, disturbs nothing, and leaves the terminal as it was."""
+"""`autoresearch watch` beside a real `autoresearch run`: sees it, disturbs nothing, and leaves the
+terminal as it was."""
 
 from __future__ import annotations
 
@@ -78,7 +79,8 @@ def seen(folder: Path, wanted: str) -> dict[str, object]:
 
 
 def test_a_run_is_seen_and_not_disturbed(tmp_path: Path) -> None:
-    """Lock held or not, `watch` tells the run in progress with its curve, follows it in lines, and writes nothing at all."""
+    """Lock held or not, `watch` tells the run in progress with its curve, follows it in lines, and
+    writes nothing at all."""
     workspace, gate = make(tmp_path / "w", noisy(1.0, 0.001)), tmp_path / "gate"
     with going_on(
         workspace.folder, gate, gated(gate, 0.9), "raise SystemExit('\x1b[2Jout of memory')\n"
@@ -141,7 +143,8 @@ def written(folder: Path) -> dict[str, int]:
 
 @pytest.mark.parametrize("no_color", [False, True])
 def test_a_terminal_shows_the_picture_and_gets_itself_back(tmp_path: Path, no_color: bool) -> None:
-    """On a terminal: a screen of its own, colours unless NO_COLOR, and after Ctrl-C the old screen with the cursor."""
+    """On a terminal: a screen of its own, colours unless NO_COLOR, and after Ctrl-C the old screen
+    with the cursor."""
     workspace = make(tmp_path, noisy(1.0, 0.001))
     research(workspace, Writes(), experiments=0)
     env = {k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "CI")} | {

@@ -1,4 +1,5 @@
-"""Coding-agent command lines, stood for by small real programs that read a brief, edit files and talk."""
+"""Coding-agent command lines, stood for by small real programs that read a brief, edit files and
+talk."""
 
 from __future__ import annotations
 
@@ -47,7 +48,8 @@ def worktree(tmp_path: Path) -> Path:
 
 
 def test_a_program_edits_the_checkout_and_names_its_commit(worktree: Path, tmp_path: Path) -> None:
-    """The brief arrives on standard input, the edit stays in the checkout, the last DESCRIPTION line becomes the message."""
+    """The brief arrives on standard input, the edit stays in the checkout, the last DESCRIPTION
+    line becomes the message."""
     program = """
 import sys
 brief = sys.stdin.read()
@@ -66,7 +68,8 @@ print("DESCRIPTION: double the rate")
 
 @pytest.mark.parametrize("place", ["{brief}", "--file={brief_file}"])
 def test_the_brief_can_be_an_argument_or_a_file(worktree: Path, tmp_path: Path, place: str) -> None:
-    """Each way of handing over brings the whole text, and {free} one argument a file; no shell looks at any of it."""
+    """Each way of handing over brings the whole text, and {free} one argument a file; no shell
+    looks at any of it."""
     program = """
 import sys
 text = sys.argv[1]
@@ -97,7 +100,8 @@ time.sleep(600)
 
 
 def test_a_failing_program_is_quoted(worktree: Path, tmp_path: Path) -> None:
-    """A program that fails costs this edit only; its last words are told, without control characters."""
+    """A program that fails costs this edit only; its last words are told, without control
+    characters."""
     with pytest.raises(AgentFailed, match="no key for the model"):
         agent(tmp_path, "import sys; sys.exit('\\x1b[31mno key for the model')").edit(
             worktree, BRIEF
@@ -130,7 +134,8 @@ def test_a_command_that_is_none_is_refused(worktree: Path, tmp_path: Path, line:
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_a_preset_starts_its_own_program_and_never_asks(name: str, tmp_path: Path) -> None:
-    """Each preset hands the brief over in one of the three ways and starts the program it is named after."""
+    """Each preset hands the brief over in one of the three ways and starts the program it is named
+    after."""
     preset = CommandAgent(name, tmp_path, {}, choose_sandbox("none"))
     argv = preset.argv("the brief", tmp_path / "b.md", ["train.py"])
     assert preset.program() == name

@@ -1,4 +1,5 @@
-"""The language-model agent against a real HTTP server that speaks the protocol, with the faults real ones have."""
+"""The language-model agent against a real HTTP server that speaks the protocol, with the faults
+real ones have."""
 
 from __future__ import annotations
 
@@ -74,7 +75,8 @@ def test_a_wrong_block_is_sent_back_once(worktree: Path, tmp_path: Path) -> None
 
 
 def test_two_wrong_answers_change_nothing(worktree: Path, tmp_path: Path) -> None:
-    """After the second unusable answer the edit fails with a sentence, the file is untouched and the transcript is kept."""
+    """After the second unusable answer the edit fails with a sentence, the file is untouched and
+    the transcript is kept."""
     with (
         chat_server("I would rather talk about the weather.") as server,
         pytest.raises(AgentFailed, match="no complete block"),

@@ -33,7 +33,8 @@ HEAVY = (
     "arguments", [["--help"], ["claim", "--help"], ["whoami"], ["whoami", "--json"]]
 )
 def test_ah_starts_without_heavy_libraries(tmp_path: Path, arguments: list[str]) -> None:
-    """`ah --help` and `ah whoami` load nothing that takes long to load, so that they start at once."""
+    """`ah --help` and `ah whoami` load nothing that takes long to load, so that they start at
+    once."""
     reserve(folder_file(tmp_path), force=False)
     write(folder_file(tmp_path), Credentials("http://localhost:1", "k", "ada"))
     code = f"""

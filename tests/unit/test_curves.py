@@ -1,4 +1,5 @@
-"""Claims about early stopping: what of a curve is read, when a run is hopeless, and when nothing can be said."""
+"""Claims about early stopping: what of a curve is read, when a run is hopeless, and when nothing
+can be said."""
 
 from __future__ import annotations
 
@@ -59,7 +60,8 @@ def watched(level: float = 0.1) -> StopRule:
 def test_a_run_is_hopeless_where_its_curve_is_clearly_above(
     points: tuple[CurvePoint, ...], stopped: bool
 ) -> None:
-    """Above the best's curves by more than their spread, at a mark, with as many tokens, and only where the losses are of one kind."""
+    """Above the best's curves by more than their spread, at a mark, with as many tokens, and only
+    where the losses are of one kind."""
     reason = watched().hopeless(points)
 
     assert bool(reason) is stopped
@@ -72,7 +74,8 @@ def test_a_stricter_level_stops_less() -> None:
 
 
 def test_the_spread_comes_from_all_that_ran_twice() -> None:
-    """One curve of the best is enough where other commits tell the spread; two curves alone are too few."""
+    """One curve of the best is enough where other commits tell the spread; two curves alone are
+    too few."""
     assert make_stop_rule([curve()], [], 0.1) is None
     assert make_stop_rule([curve(), curve(0.01)], [], 0.1) is None
     assert make_stop_rule([curve()], [[curve(0.2), curve(0.21), curve(0.19)]], 0.1) is not None
@@ -89,8 +92,9 @@ def test_a_curve_of_the_same_seed_is_what_to_compare_with() -> None:
 
 
 def test_a_run_behind_in_tokens_is_compared_at_as_many() -> None:
-    """On a machine that is a sixth slower for a while the same code has a higher loss at a mark: not hopeless, for the best had that
-    loss too when it had as many tokens. What is worse at as many tokens is stopped all the same."""
+    """On a machine that is a sixth slower for a while the same code has a higher loss at a mark:
+    not hopeless, for the best had that loss too when it had as many tokens. What is worse at as
+    many tokens is stopped all the same."""
     watch = watched()
     slower = tuple(
         CurvePoint(p.progress, 3 + 4 * (1 - 0.85 * p.progress) ** 2, 0.85 * p.tokens)
@@ -107,7 +111,8 @@ def test_a_run_behind_in_tokens_is_compared_at_as_many() -> None:
 
 
 def test_losses_are_smoothed_over_a_window() -> None:
-    """One step's luck does not decide; a curve that has not reached a mark, or has a hole before it, says nothing there."""
+    """One step's luck does not decide; a curve that has not reached a mark, or has a hole before
+    it, says nothing there."""
     points = (CurvePoint(0.2, 3.0), CurvePoint(0.24, 5.0), CurvePoint(0.25, 4.0))
 
     assert smooth_loss(points, 0.25) == 4.0
@@ -116,7 +121,8 @@ def test_losses_are_smoothed_over_a_window() -> None:
 
 
 def test_what_a_curve_says_is_untrusted(tmp_path: Path) -> None:
-    """Nonsense, numbers that are none, a cut last line, points that go back and a file that is no plain small one are left out."""
+    """Nonsense, numbers that are none, a cut last line, points that go back and a file that is no
+    plain small one are left out."""
     file = tmp_path / "curve.jsonl"
     good = json.dumps({"progress": 0.1, "loss": 5.0, "tokens": 10})
     lines = [
@@ -134,7 +140,8 @@ def test_what_a_curve_says_is_untrusted(tmp_path: Path) -> None:
 
 
 def test_a_watch_is_made_of_kept_curves(tmp_path: Path) -> None:
-    """The curves beside the logs of the best's runs, its re-runs by others included; only a candidate's first run is watched."""
+    """The curves beside the logs of the best's runs, its re-runs by others included; only a
+    candidate's first run is watched."""
     logs = []
     for number, offset in enumerate((-0.01, 0.0, 0.01), 1):
         folder = tmp_path / str(number)

@@ -1,14 +1,16 @@
-"""How busy the cards are, as their driver tells; a machine without one, or with a broken one, tells nothing."""
+"""How busy the cards are, as their driver tells; a machine without one, or with a broken one,
+tells nothing."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from autoresearch.researcher.dashboard.gpus import GB, GpuLoad, GpuMonitor
+from autoresearch.researcher.gpus import GB, GpuLoad, GpuMonitor
 
 
 class Driver:
-    """NVML's functions with two cards: one that tells everything, one in MIG mode that keeps its use to itself."""
+    """NVML's functions with two cards: one that tells everything, one in MIG mode that keeps its
+    use to itself."""
 
     def nvmlDeviceGetCount_v2(self, count: Any) -> int:
         count._obj.value = 2

@@ -1,4 +1,5 @@
-"""What `autoresearch watch` sees and draws: the truth, within the terminal's size, and never a command to the terminal."""
+"""What `autoresearch watch` sees and draws: the truth, within the terminal's size, and never a
+command to the terminal."""
 
 from __future__ import annotations
 
@@ -19,7 +20,6 @@ from autoresearch.researcher.dashboard.draw import (
     run_state,
     running_best,
 )
-from autoresearch.researcher.dashboard.gpus import GpuLoad, GpuMonitor
 from autoresearch.researcher.dashboard.plain import describe_changes, describe_view
 from autoresearch.researcher.dashboard.snapshot import (
     MachineLoad,
@@ -29,6 +29,7 @@ from autoresearch.researcher.dashboard.snapshot import (
     Watcher,
     safe_line,
 )
+from autoresearch.researcher.gpus import GpuLoad, GpuMonitor
 from autoresearch.researcher.judging.curves import CurvePoint
 from autoresearch.researcher.report.status import read
 from autoresearch.researcher.swarm.standing import Standing
@@ -124,7 +125,8 @@ def test_a_run_is_compared_with_the_best_at_the_same_place() -> None:
 
 
 def test_strangers_text_commands_no_terminal(view: View) -> None:
-    """Escapes, markup, direction marks and line breaks of a description come out as harmless words."""
+    """Escapes, markup, direction marks and line breaks of a description come out as harmless
+    words."""
     assert safe_line(WILD) == "[31mred]0;title [bold]x[/bold] gnp.exe new line2J"
     wild = VerdictView(
         "0009", "f" * 40, "discard", 1.0, safe_line(WILD), safe_line(WILD), safe_line(WILD), ""
@@ -137,7 +139,8 @@ def test_strangers_text_commands_no_terminal(view: View) -> None:
 
 
 def test_only_changes_are_told(view: View) -> None:
-    """A new verdict is one line; nothing new is no line; a run is told as it begins and at each quarter."""
+    """A new verdict is one line; nothing new is no line; a run is told as it begins and at each
+    quarter."""
     runs = [RunView("0006", 1, "d" * 40, "an idea", (CurvePoint(p, 3.0),)) for p in (0.1, 0.2, 0.3)]
     steps = [view, *(replace(view, runs=(run,)) for run in runs)]
 
@@ -173,7 +176,8 @@ def test_dots_land_where_they_belong() -> None:
 
 
 def test_one_bad_idea_does_not_flatten_the_night(view: View) -> None:
-    """A result a hundred times worse is drawn at the edge; the numbers at the left stay near the best."""
+    """A result a hundred times worse is drawn at the edge; the numbers at the left stay near the
+    best."""
     awful = VerdictView("0009", "f" * 40, "discard", 100.0, "x", "y", "", "")
     shown = replace(view, verdicts=(*view.verdicts, awful))
 

@@ -45,8 +45,8 @@ def most_pages(db: Database, more: int) -> None:
 
 
 def test_a_full_disk_has_a_sentence_and_loses_nothing(db: Database) -> None:
-    """SQLite's own SQLITE_FULL, by either way of writing: what was stored stays, what did not fit is not there, and with room again
-    everything goes on."""
+    """SQLite's own SQLITE_FULL, by either way of writing: what was stored stays, what did not fit
+    is not there, and with room again everything goes on."""
     written: list[str] = []
 
     def add(name: str) -> None:
@@ -139,7 +139,8 @@ def test_what_was_written_survives_a_new_start(tmp_path: Path) -> None:
 
 
 def test_migrations_make_the_tables_of_the_schema(db: Database) -> None:
-    """A migrated database and the schema in the source are the same, so that neither is changed alone."""
+    """A migrated database and the schema in the source are the same, so that neither is changed
+    alone."""
     from alembic.autogenerate import compare_metadata
     from alembic.migration import MigrationContext
     from sqlalchemy import create_engine
@@ -176,8 +177,8 @@ def _ours(item: object, name: str | None, kind: str, reflected: bool, compare_to
 
 
 def test_many_may_start_on_a_new_folder(tmp_path: Path) -> None:
-    """Workers that start at once make the tables once, and none meets "database is locked": SQLite waits for nobody when it turns
-    a new file to WAL, so opening takes turns as well."""
+    """Workers that start at once make the tables once, and none meets "database is locked": SQLite
+    waits for nobody when it turns a new file to WAL, so opening takes turns as well."""
     with ProcessPoolExecutor(6, get_context("spawn")) as pool:
         for number in range(40):
             list(pool.map(migrate.prepare, [tmp_path / f"new{number}"] * 6))

@@ -44,7 +44,8 @@ def test_a_bar_follows_the_curve_in_a_terminal(tmp_path: Path) -> None:
 
 
 def test_many_at_once_are_told_apart(tmp_path: Path) -> None:
-    """With several experiments at once every line names its own; in a terminal each has a bar, and the last one to end takes them away."""
+    """With several experiments at once every line names its own; in a terminal each has a bar, and
+    the last one to end takes them away."""
     shown, text = display(terminal=False)
     shown.many = True
     shown.start_run(("0002", 1), "  run 1, seed 7", tmp_path)

@@ -55,7 +55,8 @@ def test_uncommitted_changes_are_named(tmp_path: Path) -> None:
 
 
 def test_a_torch_that_cannot_be_imported_is_a_sentence(tmp_path: Path) -> None:
-    """A broken installation neither takes doctor down nor hides why; it only matters where torch is needed."""
+    """A broken installation neither takes doctor down nor hides why; it only matters where torch
+    is needed."""
     broken = tmp_path / "torch.py"
     broken.write_text("raise ImportError('libcudart.so.12: cannot open shared object file')\n")
     here = machine(tmp_path, PYTHONPATH=str(tmp_path))
@@ -78,7 +79,10 @@ def test_a_hanging_program_is_given_up(tmp_path: Path) -> None:
 
 def test_the_track_is_asked_from_the_experiment_itself(tmp_path: Path) -> None:
     """`prepare.py --show` decides: prepared or not, in its own words."""
-    prepare = "import sys, os\nprint('pystd-20s-1a2b3c') if 'READY' in os.environ else sys.exit('FAIL: run prepare.py first')\n"
+    prepare = (
+        "import sys, os\nprint('pystd-20s-1a2b3c') if 'READY' in os.environ else "
+        "sys.exit('FAIL: run prepare.py first')\n"
+    )
     folder = experiment(tmp_path / "x", prepare_py=prepare)
     settings = doctor.look_at_experiment(folder)[0]
     assert settings is not None
@@ -109,7 +113,8 @@ def test_a_hub_that_does_not_answer_is_a_warning() -> None:
 
 
 def test_a_whole_examination(tmp_path: Path) -> None:
-    """Every check of this machine tells what it found; whatever is not well comes with what to do, or says it itself."""
+    """Every check of this machine tells what it found; whatever is not well comes with what to do,
+    or says it itself."""
     checks = list(doctor.examine(experiment(tmp_path / "x"), machine(tmp_path)))
 
     assert [check.name for check in checks if check.name != "sandbox"] == [
@@ -128,7 +133,8 @@ def test_a_whole_examination(tmp_path: Path) -> None:
 
 
 def test_a_hole_in_the_sandbox_is_a_failure_with_its_name() -> None:
-    """An attack that comes through is told by name, in a check of its own and in the sum; in a level that is not used it only warns."""
+    """An attack that comes through is told by name, in a check of its own and in the sum; in a
+    level that is not used it only warns."""
     attack = next(a for a in ATTACKS if a.name == "key-file")
 
     (one, total) = doctor.prove(Unprotected(), [attack])

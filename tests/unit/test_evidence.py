@@ -86,7 +86,8 @@ def attempt(*runs: Measurement, rechecks: tuple[Measurement, ...] = ()) -> Attem
 def test_what_to_do_next(
     runs: tuple[Measurement, ...], rechecks: tuple[Measurement, ...], action: str
 ) -> None:
-    """Runs on an uneven machine are repeated, its change of speed is checked on the parent, and only then is judged."""
+    """Runs on an uneven machine are repeated, its change of speed is checked on the parent, and
+    only then is judged."""
     found = weigh(attempt(*runs, rechecks=rechecks), [BASE])
 
     assert found.action == action, found
@@ -126,14 +127,16 @@ def candidate(*values: float) -> tuple[Measurement, ...]:
 def test_candidate_and_best_take_turns(
     values: tuple[float, ...], rechecks: tuple[float, ...], action: str
 ) -> None:
-    """Inside the noise the best runs again before the candidate does, and its own run alone keeps nothing: it is no look."""
+    """Inside the noise the best runs again before the candidate does, and its own run alone keeps
+    nothing: it is no look."""
     found = weigh(attempt(*candidate(*values), rechecks=candidate(*rechecks)), [BASE])
 
     assert found.action == action, found
 
 
 def test_old_evidence_is_renewed() -> None:
-    """After so many measured experiments the best runs again, once, before the next candidate; runs that were stopped do not count."""
+    """After so many measured experiments the best runs again, once, before the next candidate;
+    runs that were stopped do not count."""
     tried = [
         record(id=f"{i:04d}", parent="b" * 40, commit=f"{i:040x}", value=1.1, values=(1.1,))
         for i in range(2, 22)
@@ -147,7 +150,8 @@ def test_old_evidence_is_renewed() -> None:
 
 
 def test_a_kept_value_is_met_without_its_luck() -> None:
-    """What later candidates are compared with are the runs that stand for the best, not its lucky one alone."""
+    """What later candidates are compared with are the runs that stand for the best, not its lucky
+    one alone."""
     found = weigh(attempt(run(0.965)), [BASE])
     stands = found.standing.values
     kept = record(
@@ -160,7 +164,8 @@ def test_a_kept_value_is_met_without_its_luck() -> None:
 
 
 def test_a_run_that_was_stopped_early_is_discarded() -> None:
-    """Hopeless is not broken: the verdict is discard, with the sentence of what stopped it, and there is no value."""
+    """Hopeless is not broken: the verdict is discard, with the sentence of what stopped it, and
+    there is no value."""
     found = weigh(attempt(Measurement("stopped early", "stopped early at 25 %", 1)), [BASE])
 
     assert (found.action, found.reason, found.usable) == ("discard", "stopped early at 25 %", ())
@@ -187,15 +192,17 @@ def test_a_re_run_at_the_same_speed_adds_evidence() -> None:
 def test_a_disturbed_baseline_run_is_replaced(
     paces: tuple[float, ...], action: str, usable: tuple[int, ...]
 ) -> None:
-    """The noise is measured on runs that had the same chances; where that cannot be had, all count and it is said."""
+    """The noise is measured on runs that had the same chances; where that cannot be had, all count
+    and it is said."""
     found = judge_baseline([run(1.0, pace=p) for p in paces], wanted=3, below=0.7, repeats=2)
 
     assert (found.action, found.usable) == (action, usable)
 
 
 def test_first_runs_are_pairs() -> None:
-    """A first run has the seed of the best's first run; after a fresh run of the best, for its evidence was old, that one's, then and
-    for those that come later; a run that replaces a disturbed one has the same again."""
+    """A first run has the seed of the best's first run; after a fresh run of the best, for its
+    evidence was old, that one's, then and for those that come later; a run that replaces a
+    disturbed one has the same again."""
     base = replace(BASE, seeds=(11, 12, 13))
     renewed = record(
         id="0009",
@@ -245,7 +252,8 @@ def test_later_looks_are_pairs_of_fresh_seeds() -> None:
 
 
 def test_the_look_says_which_seed_comes_next() -> None:
-    """First runs are the first look, also where one has to be run again for it was disturbed; turns are the second."""
+    """First runs are the first look, also where one has to be run again for it was disturbed;
+    turns are the second."""
     looks = {
         "first": weigh(attempt(), [BASE]),
         "disturbed": weigh(attempt(run(0.8, pace=0.3)), [BASE]),
@@ -264,8 +272,8 @@ def test_the_look_says_which_seed_comes_next() -> None:
 
 
 def test_a_pair_is_judged_by_its_difference() -> None:
-    """Candidates that had runs in pairs have told that seeds share luck; a candidate whose seed was unlucky for the best too is kept,
-    though its value is worse than the best's mean."""
+    """Candidates that had runs in pairs have told that seeds share luck; a candidate whose seed
+    was unlucky for the best too is kept, though its value is worse than the best's mean."""
     lucky, unlucky = 11, 12
     base = record(
         commit="b" * 40,

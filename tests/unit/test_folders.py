@@ -1,4 +1,5 @@
-"""Claims about folders that foreign code wrote in: whatever lies there is measured, read and removed, and nothing waits or fails."""
+"""Claims about folders that foreign code wrote in: whatever lies there is measured, read and
+removed, and nothing waits or fails."""
 
 from __future__ import annotations
 
@@ -27,7 +28,8 @@ def nest(folder: Path, depth: int, name: str = "d") -> None:
 
 @pytest.mark.parametrize("name", ["d", "d" * 255])
 def test_folders_of_any_depth_are_removed(tmp_path: Path, name: str) -> None:
-    """Three thousand folders inside each other, with names longer than a path may be, are gone with few open files."""
+    """Three thousand folders inside each other, with names longer than a path may be, are gone
+    with few open files."""
     nest(tmp_path / "deep", 3000, name)
     (tmp_path / "deep" / "locked").mkdir()
     (tmp_path / "deep" / "locked" / "x").write_text("x")
@@ -43,7 +45,8 @@ def test_folders_of_any_depth_are_removed(tmp_path: Path, name: str) -> None:
 
 
 def test_what_links_point_to_is_left_alone(tmp_path: Path) -> None:
-    """Removing a folder removes the links in it; a link in the folder's own place is removed as a link."""
+    """Removing a folder removes the links in it; a link in the folder's own place is removed as a
+    link."""
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "file").write_text("x")
     (tmp_path / "left" / "sub").mkdir(parents=True)

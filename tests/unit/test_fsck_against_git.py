@@ -1,7 +1,9 @@
-"""The hub's own object checks prove themselves against git: whatever `git fsck --strict` or `git index-pack --strict` refuses, they refuse.
+"""The hub's own object checks prove themselves against git: whatever `git fsck --strict` or `git
+index-pack --strict` refuses, they refuse.
 
-Objects and packs are generated from good ones by the kinds of damage and malice git's checks are about. The other direction does not hold
-and need not: the hub is stricter (links, submodules, tags, names), but it must take in what git commits make.
+Objects and packs are generated from good ones by the kinds of damage and malice git's checks are
+about. The other direction does not hold and need not: the hub is stricter (links, submodules,
+tags, names), but it must take in what git commits make.
 """
 
 from __future__ import annotations
@@ -115,7 +117,8 @@ BLOBS = {
 
 
 def git_refuses(work: Work, objects: list[tuple[int, bytes]]) -> set[str]:
-    """The names of the objects `git fsck --strict` complains about, not counting what is absent. One run for many."""
+    """The names of the objects `git fsck --strict` complains about, not counting what is absent.
+    One run for many."""
     folder = work.path / ".git" / "objects"
     for old in folder.glob("[0-9a-f][0-9a-f]/*"):
         old.unlink()
@@ -125,7 +128,8 @@ def git_refuses(work: Work, objects: list[tuple[int, bytes]]) -> set[str]:
         path.write_bytes(zlib.compress(b"%b %d\0" % (NAMES[kind], len(data)) + data, 1))
     done = work.run("fsck", "--strict", "--no-dangling", "--no-reflogs")
     told = (done.stdout + done.stderr).decode("utf-8", "replace").splitlines()
-    # links are held against the object named in another test, with `index-pack`: here trees may call a file a directory
+    # links are held against the object named in another test, with `index-pack`: here trees may
+    # call a file a directory
     complaints = [line for line in told if line.startswith("error") and "broken link" not in line]
     found = {name for line in complaints for name in re.findall(r"[0-9a-f]{40}", line)}
     return found - {
@@ -215,7 +219,8 @@ def git_verdict(work: Work, pack: bytes) -> bool:
 
 
 def test_the_good_pack_is_good_to_both(scratch: Work, database: Database, good_pack: bytes) -> None:
-    """A pack with deltas as git writes it is taken by both; its deltas are resolved to what git makes of them."""
+    """A pack with deltas as git writes it is taken by both; its deltas are resolved to what git
+    makes of them."""
     assert struct.unpack(">I", good_pack[8:12])[0] == 12
     assert not git_verdict(scratch, good_pack)
     assert not our_verdict(database, good_pack)
@@ -226,7 +231,8 @@ def test_the_good_pack_is_good_to_both(scratch: Work, database: Database, good_p
 def test_what_git_index_pack_refuses_we_refuse(
     scratch: Work, database: Database, good_pack: bytes, data: st.DataObject
 ) -> None:
-    """Packs with flipped, lost and added bytes, with a checksum made right again: what git refuses, we refuse."""
+    """Packs with flipped, lost and added bytes, with a checksum made right again: what git
+    refuses, we refuse."""
     body = bytearray(good_pack[:-20])
     for _ in range(data.draw(st.integers(1, 3))):
         at = data.draw(st.integers(0, len(body) - 1))

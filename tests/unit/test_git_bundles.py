@@ -25,7 +25,8 @@ def grown(path: Path, commits: int) -> Repo:
 
 @st.composite
 def histories(draw: st.DrawFn) -> tuple[dict[str, tuple[str, ...]], set[str]]:
-    """Parents of each commit (younger first) and a set of commits closed under ancestry: what the other side has."""
+    """Parents of each commit (younger first) and a set of commits closed under ancestry: what the
+    other side has."""
     size = draw(st.integers(1, 40))
     parents: dict[str, tuple[str, ...]] = {}
     for number in range(size):
@@ -46,7 +47,8 @@ def histories(draw: st.DrawFn) -> tuple[dict[str, tuple[str, ...]], set[str]]:
 def test_missing_is_exactly_what_the_other_side_lacks(
     history: tuple[dict[str, tuple[str, ...]], set[str]], data: st.DataObject
 ) -> None:
-    """Of any history, exactly the commits the other side lacks are missing, and every base is one it has."""
+    """Of any history, exactly the commits the other side lacks are missing, and every base is one
+    it has."""
     parents, has = history
     tips = data.draw(st.lists(st.sampled_from(sorted(parents)), min_size=1, max_size=3))
 
@@ -89,7 +91,8 @@ def test_a_long_unknown_history_costs_few_questions() -> None:
 
 
 def test_a_bundle_carries_only_what_is_missing(tmp_path: Path) -> None:
-    """A bundle on a base comes in where the base is, and is refused with the reason where it is not."""
+    """A bundle on a base comes in where the base is, and is refused with the reason where it is
+    not."""
     repo = grown(tmp_path / "here", 3)
     base, tip = repo.resolve("HEAD~1"), repo.head()
     whole, rest = tmp_path / "whole", tmp_path / "rest"
@@ -106,7 +109,8 @@ def test_a_bundle_carries_only_what_is_missing(tmp_path: Path) -> None:
 
 
 def test_what_a_hub_sends_is_checked_strictly(tmp_path: Path) -> None:
-    """A bundle with a tree entry `.git` is refused, and nothing refers to it, though `git bundle unbundle` takes it."""
+    """A bundle with a tree entry `.git` is refused, and nothing refers to it, though `git bundle
+    unbundle` takes it."""
     evil = Repo.init(tmp_path / "evil")
     blob = evil.git("hash-object", "-w", "--stdin", data=b"[core]\n").strip()
     tree = evil.git("hash-object", "-t", "tree", "-w", "--literally", "--stdin", data=b"40000 .git\0" + bytes.fromhex(
@@ -135,7 +139,8 @@ def test_garbage_is_no_bundle(tmp_path: Path, content: bytes) -> None:
 
 
 def test_checkout_never_loses_changes(tmp_path: Path) -> None:
-    """With a changed tracked file a checkout is refused and the change is still there; an untracked file is no obstacle."""
+    """With a changed tracked file a checkout is refused and the change is still there; an
+    untracked file is no obstacle."""
     repo = grown(tmp_path / "r", 2)
     (repo.path / "notes").write_text("mine")
     bundles.check_out_commit(repo, repo.resolve("HEAD~1"))

@@ -1,4 +1,5 @@
-"""Claims about checkouts compared without git: the same answer as git's where nobody attacks, and commits that git would make."""
+"""Claims about checkouts compared without git: the same answer as git's where nobody attacks, and
+commits that git would make."""
 
 from __future__ import annotations
 
@@ -88,7 +89,8 @@ def test_a_file_in_place_of_a_folder_and_back(checkout: Checkout) -> None:
 
 
 def test_what_git_converts_is_converted_back(tmp_path: Path) -> None:
-    """With line ends by attribute the file lies there with CRLF, counts as unchanged, and is stored with LF when it is edited."""
+    """With line ends by attribute the file lies there with CRLF, counts as unchanged, and is
+    stored with LF when it is edited."""
     repo = Repo.init(tmp_path / "repo")
     (repo.path / ".gitattributes").write_text("*.txt text eol=crlf\n")
     (repo.path / "a.txt").write_text("one\n")
@@ -106,7 +108,8 @@ def test_what_git_converts_is_converted_back(tmp_path: Path) -> None:
 
 
 def test_git_of_the_folder_is_not_asked(checkout: Checkout, tmp_path: Path) -> None:
-    """A run that replaces its `.git` by a repository with a filter of its own does not get that filter run."""
+    """A run that replaces its `.git` by a repository with a filter of its own does not get that
+    filter run."""
     (checkout.path / ".git").unlink()
     hostile = Repo.init(checkout.path)
     hostile.git("config", "filter.evil.clean", f"touch {tmp_path / 'attacked'}; cat")
@@ -123,7 +126,8 @@ def test_git_of_the_folder_is_not_asked(checkout: Checkout, tmp_path: Path) -> N
 def test_own_commits_of_an_agent_move_no_branch_and_count_as_edits(
     repo: Repo, checkout: Checkout
 ) -> None:
-    """Where an agent switched branches in its checkout and committed, its work is still a change of the commit checked out."""
+    """Where an agent switched branches in its checkout and committed, its work is still a change
+    of the commit checked out."""
     theirs = Repo(checkout.path)
     theirs.git("switch", "-q", "-c", "mine")
     (checkout.path / "a.py").write_text("two\n")

@@ -1,4 +1,5 @@
-"""Claims about the git program as we drive it: no surprises from the user's configuration, no harm to their checkout."""
+"""Claims about the git program as we drive it: no surprises from the user's configuration, no harm
+to their checkout."""
 
 from __future__ import annotations
 
@@ -93,7 +94,8 @@ def test_names_with_odd_characters_are_names(repo: Repo) -> None:
 
 
 def test_a_ref_moves_only_from_where_it_was(repo: Repo) -> None:
-    """Two who move one ref do not overwrite each other: the second gets a Conflict that names both places."""
+    """Two who move one ref do not overwrite each other: the second gets a Conflict that names both
+    places."""
     repo.set_ref("refs/heads/x", repo.head(), old=ZERO)
 
     with pytest.raises(Conflict, match="refs/heads/x is at"):
@@ -133,7 +135,8 @@ def test_excluding_twice_writes_once(repo: Repo) -> None:
 
 
 def test_ctrl_c_does_not_reach_git(repo: Repo) -> None:
-    """git runs in a session of its own: a Ctrl-C in our terminal cannot end it in the middle of a write."""
+    """git runs in a session of its own: a Ctrl-C in our terminal cannot end it in the middle of a
+    write."""
     session = int(
         repo.git(
             "-c", f"alias.session=!{sys.executable} -c 'import os; print(os.getsid(0))'", "session"

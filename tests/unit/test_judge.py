@@ -77,7 +77,8 @@ def judged(
 def test_confirm_decides_by_the_noise(
     values: tuple[float, ...], lines: int, action: str, word: str
 ) -> None:
-    """Clear gains are kept, clear losses dropped, what lies in between is run again until the repeats are spent."""
+    """Clear gains are kept, clear losses dropped, what lies in between is run again until the
+    repeats are spent."""
     decision = judged(values, BASE, [BASE], lines, CONFIRM)
 
     assert (action, True) == (decision.action, word in decision.reason), decision
@@ -114,14 +115,16 @@ def test_a_metric_without_noise_needs_no_repeats() -> None:
 
 
 def test_unknown_noise_is_measured_before_a_gain_is_believed() -> None:
-    """With a baseline of one run, a first gain is repeated, however large: nobody knows how large luck is."""
+    """With a baseline of one run, a first gain is repeated, however large: nobody knows how large
+    luck is."""
     assert judged((0.5,), (1.0,), [(1.0,)], 0, CONFIRM).action == "repeat"
     assert judged((0.5, 0.501), (1.0,), [(1.0,)], 0, CONFIRM).action == "keep"
     assert judged((0.5,), (1.0,), [(1.0,)], 0, Rules(repeats=0)).action == "discard"
 
 
 def test_the_noise_is_pooled_over_all_repeats() -> None:
-    """Every commit that ran more than once tells something of the spread; single runs tell nothing."""
+    """Every commit that ran more than once tells something of the spread; single runs tell
+    nothing."""
     noise = pool_noise([(1.0, 1.2), (5.0,), (3.0, 3.2, 3.1)])
 
     assert noise.dof == 3
@@ -130,7 +133,8 @@ def test_the_noise_is_pooled_over_all_repeats() -> None:
 
 
 def test_few_samples_need_more_evidence() -> None:
-    """The t quantile grows as degrees of freedom vanish (tables: 6.314 at 1, 2.920 at 2, 1.645 at infinity, level 0.05)."""
+    """The t quantile grows as degrees of freedom vanish (tables: 6.314 at 1, 2.920 at 2, 1.645 at
+    infinity, level 0.05)."""
     assert [pytest.approx(t_quantile(0.05, dof), abs=1e-3) for dof in (1, 2, 100_000)] == [
         6.314,
         2.920,
@@ -139,7 +143,8 @@ def test_few_samples_need_more_evidence() -> None:
 
 
 def test_the_looks_together_spend_alpha() -> None:
-    """Each look spends an eighth of what the one before did, however many there are, and all of them together alpha."""
+    """Each look spends an eighth of what the one before did, however many there are, and all of
+    them together alpha."""
     for repeats in (0, 1, 2, 5):
         rules = Rules(repeats=repeats)
         levels = [level_of_look(look, rules) for look in range(1, repeats + 2)]
@@ -149,8 +154,9 @@ def test_the_looks_together_spend_alpha() -> None:
 
 
 def test_pairs_tell_what_seeds_share() -> None:
-    """Where a candidate's runs go up and down with the best's of the same seeds, that luck is the seeds'; one doubt of two degrees of
-    freedom against it is outweighed by many pairs. Without pairs, or where they tell nothing, nothing is shared."""
+    """Where a candidate's runs go up and down with the best's of the same seeds, that luck is the
+    seeds'; one doubt of two degrees of freedom against it is outweighed by many pairs. Without
+    pairs, or where they tell nothing, nothing is shared."""
     chance = random.Random(4)
     luck = {seed: chance.gauss(0, 0.01) for seed in range(200)}
     best = seeded({s: 1 + luck[s] + chance.gauss(0, 0.005) for s in luck})
@@ -171,13 +177,14 @@ def test_the_reason_tells_what_seeds_share() -> None:
     reason = decide(seeded({1: 0.985}), seeded({1: 1.0}), noise, 0, CONFIRM).reason
 
     assert reason.startswith(
-        "better: 1.000000 to 0.985000 (gain 0.015000, noise 0.010000, 80% of its variance the seeds', n=1)"
+        "better: 1.000000 to 0.985000 (gain 0.015000, noise 0.010000, 80% of its "
+        "variance the seeds', n=1)"
     )
 
 
 def test_pairs_weigh_as_least_squares_has_it() -> None:
-    """Nothing shared: means. A pair alone: its difference, with an error of sigma * sqrt(2 * (1 - shared)), which knows no luck of the
-    seed; further runs of the best help a little."""
+    """Nothing shared: means. A pair alone: its difference, with an error of sigma * sqrt(2 * (1 -
+    shared)), which knows no luck of the seed; further runs of the best help a little."""
     noise = Noise(0.01, 100, shared=0.5)
     candidate, pair, more = seeded({1: 0.98}), seeded({1: 1.0}), seeded({1: 1.0, 2: 1.3})
 
@@ -200,7 +207,8 @@ def test_seeds_go_with_values_or_not_at_all() -> None:
 
 
 def false_keeps(rules: Rules, rounds: int, seed: int) -> float:
-    """How often a change that changes nothing is kept, each time against a fresh baseline of three runs."""
+    """How often a change that changes nothing is kept, each time against a fresh baseline of three
+    runs."""
     chance = random.Random(seed)
     kept = 0
     for _ in range(rounds):
@@ -218,19 +226,22 @@ def false_keeps(rules: Rules, rounds: int, seed: int) -> float:
     "rules", [CONFIRM, Rules(alpha=0.05, repeats=2), Rules(alpha=0.2, repeats=0)]
 )
 def test_on_noise_alone_confirm_keeps_less_than_alpha(rules: Rules) -> None:
-    """The stated error rate holds by simulation (seeded), up to three standard errors of the simulation itself."""
+    """The stated error rate holds by simulation (seeded), up to three standard errors of the
+    simulation itself."""
     rounds = 3000
 
     assert false_keeps(rules, rounds, seed=1) <= rules.alpha + 3 * math.sqrt(rules.alpha / rounds)
 
 
 def test_on_noise_alone_greedy_keeps_half() -> None:
-    """The plain rule keeps about half of what changes nothing, where the best's value is an honest one."""
+    """The plain rule keeps about half of what changes nothing, where the best's value is an honest
+    one."""
     assert 0.40 < false_keeps(GREEDY, 2000, seed=2) < 0.60
 
 
 def test_what_is_kept_is_not_believed_to_the_full() -> None:
-    """Runs of the best it replaced stand beside a candidate's own, so that its luck moves the bar by its share alone."""
+    """Runs of the best it replaced stand beside a candidate's own, so that its luck moves the bar
+    by its share alone."""
     noise = Noise(0.01, 1000)
 
     assert standing_sample(runs(0.97), runs(*BASE), noise, CONFIRM) == runs(*BASE, 0.97)
@@ -250,8 +261,9 @@ def test_a_gain_that_can_be_no_luck_stands_alone() -> None:
 
 @pytest.mark.parametrize("gain", [0.0, 0.01, 0.02])
 def test_the_bar_is_on_the_low_side_of_the_truth(gain: float) -> None:
-    """Among candidates of one true gain that were kept, their own means are too good; the bar is nearer to the truth where there is
-    no gain, and below it where there is one: never again can nothing beat a lucky run."""
+    """Among candidates of one true gain that were kept, their own means are too good; the bar is
+    nearer to the truth where there is no gain, and below it where there is one: never again can
+    nothing beat a lucky run."""
     chance, noise, best = random.Random(3), Noise(0.01, 1000), runs(1.0, 1.0, 1.0)
     bar = t_quantile(level_of_look(1, CONFIRM), noise.dof) * 0.01 * math.sqrt(1 + 1 / 3)
     passed = [v for v in (chance.gauss(1 - gain, 0.01) for _ in range(3000)) if 1 - v > bar]
@@ -279,7 +291,8 @@ def test_the_bar_is_on_the_low_side_of_the_truth(gain: float) -> None:
 def test_a_slow_run_is_repeated_and_two_that_agree_are_the_codes_own(
     paces: tuple[float | None, ...], usable: tuple[int, ...], repeat: bool
 ) -> None:
-    """A run far below the reference's throughput is not judged; twice the same low pace is slower code."""
+    """A run far below the reference's throughput is not judged; twice the same low pace is slower
+    code."""
     found = usable_runs(paces, reference=1.0, below=0.7, repeats=2)
 
     assert (usable, repeat) == (found.indices, found.repeat), found

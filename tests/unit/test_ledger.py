@@ -12,7 +12,8 @@ from tiny_workspaces import record
 
 
 def test_a_row_has_the_five_columns_people_grep() -> None:
-    """Short hash, six decimals, gigabytes with one; whatever the description holds, the row stays one line of five."""
+    """Short hash, six decimals, gigabytes with one; whatever the description holds, the row stays
+    one line of five."""
     line = row(
         record(
             commit="abcdef0123",
@@ -35,7 +36,8 @@ def test_a_crash_is_zeros_in_the_table_and_nothing_in_the_truth() -> None:
 
 
 def test_appending_twice_adds_once(tmp_path: Path) -> None:
-    """A loop that was killed after writing writes again; the ledger holds the experiment once, in both files."""
+    """A loop that was killed after writing writes again; the ledger holds the experiment once, in
+    both files."""
     ledger = Ledger(tmp_path)
     ledger.append(record(id="0001"))
     ledger.append(record(id="0001"))
@@ -71,7 +73,8 @@ def test_two_equal_rows_of_two_experiments_both_stand(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("cut", [1, 7, 40, 200])
 def test_a_cut_last_line_is_set_aside_and_named(tmp_path: Path, cut: int) -> None:
-    """A ledger cut in the middle of a line keeps its whole lines; the piece is kept aside and a sentence says so."""
+    """A ledger cut in the middle of a line keeps its whole lines; the piece is kept aside and a
+    sentence says so."""
     ledger = Ledger(tmp_path, aside=tmp_path / "aside")
     ledger.append(record(id="0001"))
     whole = ledger.jsonl.read_bytes()
@@ -88,7 +91,8 @@ def test_a_cut_last_line_is_set_aside_and_named(tmp_path: Path, cut: int) -> Non
 
 
 def test_a_cut_table_is_completed_from_the_truth(tmp_path: Path) -> None:
-    """results.tsv cut anywhere is whole again after the next start, and rows that other tools wrote stay."""
+    """results.tsv cut anywhere is whole again after the next start, and rows that other tools
+    wrote stay."""
     ledger = Ledger(tmp_path)
     ledger.append(record(id="0001"))
     with ledger.tsv.open("a") as handle:

@@ -1,4 +1,5 @@
-"""The seam between the loop and a hub, with a small swarm in memory: when it is asked, what becomes of its answers."""
+"""The seam between the loop and a hub, with a small swarm in memory: when it is asked, what
+becomes of its answers."""
 
 from __future__ import annotations
 
@@ -25,7 +26,8 @@ A = 0.001  # noise of one run
 
 
 class Village:
-    """A swarm that lives in this process: offers what it is given, refuses as often as told, remembers what it hears."""
+    """A swarm that lives in this process: offers what it is given, refuses as often as told,
+    remembers what it hears."""
 
     def __init__(
         self, offers: Sequence[Foreign] = (), start: str | None = None, refusals: int = 0
@@ -90,7 +92,8 @@ def elsewhere(workspace: Workspace, train: str, name: str = "train.py") -> str:
 
 
 def test_a_swarm_hears_of_everything_once_and_in_order(tmp_path: Path) -> None:
-    """Joined before anything is decided, asked for a start once, told of every claim and every verdict, left at the end."""
+    """Joined before anything is decided, asked for a start once, told of every claim and every
+    verdict, left at the end."""
     workspace = make(tmp_path / "w", noisy(1.0, A))
     village = Village()
 
@@ -102,7 +105,8 @@ def test_a_swarm_hears_of_everything_once_and_in_order(tmp_path: Path) -> None:
 
 
 def test_a_new_branch_starts_where_the_swarm_says(tmp_path: Path) -> None:
-    """The baseline is the swarm's commit; a start with other fixed files is refused with a sentence and ours is taken."""
+    """The baseline is the swarm's commit; a start with other fixed files is refused with a
+    sentence and ours is taken."""
     workspace = make(tmp_path / "w", noisy(1.0, A))
     theirs = elsewhere(workspace, noisy(0.7, A))
     research(workspace, Writes(), Village(start=theirs), 0)
@@ -116,7 +120,8 @@ def test_a_new_branch_starts_where_the_swarm_says(tmp_path: Path) -> None:
 
 
 def test_a_better_commit_of_others_is_measured_and_adopted(tmp_path: Path) -> None:
-    """It is judged like any candidate; the branch moves to it though it does not descend from our best; the record names its agent."""
+    """It is judged like any candidate; the branch moves to it though it does not descend from our
+    best; the record names its agent."""
     workspace = make(tmp_path / "w", noisy(1.0, A))
     theirs = elsewhere(workspace, noisy(0.5, A))
     agent = Writes(noisy(0.9, A), noisy(0.4, A))
@@ -149,7 +154,8 @@ def test_a_commit_with_other_fixed_files_is_never_run(tmp_path: Path) -> None:
 
 
 def test_a_refused_claim_asks_for_the_next_idea(tmp_path: Path) -> None:
-    """A refused idea is dropped and leaves no record; the third refusal in a row does not stop research."""
+    """A refused idea is dropped and leaves no record; the third refusal in a row does not stop
+    research."""
     workspace = make(tmp_path / "w", noisy(1.0, A))
     ideas = [noisy(value, A) for value in (0.9, 0.8, 0.7)]
 
@@ -163,7 +169,8 @@ def test_a_refused_claim_asks_for_the_next_idea(tmp_path: Path) -> None:
 
 
 def test_a_checked_out_branch_follows_to_a_commit_beside_it(tmp_path: Path) -> None:
-    """Where the user has the branch checked out their files become the adopted ones, and their untracked files stay."""
+    """Where the user has the branch checked out their files become the adopted ones, and their
+    untracked files stay."""
     workspace = make(tmp_path / "w", noisy(1.0, A))
     theirs = elsewhere(workspace, noisy(0.5, A))
     summary, _ = research(workspace, Writes(noisy(0.9, A)), Village(), 1)
@@ -182,7 +189,8 @@ def test_a_checked_out_branch_follows_to_a_commit_beside_it(tmp_path: Path) -> N
 
 @pytest.mark.parametrize("work", ["an edit", "an untracked file"])
 def test_git_overwrites_no_work_of_the_user(tmp_path: Path, work: str) -> None:
-    """Moving a checked-out branch aside stops where a file of the user's is in the way: a sentence, and nothing changed."""
+    """Moving a checked-out branch aside stops where a file of the user's is in the way: a
+    sentence, and nothing changed."""
     workspace = make(tmp_path / "w", noisy(1.0, A), files={"old.txt": "1"})
     first = workspace.repo.head()
     branch = str(workspace.repo.branch())

@@ -42,7 +42,8 @@ def seen(reader: Reader) -> tuple[list[str], list[float]]:
 
 
 def test_a_sound_hub_has_no_problems(db: Database) -> None:
-    """What was written by the rules agrees with itself; the hidden result neither leads nor is found."""
+    """What was written by the rules agrees with itself; the hidden result neither leads nor is
+    found."""
     assert list(maintenance.find_problems(db.reader)) == []
     assert seen(db.reader) == (["6", "5", "4", "2", "1"], [1.5, 1.4, 1.3, 1.2])
 

@@ -1,4 +1,5 @@
-"""The metric: exact where it can be computed by hand, deaf to the batch size, and closed to models that use what they must not know."""
+"""The metric: exact where it can be computed by hand, deaf to the batch size, and closed to models
+that use what they must not know."""
 
 from __future__ import annotations
 
@@ -87,7 +88,8 @@ class LooksAhead(Base):
 
 
 class LooksAheadALittle(Base):
-    """A gain of a twentieth of a nat a token: far below what one token's rounding may be, and plain in the mean."""
+    """A gain of a twentieth of a nat a token: far below what one token's rounding may be, and
+    plain in the mean."""
 
     def forward(self, idx: torch.Tensor) -> torch.Tensor:
         logits = self.head(self.embed(idx))
@@ -215,7 +217,8 @@ def test_constant_logits_score_the_uniform_distribution(lab: labs.Lab, tokenizer
 
 
 def test_agrees_with_a_slow_computation_in_float64(lab: labs.Lab, tokenizer: Any) -> None:
-    """Straight from the validation texts, one token at a time in NumPy: the same number to 1e-6, every byte counted."""
+    """Straight from the validation texts, one token at a time in NumPy: the same number to 1e-6,
+    every byte counted."""
     model = Trigram(tokenizer)
     source = lab.fixed.custom.Custom(lab.folder / "texts")
     embed, weight, bias = (

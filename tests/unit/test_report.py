@@ -47,7 +47,8 @@ def test_noise_is_the_spread_of_repeated_runs(tmp_path: Path) -> None:
 
 
 def test_noise_of_a_lone_agents_ledger(tmp_path: Path) -> None:
-    """An agent that follows program.md logs its baseline three times under one hash: that is a noise, too."""
+    """An agent that follows program.md logs its baseline three times under one hash: that is a
+    noise, too."""
     again = "a1b2c3d\t1.510000\t1.2\tdiscard\tbaseline again, seed 43\n"
     summary = report.summarise(ledger(tmp_path, BASE, again))
 
@@ -55,7 +56,8 @@ def test_noise_of_a_lone_agents_ledger(tmp_path: Path) -> None:
 
 
 def test_noise_is_pooled_as_the_judge_pools_it(tmp_path: Path) -> None:
-    """`status`, the verdicts and the report name one number: the spread within each code, not between them."""
+    """`status`, the verdicts and the report name one number: the spread within each code, not
+    between them."""
     from autoresearch.researcher.judging.noise import pool_noise
 
     runs = [(1.49, 1.5, 1.51), (1.4, 1.42)]
@@ -84,7 +86,8 @@ def test_other_tracks_and_platforms_are_not_mixed_in(tmp_path: Path) -> None:
 
     assert [row.value for row in summary.experiments] == [1.5, 1.4]
     assert summary.notes == (
-        "1 experiment(s) of other tracks or platforms are not shown: their numbers cannot be compared",
+        "1 experiment(s) of other tracks or platforms are not shown: their numbers "
+        "cannot be compared",
     )
 
 
@@ -140,7 +143,8 @@ def table(folder: Path, width: int = 80) -> str:
 
 
 def test_the_table_in_a_pipe_is_plain(tmp_path: Path) -> None:
-    """No colours and one line an experiment, whatever the width of the terminal it was called from."""
+    """No colours and one line an experiment, whatever the width of the terminal it was called
+    from."""
     text = table(
         ledger(
             tmp_path,
@@ -151,8 +155,8 @@ def test_the_table_in_a_pipe_is_plain(tmp_path: Path) -> None:
 
     assert "\x1b" not in text
     assert (
-        "2   b2c3d4e   1.400000   -0.100000          1.2   keep *     three taps of a causal convolution before attention"
-        in text
+        "2   b2c3d4e   1.400000   -0.100000          1.2   keep *     three taps of a "
+        "causal convolution before attention" in text
     )
     assert "baseline 1.500000, best 1.400000 (experiment 2, 0.100000 better, 6.7 %)" in text
 
@@ -177,7 +181,8 @@ def test_crashes_have_a_row_of_their_own(tmp_path: Path) -> None:
 
 
 def test_what_was_stopped_early_is_seen(tmp_path: Path) -> None:
-    """Half of a night may be runs without a number: they have a row too, beside the axis, and are not counted among the dots."""
+    """Half of a night may be runs without a number: they have a row too, beside the axis, and are
+    not counted among the dots."""
     lines = (
         "d4e5f6a\t0.000000\t0.0\tcrash\toom\n",
         "e5f6a7b\t0.000000\t0.0\tdiscard\tstopped early\n",
@@ -262,8 +267,12 @@ class Page(HTMLParser):
 
 
 def test_the_page_is_one_file_and_harmless(tmp_path: Path) -> None:
-    """Whatever a ledger holds, the page has no script, fetches nothing, and shows the text as text."""
-    nasty = "</td><script>alert(1)</script><img src=http://evil onerror=x> javascript:alert(1) \" ' &lt;"
+    """Whatever a ledger holds, the page has no script, fetches nothing, and shows the text as
+    text."""
+    nasty = (
+        "</td><script>alert(1)</script><img src=http://evil onerror=x> javascript:alert(1) "
+        "\" ' &lt;"
+    )
     files = report.write(ledger(tmp_path, BASE, f"b2<b>4e\t1.4\t1.2\tkeep\t{nasty}\n"))
     text = files.html.read_text("utf-8")
     page = Page(text)
@@ -287,7 +296,8 @@ def test_every_point_leads_to_its_line(tmp_path: Path) -> None:
 
 
 def test_pictures_are_real_and_the_same_each_time(tmp_path: Path) -> None:
-    """2400 x 1350 pixels, valid SVG, and no byte changes without a new experiment (so it can be committed)."""
+    """2400 x 1350 pixels, valid SVG, and no byte changes without a new experiment (so it can be
+    committed)."""
     folder = ledger(tmp_path, BASE)
     first = [path.read_bytes() for path in (report.write(folder).png, report.write(folder).svg)]
     again = report.write(folder)

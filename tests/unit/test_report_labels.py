@@ -14,7 +14,8 @@ points = st.lists(st.tuples(st.floats(0, 1000), st.floats(0, 500), st.floats(20,
 @settings(max_examples=30, deadline=None)
 @given(points)
 def test_placed_labels_cover_nothing(where: list[tuple[float, float, float]]) -> None:
-    """No label leaves the picture, covers a point or another label, or is crossed by another's leader."""
+    """No label leaves the picture, covers a point or another label, or is crossed by another's
+    leader."""
     labels = [Label(x, y, width, 14) for x, y, width in where]
     dots = [Box(x - 4, y - 4, x + 4, y + 4) for x, y, _ in where]
     placed = [

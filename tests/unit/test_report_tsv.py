@@ -61,7 +61,8 @@ WHOLE = [
     ],
 )
 def test_the_same_ledger_in_many_hands(data: bytes) -> None:
-    """Encodings, line ends, blanks for tabs, no header, other words for the verdicts: the experiments are the same."""
+    """Encodings, line ends, blanks for tabs, no header, other words for the verdicts: the
+    experiments are the same."""
     sheet = read_tsv(data)
 
     assert [(r.commit, r.value, r.status, r.description) for r in sheet.rows] == WHOLE

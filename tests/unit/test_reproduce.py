@@ -1,4 +1,5 @@
-"""Claims about comparing a claimed value with runs of our own: honest ones pass, forged ones do not, at the rates the docs state."""
+"""Claims about comparing a claimed value with runs of our own: honest ones pass, forged ones do
+not, at the rates the docs state."""
 
 from __future__ import annotations
 

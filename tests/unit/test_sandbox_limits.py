@@ -1,4 +1,5 @@
-"""Every limit of a run ends it and is named, at every level; nothing of it stays alive (issue 2, "Bad input")."""
+"""Every limit of a run ends it and is named, at every level; nothing of it stays alive (issue 2,
+"Bad input")."""
 
 from __future__ import annotations
 
@@ -68,7 +69,10 @@ def test_it_never_ends(level: str, tmp_path: Path) -> None:
 @EVERY_LEVEL
 def test_it_forks_a_child_and_exits(level: str, tmp_path: Path) -> None:
     """What a run leaves behind is ended with it, though the run itself ended well."""
-    code = "import os, time\nif os.fork() == 0:\n    os.setsid()\n    if os.fork() == 0: time.sleep(900)\n    os._exit(0)\nprint('done')"
+    code = (
+        "import os, time\nif os.fork() == 0:\n    os.setsid()\n    if os.fork() == 0: "
+        "time.sleep(900)\n    os._exit(0)\nprint('done')"
+    )
     before = {p.pid for p in psutil.process_iter()}
 
     finished = choose_sandbox(level).run(job(tmp_path, code))
@@ -103,7 +107,10 @@ def test_it_takes_too_much_memory(level: str, tmp_path: Path) -> None:
 @EVERY_LEVEL
 def test_it_fills_the_disk_quota(level: str, tmp_path: Path) -> None:
     """Many files that are each small enough."""
-    code = "import time\nfor i in range(60):\n    open(f'f{i}', 'wb').write(bytes([i + 1]) * 10**6)\nwhile 1: time.sleep(1)"
+    code = (
+        "import time\nfor i in range(60):\n    open(f'f{i}', 'wb').write(bytes([i + 1]) * "
+        "10**6)\nwhile 1: time.sleep(1)"
+    )
 
     finished = choose_sandbox(level).run(job(tmp_path, code, disk_bytes=20 * MB))
 
@@ -112,7 +119,10 @@ def test_it_fills_the_disk_quota(level: str, tmp_path: Path) -> None:
 
 def test_it_fills_the_disk_with_deleted_files(tmp_path: Path) -> None:
     """A file that is deleted while open is in no folder, and still counted."""
-    code = "import os, time\nf = open('g', 'wb'); os.unlink('g'); f.write(b'x' * 40 * 2**20); f.flush()\nwhile 1: time.sleep(1)"
+    code = (
+        "import os, time\nf = open('g', 'wb'); os.unlink('g'); f.write(b'x' * 40 * 2**20); "
+        "f.flush()\nwhile 1: time.sleep(1)"
+    )
 
     finished = choose_sandbox("none").run(job(tmp_path, code, disk_bytes=20 * MB))
 

@@ -1,4 +1,5 @@
-"""Without a working sandbox nothing runs, unless the user says in so many words that they want none."""
+"""Without a working sandbox nothing runs, unless the user says in so many words that they want
+none."""
 
 from __future__ import annotations
 
@@ -26,7 +27,8 @@ def test_no_sandbox_is_asked_for_by_name_and_said_aloud(
 
 
 def test_a_machine_without_sandbox_refuses_and_says_how(tmp_path: Path) -> None:
-    """No bwrap on PATH and no Landlock asked for: exit code 8, what to install, and the flag for code one trusts."""
+    """No bwrap on PATH and no Landlock asked for: exit code 8, what to install, and the flag for
+    code one trusts."""
     make(tmp_path, noisy())
 
     ran = command(

@@ -1,4 +1,5 @@
-"""The filter says what the policy says: the program is run here, instruction by instruction, on every call."""
+"""The filter says what the policy says: the program is run here, instruction by instruction, on
+every call."""
 
 from __future__ import annotations
 
@@ -38,7 +39,8 @@ def decide(program: bytes, architecture: int, number: int, first: int = 0) -> in
 @MACHINES
 @pytest.mark.parametrize("abi", [1, 2, 3, 5, 6, 7])
 def test_every_call_gets_what_the_policy_says(machine: str, abi: int) -> None:
-    """For every call of the table: its error, its allowed first arguments, its forbidden bits; and everything else is allowed."""
+    """For every call of the table: its error, its allowed first arguments, its forbidden bits; and
+    everything else is allowed."""
     policy = seccomp.beside_landlock(abi)
     program = seccomp.compile_filter(policy, machine)
     architecture, column = seccomp.ARCHITECTURES[machine]
@@ -77,7 +79,8 @@ def test_other_instruction_sets_are_no_way_around(machine: str) -> None:
 
 @MACHINES
 def test_in_namespaces_only_harmless_families_of_sockets(machine: str) -> None:
-    """The own network's families work; AF_VSOCK (40) and AF_ALG (38), which no namespace contains, do not."""
+    """The own network's families work; AF_VSOCK (40) and AF_ALG (38), which no namespace contains,
+    do not."""
     program = seccomp.compile_filter(seccomp.inside_namespaces(), machine)
     architecture, column = seccomp.ARCHITECTURES[machine]
     number = NUMBERS["socket"][column]

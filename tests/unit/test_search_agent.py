@@ -1,4 +1,5 @@
-"""Claims about the built-in agent: it finds the constants, edits like a person, learns from the ledger, repeats nothing."""
+"""Claims about the built-in agent: it finds the constants, edits like a person, learns from the
+ledger, repeats nothing."""
 
 from __future__ import annotations
 
@@ -56,12 +57,14 @@ def edited(folder: Path, given: Brief, source: str = SOURCE) -> tuple[Any, str]:
 
 
 def test_it_finds_what_the_comments_offer() -> None:
-    """Names in capitals on module level and entries of a table; no seeds, no facts, no locals, nothing in text."""
+    """Names in capitals on module level and entries of a table; no seeds, no facts, no locals,
+    nothing in text."""
     assert {c.name for c in find_constants(SOURCE)} == IN_PLAY
 
 
 def test_ranges_come_from_the_comments() -> None:
-    """`lo to hi` bounds, `one of` lists, powers of two are searched as such, shares near one by their distance from it."""
+    """`lo to hi` bounds, `one of` lists, powers of two are searched as such, shares near one by
+    their distance from it."""
     found = {c.name: c for c in find_constants(SOURCE)}
 
     assert (found["MATRIX_LR"].kind, found["MATRIX_LR"].low, found["MATRIX_LR"].high) == (
@@ -81,7 +84,8 @@ def test_ranges_come_from_the_comments() -> None:
 
 
 def test_without_any_range_every_number_counts() -> None:
-    """A file that states no ranges is searched around its values; zero says nothing about where to look."""
+    """A file that states no ranges is searched around its values; zero says nothing about where to
+    look."""
     found = {
         c.name: (c.kind, c.low, c.high)
         for c in find_constants("LR = 0.1\nN = 6\nROWS = 64\nOFF = 0.0\nNEG = -2.0\nON = True\n")
@@ -177,7 +181,8 @@ def test_no_edit_is_tried_twice(tmp_path: Path) -> None:
 
 
 def test_what_is_being_tried_is_not_proposed_again(tmp_path: Path) -> None:
-    """Asked again and again before any verdict falls, it fills every slot with another edit, and then has nothing left."""
+    """Asked again and again before any verdict falls, it fills every slot with another edit, and
+    then has nothing left."""
     open_now: list[Pending] = []
     for number in range(2, 5):
         edit, _ = edited(
@@ -201,7 +206,8 @@ def test_going_back_to_what_was_measured_is_not_a_proposal(tmp_path: Path) -> No
 
 
 def test_it_learns_from_the_ledger(tmp_path: Path) -> None:
-    """Told that larger was better and smaller worse again and again, it proposes larger more often than not."""
+    """Told that larger was better and smaller worse again and again, it proposes larger more often
+    than not."""
     source = "LR = 0.1  # 0.01 to 1.0\n"
     base = record(commit="p" * 40, is_baseline=True, value=1.0)
     tried = [0.04 + 0.01 * i for i in range(6)] + [0.11 + 0.02 * i for i in range(9)]
@@ -228,7 +234,8 @@ def test_it_learns_from_the_ledger(tmp_path: Path) -> None:
 
 
 def test_a_crash_is_told_as_a_failure_and_not_repeated(tmp_path: Path) -> None:
-    """A value that crashed counts as tried; history of other agents and of vanished constants is no obstacle."""
+    """A value that crashed counts as tried; history of other agents and of vanished constants is
+    no obstacle."""
     history = (
         record(id="0001", is_baseline=True),
         record(
@@ -253,7 +260,8 @@ def test_a_crash_is_told_as_a_failure_and_not_repeated(tmp_path: Path) -> None:
 
 
 def test_a_file_without_constants_or_without_sense_is_named(tmp_path: Path) -> None:
-    """Nothing to tune ends the loop with a sentence; a file that is no Python fails this edit only."""
+    """Nothing to tune ends the loop with a sentence; a file that is no Python fails this edit
+    only."""
     with pytest.raises(NothingLeft, match="no constants to tune"):
         edited(tmp_path, brief(), "print('hello')\n")
     with pytest.raises(AgentFailed, match="not valid Python"):

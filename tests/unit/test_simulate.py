@@ -1,4 +1,5 @@
-"""Claims about simulated nights: they hold the stated error rate, tell the same twice, and use the judge's own code."""
+"""Claims about simulated nights: they hold the stated error rate, tell the same twice, and use the
+judge's own code."""
 
 from __future__ import annotations
 
@@ -25,8 +26,8 @@ ROOT = Path(__file__).parents[2]
 @pytest.mark.parametrize("alpha", [0.05, 0.2])
 @pytest.mark.parametrize("arm", [CONFIRM, CONFIRM_EARLY], ids=["confirm", "early"])
 def test_on_noise_alone_nights_hold_alpha(alpha: float, arm: object) -> None:
-    """Of the candidates of whole nights that change nothing, surely fewer than alpha are kept: the best's luck, its re-runs and
-    stopped runs included."""
+    """Of the candidates of whole nights that change nothing, surely fewer than alpha are kept: the
+    best's luck, its re-runs and stopped runs included."""
     found = compare(noise_only(EVEN), JudgeTable(alpha=alpha), [arm], 8, 12, seed=7)[0]  # type: ignore[list-item]
 
     assert found.false_keeps.high < alpha
@@ -43,7 +44,8 @@ def test_alpha_holds_whatever_seeds_share(shared: float) -> None:
 
 
 def test_pairs_pay() -> None:
-    """Where seeds share most of the luck, comparing pairs misses fewer gains than where they share none."""
+    """Where seeds share most of the luck, comparing pairs misses fewer gains than where they share
+    none."""
     alone, pairs = (
         compare(replace(EVEN, shared=shared), JudgeTable(), [CONFIRM], 8, 24, seed=4)[0]
         for shared in (0.0, 0.8)
@@ -53,15 +55,16 @@ def test_pairs_pay() -> None:
 
 
 def test_a_drifting_machine_does_not_break_alpha() -> None:
-    """A machine that becomes slower or faster through the night, and runs that other work slows down, keep nothing by themselves."""
+    """A machine that becomes slower or faster through the night, and runs that other work slows
+    down, keep nothing by themselves."""
     found = compare(noise_only(LANDSCAPES["drifting"]), JudgeTable(), [CONFIRM], 8, 12, seed=8)[0]
 
     assert found.false_keeps.high < JudgeTable().alpha
 
 
 def test_early_stopping_tries_more_and_finds_more() -> None:
-    """Where most ideas are clearly worse, ending them early and judging pairs doubles the experiments, and surely improves by half as
-    much again as greedy at least."""
+    """Where most ideas are clearly worse, ending them early and judging pairs doubles the
+    experiments, and surely improves by half as much again as greedy at least."""
     greedy, early = compare(
         LANDSCAPES["scarce"], JudgeTable(), [GREEDY, CONFIRM_EARLY], 12, 48, seed=3
     )
@@ -80,7 +83,8 @@ def test_the_same_seed_tells_the_same() -> None:
 
 
 def test_a_ledger_tells_its_noise_and_gains() -> None:
-    """Noise from what ran twice, gains moved towards none by their standard error, time from the runs."""
+    """Noise from what ran twice, gains moved towards none by their standard error, time from the
+    runs."""
     base = record(
         commit="b" * 40, is_baseline=True, value=1.0, values=(0.999, 1.0, 1.001), parent=""
     )
@@ -120,7 +124,8 @@ def test_intervals_are_those_of_the_books() -> None:
 
 
 def test_the_command_prints_a_table_and_json() -> None:
-    """`autoresearch simulate` compares four ways to judge; --json carries the same, what is not finite as null."""
+    """`autoresearch simulate` compares four ways to judge; --json carries the same, what is not
+    finite as null."""
     command = [
         sys.executable,
         "-m",

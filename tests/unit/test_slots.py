@@ -71,7 +71,8 @@ def test_more_jobs_than_cores_is_told_and_more_than_gpus_refused() -> None:
 
 
 def test_two_runners_never_hold_the_same(tmp_path: Path) -> None:
-    """What one holds the other does without; where too little is left it is told so; what is given back is free again."""
+    """What one holds the other does without; where too little is left it is told so; what is given
+    back is free again."""
     gpus = [Gpu("0", "GPU-a"), Gpu("1", "GPU-b")]
     one, two = plan_slots(2, 4, 2), plan_slots(1, 4, 2)
     with (
@@ -93,7 +94,8 @@ def test_a_killed_runners_locks_are_free(tmp_path: Path) -> None:
     code = (
         "import sys, time\nfrom pathlib import Path\n"
         "from autoresearch.researcher.executors.slots import Plan, hold_slots\n"
-        "with hold_slots(Plan(1, 1), [0], [], Path(sys.argv[1])):\n    print('held', flush=True)\n    time.sleep(600)\n"
+        "with hold_slots(Plan(1, 1), [0], [], Path(sys.argv[1])):\n    print('held', "
+        "flush=True)\n    time.sleep(600)\n"
     )
     other = subprocess.Popen(
         [sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE, text=True
@@ -109,7 +111,8 @@ def test_a_killed_runners_locks_are_free(tmp_path: Path) -> None:
 
 
 def test_gpus_are_known_by_one_name(tmp_path: Path) -> None:
-    """However a runner names a GPU, its lock is the device's own; one whose device file is not here is not there."""
+    """However a runner names a GPU, its lock is the device's own; one whose device file is not
+    here is not there."""
     for bus, (uuid, minor) in {
         "0000:01": ("a", 0),
         "0000:02": ("b", 1),
@@ -136,7 +139,8 @@ def test_gpus_are_known_by_one_name(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("sandbox", ["none", "auto"])
 def test_a_run_finds_itself_on_its_slots_cores(tmp_path: Path, sandbox: str) -> None:
-    """Two runs at once are on different cores, asked from inside, and use as many threads as they have cores."""
+    """Two runs at once are on different cores, asked from inside, and use as many threads as they
+    have cores."""
     cores = usable_cores()
     slots = [Slot((cores[0],), (Gpu("7", "x"),)), Slot((cores[-1],))]
     workspace = make(tmp_path / "w", TELLS)

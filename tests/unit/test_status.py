@@ -41,7 +41,8 @@ def test_after_a_night(tmp_path: Path) -> None:
 
 
 def test_while_it_runs(tmp_path: Path) -> None:
-    """A runner's lock is seen, and still held afterwards; the open experiment is told with its progress."""
+    """A runner's lock is seen, and still held afterwards; the open experiment is told with its
+    progress."""
     workspace = make(tmp_path, noisy(1.0, 0.001))
 
     def looks(worktree: Path) -> None:

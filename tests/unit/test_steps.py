@@ -38,7 +38,8 @@ def run(value: float | None, number: int = 1) -> Measurement:
 
 
 def test_the_best_is_met_as_it_is_now() -> None:
-    """Another best is a rival and old re-runs say nothing of it; the parent itself never is; nothing changes while nothing changed."""
+    """Another best is a rival and old re-runs say nothing of it; the parent itself never is;
+    nothing changes while nothing changed."""
     rechecked = dataclasses.replace(CANDIDATE, rechecks=(run(1.0, 2),))
 
     met = meet_best(rechecked, KEPT)
@@ -58,7 +59,8 @@ def test_the_best_is_met_as_it_is_now() -> None:
     ],
 )
 def test_a_verdict_names_the_rival(value: float | None, status: Status, words: str) -> None:
-    """A reader learns that another experiment came in between, and what the parent alone would have said."""
+    """A reader learns that another experiment came in between, and what the parent alone would
+    have said."""
     attempt = meet_best(dataclasses.replace(CANDIDATE, measurements=(run(value),)), KEPT)
 
     step = next_step(attempt, case_of(attempt, [BASE, KEPT], 0, CONFIG, "greedy"))
@@ -77,7 +79,8 @@ def test_the_first_step_is_a_run() -> None:
 
 
 def test_a_run_gets_the_first_free_number() -> None:
-    """Runs end in any order; a number is a folder and a seed, so none is given twice, those in progress included."""
+    """Runs end in any order; a number is a folder and a seed, so none is given twice, those in
+    progress included."""
     attempt = dataclasses.replace(CANDIDATE, measurements=(run(1.0, 2),), rechecks=(run(1.0, 4),))
 
     assert [free_number(attempt), free_number(attempt, [1]), free_number(attempt, [1, 3])] == [

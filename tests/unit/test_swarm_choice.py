@@ -55,7 +55,8 @@ def test_only_better_undisputed_new_commits_of_others_are_tried() -> None:
 
 
 def test_what_is_no_commit_or_no_number_is_not_even_asked_for() -> None:
-    """A hash that could be an option of git, a value that beats every comparison, an agent without a name."""
+    """A hash that could be an option of git, a value that beats every comparison, an agent without
+    a name."""
     assert is_sound(claim(0.5))
     for commit in ("--upload-pack=x", "HEAD", "a" * 39, "A" * 40, "a" * 40 + "\n", ""):
         assert not is_sound(Claimed(commit, "bob", 0.5, 1, ""))

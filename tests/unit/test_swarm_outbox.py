@@ -1,4 +1,5 @@
-"""What waits for the hub is told once, in order, whatever dies in between and whatever the hub answers."""
+"""What waits for the hub is told once, in order, whatever dies in between and whatever the hub
+answers."""
 
 from __future__ import annotations
 
@@ -121,7 +122,8 @@ def deliver(office: Delivery) -> None:
 def test_a_kill_at_any_step_neither_loses_nor_doubles(
     own_hub: Callable[..., RunningHub], tmp_path: Path
 ) -> None:
-    """Whichever effect was the last, done or not done, the next start tells the rest, in order and once each."""
+    """Whichever effect was the last, done or not done, the next start tells the rest, in order and
+    once each."""
     hub = own_hub()
 
     def once(at: int, is_done: bool) -> int:
@@ -193,7 +195,8 @@ NONSENSE = {
 
 @pytest.mark.parametrize("kind", NONSENSE)
 def test_a_lying_hub_neither_takes_nor_loses_anything(tmp_path: Path, kind: str) -> None:
-    """Whatever it answers that is no hub's answer, the letter waits, unchanged in its words, and is tried again."""
+    """Whatever it answers that is no hub's answer, the letter waits, unchanged in its words, and
+    is tried again."""
     with strange_hub(lambda asked: NONSENSE[kind]) as hub:
         office = office_for(tmp_path / "w", hub.url)
         office.start()
@@ -206,7 +209,8 @@ def test_a_lying_hub_neither_takes_nor_loses_anything(tmp_path: Path, kind: str)
 
 
 def test_an_answer_that_lies_about_a_post_is_looked_into(tmp_path: Path) -> None:
-    """The post arrived and the answer was nonsense: it is found among our posts, and not written again."""
+    """The post arrived and the answer was nonsense: it is found among our posts, and not written
+    again."""
     board: list[dict[str, Any]] = []
 
     def answer(asked: Asked) -> Reply:
@@ -247,7 +251,8 @@ def test_what_is_refused_for_good_is_set_aside(tmp_path: Path, status: int) -> N
 
 
 def test_retry_after_is_honoured(tmp_path: Path) -> None:
-    """A hub that asks for time gets it, also when news comes meanwhile; then the post is sent, once, without looking for it."""
+    """A hub that asks for time gets it, also when news comes meanwhile; then the post is sent,
+    once, without looking for it."""
     begun = time.monotonic()
     refused: list[float] = []
 
@@ -272,7 +277,8 @@ def test_retry_after_is_honoured(tmp_path: Path) -> None:
 
 
 def test_a_dripping_hub_is_given_up(tmp_path: Path) -> None:
-    """An answer that comes a byte at a time ends at the deadline, and the loop's questions rest for a while."""
+    """An answer that comes a byte at a time ends at the deadline, and the loop's questions rest
+    for a while."""
     with strange_hub(lambda asked: Reply(200, b"[]", drip=True)) as hub:
         link = post_office(tmp_path / "w", hub.url, ME).link
         began = time.monotonic()

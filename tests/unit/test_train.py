@@ -44,7 +44,8 @@ def shaken(model: torch.nn.Module) -> torch.nn.Module:
 
 @pytest.mark.parametrize("scale", SCALES)
 def test_logits_have_one_row_a_token_and_stay_within_the_cap(scale: str) -> None:
-    """forward(idx) returns float32 logits (B, T, V), soft-capped, for every scale and also for rows shorter than the track's."""
+    """forward(idx) returns float32 logits (B, T, V), soft-capped, for every scale and also for
+    rows shorter than the track's."""
     model = shaken(small_model(scale))
     for T in (32, 20, 1):
         logits = model(torch.randint(0, 40, (3, T)))
@@ -85,7 +86,8 @@ def test_a_row_does_not_see_its_neighbours(scale: str) -> None:
 
 
 def test_a_checkpoints_config_builds_the_same_model() -> None:
-    """build_model takes the config after it went through JSON and gives a model that the weights fit."""
+    """build_model takes the config after it went through JSON and gives a model that the weights
+    fit."""
     import json
 
     model = shaken(small_model())
@@ -123,7 +125,8 @@ def test_the_soft_cap_survives_huge_logits() -> None:
 
 
 def test_polar_makes_every_singular_value_about_one() -> None:
-    """Five bf16 steps bring singular values spread over two decades to within 0.3 of one, for tall, wide and square."""
+    """Five bf16 steps bring singular values spread over two decades to within 0.3 of one, for
+    tall, wide and square."""
     torch.manual_seed(0)
     for rows, columns in ((64, 64), (256, 64), (64, 256)):
         u, _, v = torch.linalg.svd(torch.randn(rows, columns), full_matrices=False)
@@ -136,7 +139,8 @@ def test_polar_makes_every_singular_value_about_one() -> None:
 
 
 def test_muons_step_has_the_size_of_an_orthogonal_matrix() -> None:
-    """The second-moment normalisation evens the rows out and keeps the norm: an update of n orthonormal rows has norm sqrt(n)."""
+    """The second-moment normalisation evens the rows out and keeps the norm: an update of n
+    orthonormal rows has norm sqrt(n)."""
     torch.manual_seed(0)
     w, g = torch.zeros(1, 32, 64), torch.randn(1, 32, 64) * torch.logspace(-2, 2, 32)[None, :, None]
     one = torch.ones(())
@@ -165,7 +169,8 @@ def test_decay_is_cautious() -> None:
 
 
 def test_a_table_step_writes_only_the_rows_it_saw() -> None:
-    """Rows that no token of the batch hashed to keep their value; the others move by the rate on their first visit."""
+    """Rows that no token of the batch hashed to keep their value; the others move by the rate on
+    their first visit."""
     table = torch.nn.Embedding(50, 8, sparse=True)
     before = table.weight.detach().clone()
     table(torch.tensor([3, 7, 3])).square().sum().backward()
@@ -182,7 +187,8 @@ def test_a_table_step_writes_only_the_rows_it_saw() -> None:
 
 @given(total=st.integers(1, 10**6), rows=st.integers(1, 300), seq_len=st.integers(1, 4096))
 def test_every_batch_is_whole(total: int, rows: int, seq_len: int) -> None:
-    """Whatever an agent writes, the micro-batches make up the total exactly and none has more rows than fit."""
+    """Whatever an agent writes, the micro-batches make up the total exactly and none has more rows
+    than fit."""
     at_once, micro_batches = train.plan_batch(total, rows, seq_len)
 
     assert 1 <= at_once <= rows
@@ -190,7 +196,8 @@ def test_every_batch_is_whole(total: int, rows: int, seq_len: int) -> None:
 
 
 def test_flops_count_the_keys_a_window_shows() -> None:
-    """A short window costs less than a full one, by 12 flops for each channel of each key that is not looked at."""
+    """A short window costs less than a full one, by 12 flops for each channel of each key that is
+    not looked at."""
     short, full = (
         small_model(pattern="S", short_window=3),
         small_model(pattern="L"),

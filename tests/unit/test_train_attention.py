@@ -34,7 +34,8 @@ def flex(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, window: int) -> torc
     "backend", [device.explicit_attention, device.sdpa_attention, flex, device.flex_attention]
 )
 def test_a_window_means_the_same_in_every_backend(backend: object, look_back: int) -> None:
-    """FlashAttention's window (w, 0) shows w + 1 keys; fallbacks that show w, or all, are another model."""
+    """FlashAttention's window (w, 0) shows w + 1 keys; fallbacks that show w, or all, are another
+    model."""
     torch.manual_seed(0)
     q, k, v = torch.randn(3, 2, T, 2, 8)
 

@@ -1,4 +1,5 @@
-"""The parts that keep a number honest, one by one; tests/stories/test_cheats.py puts them together."""
+"""The parts that keep a number honest, one by one; tests/stories/test_cheats.py puts them
+together."""
 
 from __future__ import annotations
 
@@ -26,9 +27,13 @@ LATER = Finished(0, False, 1.0, "")
 
 @EVERY_LEVEL
 def test_a_job_reads_its_input_once(tmp_path: Path, level: str) -> None:
-    """It comes through a pipe, so a second look finds nothing, and the file itself is not there to be opened."""
+    """It comes through a pipe, so a second look finds nothing, and the file itself is not there to
+    be opened."""
     (tmp_path / "rows").write_bytes(b"x" * 1_000_000)
-    twice = "import os,sys\nprint(len(sys.stdin.buffer.read()), len(os.read(0, 9)), os.path.isfile('/proc/self/fd/0'))"
+    twice = (
+        "import os,sys\nprint(len(sys.stdin.buffer.read()), len(os.read(0, 9)), "
+        "os.path.isfile('/proc/self/fd/0'))"
+    )
     finished = choose_sandbox(level).run(
         dataclasses.replace(job(tmp_path, twice), stdin=tmp_path / "rows")
     )
@@ -91,7 +96,8 @@ def test_a_run_that_is_scored_later_may_say_that_it_does_not_know(log: str, outc
 def test_time_outside_the_clock_is_compared_with_the_baselines(
     fields: Any, allowed_s: float, words: str
 ) -> None:
-    """Twice the baseline's and 20 s, unless the configuration says how much; of what is not known nothing is said."""
+    """Twice the baseline's and 20 s, unless the configuration says how much; of what is not known
+    nothing is said."""
     base = record(is_baseline=True, outside_seconds=9.0, score_seconds=4.0)
 
     judged = in_time(dataclasses.replace(RUN, **fields), base, allowed_s)
@@ -131,8 +137,12 @@ def test_a_missing_input_is_named(tmp_path: Path) -> None:
 
 
 def test_a_large_cache_stays_behind(tmp_path: Path) -> None:
-    """What a run leaves as compiled code is carried on while it may be that, and thrown away where it is as large as weights."""
-    text = "import os, pathlib\np = pathlib.Path(os.environ['XDG_CACHE_HOME'])\n(p / 'x').write_bytes(bytes({size}))\nprint('val_bpb: 1.0')"
+    """What a run leaves as compiled code is carried on while it may be that, and thrown away where
+    it is as large as weights."""
+    text = (
+        "import os, pathlib\np = pathlib.Path(os.environ['XDG_CACHE_HOME'])\n(p / "
+        "'x').write_bytes(bytes({size}))\nprint('val_bpb: 1.0')"
+    )
     kept = []
     for name, size in (("small", 1_000_000), ("large", 9_000_000)):
         workspace = make(tmp_path / name, text.format(size=size))
@@ -164,7 +174,8 @@ SIZES = torch.full((20, 10), 100)  # 20 rows of 1000 bytes; the last five are fr
 def test_a_model_that_knows_the_text_is_told_by_text_it_cannot_know(
     val: float, fresh: float, words: str
 ) -> None:
-    """Below the exact entropy, or much nearer to it than on new text of the same kind; an honest difference passes."""
+    """Below the exact entropy, or much nearer to it than on new text of the same kind; an honest
+    difference passes."""
     values = nats(val, 15) | {row: fresh * 1000 * math.log(2) for row in range(15, 20)}
     if not words:
         assert plausibility.judged_bpb(

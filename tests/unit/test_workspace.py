@@ -1,4 +1,5 @@
-"""Claims about an experiment repository: what an edit may touch, and that the user's own work is never harmed."""
+"""Claims about an experiment repository: what an edit may touch, and that the user's own work is
+never harmed."""
 
 from __future__ import annotations
 
@@ -24,7 +25,8 @@ def edit(folder: Path, name: str, text: str = "x = 1\n") -> None:
 
 
 def test_an_edit_of_the_free_file_becomes_one_commit(workspace: Workspace) -> None:
-    """The commit's parent is the checkout's commit, and it holds just the free file; ignored files are left out."""
+    """The commit's parent is the checkout's commit, and it holds just the free file; ignored files
+    are left out."""
     head = workspace.repo.head()
     with workspace.fresh(head) as checkout:
         edit(checkout.path, "train.py")
@@ -109,7 +111,8 @@ def test_a_folder_without_permissions_is_removed_too(tmp_path: Path) -> None:
 
 
 def test_a_dirty_repository_is_refused_with_the_way_out(workspace: Workspace) -> None:
-    """Uncommitted changes of tracked files would not be part of the experiment: the sentence says commit or undo."""
+    """Uncommitted changes of tracked files would not be part of the experiment: the sentence says
+    commit or undo."""
     edit(workspace.folder, "notes.txt")
     edit(workspace.folder, "autoresearch.toml", TOML + "# a remark\n")
     workspace.check_clean()
@@ -160,7 +163,8 @@ def test_two_runners_in_one_workspace(workspace: Workspace) -> None:
 
 
 def test_the_branch_follows_into_the_users_checkout(workspace: Workspace) -> None:
-    """Where the user looks at the experiment branch, their files move along; uncommitted work of theirs is not overwritten."""
+    """Where the user looks at the experiment branch, their files move along; uncommitted work of
+    theirs is not overwritten."""
     branch, head = "refs/heads/autoresearch/w", workspace.repo.head()
     workspace.start_branch(branch)
     workspace.repo.git("switch", "-q", "autoresearch/w")
@@ -192,7 +196,8 @@ def test_the_users_branch_is_left_alone(workspace: Workspace) -> None:
 
 
 def test_an_agents_links_leave_the_repository_alone(workspace: Workspace, tmp_path: Path) -> None:
-    """A free file replaced by a link is committed as a link; what it points to is not read into the commit."""
+    """A free file replaced by a link is committed as a link; what it points to is not read into
+    the commit."""
     (tmp_path / "secret").write_text("canary")
     with workspace.fresh(workspace.repo.head()) as checkout:
         (checkout.path / "train.py").unlink()

@@ -1,4 +1,5 @@
-"""The hub over HTTP: `Hub(url, key)` with one method for every verb. Used by `ah`, by `ah mcp` and by the researcher.
+"""The hub over HTTP: `Hub(url, key)` with one method for every verb. Used by `ah`, by `ah mcp` and
+by the researcher.
 
     from autoresearch.client import Hub
 

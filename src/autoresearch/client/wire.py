@@ -1,9 +1,12 @@
-"""One request to a hub and its answer: time limits, retries, errors by status, JSON into values. Knows no verbs.
+"""One request to a hub and its answer: time limits, retries, errors by status, JSON into values.
+Knows no verbs.
 
-**What is tried again.** A request that surely did not reach the hub (no connection), or that the hub refused for now (429 with a
-`Retry-After` that fits in `patience_s`), is always tried again. A request that may have been carried out (the connection broke
-before the answer, 502, 503, 504) is tried again only where doing it twice is the same as doing it once: reads, pushes of a
-bundle, renewals, releases. A post whose answer was lost raises HubUnavailable and says so; it is never written twice.
+**What is tried again.** A request that surely did not reach the hub (no connection), or that the
+hub refused for now (429 with a `Retry-After` that fits in `patience_s`), is always tried again. A
+request that may have been carried out (the connection broke before the answer, 502, 503, 504) is
+tried again only where doing it twice is the same as doing it once: reads, pushes of a bundle,
+renewals, releases. A post whose answer was lost raises HubUnavailable and says so; it is never
+written twice.
 """
 
 from __future__ import annotations
@@ -56,7 +59,8 @@ Query = Sequence[tuple[str, str | int | float]]
 
 @dataclass(frozen=True)
 class Request:
-    """What is asked. `again` says that doing it twice is the same as doing it once; `extra_s` is waited for on top of the time limit."""
+    """What is asked. `again` says that doing it twice is the same as doing it once; `extra_s` is
+    waited for on top of the time limit."""
 
     method: str
     path: str
@@ -68,7 +72,8 @@ class Request:
 
 
 class _Again(Exception):
-    """This try failed in a way that another may not. `error` is what the caller gets if none is left."""
+    """This try failed in a way that another may not. `error` is what the caller gets if none is
+    left."""
 
     def __init__(self, error: AutoresearchError, pause_s: float | None = None) -> None:
         super().__init__(str(error))
@@ -135,7 +140,8 @@ class Wire:
         self._send(request, lambda response: None)
 
     def download(self, request: Request, target: Path) -> int:
-        """Put the answer's body into `target`, which appears whole or not at all; its size in bytes."""
+        """Put the answer's body into `target`, which appears whole or not at all; its size in
+        bytes."""
 
         def save(response: httpx.Response) -> int:
             with replacement_of(target, mode=PRIVATE, durable=False) as file:
@@ -167,7 +173,8 @@ class Wire:
         except NO_CONNECTION as failure:
             raise _Again(
                 HubUnavailable(
-                    f"no connection to the hub at {self.url}: {to_line(str(failure)) or 'timed out'}"
+                    f"no connection to the hub at {self.url}: "
+                    f"{to_line(str(failure)) or 'timed out'}"
                 )
             ) from failure
         except httpx.TransportError as failure:
@@ -220,7 +227,8 @@ class Wire:
             return _Again(error) if request.again else error
         if status >= 500:
             return HubUnavailable(
-                f"the hub at {self.url} failed on {request.path} ({status}): {sentence or 'no reason given'}"
+                f"the hub at {self.url} failed on {request.path} ({status}): "
+                f"{sentence or 'no reason given'}"
             )
         if not sentence:
             return self._strange(request, f"status {status} without a reason")
@@ -240,12 +248,15 @@ class Wire:
         if request.again:
             return _Again(HubUnavailable(f"the hub at {self.url} broke off: {reason}"))
         return HubUnavailable(
-            f"the hub at {self.url} broke off before it answered ({reason}): {request.method} {request.path} may or may not be done; look before you repeat it"
+            f"the hub at {self.url} broke off before it answered ({reason}): "
+            f"{request.method} {request.path} may or may not be done; look before you "
+            "repeat it"
         )
 
     def _strange(self, request: Request, reason: str) -> HubUnavailable:
         return HubUnavailable(
-            f"{self.url}{request.path} does not answer as a hub does ({to_line(reason)}); is the address right?"
+            f"{self.url}{request.path} does not answer as a hub does "
+            f"({to_line(reason)}); is the address right?"
         )
 
 
@@ -289,7 +300,8 @@ def _is_loopback(url: str) -> bool:
 
 
 def _certificates(url: str) -> bool | ssl.SSLContext:
-    """The usual certificates for https. For http none: loading them takes longer than most answers, and none is ever needed."""
+    """The usual certificates for https. For http none: loading them takes longer than most
+    answers, and none is ever needed."""
     return True if url.startswith("https:") else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 

@@ -71,7 +71,8 @@ def read_header(file: BinaryIO) -> Header:
             refs.append(_parse_ref(line, names))
         if len(refs) > REFS_MAX or len(prerequisites) > PREREQUISITES_MAX:
             raise BadBundle(
-                f"the bundle names over {REFS_MAX} refs or {PREREQUISITES_MAX} prerequisites; bundle fewer"
+                f"the bundle names over {REFS_MAX} refs or {PREREQUISITES_MAX} "
+                "prerequisites; bundle fewer"
             )
     if not refs:
         raise BadBundle("the bundle names no ref; make it with `git bundle create FILE HEAD`")
@@ -112,21 +113,24 @@ def _check_capability(line: bytes, version: int, before_refs: bool) -> None:
         return
     if line == b"@object-format=sha256":
         raise BadBundle(
-            "this is a SHA-256 repository; this hub keeps SHA-1 ones, so push from `git init` without --object-format"
+            "this is a SHA-256 repository; this hub keeps SHA-1 ones, so push from "
+            "`git init` without --object-format"
         )
     if line.startswith(b"@filter="):
         raise BadBundle(
             "this bundle leaves objects out (a filter); push from a full clone, without --filter"
         )
     raise BadBundle(
-        f"the bundle asks for {line[1:60].decode('utf-8', 'replace')!r}, which this hub does not know"
+        f"the bundle asks for {line[1:60].decode('utf-8', 'replace')!r}, which this hub "
+        "does not know"
     )
 
 
 def _parse_oid(text: bytes) -> str:
     if _OID_256.fullmatch(text):
         raise BadBundle(
-            "this is a SHA-256 repository; this hub keeps SHA-1 ones, so push from `git init` without --object-format"
+            "this is a SHA-256 repository; this hub keeps SHA-1 ones, so push from "
+            "`git init` without --object-format"
         )
     if not _OID.fullmatch(text):
         raise BadBundle(

@@ -167,7 +167,8 @@ def check_out_commit(repo: Repo, commit: str, branch: str = "") -> None:
     changed = [change.path for change in repo.changes() if change.kind != "?"]
     if changed:
         raise Conflict(
-            f"{len(changed)} tracked file(s) hold changes, {changed[0]!r} first; commit them (or `git stash`) and try again"
+            f"{len(changed)} tracked file(s) hold changes, {changed[0]!r} first; commit "
+            "them (or `git stash`) and try again"
         )
     if branch and repo.maybe(f"refs/heads/{branch}"):
         raise Conflict(f"there is a branch {branch!r} already; choose another name")

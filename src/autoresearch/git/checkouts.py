@@ -155,7 +155,8 @@ def commit_folder(repo: Repo, folder: Path, message: str, identity: dict[str, st
     taken = {path: state for path, state in files.items() if path not in ignored}
     if odd := [path for path, state in taken.items() if not state.mode]:
         raise BadInput(
-            f"{describe_path(odd[0])} is no plain file, so {folder} cannot be committed; take it out"
+            f"{describe_path(odd[0])} is no plain file, so {folder} cannot be "
+            "committed; take it out"
         )
     if not taken:
         raise BadInput(f"{folder} has no files; put the baseline there")

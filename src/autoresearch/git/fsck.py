@@ -145,11 +145,13 @@ def _check_mode(mode: bytes, name: bytes) -> None:
         return
     if mode == b"120000":
         raise BadBundle(
-            f"{show_text(name)} is a symbolic link, which this hub does not take; commit the file itself"
+            f"{show_text(name)} is a symbolic link, which this hub does not take; "
+            "commit the file itself"
         )
     if mode == b"160000":
         raise BadBundle(
-            f"{show_text(name)} is a submodule, which this hub does not take; commit the files themselves"
+            f"{show_text(name)} is a submodule, which this hub does not take; commit "
+            "the files themselves"
         )
     raise BadBundle(
         f"{show_text(name)} has the mode {show_text(mode)}; a file has 100644 or 100755"
@@ -170,7 +172,8 @@ def _check_name(name: bytes, mode: bytes) -> None:
         raise BadBundle(f"{show_text(name)} is a disguise on some file systems; rename it")
     if bare.startswith(".git") and (bare not in ALLOWED or text != bare):
         raise BadBundle(
-            f"{show_text(name)} is a name of git's own, or a disguise of one; this hub takes {', '.join(sorted(ALLOWED))}"
+            f"{show_text(name)} is a name of git's own, or a disguise of one; this hub "
+            f"takes {', '.join(sorted(ALLOWED))}"
         )
     if text == ".gitattributes" and mode == b"40000":
         raise BadBundle(".gitattributes is a directory; it must be a file")

@@ -138,7 +138,8 @@ class Pack:
             raise BadBundle("what follows the bundle's header is no pack of version 2")
         if count > self._limits.objects:
             raise TooLarge(
-                f"the pack has {count} objects; this hub takes {self._limits.objects} at once, so push in parts"
+                f"the pack has {count} objects; this hub takes {self._limits.objects} "
+                "at once, so push in parts"
             )
         if (
             count * 9 > self._end - self._start
@@ -196,7 +197,8 @@ class Pack:
     def _check_size(self, size: int) -> None:
         if size > self._limits.object_bytes:
             raise TooLarge(
-                f"an object has {size} bytes; this hub takes files of up to {self._limits.object_bytes}"
+                f"an object has {size} bytes; this hub takes files of up to "
+                f"{self._limits.object_bytes}"
             )
 
     def _spend(self, size: int) -> None:
@@ -257,7 +259,8 @@ class Pack:
             base = next(iter(deltas))
             told = base.hex() if isinstance(base, bytes) else "another delta"
             raise BadBundle(
-                f"the pack has a delta whose base ({told}) is neither in it nor on this hub; fetch first, then push"
+                f"the pack has a delta whose base ({told}) is neither in it nor on this "
+                "hub; fetch first, then push"
             )
 
     def _grow(

@@ -75,7 +75,8 @@ def _parse_command(text: bytes) -> Command:
     parts = text.split(b" ", 2)
     if len(parts) != 3 or any(len(part) != 40 or set(part) - _HEX for part in parts[:2]):
         raise BadBundle(
-            "the push has a command that cannot be read; SHA-1 repositories only, and no shallow ones"
+            "the push has a command that cannot be read; SHA-1 repositories only, and "
+            "no shallow ones"
         )
     if not is_ref_name(parts[2]):
         raise BadBundle(f"{parts[2][:80].decode('utf-8', 'replace')!r} is no name for a ref")

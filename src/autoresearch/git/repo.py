@@ -296,7 +296,8 @@ class Repo:
         except GitFailed as error:
             now = self.ref(name)
             raise Conflict(
-                f"{name} is at {(now or 'nothing')[:7]} and could not be moved to {commit[:7]}: {error}"
+                f"{name} is at {(now or 'nothing')[:7]} and could not be moved to "
+                f"{commit[:7]}: {error}"
             ) from error
 
     def delete_ref(self, name: str) -> None:

@@ -138,17 +138,25 @@ def _start(facts: HubFacts) -> str:
     if not facts.root:
         return "git init work && cd work   # or fetch one of the commits that /api/git/leaves lists"
     return (
-        f'curl -sf -H "Authorization: Bearer $KEY" {facts.url}/api/git/fetch/{facts.root} > root.bundle\n'
-        f"git init work && cd work && git bundle unbundle ../root.bundle && git checkout {facts.root}"
+        'curl -sf -H "Authorization: Bearer $KEY" '
+        f"{facts.url}/api/git/fetch/{facts.root} > root.bundle\n"
+        "git init work && cd work && git bundle unbundle ../root.bundle && git "
+        f"checkout {facts.root}"
     )
 
 
 def _root(facts: HubFacts) -> str:
     if not facts.root:
-        return "This hub names no root: the first commit you push may be one of your own, or build on a leaf."
+        return (
+            "This hub names no root: the first commit you push may be one of your own, or "
+            "build on a leaf."
+        )
     only = (
         " Commits that do not descend from it are refused."
         if facts.roots_only
         else " Roots of your own are welcome."
     )
-    return f"Start from the root that everybody shares, so that experiments can be compared: `{facts.root}`.{only}"
+    return (
+        "Start from the root that everybody shares, so that experiments can be compared: "
+        f"`{facts.root}`.{only}"
+    )

@@ -199,7 +199,8 @@ def is_name(text: str) -> bool:
 
 
 LAB = """\
-# What `autoresearch run` may change here, how it runs an experiment, and which number it judges. docs/researcher.md tells all.
+# What `autoresearch run` may change here, how it runs an experiment, and which number it judges.
+# docs/researcher.md tells all.
 [experiment]
 free = ["train.py"]  # the files an agent may change; every other tracked file is fixed
 prepare = ["python", "prepare.py", "--track", "{track}"{extra}, "--rows", "{{input}}"]
@@ -220,7 +221,8 @@ AUTORESEARCH_TRACK = "{track}"
 """
 
 OWN = """\
-# What `autoresearch run` may change here, how it runs an experiment, and which number it judges. docs/researcher.md tells all.
+# What `autoresearch run` may change here, how it runs an experiment, and which number it judges.
+# docs/researcher.md tells all.
 [experiment]
 free = {free}  # the files an agent may change; every other tracked file is fixed
 command = {command}  # has to print one line `{metric}: <number>`

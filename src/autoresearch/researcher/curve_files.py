@@ -24,10 +24,11 @@ TAIL_BYTES = 4096
 def stop_rule_for(
     attempt: Attempt, history: Sequence[Record], workspace: Path, level: float, seed: int
 ) -> StopRule | None:
-    """When to stop an attempt's next run, which has this seed: made from the curves that runs of the
-    commit to beat left in `workspace`.
+    """When to stop an attempt's next run, which has this seed: made from the curves that runs of
+    the commit to beat left in `workspace`.
 
-    None for a run after the first: a candidate that has to run again is promising."""
+    None for a run after the first: a candidate that has to run again is promising.
+    """
     if attempt.is_baseline or attempt.measurements:
         return None
     logs: dict[str, dict[str, int | None]] = {}

@@ -294,7 +294,8 @@ def look_at_hiding() -> Check:
         return Check(
             "hub key",
             "ok",
-            f"out of reach for experiments and coding agents: {found.found.partition(', which ')[2]}",
+            "out of reach for experiments and coding agents: "
+            f"{found.found.partition(', which ')[2]}",
         )
     return Check(
         "hub key",

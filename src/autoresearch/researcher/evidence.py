@@ -1,4 +1,5 @@
-"""From the journal to the judge and on to the ledger: an attempt as a case, its finding as a record.
+"""From the journal to the judge and on to the ledger: an attempt as a case, its finding as a
+record.
 
 Leaves to others: the verdict (judging), reading and writing (journal, ledger).
 """

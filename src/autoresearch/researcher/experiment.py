@@ -1,7 +1,8 @@
-"""One run of one commit: train in the sandbox, read what it printed, score from pristine files, and say what came of it.
+"""One run of one commit: train in the sandbox, read what it printed, score from pristine files,
+and say what came of it.
 
-Every way a run can end has a name and a sentence. docs/trust.md tells what cannot fool it. Leaves to others: isolation (sandbox), reading
-logs (measurement), verdicts (judge).
+Every way a run can end has a name and a sentence. docs/trust.md tells what cannot fool it. Leaves
+to others: isolation (sandbox), reading logs (measurement), verdicts (judge).
 """
 
 from __future__ import annotations
@@ -74,9 +75,9 @@ class Runner:
         timeout_s: float,
         watch: StopRule | None = None,
     ) -> Measurement:
-        """Run a commit once and return what came of it. `folder` is this run's own; whatever lies in it is removed first, so
-        that no evidence of an earlier run can be taken for this one's. With a `watch`, training ends where its curve
-        is hopeless. Raises Stopped."""
+        """Run a commit once and return what came of it. `folder` is this run's own; whatever lies
+        in it is removed first, so that no evidence of an earlier run can be taken for this one's.
+        With a `watch`, training ends where its curve is hopeless. Raises Stopped."""
         wipe(folder)
         (folder / "out").mkdir(parents=True)
         (folder / "score").mkdir()
@@ -102,7 +103,8 @@ class Runner:
         timeout_s: float,
         watch: StopRule | None = None,
     ) -> Measurement:
-        """The first half: the experiment's own command in a checkout it may write in, read from its log."""
+        """The first half: the experiment's own command in a checkout it may write in, read from
+        its log."""
         command = argv(self.config.experiment.command, folder / "out")
         job = self.job(command, checkout, seed, mark, folder, "run.log", timeout_s)
         hides = self.config.score.hidden
@@ -124,7 +126,8 @@ class Runner:
     def score(
         self, measured: Measurement, checkout: Checkout, mark: str, folder: Path, timeout_s: float
     ) -> Measurement:
-        """The second half: the harness's own command, from a fresh checkout; its number is the one that counts."""
+        """The second half: the harness's own command, from a fresh checkout; its number is the one
+        that counts."""
         command = argv(self.config.score.command, folder / "out")
         job = self.job(command, checkout, measured.seed, mark, folder, "score.log", timeout_s)
         apart = bool(self.config.score.model)
@@ -150,7 +153,8 @@ class Runner:
         return self.in_time(compare(measured, scored, self.config.score.tolerance))
 
     def models(self, harness: Job, folder: Path) -> tuple[Job, ...]:
-        """The scored model's own jobs: they write nowhere but in memory, and what they print is lost."""
+        """The scored model's own jobs: they write nowhere but in memory, and what they print is
+        lost."""
         return tuple(
             replace(
                 harness,
@@ -165,17 +169,20 @@ class Runner:
         )
 
     def in_time(self, measured: Measurement) -> Measurement:
-        """A run that took much longer than its budget and what the baseline needs besides is a crash: nobody knows what it did."""
+        """A run that took much longer than its budget and what the baseline needs besides is a
+        crash: nobody knows what it did."""
         return in_time(measured, self.workspace.ledger.baseline(), self.config.limits.outside_s)
 
     def input(self) -> Path | None:
-        """What the scorer reads from its standard input. BadWorkspace where `prepare` has not written it."""
+        """What the scorer reads from its standard input. BadWorkspace where `prepare` has not
+        written it."""
         if not self.config.feeds_score:
             return None
         file = self.workspace.private / INPUT
         if not file.is_file():
             raise BadWorkspace(
-                f"{file} is missing, which preparing writes; start `autoresearch run` again, it prepares first"
+                f"{file} is missing, which preparing writes; start `autoresearch run` "
+                "again, it prepares first"
             )
         return file
 
@@ -185,7 +192,8 @@ class Runner:
         return tuple(sorted({path for pattern in patterns for path in cache.glob(pattern)}))
 
     def cache_bytes(self) -> int:
-        """The largest cache that a run may leave to later ones: enough for compiled code, too little for what it has learned."""
+        """The largest cache that a run may leave to later ones: enough for compiled code, too
+        little for what it has learned."""
         if not self.warm.is_dir():
             return CACHE_BYTES
         return min(CACHE_BYTES, CACHE_FACTOR * size_bytes(self.warm) + CACHE_MARGIN_BYTES)
@@ -200,8 +208,8 @@ class Runner:
         return finished
 
     def warm_up(self, cache: Path) -> None:
-        """Give a run its own copy of a compiler's cache, of this attempt's run before or else of the last kept commit: what a
-        run writes there reaches no other attempt."""
+        """Give a run its own copy of a compiler's cache, of this attempt's run before or else of
+        the last kept commit: what a run writes there reaches no other attempt."""
         attempt = cache.parents[2]
         earlier = sorted(attempt.glob(f"*/{CACHE}"), key=lambda found: int(found.parent.name))
         source = earlier[-1] if earlier else self.warm
@@ -225,7 +233,8 @@ class Runner:
         return measured
 
     def keep_warm(self, log: str) -> None:
-        """Let the cache that a kept run left be the one later runs begin with. Only speeds things up: may be lost at any time."""
+        """Let the cache that a kept run left be the one later runs begin with. Only speeds things
+        up: may be lost at any time."""
         cache = (self.workspace.folder / log).parent / CACHE
         if log and cache.is_dir() and size_bytes(cache) <= CACHE_BYTES:
             wipe(self.warm)
@@ -246,7 +255,8 @@ class Runner:
         log: str,
         timeout_s: float,
     ) -> Job:
-        """A command as the sandbox takes it: it may write in its checkout and its run folder, nowhere else."""
+        """A command as the sandbox takes it: it may write in its checkout and its run folder,
+        nowhere else."""
         limits = self.config.limits
         return Job(
             argv=command,
@@ -304,7 +314,8 @@ def argv(command: Sequence[str], run_dir: Path) -> tuple[str, ...]:
 
 
 def too_heavy(checkout: Checkout, workspace: Workspace) -> str:
-    """Why the free files are too large to be a program, or "": they might hold what other runs have learned."""
+    """Why the free files are too large to be a program, or "": they might hold what other runs
+    have learned."""
     limit_kb = workspace.config.limits.free_kb
     heavy = [
         path
@@ -319,7 +330,8 @@ def too_heavy(checkout: Checkout, workspace: Workspace) -> str:
 
 
 def inspect(measured: Measurement, checkout: Checkout, workspace: Workspace) -> Measurement:
-    """A run that changed fixed files is a crash; untracked files it left are named (they go with the checkout)."""
+    """A run that changed fixed files is a crash; untracked files it left are named (they go with
+    the checkout)."""
     try:
         changes = checkout.changes()
     except TooLarge as error:
@@ -346,7 +358,8 @@ def crash_of_leftovers(measured: Measurement, error: TooLarge) -> Measurement:
 
 
 def tidy(folder: Path, cache_bytes: int = CACHE_BYTES) -> None:
-    """Keep logs, the curve and a small cache of a finished run, drop checkpoints and scratch: a night's runs must not fill the disk."""
+    """Keep logs, the curve and a small cache of a finished run, drop checkpoints and scratch: a
+    night's runs must not fill the disk."""
     curve = folder / "out" / CURVE
     if curve.is_file() and not curve.is_symlink() and curve.stat().st_size <= CURVE_BYTES:
         curve.replace(folder / CURVE)

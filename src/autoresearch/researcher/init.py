@@ -19,7 +19,7 @@ import autoresearch
 from autoresearch.errors import BadInput, BadWorkspace, Conflict
 from autoresearch.git.repo import Repo
 from autoresearch.researcher import config
-from autoresearch.researcher.dashboard.gpus import GpuLoad, GpuMonitor
+from autoresearch.researcher.gpus import GpuLoad, GpuMonitor
 from autoresearch.researcher.workspace import IGNORED
 
 LAB_SUFFIXES = (".py", ".md", ".toml")
@@ -30,13 +30,15 @@ CONSTANTS = re.compile(r"^# Constants\b.*?(?=^# ---)", re.MULTILINE | re.DOTALL)
 
 
 def lab_folder() -> Path:
-    """Where the lab's files are: beside `src` in a checkout, inside the package in an installed wheel."""
+    """Where the lab's files are: beside `src` in a checkout, inside the package in an installed
+    wheel."""
     package = Path(autoresearch.__file__).parent
     for folder in (package.parents[1] / "lab", package / "_lab"):
         if (folder / "prepare.py").is_file() and (folder / "train.py").is_file():
             return folder
     raise BadWorkspace(
-        f"the lab's files are missing from this installation ({package}); install autoresearch again"
+        f"the lab's files are missing from this installation ({package}); install "
+        "autoresearch again"
     )
 
 
@@ -163,7 +165,8 @@ def refuse_filled(folder: Path) -> None:
         )
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise Conflict(
-            f"{folder} is not empty; name a new folder, or, for a repository of your own, give --command, --free and --metric"
+            f"{folder} is not empty; name a new folder, or, for a repository of your "
+            "own, give --command, --free and --metric"
         )
 
 
@@ -174,5 +177,6 @@ def check_track(track: str) -> None:
         or not track.isascii()
     ):
         raise BadInput(
-            f"{track!r} is no track; for example: pystd, pystd-20s, stories, tinystories, climbmix, custom"
+            f"{track!r} is no track; for example: pystd, pystd-20s, stories, "
+            "tinystories, climbmix, custom"
         )

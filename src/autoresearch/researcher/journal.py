@@ -22,9 +22,9 @@ Phase = Literal["editing", "measuring", "decided"]
 
 @dataclass(frozen=True)
 class Attempt:
-    """An open experiment. editing: nothing of it counts yet. measuring: its commit and each finished
-    run stand here. decided: the record stands here; branch and ledger follow it, and both steps can
-    be done again without harm."""
+    """An open experiment. editing: nothing of it counts yet. measuring: its commit and each
+    finished run stand here. decided: the record stands here; branch and ledger follow it, and both
+    steps can be done again without harm."""
 
     id: str
     parent: str

@@ -26,7 +26,8 @@ HEADER = "commit\tval_bpb\tmemory_gb\tstatus\tdescription"
 
 
 def row(record: Record) -> str:
-    """The record as a line of results.tsv: short hash, six decimals, GB with one; zeros for crashes."""
+    """The record as a line of results.tsv: short hash, six decimals, GB with one; zeros for
+    crashes."""
     value = 0.0 if record.value is None else record.value
     memory = 0.0 if record.memory_gb is None or record.value is None else record.memory_gb
     text = " ".join(record.description.split()) or "(no description)"
@@ -159,7 +160,8 @@ def cut_last_line(file: Path) -> str:
 
 
 def is_whole(name: str, piece: bytes) -> bool:
-    """Whether a last line that only lacks its newline is complete: JSON shows it, a table does not."""
+    """Whether a last line that only lacks its newline is complete: JSON shows it, a table does
+    not."""
     if name != JSONL:
         return piece.decode("utf-8", "replace") == HEADER
     try:
@@ -179,7 +181,8 @@ def append_line(file: Path, line: str) -> None:
         if os.write(descriptor, data) != len(data):
             # a full disk: the cut piece is set aside at the next start
             raise BadWorkspace(
-                f"{file} could not be written to its end; is the disk full? Make room, then run again"
+                f"{file} could not be written to its end; is the disk full? Make room, "
+                "then run again"
             )
         os.fsync(descriptor)
     finally:

@@ -70,7 +70,8 @@ def read_run(
     if finished.log_cut and not is_scored_later:
         return crash(
             "log cut",
-            f"printed more than {LOG_BYTES / 2**20:g} MB, so its log was cut and no number in it counts",
+            f"printed more than {LOG_BYTES / 2**20:g} MB, so its log was cut and no "
+            "number in it counts",
         )
     if not values and not is_scored_later:
         return crash("no metric", f"ended without printing a line `{metric}: <number>`{said}")

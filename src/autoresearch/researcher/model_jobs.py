@@ -25,7 +25,7 @@ STDIN, STDOUT = 0, 1
 
 
 @dataclass(frozen=True)
-class Channel:
+class ModelChannel:
     """The ends of one model's pipes and memory file, as descriptors under the numbers they get."""
 
     harness: Mapping[int, IO[bytes]]
@@ -63,20 +63,20 @@ def run_beside(
                 channel.close()
 
 
-def connect(job: Job, channel: Channel) -> Job:
+def connect(job: Job, channel: ModelChannel) -> Job:
     """A model's job at its end of the channel."""
     memory = max(channel.model) if max(channel.model) >= FIRST else -1
     return replace(job, descriptors=channel.model, env={**job.env, MEMORY: str(memory)})
 
 
-def ask(harness: Job, channels: Sequence[Channel]) -> Job:
+def ask(harness: Job, channels: Sequence[ModelChannel]) -> Job:
     """The harness's job at its ends of all channels."""
     ends = {number: file for channel in channels for number, file in channel.harness.items()}
     names = " ".join(channel.names for channel in channels)
     return replace(harness, descriptors=ends, env={**harness.env, MODELS: names})
 
 
-def open_channel(at: int, with_memory: bool) -> Channel:
+def open_channel(at: int, with_memory: bool) -> ModelChannel:
     """Two pipes, and a memory file that both ends hold where the system has such."""
     questions, questions_in = os.pipe()
     answers, answers_in = os.pipe()
@@ -87,7 +87,7 @@ def open_channel(at: int, with_memory: bool) -> Channel:
         for memory in memory_file():
             harness[first + 2] = opened(memory, "r+b")
             model[FIRST] = opened(os.dup(memory), "r+b")
-    return Channel(harness, model)
+    return ModelChannel(harness, model)
 
 
 def memory_file() -> Iterator[int]:

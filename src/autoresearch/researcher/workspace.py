@@ -43,7 +43,8 @@ class Workspace:
         self.repo = Repo.at(folder.resolve())
         if not (self.repo.path / config.NAME).exists() and folder.resolve() != self.repo.path:
             raise BadWorkspace(
-                f"{folder} lies inside the repository {self.repo.path}, which is no experiment; give its own folder"
+                f"{folder} lies inside the repository {self.repo.path}, which is no "
+                "experiment; give its own folder"
             )
         self.folder = self.repo.path
         self.config = config.read(self.folder)
@@ -67,7 +68,8 @@ class Workspace:
             lock.acquire()
         except Timeout as error:
             raise Conflict(
-                f"another `autoresearch run` works in {self.folder}; stop it first, or use another folder"
+                f"another `autoresearch run` works in {self.folder}; stop it first, or "
+                "use another folder"
             ) from error
         try:
             self.users_folders |= set(self.repo.checked_out().values())
@@ -83,7 +85,8 @@ class Workspace:
         dirty = [c.path for c in self.repo.changes() if c.kind != "?" and c.path != config.NAME]
         if dirty:
             raise BadWorkspace(
-                f"uncommitted changes in {name_some(dirty)}: experiments start from commits; commit them (git commit -am 'why') or undo them "
+                f"uncommitted changes in {name_some(dirty)}: experiments start from "
+                "commits; commit them (git commit -am 'why') or undo them "
                 f"(git restore {dirty[0]})"
             )
 
@@ -98,7 +101,8 @@ class Workspace:
         ]
         if missing:
             raise BadWorkspace(
-                f"{config.NAME} calls {name_some(missing)} free, and no committed file is called so; mend the name or commit it"
+                f"{config.NAME} calls {name_some(missing)} free, and no committed file "
+                "is called so; mend the name or commit it"
             )
 
     def refuse_repositories(self, commit: str) -> None:
@@ -108,7 +112,8 @@ class Workspace:
         inner = [describe_path(path) for path, entry in entries if entry.mode == REPOSITORY]
         if inner:
             raise BadWorkspace(
-                f"{name_some(inner)} in commit {commit[:7]} is a git repository of its own (a submodule), and experiments hold plain "
+                f"{name_some(inner)} in commit {commit[:7]} is a git repository of its "
+                "own (a submodule), and experiments hold plain "
                 f"files only: take it out (git rm --cached {inner[0]}) or commit its files instead"
             )
 
@@ -118,15 +123,18 @@ class Workspace:
         here = self.repo.branch()
         if here is None:
             said.append(
-                f"HEAD is detached at {self.repo.head()[:7]}; kept experiments go to {short_name(branch)}, which is at {tip[:7]}"
+                f"HEAD is detached at {self.repo.head()[:7]}; kept experiments go to "
+                f"{short_name(branch)}, which is at {tip[:7]}"
             )
         elif here != branch and self.repo.commits(tip, here):
             said.append(
-                f"{short_name(here)} has commits that {short_name(branch)} lacks; experiments go on from {short_name(branch)} ({tip[:7]})"
+                f"{short_name(here)} has commits that {short_name(branch)} lacks; "
+                f"experiments go on from {short_name(branch)} ({tip[:7]})"
             )
         if self.repo.identity():
             said.append(
-                "git has no name or e-mail for you; commits are signed autoresearch <autoresearch@localhost>"
+                "git has no name or e-mail for you; commits are signed autoresearch "
+                "<autoresearch@localhost>"
             )
         return said
 
@@ -214,7 +222,8 @@ class Workspace:
             if was is not None:
                 file.write_bytes(was)
             said.append(
-                f"{file} changed while an agent edited, and was put back; what it was changed to is in {saved}"
+                f"{file} changed while an agent edited, and was put back; what it was "
+                f"changed to is in {saved}"
             )
 
     def commit_evidence(self, checkout: Checkout, message: str) -> str:
@@ -241,7 +250,8 @@ class Workspace:
         fixed = [path for path in changed if not self.is_free(path)]
         if fixed:
             raise OutsideFree(
-                f"it differs from {ours[:7]} in {name_some(fixed)}, which is fixed here, so its results could not be compared"
+                f"it differs from {ours[:7]} in {name_some(fixed)}, which is fixed "
+                "here, so its results could not be compared"
             )
 
     def anchor_attempt(self, attempt_id: str, commit: str) -> None:

@@ -22,7 +22,7 @@ class BoardSummary:
     """One board in a card. `spark` is an SVG path; `gain` is over the first record."""
 
     counts: BoardCounts
-    best: models.Record | None
+    best: models.BoardRecord | None
     spark: str
     gain: float | None
 
@@ -32,7 +32,7 @@ class RecordRow:
     """A record, what it gained on the record before, and the values of those who reproduced it."""
 
     number: int
-    record: models.Record
+    record: models.BoardRecord
     gain: float | None
     remeasured: tuple[float, ...] = ()
 
@@ -72,6 +72,8 @@ def list_records(hub: Services, board: models.Board) -> list[RecordRow]:
     ][::-1]
 
 
-def _others_values(record: models.Record, measured: list[tuple[str, float]]) -> tuple[float, ...]:
+def _others_values(
+    record: models.BoardRecord, measured: list[tuple[str, float]]
+) -> tuple[float, ...]:
     """Lowest first."""
     return tuple(sorted(value for agent, value in measured if agent != record.agent_id))

@@ -18,7 +18,7 @@ from autoresearch.hub.rules.results import NAMED_MIN
 from autoresearch.hub.store import results
 from autoresearch.hub.store.database import Reader
 from autoresearch.hub.values import BoardName, BoardPoint, CommitResult, Vote
-from autoresearch.models import Board, Record, Result
+from autoresearch.models import Board, BoardRecord, Result
 
 BOARDS_MAX = 1000
 RECORDS_MAX = 1000
@@ -56,7 +56,7 @@ def _board(reader: Reader, board: BoardName, votes: dict[str, Votes]) -> Board |
     return Board(*board, records[-1], records)
 
 
-def leader(reader: Reader, platform: str, track: str) -> Record | None:
+def leader(reader: Reader, platform: str, track: str) -> BoardRecord | None:
     """The best of a board; None where nothing leads it."""
     leaders = results.leaders(reader, platform, track, 1)
     return _record(leaders[0], _read_votes(reader, platform)) if leaders else None
@@ -76,12 +76,12 @@ def _read_votes(reader: Reader, platform: str) -> Votes:
     return found
 
 
-def _record(result: Result, votes: Votes) -> Record:
+def _record(result: Result, votes: Votes) -> BoardRecord:
     counted = count_votes(result, votes.get(result.commit[:NAMED_MIN], ()))
     yes = sorted(agent for agent, reproduced in counted.items() if reproduced)
     no = sorted(agent for agent, reproduced in counted.items() if not reproduced)
     assert result.val_bpb is not None  # only finite values lead
-    return Record(
+    return BoardRecord(
         result_id=result.id,
         post_id=result.post_id,
         agent_id=result.agent_id,

@@ -31,7 +31,8 @@ PRESETS = {
     "claude": "claude -p --permission-mode acceptEdits --allowedTools Read,Edit,Write,Glob,Grep",
     "codex": "codex exec --sandbox workspace-write --skip-git-repo-check -",
     "gemini": "gemini --approval-mode auto_edit -p 'Carry out the brief above.'",
-    "aider": "aider --yes-always --no-auto-commits --no-check-update --no-show-release-notes --message-file {brief_file} {free}",
+    "aider": "aider --yes-always --no-auto-commits --no-check-update --no-show-release-notes "
+    "--message-file {brief_file} {free}",
     "opencode": "opencode run {brief}",
 }
 OURS = ("AGENTHUB_", "AUTORESEARCH_")
@@ -77,7 +78,8 @@ class CommandAgent:
         said = read_tail(log)
         if finished.reason:
             raise AgentFailed(
-                f"`{self.program()}` came to nothing: {finished.reason}; its last line: {last_line(said)}; all of it: {log}"
+                f"`{self.program()}` came to nothing: {finished.reason}; its last line: "
+                f"{last_line(said)}; all of it: {log}"
             )
         return Edit(
             find_description(said) or f"{self.program()}: experiment {brief.number}",

@@ -115,11 +115,13 @@ def apply_edit(proposal: ProposedEdit, files: Mapping[str, str]) -> dict[str, st
 def apply_block(block: EditBlock, files: Mapping[str, str], number: int) -> str:
     if block.file not in files:
         raise BadEdit(
-            f"block {number} names {block.file!r}; only these files may change: {', '.join(sorted(files))}"
+            f"block {number} names {block.file!r}; only these files may change: "
+            f"{', '.join(sorted(files))}"
         )
     if not block.search.strip():
         raise BadEdit(
-            f"block {number}: SEARCH is empty; quote the lines that the replacement goes after, and repeat them in REPLACE"
+            f"block {number}: SEARCH is empty; quote the lines that the replacement "
+            "goes after, and repeat them in REPLACE"
         )
     text = files[block.file]
     found = list(islice(line_starts(text, block.search), OCCURRENCES_MAX))

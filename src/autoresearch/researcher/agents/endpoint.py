@@ -146,7 +146,8 @@ class Endpoint:
                 finished = finished or bool(choice.finish_reason)
             if size > MAX_ANSWER_CHARS:
                 raise EndpointFailed(
-                    f"the answer is longer than {MAX_ANSWER_CHARS} characters; is the model repeating itself?"
+                    f"the answer is longer than {MAX_ANSWER_CHARS} characters; is the "
+                    "model repeating itself?"
                 )
         if not finished:
             raise TryAgain("the answer was cut: the stream ended before the model did")

@@ -81,7 +81,8 @@ def render_brief(
         return Template(template or default_template()).substitute(words)
     except (KeyError, ValueError) as error:
         raise BadInput(
-            f"the brief's template is wrong at {error}; it may use ${', $'.join(words)} and $$ for a dollar"
+            f"the brief's template is wrong at {error}; it may use ${', $'.join(words)} "
+            "and $$ for a dollar"
         ) from error
 
 
@@ -93,7 +94,8 @@ def describe_standing(brief: Brief) -> str:
     ]
     tried = sum(not r.is_baseline for r in brief.history)
     lines = [
-        f"- {tried} experiments so far, {len(kept)} kept; you start from commit {brief.parent[:7]}, the best one."
+        f"- {tried} experiments so far, {len(kept)} kept; you start from commit "
+        f"{brief.parent[:7]}, the best one."
     ]
     if baselines:
         lines.append(f"- baseline: {baselines[0]:.6f}")
@@ -102,7 +104,8 @@ def describe_standing(brief: Brief) -> str:
     spread = [v for r in brief.history if r.is_baseline for v in r.values]
     if len(spread) > 1:
         lines.append(
-            f"- noise: {len(spread)} runs of the baseline lay between {min(spread):.6f} and {max(spread):.6f}"
+            f"- noise: {len(spread)} runs of the baseline lay between {min(spread):.6f} "
+            f"and {max(spread):.6f}"
         )
     return "\n".join(lines)
 
@@ -125,4 +128,7 @@ def describe_history(records: Sequence[Record]) -> str:
 
 def describe_record(record: Record) -> str:
     value = "---" if record.value is None else f"{record.value:.6f}"
-    return f"{record.commit[:7]} on {record.parent[:7]} {record.status} {value} {record.description} ({record.reason})"
+    return (
+        f"{record.commit[:7]} on {record.parent[:7]} {record.status} {value} "
+        f"{record.description} ({record.reason})"
+    )

@@ -1,7 +1,8 @@
 """The agent that does as it was told: a file of edits, one JSON object a line. For tests,
 demonstrations and replays.
 
-{"message": "halve the step", "files": {"train.py": "STEP = 0.5\\n"}}      a file's whole new text; null removes it
+{"message": "halve the step", "files": {"train.py": "STEP = 0.5\\n"}} a file's whole new text; null
+removes it
 """
 
 from __future__ import annotations

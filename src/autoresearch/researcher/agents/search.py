@@ -47,7 +47,8 @@ class SearchAgent:
         constants = read_constants(sources)
         if not constants:
             raise NothingLeft(
-                f"{', '.join(brief.free)} has no constants to tune: names in capitals with a literal value"
+                f"{', '.join(brief.free)} has no constants to tune: names in capitals "
+                "with a literal value"
             )
         chosen, texts = propose_values(constants, sources, brief)
         for file, text in texts.items():

@@ -36,7 +36,10 @@ def describe_changes(before: View, after: View) -> Iterator[str]:
         if v.id not in known:
             yield describe_verdict(v)
     if after.about.best != before.about.best and after.about.best is not None:
-        yield f"best {after.about.metric} {after.about.best:.6f}  {after.about.best_commit[:7]}  {after.about.best_description}"
+        yield (
+            f"best {after.about.metric} {after.about.best:.6f}  "
+            f"{after.about.best_commit[:7]}  {after.about.best_description}"
+        )
     begun = {(r.id, r.number): r for r in before.runs}
     for r in after.runs:
         if run_quarter(r) != run_quarter(begun.get((r.id, r.number))):

@@ -18,7 +18,7 @@ import msgspec
 import psutil
 
 from autoresearch.researcher import curve_files
-from autoresearch.researcher.dashboard.gpus import GpuLoad, GpuMonitor
+from autoresearch.researcher.gpus import GpuLoad, GpuMonitor
 from autoresearch.researcher.journal import Attempt, Journal
 from autoresearch.researcher.judging.curves import CurvePoint, smooth_loss
 from autoresearch.researcher.judging.values import Record

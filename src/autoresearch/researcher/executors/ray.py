@@ -62,9 +62,13 @@ def largest_share(nodes: Sequence[tuple[int, int]], jobs: int, gpus_each: int) -
         if places(cores) >= jobs
     ]
     if not fitting:
-        have = f"{sum(c for c, _ in nodes)} cores and {sum(g for _, g in nodes)} GPUs on {len(nodes)} nodes"
+        have = (
+            f"{sum(c for c, _ in nodes)} cores and {sum(g for _, g in nodes)} GPUs on "
+            f"{len(nodes)} nodes"
+        )
         raise BadInput(
-            f"--jobs {jobs} does not fit the Ray cluster, which has {have}; use fewer jobs or add nodes"
+            f"--jobs {jobs} does not fit the Ray cluster, which has {have}; use fewer "
+            "jobs or add nodes"
         )
     return Share(max(fitting), gpus)
 
@@ -200,7 +204,8 @@ def join_cluster(address: str | None) -> ModuleType:
         ray.init(address=address or "local", **quiet, **ours)
     except (ConnectionError, TimeoutError) as error:
         raise BadInput(
-            f"no Ray cluster answers at {address} ({error}); --ray-address takes what `ray start --head` printed, HOST:PORT"
+            f"no Ray cluster answers at {address} ({error}); --ray-address takes what "
+            "`ray start --head` printed, HOST:PORT"
         ) from error
     found: ModuleType = ray
     return found

@@ -90,7 +90,10 @@ def plan_slots(jobs: int, cores: int, gpus: int, gpus_each: int = 1) -> Plan:
         return Plan(1, 0, each, f"{each} GPUs" if each > 1 else "")
     cores_each = cores // jobs
     if cores_each == 0:
-        warning = f"--jobs {jobs} on {cores} cores: runs share cores and disturb each other's speed; with --jobs {cores} each has one of its own"
+        warning = (
+            f"--jobs {jobs} on {cores} cores: runs share cores and disturb each other's "
+            f"speed; with --jobs {cores} each has one of its own"
+        )
         return Plan(
             jobs,
             0,
@@ -167,7 +170,8 @@ def lock_free(
         taken.append(thing)
     if len(taken) < count:
         raise Conflict(
-            f"{count} {kind}s are needed and {len(taken)} of {len(things)} are free: another `autoresearch run` of this machine holds the others; "
+            f"{count} {kind}s are needed and {len(taken)} of {len(things)} are free: "
+            "another `autoresearch run` of this machine holds the others; "
             "stop it, or use fewer --jobs"
         )
     return taken

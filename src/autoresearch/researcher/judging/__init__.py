@@ -1,1 +1,2 @@
-"""Verdicts from numbers: no file, no clock, no chance, and nothing of the researcher but what stands in this folder."""
+"""Verdicts from numbers: no file, no clock, no chance, and nothing of the researcher but what
+stands in this folder."""

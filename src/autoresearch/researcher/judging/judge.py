@@ -48,8 +48,9 @@ class Finding:
     """What to do with an experiment: settle it, run it again, or run the commit it has to beat.
 
     `usable`: which runs count. `standing`: the runs that stand for a kept one from now on. `met`:
-    the commit to beat, as it was compared. Of a next run: `look` numbers the pair of runs it belongs
-    to (None: to none), `seed` is given where other runs had it already."""
+    the commit to beat, as it was compared. Of a next run: `look` numbers the pair of runs it
+    belongs to (None: to none), `seed` is given where other runs had it already.
+    """
 
     action: Literal["keep", "discard", "crash", "repeat", "recheck"]
     reason: str
@@ -149,8 +150,9 @@ def gather_noise(case: Case, sample: Sample, met: Sample) -> Noise:
     """What runs of the same code, and pairs of one seed, tell of the noise: this experiment's and
     every record's.
 
-    Runs that later experiments made of their best are groups of their own: a kept record's runs were
-    lucky, and beside them others would make the noise look larger."""
+    Runs that later experiments made of their best are groups of their own: a kept record's runs
+    were lucky, and beside them others would make the noise look larger.
+    """
     again: dict[str, tuple[float, ...]] = {}
     for record in case.history:
         again[record.judged_against] = (*again.get(record.judged_against, ()), *record.rechecks)

@@ -47,7 +47,8 @@ class BranchState:
         if known is not None and known.slot != slot and self.has_results():
             whole = "the whole machine"
             raise BadWorkspace(
-                f"{short_name(self.branch)} was measured with {known.slot or whole} a run and this call "
+                f"{short_name(self.branch)} was measured with {known.slot or whole} a "
+                "run and this call "
                 f"gives {slot or whole}, so results could not be compared; use the --jobs it was "
                 "started with, or start another branch with --branch NAME"
             )
@@ -95,7 +96,8 @@ class BranchState:
         last = next(r for r in reversed(self.history()) if r.status == "keep")
         if tip != last.commit:
             raise Conflict(
-                f"{short_name(self.branch)} is at {(tip or 'nothing')[:7]}, but the last experiment kept "
+                f"{short_name(self.branch)} is at {(tip or 'nothing')[:7]}, but the "
+                "last experiment kept "
                 f"on it is {last.commit[:7]}; move it back (git update-ref {self.branch} "
                 f"{last.commit}), or start another branch with --branch NAME"
             )

@@ -32,7 +32,8 @@ MAX_LEDGER_BYTES = 64 * 2**20  # about half a million experiments; anything larg
 def summarise(directory: Path | str) -> TableSummary:
     """Read `directory` (or a results.tsv itself) and sum it up.
 
-    Raises NotFound where there is no ledger, BadWorkspace where it or autoresearch.toml is unusable.
+    Raises NotFound where there is no ledger, BadWorkspace where it or autoresearch.toml is
+    unusable.
     """
     folder, tsv, jsonl = ledger_files(Path(directory))
     sheet = read_tsv(read_bytes(tsv)) if tsv.exists() else Sheet()
@@ -114,8 +115,8 @@ def read_bytes(path: Path) -> bytes:
 
 
 def read_records(path: Path) -> tuple[list[dict[str, Any]], list[str]]:
-    """The records of experiments.jsonl, and a note for lines that are none (a power failure cuts the
-    last one)."""
+    """The records of experiments.jsonl, and a note for lines that are none (a power failure cuts
+    the last one)."""
     if not path.exists():
         return [], []
     records, bad = [], 0
@@ -134,7 +135,8 @@ def read_records(path: Path) -> tuple[list[dict[str, Any]], list[str]]:
 
 
 def merge(rows: list[Experiment], records: list[dict[str, Any]]) -> list[Experiment]:
-    """Each row with what its record adds; records without a row follow at the end. Numbered from 1."""
+    """Each row with what its record adds; records without a row follow at the end. Numbered from
+    1."""
     unused = list(records)
     merged = []
     for row in rows:
@@ -155,8 +157,8 @@ def same_experiment(row: Experiment, record: dict[str, Any]) -> bool:
 
 
 def add_details(row: Experiment, record: dict[str, Any]) -> Experiment:
-    """The row with its record's details. The record's value has more digits, so it counts where both
-    have one."""
+    """The row with its record's details. The record's value has more digits, so it counts where
+    both have one."""
     full = from_record(record)
     value = full.value if row.value is not None and full.value is not None else row.value
     return replace(

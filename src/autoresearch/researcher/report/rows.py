@@ -42,8 +42,8 @@ class Experiment:
 
 @dataclass(frozen=True, slots=True)
 class TableSummary:
-    """A ledger in numbers. `noise` is the standard deviation between runs of the same code, in units
-    of the metric."""
+    """A ledger in numbers. `noise` is the standard deviation between runs of the same code, in
+    units of the metric."""
 
     directory: Path
     metric: str

@@ -1,6 +1,7 @@
 """What is going on in a workspace: whether research runs, what is open, what was found so far.
 
-Reads ledger and journal, and tries the lock; changes nothing. Leaves to others: tables and pictures.
+Reads ledger and journal, and tries the lock; changes nothing. Leaves to others: tables and
+pictures.
 """
 
 from __future__ import annotations

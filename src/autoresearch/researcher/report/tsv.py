@@ -1,8 +1,9 @@
-"""Reads any results.tsv: ours, an agent's handwriting, or another tool's. Draws nothing, judges nothing.
+"""Reads any results.tsv: ours, an agent's handwriting, or another tool's. Draws nothing, judges
+nothing.
 
 The lines of people's tools differ: another order or number of columns, spaces for tabs, no header,
-hashes that are none, a crash written as 0.000000, UTF-16 from a Windows shell, a last line cut by a
-power failure. What cannot be read is skipped and named in a note, never guessed.
+hashes that are none, a crash written as 0.000000, UTF-16 from a Windows shell, a last line cut by
+a power failure. What cannot be read is skipped and named in a note, never guessed.
 """
 
 from __future__ import annotations
@@ -174,8 +175,8 @@ def metric_name(line: str, columns: dict[str, int]) -> str:
 
 
 def parse_line(line: str, columns: dict[str, int] | None, number: int) -> Experiment | None:
-    """One experiment: by the header's columns where they fit, else around the word that is a status;
-    None if neither."""
+    """One experiment: by the header's columns where they fit, else around the word that is a
+    status; None if neither."""
     cells = cells_of(line)
     if columns is not None and "\t" in line:
         row = by_columns(cells, columns, number)
@@ -200,8 +201,8 @@ def by_columns(cells: list[str], columns: dict[str, int], number: int) -> Experi
 
 
 def around_status(line: str, number: int) -> Experiment | None:
-    """Commit, value and memory stand before the status, the description after it, whatever separates
-    them."""
+    """Commit, value and memory stand before the status, the description after it, whatever
+    separates them."""
     words = list(islice(re.finditer(r"\S+", line), 6))
     for position, word in enumerate(words):
         status = status_word(word.group())

@@ -55,8 +55,10 @@ class Attack:
     @property
     def program(self) -> str:
         return (
-            f"{PRELUDE}\ntry:\n{textwrap.indent(self.body.strip(), '    ')}\nexcept BaseException as error:\n"
-            "    print('BLOCKED', type(error).__name__, error)\nelse:\n    print('BLOCKED nothing came of it')\n"
+            f"{PRELUDE}\ntry:\n{textwrap.indent(self.body.strip(), '    ')}\nexcept "
+            "BaseException as error:\n"
+            "    print('BLOCKED', type(error).__name__, error)\nelse:\n    "
+            "print('BLOCKED nothing came of it')\n"
         )
 
 
@@ -202,7 +204,8 @@ time.sleep(0.3)
 FILES = (
     Attack("write-home", "a file in the user's home (.bashrc, authorized_keys)", "open(decoys['home'] + '/planted', 'w').close(); escaped('planted it')"),
     Attack("overwrite", "to overwrite a file outside its folder", "open(decoys['victim'], 'r+').close(); escaped('opened it for writing')"),
-    Attack("truncate", "to cut off a file outside its folder", "os.truncate(decoys['victim'], os.stat(decoys['victim']).st_size); escaped('may cut it')"),
+    Attack("truncate", "to cut off a file outside its folder", "os.truncate(decoys['victim'], os.stat(decoys['victim']).st_size); escaped('may "
+        "cut it')"),
     Attack("delete", "to delete a file outside its folder", "os.unlink(decoys['doomed']); escaped('deleted it')"),
     Attack("steal", "to move a file into its folder", "os.rename(decoys['stolen'], 'stolen'); escaped('moved it')"),
     Attack("chmod", "to open up a file's mode", """
@@ -214,11 +217,13 @@ os.utime(decoys['victim'], (1, 1))
 if os.stat(decoys['victim']).st_mtime == 1: escaped('changed it')
 """),
     Attack("poison-data", "to change the prepared training data", "open(decoys['training'], 'r+').close(); escaped('opened it for writing')"),
-    Attack("poison-data-folder", "to add a file to the prepared data", "open(os.path.dirname(decoys['training']) + '/more', 'w').close(); escaped('added one')"),
+    Attack("poison-data-folder", "to add a file to the prepared data", "open(os.path.dirname(decoys['training']) + '/more', 'w').close(); escaped('added "
+        "one')"),
     Attack("poison-python", "to change the Python that the harness runs", "open(os.__file__, 'r+').close(); escaped('opened it for writing')", needs="root"),
     Attack("forge-log", "to rewrite what it printed", "open(decoys['log'], 'r+').close(); escaped('opened it for writing')"),
     Attack("device-node", "a device file of its own", "os.mknod('disk', stat.S_IFBLK | 0o600, os.makedev(8, 0)); escaped('made one')", needs="root"),
-    Attack("core-pattern", "a program for the kernel to run as root", "os.close(os.open('/proc/sys/kernel/core_pattern', os.O_WRONLY)); escaped('opened it')", needs="root"),
+    Attack("core-pattern", "a program for the kernel to run as root", "os.close(os.open('/proc/sys/kernel/core_pattern', os.O_WRONLY)); escaped('opened "
+        "it')", needs="root"),
     Attack("sysrq", "the kernel's emergency switch", "os.close(os.open('/proc/sysrq-trigger', os.O_WRONLY)); escaped('opened it')", needs="kernel"),
     Attack("cgroup", "a control group of its own", """
 for base, folders, _ in os.walk('/sys/fs/cgroup'):
@@ -229,7 +234,8 @@ for base, folders, _ in os.walk('/sys/fs/cgroup'):
 )  # fmt: skip
 
 KERNEL = (
-    Attack("mount", "to mount over its folder", "call(libc.mount(b'none', os.getcwd().encode(), b'tmpfs', ctypes.c_ulong(0), None)); libc.umount2(os.getcwd().encode(), 2); escaped('mounted')", needs="root"),
+    Attack("mount", "to mount over its folder", "call(libc.mount(b'none', os.getcwd().encode(), b'tmpfs', ctypes.c_ulong(0), "
+        "None)); libc.umount2(os.getcwd().encode(), 2); escaped('mounted')", needs="root"),
     Attack("user-namespace", "a user namespace, where it is root", "call(libc.unshare(0x10000000)); escaped('made one')", needs="kernel"),
     Attack("clone-namespace", "the same through clone", """
 pid = syscall(56, 220, 0x10000000 | signal.SIGCHLD, None, None, None, None)
@@ -242,7 +248,8 @@ pid = syscall(435, 435, arguments, ctypes.c_size_t(64))
 if pid == 0: os._exit(0)
 escaped('made one')
 """, needs="kernel"),
-    Attack("setns", "another process's network", "call(libc.setns(os.open(f\"/proc/{decoys['pid']}/ns/net\", os.O_RDONLY), 0)); escaped('joined it')", needs="root"),
+    Attack("setns", "another process's network", "call(libc.setns(os.open(f\"/proc/{decoys['pid']}/ns/net\", os.O_RDONLY), 0)); "
+        "escaped('joined it')", needs="root"),
     Attack("chroot", "to change its root", "os.chroot('.'); escaped('changed it')", needs="root"),
     Attack("bpf", "a program in the kernel", """
 syscall(321, 280, 0, ctypes.create_string_buffer(struct.pack('=IIIII', 2, 4, 4, 1, 0), 72), 72); escaped('made a map')

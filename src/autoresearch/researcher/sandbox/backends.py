@@ -16,10 +16,14 @@ from autoresearch.researcher.sandbox.plain import Plain
 NAMES = ("auto", "bwrap", "landlock", "container", "none")
 PROBE_TIMEOUT_S = 30.0
 ADVICE = (
-    "install bubblewrap (Debian, Ubuntu: sudo apt install bubblewrap; Fedora: sudo dnf install bubblewrap), or, for code you trust, "
+    "install bubblewrap (Debian, Ubuntu: sudo apt install bubblewrap; Fedora: sudo dnf "
+    "install bubblewrap), or, for code you trust, "
     "ask for no sandbox with --unsafe-no-sandbox"
 )
-UBUNTU = "; if this is Ubuntu 24.04 or later, docs/sandbox.md tells how to let bwrap make user namespaces"
+UBUNTU = (
+    "; if this is Ubuntu 24.04 or later, docs/sandbox.md tells how to let bwrap make user "
+    "namespaces"
+)
 
 
 def choose_sandbox(name: str = "auto", image: str = "") -> Sandbox:
@@ -34,7 +38,8 @@ def choose_sandbox(name: str = "auto", image: str = "") -> Sandbox:
         return Plain()
     if os.name != "posix":
         raise MissingTool(
-            "runs are started and ended in ways that Windows does not have; use WSL2, where every level works"
+            "runs are started and ended in ways that Windows does not have; use WSL2, "
+            "where every level works"
         )
     tried = []
     for level in ("bwrap", "landlock") if name == "auto" else (name,):
@@ -57,7 +62,8 @@ def probe_backends() -> list[Backend]:
 
 GUARANTEES = {
     "bwrap": "own mounts, processes, network and users, and a filter of system calls",
-    "landlock": "files and processes kept apart by Landlock, network and kernel by a filter of system calls; no shared memory",
+    "landlock": "files and processes kept apart by Landlock, network and kernel by a filter of "
+    "system calls; no shared memory",
     "container": "a container without network",
     "none": "limits and clean ending only: for code you trust",
 }

@@ -1,4 +1,5 @@
-"""Nights of research that never happened: the judge's own code on ideas whose true worth is known. Decides nothing about real ones."""
+"""Nights of research that never happened: the judge's own code on ideas whose true worth is known.
+Decides nothing about real ones."""
 
 from autoresearch.researcher.simulate.compare import ARMS, Arm, PolicyResult, compare
 from autoresearch.researcher.simulate.landscape import (

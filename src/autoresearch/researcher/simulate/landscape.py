@@ -29,7 +29,8 @@ SAME, SPREAD = 0.5, 0.93
 # Share of the variance between runs that is their seed's, whatever the code; as recorded, of scores
 # (bench/curves.py prints it).
 SHARED = 0.62
-# Correlation of a curve's luck with its score's, 0.5; between marks, 0.6 (both as recorded, roughly).
+# Correlation of a curve's luck with its score's, 0.5; between marks, 0.6 (both as recorded,
+# roughly).
 WITH_SCORE, WITH_CURVE = 0.5, 0.6
 REST = math.sqrt(1 - WITH_SCORE**2 - WITH_CURVE**2)
 FEWEST = 8  # measured experiments that a ledger has to hold
@@ -90,8 +91,8 @@ class Landscape:
         )
 
     def luck(self, code: random.Random, seed: random.Random) -> tuple[float, tuple[float, ...]]:
-        """One run's luck, partly the code's own and partly its seed's: what it adds to the score, and
-        to the curve at each mark."""
+        """One run's luck, partly the code's own and partly its seed's: what it adds to the score,
+        and to the curve at each mark."""
         own, own_curve = self.half(code)
         its, its_curve = self.half(seed)
         a, b = math.sqrt(1 - self.shared), math.sqrt(self.shared)

@@ -100,7 +100,8 @@ class HubSwarm:
         """Join or come back, and send what waits."""
         if self.memory.facts.hub not in ("", self.membership.url):
             self.say(
-                f"this folder was on {self.memory.facts.hub} before; what waits goes to {self.membership.url} now"
+                f"this folder was on {self.memory.facts.hub} before; what waits goes to "
+                f"{self.membership.url} now"
             )
             self.memory.save(offers={}, claims={})  # their numbers mean nothing here
         self.memory.save(hub=self.membership.url)
@@ -142,7 +143,8 @@ class HubSwarm:
             if self.fetch_offer(claim.commit, claim.agent):
                 self.offer(claim)
                 self.say(
-                    f"starting from {claim.commit[:7]} by {claim.agent}, {claim.value:.6f} ({claim.verified}): {claim.description}"
+                    f"starting from {claim.commit[:7]} by {claim.agent}, "
+                    f"{claim.value:.6f} ({claim.verified}): {claim.description}"
                 )
                 return claim.commit
         return self.root()

@@ -81,7 +81,8 @@ class Membership:
             self.keyring.save(member)
         except Forbidden as error:
             self.refused = HubUnavailable(
-                f"{error} (with an invitation: `ah join {self.url} --invite WORD` in the experiment's folder)"
+                f"{error} (with an invitation: `ah join {self.url} --invite WORD` in "
+                "the experiment's folder)"
             )
             raise self.refused from error
         except AutoresearchError as error:
@@ -103,7 +104,8 @@ def checked_id(agent_id: str) -> str:
     """A name as hubs take it; BadInput otherwise."""
     if not _ID.fullmatch(agent_id):
         raise BadInput(
-            f"{agent_id[:80]!r} is no name for an agent: 1 to 63 letters, digits, '.', '_', '-', beginning with a letter or digit"
+            f"{agent_id[:80]!r} is no name for an agent: 1 to 63 letters, digits, '.', "
+            "'_', '-', beginning with a letter or digit"
         )
     return agent_id
 
@@ -120,5 +122,6 @@ def register_agent(url: str, wanted: str) -> Member:
                 continue
             return Member(checked_id(account.id), checked_key(account.api_key))
     raise Conflict(
-        f"{wanted} and {NAMES_TRIED - 1} names like it are taken; choose another with --agent-id NAME"
+        f"{wanted} and {NAMES_TRIED - 1} names like it are taken; choose another with "
+        "--agent-id NAME"
     )

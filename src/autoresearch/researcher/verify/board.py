@@ -92,11 +92,13 @@ class HubBoard:
             return self.claim(repo, ours[0])
         if not kept:
             raise NotFound(
-                f"nobody claims a kept result of commit {commit}; `ah results --commit {commit}` shows what there is"
+                f"nobody claims a kept result of commit {commit}; `ah results --commit "
+                f"{commit}` shows what there is"
             )
         if all(r.agent_id == self.me for r in kept):
             raise Forbidden(
-                f"the result of commit {commit} is your own ({self.me}); nobody verifies their own: let another agent do it"
+                f"the result of commit {commit} is your own ({self.me}); nobody "
+                "verifies their own: let another agent do it"
             )
         others = [r for r in kept if r.agent_id != self.me]
         if all(r.commit_hash is None for r in others):
@@ -109,7 +111,8 @@ class HubBoard:
             )
         )
         raise Incomparable(
-            f"commit {commit} is claimed for {where}; this is {self.platform} on track {self.track or '(none)'}, and only the same may be compared"
+            f"commit {commit} is claimed for {where}; this is {self.platform} on track "
+            f"{self.track or '(none)'}, and only the same may be compared"
         )
 
     def claim(self, repo: Repo, result: Result) -> ClaimedResult:
@@ -120,7 +123,8 @@ class HubBoard:
         fetched = fetch_commit(repo, self.hub, result.commit_hash).commit
         if fetched != result.commit_hash or not fetched.startswith(result.commit):
             raise BadInput(
-                f"{self.hub.url} hands out {fetched[:12]} for {result.commit_hash[:12]}; it is not believed"
+                f"{self.hub.url} hands out {fetched[:12]} for "
+                f"{result.commit_hash[:12]}; it is not believed"
             )
         stood = self.replies(result.post_id, fetched, self.is_me)
         about = (
@@ -189,7 +193,8 @@ def verdict_post(verdict: Verdict, platform: str, notes: Notes) -> str:
     ]
     if noise is not None:
         about.append(
-            f"Noise of one run here {noise.sigma:.6f}; up to {noise.allowed:.6f} worse than the claim is chance."
+            f"Noise of one run here {noise.sigma:.6f}; up to {noise.allowed:.6f} worse "
+            "than the claim is chance."
         )
     return "\n".join([line, "", " ".join(about), *(["", *runs] if runs else [])])
 

@@ -144,7 +144,8 @@ def graft_free_files(workspace: Workspace, pristine: str, claimed: str) -> str:
         raise BadInput(f"commit {claimed[:7]}: {name_some(strange)} is no plain file")
     if not theirs:
         raise BadInput(
-            f"commit {claimed[:7]} has none of the free files {name_some(workspace.config.experiment.free)}"
+            f"commit {claimed[:7]} has none of the free files "
+            f"{name_some(workspace.config.experiment.free)}"
         )
     changed = {p: theirs.get(p, GONE) for p in {**ours, **theirs} if ours.get(p) != theirs.get(p)}
     message = f"Verify {claimed[:12]}: its free files on {pristine[:12]}"

@@ -82,7 +82,8 @@ class Verifier:
         sweep_processes(notes.mark)
         commit = graft_free_files(self.workspace, pristine, claim.commit)
         self.display.say(
-            f"{claim.commit[:7]} claims {claim.value:.6f}: run here with the fixed files of {pristine[:7]}"
+            f"{claim.commit[:7]} claims {claim.value:.6f}: run here with the fixed "
+            f"files of {pristine[:7]}"
         )
         notes = self.measure(notes, commit)
         good = [run for run in notes.measurements if run.value is not None]
@@ -110,7 +111,8 @@ class Verifier:
         changed = changed_fixed_files(self.workspace, pristine, claim.commit)
         if changed and not is_of_our_line(self.workspace, pristine, claim.commit):
             raise Incomparable(
-                f"commit {claim.commit[:7]} belongs to another version of the fixed files ({name_some(changed)} differ from {pristine[:7]}, and not "
+                f"commit {claim.commit[:7]} belongs to another version of the fixed "
+                f"files ({name_some(changed)} differ from {pristine[:7]}, and not "
                 "only on its side); verify it in a repository that starts from its root"
             )
         return changed
