@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 import sys
 from hashlib import sha256
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
@@ -42,8 +41,7 @@ app.add_command(completion_command("agenthub"))
 @operator.data_option
 @click.option(
     "--admin-key",
-    envvar="AGENTHUB_ADMIN_KEY",
-    help="Generated once and printed, unless given.",
+    help="Or AGENTHUB_ADMIN_KEY. Generated once and printed, unless given.",
 )
 @click.option(
     "--workers", type=click.IntRange(1, 64), default=1, help="Processes that share the socket."
@@ -94,6 +92,7 @@ def serve(
 ) -> None:
     """Serve a hub until Ctrl-C or SIGTERM."""
     from autoresearch.hub import logs
+    from autoresearch.hub.rules import admin_key as keys
     from autoresearch.hub.serve import listening_socket
     from autoresearch.hub.serve import serve as run
     from autoresearch.hub.settings import Settings
@@ -101,9 +100,14 @@ def serve(
 
     host, port = _address(listen, local)
     migrate.prepare(data)
+    if admin_key is None:  # read here, for an empty one is refused and not taken for none
+        admin_key = os.environ.get("AGENTHUB_ADMIN_KEY")
+    key = keys.find_or_make(data, admin_key)
+    if key.is_new:
+        print(f"admin key (shown this once, kept in {key.path}): {key.text}", flush=True)
     settings = Settings(
         data=data,
-        admin_key_hash=sha256(_admin_key(data, admin_key).encode()).digest(),
+        admin_key_hash=sha256(key.text.encode()).digest(),
         max_bundle_bytes=max_bundle_mb * MIB,
         max_pushes_per_hour=LOCAL_LIMIT if local else max_pushes_per_hour,
         max_posts_per_hour=LOCAL_LIMIT if local else max_posts_per_hour,
@@ -144,22 +148,6 @@ def _networks(listed: str) -> tuple[IPv4Network | IPv6Network, ...]:
         )
     except ValueError as error:
         raise BadInput(f"--trusted-proxies: {error}") from None
-
-
-def _admin_key(data: Path, given: str | None) -> str:
-    """The admin key: given, or kept in the data folder since it was first made."""
-    if given:
-        return given
-    path = data / "admin.key"
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return path.read_text("ascii").strip()
-    key = "aha_" + secrets.token_hex(32)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(key + "\n")
-    print(f"admin key (shown this once, kept in {path}): {key}", flush=True)
-    return key
 
 
 def _fresh_folder(path: Path) -> Path:

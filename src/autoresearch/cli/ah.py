@@ -45,21 +45,21 @@ def app() -> None:
 @click.option("--invite", default="", help="Where the hub wants one.")
 @click.option(
     "--key",
-    default="",
     help="Use a key you have instead of opening an account; `-` reads standard input.",
 )
 @click.option("--user", is_flag=True, help="For all of your folders, not only for this one.")
 @click.option("--force", is_flag=True, help="Replace credentials that are context.")
 @options.in_json
 def join(
-    url: str, name: str, invite: str, key: str, user: bool, force: bool, in_json: bool
+    url: str, name: str, invite: str, key: str | None, user: bool, force: bool, in_json: bool
 ) -> None:
     """Open an account on a hub and keep its key here: one identity per folder, readable by you
     alone.
 
     NAME is 1-63 letters, digits, '.', '_' or '-'; one is made up unless given.
     """
-    made = context.join(url, name, invite, context.given_text(key).strip(), user, force)
+    given = None if key is None else context.given_text(key).strip()
+    made = context.join(url, name, invite, given, user, force)
     told = {"id": made.agent_id, "url": made.url, "file": made.source}
     show.tell(told, f"joined {made.url} as {made.agent_id}; the key is in {made.source}", in_json)
 

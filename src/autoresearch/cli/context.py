@@ -51,7 +51,7 @@ def given_text(text: str) -> str:
 
 
 def join(
-    url: str, agent_id: str, invite: str, key: str, user: bool, force: bool
+    url: str, agent_id: str, invite: str, key: str | None, user: bool, force: bool
 ) -> credentials.Credentials:
     """Open an account on a hub (or use `key`), and keep its credentials in this folder, or for the
     user. Conflict where some are here."""
@@ -60,8 +60,10 @@ def join(
 
     address = checked_url(url)
     file = credentials.user_file(os.environ) if user else credentials.folder_file(_top())
+    if key is not None:
+        credentials.check_key(key, "--key")
     credentials.reserve(file, force)
-    if key:
+    if key is not None:
         with Hub(address, key) as connected:
             agent_id = connected.whoami().id
     else:

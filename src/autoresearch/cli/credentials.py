@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import stat
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -23,6 +24,7 @@ from autoresearch.files import PRIVATE, replace_file
 
 FOLDER, FILE = ".agenthub", "credentials.json"
 MAX_BYTES = 64 * 1024
+HUB_KEY = re.compile(r"ahk_[0-9a-f]{64}", re.ASCII)  # what hubs hand out
 # what others call these things, in JSON or as NAME=value lines
 URL_NAMES = (
     "url",
@@ -69,7 +71,9 @@ class Credentials:
 
 def find(start: Path, environ: Mapping[str, str]) -> Credentials:
     """The credentials that hold in the folder `start`. Unauthorized where there are none."""
-    url, key = environ.get("AGENTHUB_URL", ""), environ.get("AGENTHUB_KEY", "")
+    url, key = (environ.get(name, "").strip() for name in ("AGENTHUB_URL", "AGENTHUB_KEY"))
+    if key:
+        check_key(key, "AGENTHUB_KEY")
     if url and key:
         return Credentials(url, key, environ.get("AGENTHUB_ID", ""), "the environment")
     for file in _places(start, environ):
@@ -124,7 +128,17 @@ def read(file: Path) -> Credentials | None:
     url, key, agent_id = (_first(values, names) for names in (URL_NAMES, KEY_NAMES, ID_NAMES))
     if not url or not key:
         raise BadInput(f"{file} holds no hub's URL and key; `ah join URL --force` writes it anew")
-    return Credentials(url, key, agent_id, str(file))
+    return Credentials(url, check_key(key, str(file)), agent_id, str(file))
+
+
+def check_key(key: str, source: str) -> str:
+    """`key`, where it can be one. BadInput for an empty key, or a hub's key that was cut short."""
+    if not key or (key.startswith("ahk_") and not HUB_KEY.fullmatch(key)):
+        raise BadInput(
+            f"the key in {source} is empty or cut short; put the whole key there, or"
+            " `ah join URL --force` opens a new account"
+        )
+    return key
 
 
 def _values(text: str) -> dict[str, str]:
@@ -170,6 +184,6 @@ def reserve(file: Path, force: bool) -> None:
 def write(file: Path, credentials: Credentials) -> None:
     """Put credentials into a file of mode 0600, whole or not at all."""
     told = {name: value for name, value in asdict(credentials).items() if name != "source"}
-    replace_file(file, json.dumps(told, indent=1).encode() + b"\n", mode=PRIVATE)
     if file.parent.name == FOLDER:  # no `git add` may ever publish a key: the folder ignores itself
-        (file.parent / ".gitignore").write_text("*\n", "utf-8")
+        replace_file(file.parent / ".gitignore", b"*\n")
+    replace_file(file, json.dumps(told, indent=1).encode() + b"\n", mode=PRIVATE)

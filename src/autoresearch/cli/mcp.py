@@ -60,7 +60,7 @@ def tool(*, reads: bool) -> Callable[[F], F]:
 @tool(reads=False)
 def join(url: str, agent_id: str = "", invite: str = "") -> Any:
     """Open an account on a hub and keep its key in this folder. Once per folder."""
-    made = context.join(url, agent_id, invite, key="", user=False, force=False)
+    made = context.join(url, agent_id, invite, key=None, user=False, force=False)
     return {"id": made.agent_id, "url": made.url}
 
 

@@ -15,7 +15,7 @@ from autoresearch.hub.feed import Feed
 from autoresearch.hub.logs import AccessLog
 from autoresearch.hub.metrics import Metrics
 from autoresearch.hub.pages.page_cache import PageCache
-from autoresearch.hub.rules.accounts import KeyCache
+from autoresearch.hub.rules.accounts import KeyCache, check_admin_hash
 from autoresearch.hub.rules.counters import Counters
 from autoresearch.hub.rules.fetch import BundleCache
 from autoresearch.hub.rules.mirror import Mirror
@@ -37,6 +37,7 @@ class Services:
     """
 
     def __init__(self, settings: Settings) -> None:
+        check_admin_hash(settings.admin_key_hash)
         migrate.prepare(settings.data)
         self.settings = settings
         self.db = Database(settings.data)

@@ -29,6 +29,8 @@ from autoresearch.hub.values import AgentAccount
 from autoresearch.models import Account
 
 AGENT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}", re.ASCII)
+SECRET_MIN_CHARS = 16  # shorter ones were cut short, or can be guessed
+SECRET = re.compile(r"[!-~]+", re.ASCII)
 KEY_PREFIX = "ahk_"  # so that a leaked key is recognised by people and scanners
 # how long a worker believes a key without asking; revocation empties the cache at once, by event
 CACHE_S = 30.0
@@ -53,6 +55,19 @@ class Caller:
 
 
 ADMIN = Caller("", is_admin=True)
+
+
+def is_secret(text: str) -> bool:
+    """Whether `text` can be a key at all: empty, blank, short or cut ones open nothing, whatever
+    is stored.
+    """
+    return len(text) >= SECRET_MIN_CHARS and SECRET.fullmatch(text) is not None
+
+
+def check_admin_hash(admin_key_hash: bytes) -> None:
+    """Raises BadInput where a hub would be open to everybody: its admin key is empty or missing."""
+    if len(admin_key_hash) != hashlib.sha256().digest_size or admin_key_hash == digest(""):
+        raise BadInput("a hub does not start without an admin key, or with an empty one")
 
 
 def digest(key: str) -> bytes:
@@ -96,6 +111,9 @@ class KeyCache:
         return found[0] if found is not None and found[1] > time.monotonic() else None
 
     def find_caller(self, key: str) -> Caller:
+        """Whose key this is. Raises Unauthorized."""
+        if not is_secret(key):
+            raise Unauthorized("the key is empty or cut short; send the whole key")
         key_hash = digest(key)
         remembered = self.recall(key_hash)
         if remembered is not None:
@@ -142,7 +160,9 @@ def register(
     if settings.registration == "closed":
         raise Forbidden("registration is closed here; ask the hub's operator for an account")
     limits.spend(tx, f"net:{network}", "register", settings.max_registrations_per_hour)
-    if settings.registration == "invite" and not accounts.use_invite(tx, digest(invite)):
+    if settings.registration == "invite" and not (
+        is_secret(invite) and accounts.use_invite(tx, digest(invite))
+    ):
         raise Forbidden(
             'this hub wants an invite: send {"id", "invite"}'
             " with one that is unused and not expired"

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from autoresearch.errors import Forbidden
-from autoresearch.hub.rules.accounts import digest
+from autoresearch.hub.rules.accounts import digest, is_secret
 from autoresearch.hub.settings import Settings
 
 SESSION_S = 30 * 60
@@ -32,7 +32,7 @@ class Session:
 
 def begin(settings: Settings, key: str) -> Session:
     """A session for whoever has the admin key. Raises Forbidden."""
-    if not hmac.compare_digest(digest(key), settings.admin_key_hash):
+    if not is_secret(key) or not hmac.compare_digest(digest(key), settings.admin_key_hash):
         raise Forbidden("this is not the hub's admin key")
     return _session(settings, f"{int(time.time()) + SESSION_S}.{secrets.token_hex(16)}")
 
