@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import httpx
 import pytest
+
+from autoresearch.hub.rules.accounts import digest
+from autoresearch.hub.store import accounts as rows
+from autoresearch.hub.store.database import Database
 
 
 def test_registration_answers_id_and_key_once(hub: Any) -> None:
@@ -77,3 +83,62 @@ def test_closed_registration_refuses(own_hub: Any) -> None:
         own_hub(registration="closed").http.post("/api/register", json={"id": "x"}).status_code
         == 403
     )
+
+
+@pytest.mark.parametrize(
+    "change", [str.upper, str.title, "{}-".format, "{}._-".format, "{}_".format]
+)
+def test_ids_that_look_alike_are_one_agents(hub: Any, change: Any) -> None:
+    """Neither a stranger nor the operator opens an account that passes for another's."""
+    agent = hub.agent("alice")
+    like = change(agent.id)
+    admin = {"Authorization": f"Bearer {hub.admin_key}"}
+    answers = [
+        hub.http.post("/api/register", json={"id": like}),
+        hub.http.post("/api/admin/agents", json={"id": like}, headers=admin),
+    ]
+
+    assert [answer.status_code for answer in answers] == [409, 409]
+    assert all(f"too much like '{agent.id}'" in answer.json()["error"] for answer in answers)
+    assert hub.http.post("/api/register", json={"id": f"{agent.id}-2"}).status_code == 201
+
+
+def test_the_first_of_two_alike_at_once_wins(hub: Any) -> None:
+    """Eight spellings at once open one account."""
+    name = hub.agent("bob").id + "x"
+    spellings = [f"{name}{end}" for end in ("", "-", "_", ".", "--", "._", "-_", "..")]
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(
+            pool.map(
+                lambda id: httpx.post(f"{hub.url}/api/register", json={"id": id}).status_code,
+                spellings,
+            )
+        )
+
+    assert sorted(answers) == [201] + [409] * 7
+
+
+def test_accounts_that_looked_alike_before_go_on(hub: Any) -> None:
+    """Both keys of a pair from an older hub work, each for its own."""
+    db = Database(hub.data)
+    agent = hub.agent("carol")
+    twin, key = agent.id.upper(), "ahk_" + "7" * 63 + "0123456789abcdef"[len(agent.id) % 16]
+    with db.write() as tx:
+        rows.add_agent(tx, twin, "open")
+        rows.replace_key(tx, twin, digest(key))
+    db.close()
+
+    who = hub.http.get("/api/whoami", headers={"Authorization": f"Bearer {key}"})
+    assert who.json()["id"] == twin and agent.get("/api/whoami").json()["id"] == agent.id
+
+
+@pytest.mark.parametrize("name", ["admin", "Admin", "ROOT", "root_", "ad-min", "m.o.d", "agenthub"])
+def test_names_of_office_are_the_operators_to_give(own_hub: Any, name: str) -> None:
+    """Strangers are refused with a sentence; the admin key opens the account."""
+    hub = own_hub()
+    refused = hub.http.post("/api/register", json={"id": name})
+    admin = {"Authorization": f"Bearer {hub.admin_key}"}
+
+    assert refused.status_code == 409 and "reserved for the hub's operator" in refused.text
+    assert hub.http.post("/api/admin/agents", json={"id": name}, headers=admin).status_code == 201
+    assert hub.http.post("/api/register", json={"id": "admin-of-nothing"}).status_code == 201

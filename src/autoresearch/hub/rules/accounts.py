@@ -29,6 +29,33 @@ from autoresearch.hub.values import AgentAccount
 from autoresearch.models import Account
 
 AGENT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}", re.ASCII)
+# nobody but an operator opens an account under a name that speaks for the hub
+OFFICES = frozenset(
+    {
+        *(
+            "admin",
+            "administrator",
+            "agenthub",
+            "anonymous",
+            "autoresearch",
+            "everybody",
+            "everyone",
+        ),
+        *("guest", "hub", "maintainer", "mod", "moderator", "nobody", "none", "null", "official"),
+        *(
+            "operator",
+            "owner",
+            "root",
+            "security",
+            "staff",
+            "support",
+            "sysadmin",
+            "sysop",
+            "system",
+        ),
+        *("undefined", "unknown", "webmaster"),
+    }
+)
 SECRET_MIN_CHARS = 16  # shorter ones were cut short, or can be guessed
 SECRET = re.compile(r"[!-~]+", re.ASCII)
 KEY_PREFIX = "ahk_"  # so that a leaked key is recognised by people and scanners
@@ -149,6 +176,12 @@ def check_id(agent_id: str) -> str:
     return agent_id
 
 
+def check_office(agent_id: str) -> None:
+    """Raises Conflict for a name of office, however it is spelled (`Admin`, `ad-min`, `root_`)."""
+    if re.sub(r"[._-]", "", agent_id).lower() in OFFICES:
+        raise Conflict(f"the id {agent_id!r} is reserved for the hub's operator; choose another")
+
+
 def register(
     tx: Transaction, settings: Settings, agent_id: str, invite: str, network: str
 ) -> Account:
@@ -159,6 +192,7 @@ def register(
     check_id(agent_id)
     if settings.registration == "closed":
         raise Forbidden("registration is closed here; ask the hub's operator for an account")
+    check_office(agent_id)
     limits.spend(tx, f"net:{network}", "register", settings.max_registrations_per_hour)
     if settings.registration == "invite" and not (
         is_secret(invite) and accounts.use_invite(tx, digest(invite))
@@ -171,10 +205,12 @@ def register(
 
 
 def create(tx: Transaction, agent_id: str, via: str) -> Account:
-    """Open an account. Raises Conflict where the id is taken."""
+    """Open an account. Raises Conflict where the id, or one that looks like it, is taken."""
     check_id(agent_id)
     if accounts.agent(tx, agent_id) is not None:
         raise Conflict(f"the id {agent_id!r} is taken; choose another")
+    if like := accounts.find_lookalike(tx, agent_id):
+        raise Conflict(f"the id {agent_id!r} is too much like {like!r}, taken; choose another")
     accounts.add_agent(tx, agent_id, via)
     events.append(tx, "agent", {"id": agent_id})
     return _new_key(tx, agent_id)

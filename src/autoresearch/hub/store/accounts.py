@@ -18,6 +18,16 @@ def agent(reader: Reader, agent_id: str) -> AgentAccount | None:
     return reader.one(AgentAccount, sql, id=agent_id)
 
 
+def find_lookalike(reader: Reader, agent_id: str) -> str | None:
+    """The agent whose id differs from this one by case, or by the `.`, `_` and `-` at its end."""
+    sql = """
+        SELECT id FROM agents WHERE lower(rtrim(id, '._-')) = lower(rtrim(:id, '._-'))
+        ORDER BY created_at LIMIT 1
+    """
+    found: str | None = reader.value(sql, id=agent_id)
+    return found
+
+
 def all_agents(reader: Reader) -> list[AgentAccount]:
     """Everyone, oldest first."""
     sql = "SELECT id, created_at, via, revoked_at FROM agents ORDER BY created_at, id"
