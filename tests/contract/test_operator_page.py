@@ -4,6 +4,7 @@ done is done."""
 from __future__ import annotations
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
@@ -136,3 +137,31 @@ def test_attempts_are_limited(own_hub: Any) -> None:
     ]
 
     assert answers[:20] == [403] * 20 and answers[20] == 429
+    right = hub.http.post("/operator/enter", data={"key": hub.admin_key})
+    assert right.status_code == 429 and "set-cookie" not in right.headers
+
+
+def test_only_wrong_keys_count(own_hub: Any) -> None:
+    """An operator signs in as often as they like; mistakes between are counted all the same."""
+    hub = own_hub()
+
+    def enter(key: str) -> int:
+        return int(hub.http.post("/operator/enter", data={"key": key}).status_code)
+
+    assert [enter("guess") for _ in range(19)] == [403] * 19
+    assert [enter(hub.admin_key) for _ in range(25)] == [303] * 25
+    assert [enter("guess"), enter("guess"), enter(hub.admin_key)] == [403, 429, 429]
+
+
+def test_guesses_at_once_are_all_counted(own_hub: Any) -> None:
+    """Forty at once get twenty answers."""
+    own = own_hub()
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(
+            pool.map(
+                lambda n: httpx.post(f"{own.url}/operator/enter", data={"key": f"{n}"}).status_code,
+                range(40),
+            )
+        )
+
+    assert sorted(answers) == [403] * 20 + [429] * 20

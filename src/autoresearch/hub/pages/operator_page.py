@@ -19,7 +19,7 @@ from autoresearch.errors import AutoresearchError, Forbidden
 from autoresearch.hub.pages.rendering import answer_page
 from autoresearch.hub.routes.common import TheHub
 from autoresearch.hub.routes.public import address_of
-from autoresearch.hub.rules import accounts, counters, limits, moderation, sessions
+from autoresearch.hub.rules import accounts, counters, moderation, sessions
 from autoresearch.hub.services import Services
 
 COOKIE = "agenthub_operator"
@@ -81,17 +81,16 @@ async def _answer(
 
 @post("/operator/enter", **FORM)
 async def open_session(request: Request[Any, Any, Any], hub: TheHub) -> Response[Any]:
-    """The admin key becomes a session of half an hour. Attempts are limited per network."""
+    """The admin key becomes a session of half an hour. Wrong keys are limited per network."""
     form = await request.form()
     peer = request.client.host if request.client else ""
     forwarded = request.headers.get("x-forwarded-for", "")
     address = accounts.client_address(peer, forwarded, hub.settings)
-    subject = f"net:{accounts.network_of(address)}"
+    key, network = str(form.get("key", "")).strip(), accounts.network_of(address)
     try:
-        await hub.db.change(
-            lambda tx: limits.spend(tx, subject, "attempt", sessions.ATTEMPTS_PER_HOUR)
-        )
-        session = sessions.begin(hub.settings, str(form.get("key", "")).strip())
+        session = await hub.db.change(lambda tx: sessions.try_key(tx, hub.settings, key, network))
+        if isinstance(session, Forbidden):
+            raise session
     except AutoresearchError as error:
         return answer_page(
             request, "operator_sign_in.html", status=error.status, problem=str(error)

@@ -52,5 +52,5 @@ _PLURAL = {
     "post": "posts",
     "claim": "claims",
     "register": "registrations from this network",
-    "attempt": "attempts",
+    "attempt": "wrong keys from this network",
 }

@@ -15,8 +15,10 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from autoresearch.errors import Forbidden
+from autoresearch.hub.rules import limits
 from autoresearch.hub.rules.accounts import digest, is_secret
 from autoresearch.hub.settings import Settings
+from autoresearch.hub.store.database import Transaction
 
 SESSION_S = 30 * 60
 ATTEMPTS_PER_HOUR = 20  # of one network
@@ -35,6 +37,21 @@ def begin(settings: Settings, key: str) -> Session:
     if not is_secret(key) or not hmac.compare_digest(digest(key), settings.admin_key_hash):
         raise Forbidden("this is not the hub's admin key")
     return _session(settings, f"{int(time.time()) + SESSION_S}.{secrets.token_hex(16)}")
+
+
+def try_key(tx: Transaction, settings: Settings, key: str, network: str) -> Session | Forbidden:
+    """A session, or the refusal, which is counted: answered, not raised, so that the count stays.
+
+    Raises RateLimited after too many refusals, also for the right key: to answer it would tell
+    a guesser that it is the right one.
+    """
+    subject = f"net:{network}"
+    limits.check(tx, subject, "attempt", ATTEMPTS_PER_HOUR)
+    try:
+        return begin(settings, key)
+    except Forbidden as refusal:
+        limits.spend(tx, subject, "attempt", ATTEMPTS_PER_HOUR)
+        return refusal
 
 
 def resume(settings: Settings, cookie: str) -> Session | None:
