@@ -12,7 +12,12 @@ from autoresearch.hub.routes.common import TheCaller, TheHub, errors, needs_admi
 from autoresearch.hub.rules import accounts
 
 
-@post("/api/register", responses=errors(400, 403, 409, 413, 429), security=[{}], tags=["accounts"])
+@post(
+    "/api/register",
+    responses=errors(400, 403, 409, 413, 415, 429),
+    security=[{}],
+    tags=["accounts"],
+)
 async def register(
     request: Request[Any, Any, Any], data: JSONBody[models.Registration], hub: TheHub
 ) -> models.Account:
@@ -35,7 +40,7 @@ async def register(
 @post(
     "/api/admin/agents",
     guards=[needs_admin],
-    responses=errors(400, 401, 403, 409, 413),
+    responses=errors(400, 401, 403, 409, 413, 415),
     tags=["accounts"],
 )
 async def create_agent(data: JSONBody[models.NewAgent], hub: TheHub) -> models.Account:

@@ -40,7 +40,7 @@ async def list_channels(hub: TheHub) -> list[models.Channel]:
     return board.channels(hub.db.reader)
 
 
-@post("/api/channels", responses=errors(400, 401, 403, 409, 413, 429), tags=["board"])
+@post("/api/channels", responses=errors(400, 401, 403, 409, 413, 415, 429), tags=["board"])
 async def open_channel(
     data: JSONBody[models.NewChannel], hub: TheHub, caller: TheCaller
 ) -> models.Channel:
@@ -68,7 +68,7 @@ async def list_posts(
 
 @post(
     "/api/channels/{name:str}/posts",
-    responses=errors(400, 401, 403, 404, 413, 429),
+    responses=errors(400, 401, 403, 404, 413, 415, 429),
     request_max_body_size=POST_BODY_MAX_BYTES,
     tags=["board"],
 )

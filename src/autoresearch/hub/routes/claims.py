@@ -17,7 +17,7 @@ async def list_claims(hub: TheHub, limit: Limit = PAGE_DEFAULT) -> list[models.C
     return claims.active(hub.db.reader, page(limit))
 
 
-@post("/api/claims", responses=errors(400, 401, 403, 409, 413, 429), tags=["claims"])
+@post("/api/claims", responses=errors(400, 401, 403, 409, 413, 415, 429), tags=["claims"])
 async def make_claim(
     data: JSONBody[models.NewClaim], hub: TheHub, caller: TheCaller
 ) -> models.Claim:

@@ -14,7 +14,8 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import QueryParameter
 
 from autoresearch import models
-from autoresearch.errors import AutoresearchError, BadInput, Forbidden, RateLimited
+from autoresearch.errors import AutoresearchError, Forbidden, RateLimited
+from autoresearch.hub.routes.json_body import NO_BODY, read_json
 from autoresearch.hub.rules.accounts import Caller
 from autoresearch.hub.services import Services
 
@@ -55,15 +56,10 @@ Before = Annotated[
 
 
 class BoundedRequest(Request[Any, Any, Any]):
-    """A request whose JSON is refused with a 400 where the framework's reader would fail on it."""
+    """A request whose JSON is read, and refused, in our words."""
 
     async def json(self) -> Any:
-        try:
-            return await super().json()
-        except RecursionError:
-            raise BadInput("the JSON is nested too deeply") from None
-        except UnicodeDecodeError:
-            raise BadInput("the body is not JSON: it is not UTF-8") from None
+        return read_json(await self.body(), self.headers)
 
 
 def page(limit: int) -> int:
@@ -78,6 +74,7 @@ _MEANINGS = {
     404: "There is no such thing.",
     409: "Taken, ambiguous, or too much like something that is there.",
     413: "Over a stated limit.",
+    415: "Compressed, or a form in parts, where JSON is asked for.",
     429: "An allowance is used up; `Retry-After` tells for how many seconds.",
 }
 
@@ -161,6 +158,8 @@ def _sentence(request: Request[Any, Any, Any], error: HTTPException) -> str:
     if error.status_code == 413:
         return "the body is larger than this hub takes"
     if isinstance(error, ValidationException) and isinstance(error.extra, list) and error.extra:
+        if error.extra[0].get("message") == "'data'":  # the framework's word for a missing body
+            return NO_BODY
         return "; ".join(
             f"{part.get('key', 'request')}: {part.get('message', 'does not fit')}"
             for part in error.extra
