@@ -1,6 +1,6 @@
 """The outermost layer of the hub: what holds for every request, whichever handler answers it.
 
-Security headers, one line of access log (never a query string, a body or a header: they may hold
+HEAD wherever GET is answered, security headers, one line of access log (never a query string, a body or a header: they may hold
 secrets), counters, and a limit on how long a body may dawdle. Routing and answers are the inner
 application's.
 """
@@ -41,12 +41,18 @@ class Middleware:
         if scope["type"] != ScopeType.HTTP:
             await self.inner(scope, receive, send)
             return
+        if scope["method"] == "HEAD":
+            receive, send = _drop_body(send)
+        await self._answer(scope, receive, send)
+
+    async def _answer(self, asked: Any, receive: Receive, send: Send) -> None:
         started = perf_counter()
+        scope: Any = _as_get(asked)
         if scope["method"] == "GET" and (body := fast.answer(self.hub, scope)) is not None:
             headers = [*FAST_HEADERS, (b"content-length", str(len(body)).encode())]
             await send({"type": "http.response.start", "status": 200, "headers": headers})
             await send({"type": "http.response.body", "body": body, "more_body": False})
-            self._note(scope, 200, started)
+            self._note(asked, scope, 200, started)
             return
         status = 500
 
@@ -60,17 +66,52 @@ class Middleware:
         try:
             await self.inner(scope, _patient(receive), send_with_headers)
         finally:
-            self._note(scope, status, started)
+            self._note(asked, scope, status, started)
 
-    def _note(self, scope: Scope, status: int, started: float) -> None:
+    def _note(self, asked: Any, answered: Any, status: int, started: float) -> None:
+        scope: Any = {**answered, "method": asked["method"]}
         seconds = perf_counter() - started
         self.hub.access.note(scope, status, seconds)
         self.hub.metrics.count(scope, status, seconds)
 
 
 def _with_defaults(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    headers = [
+        (name, _add_head(value) if name.lower() == b"allow" else value) for name, value in headers
+    ]
     present = {name.lower() for name, _ in headers}
     return headers + HEADERS + [default for default in (CSP, NO_STORE) if default[0] not in present]
+
+
+def _add_head(allowed: bytes) -> bytes:
+    """The methods of a path: HEAD is answered wherever GET is."""
+    methods = [method.strip() for method in allowed.split(b",")]
+    return b", ".join([*methods, b"HEAD"]) if b"GET" in methods else allowed
+
+
+def _as_get(scope: Any) -> Any:
+    """What the inner application is asked: a HEAD is answered as the GET of the same path."""
+    return {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope
+
+
+def _drop_body(send: Send) -> tuple[Receive, Send]:
+    """For HEAD: the answer's head goes out, then the application hears that the client is gone.
+
+    So an answer without an end ends as well.
+    """
+    is_sent = asyncio.Event()
+
+    async def send_head(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            await send(message)
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+            is_sent.set()
+
+    async def receive_end() -> Any:
+        await is_sent.wait()
+        return {"type": "http.disconnect"}
+
+    return receive_end, send_head
 
 
 def _patient(receive: Receive) -> Receive:
