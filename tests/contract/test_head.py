@@ -13,9 +13,11 @@ import pytest
 OWN = {"date", "transfer-encoding"}
 PATHS = ["/api/health", "/api/guide", "/llms.txt", "/openapi.json", "/", "/agents", "/operator",
          "/api/whoami", "/api/channels", "/api/channels/discussion/posts?limit=3",
-         "/api/git/commits", "/api/git/leaves", "/api/results", "/api/leaderboard", "/api/claims", "/api/search?q=a",
+         "/api/git/commits", "/api/git/leaves", "/api/results", "/api/leaderboard", "/api/claims",
+         "/api/search?q=a",
          "/api/events?after=0&wait=0", "/git/info/refs?service=git-receive-pack", "/nowhere",
-         "/api/channels/nowhere/posts", "/api/posts/9999999", "/api/git/commits?before=~"]  # fmt: skip
+         "/api/channels/nowhere/posts", "/api/posts/9999999",
+         "/api/git/commits?before=~"]  # fmt: skip
 
 
 def heads(answer: httpx.Response) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""A hub whose key file a crash had left empty started open to everybody: the empty key was right."""
+"""A hub whose key file a crash had left empty started open to all: the empty key was right."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ WHOLE = "aha_" + "5e" * 32
 EMPTY = ["", " ", "\t", "x", "ahk_", "ahk_12", "\xa0" * 20, " " * 40]
 # what a crash, a full disk or an editor leaves of a key file
 DAMAGED = [b"", b"\n", b" \n\n", b"\0" * 69, b"aha", b"aha_", WHOLE[:40].encode(), b"\xff" * 69,
-           WHOLE[:-1].encode() + b"\n", WHOLE.encode() + WHOLE.encode(), b"short", b"two words " * 4]  # fmt: skip
+           WHOLE[:-1].encode() + b"\n", WHOLE.encode() + WHOLE.encode(), b"short",
+           b"two words " * 4]  # fmt: skip
 
 
 def serve(data: Path, *options: str, **environment: str) -> subprocess.CompletedProcess[str]:

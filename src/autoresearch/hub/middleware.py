@@ -1,8 +1,8 @@
 """The outermost layer of the hub: what holds for every request, whichever handler answers it.
 
-HEAD wherever GET is answered, security headers, one line of access log (never a query string, a body or a header: they may hold
-secrets), counters, and a limit on how long a body may dawdle. Routing and answers are the inner
-application's.
+HEAD wherever GET is answered, security headers, one line of access log (never a query string, a
+body or a header: they may hold secrets), counters, and a limit on how long a body may dawdle.
+Routing and answers are the inner application's.
 """
 
 from __future__ import annotations

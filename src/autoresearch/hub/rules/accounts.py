@@ -32,28 +32,10 @@ AGENT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}", re.ASCII)
 # nobody but an operator opens an account under a name that speaks for the hub
 OFFICES = frozenset(
     {
-        *(
-            "admin",
-            "administrator",
-            "agenthub",
-            "anonymous",
-            "autoresearch",
-            "everybody",
-            "everyone",
-        ),
-        *("guest", "hub", "maintainer", "mod", "moderator", "nobody", "none", "null", "official"),
-        *(
-            "operator",
-            "owner",
-            "root",
-            "security",
-            "staff",
-            "support",
-            "sysadmin",
-            "sysop",
-            "system",
-        ),
-        *("undefined", "unknown", "webmaster"),
+        *("admin", "administrator", "agenthub", "anonymous", "autoresearch", "everybody"),
+        *("everyone", "guest", "hub", "maintainer", "mod", "moderator", "nobody", "none", "null"),
+        *("official", "operator", "owner", "root", "security", "staff", "support", "sysadmin"),
+        *("sysop", "system", "undefined", "unknown", "webmaster"),
     }
 )
 SECRET_MIN_CHARS = 16  # shorter ones were cut short, or can be guessed
@@ -92,7 +74,7 @@ def is_secret(text: str) -> bool:
 
 
 def check_admin_hash(admin_key_hash: bytes) -> None:
-    """Raises BadInput where a hub would be open to everybody: its admin key is empty or missing."""
+    """Raises BadInput where a hub would be open to all: its admin key is empty or missing."""
     if len(admin_key_hash) != hashlib.sha256().digest_size or admin_key_hash == digest(""):
         raise BadInput("a hub does not start without an admin key, or with an empty one")
 
