@@ -17,7 +17,7 @@ from autoresearch.git.repo import Repo
 from autoresearch.researcher.judging.values import Record
 from autoresearch.researcher.report.status import read, sentences
 from autoresearch.researcher.swarm.choice import is_exploring
-from autoresearch.researcher.swarm.hub_swarm import HubSwarm, Wishes
+from autoresearch.researcher.swarm.hub_swarm import HubOptions, HubSwarm
 from autoresearch.researcher.swarm.membership import Member, Membership
 from autoresearch.researcher.swarm.outbox import Letter, Step
 from autoresearch.researcher.swarm.swarm_state import Offer
@@ -47,13 +47,13 @@ class Pocket:
 
 @contextmanager
 def community(
-    workspace: Workspace, url: str, who: Agent | str = "ada", **wishes: Any
+    workspace: Workspace, url: str, who: Agent | str = "ada", **options: Any
 ) -> Iterator[tuple[HubSwarm, list[str]]]:
     """Hub mode opened on a workspace, and what it says to a person."""
     said: list[str] = []
     pocket = Pocket() if isinstance(who, str) else Pocket(Member(who.id, who.key))
     wanted = who if isinstance(who, str) else who.id
-    wish = Wishes(**{"platform": "P", "seed": EXPLORER_NOT, **wishes})
+    wish = HubOptions(**{"platform": "P", "seed": EXPLORER_NOT, **options})
     opened = HubSwarm(workspace, Membership(url, wanted, pocket), wish, said.append)
     opened.open()
     try:

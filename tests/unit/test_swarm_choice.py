@@ -6,14 +6,14 @@ import math
 
 from autoresearch.researcher.swarm.choice import (
     Claimed,
-    Ground,
+    Scope,
     is_exploring,
     is_sound,
     order_starts,
     worth_trying,
 )
 
-GROUND = Ground("H100", "t")
+GROUND = Scope("H100", "t")
 
 
 def claim(
@@ -34,7 +34,7 @@ def test_a_reproduced_result_is_built_on_before_a_better_one_nobody_checked() ->
     ]
 
     assert [c.value for c in order_starts(claims, GROUND)] == [0.9, 0.7, 0.8]
-    assert [c.value for c in order_starts(claims, Ground("H100", "t", "max"))] == [0.9, 0.8, 0.7]
+    assert [c.value for c in order_starts(claims, Scope("H100", "t", "max"))] == [0.9, 0.8, 0.7]
 
 
 def test_only_better_undisputed_new_commits_of_others_are_tried() -> None:
@@ -49,7 +49,7 @@ def test_only_better_undisputed_new_commits_of_others_are_tried() -> None:
     ]
 
     assert [c.value for c in worth_trying(claims, GROUND, 0.9, "me", {"d" * 40})] == [0.7, 0.8]
-    assert [c.value for c in worth_trying(claims, Ground("H100", "t", "max"), 0.9, "me", ())] == [
+    assert [c.value for c in worth_trying(claims, Scope("H100", "t", "max"), 0.9, "me", ())] == [
         1.0
     ]
 

@@ -22,7 +22,7 @@ from autoresearch.errors import BadInput, Conflict
 
 if TYPE_CHECKING:
     from autoresearch.researcher.swarm.base import Swarm
-    from autoresearch.researcher.swarm.hub_swarm import Wishes
+    from autoresearch.researcher.swarm.hub_swarm import HubOptions
     from autoresearch.researcher.swarm.membership import Member
     from autoresearch.researcher.workspace import Workspace
 
@@ -82,12 +82,12 @@ def hidden_paths(workspace: Workspace) -> tuple[Path, ...]:
     return (workspace.folder / credentials.FOLDER,)
 
 
-def community(
+def make_swarm(
     workspace: Workspace,
     url: str,
     agent_id: str,
     kind: str,
-    wishes: Wishes,
+    options: HubOptions,
     say: Callable[[str], None],
 ) -> Swarm:
     """The hub as the loop's swarm, or none where no hub is named. Raises BadInput for an address
@@ -98,7 +98,7 @@ def community(
     from autoresearch.researcher.swarm.membership import Membership, checked_id
 
     if not url:
-        if agent_id or wishes.share_all:
+        if agent_id or options.share_all:
             raise BadInput("--agent-id and --share-all need --hub URL")
         return Alone()
     address = checked_url(url)
@@ -113,4 +113,4 @@ def community(
     wanted = checked_id(
         agent_id or os.environ.get("AGENTHUB_ID") or f"{kind}-{os.urandom(3).hex()}"
     )
-    return HubSwarm(workspace, Membership(address, wanted, keyring), wishes, say)
+    return HubSwarm(workspace, Membership(address, wanted, keyring), options, say)

@@ -20,7 +20,7 @@ from autoresearch.cli.common import (
     stopped_by_signals,
 )
 from autoresearch.cli.executor_options import ExecutorOptions, executor_options, place
-from autoresearch.cli.hub_options import community, hidden_paths, hub_options
+from autoresearch.cli.hub_options import hidden_paths, hub_options, make_swarm
 from autoresearch.cli.options import examples
 from autoresearch.cli.sandbox_options import choose_sandbox, sandbox_options
 
@@ -109,7 +109,7 @@ def run(
     from autoresearch.researcher.display import Display
     from autoresearch.researcher.experiment import Runner, Stopped
     from autoresearch.researcher.loop import Loop, Options
-    from autoresearch.researcher.swarm.hub_swarm import Wishes
+    from autoresearch.researcher.swarm.hub_swarm import HubOptions
     from autoresearch.researcher.workspace import Workspace
 
     workspace = Workspace(directory)
@@ -123,13 +123,15 @@ def run(
         place(ExecutorOptions(jobs, gpus, executor, ray_address), runner, display.say) as where,
     ):
         here = platform or where.platform
-        swarm = community(
-            workspace, hub, agent_id, agent, Wishes(here, seed, share_all), display.say
+        swarm = make_swarm(
+            workspace, hub, agent_id, agent, HubOptions(here, seed, share_all), display.say
         )
         editor = make_agent(
             wanted, workspace.private / "agents", os.environ, swarm.notes, hidden_paths(workspace)
         )
-        wishes = Options(experiments, hours, policy, seed, branch, baseline_runs, here, where.slot)
+        loop_options = Options(
+            experiments, hours, policy, seed, branch, baseline_runs, here, where.slot
+        )
         display.say(f"{workspace.folder}: agent {agent}, policy {policy}, sandbox {chosen.name}")
         try:
             if executor == "local":  # a cluster's machines prepare themselves
@@ -137,7 +139,7 @@ def run(
         except Stopped:
             raise click.exceptions.Exit(130) from None
         summary = Loop(
-            workspace, editor, runner, wishes, display, stop, swarm, where.executor
+            workspace, editor, runner, loop_options, display, stop, swarm, where.executor
         ).run()
     show.tell(
         summary_json(summary),

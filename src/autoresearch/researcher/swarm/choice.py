@@ -37,7 +37,7 @@ class Claimed:
 
 
 @dataclass(frozen=True)
-class Ground:
+class Scope:
     """Where results may be compared with ours."""
 
     platform: str
@@ -51,12 +51,12 @@ class Ground:
         return claim.value if self.direction == "min" else -claim.value
 
 
-def claims_on(hub: Hub, ground: Ground) -> list[Claimed]:
-    """Kept results with a pushed commit on our ground: the board's records with what others found,
+def claims_on(hub: Hub, scope: Scope) -> list[Claimed]:
+    """Kept results with a pushed commit on our platform and track: the board's records with what others found,
     else (a board knows lower is better only) the newest results."""
-    if ground.direction == "max":
+    if scope.direction == "max":
         results = hub.results(
-            platform=ground.platform, track=ground.track, status="keep", limit=LISTED
+            platform=scope.platform, track=scope.track, status="keep", limit=LISTED
         )
         found = [
             Claimed(r.commit_hash or "", r.agent_id, r.val_bpb or 0.0, r.post_id, r.description)
@@ -64,11 +64,11 @@ def claims_on(hub: Hub, ground: Ground) -> list[Claimed]:
             if r.val_bpb is not None and not r.problem
         ]
         return [claim for claim in found if is_sound(claim)]
-    boards = hub.leaderboard(platform=ground.platform, track=ground.track)
+    boards = hub.leaderboard(platform=scope.platform, track=scope.track)
     records = [
         r
         for b in boards
-        if (b.platform, b.track) == (ground.platform, ground.track)
+        if (b.platform, b.track) == (scope.platform, scope.track)
         for r in b.records
     ]
     found = [
@@ -86,20 +86,20 @@ def is_sound(claim: Claimed) -> bool:
     )
 
 
-def order_starts(claims: Sequence[Claimed], ground: Ground) -> list[Claimed]:
+def order_starts(claims: Sequence[Claimed], scope: Scope) -> list[Claimed]:
     """Where to begin, most wanted first: reproduced before unverified, then the better value;
     disputed ones not at all."""
     plausible = [claim for claim in claims if claim.verified in RANKS]
-    return sorted(plausible, key=lambda claim: (RANKS[claim.verified], ground.order(claim)))
+    return sorted(plausible, key=lambda claim: (RANKS[claim.verified], scope.order(claim)))
 
 
 def worth_trying(
-    claims: Sequence[Claimed], ground: Ground, best: float, me: str, known: Collection[str]
+    claims: Sequence[Claimed], scope: Scope, best: float, me: str, known: Collection[str]
 ) -> list[Claimed]:
     """Others' commits that claim to be better than our best and were not offered before, the best
     first."""
     theirs = [c for c in claims if c.agent != me and c.verified in RANKS and c.commit not in known]
-    return sorted((c for c in theirs if ground.better(c.value, best)), key=ground.order)
+    return sorted((c for c in theirs if scope.better(c.value, best)), key=scope.order)
 
 
 def is_exploring(seed: int, me: str) -> bool:
@@ -107,11 +107,11 @@ def is_exploring(seed: int, me: str) -> bool:
     return random.Random(f"{seed}/{me}").random() < EXPLORE
 
 
-def leaves_on(hub: Hub, ground: Ground, seed: int) -> list[Claimed]:
-    """Commits nobody has built on whose kept results are on our ground, in an order drawn from the
+def leaves_on(hub: Hub, scope: Scope, seed: int) -> list[Claimed]:
+    """Commits nobody has built on whose kept results are on our platform and track, in an order drawn from the
     seed."""
     leaves = {commit.hash for commit in hub.leaves(limit=LISTED)}
-    results = hub.results(platform=ground.platform, track=ground.track, status="keep", limit=LISTED)
+    results = hub.results(platform=scope.platform, track=scope.track, status="keep", limit=LISTED)
     found = {
         r.commit_hash: Claimed(r.commit_hash, r.agent_id, r.val_bpb, r.post_id, r.description)
         for r in reversed(results)

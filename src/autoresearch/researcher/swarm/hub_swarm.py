@@ -27,7 +27,7 @@ from autoresearch.researcher.judging.reproduce import compare
 from autoresearch.researcher.judging.values import Record
 from autoresearch.researcher.swarm import choice, lines
 from autoresearch.researcher.swarm.base import Foreign
-from autoresearch.researcher.swarm.choice import Claimed, Ground
+from autoresearch.researcher.swarm.choice import Claimed, Scope
 from autoresearch.researcher.swarm.delivery import PAUSE_MAX_S, Delivery
 from autoresearch.researcher.swarm.digest import Digest
 from autoresearch.researcher.swarm.hub_session import HubSession
@@ -48,7 +48,7 @@ TTL_MIN_S, TTL_MAX_S = 60, 86_400  # what a hub takes
 
 
 @dataclass(frozen=True)
-class Wishes:
+class HubOptions:
     """What the command line says of hub mode."""
 
     platform: str
@@ -63,12 +63,12 @@ class HubSwarm:
         self,
         workspace: Workspace,
         membership: Membership,
-        wishes: Wishes,
+        options: HubOptions,
         say: Callable[[str], None],
     ) -> None:
         self.workspace = workspace
         self.membership = membership
-        self.wishes = wishes
+        self.options = options
         self.tell = say
         self.memory = SwarmState(workspace.private / MEMORY)
         self.outbox = Outbox(workspace.private / OUTBOX)
@@ -123,21 +123,21 @@ class HubSwarm:
     def me(self) -> str:
         return self.membership.agent_id
 
-    def ground(self) -> Ground:
-        return Ground(self.wishes.platform, self.track, self.workspace.config.experiment.direction)
+    def scope(self) -> Scope:
+        return Scope(self.options.platform, self.track, self.workspace.config.experiment.direction)
 
     # ---------------------------------------------------------------- others' commits
 
     def start(self) -> str | None:
         """The best plausible commit of our platform and track, now and then a leaf instead, else
         the hub's root, else None."""
-        ground, seed = self.ground(), self.wishes.seed
+        scope, seed = self.scope(), self.options.seed
         nothing: list[Claimed] = []
         found = choice.order_starts(
-            self.ask(lambda hub: choice.claims_on(hub, ground), nothing), ground
+            self.ask(lambda hub: choice.claims_on(hub, scope), nothing), scope
         )
         if choice.is_exploring(seed, self.me):
-            leaves = self.ask(lambda hub: choice.leaves_on(hub, ground, seed), nothing)
+            leaves = self.ask(lambda hub: choice.leaves_on(hub, scope, seed), nothing)
             found = [*leaves, *found]
         for claim in found[:STARTS_TRIED]:
             if self.fetch_offer(claim.commit, claim.agent):
@@ -162,11 +162,11 @@ class HubSwarm:
         if best.value is None:
             return None
         nothing: list[Claimed] = []
-        claims = self.ask(lambda hub: choice.claims_on(hub, self.ground()), nothing)
+        claims = self.ask(lambda hub: choice.claims_on(hub, self.scope()), nothing)
         known = (
             {*self.memory.facts.offers, *self.unfit, *self.measured_commits()} if claims else set()
         )
-        for claim in choice.worth_trying(claims, self.ground(), best.value, self.me, known)[
+        for claim in choice.worth_trying(claims, self.scope(), best.value, self.me, known)[
             :OFFERS_TRIED
         ]:
             if self.fetch_offer(claim.commit, claim.agent):
@@ -292,7 +292,7 @@ class HubSwarm:
         files, never others' commits."""
         if record.commit in self.memory.facts.offers or not record.commit:
             return []
-        if record.status != "keep" and not (self.wishes.share_all and self.is_within_free(record)):
+        if record.status != "keep" and not (self.options.share_all and self.is_within_free(record)):
             return []
         return [Step("push", commit=record.commit)]
 
@@ -306,7 +306,7 @@ class HubSwarm:
     def posts(self, record: Record) -> list[Step]:
         """Our own result; for somebody else's commit the answer in its claim's thread."""
         reason = lines.without_paths(record.reason, str(self.workspace.folder))
-        record = replace(record, platform=record.platform or self.wishes.platform, reason=reason)
+        record = replace(record, platform=record.platform or self.options.platform, reason=reason)
         offer = self.memory.facts.offers.get(record.commit)
         if offer is None:
             return [Step("post", content=lines.result_post(record, self.track))]
