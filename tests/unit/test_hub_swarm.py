@@ -204,7 +204,7 @@ def test_a_better_commit_is_offered_once_and_answered_in_its_thread(
             other.id,
             0.5,
         )
-        assert offered.description == "half [31m"
+        assert offered.description == "half[31m"
         assert swarm.foreign(verdict(workspace)) is None
     with community(workspace, hub.url, me) as (swarm, _):
         assert swarm.foreign(verdict(workspace)) is None
