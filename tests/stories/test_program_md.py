@@ -120,11 +120,13 @@ def test_every_command_of_a_brief_is_a_command(brief: str) -> None:
 
 
 def test_the_block_on_the_page_is_the_block_that_is_printed() -> None:
-    """The names an agent will grep for are those of prepare.py, in its order."""
+    """The names an agent will grep for are those of fixed/summary.py, in its order."""
     (shown,) = blocks("program.md", "text")
     names = re.findall(r"^(\w+):", shown, re.MULTILINE)
     summary = re.search(
-        r"^SUMMARY = \((.*?)\)", (LAB / "prepare.py").read_text("utf-8"), re.MULTILINE | re.DOTALL
+        r"^SUMMARY = \((.*?)\)",
+        (LAB / "fixed" / "summary.py").read_text("utf-8"),
+        re.MULTILINE | re.DOTALL,
     )
 
     assert summary is not None and names == re.findall(r'"(\w+)"', summary[1])
