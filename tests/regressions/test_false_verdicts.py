@@ -101,7 +101,7 @@ def test_changed_pages_are_no_crime(verifier: Verifier) -> None:
         program_md="be bold\n",
     )
 
-    assert verifier.verify(ClaimedResult(theirs, 0.9)).outcome == "reproduced"
+    assert verifier.verify(ClaimedResult(theirs, 0.91)).outcome == "reproduced"  # modest: no luck
 
 
 def test_a_programs_last_words_forge_no_line(verifier: Verifier) -> None:
@@ -133,12 +133,14 @@ def test_a_programs_last_words_forge_no_line(verifier: Verifier) -> None:
 
 def test_a_reply_tells_nothing_of_our_folders(verifier: Verifier) -> None:
     """Where a crash names a file, the world does not learn where on our machine it lies."""
-    code = "import os\nraise SystemExit(f'no {os.getcwd()}/data.bin nor /home/ada/.cache/x')\n"
+    code = (
+        "import os\nraise SystemExit(f'no {os.getcwd()}/data.bin nor /home/adalovelace/.cache/x')\n"
+    )
     theirs = commit(verifier.workspace, verifier.workspace.repo.head(), train_py=code)
 
     reason = verifier.verify(ClaimedResult(theirs, 0.9)).reason
 
-    assert str(verifier.workspace.folder) not in reason and "ada" not in reason
+    assert str(verifier.workspace.folder) not in reason and "adalovelace" not in reason
     assert "data.bin" in reason and "~/.cache/x" in reason
 
 
@@ -148,7 +150,7 @@ def test_two_claims_about_one_commit_are_two(verifier: Verifier) -> None:
 
     outcomes = [
         verifier.verify(ClaimedResult(theirs, value, result_id=i)).outcome
-        for i, value in enumerate((0.9, 0.2))
+        for i, value in enumerate((0.91, 0.2))  # the first is modest: no luck
     ]
 
     assert outcomes == ["reproduced", "not reproduced"]
@@ -184,7 +186,7 @@ def test_one_crash_is_not_yet_a_verdict(verifier: Verifier, tmp_path: Path) -> N
         "'w').close(); sys.exit('out of memory')\n"
     )
     head = verifier.workspace.repo.head()
-    flaky = ClaimedResult(commit(verifier.workspace, head, train_py=once + noisy(0.9, 0.001)), 0.9)
+    flaky = ClaimedResult(commit(verifier.workspace, head, train_py=once + noisy(0.9, 0.001)), 0.91)
     broken = ClaimedResult(
         commit(verifier.workspace, head, train_py="raise SystemExit('out of memory')\n"), 0.9
     )

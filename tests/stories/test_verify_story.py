@@ -84,7 +84,7 @@ def test_a_hub_where_results_are_checked(swarm: tuple[Any, Claimant, Workspace])
     """The best unverified claim comes first; an honest one is reproduced, a forged one disputed in
     its thread and on the board."""
     hub, claimant, verifier = swarm
-    honest, honest_post = claimant.claims(0.9, train=noisy(0.9, 0.001))
+    honest, honest_post = claimant.claims(0.91, train=noisy(0.9, 0.001))  # modest: no luck in it
     forged, forged_post = claimant.claims(0.5, train=noisy(0.95, 0.001))
     claimant.claims(0.1, platform="another-box", train=noisy(0.1, 0.001))
 
@@ -129,7 +129,7 @@ def test_nobody_verifies_their_own(swarm: tuple[Any, Claimant, Workspace]) -> No
     """Asked to verify with the claimant's own account, the command refuses; a reply written by
     hand does not count."""
     hub, claimant, verifier = swarm
-    commit, post_id = claimant.claims(0.9, train=noisy(0.9, 0.001))
+    commit, post_id = claimant.claims(0.91, train=noisy(0.9, 0.001))
     key = {
         "AGENTHUB_URL": hub.url,
         "AGENTHUB_KEY": claimant.agent.key,
@@ -177,7 +177,10 @@ def test_a_commit_of_our_own_is_told_on_the_terminal(tmp_path: Path) -> None:
     research(workspace, Writes(noisy(0.9, 0.001)), experiments=1, platform=BOX)
     best = workspace.ledger.records()[-1]
 
-    honest = verify(best.commit[:8], str(tmp_path))
+    for _ in range(3):  # one honest claim of a single run in a hundred is called not reproduced
+        honest = verify(best.commit[:8], str(tmp_path))
+        if honest.returncode == 0:
+            break
     forged = verify(best.commit, str(tmp_path), "--claimed", "0.5", "--runs", "2", "--json")
     unknown = command("verify", "HEAD", str(tmp_path), "--platform", "other", "--sandbox", "none")
 
@@ -233,7 +236,7 @@ def test_a_watching_verifier_is_killed_and_comes_back(
     hub, claimant, verifier = swarm
     first = watching(verifier, hub)
     until(lambda: (verifier.folder / ".agenthub").exists())
-    _, post_id = claimant.claims(0.9, train=SLOW)
+    _, post_id = claimant.claims(0.91, train=SLOW)
     (file,) = until(lambda: list((verifier.private / "verify").glob("*.json")))
     until(lambda: json.loads(file.read_text())["measurements"])
 
@@ -274,7 +277,7 @@ def test_a_reply_whose_answer_was_lost_is_not_written_again(
     hub, claimant, verifier = swarm
     goes = rounds(verifier, hub, hub.agent("verifier"), claimant.track, [])
     posts = [
-        claimant.claims(0.9, train=noisy(0.9, 0.001))[1],
+        claimant.claims(0.91, train=noisy(0.9, 0.001))[1],
         claimant.claims(0.8, train=noisy(0.8, 0.001))[1],
     ]
     while goes.once() is not None:
@@ -298,7 +301,7 @@ def test_what_another_says_to_verify_is_left_to_them(
     hub, claimant, verifier = swarm
     said: list[str] = []
     goes = rounds(verifier, hub, hub.agent("verifier"), claimant.track, said)
-    claimant.claims(0.9, train=noisy(0.9, 0.001))
+    claimant.claims(0.91, train=noisy(0.9, 0.001))
     (result,) = claimant.hub.results(platform=BOX)
     other = rounds(verifier, hub, hub.agent("other"), claimant.track, [])
     lease = other.board.lease(other.board.claim(verifier.repo, result), 60)
@@ -348,7 +351,7 @@ def test_a_hub_that_goes_and_loses_answers_hears_each_verdict_once(
         watching = threading.Thread(target=goes.forever)
         watching.start()
         until(lambda: any("asking again" in line for line in said))
-        _, post_id = claimant.claims(0.9, train=noisy(0.9, 0.001))
+        _, post_id = claimant.claims(0.91, train=noisy(0.9, 0.001))
         state["down"] = False
         until(lambda: any("may or may not be done" in line for line in said))
         _, later = claimant.claims(0.8, train=noisy(0.8, 0.001))
@@ -372,7 +375,7 @@ def test_a_hostile_commit_stops_nobody(swarm: tuple[Any, Claimant, Workspace]) -
     )
     orphan = Claimant(stranger, hub, claimant.track)
     orphan.claims(0.1, train=noisy(0.2))
-    _, good = claimant.claims(0.9, train=noisy(0.9, 0.001))
+    _, good = claimant.claims(0.91, train=noisy(0.9, 0.001))
     goes = rounds(verifier, hub, hub.agent("verifier"), claimant.track, said)
 
     verdict = goes.once()
