@@ -130,9 +130,9 @@ def test_what_git_reads_is_never_free(tmp_path: Path, canary: Path, name: str) -
         (checkout.path / name).parent.mkdir(exist_ok=True)
         (checkout.path / name).write_text("* filter=users\n")
         (checkout.path / "train.py").write_text("x = 1\n")
-        with pytest.raises(OutsideFree, match="untracked files"):
-            workspace.commit(checkout, "attributes")
+        commit = workspace.commit(checkout, "attributes")
 
+    assert workspace.repo.changed_between(workspace.repo.head(), commit) == ["train.py"]
     assert not canary.exists()
 
 

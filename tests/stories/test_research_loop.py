@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -97,6 +98,28 @@ def test_a_refused_edit_never_runs(tmp_path: Path) -> None:
         True,
     )
     assert "LIMIT = 9" in workspace.repo.diff(last.parent, last.commit)
+
+
+def test_files_of_an_agents_own_are_named_where_they_may_be_the_cause(tmp_path: Path) -> None:
+    """Beside a good edit they stand in the record and cost nothing; where the edit needed one, the
+    crash says that it was left out."""
+    workspace = make(tmp_path, noisy(1.0, 0.001))
+
+    def leaves(text: str) -> Callable[[Path], None]:
+        def edit(worktree: Path) -> None:
+            (worktree / "train.py").write_text(text)
+            (worktree / "helper.py").write_text("x = 1\n")
+
+        return edit
+
+    good, bad = noisy(0.9, 0.001), f"import helper\n{noisy(0.5, 0.001)}"
+    research(workspace, Writes(leaves(good), leaves(bad)), experiments=2)
+
+    kept, crashed = workspace.ledger.records()[-2:]
+    assert (kept.status, kept.proposal["left_out"]) == ("keep", ["helper.py"])
+    assert crashed.status == "crash" and "left out of the edit, for it is not free: helper.py" in (
+        crashed.reason
+    )
 
 
 def test_a_baseline_that_does_not_run_ends_it(tmp_path: Path) -> None:

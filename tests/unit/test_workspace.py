@@ -42,14 +42,13 @@ def test_an_edit_of_the_free_file_becomes_one_commit(workspace: Workspace) -> No
     ("name", "words"),
     [
         ("prepare.py", "changed prepare.py, which is fixed"),
-        ("notes.txt", "left untracked files notes.txt"),
         ("autoresearch.toml", "fixed"),
     ],
 )
 def test_an_edit_outside_the_free_files_is_refused(
     workspace: Workspace, name: str, words: str
 ) -> None:
-    """Fixed files and leftovers are named in the refusal; what was tried can still be looked at."""
+    """Fixed files are named in the refusal; what was tried can still be looked at."""
     with workspace.fresh(workspace.repo.head()) as checkout:
         edit(checkout.path, "train.py")
         edit(checkout.path, name)
@@ -58,6 +57,31 @@ def test_an_edit_outside_the_free_files_is_refused(
         evidence = workspace.commit_evidence(checkout, "too far")
 
     assert "train.py" in workspace.repo.changed_between(workspace.repo.head(), evidence)
+
+
+DROPPINGS = (
+    ".aider.chat.history.md", ".aider.tags.cache.v4/cache.db", ".claude/settings.local.json",
+    ".gemini/tmp/log", "NOTES.md", "train.py.bak", "train.py.orig", "docs/plan.md", ".gitignore2",
+    ".opencode/state.json",
+)  # fmt: skip
+
+
+def test_an_agents_own_files_are_left_out_and_named(workspace: Workspace) -> None:
+    """History, backups, settings, notes, links and pipes beside the edit cost nothing: the commit
+    holds the edit alone."""
+    head = workspace.repo.head()
+    with workspace.fresh(head) as checkout:
+        edit(checkout.path, "train.py")
+        for name in DROPPINGS:
+            (checkout.path / name).parent.mkdir(parents=True, exist_ok=True)
+            edit(checkout.path, name)
+        (checkout.path / "latest").symlink_to("/etc/passwd")
+        os.mkfifo(checkout.path / "pipe")
+        left = workspace.droppings(checkout)
+        commit = workspace.commit(checkout, "an idea")
+
+    assert sorted([*DROPPINGS, "latest", "pipe"]) == sorted(left)
+    assert workspace.repo.changed_between(head, commit) == ["train.py"]
 
 
 def test_an_edit_that_removes_a_fixed_file_is_refused(workspace: Workspace) -> None:

@@ -61,7 +61,7 @@ def record_of(
         rival=attempt.rival,
         status=finding.status,
         description=attempt.description,
-        reason=finding.reason,
+        reason=finding.reason + describe_left_out(attempt, finding),
         metric=config.experiment.metric,
         value=judged.mean if judged else None,
         values=judged.values,
@@ -97,6 +97,14 @@ def record_of(
         is_baseline=attempt.is_baseline,
         proposal=attempt.proposal,
     )
+
+
+def describe_left_out(attempt: Attempt, finding: Finding) -> str:
+    """Why a crash may be one: a file that the edit needed and that was not free."""
+    left = attempt.proposal.get("left_out")
+    if finding.status != "crash" or not isinstance(left, list):
+        return ""
+    return f"; left out of the edit, for it is not free: {', '.join(map(str, left[:3]))}"
 
 
 def largest(values: Iterable[float | None]) -> float | None:

@@ -32,7 +32,7 @@ IGNORED = (TSV, JSONL, f"/{PRIVATE}/", "run.log", "/progress.png", "/progress.sv
 
 
 class OutsideFree(BadInput):
-    """An edit touched what is fixed, or left files that are not part of the experiment."""
+    """An edit touched what is fixed, or left what no commit may hold."""
 
 
 class Workspace:
@@ -183,12 +183,12 @@ class Workspace:
 
     def commit(self, checkout: Checkout, message: str) -> str:
         """Commit an agent's edit as one commit on the checkout's parent, whatever commits it made
-        itself.
+        itself. Untracked files outside the free patterns are left out (`droppings`).
 
         Returns the parent where nothing changed. Raises OutsideFree where fixed files changed or
-        other files were left."""
+        a repository was left."""
         try:
-            changes = checkout.changes()
+            changes = [c for c in checkout.changes() if not self.is_dropping(c)]
             outside = [c for c in changes if not self.is_free(c.path)]
             if outside:
                 raise OutsideFree(describe_refusal(outside, self.config.experiment.free))
@@ -199,6 +199,21 @@ class Workspace:
             raise OutsideFree(f"the edit left too much: {error}") from error
         except OSError as error:
             raise OutsideFree(f"the edit left what cannot be committed: {error}") from error
+
+    def is_dropping(self, change: Change) -> bool:
+        """Whether a change is a file of the agent's own, no part of the experiment: its history, a
+        backup, notes. A repository is none: it could hide what was edited."""
+        return (
+            change.kind == "?" and not self.is_free(change.path)
+            and not change.path.endswith("/.git")
+        )  # fmt: skip
+
+    def droppings(self, checkout: Checkout) -> list[str]:
+        """The files of an agent's own in its checkout, which are gone with it."""
+        try:
+            return [c.path for c in checkout.changes() if self.is_dropping(c)]
+        except (TooLarge, OSError):  # `commit` says so
+            return []
 
     @contextmanager
     def guard_configuration(self) -> Iterator[list[str]]:
@@ -324,8 +339,6 @@ def is_utf8(path: str) -> bool:
 def describe_refusal(outside: list[Change], free: list[str]) -> str:
     changed = [c.path for c in outside if c.kind != "?"]
     inner = [c.path for c in outside if c.path.endswith("/.git")]
-    left = [c.path for c in outside if c.kind == "?" and c.path not in inner]
     parts = [f"changed {name_some(changed)}, which is fixed"] if changed else []
-    parts += [f"left untracked files {name_some(left)}"] if left else []
     parts += [f"left a git repository of its own ({name_some(inner)})"] if inner else []
     return f"the edit {' and '.join(parts)}; only {name_some(free)} may be changed"

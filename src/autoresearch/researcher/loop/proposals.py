@@ -9,13 +9,15 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
+from autoresearch.git.checkouts import describe_path
 from autoresearch.researcher.agents.base import Agent, Brief, Edit
-from autoresearch.researcher.workspace import OutsideFree, Workspace
+from autoresearch.researcher.workspace import OutsideFree, Workspace, name_some
 
 T = TypeVar("T")
+LEFT_NAMED = 20  # in the ledger
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,13 @@ def propose(workspace: Workspace, agent: Agent, brief: Brief) -> Proposal:
     with workspace.fresh(brief.parent) as checkout:
         with workspace.guard_configuration() as said:
             edit = agent.edit(checkout.path, brief)
+        left = workspace.droppings(checkout)
+        if left:
+            said.append(
+                f"left out of the commit, for only free files may be new: {name_some(left)}"
+            )
+            names = [describe_path(path) for path in left[:LEFT_NAMED]]
+            edit = replace(edit, proposal={**edit.proposal, "left_out": names})
         notices = tuple(said)
         try:
             return Proposal(edit, workspace.commit(checkout, edit.message), notices=notices)
