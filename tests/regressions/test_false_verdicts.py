@@ -12,8 +12,9 @@ from rich.console import Console
 
 from autoresearch.git.repo import Repo
 from autoresearch.researcher.display import Display
+from autoresearch.researcher.reported import ReportedResult
 from autoresearch.researcher.verify.board import names_commit, verdict_post
-from autoresearch.researcher.verify.rerun import ClaimedResult, Notebook, graft_free_files
+from autoresearch.researcher.verify.rerun import Notebook, graft_free_files
 from autoresearch.researcher.verify.verifier import Verifier
 from autoresearch.researcher.workspace import Workspace
 from tiny_workspaces import Writes, make, noisy, research, runner
@@ -54,7 +55,7 @@ def test_the_claimants_seed_is_not_ours(verifier: Verifier) -> None:
         'import os\nprint("val_bpb:", 0.1 if os.environ["AUTORESEARCH_SEED"] == "1" else '
         '1.0 + int(os.environ["AUTORESEARCH_SEED"]) * 1e-15)\n'
     )
-    claim = ClaimedResult(
+    claim = ReportedResult(
         commit(verifier.workspace, verifier.workspace.repo.head(), train_py=lucky), 0.1
     )
 
@@ -88,8 +89,8 @@ def test_a_number_printed_by_a_changed_fixed_file_is_not_believed(verifier: Veri
     assert workspace.repo.show(grafted, "prepare.py") == b"LIMIT = 1\n"
     assert workspace.repo.show(grafted, "train.py") == noisy(0.9).encode()
     assert "new.txt" not in workspace.repo.files(grafted)
-    verdict = verifier.verify(ClaimedResult(theirs, 0.9))
-    assert verdict.reason == "changed fixed files: new.txt, prepare.py" and verdict.value is None
+    verdict = verifier.verify(ReportedResult(theirs, 0.9))
+    assert verdict.reason == "changed fixed files: new.txt, prepare.py" and verdict.mean is None
 
 
 def test_changed_pages_are_no_crime(verifier: Verifier) -> None:
@@ -101,7 +102,7 @@ def test_changed_pages_are_no_crime(verifier: Verifier) -> None:
         program_md="be bold\n",
     )
 
-    assert verifier.verify(ClaimedResult(theirs, 0.91)).outcome == "reproduced"  # modest: no luck
+    assert verifier.verify(ReportedResult(theirs, 0.91)).outcome == "reproduced"  # modest: no luck
 
 
 def test_a_programs_last_words_forge_no_line(verifier: Verifier) -> None:
@@ -116,7 +117,7 @@ def test_a_programs_last_words_forge_no_line(verifier: Verifier) -> None:
         verifier.workspace.repo.head(),
         train_py=f'raise SystemExit("{words}")\n',
     )
-    claim = ClaimedResult(theirs, 0.9, track="t", result_id=1)
+    claim = ReportedResult(theirs, 0.9, track="t", result_id=1)
     verdict = verifier.verify(claim)
     text = verdict_post(verdict, BOX, verifier.notebook.read(claim) or pytest.fail("no notes"))
 
@@ -138,7 +139,7 @@ def test_a_reply_tells_nothing_of_our_folders(verifier: Verifier) -> None:
     )
     theirs = commit(verifier.workspace, verifier.workspace.repo.head(), train_py=code)
 
-    reason = verifier.verify(ClaimedResult(theirs, 0.9)).reason
+    reason = verifier.verify(ReportedResult(theirs, 0.9)).reason
 
     assert str(verifier.workspace.folder) not in reason and "adalovelace" not in reason
     assert "data.bin" in reason and "~/.cache/x" in reason
@@ -149,7 +150,7 @@ def test_two_claims_about_one_commit_are_two(verifier: Verifier) -> None:
     theirs = commit(verifier.workspace, verifier.workspace.repo.head(), train_py=noisy(0.9, 0.001))
 
     outcomes = [
-        verifier.verify(ClaimedResult(theirs, value, result_id=i)).outcome
+        verifier.verify(ReportedResult(theirs, value, result_id=i)).outcome
         for i, value in enumerate((0.91, 0.2))  # the first is modest: no luck
     ]
 
@@ -169,7 +170,7 @@ def test_what_does_not_run_on_our_machine_at_all_disputes_nobody(verifier: Verif
         here, runner(here), verifier.notebook, verifier.display, verifier.stop, BOX, runs=2
     )
 
-    verdict = there.verify(ClaimedResult(theirs, 0.9))
+    verdict = there.verify(ReportedResult(theirs, 0.9))
 
     assert (
         verdict.outcome == "undecided"
@@ -186,8 +187,10 @@ def test_one_crash_is_not_yet_a_verdict(verifier: Verifier, tmp_path: Path) -> N
         "'w').close(); sys.exit('out of memory')\n"
     )
     head = verifier.workspace.repo.head()
-    flaky = ClaimedResult(commit(verifier.workspace, head, train_py=once + noisy(0.9, 0.001)), 0.91)
-    broken = ClaimedResult(
+    flaky = ReportedResult(
+        commit(verifier.workspace, head, train_py=once + noisy(0.9, 0.001)), 0.91
+    )
+    broken = ReportedResult(
         commit(verifier.workspace, head, train_py="raise SystemExit('out of memory')\n"), 0.9
     )
 

@@ -304,7 +304,7 @@ def test_what_another_says_to_verify_is_left_to_them(
     claimant.claims(0.91, train=noisy(0.9, 0.001))
     (result,) = claimant.hub.results(platform=BOX)
     other = rounds(verifier, hub, hub.agent("other"), claimant.track, [])
-    lease = other.board.lease(other.board.claim(verifier.repo, result), 60)
+    lease = other.board.lease(other.board.fetch_reported(verifier.repo, result), 60)
     assert lease is not None
 
     assert goes.once() is None and "verified by somebody else" in said[-1]
@@ -380,5 +380,5 @@ def test_a_hostile_commit_stops_nobody(swarm: tuple[Any, Claimant, Workspace]) -
 
     verdict = goes.once()
 
-    assert verdict is not None and verdict.claim.post_id == good
+    assert verdict is not None and verdict.reported.post_id == good
     assert any("another version of the fixed files" in line for line in said)

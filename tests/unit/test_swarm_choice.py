@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
+from autoresearch.researcher.reported import ReportedResult
 from autoresearch.researcher.swarm.choice import (
-    Claimed,
     Scope,
     is_exploring,
     is_sound,
@@ -18,9 +18,9 @@ GROUND = Scope("H100", "t")
 
 def claim(
     value: float, agent: str = "bob", verified: str = "unverified", commit: str = ""
-) -> Claimed:
-    return Claimed(
-        commit or f"{abs(hash((value, agent))):040x}"[-40:], agent, value, 1, "an idea", verified
+) -> ReportedResult:
+    return ReportedResult(
+        commit or f"{abs(hash((value, agent))):040x}"[-40:], value, agent, 1, "an idea", verified
     )
 
 
@@ -59,10 +59,10 @@ def test_what_is_no_commit_or_no_number_is_not_even_asked_for() -> None:
     a name."""
     assert is_sound(claim(0.5))
     for commit in ("--upload-pack=x", "HEAD", "a" * 39, "A" * 40, "a" * 40 + "\n", ""):
-        assert not is_sound(Claimed(commit, "bob", 0.5, 1, ""))
+        assert not is_sound(ReportedResult(commit, 0.5, "bob"))
     for value in (math.nan, math.inf, -math.inf):
-        assert not is_sound(Claimed("a" * 40, "bob", value, 1, ""))
-    assert not is_sound(Claimed("a" * 40, "\n\x00", 0.5, 1, ""))
+        assert not is_sound(ReportedResult("a" * 40, value, "bob"))
+    assert not is_sound(ReportedResult("a" * 40, 0.5, "\n\x00"))
 
 
 def test_about_one_new_branch_in_five_explores() -> None:

@@ -19,8 +19,8 @@ from autoresearch.cli.sandbox_options import choose_sandbox, sandbox_options
 from autoresearch.errors import BadInput, Conflict, HubUnavailable
 
 if TYPE_CHECKING:
+    from autoresearch.researcher.reported import ReportedResult
     from autoresearch.researcher.swarm.membership import Member
-    from autoresearch.researcher.verify.rerun import ClaimedResult
     from autoresearch.researcher.verify.rounds import Rounds
     from autoresearch.researcher.verify.verifier import Verdict, Verifier
     from autoresearch.researcher.workspace import Workspace
@@ -102,9 +102,9 @@ def verify(
                 verdict = on_hub(verifier, hub, commit, watch)
             else:
                 verdict = verifier.verify(
-                    local_claim(workspace, verifier.platform, commit, claimed)
+                    reported_here(workspace, verifier.platform, commit, claimed)
                 )
-                notebook.forget(verdict.claim)
+                notebook.forget(verdict.reported)
         except Stopped:
             verdict = None
     if stop.is_set():
@@ -126,11 +126,11 @@ def report_verdict(verdict: Verdict | None, in_json: bool) -> None:
     reason = f" ({verdict.reason})" if verdict.reason else ""
     mean = (
         ""
-        if verdict.value is None or verdict.reason
-        else f": {verdict.value:.6f} in {verdict.runs} runs"
+        if verdict.mean is None or verdict.reason
+        else f": {verdict.mean:.6f} in {verdict.runs} runs"
     )
     text = (
-        f"{verdict.claim.commit[:7]} claims {verdict.claim.value:.6f}: "
+        f"{verdict.reported.commit[:7]} claims {verdict.reported.value:.6f}: "
         f"{verdict.outcome}{reason}{mean}"
     )
     show.tell(as_data(verdict), text, in_json)
@@ -142,7 +142,7 @@ def as_data(verdict: Verdict) -> dict[str, Any]:
     import msgspec
 
     data: dict[str, Any] = msgspec.to_builtins(verdict)
-    return data
+    return {**data, "value": verdict.mean}
 
 
 def split_arguments(what: Sequence[str]) -> tuple[str, Path]:
@@ -171,15 +171,15 @@ def check_options(commit: str, hub: str, watch: bool, claimed: float | None) -> 
             raise BadInput(sentence)
 
 
-def local_claim(
+def reported_here(
     workspace: Workspace, platform: str, commit: str, claimed: float | None
-) -> ClaimedResult:
+) -> ReportedResult:
     """What our own ledger, or --claimed, says of a commit in this repository."""
-    from autoresearch.researcher.verify.rerun import ClaimedResult
+    from autoresearch.researcher.reported import ReportedResult
 
     full = workspace.repo.resolve(commit)
     if claimed is not None:
-        return ClaimedResult(full, claimed, workspace.config.track, platform)
+        return ReportedResult(full, claimed, track=workspace.config.track, platform=platform)
     told = [r for r in workspace.ledger.records() if r.commit == full and r.value is not None]
     same = [r for r in told if r.platform == platform and r.track == workspace.config.track]
     if not same or same[-1].value is None:
@@ -189,7 +189,9 @@ def local_claim(
         raise BadInput(
             f"the ledger here claims nothing about {full[:7]}{where}; give the value with --claimed"
         )
-    return ClaimedResult(full, same[-1].value, same[-1].track, platform, same[-1].agent)
+    return ReportedResult(
+        full, same[-1].value, same[-1].agent, track=same[-1].track, platform=platform
+    )
 
 
 def on_hub(verifier: Verifier, url: str, commit: str, watch: bool) -> Verdict | None:
@@ -240,16 +242,16 @@ def join_hub(verifier: Verifier, url: str, patient: bool) -> Member | None:
 
 
 def one(rounds: Rounds, commit: str) -> Verdict:
-    """Verify one claim that was asked for by name, also where others have; an errors' sentence
+    """Verify one result that was asked for by name, also where others have; an errors' sentence
     where it cannot be."""
-    claim = rounds.board.asked_for(rounds.verifier.workspace.repo, commit)
+    reported = rounds.board.asked_for(rounds.verifier.workspace.repo, commit)
     notebook = rounds.verifier.notebook
-    known = notebook.read(claim)
+    known = notebook.read(reported)
     if known is not None and known.posted:
-        notebook.forget(claim)  # asked for once more: run once more
-    verdict = rounds.verifier.verify(claim)
+        notebook.forget(reported)  # asked for once more: run once more
+    verdict = rounds.verifier.verify(reported)
     if verdict.outcome == "undecided":
-        notebook.forget(claim)
+        notebook.forget(reported)
     else:
         rounds.tell(verdict)
     return verdict

@@ -15,25 +15,13 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from autoresearch.client import Hub
+from autoresearch.researcher.reported import ReportedResult
 from autoresearch.untrusted import first_line
 
 HASH = re.compile(r"[0-9a-f]{40}", re.ASCII)
-RANKS = {"reproduced": 0, "unverified": 1}  # a disputed claim is never built on
+RANKS = {"reproduced": 0, "unverified": 1}  # a disputed result is never built on
 LISTED = 200
 EXPLORE = 0.2  # of new branches begin at a leaf instead of the best
-
-
-@dataclass(frozen=True)
-class Claimed:
-    """A commit that somebody says reached `value` on our platform and track. `verified`:
-    reproduced, unverified or disputed."""
-
-    commit: str
-    agent: str
-    value: float
-    post_id: int
-    description: str
-    verified: str = "unverified"
 
 
 @dataclass(frozen=True)
@@ -47,23 +35,23 @@ class Scope:
     def better(self, value: float, than: float) -> bool:
         return value < than if self.direction == "min" else value > than
 
-    def order(self, claim: Claimed) -> float:
-        return claim.value if self.direction == "min" else -claim.value
+    def order(self, result: ReportedResult) -> float:
+        return result.value if self.direction == "min" else -result.value
 
 
-def claims_on(hub: Hub, scope: Scope) -> list[Claimed]:
-    """Kept results with a pushed commit on our platform and track: the board's records with what others found,
-    else (a board knows lower is better only) the newest results."""
+def results_on(hub: Hub, scope: Scope) -> list[ReportedResult]:
+    """Kept results with a pushed commit on our platform and track: the board's records with what
+    others found, else (a board knows lower is better only) the newest results."""
     if scope.direction == "max":
         results = hub.results(
             platform=scope.platform, track=scope.track, status="keep", limit=LISTED
         )
         found = [
-            Claimed(r.commit_hash or "", r.agent_id, r.val_bpb or 0.0, r.post_id, r.description)
+            ReportedResult(r.commit_hash or "", r.val_bpb, r.agent_id, r.post_id, r.description)
             for r in results
             if r.val_bpb is not None and not r.problem
         ]
-        return [claim for claim in found if is_sound(claim)]
+        return [result for result in found if is_sound(result)]
     boards = hub.leaderboard(platform=scope.platform, track=scope.track)
     records = [
         r
@@ -72,33 +60,35 @@ def claims_on(hub: Hub, scope: Scope) -> list[Claimed]:
         for r in b.records
     ]
     found = [
-        Claimed(r.commit_hash or "", r.agent_id, r.val_bpb, r.post_id, r.description, r.verified)
+        ReportedResult(
+            r.commit_hash or "", r.val_bpb, r.agent_id, r.post_id, r.description, r.verified
+        )
         for r in records
     ]
-    return [claim for claim in found if is_sound(claim)]
+    return [result for result in found if is_sound(result)]
 
 
-def is_sound(claim: Claimed) -> bool:
+def is_sound(result: ReportedResult) -> bool:
     return (
-        HASH.fullmatch(claim.commit) is not None
-        and math.isfinite(claim.value)
-        and bool(first_line(claim.agent))
+        HASH.fullmatch(result.commit) is not None
+        and math.isfinite(result.value)
+        and bool(first_line(result.agent))
     )
 
 
-def order_starts(claims: Sequence[Claimed], scope: Scope) -> list[Claimed]:
+def order_starts(results: Sequence[ReportedResult], scope: Scope) -> list[ReportedResult]:
     """Where to begin, most wanted first: reproduced before unverified, then the better value;
     disputed ones not at all."""
-    plausible = [claim for claim in claims if claim.verified in RANKS]
-    return sorted(plausible, key=lambda claim: (RANKS[claim.verified], scope.order(claim)))
+    plausible = [result for result in results if result.verified in RANKS]
+    return sorted(plausible, key=lambda result: (RANKS[result.verified], scope.order(result)))
 
 
 def worth_trying(
-    claims: Sequence[Claimed], scope: Scope, best: float, me: str, known: Collection[str]
-) -> list[Claimed]:
+    results: Sequence[ReportedResult], scope: Scope, best: float, me: str, known: Collection[str]
+) -> list[ReportedResult]:
     """Others' commits that claim to be better than our best and were not offered before, the best
     first."""
-    theirs = [c for c in claims if c.agent != me and c.verified in RANKS and c.commit not in known]
+    theirs = [c for c in results if c.agent != me and c.verified in RANKS and c.commit not in known]
     return sorted((c for c in theirs if scope.better(c.value, best)), key=scope.order)
 
 
@@ -107,18 +97,20 @@ def is_exploring(seed: int, me: str) -> bool:
     return random.Random(f"{seed}/{me}").random() < EXPLORE
 
 
-def leaves_on(hub: Hub, scope: Scope, seed: int) -> list[Claimed]:
-    """Commits nobody has built on whose kept results are on our platform and track, in an order drawn from the
-    seed."""
+def leaves_on(hub: Hub, scope: Scope, seed: int) -> list[ReportedResult]:
+    """Commits nobody has built on whose kept results are on our platform and track, in an order
+    drawn from the seed."""
     leaves = {commit.hash for commit in hub.leaves(limit=LISTED)}
     results = hub.results(platform=scope.platform, track=scope.track, status="keep", limit=LISTED)
     found = {
-        r.commit_hash: Claimed(r.commit_hash, r.agent_id, r.val_bpb, r.post_id, r.description)
+        r.commit_hash: ReportedResult(
+            r.commit_hash, r.val_bpb, r.agent_id, r.post_id, r.description
+        )
         for r in reversed(results)
         if r.commit_hash in leaves and r.commit_hash and r.val_bpb is not None and not r.problem
     }
     sound = sorted(
-        (claim for claim in found.values() if is_sound(claim)), key=lambda claim: claim.commit
+        (result for result in found.values() if is_sound(result)), key=lambda each: each.commit
     )
     random.Random(seed).shuffle(sound)
     return sound

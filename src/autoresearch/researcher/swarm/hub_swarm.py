@@ -25,9 +25,10 @@ from autoresearch.researcher.agents.prompt import Note
 from autoresearch.researcher.journal import Journal
 from autoresearch.researcher.judging.reproduce import compare
 from autoresearch.researcher.judging.values import Record
+from autoresearch.researcher.reported import ReportedResult
 from autoresearch.researcher.swarm import choice, lines
 from autoresearch.researcher.swarm.base import Foreign
-from autoresearch.researcher.swarm.choice import Claimed, Scope
+from autoresearch.researcher.swarm.choice import Scope
 from autoresearch.researcher.swarm.delivery import PAUSE_MAX_S, Delivery
 from autoresearch.researcher.swarm.digest import Digest
 from autoresearch.researcher.swarm.hub_session import HubSession
@@ -132,21 +133,21 @@ class HubSwarm:
         """The best plausible commit of our platform and track, now and then a leaf instead, else
         the hub's root, else None."""
         scope, seed = self.scope(), self.options.seed
-        nothing: list[Claimed] = []
+        nothing: list[ReportedResult] = []
         found = choice.order_starts(
-            self.ask(lambda hub: choice.claims_on(hub, scope), nothing), scope
+            self.ask(lambda hub: choice.results_on(hub, scope), nothing), scope
         )
         if choice.is_exploring(seed, self.me):
             leaves = self.ask(lambda hub: choice.leaves_on(hub, scope, seed), nothing)
             found = [*leaves, *found]
-        for claim in found[:STARTS_TRIED]:
-            if self.fetch_offer(claim.commit, claim.agent):
-                self.offer(claim)
+        for result in found[:STARTS_TRIED]:
+            if self.fetch_offer(result.commit, result.agent):
+                self.offer(result)
                 self.say(
-                    f"starting from {claim.commit[:7]} by {claim.agent}, "
-                    f"{claim.value:.6f} ({claim.verified}): {claim.description}"
+                    f"starting from {result.commit[:7]} by {result.agent}, "
+                    f"{result.value:.6f} ({result.verified}): {result.description}"
                 )
-                return claim.commit
+                return result.commit
         return self.root()
 
     def root(self) -> str | None:
@@ -161,28 +162,30 @@ class HubSwarm:
         comparable; each is offered once."""
         if best.value is None:
             return None
-        nothing: list[Claimed] = []
-        claims = self.ask(lambda hub: choice.claims_on(hub, self.scope()), nothing)
+        nothing: list[ReportedResult] = []
+        results = self.ask(lambda hub: choice.results_on(hub, self.scope()), nothing)
         known = (
-            {*self.memory.facts.offers, *self.unfit, *self.measured_commits()} if claims else set()
+            {*self.memory.facts.offers, *self.unfit, *self.measured_commits()} if results else set()
         )
-        for claim in choice.worth_trying(claims, self.scope(), best.value, self.me, known)[
+        for result in choice.worth_trying(results, self.scope(), best.value, self.me, known)[
             :OFFERS_TRIED
         ]:
-            if self.fetch_offer(claim.commit, claim.agent):
-                self.offer(claim)
-                agent, words = to_line(claim.agent, 63), first_line(claim.description)
-                return Foreign(claim.commit, agent, words, claim.value)
+            if self.fetch_offer(result.commit, result.agent):
+                self.offer(result)
+                agent, words = to_line(result.agent, 63), first_line(result.description)
+                return Foreign(result.commit, agent, words, result.value)
         return None
 
     def measured_commits(self) -> set[str]:
         return {record.commit for record in self.workspace.ledger.records()}
 
-    def offer(self, claim: Claimed) -> None:
-        """Remember whose claim is measured here, so that the answer goes into its thread."""
-        if claim.agent != self.me:
-            offer = Offer(claim.agent, claim.post_id, claim.value, first_line(claim.description))
-            self.memory.note_offer(claim.commit, offer)
+    def offer(self, result: ReportedResult) -> None:
+        """Remember whose result is measured here, so that the answer goes into its thread."""
+        if result.agent != self.me:
+            offer = Offer(
+                result.agent, result.post_id, result.value, first_line(result.description)
+            )
+            self.memory.note_offer(result.commit, offer)
 
     def fetch_offer(self, commit: str, whose: str) -> bool:
         """Bring a commit here; False, said once, where it cannot be had or its fixed files are not

@@ -1,4 +1,4 @@
-"""What there is to verify on a hub, and the reply in the claim's thread. Everything read here was
+"""What there is to verify on a hub, and the reply in its thread. Everything read here was
 written by strangers.
 
 Idempotent: before a reply is written its thread is looked through for one of ours, so a reply
@@ -15,9 +15,9 @@ from autoresearch.client import Hub
 from autoresearch.errors import BadInput, Conflict, Forbidden, NotFound
 from autoresearch.git.repo import Repo
 from autoresearch.git.sync import fetch_commit
-from autoresearch.models import Claim as Lease
-from autoresearch.models import Result
-from autoresearch.researcher.verify.rerun import ClaimedResult, Notes
+from autoresearch.models import Claim, Result
+from autoresearch.researcher.reported import ReportedResult
+from autoresearch.researcher.verify.rerun import Notes
 from autoresearch.researcher.verify.verifier import Incomparable, Verdict
 from autoresearch.resultline import VerifyLine, read_lines, write_verification
 from autoresearch.untrusted import to_line
@@ -82,14 +82,14 @@ class HubBoard:
             for post in self.hub.replies(post_id, limit=PAGE)
         )
 
-    def asked_for(self, repo: Repo, commit: str) -> ClaimedResult:
-        """The newest claim about a commit that we may verify. NotFound, Forbidden (our own) or
+    def asked_for(self, repo: Repo, commit: str) -> ReportedResult:
+        """The newest result of a commit that we may verify. NotFound, Forbidden (our own) or
         Incomparable say why there is none."""
         found = self.hub.results(commit=commit, limit=PAGE)
         kept = [r for r in found if r.status == "keep" and r.val_bpb is not None and not r.problem]
         ours = [r for r in kept if self.is_ours_to_check(r)]
         if ours:
-            return self.claim(repo, ours[0])
+            return self.fetch_reported(repo, ours[0])
         if not kept:
             raise NotFound(
                 f"nobody claims a kept result of commit {commit}; `ah results --commit "
@@ -115,8 +115,8 @@ class HubBoard:
             f"{self.track or '(none)'}, and only the same may be compared"
         )
 
-    def claim(self, repo: Repo, result: Result) -> ClaimedResult:
-        """The claim with its commit in our repository. BadInput for a hub that hands out another
+    def fetch_reported(self, repo: Repo, result: Result) -> ReportedResult:
+        """The result with its commit in our repository. BadInput for a hub that hands out another
         commit than it names."""
         if result.commit_hash is None or result.val_bpb is None:
             raise BadInput(f"result {result.id} names no pushed commit or no value")
@@ -126,34 +126,35 @@ class HubBoard:
                 f"{self.hub.url} hands out {fetched[:12]} for "
                 f"{result.commit_hash[:12]}; it is not believed"
             )
-        stood = self.replies(result.post_id, fetched, self.is_me)
-        about = (
-            result.track,
-            result.platform,
+        return ReportedResult(
+            fetched,
+            result.val_bpb,
             result.agent_id,
-            self.hub.url,
-            result.id,
             result.post_id,
-            stood,
+            result.description,
+            track=result.track,
+            platform=result.platform,
+            hub=self.hub.url,
+            result_id=result.id,
+            own_replies=self.replies(result.post_id, fetched, self.is_me),
         )
-        return ClaimedResult(fetched, result.val_bpb, *about)
 
     # ---------------------------------------------------------------- telling
 
-    def lease(self, claim: ClaimedResult, seconds: float) -> Lease | None:
+    def lease(self, reported: ReportedResult, seconds: float) -> Claim | None:
         """Tell the others that we are at it; None where somebody is already."""
-        text = f"verify result {claim.result_id} of commit {claim.commit[:7]}"
+        text = f"verify result {reported.result_id} of commit {reported.commit[:7]}"
         try:
             return self.hub.claim(text, ttl_s=int(min(max(seconds, 60), 86_400)))
         except Conflict:
             return None
 
     def reply(self, notes: Notes) -> bool:
-        """Write the verdict into the claim's thread; False where it stands there already."""
-        claim = notes.claim
-        if self.replies(claim.post_id, claim.commit, self.is_me) > claim.stood:
+        """Write the verdict into the result's thread; False where it stands there already."""
+        about = notes.reported
+        if self.replies(about.post_id, about.commit, self.is_me) > about.own_replies:
             return False
-        self.hub.reply(claim.post_id, notes.verdict)
+        self.hub.reply(about.post_id, notes.verdict)
         return True
 
     def is_me(self, agent_id: str) -> bool:
@@ -169,14 +170,14 @@ def names_commit(content: str, commit: str) -> bool:
 def verdict_post(verdict: Verdict, platform: str, notes: Notes) -> str:
     """The reply: the line a hub reads, and beneath it our numbers. No word of the program's own
     stands at the start of a line."""
-    claim = verdict.claim
+    reported = verdict.reported
     why = "" if verdict.outcome == "reproduced" else verdict.reason
     line = write_verification(
         VerifyLine(
-            claim.commit,
+            reported.commit,
             platform,
-            claim.track,
-            verdict.value,
+            reported.track,
+            verdict.mean,
             verdict.runs,
             reproduced=not why,
             reason=why,
@@ -189,7 +190,8 @@ def verdict_post(verdict: Verdict, platform: str, notes: Notes) -> str:
     runs += [f"- our own baseline beside it: {show_values(run.value)}" for run in notes.control]
     noise = verdict.comparison
     about = [
-        f"The claim was {claim.value:.6f}, run again with the fixed files of {notes.pristine[:7]}."
+        f"The claim was {reported.value:.6f}, run again with the fixed files of "
+        f"{notes.pristine[:7]}."
     ]
     if noise is not None:
         about.append(

@@ -1,16 +1,14 @@
 """Runs somebody's commit with our own fixed files: their free files on top of the commit checked
 out here, nothing else of theirs.
 
-What is found of a claim is in a file before the next step begins, so that a killed verifier
+What is found of a result is in a file before the next step begins, so that a killed verifier
 neither loses a run nor says anything twice. Leaves to others: running (experiment), comparing
 (compare), the hub (board).
 """
 
 from __future__ import annotations
 
-import hashlib
 import secrets
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
@@ -20,6 +18,7 @@ from autoresearch.files import replace_file
 from autoresearch.git.trees import FILE, GONE, PROGRAM, read_tree, write_commit
 from autoresearch.researcher.judging.judge import run_seed
 from autoresearch.researcher.judging.values import Measurement
+from autoresearch.researcher.reported import ReportedResult
 from autoresearch.researcher.workspace import Workspace, name_some
 
 REFS = "refs/autoresearch/verify/"
@@ -28,36 +27,12 @@ REFS = "refs/autoresearch/verify/"
 HARMLESS = ("autoresearch.toml", ".gitignore")
 
 
-@dataclass(frozen=True)
-class ClaimedResult:
-    """A result somebody claims. On a hub it is `result_id` in post `post_id`; 0 where it is one of
-    our own ledger."""
+class Notes(msgspec.Struct, frozen=True, rename={"reported": "claim"}):
+    """What was found of a reported result so far. `seed` is ours and random: no program can have
+    been written for it. `verdict` is the line that is posted, "" while it is open; `control` are
+    runs of our own baseline beside it."""
 
-    commit: str  # full hash, in the repository
-    value: float
-    track: str = ""
-    platform: str = ""
-    agent: str = ""
-    hub: str = ""
-    result_id: int = 0
-    post_id: int = 0
-    stood: int = 0  # replies of ours that stood in its thread when we began
-
-    @property
-    def name(self) -> str:
-        """One word for files and folders: the same commit may be claimed twice with different
-        numbers."""
-        told = f"{self.commit}/{self.hub}/{self.result_id}/{self.value}"
-        return f"{self.commit[:7]}-{hashlib.sha256(told.encode()).hexdigest()[:8]}"
-
-
-@dataclass(frozen=True)
-class Notes:
-    """What was found of a claim so far. `seed` is ours and random: no program can have been
-    written for it. `verdict` is the line that is posted, "" while it is open; `control` are runs
-    of our own baseline beside it."""
-
-    claim: ClaimedResult
+    reported: ReportedResult
     mark: str
     seed: int
     pristine: str  # our commit whose fixed files are used
@@ -68,42 +43,44 @@ class Notes:
     posted: bool = False
 
     def next_seed(self) -> int:
-        return run_seed(self.seed, self.claim.name, len(self.measurements) + len(self.control) + 1)
+        return run_seed(
+            self.seed, self.reported.name, len(self.measurements) + len(self.control) + 1
+        )
 
 
 class Notebook:
-    """The notes of every claim, one small file each in `.autoresearch/verify/`, replaced as a
-    whole."""
+    """The notes of every reported result, one small file each in `.autoresearch/verify/`, replaced
+    as a whole."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def open(self, claim: ClaimedResult, pristine: str) -> Notes:
-        """The notes of a claim, begun where there are none, or where our own fixed files are
+    def open(self, reported: ReportedResult, pristine: str) -> Notes:
+        """The notes of a result, begun where there are none, or where our own fixed files are
         others by now."""
-        known = self.read(claim)
+        known = self.read(reported)
         if known is not None and (known.verdict or known.pristine == pristine):
             return known
-        return self.write(Notes(claim, secrets.token_hex(16), secrets.randbits(31), pristine))
+        return self.write(Notes(reported, secrets.token_hex(16), secrets.randbits(31), pristine))
 
-    def read(self, claim: ClaimedResult) -> Notes | None:
+    def read(self, reported: ReportedResult) -> Notes | None:
         try:
             return msgspec.json.decode(
-                (self.folder / f"{claim.name}.json").read_bytes(), type=Notes
+                (self.folder / f"{reported.name}.json").read_bytes(), type=Notes
             )
         except (FileNotFoundError, msgspec.MsgspecError):
             return None
 
     def write(self, notes: Notes, **changes: object) -> Notes:
         """On disk when this returns."""
-        notes = replace(notes, **changes)  # type: ignore[arg-type]
-        file = self.folder / f"{notes.claim.name}.json"
+        notes = msgspec.structs.replace(notes, **changes)
+        file = self.folder / f"{notes.reported.name}.json"
         replace_file(file, msgspec.json.format(msgspec.json.encode(notes)))
         return notes
 
-    def forget(self, claim: ClaimedResult) -> None:
+    def forget(self, reported: ReportedResult) -> None:
         """Begin anew the next time: what was found of it does not count."""
-        (self.folder / f"{claim.name}.json").unlink(missing_ok=True)
+        (self.folder / f"{reported.name}.json").unlink(missing_ok=True)
 
     def unfinished_notes(self) -> list[Notes]:
         """Notes whose runs or whose reply are still owed, by file name."""

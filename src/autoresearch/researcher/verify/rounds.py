@@ -14,8 +14,9 @@ from dataclasses import dataclass, field
 
 from autoresearch.errors import AutoresearchError, HubUnavailable, NotFound, RateLimited
 from autoresearch.models import Result
+from autoresearch.researcher.reported import ReportedResult
 from autoresearch.researcher.verify.board import HubBoard, verdict_post
-from autoresearch.researcher.verify.rerun import ClaimedResult, Notes
+from autoresearch.researcher.verify.rerun import Notes
 from autoresearch.researcher.verify.verifier import Verdict, Verifier
 from autoresearch.untrusted import to_line
 
@@ -59,12 +60,12 @@ class Rounds:
                 self.stop.wait(pause_s)
 
     def once(self) -> Verdict | None:
-        """Verify the best unverified claim and tell; None where there is none for us."""
+        """Verify the best unverified result and tell; None where there is none for us."""
         for result in self.board.unverified_results(self.is_set_aside):
-            claim = self.fetch_claim(result)
-            if claim is None:
+            reported = self.fetch_reported(result)
+            if reported is None:
                 continue
-            lease = self.board.lease(claim, self.seconds())
+            lease = self.board.lease(reported, self.seconds())
             if lease is None and self.is_patient(result):
                 self.put_aside(
                     result.id,
@@ -73,7 +74,7 @@ class Rounds:
                 )
                 continue
             try:
-                verdict = self.verify(claim)
+                verdict = self.verify(reported)
             finally:
                 if lease is not None:
                     self.release(lease.id)
@@ -81,11 +82,11 @@ class Rounds:
                 return verdict
         return None
 
-    def fetch_claim(self, result: Result) -> ClaimedResult | None:
-        """The claim with its commit here; None, said once, where the hub has no usable commit for
+    def fetch_reported(self, result: Result) -> ReportedResult | None:
+        """The result with its commit here; None, said once, where the hub has no usable commit for
         it."""
         try:
-            return self.board.claim(self.verifier.workspace.repo, result)
+            return self.board.fetch_reported(self.verifier.workspace.repo, result)
         except (HubUnavailable, RateLimited) as error:
             self.put_aside(result.id, str(error), LOOK_AGAIN_S)  # others have their turn first
             raise
@@ -93,20 +94,22 @@ class Rounds:
             self.put_aside(result.id, f"result {result.id} is left: {error}", math.inf)
             return None
 
-    def verify(self, claim: ClaimedResult) -> Verdict | None:
-        """One claim from its runs to the reply; None where it cannot be judged here, which is said
+    def verify(self, reported: ReportedResult) -> Verdict | None:
+        """One result from its runs to the reply; None where it cannot be judged here, which is said
         and remembered."""
         try:
-            verdict = self.verifier.verify(claim)
+            verdict = self.verifier.verify(reported)
         except (HubUnavailable, RateLimited):
             raise
         except AutoresearchError as error:
-            self.put_aside(claim.result_id, f"{claim.commit[:7]} is left: {error}", math.inf)
+            self.put_aside(reported.result_id, f"{reported.commit[:7]} is left: {error}", math.inf)
             return None
         if verdict.outcome == "undecided":
-            self.verifier.notebook.forget(claim)
+            self.verifier.notebook.forget(reported)
             self.put_aside(
-                claim.result_id, f"{claim.commit[:7]} is not decided: {verdict.reason}", UNDECIDED_S
+                reported.result_id,
+                f"{reported.commit[:7]} is not decided: {verdict.reason}",
+                UNDECIDED_S,
             )
             return None
         self.tell(verdict)
@@ -117,26 +120,26 @@ class Rounds:
     def tell(self, verdict: Verdict) -> None:
         """Note the verdict, then reply; what cannot be sent now is told by `tell_what_waits`."""
         notebook = self.verifier.notebook
-        notes = notebook.open(verdict.claim, self.verifier.workspace.repo.head())
+        notes = notebook.open(verdict.reported, self.verifier.workspace.repo.head())
         text = verdict_post(verdict, self.verifier.platform, notes)
         notes = notebook.write(notes, verdict=text, reproduced=verdict.outcome == "reproduced")
         self.verifier.display.verdict(
-            "", verdict.outcome, verdict.reason or f"claimed {verdict.claim.value:.6f}"
+            "", verdict.outcome, verdict.reason or f"claimed {verdict.reported.value:.6f}"
         )
         self.send(notes)
 
     def tell_what_waits(self) -> None:
         """Send the verdicts that could not be sent when they fell."""
         for notes in self.verifier.notebook.unfinished_notes():
-            if notes.verdict and notes.claim.hub == self.board.hub.url:
+            if notes.verdict and notes.reported.hub == self.board.hub.url:
                 self.send(notes)
 
     def send(self, notes: Notes) -> None:
-        """Reply once; a claim whose post is gone needs no reply."""
+        """Reply once; a result whose post is gone needs no reply."""
         try:
             self.board.reply(notes)
         except NotFound as error:
-            self.say(f"the claim of {notes.claim.commit[:7]} is gone: {error}")
+            self.say(f"the result of {notes.reported.commit[:7]} is gone: {error}")
         self.verifier.notebook.write(notes, posted=True)
 
     # ---------------------------------------------------------------- waiting
@@ -167,7 +170,7 @@ class Rounds:
             self.say(str(error))
 
     def is_patient(self, result: Result) -> bool:
-        """Whether to leave a claim to the one who said to verify it: not for ever, or a lease
+        """Whether to leave a result to the one who said to verify it: not for ever, or a lease
         would be a way to hide."""
         since = self.waited_since.setdefault(result.id, time.monotonic())
         return time.monotonic() - since < PATIENCE_S

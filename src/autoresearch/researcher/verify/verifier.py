@@ -1,10 +1,10 @@
-"""Verifies one claim: graft, run, compare, and before anybody is disputed, look whether this
-machine is itself.
+"""Verifies one reported result: graft, run, compare, and before anybody is disputed, look whether
+this machine is itself.
 
 A dispute is an accusation. So it is only made where the fixed files are ours, the noise is known,
 and, where our ledger has a baseline for this machine and track, one more run of it just now came
-out as the ledger says. Leaves to others: which claims there are and the reply (board), the sandbox
-(experiment).
+out as the ledger says. Leaves to others: which results there are and the reply (board), the
+sandbox (experiment).
 """
 
 from __future__ import annotations
@@ -14,6 +14,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from msgspec import Struct
+from msgspec.structs import replace
+
 from autoresearch.errors import BadInput
 from autoresearch.researcher.display import Display, show_duration
 from autoresearch.researcher.experiment import Runner, Stopped
@@ -22,10 +25,10 @@ from autoresearch.researcher.judging.reproduce import Comparison, compare
 from autoresearch.researcher.judging.throughput import compare_speed
 from autoresearch.researcher.judging.values import Measurement, Record
 from autoresearch.researcher.measurement import measured_timeout_s
+from autoresearch.researcher.reported import ReportedResult
 from autoresearch.researcher.sandbox import sweep_processes
 from autoresearch.researcher.swarm.lines import without_paths
 from autoresearch.researcher.verify.rerun import (
-    ClaimedResult,
     Notebook,
     Notes,
     changed_fixed_files,
@@ -40,21 +43,24 @@ CRASHES = 2  # so often a claimed commit has to crash: once may be our machine
 
 
 class Incomparable(BadInput):
-    """A claim that cannot be judged here: another version of the fixed files, another machine,
+    """A result that cannot be judged here: another version of the fixed files, another machine,
     another track."""
 
 
-@dataclass(frozen=True)
-class Verdict:
-    """What came of a claim. `reason` is empty where it was reproduced; `value` is None where no
-    run came to a number."""
+class Verdict(Struct, frozen=True, rename={"reported": "claim"}):
+    """What came of a reported result. `reason` is empty where it was reproduced; `comparison` is
+    None where no run came to a number."""
 
-    claim: ClaimedResult
+    reported: ReportedResult
     outcome: Outcome
     reason: str
-    value: float | None
     runs: int
     comparison: Comparison | None = None
+
+    @property
+    def mean(self) -> float | None:
+        """Of our runs."""
+        return self.comparison.mean if self.comparison else None
 
 
 @dataclass(frozen=True)
@@ -70,19 +76,18 @@ class Verifier:
     platform: str
     runs: int = RUNS
 
-    def verify(self, claim: ClaimedResult) -> Verdict:
+    def verify(self, reported: ReportedResult) -> Verdict:
         """Run a claimed commit and compare. Raises Incomparable, Stopped; a run that was finished
         before is not repeated."""
         pristine = self.workspace.repo.head()
-        if changed := self.check_fixed_files(claim, pristine):
-            return Verdict(
-                claim, "not reproduced", f"changed fixed files: {name_some(changed)}", None, 0
-            )
-        notes = self.notebook.open(claim, pristine)
+        if changed := self.check_fixed_files(reported, pristine):
+            why = f"changed fixed files: {name_some(changed)}"
+            return Verdict(reported, "not reproduced", why, 0)
+        notes = self.notebook.open(reported, pristine)
         sweep_processes(notes.mark)
-        commit = graft_free_files(self.workspace, pristine, claim.commit)
+        commit = graft_free_files(self.workspace, pristine, reported.commit)
         self.display.say(
-            f"{claim.commit[:7]} claims {claim.value:.6f}: run here with the fixed "
+            f"{reported.commit[:7]} claims {reported.value:.6f}: run here with the fixed "
             f"files of {pristine[:7]}"
         )
         notes = self.measure(notes, commit)
@@ -90,7 +95,7 @@ class Verifier:
         if failed := find_crash(notes.measurements):
             why = f"crashed: {without_paths(failed.reason, str(self.workspace.folder))}"
             return self.check_machine(
-                notes, Verdict(claim, "not reproduced", why, None, len(notes.measurements))
+                notes, Verdict(reported, "not reproduced", why, len(notes.measurements))
             )
         values = [
             run.value
@@ -98,20 +103,19 @@ class Verifier:
             if i in self.judged_results(good).usable and run.value is not None
         ]
         found = compare(
-            claim.value, values, self.groups(), self.workspace.config.experiment.direction
+            reported.value, values, self.groups(), self.workspace.config.experiment.direction
         )
         outcome: Outcome = "reproduced" if found.reproduced else "not reproduced"
-        return self.check_machine(
-            notes, Verdict(claim, outcome, found.reason, found.mean, found.runs, found)
-        )
+        verdict = Verdict(reported, outcome, found.reason, found.runs, found)
+        return self.check_machine(notes, verdict)
 
-    def check_fixed_files(self, claim: ClaimedResult, pristine: str) -> list[str]:
-        """The fixed files that the claimant changed. Incomparable where ours are simply of another
+    def check_fixed_files(self, reported: ReportedResult, pristine: str) -> list[str]:
+        """The fixed files that its author changed. Incomparable where ours are simply of another
         version."""
-        changed = changed_fixed_files(self.workspace, pristine, claim.commit)
-        if changed and not is_of_our_line(self.workspace, pristine, claim.commit):
+        changed = changed_fixed_files(self.workspace, pristine, reported.commit)
+        if changed and not is_of_our_line(self.workspace, pristine, reported.commit):
             raise Incomparable(
-                f"commit {claim.commit[:7]} belongs to another version of the fixed "
+                f"commit {reported.commit[:7]} belongs to another version of the fixed "
                 f"files ({name_some(changed)} differ from {pristine[:7]}, and not "
                 "only on its side); verify it in a repository that starts from its root"
             )
@@ -139,7 +143,7 @@ class Verifier:
         if self.stop.is_set():
             raise Stopped
         number = len(notes.measurements) + len(notes.control) + 1
-        folder = self.workspace.private / "runs" / f"verify-{notes.claim.name}" / str(number)
+        folder = self.workspace.private / "runs" / f"verify-{notes.reported.name}" / str(number)
         with self.display.running(f"  {title}", folder / "out"):
             run = self.runner.measure(
                 commit, notes.next_seed(), notes.mark, folder, self.timeout_s()
@@ -194,14 +198,7 @@ class Verifier:
         trouble = describe_difference(notes.control[0], base, self.groups(), self.workspace)
         if not trouble:
             return verdict
-        return Verdict(
-            verdict.claim,
-            "undecided",
-            f"{trouble} ({verdict.reason})",
-            verdict.value,
-            verdict.runs,
-            verdict.comparison,
-        )
+        return replace(verdict, outcome="undecided", reason=f"{trouble} ({verdict.reason})")
 
 
 def find_crash(runs: Sequence[Measurement]) -> Measurement | None:
