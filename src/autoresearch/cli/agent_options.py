@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from autoresearch.researcher.agents.prompt import Note
 
 T = TypeVar("T")
-AGENTS = ("search", "llm", "command", "scripted")
+AGENTS = ("search", "random", "cmaes", "llm", "command", "scripted")
 KEYS = ("AUTORESEARCH_LLM_KEY", "OPENAI_API_KEY")
 
 
@@ -27,8 +27,8 @@ agent_options = combine(
         "--agent",
         type=click.Choice(AGENTS),
         default="search",
-        help="Who edits: search tunes the constants of the free file, llm asks a model, "
-        "command starts a coding agent.",
+        help="Who edits: search tunes the constants of the free file, random and cmaes are its "
+        "controls, llm asks a model, command starts a coding agent.",
     ),
     click.option(
         "--command",
@@ -99,7 +99,7 @@ def make_agent(
         return command(options, transcripts, environment, notes, hidden)
     from autoresearch.researcher.agents.search import SearchAgent
 
-    return SearchAgent()
+    return SearchAgent(options.kind)
 
 
 def llm(
