@@ -63,6 +63,11 @@ agent_options = combine(
         type=PATH,
         help="For --agent scripted: a file of edits, one JSON object a line.",
     ),
+    click.option(
+        "--fallback",
+        type=click.Choice(("search",)),
+        help="Who edits while the agent cannot: at a usage limit, without a network.",
+    ),
 )
 
 
@@ -100,6 +105,13 @@ def make_agent(
     from autoresearch.researcher.agents.search import SearchAgent
 
     return SearchAgent(options.kind)
+
+
+def make_fallback(kind: str | None) -> Agent | None:
+    """The agent that stands in; None where the user named none."""
+    from autoresearch.researcher.agents.search import SearchAgent
+
+    return SearchAgent() if kind == "search" else None
 
 
 def llm(
