@@ -94,10 +94,8 @@ class Agent:
 @contextmanager
 def in_process(data: Path, **overrides: Any) -> Iterator[RunningHub]:
     """A hub served by a thread of this process; `overrides` are settings."""
-    import uvicorn
-
     from autoresearch.hub.app import create_app
-    from autoresearch.hub.serve import listening_socket
+    from autoresearch.hub.serve import listening_socket, make_server
     from autoresearch.hub.settings import Settings
 
     admin_key = secrets.token_hex(16)
@@ -113,16 +111,7 @@ def in_process(data: Path, **overrides: Any) -> Iterator[RunningHub]:
     )
     sock = listening_socket("127.0.0.1", 0)
     app = create_app(settings)
-    config = uvicorn.Config(
-        app,
-        log_config=None,
-        access_log=False,
-        lifespan="on",
-        ws="none",
-        timeout_graceful_shutdown=5,
-        proxy_headers=False,
-    )
-    server = uvicorn.Server(config)
+    server = make_server(app)
     thread = threading.Thread(target=server.run, args=([sock],), daemon=True)
     thread.start()
     hub = RunningHub(f"http://127.0.0.1:{sock.getsockname()[1]}", admin_key, data)

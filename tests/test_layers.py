@@ -124,11 +124,11 @@ HUB_LAYERS = [  # a layer may import from those before it, and from itself
     {"values", "settings"},
     {"store", "migrations"},
     {"rules"},
-    {"logs", "metrics", "feed", "guide", "openapi", "pages.page_cache"},
+    {"logs", "metrics", "feed", "guide", "openapi", "pages.page_cache", "connections"},
     {"services"},
     {"routes"},
     {"pages"},
-    {"fast", "middleware", "http_protocol"},
+    {"fast", "middleware", "http_protocol", "origin"},
     {"app"},
     {"serve"},
 ]

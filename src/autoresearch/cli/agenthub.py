@@ -69,6 +69,28 @@ app.add_command(completion_command("agenthub"))
     help="Addresses or networks, separated by commas, whose X-Forwarded-For is believed.",
 )
 @click.option(
+    "--public-url",
+    default="",
+    help="Where the hub is reached, for its guides and pages. By default as each caller asked.",
+)
+@click.option(
+    "--base-path",
+    default="",
+    help="Below which a proxy shows the hub, such as /hub.",
+)
+@click.option(
+    "--max-connections",
+    type=click.IntRange(min=16),
+    default=4000,
+    help="Of one worker; half as many may be event streams.",
+)
+@click.option(
+    "--max-connections-per-network",
+    type=click.IntRange(min=1),
+    default=500,
+    help="Of one IPv4 address or IPv6 /64; trusted proxies have no such limit.",
+)
+@click.option(
     "--roots-only", is_flag=True, help="Refuse commits that do not descend from the hub's root."
 )
 @click.option(
@@ -87,18 +109,25 @@ def serve(
     max_registrations_per_hour: int,
     registration: str,
     trusted_proxies: str,
+    public_url: str,
+    base_path: str,
+    max_connections: int,
+    max_connections_per_network: int,
     roots_only: bool,
     local: bool,
 ) -> None:
     """Serve a hub until Ctrl-C or SIGTERM."""
     from autoresearch.hub import logs
     from autoresearch.hub.rules import admin_key as keys
+    from autoresearch.hub.rules.addresses import check_base_path, check_public_url
     from autoresearch.hub.serve import listening_socket
     from autoresearch.hub.serve import serve as run
     from autoresearch.hub.settings import Settings
     from autoresearch.hub.store import migrate
 
     host, port = _address(listen, local)
+    public, base = check_public_url(public_url) if public_url else ("", "")
+    base = check_base_path(base_path) or base
     migrate.prepare(data)
     if admin_key is None:  # read here, for an empty one is refused and not taken for none
         admin_key = os.environ.get("AGENTHUB_ADMIN_KEY")
@@ -114,6 +143,10 @@ def serve(
         max_registrations_per_hour=LOCAL_LIMIT if local else max_registrations_per_hour,
         registration=registration,  # type: ignore[arg-type]
         trusted_proxies=_networks(trusted_proxies),
+        public_url=public,
+        base_path=base,
+        max_connections=max_connections,
+        max_connections_per_network=max_connections if local else max_connections_per_network,
         roots_only=roots_only,
         workers=workers,
         metrics_dir=_fresh_folder(data / "metrics") if workers > 1 else None,

@@ -1,8 +1,9 @@
 """The outermost layer of the hub: what holds for every request, whichever handler answers it.
 
-HEAD wherever GET is answered, security headers, one line of access log (never a query string, a
-body or a header: they may hold secrets), counters, and a limit on how long a body may dawdle.
-Routing and answers are the inner application's.
+The caller's own address, HEAD wherever GET is answered, security headers, one line of access log
+(never a query string, a body or a header: they may hold secrets), counters, shares that end with
+the request, and a limit on how long a body may dawdle. Routing and answers are the inner
+application's.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from litestar.types import Message, Receive, Scope, Send
 
 from autoresearch.errors import BadInput
 from autoresearch.hub import fast
+from autoresearch.hub.origin import resolve_origin
 from autoresearch.hub.services import Services
 
 BODY_PAUSE_S = 30.0  # the longest pause within a body before the request is given up
@@ -41,6 +43,7 @@ class Middleware:
         if scope["type"] != ScopeType.HTTP:
             await self.inner(scope, receive, send)
             return
+        resolve_origin(scope, self.hub.settings)
         if scope["method"] == "HEAD":
             receive, send = _drop_body(send)
         await self._answer(scope, receive, send)
@@ -60,12 +63,15 @@ class Middleware:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = _with_defaults(list(message.get("headers", ())))
+                headers = _with_defaults(list(message.get("headers", ())))
+                message["headers"] = _with_base(headers, scope["base_path"])
             await send(message)
 
         try:
             await self.inner(scope, _patient(receive), send_with_headers)
         finally:
+            for release in scope.get("releases", ()):
+                release()
             self._note(asked, scope, status, started)
 
     def _note(self, asked: Any, answered: Any, status: int, started: float) -> None:
@@ -81,6 +87,19 @@ def _with_defaults(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, byte
     ]
     present = {name.lower() for name, _ in headers}
     return headers + HEADERS + [default for default in (CSP, NO_STORE) if default[0] not in present]
+
+
+def _with_base(headers: list[tuple[bytes, bytes]], base: str) -> list[tuple[bytes, bytes]]:
+    """Addresses of ours as the caller has to ask for them where the hub stands below a path."""
+    if not base:
+        return headers
+    return [
+        (
+            name,
+            base.encode() + value if name.lower() == b"location" and value[:1] == b"/" else value,
+        )
+        for name, value in headers
+    ]
 
 
 def _add_head(allowed: bytes) -> bytes:

@@ -11,17 +11,23 @@ import multiprocessing
 import signal
 import socket
 import threading
+from functools import partial
 from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
 from time import monotonic
 from types import FrameType
+from typing import TYPE_CHECKING
 
 import uvicorn
 
 from autoresearch.errors import BadInput, Conflict
 from autoresearch.hub import logs
 from autoresearch.hub.http_protocol import LimitedHttpProtocol
+from autoresearch.hub.rules.addresses import is_trusted
 from autoresearch.hub.settings import Settings
+
+if TYPE_CHECKING:  # the supervisor needs no framework
+    from autoresearch.hub.middleware import Middleware
 
 BACKLOG = 2048
 KEEP_ALIVE_S = 65  # longer than the usual proxy keeps its side
@@ -72,12 +78,24 @@ def work(settings: Settings, sock: socket.socket) -> None:
     ):  # uvicorn raises them again once it is done: a clean exit stays clean
         signal.signal(number, lambda *_: None)
     app = create_app(settings)
+    server = make_server(app)
+    threading.Thread(target=_leave_with_parent, args=(server,), daemon=True).start()
+    server.run(sockets=[sock])
+
+
+def make_server(app: Middleware) -> uvicorn.Server:
+    """uvicorn as the hub needs it under strangers."""
+    protocol = partial(
+        LimitedHttpProtocol,
+        shares=app.hub.connections,
+        is_proxy=lambda address: is_trusted(address, app.hub.settings),
+    )
     config = uvicorn.Config(
         app,
         access_log=False,
         log_config=None,
         lifespan="on",
-        http=LimitedHttpProtocol,
+        http=protocol,  # type: ignore[arg-type]
         ws="none",
         server_header=False,
         proxy_headers=False,  # we read them ourselves, and only from --trusted-proxies
@@ -85,9 +103,7 @@ def work(settings: Settings, sock: socket.socket) -> None:
         timeout_graceful_shutdown=GRACE_S,
         backlog=BACKLOG,
     )
-    server = _Server(config, app.hub.feed.close)
-    threading.Thread(target=_leave_with_parent, args=(server,), daemon=True).start()
-    server.run(sockets=[sock])
+    return _Server(config, app.hub.feed.close)
 
 
 class _Server(uvicorn.Server):

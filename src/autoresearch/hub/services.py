@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, TypeVar
 
+from autoresearch.hub.connections import Shares, most_connections, raise_file_limit
 from autoresearch.hub.feed import Feed
 from autoresearch.hub.logs import AccessLog
 from autoresearch.hub.metrics import Metrics
@@ -24,7 +25,8 @@ from autoresearch.hub.store import migrate
 from autoresearch.hub.store.database import Database
 
 T = TypeVar("T")
-UPLOADS = 4  # git processes that serve clones at once
+UPLOADS, UPLOADS_EACH = 16, 3  # clones and fetches at once: in all, of one agent
+ADVERTISEMENTS = 8  # git processes at once that only list refs
 PUSHES = (
     2  # that are checked at once; with the limits of `rules.push` this bounds the worker's memory
 )
@@ -43,7 +45,9 @@ class Services:
         self.db = Database(settings.data)
         self.keyring = KeyCache(self.db, settings.admin_key_hash)
         self.bundles = BundleCache(settings.data / "cache" / "bundles")
-        self.uploads = asyncio.Semaphore(UPLOADS)
+        self.uploads = Shares(UPLOADS, UPLOADS_EACH)
+        self.advertisements = asyncio.Semaphore(ADVERTISEMENTS)
+        self.connections, self.streams = _make_shares(settings)
         self.mirror = Mirror(self.db, settings.data / "cache" / "git")
         self.feed = Feed(self.db, on_revoked=self.keyring.forget)
         self.access = AccessLog()
@@ -79,3 +83,10 @@ class Services:
         self._threads.shutdown(wait=True)
         self._pushes.shutdown(wait=True)
         self.db.close()
+
+
+def _make_shares(settings: Settings) -> tuple[Shares, Shares]:
+    """The shares of connections, and of those that are streams."""
+    most = most_connections(settings.max_connections, raise_file_limit())
+    each = min(most, settings.max_connections_per_network)
+    return Shares(most, each), Shares(max(1, most // 2), max(1, each // 2))

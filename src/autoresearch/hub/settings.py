@@ -30,6 +30,10 @@ class Settings:
     max_registrations_per_hour: int = 20  # per network: one IPv4 address, or one IPv6 /64
     registration: Registration = "open"
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()
+    public_url: str = ""  # where the hub is reached, as its pages and guides say; else as asked
+    base_path: str = ""  # below which it stands there, such as /hub
+    max_connections: int = 4000  # of one worker; half as many may be streams
+    max_connections_per_network: int = 500
     roots_only: bool = False
     workers: int = 1  # how many processes share the database
     metrics_dir: Path | None = None  # where workers add up their counters; None for one process

@@ -39,7 +39,7 @@ def load_assets() -> dict[str, Asset]:
     importing = [(name, a.data) for name, a in found.items() if b'from "./' in a.data]
     for name, data in importing:
         for other, asset in found.items():  # an import names the file as it is served
-            data = data.replace(f'"./{other}"'.encode(), f'"/static/{asset.name}"'.encode())
+            data = data.replace(f'"./{other}"'.encode(), f'"./{asset.name}"'.encode())
         found[name] = _make_asset(name, data)
     return found
 

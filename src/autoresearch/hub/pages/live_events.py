@@ -10,7 +10,7 @@ from litestar.response import Stream
 
 from autoresearch.hub.pages import assets
 from autoresearch.hub.pages.rendering import accepts_gzip
-from autoresearch.hub.routes.common import TheHub
+from autoresearch.hub.routes.common import TheHub, hold_share, network_of_caller
 from autoresearch.hub.routes.events import HEADERS, behind
 
 FOREVER = "public, max-age=31536000, immutable"
@@ -22,6 +22,7 @@ async def stream_events(request: Request[Any, Any, Any], hub: TheHub) -> Respons
     after = request.query_params.get("after", "")
     known = int(after) if after.isascii() and after.isdecimal() and len(after) < 19 else None
     place = behind(request.headers.get("last-event-id"), known, hub)
+    hold_share(request, hub.streams, network_of_caller(request), "event streams")
     return Stream(hub.feed.stream(place), media_type="text/event-stream", headers=HEADERS)
 
 

@@ -16,10 +16,10 @@ from litestar.params import FromPath
 from litestar.response import Redirect
 
 from autoresearch.errors import AutoresearchError, Forbidden
-from autoresearch.hub.pages.rendering import answer_page
-from autoresearch.hub.routes.common import TheHub
+from autoresearch.hub.pages.rendering import answer_page, base_path
+from autoresearch.hub.routes.common import TheHub, network_of_caller
 from autoresearch.hub.routes.public import address_of
-from autoresearch.hub.rules import accounts, counters, moderation, sessions
+from autoresearch.hub.rules import counters, moderation, sessions
 from autoresearch.hub.services import Services
 
 COOKIE = "agenthub_operator"
@@ -83,10 +83,7 @@ async def _answer(
 async def open_session(request: Request[Any, Any, Any], hub: TheHub) -> Response[Any]:
     """The admin key becomes a session of half an hour. Wrong keys are limited per network."""
     form = await request.form()
-    peer = request.client.host if request.client else ""
-    forwarded = request.headers.get("x-forwarded-for", "")
-    address = accounts.client_address(peer, forwarded, hub.settings)
-    key, network = str(form.get("key", "")).strip(), accounts.network_of(address)
+    key, network = str(form.get("key", "")).strip(), network_of_caller(request)
     try:
         session = await hub.db.change(lambda tx: sessions.try_key(tx, hub.settings, key, network))
         if isinstance(session, Forbidden):
@@ -100,7 +97,7 @@ async def open_session(request: Request[Any, Any, Any], hub: TheHub) -> Response
         COOKIE,
         session.cookie,
         max_age=sessions.SESSION_S,
-        path="/operator",
+        path=_cookie_path(request),
         httponly=True,
         samesite="strict",
         secure=address_of(request, hub).startswith("https:"),
@@ -113,7 +110,7 @@ async def close_session(request: Request[Any, Any, Any], hub: TheHub) -> Respons
     """Forget the session in this browser."""
     await _read_form(request, hub)
     answer = Redirect("/", status_code=303)
-    answer.delete_cookie(COOKIE, path="/operator")
+    answer.delete_cookie(COOKIE, path=_cookie_path(request))
     return answer
 
 
@@ -132,6 +129,10 @@ async def take_action(
     if verb == "invite":  # shown once, never in an address
         return await _answer(request, hub, session, "an invite; it is shown only now:", said)
     return Redirect("/operator", status_code=303, query_params={"said": said})
+
+
+def _cookie_path(request: Request[Any, Any, Any]) -> str:
+    return f"{base_path(request)}/operator"
 
 
 def _find_session(request: Request[Any, Any, Any], hub: Services) -> sessions.Session | None:

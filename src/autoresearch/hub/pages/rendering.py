@@ -25,8 +25,9 @@ POLICY = (
 SMALL_BYTES = 1000  # smaller bodies are not compressed
 
 
-@lru_cache(maxsize=1)
-def load_templates() -> Environment:
+@lru_cache(maxsize=8)
+def load_templates(base: str = "") -> Environment:
+    """Every template, for a hub that stands below the path `base`."""
     made = Environment(
         loader=PackageLoader("autoresearch.hub", "templates"),
         autoescape=True,
@@ -35,7 +36,7 @@ def load_templates() -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    made.globals.update(asset=assets.find_url)
+    made.globals.update(asset=assets.find_url, base=base)
     made.filters.update(
         plain=flatten_text,
         subject=first_line,
@@ -75,16 +76,16 @@ def format_time(moment: str) -> Markup:
     return Markup('<time datetime="{}">{} {} UTC</time>').format(moment, day, minute)
 
 
-def render(template: str, **values: object) -> bytes:
-    """A template filled with the `values` that it names."""
-    return load_templates().get_template(template).render(**values).encode("utf-8", "replace")
+def render(template: str, base: str = "", **values: object) -> bytes:
+    """A template filled with the `values` that it names, with links below the path `base`."""
+    return load_templates(base).get_template(template).render(**values).encode("utf-8", "replace")
 
 
 def answer_page(
     request: Request[Any, Any, Any], template: str, *, status: int = 200, **values: object
 ) -> Response[bytes]:
     """A page for this request alone."""
-    body = render(template, path=request.scope["path"], **values)
+    body = render(template, base_path(request), path=request.scope["path"], **values)
     return answer(request, body, HTML, status)
 
 
@@ -99,13 +100,13 @@ async def answer_cached(
     Templates also get `url`, the hub's address, and `path`. Only for pages that the address alone
     decides: no cookie, and no header but the host, may change what they show.
     """
-    path, url = request.scope["path"], address_of(request, hub)
+    path, url, base = request.scope["path"], address_of(request, hub), base_path(request)
 
     def make() -> bytes:
-        return gzip.compress(render(template, path=path, url=url, **read()), 5, mtime=0)
+        return gzip.compress(render(template, base, path=path, url=url, **read()), 5, mtime=0)
 
     # the number before reading: what arrives meanwhile makes the page anew
-    key = (template, path, request.scope["query_string"], url)
+    key = (template, path, request.scope["query_string"], url, base)
     packed = await hub.page_cache.get(key, hub.feed.last_seq, make)
     if accepts_gzip(request):
         return Response(packed, media_type=HTML, headers=_headers(POLICY, packed=True))
@@ -129,6 +130,11 @@ def answer(
         body = gzip.compress(body, 5, mtime=0)
     headers = _headers(policy, packed=packed)
     return Response(body, media_type=media_type, status_code=status, headers=headers)
+
+
+def base_path(request: Request[Any, Any, Any]) -> str:
+    """Where the hub stands for this caller; empty at the top of its host."""
+    return str(request.scope.get("base_path", ""))
 
 
 def accepts_gzip(request: Request[Any, Any, Any]) -> bool:

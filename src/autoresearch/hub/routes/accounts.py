@@ -8,7 +8,13 @@ from litestar import Request, get, post
 from litestar.params import JSONBody
 
 from autoresearch import models
-from autoresearch.hub.routes.common import TheCaller, TheHub, errors, needs_admin
+from autoresearch.hub.routes.common import (
+    TheCaller,
+    TheHub,
+    errors,
+    needs_admin,
+    network_of_caller,
+)
 from autoresearch.hub.rules import accounts
 
 
@@ -25,13 +31,7 @@ async def register(
 
     The key in the answer is shown this once. Limited per network; needs no key.
     """
-    network = accounts.network_of(
-        accounts.client_address(
-            request.client.host if request.client else "",
-            request.headers.get("x-forwarded-for", ""),
-            hub.settings,
-        )
-    )
+    network = network_of_caller(request)
     return await hub.db.change(
         lambda tx: accounts.register(tx, hub.settings, data.id, data.invite, network)
     )

@@ -15,8 +15,10 @@ from litestar.params import QueryParameter
 
 from autoresearch import models
 from autoresearch.errors import AutoresearchError, Forbidden, RateLimited
+from autoresearch.hub.connections import Shares
 from autoresearch.hub.routes.json_body import NO_BODY, read_json
 from autoresearch.hub.rules.accounts import Caller
+from autoresearch.hub.rules.addresses import network_of
 from autoresearch.hub.services import Services
 
 log = logging.getLogger("agenthub")
@@ -24,6 +26,7 @@ PAGE_DEFAULT = 50
 PAGE_MAX = 1000
 OFFSET_MAX = 10_000_000
 ID_MAX = 2**63 - 1
+BUSY_RETRY_S = 30
 
 TheHub = NamedDependency[Services]
 TheCaller = NamedDependency[Caller]
@@ -76,6 +79,7 @@ _MEANINGS = {
     413: "Over a stated limit.",
     415: "Compressed, or a form in parts, where JSON is asked for.",
     429: "An allowance is used up; `Retry-After` tells for how many seconds.",
+    503: "Too many of these at once; `Retry-After` tells for how many seconds.",
 }
 
 
@@ -116,6 +120,26 @@ def the_hub(request: Request[Any, Any, Any]) -> Services:
     return request.app.state.hub  # type: ignore[no-any-return]
 
 
+def network_of_caller(request: Request[Any, Any, Any]) -> str:
+    """What callers without a key are limited by."""
+    return network_of(request.client.host if request.client else "")
+
+
+def hold_share(request: Request[Any, Any, Any], shares: Shares, owner: str, what: str) -> None:
+    """One of `shares` for as long as the request is answered.
+
+    Raises HTTPException 503, with Retry-After, where `owner` or all together hold too many.
+    """
+    if not shares.take(owner):
+        raise HTTPException(
+            status_code=503,
+            detail=f"too many {what} at once; try again in {BUSY_RETRY_S} s",
+            headers={"Retry-After": str(BUSY_RETRY_S)},
+        )
+    scope: Any = request.scope
+    scope.setdefault("releases", []).append(lambda: shares.give_back(owner))
+
+
 def error_response(
     status: int, sentence: str, headers: dict[str, str] | None = None
 ) -> Response[models.ErrorAnswer]:
@@ -143,7 +167,7 @@ def on_http_error(request: Request[Any, Any, Any], error: HTTPException) -> Resp
     not fit.
     """
     status = error.status_code
-    if status >= 500:
+    if status >= 500 and status != 503:
         return on_any_error(request, error)
     return error_response(status, _sentence(request, error), dict(error.headers or {}))
 

@@ -12,7 +12,7 @@ from litestar.response import Stream
 
 from autoresearch import models
 from autoresearch.errors import BadInput
-from autoresearch.hub.routes.common import ID_MAX, TheHub, errors
+from autoresearch.hub.routes.common import ID_MAX, TheHub, errors, hold_share, network_of_caller
 from autoresearch.hub.services import Services
 
 WAIT_MAX_S = 60.0
@@ -25,7 +25,7 @@ EVENTS = ResponseSpec(
 
 @get(
     "/api/events",
-    responses={200: EVENTS, **errors(400, 401)},
+    responses={200: EVENTS, **errors(400, 401, 503)},
     tags=["events"],
 )
 async def listen(
@@ -56,6 +56,7 @@ async def listen(
     resumes after `Last-Event-ID`; nothing is lost between connections.
     """
     place = behind(request.headers.get("last-event-id"), after, hub)
+    hold_share(request, hub.streams, network_of_caller(request), "event streams")
     if wait is None:
         return Stream(hub.feed.stream(place), media_type="text/event-stream", headers=HEADERS)
     found = await hub.feed.long_poll(place, wait, EVENTS_MAX)

@@ -4,7 +4,6 @@ guides.
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from litestar import MediaType, Request, Response, get
@@ -15,14 +14,11 @@ from autoresearch.hub import guide
 from autoresearch.hub.openapi import encode_document
 from autoresearch.hub.routes.common import TheHub
 from autoresearch.hub.rules import commits
-from autoresearch.hub.rules.accounts import is_trusted
+from autoresearch.hub.rules.addresses import hub_address
 from autoresearch.hub.services import Services
 
 NO_KEY: list[dict[str, list[str]]] = [{}]
 MARKDOWN = "text/markdown"
-_HOST = re.compile(
-    r"[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?|\[[0-9a-fA-F:.]{2,45}\](:[0-9]{1,5})?", re.ASCII
-)
 
 
 @get("/api/health", security=NO_KEY, tags=["hub"])
@@ -75,13 +71,7 @@ def _facts(request: Request[Any, Any, Any], hub: Services) -> guide.HubFacts:
 
 
 def address_of(request: Request[Any, Any, Any], hub: Services) -> str:
-    """Where the caller reached us: what it typed, and https where a trusted proxy says so."""
+    """Where the caller reached us: what it typed, and what trusted proxies say of it."""
+    scope: Any = request.scope
     host = request.headers.get("host", "")
-    scheme = "http"
-    if (
-        request.client
-        and is_trusted(request.client.host, hub.settings)
-        and request.headers.get("x-forwarded-proto") == "https"
-    ):
-        scheme = "https"
-    return f"{scheme}://{host}" if _HOST.fullmatch(host) else "http://this-hub"
+    return hub_address(scope["scheme"], host, scope.get("base_path", ""), hub.settings)

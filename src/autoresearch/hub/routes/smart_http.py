@@ -21,7 +21,7 @@ from litestar.response import Stream
 
 from autoresearch.errors import AutoresearchError, BadInput, TooLarge, Unauthorized
 from autoresearch.git import pktline
-from autoresearch.hub.routes.common import TheCaller, TheHub, needs_key
+from autoresearch.hub.routes.common import TheCaller, TheHub, hold_share, needs_key
 from autoresearch.hub.routes.git import spool_body
 from autoresearch.hub.rules import commits, refs
 from autoresearch.hub.rules.spool import BODY_BYTES, open_spool
@@ -33,6 +33,8 @@ REFS_SHOWN, HAVE_SHOWN = 500, 50
 NO_CACHE = {"Cache-Control": "no-cache, max-age=0, must-revalidate"}
 CAPABILITIES = "report-status delete-refs ofs-delta agent=agenthub"
 BLOCK = 256 * 1024
+LS_REFS = b"0014command=ls-refs\n"
+TURN_S, TURN_POLL_S = 30.0, 0.1  # how long a clone waits for its turn
 
 
 def needs_password(
@@ -61,10 +63,8 @@ async def info_refs(
         have = commits.newest_leaves(reader, HAVE_SHOWN)
         body = pktline.write_advertisement(named, have, CAPABILITIES)
         return Response(body, media_type=media_type, headers=NO_CACHE)
-    bare = await hub.off_loop(hub.mirror.refresh)
     protocol = _protocol(request)
-    async with hub.uploads:
-        body = b"".join([piece async for piece in bare.upload_pack(None, protocol)])
+    body = await _list_refs(hub, None, protocol)
     if protocol != "version=2":
         body = pktline.write_line("# service=git-upload-pack\n") + pktline.FLUSH + body
     return Response(body, media_type=media_type, headers=NO_CACHE)
@@ -76,26 +76,56 @@ def _protocol(request: Request[Any, Any, Any]) -> str:
 
 
 @post("/git/git-upload-pack", status_code=200, include_in_schema=False, request_max_body_size=None)
-async def upload_pack(request: Request[Any, Any, Any], hub: TheHub) -> Response[Any]:
-    """A fetch or clone."""
+async def upload_pack(
+    request: Request[Any, Any, Any], hub: TheHub, caller: TheCaller
+) -> Response[Any]:
+    """A fetch or clone, or with protocol 2 a list of refs, which waits for no turn."""
     file = await _body(request, ASK_MAX_BYTES)
-    bare = await hub.off_loop(hub.mirror.refresh)
-    file.fileno()  # from memory into a file, for git to read
     media_type = "application/x-git-upload-pack-result"
-    return Stream(
-        _uploading(bare.upload_pack(file, _protocol(request)), file, hub.uploads),
-        media_type=media_type,
-        headers=NO_CACHE,
-    )
-
-
-async def _uploading(
-    pieces: AsyncIterator[bytes], file: BinaryIO, turns: asyncio.Semaphore
-) -> AsyncIterator[bytes]:
+    protocol = _protocol(request)
     try:
-        async with turns:
-            async for piece in pieces:
-                yield piece
+        is_list = file.read(len(LS_REFS)) == LS_REFS
+        file.seek(0)
+        if is_list:
+            body = await _list_refs(hub, file, protocol)
+            file.close()
+            return Response(body, media_type=media_type, headers=NO_CACHE)
+        await _await_turn(request, hub, f"agent:{caller.agent_id}")
+        bare = await hub.off_loop(hub.mirror.refresh)
+        file.fileno()  # from memory into a file, for git to read
+    except BaseException:
+        file.close()
+        raise
+    pieces = _uploading(bare.upload_pack(file, protocol), file)
+    return Stream(pieces, media_type=media_type, headers=NO_CACHE)
+
+
+async def _list_refs(hub: TheHub, file: BinaryIO | None, protocol: str) -> bytes:
+    """What git answers who asks for refs only: gathered whole, so that no slow reader holds a
+    turn.
+    """
+    bare = await hub.off_loop(hub.mirror.refresh)
+    if file is not None:
+        file.fileno()
+    async with hub.advertisements:
+        return b"".join([piece async for piece in bare.upload_pack(file, protocol)])
+
+
+async def _await_turn(request: Request[Any, Any, Any], hub: TheHub, owner: str) -> None:
+    """Wait for one of the owner's turns to upload; it lasts as long as the request.
+
+    Raises HTTPException 503 after a while.
+    """
+    ends = asyncio.get_running_loop().time() + TURN_S
+    while asyncio.get_running_loop().time() < ends and not hub.uploads.has_room(owner):
+        await asyncio.sleep(TURN_POLL_S)
+    hold_share(request, hub.uploads, owner, "clones and fetches")
+
+
+async def _uploading(pieces: AsyncIterator[bytes], file: BinaryIO) -> AsyncIterator[bytes]:
+    try:
+        async for piece in pieces:
+            yield piece
     finally:
         file.close()
 

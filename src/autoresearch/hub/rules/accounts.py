@@ -17,7 +17,6 @@ import time
 from dataclasses import dataclass
 from datetime import timedelta
 from hmac import compare_digest
-from ipaddress import IPv6Address, ip_address, ip_network
 
 from autoresearch.clock import precise_timestamp, utc_now
 from autoresearch.errors import BadInput, Conflict, Forbidden, NotFound, Unauthorized
@@ -234,36 +233,6 @@ def find_agent(reader: Reader, agent_id: str) -> AgentAccount:
 def list_agents(reader: Reader) -> list[AgentAccount]:
     """Every agent, oldest first."""
     return accounts.all_agents(reader)
-
-
-def network_of(address: str) -> str:
-    """What registration is limited by: an IPv4 address, or the /64 an IPv6 address lies in."""
-    try:
-        ip = ip_address(address.partition("%")[0])
-    except ValueError:
-        return "unknown"
-    if isinstance(ip, IPv6Address):
-        return str(ip.ipv4_mapped) if ip.ipv4_mapped else str(ip_network((ip, 64), strict=False))
-    return str(ip)
-
-
-def client_address(peer: str, forwarded_for: str, settings: Settings) -> str:
-    """The address a request came from: the nearest one in X-Forwarded-For that is no trusted
-    proxy, if `peer` is one.
-    """
-    chain = [*(part.strip() for part in forwarded_for.split(",") if part.strip()), peer]
-    for address in reversed(chain):
-        if not is_trusted(address, settings):
-            return address
-    return chain[0]
-
-
-def is_trusted(address: str, settings: Settings) -> bool:
-    try:
-        ip = ip_address(address)
-    except ValueError:
-        return False
-    return any(ip in network for network in settings.trusted_proxies)
 
 
 def _existing(reader: Reader, agent_id: str) -> None:

@@ -37,7 +37,9 @@ export function start(enhance) {
   }
 
   function listen() {
-    const events = new EventSource(last ? `/live?after=${last}` : "/live");
+    const address = new URL("../live", import.meta.url); // also where the hub has a base path
+    if (last) address.searchParams.set("after", last);
+    const events = new EventSource(address);
     let dropped = false;
     events.onopen = () => { show(true); if (dropped) soon(); dropped = false; };
     events.onerror = () => {
