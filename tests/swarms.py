@@ -25,10 +25,11 @@ import psutil
 
 from autoresearch.git.repo import Repo
 from autoresearch.hub.rules import claims
+from autoresearch.models import VerifyLine
 from autoresearch.researcher.judging.values import Record
 from autoresearch.researcher.swarm import standing
 from autoresearch.researcher.workspace import Workspace
-from autoresearch.resultline import VerifyLine, read_lines
+from autoresearch.resultline import read_lines
 from conftest import Agent, RunningHub, served
 from tiny_workspaces import make
 

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, Struct, field
 
 Status = Literal["keep", "discard", "crash"]
+Verified = Literal["reproduced", "disputed", "unverified"]
 Sentence = Annotated[str, Meta(description="what went wrong and what to do, for a person")]
 Seconds = Annotated[int, Meta(description="60 s to 86400 s")]
 
@@ -80,18 +81,13 @@ class Post(Struct, frozen=True):
     created_at: str
 
 
-class Result(Struct, frozen=True):
-    """One line of the result format, found in a post.
+class ResultLine(Struct, frozen=True):
+    """What one line of the result format says of a run.
 
-    `commit_hash` is null until such a commit is pushed; `problem` says why the result never leads
-    a board.
+    `problem` says why it leads no board; a line with one is kept, for its author to see.
     """
 
-    id: int
-    post_id: int
-    agent_id: str
     commit: str
-    commit_hash: str | None
     platform: str
     track: str
     val_bpb: float | None
@@ -100,7 +96,34 @@ class Result(Struct, frozen=True):
     description: str
     reason: str
     problem: str
+
+
+class VerifyLine(Struct, frozen=True):
+    """What one line says that somebody found who ran another's commit again."""
+
+    commit: str
+    platform: str
+    track: str
+    val_bpb: float | None
+    runs: int
+    reproduced: bool
+    reason: str
+
+
+class Result(ResultLine, frozen=True):
+    """A line of the result format as a post reports it.
+
+    `commit_hash` is null until such a commit is pushed; `leads` where it was the best of its
+    board when it came.
+    """
+
+    id: int
+    post_id: int
+    agent_id: str
+    commit_hash: str | None
     created_at: str
+    leads: bool = False
+    verified: Verified = "unverified"
 
 
 class BoardRecord(Struct, frozen=True):
@@ -117,7 +140,7 @@ class BoardRecord(Struct, frozen=True):
     vram_gb: float | None
     description: str
     created_at: str
-    verified: Literal["reproduced", "disputed", "unverified"] = "unverified"
+    verified: Verified = "unverified"
     reproduced_by: list[str] = field(default_factory=list)
     disputed_by: list[str] = field(default_factory=list)
 

@@ -15,10 +15,9 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
 from typing import Literal
 
-from autoresearch.models import Status
+from autoresearch.models import ResultLine, Status, VerifyLine
 from autoresearch.untrusted import to_line
 
 LINES_MAX = 50  # of one post
@@ -44,39 +43,12 @@ _NOT = re.compile(r"(?:not[\s_-]*reproduced|disputed)\b\s*[:(]?", re.IGNORECASE)
 _YES = re.compile(r"^reproduced\b", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True)
-class ResultLine:
-    """What one line claims. `problem` is empty where the claim may lead a board."""
-
-    commit: str
-    platform: str
-    track: str
-    val_bpb: float | None
-    vram_gb: float | None
-    status: Status
-    description: str
-    reason: str
-    problem: str
-
-    @property
-    def may_lead(self) -> bool:
-        return self.status == "keep" and not self.problem
-
-
-@dataclass(frozen=True, slots=True)
-class VerifyLine:
-    """What somebody found who ran another's commit again."""
-
-    commit: str
-    platform: str
-    track: str
-    val_bpb: float | None
-    runs: int
-    reproduced: bool
-    reason: str
-
-
 Line = ResultLine | VerifyLine
+
+
+def may_lead(line: ResultLine) -> bool:
+    """Whether a result may lead a board, as far as its own line tells."""
+    return line.status == "keep" and not line.problem
 
 
 def read_lines(content: str) -> list[Line]:

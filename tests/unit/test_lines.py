@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from autoresearch.models import ResultLine, VerifyLine
 from autoresearch.resultline import (
     LINES_MAX,
-    ResultLine,
-    VerifyLine,
+    may_lead,
     read_lines,
     write_result,
     write_verification,
@@ -99,7 +99,7 @@ def test_what_cannot_be_trusted_says_why(text: str, why: str) -> None:
     """A claim with a fault is kept with its problem, and may not lead."""
     line = one(text)
 
-    assert why in line.problem and not line.may_lead
+    assert why in line.problem and not may_lead(line)
 
 
 @pytest.mark.parametrize(
@@ -151,7 +151,7 @@ def test_a_post_holds_so_many_results() -> None:
 def test_reading_never_fails(text: str) -> None:
     """Any text is read without an error, and never with a value that may lead and is not a number."""
     for line in read_lines(text):
-        if isinstance(line, ResultLine) and line.may_lead:
+        if isinstance(line, ResultLine) and may_lead(line):
             assert line.val_bpb is not None and 0 < line.val_bpb <= 1e6
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from autoresearch.models import ResultLine, VerifyLine
 from autoresearch.researcher.swarm import lines
-from autoresearch.resultline import ResultLine, VerifyLine, read_lines, write_verification
+from autoresearch.resultline import read_lines, write_verification
 from tiny_workspaces import record
 
 TRACK = "pystd-20s-0123456789"

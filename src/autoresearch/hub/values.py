@@ -5,9 +5,11 @@ Those that travel as JSON are in `models`.
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from msgspec import Struct
+
+from autoresearch.models import VerifyLine
 
 
 class AgentAccount(Struct, frozen=True):
@@ -22,54 +24,13 @@ class AgentAccount(Struct, frozen=True):
     revoked_at: str | None
 
 
-class Verification(Struct, frozen=True):
-    """What somebody found who ran another agent's commit again.
-
-    `commit` is the commit as the post names it; `commit_hash` is None until such a commit is
-    pushed.
-    """
+class Verification(VerifyLine, frozen=True):
+    """A verification as a post reports it; `commit_hash` is None until such a commit is pushed."""
 
     post_id: int
     agent_id: str
-    commit: str
     commit_hash: str | None
-    platform: str
-    track: str
-    val_bpb: float | None
-    runs: int
-    reproduced: bool
-    reason: str
     created_at: str
-
-
-class BoardPoint(Struct, frozen=True):
-    """One result in the chart of its board.
-
-    `val_bpb` is None for a crash; `leads` where it was the best when it came.
-    """
-
-    id: int
-    agent_id: str
-    commit: str
-    commit_hash: str | None
-    val_bpb: float | None
-    status: str
-    description: str
-    created_at: str
-    leads: bool
-    reproduced: bool = False
-
-
-class CommitResult(Struct, frozen=True):
-    """What one result says of a pushed commit."""
-
-    id: int
-    commit_hash: str
-    status: Literal["keep", "discard", "crash"]
-    val_bpb: float | None
-    leads: bool
-    platform: str
-    track: str
 
 
 class AgentCount(Struct, frozen=True):
@@ -120,27 +81,6 @@ class BoardName(NamedTuple):
 
     platform: str
     track: str
-
-
-class Vote(Struct, frozen=True):
-    """Whether an agent that ran a commit again reproduced it.
-
-    `commit` is the commit as it names it.
-    """
-
-    agent_id: str
-    commit: str
-    commit_hash: str | None
-    track: str
-    reproduced: bool
-
-
-class Remeasurement(Struct, frozen=True):
-    """The value that an agent measured when it ran a commit again."""
-
-    agent_id: str
-    commit_hash: str
-    val_bpb: float
 
 
 class StoredCommit(Struct, frozen=True):

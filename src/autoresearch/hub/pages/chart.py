@@ -14,7 +14,7 @@ from itertools import pairwise
 from math import ceil, floor, log10
 from typing import Literal
 
-from autoresearch.hub.values import BoardPoint
+from autoresearch.models import Result
 
 WIDTH, HEIGHT = 960, 460
 LEFT, RIGHT, TOP, BOTTOM = 76, 18, 20, 58
@@ -30,7 +30,7 @@ class ChartMark:
     x: float
     y: float
     kind: Kind
-    point: BoardPoint
+    point: Result
     number: int
 
 
@@ -76,7 +76,7 @@ class ChartScale:
         width = WIDTH - LEFT - RIGHT
         return round(LEFT + width * (at - self.first) / (self.last - self.first), 1)
 
-    def x_of(self, number: int, point: BoardPoint) -> float:
+    def x_of(self, number: int, point: Result) -> float:
         return self.x_at(number if self.axis == "number" else _to_seconds(point.created_at))
 
     def y_of(self, value: float | None) -> float:
@@ -87,13 +87,13 @@ class ChartScale:
             TOP + (HEIGHT - TOP - BOTTOM) * (self.high - value) / (self.high - self.low), 1
         )
 
-    def mark(self, number: int, point: BoardPoint) -> ChartMark:
+    def mark(self, number: int, point: Result) -> ChartMark:
         x, y = self.x_of(number, point), self.y_of(point.val_bpb)
         return ChartMark(x, y, choose_kind(point), point, number)
 
 
 def draw_chart(
-    points: Sequence[BoardPoint], axis: Axis = "number", noise: float | None = None
+    points: Sequence[Result], axis: Axis = "number", noise: float | None = None
 ) -> Chart:
     """The chart of a board's results, given oldest first.
 
@@ -120,15 +120,15 @@ def draw_chart(
     )
 
 
-def choose_kind(point: BoardPoint) -> Kind:
+def choose_kind(point: Result) -> Kind:
     if point.val_bpb is None:
         return "crash"
-    if point.reproduced:
+    if point.verified == "reproduced":
         return "reproduced"
     return "record" if point.leads else "keep" if point.status == "keep" else "discard"
 
 
-def find_y_range(points: Sequence[BoardPoint]) -> tuple[float, float]:
+def find_y_range(points: Sequence[Result]) -> tuple[float, float]:
     """What the y axis shows: everything up to a little above the worst tenth, and every record."""
     ordered = sorted(p.val_bpb for p in points if p.val_bpb is not None)
     if not ordered:
@@ -152,7 +152,7 @@ def _place_band(
     return top, round(bottom - top, 1)
 
 
-def _find_x_range(points: Sequence[BoardPoint], axis: Axis) -> tuple[float, float]:
+def _find_x_range(points: Sequence[Result], axis: Axis) -> tuple[float, float]:
     if not points:
         return 0.0, 1.0
     if axis == "number":
@@ -166,7 +166,7 @@ def _to_seconds(moment: str) -> float:
     return datetime.fromisoformat(moment.replace("Z", "+00:00")).timestamp()
 
 
-def _sample_marks(numbered: Sequence[tuple[int, BoardPoint]]) -> list[tuple[int, BoardPoint]]:
+def _sample_marks(numbered: Sequence[tuple[int, Result]]) -> list[tuple[int, Result]]:
     """All of a few; of many every record and the newest, and of the rest every so-manieth."""
     if len(numbered) <= MARKS_MAX:
         return list(numbered)

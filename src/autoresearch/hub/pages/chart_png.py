@@ -12,7 +12,7 @@ from typing import Any
 
 from autoresearch.hub.pages import chart
 from autoresearch.hub.pages.rendering import flatten_text
-from autoresearch.hub.values import BoardPoint
+from autoresearch.models import Result
 
 INCHES, DPI = (12.0, 6.3), 100
 BEST, CRASH, INK, SOFT = "#0a7f5a", "#c0392b", "#1b2430", "#5b6776"
@@ -26,7 +26,7 @@ STYLES: dict[chart.Kind, tuple[str, str, int]] = {
 _turn = threading.Lock()  # matplotlib draws one picture at a time
 
 
-def draw_png(points: Sequence[BoardPoint], platform: str, track: str, noise: float | None) -> bytes:
+def draw_png(points: Sequence[Result], platform: str, track: str, noise: float | None) -> bytes:
     """The picture of a board's results, given oldest first."""
     with _turn:
         # a second to import: only where a picture is asked for
@@ -48,12 +48,12 @@ def draw_png(points: Sequence[BoardPoint], platform: str, track: str, noise: flo
         return out.getvalue()
 
 
-def _describe(points: Sequence[BoardPoint]) -> str:
+def _describe(points: Sequence[Result]) -> str:
     best = min((p.val_bpb for p in points if p.leads and p.val_bpb is not None), default=None)
     return f"{len(points)} experiments" + ("" if best is None else f", best val_bpb {best:.6f}")
 
 
-def _draw_best(axes: Any, points: Sequence[BoardPoint], noise: float | None) -> None:
+def _draw_best(axes: Any, points: Sequence[Result], noise: float | None) -> None:
     """The running best as a step line, and the noise around the best as a band."""
     records = [(n, p.val_bpb) for n, p in enumerate(points, 1) if p.leads and p.val_bpb is not None]
     if not records:
@@ -65,7 +65,7 @@ def _draw_best(axes: Any, points: Sequence[BoardPoint], noise: float | None) -> 
     axes.step(numbers, values, where="post", color=BEST, lw=2.4)
 
 
-def _draw_marks(axes: Any, points: Sequence[BoardPoint]) -> None:
+def _draw_marks(axes: Any, points: Sequence[Result]) -> None:
     by_kind: dict[chart.Kind, list[tuple[int, float]]] = {}
     low = axes.get_ylim()[0]
     for number, point in enumerate(points, 1):

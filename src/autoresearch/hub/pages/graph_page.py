@@ -55,9 +55,10 @@ def read_verdicts(hub: Services, first_seq: int, last_seq: int) -> dict[str, Com
     """By commit: what its results say. A later result replaces an earlier one, never a record."""
     found: dict[str, CommitVerdict] = {}
     for result in leaderboards.commit_results(hub.db.reader, first_seq, last_seq):
-        old = found.get(result.commit_hash)
+        commit_hash = result.commit_hash or ""
+        old = found.get(commit_hash)
         if old is None or old.verdict != "record":
             verdict: graph_layout.Verdict = "record" if result.leads else result.status
             board = (result.platform, result.track)
-            found[result.commit_hash] = CommitVerdict(verdict, result.val_bpb, board)
+            found[commit_hash] = CommitVerdict(verdict, result.val_bpb, board)
     return found

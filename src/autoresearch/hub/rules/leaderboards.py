@@ -17,13 +17,13 @@ import msgspec
 from autoresearch.hub.rules.results import NAMED_MIN
 from autoresearch.hub.store import results
 from autoresearch.hub.store.database import Reader
-from autoresearch.hub.values import BoardName, BoardPoint, CommitResult, Vote
+from autoresearch.hub.values import BoardName, Verification
 from autoresearch.models import Board, BoardRecord, Result
 
 BOARDS_MAX = 1000
 RECORDS_MAX = 1000
 VOTES_MAX = 10_000
-Votes = dict[str, list[Vote]]
+Votes = dict[str, list[Verification]]
 
 
 def leaderboard(reader: Reader, platform: str | None, track: str | None, most: int) -> list[Board]:
@@ -71,7 +71,7 @@ def record_values(reader: Reader, platform: str, track: str, most: int) -> list[
 def _read_votes(reader: Reader, platform: str) -> Votes:
     """A platform's votes, newest first, by the digits that two names of one commit share."""
     found: Votes = {}
-    for vote in results.votes(reader, platform, VOTES_MAX):
+    for vote in results.latest_verifications(reader, VOTES_MAX, platform=platform):
         found.setdefault(vote.commit[:NAMED_MIN], []).append(vote)
     return found
 
@@ -101,7 +101,7 @@ def _record(result: Result, votes: Votes) -> BoardRecord:
     )
 
 
-def count_votes(result: Result, votes: Iterable[Vote]) -> dict[str, bool]:
+def count_votes(result: Result, votes: Iterable[Verification]) -> dict[str, bool]:
     """Who else ran the result's commit on its platform, and whether they reproduced it; `votes`
     are newest first.
 
@@ -130,16 +130,18 @@ def remeasured_values(
     newest first.
     """
     found: dict[str, list[tuple[str, float]]] = {}
-    for measured in results.remeasurements(reader, platform, track, VOTES_MAX):
-        found.setdefault(measured.commit_hash, []).append((measured.agent_id, measured.val_bpb))
+    for measured in results.latest_verifications(reader, VOTES_MAX, platform=platform):
+        value, commit_hash = measured.val_bpb, measured.commit_hash
+        if measured.track in ("", track) and commit_hash and value is not None:
+            found.setdefault(commit_hash, []).append((measured.agent_id, value))
     return found
 
 
-def board_points(reader: Reader, platform: str, track: str) -> list[BoardPoint]:
+def board_points(reader: Reader, platform: str, track: str) -> list[Result]:
     """Every result of a board that has a value or crashed, oldest first."""
     votes = _votes_by_commit(reader, platform)
     return [
-        msgspec.structs.replace(point, reproduced=True)
+        msgspec.structs.replace(point, verified="reproduced")
         if _is_reproduced(votes.get(point.commit_hash or "", {}), point.agent_id)
         else point
         for point in results.points(reader, platform, track)
@@ -151,7 +153,7 @@ def _votes_by_commit(reader: Reader, platform: str) -> dict[str, dict[str, bool]
     counts.
     """
     found: dict[str, dict[str, bool]] = {}
-    for vote in results.votes(reader, platform, VOTES_MAX):
+    for vote in results.latest_verifications(reader, VOTES_MAX, platform=platform):
         if vote.commit_hash:
             found.setdefault(vote.commit_hash, {}).setdefault(vote.agent_id, vote.reproduced)
     return found
@@ -162,12 +164,12 @@ def _is_reproduced(votes: dict[str, bool], author: str) -> bool:
     return sum(others) > len(others) - sum(others)
 
 
-def commit_results(reader: Reader, first_seq: int, last_seq: int) -> list[CommitResult]:
+def commit_results(reader: Reader, first_seq: int, last_seq: int) -> list[Result]:
     """Results of the commits numbered from `first_seq` to `last_seq`, oldest first."""
     return results.of_commits(reader, first_seq, last_seq)
 
 
-def estimate_noise(points: Iterable[BoardPoint]) -> float | None:
+def estimate_noise(points: Iterable[Result]) -> float | None:
     """The pooled standard deviation of commits that were reported more than once; None without
     any.
     """

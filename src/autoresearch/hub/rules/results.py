@@ -12,8 +12,8 @@ from autoresearch.errors import BadInput, NotFound
 from autoresearch.hub.store import commits, results, search
 from autoresearch.hub.store.database import Reader, Transaction
 from autoresearch.hub.values import Verification
-from autoresearch.models import Result
-from autoresearch.resultline import Line, ResultLine, VerifyLine
+from autoresearch.models import Result, ResultLine, VerifyLine
+from autoresearch.resultline import Line, may_lead
 
 NAMED_MIN = 7  # hex digits a result names its commit by
 VERIFICATIONS_MAX = 1000  # of one post
@@ -49,7 +49,7 @@ def _store_result(
 
 def _leads(reader: Reader, line: ResultLine) -> bool:
     """Whether a result is the best of its board when it comes."""
-    if not line.may_lead or line.val_bpb is None:
+    if not may_lead(line) or line.val_bpb is None:
         return False
     best = results.leading_value(reader, line.platform, line.track)
     return best is None or line.val_bpb < best

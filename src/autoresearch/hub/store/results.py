@@ -8,24 +8,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from autoresearch.hub.store.database import Reader, Transaction, conditions
-from autoresearch.hub.values import (
-    BoardName,
-    BoardPoint,
-    CommitResult,
-    Remeasurement,
-    Verification,
-    Vote,
-)
+from autoresearch.hub.values import BoardName, Verification
 from autoresearch.models import Result
 
 PAGE = 500
 _RESULT = """
-    id, post_id, agent_id, named AS "commit", commit_hash, platform, track, val_bpb, vram_gb,
-    status, description, reason, problem, created_at
+    named AS "commit", platform, track, val_bpb, vram_gb, status, description, reason, problem,
+    id, post_id, agent_id, commit_hash, created_at, leads
 """
 _VERIFICATION = """
-    post_id, agent_id, named AS "commit", commit_hash, platform, track, val_bpb, runs,
-    reproduced, reason, created_at
+    named AS "commit", platform, track, val_bpb, runs, reproduced, reason,
+    post_id, agent_id, commit_hash, created_at
 """
 _ON_BOARD = "platform = :platform AND track = :track"
 _FILTERS = {
@@ -157,48 +150,26 @@ def set_leaders(tx: Transaction, platform: str, track: str, leaders: Iterable[in
         tx.run("UPDATE results SET leads = 1 WHERE id = :id", id=result_id)
 
 
-def points(reader: Reader, platform: str, track: str) -> list[BoardPoint]:
+def points(reader: Reader, platform: str, track: str) -> list[Result]:
     """Every result of a board that has a value or crashed, oldest first."""
     sql = f"""
-        SELECT id, agent_id, named AS "commit", commit_hash, val_bpb, status, description,
-            created_at, leads
-        FROM results
+        SELECT {_RESULT} FROM results
         WHERE {_ON_BOARD} AND hidden = 0
             AND (status = 'crash' OR (problem = '' AND val_bpb IS NOT NULL))
         ORDER BY id
     """
-    return reader.all(BoardPoint, sql, platform=platform, track=track)
+    return reader.all(Result, sql, platform=platform, track=track)
 
 
-def of_commits(reader: Reader, first_seq: int, last_seq: int) -> list[CommitResult]:
+def of_commits(reader: Reader, first_seq: int, last_seq: int) -> list[Result]:
     """Results of the commits numbered from `first_seq` to `last_seq`, oldest first."""
-    sql = """
-        SELECT results.id, commit_hash, status, val_bpb, leads, platform, track
-        FROM commits JOIN results ON commits.hash = results.commit_hash
-        WHERE seq >= :first AND seq <= :last AND results.hidden = 0
+    sql = f"""
+        SELECT {_RESULT} FROM results
+        WHERE hidden = 0
+            AND commit_hash IN (SELECT hash FROM commits WHERE seq >= :first AND seq <= :last)
     """
-    found = reader.all(CommitResult, sql, first=first_seq, last=last_seq)
+    found = reader.all(Result, sql, first=first_seq, last=last_seq)
     return sorted(found, key=lambda result: result.id)
-
-
-def votes(reader: Reader, platform: str, most: int) -> list[Vote]:
-    """What a platform's verifications say, newest first."""
-    sql = """
-        SELECT agent_id, named AS "commit", commit_hash, track, reproduced FROM verifications
-        WHERE platform = :platform AND hidden = 0 ORDER BY id DESC LIMIT :most
-    """
-    return reader.all(Vote, sql, platform=platform, most=most)
-
-
-def remeasurements(reader: Reader, platform: str, track: str, most: int) -> list[Remeasurement]:
-    """The values that a board's verifications measured, newest first."""
-    sql = """
-        SELECT agent_id, commit_hash, val_bpb FROM verifications
-        WHERE platform = :platform AND track IN ('', :track) AND hidden = 0
-            AND commit_hash IS NOT NULL AND val_bpb IS NOT NULL
-        ORDER BY id DESC LIMIT :most
-    """
-    return reader.all(Remeasurement, sql, platform=platform, track=track, most=most)
 
 
 def set_hidden(tx: Transaction, post_id: int, hidden: bool) -> None:

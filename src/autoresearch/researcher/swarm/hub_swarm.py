@@ -21,6 +21,7 @@ from autoresearch.client import Hub
 from autoresearch.clock import timestamp
 from autoresearch.errors import AutoresearchError, BadInput, Conflict, HubUnavailable, NotFound
 from autoresearch.git import sync
+from autoresearch.models import VerifyLine
 from autoresearch.researcher.agents.prompt import Note
 from autoresearch.researcher.journal import Journal
 from autoresearch.researcher.judging.reproduce import compare
@@ -38,7 +39,7 @@ from autoresearch.researcher.swarm.standing import MEMORY, OUTBOX
 from autoresearch.researcher.swarm.swarm_state import Offer, OwnClaim, SwarmState
 from autoresearch.researcher.swarm.track import track_id
 from autoresearch.researcher.workspace import OutsideFree, Workspace
-from autoresearch.resultline import VerifyLine, write_verification
+from autoresearch.resultline import write_verification
 from autoresearch.untrusted import first_line, to_line
 
 ASK_S, FETCH_S, LAST_TRY_S = 15.0, 60.0, 10.0

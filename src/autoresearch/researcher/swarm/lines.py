@@ -8,8 +8,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from autoresearch.models import ResultLine
 from autoresearch.researcher.judging.values import Record
-from autoresearch.resultline import ResultLine, write_result
+from autoresearch.resultline import write_result
 from autoresearch.untrusted import to_line
 
 DETAIL_CHARS = 600

@@ -15,11 +15,11 @@ from autoresearch.client import Hub
 from autoresearch.errors import BadInput, Conflict, Forbidden, NotFound
 from autoresearch.git.repo import Repo
 from autoresearch.git.sync import fetch_commit
-from autoresearch.models import Claim, Result
+from autoresearch.models import Claim, Result, VerifyLine
 from autoresearch.researcher.reported import ReportedResult
 from autoresearch.researcher.verify.rerun import Notes
 from autoresearch.researcher.verify.verifier import Incomparable, Verdict
-from autoresearch.resultline import VerifyLine, read_lines, write_verification
+from autoresearch.resultline import read_lines, write_verification
 from autoresearch.untrusted import to_line
 
 PAGE = 200
