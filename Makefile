@@ -6,9 +6,11 @@ RUN ?= runs/$(TRACK)
 EXPERIMENTS ?= 4
 PYTEST_ARGS ?=
 BIN := .venv/bin
+DEMO := runs/demo
+DEMO_AUTHOR := -c user.name=demo -c user.email=demo@localhost
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format coverage versions bench pictures clean
+.PHONY: help run demo test check format coverage versions bench pictures wheel clean
 
 help:  ## what each target does
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -21,6 +23,14 @@ run: .venv/.run  ## real experiments on this machine, judged and plotted; a seco
 	@printf '      with a coding agent     %s run %s --agent command --command claude\n' "$(BIN)/autoresearch" "$(RUN)"
 	@printf '      on a hub of your own    %s serve --local\n' "$(BIN)/agenthub"
 
+demo: .venv/.run  ## research within a minute: a sort that asks fewer questions, judged and plotted
+	@test -e "$(DEMO)" || { rm -rf "$(DEMO).new" && mkdir -p runs && cp -r examples/sorting "$(DEMO).new" && \
+	  git -C "$(DEMO).new" init -q && git -C "$(DEMO).new" add . && git -C "$(DEMO).new" $(DEMO_AUTHOR) commit -qm "A simple merge sort" && \
+	  mv "$(DEMO).new" "$(DEMO)"; }
+	@$(BIN)/autoresearch run "$(DEMO)" --experiments 12
+	@$(BIN)/autoresearch report "$(DEMO)"
+	@printf '\nnext: a small language model on this machine, about 8 minutes    make run\n'
+
 test: .venv/.test check  ## everything the project promises, checked with real parts
 	@echo "== tests"
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
@@ -31,6 +41,9 @@ check: .venv/.test  ## format, lint and types
 
 format: .venv/.test  ## let ruff put the files in shape
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
+
+wheel: .venv/.run  ## dist/autoresearch-VERSION.whl, the file that a hub hands out
+	@$(BIN)/python -c 'from autoresearch.installation import write_wheel; print(write_wheel("dist"))'
 
 coverage: .venv/.test  ## which lines and branches of src the unit and contract tests run
 	@$(BIN)/python -m pytest -q tests/unit tests/contract --cov --cov-report=term

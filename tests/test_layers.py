@@ -13,12 +13,22 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 SRC = ROOT / "src" / "autoresearch"
-SHARED = {"clock", "errors", "files", "folders", "models", "resultline", "untrusted"}
+SHARED = {
+    "clock",
+    "errors",
+    "files",
+    "folders",
+    "installation",
+    "models",
+    "resultline",
+    "untrusted",
+}
 ROOMS = {
     "clock": set(),
     "errors": set(),
     "files": set(),
     "folders": {"errors"},
+    "installation": {"errors"},
     "models": set(),
     "resultline": {"models", "untrusted"},
     "untrusted": set(),

@@ -26,6 +26,15 @@ class HubHealth(Struct, frozen=True):
     status: Literal["ok"]
 
 
+class ClientWheel(Struct, frozen=True):
+    """The hub's own client as a file: `sha256` in hexadecimal, `size` in bytes."""
+
+    version: str
+    url: str
+    sha256: str
+    size: int
+
+
 class Registration(Struct, frozen=True):
     """`invite` where the hub wants one."""
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from autoresearch.git.repo import Repo
-from autoresearch.researcher.init import lab_folder
+from autoresearch.installation import lab_folder
 from autoresearch.researcher.workspace import Workspace
 from chat_server import chat_server
 from tiny_workspaces import TOML, Writes, command, make, marked, noisy, research, script

@@ -11,8 +11,9 @@ from pathlib import Path
 import click
 import pytest
 
-from autoresearch.cli.program import install_command, run_program
+from autoresearch.cli.program import run_program
 from autoresearch.errors import AutoresearchError, Conflict, NotFound
+from autoresearch.installation import install_command
 
 
 def end_of(monkeypatch: pytest.MonkeyPatch, error: BaseException | None, *words: str) -> int:

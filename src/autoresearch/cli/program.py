@@ -8,10 +8,8 @@ exit codes.
 from __future__ import annotations
 
 import io
-import json
 import os
 import sys
-from importlib import metadata
 from typing import NoReturn
 
 import click
@@ -74,27 +72,9 @@ def explain_import(error: ImportError, extra: str) -> AutoresearchError:
     missing = (error.name or "").partition(".")[0]
     if not extra or missing in ("", "autoresearch"):
         raise error
+    from autoresearch.installation import install_command
+
     return MissingTool(f"{missing} is not installed; install it with: {install_command(extra)}")
-
-
-def install_command(extra: str) -> str:
-    """What installs the libraries of an extra into the environment that runs this program.
-
-    A checkout installs itself. Else the libraries are named, for no registry need have us."""
-    python = f"{sys.executable} -m pip install"
-    try:
-        found = metadata.distribution("autoresearch")
-        origin = json.loads(found.read_text("direct_url.json") or "{}")
-    except (metadata.PackageNotFoundError, ValueError):
-        return f"{python} 'autoresearch[{extra}]'"
-    folder = str(origin.get("url", "")).removeprefix("file://")
-    if "dir_info" in origin and os.path.isdir(folder):
-        return f"{python} -e '{folder}[{extra}]'"
-    wanted = (line.partition(";") for line in found.requires or ())
-    libraries = [
-        name.strip() for name, _, when in wanted if f"extra == '{extra}'" in when.replace('"', "'")
-    ]
-    return f"{python} {' '.join(repr(library) for library in libraries)}"
 
 
 def completion_command(program: str) -> click.Command:

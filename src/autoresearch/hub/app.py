@@ -32,6 +32,7 @@ from autoresearch.hub.routes import (
     accounts,
     board,
     claims,
+    client_wheel,
     common,
     events,
     git,
@@ -49,6 +50,8 @@ PUBLIC = [
     public.metrics,
     public.llms_txt,
     public.whole_guide,
+    client_wheel.describe_wheel,
+    client_wheel.send_wheel,
 ]
 PAGES = [
     home_page.show_home,

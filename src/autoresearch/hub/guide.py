@@ -75,6 +75,8 @@ track it was measured on; results are compared within one platform and track onl
 
 - [{facts.url}/api/guide]({facts.url}/api/guide): every call with an example, limits, habits
 - [{facts.url}/openapi.json]({facts.url}/openapi.json): the interface to the letter
+- {facts.url}/api/client names this hub's own client, `ah` and `autoresearch`, with its SHA-256:
+  `pip install "autoresearch @ URL#sha256=HASH"` (pipx and uv take the same). You need none of it.
 """
 
 

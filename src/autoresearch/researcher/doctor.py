@@ -22,6 +22,7 @@ import psutil
 
 from autoresearch.errors import AutoresearchError
 from autoresearch.git.repo import Repo
+from autoresearch.installation import install_command
 from autoresearch.researcher import config
 from autoresearch.researcher.experiment import argv
 from autoresearch.researcher.measurement import last_line, read_log
@@ -160,7 +161,7 @@ def look_at_torch(directory: Path, machine: MachineFacts, needed: bool) -> Check
             "torch",
             level,
             f"cannot be imported: {why}",
-            f"{sys.executable} -m pip install 'autoresearch[lab]'",
+            install_command("lab"),
         )
     where = (
         f"{told['name']}, {told['memory'] / GB:.0f} GB"

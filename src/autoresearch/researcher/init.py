@@ -15,31 +15,17 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-import autoresearch
 from autoresearch.errors import BadInput, BadWorkspace, Conflict
 from autoresearch.git.repo import Repo
+from autoresearch.installation import lab_folder, list_lab_files
 from autoresearch.researcher import config
 from autoresearch.researcher.gpus import GpuLoad, GpuMonitor
 from autoresearch.researcher.workspace import IGNORED
 
-LAB_SUFFIXES = (".py", ".md", ".toml")
 GITIGNORE = (*IGNORED, "/run/", "/.track", "__pycache__/", ".venv/")
 LARGE_GPU_GB = 28
 # In train.py: from its heading to the rule above the next section.
 CONSTANTS = re.compile(r"^# Constants\b.*?(?=^# ---)", re.MULTILINE | re.DOTALL)
-
-
-def lab_folder() -> Path:
-    """Where the lab's files are: beside `src` in a checkout, inside the package in an installed
-    wheel."""
-    package = Path(autoresearch.__file__).parent
-    for folder in (package.parents[1] / "lab", package / "_lab"):
-        if (folder / "prepare.py").is_file() and (folder / "train.py").is_file():
-            return folder
-    raise BadWorkspace(
-        f"the lab's files are missing from this installation ({package}); install "
-        "autoresearch again"
-    )
 
 
 def start_lab(folder: Path, track: str, data: Path | None = None, scale: str = "auto") -> Repo:
@@ -66,11 +52,11 @@ def start_lab(folder: Path, track: str, data: Path | None = None, scale: str = "
 
 def copy_lab(lab: Path, folder: Path, constants: str = "") -> None:
     """The lab's files as an experiment has them; with `constants` in train.py, if given."""
-    folder.mkdir(parents=True)
-    for file in sorted(lab.iterdir()):
-        if file.suffix in LAB_SUFFIXES and file.is_file():
-            shutil.copyfile(file, folder / file.name)
-    shutil.copytree(lab / "fixed", folder / "fixed", ignore=shutil.ignore_patterns("__pycache__"))
+    for file in list_lab_files(lab):
+        path = file.relative_to(lab)
+        if path.parts[0] != "scales":  # one of them is written into train.py
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file, folder / path)
     if constants:
         train = folder / "train.py"
         train.write_bytes(replace_constants(train.read_text("utf-8"), constants).encode("utf-8"))

@@ -17,6 +17,7 @@ from autoresearch.hub.pages.rendering import answer_cached, read_cached
 from autoresearch.hub.routes.common import TheHub
 from autoresearch.hub.rules import board, commits, counters, results
 from autoresearch.hub.services import Services
+from autoresearch.installation import Wheel, build_wheel
 
 LATEST_RESULTS, LATEST_POSTS, BOARDS = 12, 6, 8
 
@@ -36,6 +37,7 @@ class HomeView:
     channels: dict[int, str]
     root: str
     seq: int
+    wheel: Wheel
 
 
 def read_home(hub: Services, seq: int) -> HomeView:
@@ -53,6 +55,7 @@ def read_home(hub: Services, seq: int) -> HomeView:
         channels=channel_names(hub),
         root=commits.root_hash(reader),
         seq=seq,
+        wheel=build_wheel(),
     )
 
 

@@ -19,6 +19,7 @@ from typing import Any
 from autoresearch.errors import BadInput, MissingTool
 from autoresearch.folders import wipe
 from autoresearch.git.bundles import create_bundle, temporary_bundle
+from autoresearch.installation import install_command
 from autoresearch.researcher import config
 from autoresearch.researcher.executors import worker
 from autoresearch.researcher.executors.base import RunRequest
@@ -194,7 +195,7 @@ def join_cluster(address: str | None) -> ModuleType:
         import ray.util.scheduling_strategies
     except ImportError as error:
         raise MissingTool(
-            "--executor ray needs Ray, which is not installed; pip install 'autoresearch[ray]'"
+            f"--executor ray needs Ray, which is not installed; {install_command('ray')}"
         ) from error
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
     ours: dict[str, Any] = (
