@@ -175,7 +175,7 @@ def by_variant(
 def share_run(watch: StopRule | None, curve: list[CurvePoint]) -> float:
     """Of the budget, until the watch ends the run."""
     for mark in watch.marks if watch else ():
-        if watch and watch.hopeless(
+        if watch and watch.find_stop(
             [point for point in curve if point.progress <= mark.progress + 0.021]
         ):
             return mark.progress

@@ -216,7 +216,7 @@ def bench_loader(rounds: int = 3, seconds: float = 3.0) -> None:
     """On pystd: packed rows from the memory map against tokenising and scanning, in turn, one
     thread each."""
     import prepare
-    from fixed.packing import packed_batches
+    from fixed.loader import packed_batches
     from fixed.pystd import Pystd
 
     python(LAB, "prepare.py", "--track", "pystd")

@@ -3,8 +3,6 @@
 import os
 from pathlib import Path
 
-import torch
-
 
 def cache_root():
     return (
@@ -34,14 +32,23 @@ def validation():
     return os.environ.get("AUTORESEARCH_VALIDATION", "")
 
 
+def feed():
+    """The feeder's ends, by AUTORESEARCH_FEED (fed_batches); "" where the run reads the text."""
+    return os.environ.get("AUTORESEARCH_FEED", "")
+
+
 def find_device():
     """CUDA (and ROCm, which answers to the same name), Apple's MPS, or the CPU."""
+    import torch  # here: the feeder does without, and is there at once
+
     if torch.cuda.is_available():
         return torch.device("cuda")
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
 
 
 def default_track():
+    import torch
+
     device = find_device()
     if device.type == "cuda" and torch.cuda.get_device_properties(device).total_memory > 30e9:
         return "climbmix"

@@ -1,4 +1,9 @@
-"""Batches of the training text, and the clock."""
+"""Batches of the training text, and the clock.
+
+By hand both are in this process. Under the researcher both come from the feeder, on the other side
+of the sandbox's wall; a loop sees the same loader. Leaves to others: that other side (feeder,
+fed_batches), rows of tokens (packing).
+"""
 
 import contextlib
 import queue
@@ -6,17 +11,17 @@ import sys
 import threading
 import time
 
+import numpy as np
 import torch
 
-from fixed.environment import find_device, harness_seed
+from fixed.environment import feed, find_device, harness_seed
 from fixed.errors import PrepareError
-from fixed.packing import packed_batches
+from fixed.fed_batches import FedBatches
+from fixed.feeder import grace_seconds
+from fixed.packing import packed_rows
 from fixed.terminal import say
 
 AHEAD = 4  # batches prepared in advance
-# A train.py written for the original keeps the time itself, and leaves out its first eleven steps,
-# in which it compiles. It gets so much beside the budget, and no batch after that.
-GRACE_S, GRACE_SHARE = 60.0, 0.25
 
 
 class Loader:
@@ -24,8 +29,9 @@ class Loader:
 
     Iterating yields (x, y), int64 (rows, seq_len) on the device: rows of documents after their BOS,
     packed without padding, in an order that derives from the harness's seed. The first batch starts
-    the clock; iteration ends when the budget is spent. Every batch has memory of its own and is
-    never overwritten. dummy() is free of charge."""
+    the clock; iteration ends when the budget is spent. `elapsed_s` and what follows from it stand
+    as they were when the last batch was handed out. Every batch has memory of its own and is never
+    overwritten. dummy() is free of charge."""
 
     def __init__(
         self, tokenizer, batch_rows, device, seed, clock=time.monotonic, seq_len=None, grace_s=0.0
@@ -34,16 +40,9 @@ class Loader:
         self.seq_len, self.grace_s = seq_len or self.track.seq_len, grace_s
         self.batch_rows, self.device = batch_rows, torch.device(device)
         self.seed, self.clock = seed, clock
-        self.tokens, self.epoch, self.started, self.ended = 0, 0.0, None, None
+        self.tokens, self.epoch, self.elapsed_s, self.is_used = 0, 0.0, 0.0, False
         self.dummies = torch.Generator().manual_seed(seed)
         self.upload = PinnedUpload(self.device) if self.device.type == "cuda" else None
-
-    @property
-    def elapsed_s(self):
-        """Seconds since the first batch was handed out; stands still once iteration has ended."""
-        if self.started is None:
-            return 0.0
-        return (self.clock() if self.ended is None else self.ended) - self.started
 
     @property
     def remaining_s(self):
@@ -65,36 +64,29 @@ class Loader:
         return rows[:, :-1].contiguous(), rows[:, 1:].contiguous()
 
     def __iter__(self):
-        if self.started is not None:
+        if self.is_used:
             raise RuntimeError("a loader runs once: the budget is spent; make a new run")
-        batches = queue.Queue(AHEAD)
-        stop = threading.Event()
-        work = (batches, stop)
-        thread = threading.Thread(target=self.produce, args=work, name="loader", daemon=True)
-        thread.start()
+        self.is_used = True
+        source = self.open_source()
+        lagging = None
         try:
-            rows, epoch = self.receive(batches)
             synchronize(self.device)
-            self.started = self.clock()
-            before = None
             while True:
+                rows, epoch, self.elapsed_s = source.next()
+                if rows is None:
+                    break
                 self.tokens += self.batch_rows * self.seq_len
                 self.epoch = epoch
                 yield self.on_device(rows)
-                before = self.keep_up(before)
-                if self.elapsed_s >= self.track.budget_s + self.grace_s:
-                    break
-                rows, epoch = self.receive(batches)
+                lagging = self.keep_up(lagging)
         finally:
             synchronize(self.device)
-            if self.started is not None:
-                self.ended = self.clock()
-            stop.set()
-            with contextlib.suppress(queue.Empty):
-                while True:
-                    batches.get_nowait()
-            if not sys.is_finalizing():  # then a daemon thread stands still and never ends
-                thread.join()
+            self.elapsed_s = source.close(self.elapsed_s)
+
+    def open_source(self):
+        if feed():
+            return FedBatches(self.batch_rows, self.seq_len, self.grace_s > 0, self.device)
+        return OwnBatches(self)
 
     def keep_up(self, before):
         """Let the device lag by one batch at most: it stays busy, and ends with the budget."""
@@ -107,21 +99,58 @@ class Loader:
             before.synchronize()
         return event
 
-    def receive(self, batches):
-        got = batches.get()
+
+class OwnBatches:
+    """Packed in a thread of this process, on a clock of this process."""
+
+    def __init__(self, loader):
+        self.clock, self.started = loader.clock, None
+        self.limit_s = loader.track.budget_s + loader.grace_s
+        self.batches, self.stop = queue.Queue(AHEAD), threading.Event()
+        bos, rows = loader.tokenizer.bos, loader.batch_rows
+        stream = (loader.track, bos, rows, loader.seed, loader.seq_len)
+        self.thread = threading.Thread(target=self.produce, args=stream, name="loader", daemon=True)
+        self.thread.start()
+
+    def next(self):
+        """(int64 rows that nobody else holds, epoch, elapsed seconds); rows None at the end."""
+        if self.started is not None and self.read_clock() >= self.limit_s:
+            return None, 0.0, self.read_clock()
+        got = self.batches.get()
         if isinstance(got, BaseException):
             raise got
-        return got
+        if self.started is None:
+            self.started = self.clock()
+        return *got, self.read_clock()
 
-    def produce(self, batches, stop):
+    def read_clock(self):
+        return self.clock() - self.started
+
+    def produce(self, *stream):
         """The background thread: (rows, epoch) into the queue; its failure travels the same way."""
-        bos, rows = self.tokenizer.bos, self.batch_rows
         try:
-            for got in packed_batches(self.track, bos, rows, self.seed, self.seq_len):
-                if not offer(batches, got, stop):
+            for got in packed_batches(*stream):
+                if not offer(self.batches, got, self.stop):
                     return
         except BaseException as error:  # noqa: BLE001 - raised again where batches are used
-            offer(batches, error, stop)
+            offer(self.batches, error, self.stop)
+
+    def close(self, elapsed_s):
+        """End the thread; the seconds that were spent in all."""
+        spent_s = elapsed_s if self.started is None else self.read_clock()
+        self.stop.set()
+        with contextlib.suppress(queue.Empty):
+            while True:
+                self.batches.get_nowait()
+        if not sys.is_finalizing():  # then a daemon thread stands still and never ends
+            self.thread.join()
+        return spent_s
+
+
+def packed_batches(track, bos, batch_rows, seed, seq_len=None):
+    """For ever: (int64 (batch_rows, seq_len + 1) that nobody else holds, epoch as a float)."""
+    for rows, epoch in packed_rows(track, bos, batch_rows, seed, seq_len):
+        yield torch.from_numpy(rows.astype(np.int64)), epoch
 
 
 def offer(batches, item, stop):
@@ -175,7 +204,7 @@ def make_dataloader(tokenizer, B, T=None, split="train", buffer_size=1000, devic
         return Loader(tokenizer, B, device or "cpu", harness_seed())
     if not 1 <= T <= tokenizer.track.seq_len:
         raise ValueError(f"T = {T} must lie between 1 and MAX_SEQ_LEN = {tokenizer.track.seq_len}")
-    grace_s = GRACE_S + GRACE_SHARE * tokenizer.track.budget_s
+    grace_s = grace_seconds(tokenizer.track.budget_s)
     device = device or find_device()
     return stream(Loader(tokenizer, B, device, harness_seed(), seq_len=T, grace_s=grace_s))
 

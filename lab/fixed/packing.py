@@ -3,9 +3,8 @@
 from bisect import bisect_right, insort
 
 import numpy as np
-import torch
 
-from fixed.environment import validation
+from fixed.environment import feed, validation
 from fixed.errors import PrepareError
 
 PIECES = 1024  # pieces the packer chooses from
@@ -17,6 +16,10 @@ def read_tokens(folder, split):
     if split != "train" and validation():
         raise PrepareError(
             "the validation text is hidden from this run; only the harness reads it, when it scores"
+        )
+    if feed():
+        raise PrepareError(
+            "the training text is not here: this run gets its batches from make_dataloader"
         )
     starts = np.fromfile(folder / f"{split}.idx", np.uint64).astype(np.int64)
     # a plain view: slicing it is much faster
@@ -72,8 +75,8 @@ def pack_evaluation(tokens, starts, seq_len, bos):
     return packed
 
 
-def packed_batches(track, bos, batch_rows, seed, seq_len=None):
-    """For ever: (int64 (batch_rows, seq_len + 1) that nobody else holds, epoch as a float)."""
+def packed_rows(track, bos, batch_rows, seed, seq_len=None):
+    """For ever: (uint16 (batch_rows, seq_len + 1), epoch as a float)."""
     waiting = []
     for rows, epoch in packed_blocks(track, bos, seed, seq_len or track.seq_len):
         waiting.append(rows)
@@ -81,7 +84,7 @@ def packed_batches(track, bos, batch_rows, seed, seq_len=None):
             continue
         joined = waiting[0] if len(waiting) == 1 else np.concatenate(waiting)
         for at in range(0, len(joined) - batch_rows + 1, batch_rows):
-            yield torch.from_numpy(joined[at : at + batch_rows].astype(np.int64)), epoch
+            yield joined[at : at + batch_rows], epoch
         rest = len(joined) % batch_rows
         waiting = [joined[len(joined) - rest :]] if rest else []
 

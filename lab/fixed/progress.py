@@ -56,7 +56,8 @@ class Progress:
 
     @property
     def tokens_per_s(self):
-        return self.loader.tokens / max(self.loader.elapsed_s, 1e-9)
+        elapsed_s = self.loader.elapsed_s
+        return self.loader.tokens / elapsed_s if elapsed_s else 0.0  # 0 at the first batch
 
     @property
     def mfu_percent(self):

@@ -8,7 +8,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from fixed.environment import cache_root, default_track, validation
+from fixed.environment import cache_root, default_track, feed, validation
 from fixed.errors import PrepareError
 from fixed.files import HERE, fingerprint, sha256_file
 from fixed.rules import DATA, NUMBERS, code_sha256
@@ -144,7 +144,7 @@ def is_hidden(name):
     """Whether this process must do without a file of the prepared folder."""
     if name in HELD_BACK:
         return bool(validation())
-    return name.startswith("train.") and validation() == "stdin"
+    return name.startswith("train.") and bool(validation() == "stdin" or feed())
 
 
 def anchor_line(track):

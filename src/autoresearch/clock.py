@@ -12,6 +12,16 @@ def utc_now() -> datetime:
     return datetime.now(timezone.utc)
 
 
+def local_now() -> datetime:
+    """In the time zone of this machine, as programs on it name times."""
+    return utc_now().astimezone()
+
+
+def time_of_day(unix_time: float) -> str:
+    """`13:42`, in the time zone of this machine."""
+    return datetime.fromtimestamp(unix_time).strftime("%H:%M")
+
+
 def timestamp() -> str:
     """UTC in ISO 8601 with whole seconds: ledger, journal and outbox write it."""
     return utc_now().strftime(_SECONDS)

@@ -18,6 +18,7 @@ become one.
 from __future__ import annotations
 
 import json
+import re
 import unicodedata
 from collections.abc import Callable
 from typing import TypeAlias
@@ -70,6 +71,20 @@ _REMOVED_IN_LINES = _Removed({ord("\n"): "\n", ord("\t"): "    "})
 _ESCAPED = _Spelled(lambda character: ascii(character)[1:-1])
 _ESCAPED_IN_JSON = _Spelled(lambda character: json.dumps(character)[1:-1])
 _NUMBERED = _Spelled(lambda character: f"[U+{ord(character):04X}]")
+
+
+# Commands to a terminal, whole: colours, cursor and window titles (ECMA-48: CSI, OSC, DCS, ...).
+ESCAPES = re.compile(
+    r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]"
+    r"|(?:\x1b[\]P^_X]|[\x90\x98\x9d-\x9f])[^\x07\x1b\x9c\n]*(?:\x07|\x1b\\|\x9c)?"
+    r"|\x1b[ -/]*[0-~]"
+)
+
+
+def strip_escapes(text: str) -> str:
+    """A program's output without commands to a terminal; taken out character by character, their
+    letters would stay (`[31m`)."""
+    return ESCAPES.sub("", text)
 
 
 def to_line(text: str, most: int = 2000) -> str:

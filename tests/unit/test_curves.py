@@ -62,10 +62,10 @@ def test_a_run_is_hopeless_where_its_curve_is_clearly_above(
 ) -> None:
     """Above the best's curves by more than their spread, at a mark, with as many tokens, and only
     where the losses are of one kind."""
-    reason = watched().hopeless(points)
+    early = watched().find_stop(points)
 
-    assert bool(reason) is stopped
-    assert not stopped or reason.startswith("stopped early at 25%")
+    assert (early is not None) is stopped
+    assert early is None or early.reason.startswith("stopped early at 25%")
 
 
 def test_a_stricter_level_stops_less() -> None:
@@ -103,11 +103,11 @@ def test_a_run_behind_in_tokens_is_compared_at_as_many() -> None:
     start = curve()[:1]
 
     assert smooth_loss(slower, 0.25) > watch.marks[0].limit  # type: ignore[operator]
-    assert watch.hopeless((*start, *slower)) == ""
-    assert watch.hopeless(
+    assert watch.find_stop((*start, *slower)) is None
+    assert watch.find_stop(
         (*start, *(point._replace(tokens=1000.0 * point.progress) for point in slower))
     )
-    assert watch.hopeless((*start, *(point._replace(loss=point.loss + 0.5) for point in slower)))
+    assert watch.find_stop((*start, *(point._replace(loss=point.loss + 0.5) for point in slower)))
 
 
 def test_losses_are_smoothed_over_a_window() -> None:

@@ -38,7 +38,7 @@ def tokenizer(lab: labs.Lab) -> Any:
 
 
 def rows_of(lab: labs.Lab, tokenizer: Any, seed: int, count: int) -> torch.Tensor:
-    batches = lab.fixed.packing.packed_batches(tokenizer.track, tokenizer.bos, 8, seed)
+    batches = lab.fixed.loader.packed_batches(tokenizer.track, tokenizer.bos, 8, seed)
     return torch.cat([rows for rows, _ in itertools.islice(batches, count)])
 
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from autoresearch.researcher.agents.base import AgentFailed, Brief, NothingLeft, Pending
 from autoresearch.researcher.agents.constants import find_constants, replace_values, show_value
-from autoresearch.researcher.agents.search import SearchAgent, edits_of
+from autoresearch.researcher.agents.search import SearchAgent
+from autoresearch.researcher.agents.search_space import edits_of, from_unit, to_unit
 from autoresearch.researcher.judging.values import Record
 from tiny_workspaces import record
 
@@ -51,9 +52,11 @@ def brief(
     return Brief(number, parent, ("train.py",), "val_bpb", "min", 0, history, **more)
 
 
-def edited(folder: Path, given: Brief, source: str = SOURCE) -> tuple[Any, str]:
+def edited(
+    folder: Path, given: Brief, source: str = SOURCE, method: str = "search"
+) -> tuple[Any, str]:
     (folder / "train.py").write_text(source, "utf-8")
-    return SearchAgent().edit(folder, given), (folder / "train.py").read_text("utf-8")
+    return SearchAgent(method).edit(folder, given), (folder / "train.py").read_text("utf-8")
 
 
 def test_it_finds_what_the_comments_offer() -> None:
@@ -233,7 +236,27 @@ def test_it_learns_from_the_ledger(tmp_path: Path) -> None:
     assert larger >= 14
 
 
-def test_a_crash_is_told_as_a_failure_and_not_repeated(tmp_path: Path) -> None:
+@pytest.mark.parametrize("ended", [{"stopped_at": 0.35, "stopped_behind": 0.2}, {}])
+def test_it_learns_from_runs_that_have_no_value(tmp_path: Path, ended: dict[str, float]) -> None:
+    """Where larger rates were stopped early or crashed again and again, it turns to smaller ones."""
+    base = record(commit="p" * 40, is_baseline=True, value=1.0)
+    tried = [0.041 + 0.001 * i for i in range(9)] + [0.11 + 0.02 * i for i in range(30)]
+    history = [base]
+    for i, new in enumerate(tried):
+        told: dict[str, Any] = {"value": 1.0 - new / 10} if new < 0.1 else {"value": None, **ended}
+        notes = {"edit": {"train.py:LR": [0.1, new]}}
+        history.append(
+            record(id=f"{i:04d}", parent="p" * 40, status="discard", proposal=notes, **told)
+        )
+    source, smaller = "LR = 0.1  # 0.01 to 1.0\n", 0
+    for number in range(40, 60):
+        edit, _ = edited(tmp_path, brief(number, tuple(history)), source)
+        smaller += edits_of(record(proposal=edit.proposal))["train.py:LR"][1] < 0.1
+
+    assert smaller >= 17
+
+
+def test_a_crash_is_not_repeated(tmp_path: Path) -> None:
     """A value that crashed counts as tried; history of other agents and of vanished constants is
     no obstacle."""
     history = (
@@ -257,6 +280,100 @@ def test_a_crash_is_told_as_a_failure_and_not_repeated(tmp_path: Path) -> None:
     _, text = edited(tmp_path, brief(5, history), "KIND = 'a'  # one of a, b, c\n")
 
     assert "'c'" in text
+
+
+# ---------------------------------------------------------------- the controls
+
+BOWL = "".join(f"{name} = 0.9  # 0.0 to 1.0\n" for name in "ABCDE") + "KIND = 'a'  # one of a, b\n"
+
+
+def climb(folder: Path, method: str, count: int) -> list[Record]:
+    """So many experiments with one method: A to E have their best value at 0.3; a value above
+    0.8 of A crashes, one of B is stopped early."""
+    history = [record(commit="p" * 40, is_baseline=True, value=1.8)]
+    best, source = "p" * 40, BOWL
+    for number in range(2, count + 2):
+        edit, text = edited(folder, brief(number, tuple(history), best), source, method)
+        at = {c.name: float(c.value) for c in find_constants(text) if c.name != "KIND"}
+        value: float | None = sum((x - 0.3) ** 2 for x in at.values())
+        early: dict[str, Any] = {}
+        if at["A"] > 0.8 or at["B"] > 0.8:
+            value, early = None, {"stopped_at": 0.25, "stopped_behind": 0.1}
+        if at["A"] > 0.8:
+            early = {}
+        held = min(r.value for r in history if r.value is not None)
+        won = value is not None and value < held
+        commit = f"{number:040d}"
+        history.append(
+            record(
+                id=f"{number:04d}",
+                commit=commit,
+                parent=best,
+                status="keep" if won else "discard" if value or early else "crash",
+                value=value,
+                proposal=edit.proposal,
+                **early,
+            )
+        )
+        best, source = (commit, text) if won else (best, source)
+    return history
+
+
+def lowest(history: list[Record]) -> float:
+    return min(r.value for r in history if r.value is not None)
+
+
+def test_random_draws_every_constant_from_its_whole_range(tmp_path: Path) -> None:
+    """Each edit moves all constants, over all of the range, whatever the history."""
+    drawn = [
+        {name: new for name, (_, new) in edits_of(one).items()}
+        for one in climb(tmp_path, "random", 30)[1:]
+    ]
+
+    assert all(len(values) >= 4 for values in drawn)
+    letters = [new for values in drawn for name, new in values.items() if "KIND" not in name]
+    assert min(letters) < 0.1 and max(letters) > 0.9
+    assert "b" in {values.get("train.py:KIND") for values in drawn}
+
+
+def test_cmaes_walks_down(tmp_path: Path) -> None:
+    """After a few generations it is far nearer to the best values than where it began, past crashes
+    and early stops; choices stay."""
+    history = climb(tmp_path, "cmaes", 60)
+
+    assert lowest(history) < 0.2 < 1.8
+    assert not any("train.py:KIND" in edits_of(one) for one in history)
+
+
+def test_cmaes_goes_on_after_a_restart_and_fills_slots(tmp_path: Path) -> None:
+    """The same history has the same next point; what another slot is trying is not drawn again."""
+    history = tuple(climb(tmp_path, "cmaes", 11))
+    now = brief(20, history, history[0].commit)
+    first, text = edited(tmp_path, now, BOWL, "cmaes")
+    again, _ = edited(tmp_path, now, BOWL, "cmaes")
+    beside = brief(
+        21, history, history[0].commit, pending=(Pending("p" * 40, "x", first.proposal),)
+    )
+
+    assert first == again
+    assert edited(tmp_path, beside, BOWL, "cmaes")[1] != text
+
+
+def test_cmaes_needs_two_numbers(tmp_path: Path) -> None:
+    """With one it says which agent to take."""
+    with pytest.raises(NothingLeft, match="--agent search"):
+        edited(tmp_path, brief(), "LR = 0.1  # 0.01 to 1.0\n", "cmaes")
+
+
+@pytest.mark.parametrize("source", [SOURCE, BOWL])
+def test_a_place_in_a_range_and_back(source: str) -> None:
+    """Every constant's value has its place, and the place has the value, rounded."""
+    for constant in find_constants(source):
+        for value in (constant.value, *constant.choices):
+            share = to_unit(constant, value)
+            back = from_unit(constant, share, 6)
+            assert 0 <= share <= 1
+            assert back == value if isinstance(value, str) else back == pytest.approx(value)
 
 
 def test_a_file_without_constants_or_without_sense_is_named(tmp_path: Path) -> None:

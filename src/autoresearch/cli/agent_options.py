@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from autoresearch.researcher.agents.prompt import Note
 
 T = TypeVar("T")
-AGENTS = ("search", "llm", "command", "scripted")
+AGENTS = ("search", "random", "cmaes", "llm", "command", "scripted")
 KEYS = ("AUTORESEARCH_LLM_KEY", "OPENAI_API_KEY")
 
 
@@ -27,8 +27,8 @@ agent_options = combine(
         "--agent",
         type=click.Choice(AGENTS),
         default="search",
-        help="Who edits: search tunes the constants of the free file, llm asks a model, "
-        "command starts a coding agent.",
+        help="Who edits: search tunes the constants of the free file, random and cmaes are its "
+        "controls, llm asks a model, command starts a coding agent.",
     ),
     click.option(
         "--command",
@@ -62,6 +62,11 @@ agent_options = combine(
         "--script",
         type=PATH,
         help="For --agent scripted: a file of edits, one JSON object a line.",
+    ),
+    click.option(
+        "--fallback",
+        type=click.Choice(("search",)),
+        help="Who edits while the agent cannot: at a usage limit, without a network.",
     ),
 )
 
@@ -99,7 +104,14 @@ def make_agent(
         return command(options, transcripts, environment, notes, hidden)
     from autoresearch.researcher.agents.search import SearchAgent
 
-    return SearchAgent()
+    return SearchAgent(options.kind)
+
+
+def make_fallback(kind: str | None) -> Agent | None:
+    """The agent that stands in; None where the user named none."""
+    from autoresearch.researcher.agents.search import SearchAgent
+
+    return SearchAgent() if kind == "search" else None
 
 
 def llm(

@@ -24,7 +24,8 @@ Start with:
   autoresearch run nightly --hours 8
 
 Exit codes: 0 well, 1 not well (doctor) or not reproduced (verify), 2 bad input, 3 not allowed,
-4 not found, 5 taken or in use, 7 no hub answers, 8 a program is missing, 130 stopped by Ctrl-C.
+4 not found, 5 taken or in use, 6 the agent gave up (run), 7 no hub answers, 8 a program is missing,
+130 stopped by Ctrl-C.
 """
 
 

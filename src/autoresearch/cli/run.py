@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from autoresearch.cli import options, show
-from autoresearch.cli.agent_options import AgentOptions, agent_options, make_agent
+from autoresearch.cli.agent_options import AgentOptions, agent_options, make_agent, make_fallback
 from autoresearch.cli.common import (
     FOR_PREPARE,
     FOR_RUNS,
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from autoresearch.researcher.loop import Summary
     from autoresearch.researcher.workspace import Workspace
 
+AGENT_GAVE_UP = 6  # as for a limit that is reached: what helps is to come back later
 EPILOG = examples(
     "autoresearch run nightly --experiments 20",
     "autoresearch run nightly --hours 8",
@@ -84,6 +85,7 @@ def run(
     agent_minutes: float,
     price: tuple[float, float],
     script: Path | None,
+    fallback: str | None,
     policy: Policy,
     baseline_runs: int | None,
     seed: int,
@@ -130,7 +132,15 @@ def run(
             wanted, workspace.private / "agents", os.environ, swarm.notes, hidden_paths(workspace)
         )
         loop_options = Options(
-            experiments, hours, policy, seed, branch, baseline_runs, here, where.slot
+            experiments,
+            hours,
+            policy,
+            seed,
+            branch,
+            baseline_runs,
+            here,
+            where.slot,
+            make_fallback(fallback),
         )
         display.say(f"{workspace.folder}: agent {agent}, policy {policy}, sandbox {chosen.name}")
         try:
@@ -148,6 +158,8 @@ def run(
     )
     if stop.is_set():
         raise click.exceptions.Exit(130)
+    if summary.gave_up:
+        raise click.exceptions.Exit(AGENT_GAVE_UP)
 
 
 def prepare(workspace: Workspace, say: Callable[[str], None], stop: threading.Event) -> None:
@@ -166,5 +178,6 @@ def summary_json(summary: Summary) -> dict[str, Any]:
     return {
         "branch": summary.branch,
         "ended": summary.ended,
+        "gave_up": summary.gave_up,
         "experiments": msgspec.to_builtins(summary.finished),
     }

@@ -88,6 +88,8 @@ def record_of(
         tokens_M=mean_of_known(run.tokens_M for run in runs),
         num_steps=mean_of_known(run.num_steps for run in runs),
         throughput=judged.throughput,
+        stopped_at=every[-1].stopped_at if every else None,
+        stopped_behind=every[-1].stopped_behind if every else None,
         contended=finding.contended,
         started_at=attempt.started_at,
         finished_at=timestamp(),

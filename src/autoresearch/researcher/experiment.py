@@ -115,8 +115,15 @@ class Runner:
         with watch_curve(watch, folder / "out" / CURVE, self.stop) as ending:
             finished = self.run(job, ending.now)
         log = job.log.relative_to(self.workspace.folder).as_posix()
-        if ending.reason and finished.exit_code != 0:  # else it was done before it could be ended
-            read = Measurement("stopped early", ending.reason, seed)
+        early = ending.found
+        if early and finished.exit_code != 0:  # else it was done before it could be ended
+            read = Measurement(
+                "stopped early",
+                early.reason,
+                seed,
+                stopped_at=early.progress,
+                stopped_behind=early.loss - early.best,
+            )
         else:
             read = read_run(
                 read_log(job.log), finished, self.config.experiment.metric, timeout_s, bool(hides)

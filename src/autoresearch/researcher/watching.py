@@ -14,17 +14,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from autoresearch.researcher import curve_files
-from autoresearch.researcher.judging.curves import StopRule
+from autoresearch.researcher.judging.curves import EarlyStop, StopRule
 
 POLL_S = 0.5
 
 
 @dataclass
 class StopFlag:
-    """`now` is set when the run is to end; `reason` says why, or is empty where the user asked."""
+    """`now` is set when the run is to end; `found` says why, or is None where the user asked."""
 
     now: threading.Event = field(default_factory=threading.Event)
-    reason: str = ""
+    found: EarlyStop | None = None
 
 
 @contextlib.contextmanager
@@ -56,6 +56,6 @@ def follow_curve(
 ) -> None:
     while not flag.now.is_set() and not over.wait(POLL_S):
         if stop is None or not stop.is_set():
-            flag.reason = rule.hopeless(curve_files.read(curve))
-        if flag.reason or (stop is not None and stop.is_set()):
+            flag.found = rule.find_stop(curve_files.read(curve))
+        if flag.found or (stop is not None and stop.is_set()):
             flag.now.set()

@@ -20,6 +20,15 @@ class AgentFailed(AutoresearchError):
     """This edit came to nothing; the next may not. The loop stops after several in a row."""
 
 
+class AgentUnavailable(AgentFailed):
+    """Time heals it: a usage limit, a server or a network that is down. `after_s`: when the agent
+    said that it may be asked again; 0 where it said nothing."""
+
+    def __init__(self, message: str, after_s: float = 0) -> None:
+        super().__init__(message)
+        self.after_s = after_s
+
+
 class NothingLeft(AutoresearchError):
     """The agent has no idea left that it did not try; the loop ends."""
 
@@ -51,10 +60,11 @@ class Brief:
 @dataclass(frozen=True)
 class Edit:
     """What was done: a commit message (subject first), and what the agent wants to find again in
-    `Record.proposal`."""
+    `Record.proposal`. `unused`: the failure that it was where no file changed after all."""
 
     message: str
     proposal: dict[str, object] = field(default_factory=dict)
+    unused: AgentFailed | None = None
 
 
 class Agent(Protocol):

@@ -17,8 +17,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from autoresearch.clock import local_now
 from autoresearch.errors import BadInput
 from autoresearch.researcher.agents.base import AgentFailed, Brief, Edit
+from autoresearch.researcher.agents.failures import explain_failure
 from autoresearch.researcher.agents.prompt import IN_PLACE, Note, render_brief
 from autoresearch.researcher.sandbox import Job, Limits, Sandbox
 from autoresearch.untrusted import to_line, to_lines
@@ -77,14 +79,18 @@ class CommandAgent:
         finished = self.sandbox.run(job)
         said = read_tail(log)
         if finished.reason:
-            raise AgentFailed(
-                f"`{self.program()}` came to nothing: {finished.reason}; its last line: "
-                f"{last_line(said)}; all of it: {log}"
-            )
+            raise self.explain(f"came to nothing: {finished.reason}", said, text, log)
         return Edit(
             find_description(said) or f"{self.program()}: experiment {brief.number}",
             {"seconds": round(finished.seconds, 1)},
+            unused=self.explain("changed nothing", said, text, log),
         )
+
+    def explain(self, trouble: str, said: str, brief: str, log: Path) -> AgentFailed:
+        """The failure in words; all that the program said is in `log`."""
+        repeated = {to_line(line) for line in brief.splitlines()}
+        trouble = f"{trouble} (all of it: {log})"
+        return explain_failure(self.program(), trouble, said, local_now(), repeated)
 
     def words(self) -> list[str]:
         try:
@@ -123,11 +129,6 @@ def read_tail(log: Path) -> str:
     with log.open("rb") as stream:
         stream.seek(max(0, log.stat().st_size - LOG_TAIL_BYTES))
         return stream.read().decode("utf-8", "replace")
-
-
-def last_line(text: str) -> str:
-    lines = [line for line in map(to_lines, text.splitlines()) if line.strip()]
-    return to_line(lines[-1], 200) if lines else "(it said nothing)"
 
 
 def find_description(text: str) -> str:

@@ -4,14 +4,12 @@ at a time.
 Optuna's TPE proposes values; it is told the branch's history anew for every proposal (gain over
 the parent, in units of the noise), so it forgets nothing when killed. A value jumps at most to a
 factor of three of the present one, is rounded as a person would, and the same edit is never tried
-twice on the same parent. Leaves to others: finding and writing constants (`constants`), running,
-judging.
+twice on the same parent. Leaves to others: finding and writing constants (`constants`), scales and steps (`search_space`),
+other methods (`controls`), running, judging.
 """
 
 from __future__ import annotations
 
-import dataclasses
-import math
 import random
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,7 +18,7 @@ from pathlib import Path
 from statistics import pstdev
 from typing import Any
 
-from autoresearch.researcher.agents.base import AgentFailed, Brief, Edit, NothingLeft, Pending
+from autoresearch.researcher.agents.base import Brief, Edit, NothingLeft, Pending
 from autoresearch.researcher.agents.constants import (
     Constant,
     Value,
@@ -28,21 +26,32 @@ from autoresearch.researcher.agents.constants import (
     replace_values,
     show_value,
 )
+from autoresearch.researcher.agents.controls import choose_by_cmaes, choose_uniformly
+from autoresearch.researcher.agents.search_space import (
+    Choice,
+    Chooser,
+    Key,
+    edits_of,
+    make_distribution,
+    measure_gain,
+    round_proposal,
+    scale_value,
+)
 from autoresearch.researcher.judging.values import Record
 
 STARTUP_TRIALS = 8  # proposals before TPE trusts what it learned
 TRIES = 200
 TWO_AT_ONCE = 0.3
-JUMP = 3.0  # at most this factor (or this share of a range, below) away from the present value
-SHARE = 0.3
-Key = tuple[str, str]  # file, constant
 
 
 class SearchAgent:
-    name = "search"
+    """`name`: the method, one of search (TPE near the best), random and cmaes (the controls)."""
+
+    def __init__(self, name: str = "search") -> None:
+        self.name = name
 
     def edit(self, worktree: Path, brief: Brief) -> Edit:
-        """Change one or two constants of the free Python files."""
+        """Change constants of the free Python files."""
         sources = read_sources(worktree, brief.free)
         constants = read_constants(sources)
         if not constants:
@@ -50,7 +59,8 @@ class SearchAgent:
                 f"{', '.join(brief.free)} has no constants to tune: names in capitals "
                 "with a literal value"
             )
-        chosen, texts = propose_values(constants, sources, brief)
+        choose = METHODS[self.name]
+        (chosen, notes), texts = propose_values(choose, constants, sources, brief)
         for file, text in texts.items():
             (worktree / file).write_bytes(text.encode("utf-8"))
         old = {key: constants[key].value for key in chosen}
@@ -59,9 +69,8 @@ class SearchAgent:
             for k, v in sorted(chosen.items())
         )
         edit = {":".join(k): [old[k], v] for k, v in sorted(chosen.items())}
-        return Edit(
-            message, {"edit": edit, "from": hash_sources(sources), "source": hash_sources(texts)}
-        )
+        sources_then = {"from": hash_sources(sources), "source": hash_sources(texts)}
+        return Edit(message, {"edit": edit, **sources_then, **notes})
 
 
 def read_sources(worktree: Path, free: Sequence[str]) -> dict[str, str]:
@@ -86,41 +95,40 @@ def hash_sources(sources: Mapping[str, str]) -> str:
 
 
 def propose_values(
-    constants: Mapping[Key, Constant], sources: Mapping[str, str], brief: Brief
-) -> tuple[dict[Key, Value], dict[str, str]]:
-    """New values for one or two constants, and the sources with them, that were not tried before.
-    NothingLeft after many tries."""
+    choose: Chooser, constants: Mapping[Key, Constant], sources: Mapping[str, str], brief: Brief
+) -> tuple[Choice, dict[str, str]]:
+    """New values, and the sources with them, that were not tried before. NothingLeft after many
+    tries."""
     chance = random.Random(f"{brief.seed}/{brief.number}/{brief.parent}")
     known: list[Record | Pending] = [*brief.history, *brief.pending]
     tried = edits_on(brief.parent, known)
     seen = {one.proposal.get(which) for one in known for which in ("from", "source")}
-    weights = weigh_constants(constants, brief.history)
     for attempt in range(TRIES):
-        study = new_study(chance.randrange(2**31))
-        tell_study(study, constants, brief)
-        count = 2 if len(constants) > 1 and chance.random() < TWO_AT_ONCE else 1
-        names = pick_constants(weights, count, chance)
-        trial = study.ask({":".join(key): make_distribution(constants[key]) for key in names})
-        chosen = {
-            key: round_proposal(constants[key], trial.params[":".join(key)], attempt)
-            for key in names
-        }
-        chosen = {key: value for key, value in chosen.items() if value != constants[key].value}
-        if not chosen or frozenset((":".join(k), v) for k, v in chosen.items()) in tried:
+        values, notes = choose(constants, brief, chance, attempt)
+        values = {key: value for key, value in values.items() if value != constants[key].value}
+        if not values or frozenset((":".join(k), v) for k, v in values.items()) in tried:
             continue
         texts = {
-            file: replace_values(text, {k[1]: v for k, v in chosen.items() if k[0] == file})
+            file: replace_values(text, {k[1]: v for k, v in values.items() if k[0] == file})
             for file, text in sources.items()
         }
         if hash_sources(texts) not in seen:
-            return chosen, texts
+            return Choice(values, notes), texts
     raise NothingLeft(f"{TRIES} proposals in a row were tried before on commit {brief.parent[:7]}")
 
 
-def edits_of(record: Record | Pending) -> dict[str, tuple[Value, Value]]:
-    """What a record's proposal changed: constant to (old, new); empty for other agents' records."""
-    edit = record.proposal.get("edit")
-    return {name: (old, new) for name, (old, new) in edit.items()} if isinstance(edit, dict) else {}
+def choose_by_tpe(
+    constants: Mapping[Key, Constant], brief: Brief, chance: random.Random, attempt: int
+) -> Choice:
+    """One or two constants near their present values, as Optuna's TPE proposes."""
+    study = new_study(chance.randrange(2**31))
+    tell_study(study, constants, brief)
+    count = 2 if len(constants) > 1 and chance.random() < TWO_AT_ONCE else 1
+    names = pick_constants(weigh_constants(constants, brief.history), count, chance)
+    trial = study.ask({":".join(key): make_distribution(constants[key]) for key in names})
+    return Choice(
+        {key: round_proposal(constants[key], trial.params[":".join(key)], attempt) for key in names}
+    )
 
 
 def edits_on(parent: str, history: Iterable[Record | Pending]) -> set[frozenset[tuple[str, Value]]]:
@@ -177,42 +185,10 @@ def new_study(seed: int) -> Any:
     return optuna.create_study(sampler=sampler)
 
 
-def make_distribution(constant: Constant) -> Any:
-    """Optuna's picture of a constant's range. Powers of two are searched by their exponent, -1
-    standing for 0."""
-    import optuna
-
-    d = optuna.distributions
-    if constant.kind == "choice":
-        return d.CategoricalDistribution(constant.choices)
-    if constant.kind == "power":
-        return d.IntDistribution(
-            power_exponent(constant.low), int(math.log2(max(constant.high, 1)))
-        )
-    if constant.kind == "integer":
-        return d.IntDistribution(math.ceil(constant.low), math.floor(constant.high))
-    if constant.kind == "tail":
-        return d.FloatDistribution(1 - constant.high, 1 - constant.low, log=True)
-    return d.FloatDistribution(constant.low, constant.high, log=constant.kind == "log")
-
-
-def power_exponent(value: float) -> int:
-    return -1 if value < 1 else math.ceil(math.log2(value))
-
-
-def scale_value(constant: Constant, value: Value) -> Value:
-    """A value as `distribution` counts it."""
-    if constant.kind == "power":
-        return power_exponent(float(value))
-    return 1 - float(value) if constant.kind == "tail" else value
-
-
 def tell_study(study: Any, constants: Mapping[Key, Constant], brief: Brief) -> None:
-    """Tell the study every experiment that changed constants of ours; a crash is told as a
-    failure, an open one as running."""
+    """Tell the study every experiment that changed constants of ours."""
     import optuna
 
-    states = optuna.trial.TrialState
     named = {":".join(key): constant for key, constant in constants.items()}
     values = {record.commit: record.value for record in brief.history}
     gains = [
@@ -227,84 +203,39 @@ def tell_study(study: Any, constants: Mapping[Key, Constant], brief: Brief) -> N
         if not edit:
             continue
         won = None if isinstance(one, Pending) else measure_gain(one, values, brief.direction)
-        state = (
-            states.RUNNING
-            if isinstance(one, Pending)
-            else states.FAIL
-            if won is None
-            else states.COMPLETE
-        )
         try:
             trial = optuna.trial.create_trial(
                 params={name: scale_value(named[name], new) for name, new in edit.items()},
                 distributions={name: make_distribution(named[name]) for name in edit},
                 value=None if won is None else -won / scale,
-                state=state,
+                state=choose_state(one, won),
+                intermediate_values=stopped_loss(one),
             )
         except ValueError:  # the range in the comment has changed since
             continue
         study.add_trial(trial)
 
 
-def measure_gain(
-    record: Record, values: Mapping[str, float | None], direction: str
-) -> float | None:
-    """By how much a record is better than its parent; None for a crash or an unknown parent."""
-    before = values.get(record.parent)
-    if record.is_baseline or record.value is None or before is None:
-        return None
-    return before - record.value if direction == "min" else record.value - before
+def choose_state(one: Record | Pending, won: float | None) -> Any:
+    """How Optuna is told: what has no value was pruned, which its sampler avoids as the worst. It
+    would ignore a failure."""
+    import optuna
+
+    states = optuna.trial.TrialState
+    if isinstance(one, Pending):
+        return states.RUNNING
+    return states.PRUNED if won is None else states.COMPLETE
 
 
-def round_proposal(constant: Constant, proposed: Value, attempt: int) -> Value:
-    """A proposal as the value to write: near the present one, inside the range, rounded (finer
-    after many tries)."""
-    if constant.kind == "choice":
-        return proposed
-    if isinstance(proposed, str) or isinstance(constant.value, str):
-        raise AgentFailed(f"{constant.name} has a text where a number was expected")
-    if constant.kind == "power":
-        return power_near(constant, int(proposed))
-    if constant.kind == "tail":
-        flipped = dataclasses.replace(
-            constant,
-            kind="log",
-            value=1 - constant.value,
-            low=1 - constant.high,
-            high=1 - constant.low,
-        )
-        return round(1 - float(round_proposal(flipped, proposed, attempt)), 6)
-    low, high = step_limits(constant)
-    near = min(max(float(proposed), low), high)
-    if (
-        near != proposed
-    ):  # half of the allowed way, so that far proposals do not all land on the same edge
-        near = (
-            math.sqrt(near * constant.value)
-            if constant.kind == "log"
-            else (near + constant.value) / 2
-        )
-    rounded = (
-        near if constant.kind == "integer" else float(f"{near:.{1 + attempt // 20}e}")
-    )  # two digits, as people write
-    bounded = min(max(rounded, constant.low), constant.high)
-    return round(bounded) if isinstance(constant.value, int) else bounded
+def stopped_loss(one: Record | Pending) -> dict[int, float]:
+    """Of a run that was stopped early: its loss above the best's, by the percent of the budget."""
+    if isinstance(one, Pending) or one.stopped_at is None or one.stopped_behind is None:
+        return {}
+    return {round(100 * one.stopped_at): one.stopped_behind}
 
 
-def step_limits(constant: Constant) -> tuple[float, float]:
-    """How far one step may go."""
-    now = float(constant.value)
-    if constant.kind == "log":
-        return max(constant.low, now / JUMP), min(constant.high, now * JUMP)
-    step = SHARE * (constant.high - constant.low)
-    if constant.kind == "integer":
-        step = min(max(step, 1.0), max(2.0, abs(now)))
-    return max(constant.low, now - step), min(constant.high, now + step)
-
-
-def power_near(constant: Constant, proposed: int) -> int:
-    """A power of two at most two doublings away; 0 where the range begins there and the value is
-    at its small end."""
-    now = power_exponent(float(constant.value))
-    chosen = min(max(proposed, now - 2), now + 2) if now >= 0 else proposed
-    return 0 if chosen < 0 else int(2**chosen)
+METHODS: dict[str, Chooser] = {
+    "search": choose_by_tpe,
+    "random": choose_uniformly,
+    "cmaes": choose_by_cmaes,
+}

@@ -48,6 +48,23 @@ class StopMark:
 
 
 @dataclass(frozen=True)
+class EarlyStop:
+    """Why a run was stopped, and where: its `loss` at a share of the budget, and the best's there."""
+
+    progress: float
+    loss: float
+    best: float
+    limit: float
+
+    @property
+    def reason(self) -> str:
+        return (
+            f"stopped early at {self.progress:.0%}: training loss {self.loss:.4f}, "
+            f"the best had {self.best:.4f} there (stopped above {self.limit:.4f})"
+        )
+
+
+@dataclass(frozen=True)
 class StopRule:
     """When to stop a run. Numbers only, for it travels to the machine of the run. `start`: the
     best's first loss, which shows another scale. `beside`: the curves behind the marks' means."""
@@ -56,21 +73,18 @@ class StopRule:
     start: float
     beside: tuple[tuple[CurvePoint, ...], ...] = ()
 
-    def hopeless(self, points: Sequence[CurvePoint]) -> str:
-        """Why a run with this curve so far is to be stopped, or the empty string."""
+    def find_stop(self, points: Sequence[CurvePoint]) -> EarlyStop | None:
+        """Where a run with this curve so far is to be stopped; None where it may go on."""
         if not points or abs(points[0].loss - self.start) > OTHER_SCALE * abs(self.start):
-            return ""
+            return None
         for mark in self.marks:
             loss, tokens = smooth_loss(points, mark.progress), tokens_at(points, mark.progress)
             if loss is None or tokens < SLOW * mark.tokens:
                 continue
             limit = mark.limit + max(0.0, self.extra_loss(mark, tokens))
             if loss > limit:
-                return (
-                    f"stopped early at {mark.progress:.0%}: training loss {loss:.4f}, "
-                    f"the best had {mark.mean:.4f} there (stopped above {limit:.4f})"
-                )
-        return ""
+                return EarlyStop(mark.progress, loss, mark.mean, limit)
+        return None
 
     def extra_loss(self, mark: StopMark, tokens: float) -> float:
         """By how much the best's loss was higher than at a mark when it had only so many tokens."""

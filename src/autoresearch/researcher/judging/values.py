@@ -51,6 +51,8 @@ class Measurement:
     total_seconds: float | None = None
     tokens_M: float | None = None
     num_steps: float | None = None
+    stopped_at: float | None = None  # of an early stop: the share of the budget, 0 to 1
+    stopped_behind: float | None = None  # and its training loss above the best's there
     log: str = ""
     left: tuple[str, ...] = ()
 
@@ -103,6 +105,8 @@ class Record:
     slowest_seconds: float | None = None  # wall clock of the longest run
     outside_seconds: float | None = None  # outside the budget in training: the longest of all runs
     score_seconds: float | None = None  # the longest of all runs
+    stopped_at: float | None = None  # where it was stopped early: the share of the budget, 0 to 1
+    stopped_behind: float | None = None  # and its training loss above the best's there
     contended: bool = False
     started_at: str = ""
     finished_at: str = ""

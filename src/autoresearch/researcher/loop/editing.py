@@ -7,79 +7,119 @@ becomes of the experiment (loop).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from concurrent.futures import Future
+from dataclasses import dataclass
 
-from autoresearch.researcher.agents.base import Agent, AgentFailed, Edit, NothingLeft
+from autoresearch.researcher.agents.base import AgentFailed, Edit, NothingLeft
 from autoresearch.researcher.display import Display
 from autoresearch.researcher.journal import Attempt
 from autoresearch.researcher.judging.judge import Finding
 from autoresearch.researcher.loop.branch_state import BranchState
+from autoresearch.researcher.loop.patience import AskedAgent
 from autoresearch.researcher.loop.proposals import Proposal, in_thread, propose
 from autoresearch.researcher.swarm.base import Foreign, Swarm
 from autoresearch.researcher.workspace import OutsideFree
-from autoresearch.untrusted import to_line
+from autoresearch.untrusted import first_line, to_line
 
-FAILED_EDITS = 3  # in a row, then the agent is not asked again
 REFUSED_CLAIMS = 3  # in a row, then an experiment goes on without a claim
 
 
+@dataclass(frozen=True)
+class OpenEdit:
+    """A question that an agent has not answered yet."""
+
+    attempt_id: str
+    asked: AskedAgent
+    answer: Future[Proposal]
+
+
 class Editing:
-    """`seed`: the user's, for agents that draw lots."""
+    """`asked`: whom to ask for edits, the first that can be asked; what comes after the first
+    stands in for it. `seed`: the user's, for agents that draw lots."""
 
     def __init__(
-        self, agent: Agent, state: BranchState, swarm: Swarm, display: Display, seed: int
+        self,
+        asked: Sequence[AskedAgent],
+        state: BranchState,
+        swarm: Swarm,
+        display: Display,
+        seed: int,
     ) -> None:
-        self.agent = agent
+        self.asked = asked
         self.state = state
         self.swarm = swarm
         self.display = display
         self.seed = seed
-        self.open_edit: tuple[str, Future[Proposal]] | None = None  # attempt, and its answer
-        self.failed_edits = self.refused_claims = 0
-        self.why_not = ""  # why the agent is not asked at present
+        self.open_edit: OpenEdit | None = None
+        self.refused_claims = 0
+
+    def who_can_edit(self) -> AskedAgent | None:
+        """The first agent that can be asked now."""
+        ready = (one for one in self.asked if not one.why_not and not one.wait_left_s())
+        return next(ready, None)
+
+    @property
+    def why_not(self) -> str:
+        """Why no agent will be asked again; empty where one will, now or later."""
+        reasons = [one.why_not for one in self.asked]
+        return "; ".join(reasons) if all(reasons) else ""
+
+    @property
+    def has_given_up(self) -> bool:
+        """Whether research ends for the sake of the agent that the user named."""
+        first = self.asked[0]
+        return first.has_given_up or first.wait_left_s() > 0
+
+    def wait_left_s(self) -> float:
+        """How long until an agent can be asked; 0 where one can be, or none ever will."""
+        waits = [one.wait_left_s() for one in self.asked if not one.why_not]
+        return min(waits, default=0.0)
 
     def ask(self) -> None:
-        """Have the agent edit, in a thread; `take_edit` reads what comes of it."""
-        attempt = self.state.begin(self.state.best().commit)
+        """Have an agent edit, in a thread; `take_edit` reads what comes of it."""
+        asked = self.who_can_edit()
+        assert asked is not None
+        stands_in = asked is not self.asked[0]
+        attempt = self.state.begin(
+            self.state.best().commit, agent=asked.agent.name if stands_in else ""
+        )
         brief = self.state.brief(attempt, self.seed)
-        workspace = self.state.workspace
-        self.open_edit = attempt.id, in_thread(lambda: propose(workspace, self.agent, brief))
+        workspace, agent = self.state.workspace, asked.agent
+        answer = in_thread(lambda: propose(workspace, agent, brief))
+        self.open_edit = OpenEdit(attempt.id, asked, answer)
 
     def allow_asking(self) -> None:
         """An experiment was settled: there may be ideas again, for something was learned."""
-        if self.failed_edits < FAILED_EDITS:
-            self.why_not = ""
+        for one in self.asked:
+            if not one.has_given_up:
+                one.why_not = ""
 
     def take_edit(self) -> None:
         """The agent is done: its commit becomes an experiment, or the attempt is dropped and the
         agent will be asked again."""
         assert self.open_edit is not None
-        (attempt_id, future), self.open_edit = self.open_edit, None
-        attempt = self.state.journal.state.attempts[attempt_id]
+        edit, self.open_edit = self.open_edit, None
+        attempt = self.state.journal.state.attempts[edit.attempt_id]
         try:
-            proposal = future.result()
+            proposal = edit.answer.result()
         except AgentFailed as error:
-            self.drop_edit(attempt, f"the agent's edit failed: {error}")
+            self.display.say(edit.asked.note_failure(error))
+            self.state.journal.close(attempt.id)
             return
         except NothingLeft as error:
             self.state.journal.close(attempt.id)
-            self.why_not = str(error)
+            edit.asked.why_not = str(error)
             return
         for sentence in proposal.notices:
             self.display.say(sentence)
-        if not proposal.refused and proposal.commit == attempt.parent:
-            self.drop_edit(attempt, "the agent changed nothing")
-            return
-        self.failed_edits = 0
+        if proposal.refused:
+            words = first_line(proposal.edit.message)
+            edit.asked.note_failure(AgentFailed(f"{proposal.refused} (it said: {words})"))
+        else:
+            edit.asked.note_edit()
         if proposal.refused or self.claim_idea(attempt, proposal.edit.message):
             self.open_experiment(attempt, proposal)
-
-    def drop_edit(self, attempt: Attempt, trouble: str) -> None:
-        self.display.say(trouble)
-        self.state.journal.close(attempt.id)
-        self.failed_edits += 1
-        if self.failed_edits >= FAILED_EDITS:
-            self.why_not = f"the agent {self.agent.name} failed {FAILED_EDITS} times in a row"
 
     def adopt(self) -> bool:
         """Open an experiment with another agent's commit, where the swarm offers one."""
@@ -130,7 +170,8 @@ class Editing:
         )
         self.display.say(f"experiment {attempt.id}  {commit[:7]}  {subject}")
         if proposal.refused:
-            self.state.decide(attempt, Finding("crash", proposal.refused), self.agent.name)
+            name = self.asked[0].agent.name
+            self.state.decide(attempt, Finding("crash", proposal.refused), name)
 
 
 def describe_adoption(foreign: Foreign) -> str:

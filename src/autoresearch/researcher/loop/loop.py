@@ -30,12 +30,14 @@ from autoresearch.researcher.judging.policies import Policy
 from autoresearch.researcher.judging.values import Record
 from autoresearch.researcher.loop.branch_state import BranchState
 from autoresearch.researcher.loop.editing import Editing
+from autoresearch.researcher.loop.patience import FIRST_WAIT_S, AskedAgent
 from autoresearch.researcher.loop.runs import RunsInProgress
 from autoresearch.researcher.loop.steps import NextRun, meet_best, next_baseline_runs, next_step
 from autoresearch.researcher.sandbox import sweep_processes
 from autoresearch.researcher.swarm.base import Alone, Swarm
 from autoresearch.researcher.workspace import OutsideFree, Workspace, short_name
 
+POLL_S = 30.0  # between two looks whether an agent can be asked: the clock may jump
 STOPPED = "stopped; the same command goes on from here"
 
 
@@ -52,6 +54,8 @@ class Options:
     baseline_runs: int | None = None
     platform: str = ""
     slot: str = ""
+    fallback: Agent | None = None  # is asked while the agent cannot be
+    first_wait_s: float = FIRST_WAIT_S  # for an agent that is not available
 
 
 @dataclass
@@ -61,6 +65,7 @@ class Summary:
     branch: str
     finished: list[Record] = field(default_factory=list)
     ended: str = ""  # why the loop ended, a sentence
+    gave_up: bool = False  # it ended for the sake of the agent, which failed or was not available
 
 
 class Loop:
@@ -86,7 +91,8 @@ class Loop:
         self.state = BranchState(workspace, options.branch, options.slot, options.platform)
         self.journal = self.state.journal
         self.runs = RunsInProgress(runner, self.executor, self.state, display, options.seed)
-        self.editing = Editing(agent, self.state, self.swarm, display, options.seed)
+        asked = [AskedAgent(one, options.first_wait_s) for one in (agent, options.fallback) if one]
+        self.editing = Editing(asked, self.state, self.swarm, display, options.seed)
         display.many = self.executor.slots > 1
 
     # ---------------------------------------------------------------- the loop
@@ -100,6 +106,7 @@ class Loop:
             self.open()
             self.measure_baseline()
             summary.ended = self.research(summary.finished, started_s)
+            summary.gave_up = self.editing.has_given_up and not self.is_done(summary.finished)
         except Stopped:
             summary.ended = STOPPED
         finally:
@@ -120,9 +127,26 @@ class Loop:
                 if self.editing.adopt():
                     continue
                 self.editing.ask()
-            if not self.runs and self.editing.open_edit is None:
+            if self.runs or self.editing.open_edit is not None:
+                self.collect()
+            elif over or self.editing.why_not:
                 return over or self.editing.why_not
-            self.collect()
+            elif late := self.wait_for_agent(time.monotonic() - started_s):
+                return late
+
+    def wait_for_agent(self, seconds: float) -> str:
+        """Wait a little for an agent that is not available. Why there is no use in it, or the
+        empty string. `seconds`: since the start."""
+        wait_s, hours = self.editing.wait_left_s(), self.options.hours
+        if hours is not None and seconds + wait_s >= hours * 3600:
+            words = self.editing.asked[0].last_words
+            return f"the agent is not available before the time is over: {words}"
+        self.stop.wait(min(wait_s, POLL_S))
+        return ""
+
+    def is_done(self, finished: list[Record]) -> bool:
+        """Whether the user's stop or number of experiments ended research."""
+        return bool(self.why_over(len(finished), 0))
 
     def why_over(self, finished: int, seconds: float) -> str:
         """Why no further experiment starts, or the empty string."""
@@ -139,24 +163,24 @@ class Loop:
         """Whether another experiment may begin. The agent is asked one question at a time."""
         count, wanted = len(self.journal.state.attempts), self.options.experiments
         enough = wanted is not None and finished + count >= wanted
-        can_ask = self.editing.open_edit is None and not self.editing.why_not
+        can_ask = self.editing.open_edit is None and self.editing.who_can_edit() is not None
         return can_ask and not enough and count < self.executor.slots
 
     def waiting_attempts(self) -> list[Attempt]:
         """Open attempts that wait for their next step, decided ones first."""
         busy = self.runs.attempt_ids()
         if self.editing.open_edit:
-            busy.add(self.editing.open_edit[0])
+            busy.add(self.editing.open_edit.attempt_id)
         waiting = [attempt for i, attempt in self.journal.state.attempts.items() if i not in busy]
         return sorted(waiting, key=lambda attempt: (attempt.phase != "decided", attempt.id))
 
     def collect(self) -> None:
         """Wait until a run or an edit is finished, and write down what came of it."""
         edit = self.editing.open_edit
-        futures: set[Future[Any]] = {*self.runs.going, *([edit[1]] if edit else [])}
+        futures: set[Future[Any]] = {*self.runs.going, *([edit.answer] if edit else [])}
         done, _ = wait(futures, return_when=FIRST_COMPLETED)
         self.runs.record_finished(done)
-        if edit and edit[1] in done:
+        if edit and edit.answer in done:
             self.editing.take_edit()
 
     # ---------------------------------------------------------------- opening

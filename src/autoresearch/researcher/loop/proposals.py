@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from autoresearch.git.checkouts import describe_path
-from autoresearch.researcher.agents.base import Agent, Brief, Edit
+from autoresearch.researcher.agents.base import Agent, AgentFailed, Brief, Edit
 from autoresearch.researcher.workspace import OutsideFree, Workspace, name_some
 
 T = TypeVar("T")
@@ -22,8 +22,8 @@ LEFT_NAMED = 20  # in the ledger
 
 @dataclass(frozen=True)
 class Proposal:
-    """An edit and its commit, which is the parent where nothing changed. `refused`: why it may not
-    be run, or empty. `notices`: what a person should know besides."""
+    """An edit and its commit. `refused`: why it may not be run, or empty. `notices`: what a person
+    should know besides."""
 
     edit: Edit
     commit: str
@@ -34,7 +34,7 @@ class Proposal:
 def propose(workspace: Workspace, agent: Agent, brief: Brief) -> Proposal:
     """Have the agent edit a fresh checkout of the brief's parent, and commit that.
 
-    Raises AgentFailed and NothingLeft."""
+    Raises AgentFailed, also where nothing changed, and NothingLeft."""
     with workspace.fresh(brief.parent) as checkout:
         with workspace.guard_configuration() as said:
             edit = agent.edit(checkout.path, brief)
@@ -47,10 +47,13 @@ def propose(workspace: Workspace, agent: Agent, brief: Brief) -> Proposal:
             edit = replace(edit, proposal={**edit.proposal, "left_out": names})
         notices = tuple(said)
         try:
-            return Proposal(edit, workspace.commit(checkout, edit.message), notices=notices)
+            commit = workspace.commit(checkout, edit.message)
         except OutsideFree as error:
             evidence = workspace.commit_evidence(checkout, edit.message)
             return Proposal(edit, evidence, str(error), notices)
+    if commit == brief.parent:
+        raise edit.unused or AgentFailed("the agent changed nothing")
+    return Proposal(edit, commit, notices=notices)
 
 
 def in_thread(work: Callable[[], T]) -> Future[T]:

@@ -153,10 +153,10 @@ class Simulation:
         luck, curve_luck = land.luck(own, random.Random(f"{self.seed} {seed}"))
         points = self.curve(code, slow, curve_luck)
         for at, mark in enumerate(MARKS):
-            reason = watch.hopeless(points[: at + 2]) if watch else ""
-            if reason:
+            early = watch.find_stop(points[: at + 2]) if watch else None
+            if early:
                 self.spend(land.start_s + mark * land.run_s)
-                return Measurement("stopped early", reason, seed)
+                return Measurement("stopped early", early.reason, seed)
         self.spend(land.start_s + land.run_s + land.score_s)
         value = 1 - code.gain + self.machine + luck + (land.slowed if slow else 0.0)
         if not slow:  # slow runs are not usable, and a real stop rule is made of usable ones alone
