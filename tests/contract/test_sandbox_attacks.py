@@ -11,14 +11,14 @@ from pathlib import Path
 from autoresearch.researcher.sandbox import choose_sandbox, probe_backends
 from autoresearch.researcher.sandbox.attacks import ATTACKS
 from autoresearch.researcher.sandbox.conformance import (
+    OPEN_IN_ROOMS,
     AttackResult,
+    InRoom,
     Unprotected,
-    attacks_on_hidden,
     judge_attack,
     quick_attacks,
     run_attacks,
 )
-from autoresearch.researcher.sandbox.hide import choose_hiding
 from autoresearch.researcher.sandbox.job import Finished
 from sandbox_jobs import ISOLATED, ROOT
 
@@ -58,13 +58,15 @@ def test_without_isolation_the_environment_and_the_end_are_still_clean() -> None
     assert names(run_attacks(choose_sandbox("none"), promised), blocked=False) == []
 
 
-def test_a_coding_agent_does_not_find_the_key() -> None:
-    """Where its files are hidden and it has the user's home and network, the folder's key and other processes are out of reach."""
-    behind = choose_hiding()
+@ISOLATED
+def test_a_coding_agents_room_holds(level: str) -> None:
+    """With the network open no other attack comes through: keys, data, processes, sockets of
+    services, the kernel."""
+    attacks = [a for a in ATTACKS if a.name not in OPEN_IN_ROOMS]
+    results = run_attacks(InRoom(choose_sandbox(level)), attacks)
 
-    assert behind.name == "hiding"
-    assert len(attacks_on_hidden()) == 6
-    assert names(run_attacks(behind, attacks_on_hidden()), blocked=False) == []
+    assert len(results) >= 30
+    assert names(results, blocked=False) == []
 
 
 def test_silence_is_not_safety() -> None:

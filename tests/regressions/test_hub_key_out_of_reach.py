@@ -14,10 +14,11 @@ import pytest
 from autoresearch.cli.hub_options import hidden_paths
 from autoresearch.researcher.agents.base import Brief
 from autoresearch.researcher.agents.command import CommandAgent
+from autoresearch.researcher.agents.room import Room
 from autoresearch.researcher.sandbox import Job, Limits, choose_sandbox
-from autoresearch.researcher.sandbox.hide import Hiding, choose_hiding
 from autoresearch.researcher.workspace import Workspace
 from conftest import RunningHub
+from sandbox_jobs import ISOLATED
 from swarms import Researcher, workspace
 
 # Looks for keys in its environment, in every process it can see, and in all files of the folders around it.
@@ -99,22 +100,23 @@ def test_experiments_do_not_find_the_key(guarded: Path, tmp_path: Path) -> None:
         assert log.read_text().splitlines()[-1] == f"found {expected}", log.read_text()
 
 
-def test_coding_agents_do_not_find_the_key(guarded: Path, tmp_path: Path) -> None:
-    """A coding agent with the run of the user's home sees neither the key's folder nor the process that holds it."""
-    sandbox = choose_hiding()
-    assert isinstance(sandbox, Hiding)
+@ISOLATED
+def test_coding_agents_do_not_find_the_key(guarded: Path, tmp_path: Path, level: str) -> None:
+    """A coding agent that is granted the whole workspace sees neither the key's folder nor the process that holds it."""
     place = guarded.parents[2]
     (tmp_path / "agent.py").write_text(
         search(place) + f"\nopen({str(tmp_path / 'found')!r}, 'w').write(repr(found))\n"
     )
-    line = shlex.join([sys.executable, str(tmp_path / "agent.py")])
-    agent = CommandAgent(
-        line,
-        place / ".autoresearch" / "agents",
+    (tmp_path / "found").touch()
+    room = Room(
+        choose_sandbox(level),
         dict(os.environ),
-        sandbox,
+        reads=(place,),
+        writes=(tmp_path / "found",),
         hidden=hidden_paths(Workspace(place)),
     )
+    line = shlex.join([sys.executable, str(tmp_path / "agent.py")])
+    agent = CommandAgent(line, place / ".autoresearch" / "agents", room)
     agent.edit(guarded, Brief(1, "a" * 40, ("train.py",), "val_bpb", "min", 0))
 
     assert (tmp_path / "found").read_text() == "[]"

@@ -46,7 +46,7 @@ print("DESCRIPTION: the agent found", found, "and has its own", os.environ.get("
 @ISOLATED
 def test_neither_experiment_nor_coding_agent_finds_the_key(tmp_path: Path, level: str) -> None:
     """In both sandboxes the experiment finds nothing; the agent finds nothing and still has its
-    own key, home and environment."""
+    own key and what it was granted."""
     workspace = make(tmp_path / "w", noisy(1.0, 0.001))
     key = folder_file(workspace.folder)
     key.parent.mkdir(mode=0o700)
@@ -84,6 +84,7 @@ def test_neither_experiment_nor_coding_agent_finds_the_key(tmp_path: Path, level
             level,
         ),
         *("--agent", "command", "--command", f"{sys.executable} {coder}"),
+        *("--agent-sandbox", level, "--agent-env", "MY_CODER_KEY", "--agent-reads", str(train)),
         env=env,
     )
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from autoresearch.researcher.agents.command import CommandAgent
+from autoresearch.researcher.agents.room import Room
 from autoresearch.researcher.agents.search import SearchAgent
 from autoresearch.researcher.sandbox import choose_sandbox
 from autoresearch.researcher.workspace import Workspace
@@ -30,7 +31,7 @@ def coder(folder: Path, program: str) -> CommandAgent:
     count += "asked = len(count.read_text()) + 1 if count.exists() else 1\n"
     file.write_text(f"{count}count.write_text('x' * asked)\n{program}")
     line = shlex.join([sys.executable, str(file)])
-    return CommandAgent(line, folder / "agents", {"PATH": "/usr/bin"}, choose_sandbox("none"))
+    return CommandAgent(line, folder / "agents", Room(choose_sandbox("none"), {"PATH": "/usr/bin"}))
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ import pytest
 from autoresearch.errors import BadInput
 from autoresearch.researcher.agents.base import AgentFailed, Brief
 from autoresearch.researcher.agents.command import PRESETS, CommandAgent
+from autoresearch.researcher.agents.room import Room
 from autoresearch.researcher.sandbox import choose_sandbox
 
 BRIEF = Brief(
@@ -34,9 +35,12 @@ def agent(
     file.write_text(program)
     line = shlex.join([sys.executable, str(file), *places])
     env = {"PATH": os.environ["PATH"], **environment}
-    return CommandAgent(
-        line, folder / "transcripts", env, choose_sandbox("none"), timeout_s=timeout_s
-    )
+    return CommandAgent(line, folder / "transcripts", plain_room(env), timeout_s=timeout_s)
+
+
+def plain_room(environment: dict[str, str]) -> Room:
+    """What a program has without a sandbox."""
+    return Room(choose_sandbox("none"), environment)
 
 
 @pytest.fixture
@@ -110,9 +114,7 @@ def test_a_failing_program_is_quoted(worktree: Path, tmp_path: Path) -> None:
 
 def test_a_missing_program_is_said(worktree: Path, tmp_path: Path) -> None:
     """A command that is not installed is a failed edit with its name in it."""
-    absent = CommandAgent(
-        "no-such-coder -p", tmp_path, {"PATH": os.environ["PATH"]}, choose_sandbox("none")
-    )
+    absent = CommandAgent("no-such-coder -p", tmp_path, plain_room({"PATH": os.environ["PATH"]}))
     with pytest.raises(AgentFailed, match="no-such-coder"):
         absent.edit(worktree, BRIEF)
 
@@ -129,14 +131,14 @@ def test_our_keys_stay_ours(worktree: Path, tmp_path: Path) -> None:
 def test_a_command_that_is_none_is_refused(worktree: Path, tmp_path: Path, line: str) -> None:
     """An empty or unreadable --command says what is expected."""
     with pytest.raises(BadInput, match="--command"):
-        CommandAgent(line, tmp_path, {}, choose_sandbox("none")).edit(worktree, BRIEF)
+        CommandAgent(line, tmp_path, plain_room({})).edit(worktree, BRIEF)
 
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_a_preset_starts_its_own_program_and_never_asks(name: str, tmp_path: Path) -> None:
     """Each preset hands the brief over in one of the three ways and starts the program it is named
     after."""
-    preset = CommandAgent(name, tmp_path, {}, choose_sandbox("none"))
+    preset = CommandAgent(name, tmp_path, plain_room({}))
     argv = preset.argv("the brief", tmp_path / "b.md", ["train.py"])
     assert preset.program() == name
     assert argv[0] == "sh" or "the brief" in argv or str(tmp_path / "b.md") in argv

@@ -10,7 +10,7 @@ from autoresearch.researcher import doctor
 from autoresearch.researcher.config import NAME
 from autoresearch.researcher.sandbox import choose_sandbox
 from autoresearch.researcher.sandbox.attacks import ATTACKS
-from autoresearch.researcher.sandbox.conformance import Unprotected
+from autoresearch.researcher.sandbox.conformance import Unprotected, attacks_on_room
 
 TOML = '[experiment]\nfree = ["train.py"]\ncommand = ["python", "train.py"]\n'
 
@@ -123,7 +123,7 @@ def test_a_whole_examination(tmp_path: Path) -> None:
         "torch",
         "disk",
         "memory",
-        "hub key",
+        "agent room",
         "git",
         "compiler",
     ]
@@ -161,9 +161,9 @@ def test_every_attack_gets_a_line_when_asked_for() -> None:
     )
 
 
-def test_the_hub_key_is_out_of_reach_and_doctor_says_so() -> None:
-    """Where bubblewrap works, attacks on the key from a coding agent's place come to nothing."""
-    check = doctor.look_at_hiding()
+def test_the_agents_room_is_attacked_and_doctor_says_so() -> None:
+    """Attacks from a coding agent's place on keys, validation text and processes come to nothing."""
+    check = doctor.look_at_room()
 
-    assert (check.level, check.name) == ("ok", "hub key"), check
-    assert "6 of 6" in check.found
+    assert (check.level, check.name) == ("ok", "agent room"), check
+    assert f"{len(attacks_on_room())} of {len(attacks_on_room())}" in check.found

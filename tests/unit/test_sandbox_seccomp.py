@@ -15,9 +15,9 @@ MACHINES = pytest.mark.parametrize("machine", ["x86_64", "aarch64"])
 ALLOWED = seccomp.ALLOW
 
 
-def decide(program: bytes, architecture: int, number: int, first: int = 0) -> int:
+def decide(program: bytes, architecture: int, number: int, first: int = 0, second: int = 0) -> int:
     """A classic BPF machine, as far as filters use it (linux/filter.h)."""
-    data = struct.pack("<iIQ6Q", number, architecture, 0, first, 0, 0, 0, 0, 0)
+    data = struct.pack("<iIQ6Q", number, architecture, 0, first, second, 0, 0, 0, 0)
     code = list(struct.iter_unpack("<HBBI", program))
     at, loaded = 0, 0
     while True:
@@ -27,6 +27,8 @@ def decide(program: bytes, architecture: int, number: int, first: int = 0) -> in
             return int(k)
         if operation == seccomp.LD_WORD:
             (loaded,) = struct.unpack_from("<I", data, k)
+        elif operation == seccomp.AND:
+            loaded &= k
         else:
             holds = {
                 seccomp.JUMP_EQUAL: loaded == k,
@@ -92,6 +94,28 @@ def test_in_namespaces_only_harmless_families_of_sockets(machine: str) -> None:
         10,
         16,
     ]
+
+
+@MACHINES
+@pytest.mark.parametrize("abi", [0, 1, 7])
+def test_with_the_network_no_socket_reaches_a_service_of_the_desktop(
+    machine: str, abi: int
+) -> None:
+    """An agent's sockets speak IP or ask for addresses; pairs are streams, close-on-exec or not: a
+    pair of datagrams could be sent to any service's socket."""
+    policy = seccomp.beside_landlock(abi, True) if abi else seccomp.inside_namespaces(True)
+    program = seccomp.compile_filter(policy, machine)
+    architecture, column = seccomp.ARCHITECTURES[machine]
+    sockets, pairs = NUMBERS["socket"][column], NUMBERS["socketpair"][column]
+    assert sockets is not None and pairs is not None
+
+    allowed = [f for f in range(50) if decide(program, architecture, sockets, f) == ALLOWED]
+    assert allowed == [2, 10, 16]
+    for flags in (0, 0o2000000, 0o4000):
+        types = [
+            t for t in range(16) if decide(program, architecture, pairs, 1, t | flags) == ALLOWED
+        ]
+        assert types == [t for t in range(16) if t != 2]
 
 
 def test_a_filter_fits_the_kernel() -> None:

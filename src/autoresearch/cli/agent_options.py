@@ -3,6 +3,8 @@ the environment."""
 
 from __future__ import annotations
 
+import sys
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,9 +18,14 @@ from autoresearch.errors import BadInput
 if TYPE_CHECKING:
     from autoresearch.researcher.agents.base import Agent
     from autoresearch.researcher.agents.prompt import Note
+    from autoresearch.researcher.sandbox import Sandbox
 
 T = TypeVar("T")
 AGENTS = ("search", "random", "cmaes", "llm", "command", "scripted")
+NO_ROOM = (
+    "no sandbox for the coding agent: it can read and change whatever you can, keys and validation "
+    "text among it, and its brief quotes strangers"
+)
 KEYS = ("AUTORESEARCH_LLM_KEY", "OPENAI_API_KEY")
 
 
@@ -52,6 +59,31 @@ agent_options = combine(
         help="The longest an agent may take over one edit.",
     ),
     click.option(
+        "--agent-sandbox",
+        type=click.Choice(("auto", "bwrap", "landlock", "none")),
+        default="auto",
+        help="For --agent command: the walls of its room; auto takes the best that works.",
+    ),
+    click.option(
+        "--agent-reads",
+        type=click.Path(path_type=Path, exists=True, resolve_path=True),
+        multiple=True,
+        help="For --agent command: a file or folder it may read besides (repeatable).",
+    ),
+    click.option(
+        "--agent-writes",
+        type=click.Path(path_type=Path, exists=True, resolve_path=True),
+        multiple=True,
+        help="For --agent command: a file or folder it may change besides (repeatable).",
+    ),
+    click.option(
+        "--agent-env",
+        multiple=True,
+        metavar="NAME",
+        help="For --agent command: a variable it gets besides; * stands for any letters "
+        "(repeatable).",
+    ),
+    click.option(
         "--price",
         type=float,
         nargs=2,
@@ -83,6 +115,10 @@ class AgentOptions:
     brief: Path | None = None
     minutes: float = 30
     prices: tuple[float, float] = (0.0, 0.0)
+    sandbox: str = "auto"
+    reads: tuple[Path, ...] = ()
+    writes: tuple[Path, ...] = ()
+    variables: tuple[str, ...] = ()
 
 
 def make_agent(
@@ -91,9 +127,10 @@ def make_agent(
     environment: Mapping[str, str],
     notes: Callable[[], Sequence[Note]] = tuple,
     hidden: tuple[Path, ...] = (),
+    stop: threading.Event | None = None,
 ) -> Agent:
     """The agent; BadInput names the option it lacks. `environment` is the user's own, whole;
-    `notes` tells what others wrote; `hidden` is what no agent may read."""
+    `notes` tells what others wrote; `hidden` is what no agent may read; `stop` ends it."""
     if options.kind == "scripted":
         from autoresearch.researcher.agents.scripted import ScriptedAgent
 
@@ -101,7 +138,7 @@ def make_agent(
     if options.kind == "llm":
         return llm(options, transcripts, environment, notes)
     if options.kind == "command":
-        return command(options, transcripts, environment, notes, hidden)
+        return command(options, transcripts, environment, notes, hidden, stop)
     from autoresearch.researcher.agents.search import SearchAgent
 
     return SearchAgent(options.kind)
@@ -140,19 +177,42 @@ def command(
     environment: Mapping[str, str],
     notes: Callable[[], Sequence[Note]],
     hidden: tuple[Path, ...],
+    stop: threading.Event | None,
 ) -> Agent:
     from autoresearch.researcher.agents.command import PRESETS, CommandAgent
-    from autoresearch.researcher.sandbox.hide import choose_hiding
+    from autoresearch.researcher.agents.room import Room
 
     line = require_option(
         options.command, "command", f"--command LINE, or one of {', '.join(PRESETS)}"
     )
     seconds = options.minutes * 60
-    agent = CommandAgent(
-        line, transcripts, environment, choose_hiding(), seconds, template(options), notes, hidden
+    room = Room(
+        choose_walls(options.sandbox),
+        environment,
+        options.reads,
+        options.writes,
+        options.variables,
+        hidden,
     )
+    agent = CommandAgent(line, transcripts, room, seconds, template(options), notes, stop)
     agent.words()  # a line that cannot be split is told now, not after the baseline
     return agent
+
+
+def choose_walls(kind: str) -> Sandbox:
+    """The sandbox of a coding agent's room. MissingTool where none works here: as with runs,
+    nothing goes on without one unless that was asked for."""
+    from autoresearch.errors import MissingTool
+    from autoresearch.researcher.sandbox import choose_sandbox
+
+    if kind == "none":
+        print(f"autoresearch: {NO_ROOM}", file=sys.stderr)
+    try:
+        return choose_sandbox(kind)
+    except MissingTool as error:
+        raise MissingTool(
+            f"the coding agent has no room: {error}; for the agent that is --agent-sandbox none"
+        ) from error
 
 
 def require_option(value: T | None, kind: str, what: str) -> T:

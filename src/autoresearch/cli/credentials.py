@@ -89,8 +89,13 @@ def find(start: Path, environ: Mapping[str, str]) -> Credentials:
 def _places(start: Path, environ: Mapping[str, str]) -> Iterator[Path]:
     for folder in (start, *start.parents):
         yield folder / FOLDER / FILE
-    yield user_file(environ)
-    yield Path(environ.get("HOME") or "~").expanduser() / ".agenthub_creds"
+    yield from user_files(environ)
+
+
+def user_files(environ: Mapping[str, str]) -> tuple[Path, Path]:
+    """Where the user's own key may be, whatever the folder."""
+    home = Path(environ.get("HOME") or "~").expanduser()
+    return user_file(environ), home / ".agenthub_creds"
 
 
 def user_file(environ: Mapping[str, str]) -> Path:

@@ -78,8 +78,8 @@ def same(one: str, other: str) -> bool:
 
 
 def hidden_paths(workspace: Workspace) -> tuple[Path, ...]:
-    """What no child may read: the folder's key."""
-    return (workspace.folder / credentials.FOLDER,)
+    """What no child may read: the folder's key and the user's own."""
+    return (workspace.folder / credentials.FOLDER, *credentials.user_files(os.environ))
 
 
 def make_swarm(

@@ -15,6 +15,7 @@ from autoresearch.cli.agent_options import AgentOptions, agent_options, make_age
 from autoresearch.cli.common import (
     FOR_PREPARE,
     FOR_RUNS,
+    cache,
     environment,
     readable,
     stopped_by_signals,
@@ -83,6 +84,10 @@ def run(
     base_url: str | None,
     brief: Path | None,
     agent_minutes: float,
+    agent_sandbox: str,
+    agent_reads: tuple[Path, ...],
+    agent_writes: tuple[Path, ...],
+    agent_env: tuple[str, ...],
     price: tuple[float, float],
     script: Path | None,
     fallback: str | None,
@@ -119,7 +124,20 @@ def run(
     stop = stopped_by_signals()
     display = Display(Console(stderr=in_json), quiet=in_json)
     runner = Runner(workspace, chosen, environment(FOR_RUNS), readable(), stop)
-    wanted = AgentOptions(agent, script, command, model, base_url, brief, agent_minutes, price)
+    wanted = AgentOptions(
+        agent,
+        script,
+        command,
+        model,
+        base_url,
+        brief,
+        agent_minutes,
+        price,
+        agent_sandbox,
+        agent_reads,
+        agent_writes,
+        agent_env,
+    )
     with (
         workspace.lock(),
         place(ExecutorOptions(jobs, gpus, executor, ray_address), runner, display.say) as where,
@@ -129,7 +147,12 @@ def run(
             workspace, hub, agent_id, agent, HubOptions(here, seed, share_all), display.say
         )
         editor = make_agent(
-            wanted, workspace.private / "agents", os.environ, swarm.notes, hidden_paths(workspace)
+            wanted,
+            workspace.private / "agents",
+            os.environ,
+            swarm.notes,
+            (*hidden_paths(workspace), cache()),
+            stop,
         )
         loop_options = Options(
             experiments,

@@ -29,11 +29,11 @@ from autoresearch.researcher.measurement import last_line, read_log
 from autoresearch.researcher.sandbox import Job, Limits, Sandbox, choose_sandbox, probe_backends
 from autoresearch.researcher.sandbox.attacks import ATTACKS, Attack
 from autoresearch.researcher.sandbox.conformance import (
-    attacks_on_hidden,
+    InRoom,
+    attacks_on_room,
     quick_attacks,
     run_attacks,
 )
-from autoresearch.researcher.sandbox.hide import choose_hiding
 from autoresearch.researcher.workspace import Workspace
 
 Level = Literal["ok", "warning", "failure"]
@@ -87,7 +87,7 @@ def examine(directory: Path, machine: MachineFacts) -> Iterator[Check]:
     yield look_at_disk(machine.cache)
     yield look_at_memory()
     yield from look_at_sandboxes(machine.attacks)
-    yield look_at_hiding()
+    yield look_at_room()
     yield look_at_git(directory, machine)
     yield look_at_compiler(machine)
     if machine.hub_url:
@@ -279,31 +279,18 @@ def prove(sandbox: Sandbox, attacks: Sequence[Attack], active: str = "") -> list
     ]
 
 
-def look_at_hiding() -> Check:
-    """Whether a coding agent, which has the user's home and network, is kept from the hub's key."""
-    behind = choose_hiding()
-    if behind.name == "none":
-        todo = "install bubblewrap where you use `--agent command` together with `--hub`"
-        return Check(
-            "hub key",
-            "warning",
-            "a coding agent could read this folder's key to its hub: no bubblewrap works",
-            todo,
-        )
-    found = prove(behind, attacks_on_hidden())[-1]
+def look_at_room() -> Check:
+    """Whether the room of a coding agent, which has the machine's network, holds."""
+    try:
+        walls = choose_sandbox("auto")
+    except AutoresearchError:
+        todo = "`--agent command` stops here, unless --agent-sandbox none gives everything away"
+        return Check("agent room", "warning", "none for a coding agent: no sandbox works", todo)
+    found = prove(InRoom(walls), attacks_on_room())[-1]
     if found.level == "ok":
-        return Check(
-            "hub key",
-            "ok",
-            "out of reach for experiments and coding agents: "
-            f"{found.found.partition(', which ')[2]}",
-        )
-    return Check(
-        "hub key",
-        "warning",
-        found.found,
-        "use no `--agent command` together with `--hub` on this machine",
-    )
+        what = f"a coding agent finds its checkout, its settings and the network ({walls.name})"
+        return Check("agent room", "ok", f"{what}; {found.found.partition(', which ')[2]}")
+    return Check("agent room", "warning", found.found, "use no `--agent command` on this machine")
 
 
 def look_at_git(directory: Path, machine: MachineFacts) -> Check:

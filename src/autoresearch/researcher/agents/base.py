@@ -29,6 +29,10 @@ class AgentUnavailable(AgentFailed):
         self.after_s = after_s
 
 
+class AgentStopped(AgentFailed):
+    """The user said stop while the agent worked; nothing is wrong with it."""
+
+
 class NothingLeft(AutoresearchError):
     """The agent has no idea left that it did not try; the loop ends."""
 

@@ -5,24 +5,26 @@ The brief goes in on standard input, as a file, or as an argument; what the prog
 checkout is the edit. State lives in the ledger and the hub, so the loop never depends on a model's
 patience. Leaves to others: starting and ending processes (`sandbox`).
 
-A coding agent needs its network, its home and its own keys, so it is not isolated as experiments
-are; it never gets ours: `hidden` paths are hidden where bubblewrap works (`sandbox.hide`).
+It works in a room of its own (`room`), in a checkout that is a repository of its own.
 """
 
 from __future__ import annotations
 
 import secrets
 import shlex
-from collections.abc import Callable, Mapping, Sequence
+import threading
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from autoresearch.clock import local_now
 from autoresearch.errors import BadInput
-from autoresearch.researcher.agents.base import AgentFailed, Brief, Edit
+from autoresearch.git.own_repository import own_repository
+from autoresearch.researcher.agents.base import AgentFailed, AgentStopped, Brief, Edit
 from autoresearch.researcher.agents.failures import explain_failure
 from autoresearch.researcher.agents.prompt import IN_PLACE, Note, render_brief
-from autoresearch.researcher.sandbox import Job, Limits, Sandbox
+from autoresearch.researcher.agents.room import Room
+from autoresearch.researcher.sandbox import Finished, Job, Limits
 from autoresearch.untrusted import to_line, to_lines
 
 # Each by its maker's manual: not interactive, edits accepted, kept inside the current directory as
@@ -37,7 +39,6 @@ PRESETS = {
     "--message-file {brief_file} {free}",
     "opencode": "opencode run {brief}",
 }
-OURS = ("AGENTHUB_", "AUTORESEARCH_")
 FROM_FILE = 'exec "$0" "$@" < "$AUTORESEARCH_BRIEF"'
 DESCRIPTION = "DESCRIPTION:"
 LOG_TAIL_BYTES = 64 * 1024
@@ -46,16 +47,15 @@ LOG_TAIL_BYTES = 64 * 1024
 @dataclass(frozen=True)
 class CommandAgent:
     """`command` is a line as a shell would split it (no shell runs it). `folder` keeps every brief
-    and transcript."""
+    and transcript. `stop`, once set, ends the program at once."""
 
     command: str
     folder: Path
-    environment: Mapping[str, str]
-    sandbox: Sandbox
+    room: Room
     timeout_s: float = 1800
     template: str = ""
     notes: Callable[[], Sequence[Note]] = tuple
-    hidden: tuple[Path, ...] = ()
+    stop: threading.Event | None = None
     name: str = "command"
 
     def edit(self, worktree: Path, brief: Brief) -> Edit:
@@ -66,18 +66,11 @@ class CommandAgent:
         file.write_text(text, "utf-8")
         log = file.with_name(f"{brief.number:05d}.log")
         argv = self.argv(text, file, brief.free)
-        mark = secrets.token_hex(8)
-        job = Job(
-            argv,
-            worktree,
-            self.env(file, mark),
-            Limits(self.timeout_s),
-            log,
-            hidden=self.hidden,
-            mark=mark,
-        )
-        finished = self.sandbox.run(job)
+        with own_repository(worktree, brief.parent):
+            finished = self.run(argv, worktree, file, log)
         said = read_tail(log)
+        if self.stop is not None and self.stop.is_set():
+            raise AgentStopped(f"`{self.program()}` was stopped")
         if finished.reason:
             raise self.explain(f"came to nothing: {finished.reason}", said, text, log)
         return Edit(
@@ -85,6 +78,24 @@ class CommandAgent:
             {"seconds": round(finished.seconds, 1)},
             unused=self.explain("changed nothing", said, text, log),
         )
+
+    def run(self, argv: tuple[str, ...], worktree: Path, file: Path, log: Path) -> Finished:
+        """The program in its room, to its end."""
+        mark = secrets.token_hex(8)
+        with self.room.furnish(self.words(), file.with_suffix(".home")) as found:
+            job = Job(
+                argv,
+                worktree,
+                {**found.environment, "AUTORESEARCH_BRIEF": str(file), "AUTORESEARCH_RUN": mark},
+                Limits(self.timeout_s),
+                log,
+                readable=(file, *found.readable),
+                writable=(worktree, *found.writable),
+                hidden=tuple(p for p in self.room.hidden if p not in worktree.parents),
+                mark=mark,
+                network=True,
+            )
+            return self.room.sandbox.run(job, self.stop)
 
     def explain(self, trouble: str, said: str, brief: str, log: Path) -> AgentFailed:
         """The failure in words; all that the program said is in `log`."""
@@ -118,11 +129,6 @@ class CommandAgent:
             )
         handed_over = any("{brief}" in word or "{brief_file}" in word for word in words)
         return tuple(filled) if handed_over else ("sh", "-c", FROM_FILE, *filled)
-
-    def env(self, file: Path, mark: str) -> dict[str, str]:
-        """The user's environment without our keys and settings."""
-        theirs = {k: v for k, v in self.environment.items() if not k.startswith(OURS)}
-        return {**theirs, "AUTORESEARCH_BRIEF": str(file), "AUTORESEARCH_RUN": mark}
 
 
 def read_tail(log: Path) -> str:

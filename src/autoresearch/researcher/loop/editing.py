@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 
-from autoresearch.researcher.agents.base import AgentFailed, Edit, NothingLeft
+from autoresearch.researcher.agents.base import AgentFailed, AgentStopped, Edit, NothingLeft
 from autoresearch.researcher.display import Display
 from autoresearch.researcher.journal import Attempt
 from autoresearch.researcher.judging.judge import Finding
@@ -103,6 +103,9 @@ class Editing:
         attempt = self.state.journal.state.attempts[edit.attempt_id]
         try:
             proposal = edit.answer.result()
+        except AgentStopped:
+            self.state.journal.close(attempt.id)
+            return
         except AgentFailed as error:
             self.display.say(edit.asked.note_failure(error))
             self.state.journal.close(attempt.id)

@@ -57,12 +57,15 @@ def find_bubblewrap() -> Bubblewrap | None:
 def confine_job(job: Job, program: str, flags: frozenset[str]) -> Confinement:
     known = seccomp.is_supported(platform.machine())
     filtering = (
-        seccomp.compile_filter(seccomp.inside_namespaces(), platform.machine()) if known else b""
+        seccomp.compile_filter(seccomp.inside_namespaces(job.network), platform.machine())
+        if known
+        else b""
     )
     seccomp_words = ["--seccomp", "{seccomp_fd}"] if known else []
     argv = (
         program,
         *isolation_flags(flags),
+        *(["--share-net"] if job.network else []),
         *view_flags(job, flags),
         *seccomp_words,
         "--chdir",
@@ -106,6 +109,8 @@ def view_flags(job: Job, flags: frozenset[str]) -> list[str]:
             if path.is_symlink()
             else mount_flags(READABLE, path)
         )
+    for path in mounts.network_files() if job.network else ():
+        words += mount_flags(READABLE, path)
     for path in mounts.device_files():
         words += ["--dev-bind-try", str(path), str(path)]
     for path in mounts.sysfs_folders():

@@ -17,7 +17,7 @@ import tempfile
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,14 +30,12 @@ from autoresearch.researcher.sandbox.job import Finished, Job, Limits, Sandbox
 KEEPER = Path(__file__).with_name("decoys.py")
 TIMEOUT_S = 60.0
 AT_ONCE = 2
-ON_HIDDEN = (
-    "environment",
-    "hub-key",
-    "environments",
-    "process-memory-file",
-    "process-vm-readv",
-    "ptrace",
-)
+OPEN_IN_ROOMS = ("tcp", "udp", "network-cards")  # a coding agent has the machine's network
+ON_ROOMS = (
+    "environment", "key-file", "hub-key", "home-hub-key", "config-listing", "environments",
+    "command-lines", "process-memory-file", "process-vm-readv", "ptrace", "validation-data",
+    "unix-socket", "abstract-socket", "write-home", "daemon",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -75,10 +73,9 @@ def quick_attacks() -> tuple[Attack, ...]:
     return tuple(attack for attack in ATTACKS if attack.quick)
 
 
-def attacks_on_hidden() -> tuple[Attack, ...]:
-    """What a coding agent must not get at either, though it has the user's home and network: the
-    key to the hub, wherever it is."""
-    return tuple(attack for attack in ATTACKS if attack.name in ON_HIDDEN)
+def attacks_on_room() -> tuple[Attack, ...]:
+    """A short round on what a coding agent must not get at, though it has the network."""
+    return tuple(attack for attack in ATTACKS if attack.name in ON_ROOMS)
 
 
 def try_attack(sandbox: Sandbox, attack: Attack, laid: Decoys) -> AttackResult:
@@ -204,6 +201,20 @@ def put_key(file: Path, canary: str) -> None:
     file.parent.mkdir(mode=0o700, parents=True)
     file.write_text(canary)
     file.chmod(0o600)
+
+
+@dataclass(frozen=True)
+class InRoom:
+    """A sandbox as a coding agent's room has it: with the machine's network."""
+
+    sandbox: Sandbox
+
+    @property
+    def name(self) -> str:
+        return self.sandbox.name
+
+    def run(self, job: Job, stop: threading.Event | None = None) -> Finished:
+        return self.sandbox.run(replace(job, network=True), stop)
 
 
 @dataclass(frozen=True)

@@ -47,7 +47,8 @@ class Job:
     that outlived a killed runner. `cores` are the processors it is kept on, empty for all; Linux
     only, and a courtesy between neighbours rather than a limit. `descriptors` are open files that
     it finds under these numbers, 0 and 1 among them; they are its own from then on, and closed
-    here. In a container only 0 and 1 arrive.
+    here. In a container only 0 and 1 arrive. With `network` it reaches what this machine reaches
+    by IP, which a coding agent must; else nothing.
     """
 
     argv: tuple[str, ...]
@@ -62,6 +63,7 @@ class Job:
     stdin: Path | None = None
     cores: tuple[int, ...] = ()
     descriptors: Mapping[int, IO[bytes]] = field(default_factory=dict)
+    network: bool = False
 
 
 @dataclass(frozen=True)

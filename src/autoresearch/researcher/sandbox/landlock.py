@@ -93,7 +93,7 @@ def why_unsupported() -> str:
 
 
 def confine_job(job: Job, abi: int) -> Confinement:
-    program = seccomp.compile_filter(seccomp.beside_landlock(abi), platform.machine())
+    program = seccomp.compile_filter(seccomp.beside_landlock(abi, job.network), platform.machine())
     return Confinement(
         job.argv, str(job.cwd), make_ruleset(job, abi), seccomp=program, drop_privileges=True
     )
@@ -102,7 +102,8 @@ def confine_job(job: Job, abi: int) -> Confinement:
 def make_ruleset(job: Job, abi: int) -> Landlock:
     """Everything Landlock of this ABI knows is refused, but for these rules."""
     known = (1 << FILESYSTEM_BITS.get(abi, 16)) - 1
-    network, scoped = (BOTH_TCP if abi >= 4 else 0), (BOTH_SCOPES if abi >= 6 else 0)
+    network = BOTH_TCP if abi >= 4 and not job.network else 0
+    scoped = BOTH_SCOPES if abi >= 6 else 0
     return Landlock(known, network, scoped, tuple(make_rules(job, known)))
 
 
@@ -113,6 +114,7 @@ def make_rules(job: Job, known: int) -> Iterator[Rule]:
     yield from allow_paths(
         [*mounts.system_folders(), *mounts.sysfs_folders(), *job.readable, job.cwd], READ, hidden
     )
+    yield from allow_paths(mounts.network_files() if job.network else (), READ, hidden)
     yield from (Rule(f"/proc/{name}", READ & access_of(Path("/proc") / name)) for name in PROC)
     yield from (Rule(path, READ_FILE | WRITE_FILE) for path in PLAIN_DEVICES)
     yield from allow_paths(mounts.device_files(), known & (READ | WRITE_FILE | IOCTL_DEV), hidden)

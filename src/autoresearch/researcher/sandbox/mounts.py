@@ -27,6 +27,12 @@ SYSTEM = (
 ETC = (
     ("ld.so.cache", "ld.so.conf", "ld.so.conf.d", "alternatives", "localtime", "passwd", "group", "nsswitch.conf", "OpenCL")
 )  # fmt: skip
+# What names and certificates are looked up in; no folder that may hold anybody's private key.
+ETC_NETWORK = (
+    "resolv.conf", "hosts", "host.conf", "gai.conf", "services", "protocols",
+    "ssl/certs", "ssl/cert.pem", "ssl/openssl.cnf", "ca-certificates",
+    "pki/ca-trust", "pki/tls/certs", "pki/tls/cert.pem", "crypto-policies",
+)  # fmt: skip
 SYSFS = ("/sys/devices/system", "/sys/fs/cgroup")
 GPU_SYSFS = ("/sys/devices", "/sys/bus/pci", "/sys/class", "/sys/module", "/sys/dev")
 GPU_DEVICES = (
@@ -44,6 +50,11 @@ def system_folders() -> list[Path]:
     """Programs, libraries and the running Python, as they are named (links are not followed)."""
     etc = (f"/etc/{name}" for name in ETC)
     return [Path(p) for p in (*SYSTEM, *etc) if os.path.lexists(p)] + python_folders()
+
+
+def network_files() -> list[Path]:
+    """What a program with a network reads of /etc besides, where it exists."""
+    return [path for name in ETC_NETWORK if (path := Path("/etc") / name).exists()]
 
 
 def python_folders() -> list[Path]:

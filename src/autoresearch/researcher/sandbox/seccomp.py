@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from autoresearch.researcher.sandbox.syscalls import NUMBERS
 
 LD_WORD, JUMP_EQUAL, JUMP_GREATER_EQUAL, JUMP_SET, RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
+AND = 0x54
 ALLOW, ERRNO, KILL = 0x7FFF0000, 0x00050000, 0x80000000
 NUMBER_AT, ARCHITECTURE_AT, ARGUMENTS_AT = (
     0,
@@ -29,6 +30,7 @@ ARCHITECTURES = {
 }  # AUDIT_ARCH_*, column of NUMBERS
 X32 = 0x40000000
 
+SOCK_DGRAM, SOCK_TYPE = 2, 0xF
 AF_UNIX, AF_INET, AF_INET6, AF_NETLINK = 1, 2, 10, 16
 NEW_NAMESPACES = 0x7E020080  # CLONE_NEW{NS,CGROUP,UTS,IPC,USER,PID,NET,TIME}
 
@@ -76,43 +78,44 @@ ATTRIBUTES = (
 @dataclass(frozen=True)
 class Policy:
     """`refused`: call to errno (0: pretend). `only`: call to the values its first argument may
-    have. `without`: to the bits it must lack."""
+    have. `without`: to the bits it must lack. `unlike`: call to the type of socket, its second
+    argument, that it must not have."""
 
     refused: Mapping[str, int]
     only: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     without: Mapping[str, int] = field(default_factory=dict)
+    unlike: Mapping[str, int] = field(default_factory=dict)
 
 
-def inside_namespaces() -> Policy:
-    """For a job that already has its own network, processes and mounts: what those leave open
-    (other address families, keyrings)."""
+def inside_namespaces(network: bool = False) -> Policy:
+    """For a job that already has its own processes and mounts: what those leave open (other
+    address families, keyrings). With the machine's `network` it would find the machine's abstract
+    sockets, too: so no AF_UNIX but pairs, and none of datagrams, which can be sent anywhere."""
     refused = dict.fromkeys(OTHER_PROCESSES + MOUNTS + MACHINE + KERNEL, errno.EPERM)
     refused["clone3"] = (
         errno.ENOSYS
     )  # its flags lie in memory, out of a filter's sight; libc then takes clone
-    families = (
-        AF_UNIX,
-        AF_INET,
-        AF_INET6,
-        AF_NETLINK,
-    )  # not AF_VSOCK, which reaches the host from every namespace
-    return Policy(refused, {"socket": families}, {"clone": NEW_NAMESPACES})
+    # not AF_VSOCK, which reaches the host from every namespace
+    families = (*(() if network else (AF_UNIX,)), AF_INET, AF_INET6, AF_NETLINK)
+    pairs = {"socketpair": SOCK_DGRAM} if network else {}
+    return Policy(refused, {"socket": families}, {"clone": NEW_NAMESPACES}, pairs)
 
 
-def beside_landlock(abi: int) -> Policy:
+def beside_landlock(abi: int, network: bool = False) -> Policy:
     """For a job that shares everything with the machine but what Landlock of this ABI keeps from
-    it; no sockets at all but pairs."""
-    base = inside_namespaces()
+    it; without `network` no sockets at all but pairs."""
+    base = inside_namespaces(network=True)
     refused = {
         **base.refused,
         **dict.fromkeys(SHARED + ATTRIBUTES, errno.EPERM),
         **dict.fromkeys(METADATA, 0),
         **(dict.fromkeys(SIGNALS, errno.EPERM) if abi < 6 else {}),
         **({"truncate": errno.EPERM} if abi < 3 else {}),
-        "socket": errno.EPERM,
+        **({} if network else {"socket": errno.EPERM}),
     }
     own = {**dict.fromkeys(OWN_ONLY, (0,)), **({"kill": (0,)} if abi < 6 else {})}
-    return Policy(refused, own, base.without)
+    only = {**own, **(base.only if network else {})}
+    return Policy(refused, only, base.without, base.unlike)
 
 
 def is_supported(machine: str) -> bool:
@@ -152,6 +155,17 @@ def filter_bodies(policy: Policy) -> Iterable[tuple[str, list[bytes]]]:
             [
                 make_instruction(LD_WORD, ARGUMENTS_AT),
                 make_instruction(JUMP_SET, bits, 0, 1),
+                make_instruction(RETURN, ERRNO | errno.EPERM),
+                make_instruction(RETURN, ALLOW),
+            ],
+        )
+    for name, kind in policy.unlike.items():
+        yield (
+            name,
+            [
+                make_instruction(LD_WORD, ARGUMENTS_AT + 8),
+                make_instruction(AND, SOCK_TYPE),
+                make_instruction(JUMP_EQUAL, kind, 0, 1),
                 make_instruction(RETURN, ERRNO | errno.EPERM),
                 make_instruction(RETURN, ALLOW),
             ],
