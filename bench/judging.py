@@ -1,7 +1,7 @@
 """Judging under noise: what each policy improves an hour, keeps wrongly and misses, on simulated
 nights. Seeded; 95 % intervals.
 
-    python bench/judging.py                  # every table of docs/judging.md, about eight minutes on two cores
+    python bench/judging.py                  # every table of docs/judging-details.md, about eight minutes on two cores
     python bench/judging.py --nights 8       # the same, smaller
 
 Every verdict is the loop's own code (researcher/judging/); only ideas and runs are made up. The

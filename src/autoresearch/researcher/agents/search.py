@@ -114,7 +114,11 @@ def propose_values(
         }
         if hash_sources(texts) not in seen:
             return Choice(values, notes), texts
-    raise NothingLeft(f"{TRIES} proposals in a row were tried before on commit {brief.parent[:7]}")
+    raise NothingLeft(
+        f"{TRIES} proposals in a row were tried before on commit {brief.parent[:7]}: near it the "
+        "constants have nothing new; a model or a coding agent has other ideas "
+        "(--agent llm, --agent command)"
+    )
 
 
 def choose_by_tpe(
