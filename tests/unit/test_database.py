@@ -160,7 +160,14 @@ def test_a_database_of_an_earlier_version_is_brought_up_to_date(tmp_path: Path) 
     db = Database(tmp_path)
     db.transact(lambda tx: accounts.add_agent(tx, "old", "open"))
     with db.exclusive() as connection:
-        connection.execute("DROP INDEX ix_verifications_commit_hash")
+        for name in (
+            "verifications_commit_hash",
+            "agents_alike",
+            "refs_alike",
+            "refs_agent_id",
+            "commits_hidden",
+        ):
+            connection.execute(f"DROP INDEX ix_{name}")
         connection.execute("UPDATE alembic_version SET version_num = '0001'")
     db.close()
     migrate.prepare(tmp_path)

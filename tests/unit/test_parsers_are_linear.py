@@ -63,7 +63,7 @@ PARSERS: dict[str, Parser] = {
     "commits": encoded(fsck.check_commit),
     "trees": encoded(fsck.parse_tree),
     "bundles": encoded(lambda data: bundle.read_header(io.BytesIO(data))),
-    "pushes": encoded(lambda data: pktline.read_commands(io.BytesIO(data))),
+    "pushes": encoded(lambda data: pktline.read_push(io.BytesIO(data))),
 }
 
 

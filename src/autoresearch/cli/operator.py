@@ -38,6 +38,11 @@ def channels() -> None:
 
 
 @click.group()
+def refs() -> None:
+    """Names that plain git gave to commits."""
+
+
+@click.group()
 def hide() -> None:
     """Take what should not be seen from view; --undo shows it again."""
 
@@ -133,6 +138,29 @@ def create_channel(name: str, description: str, data: Path) -> None:
     print(f"opened {name}")
 
 
+@refs.command("list")
+@data_option
+def list_refs(data: Path) -> None:
+    """Name every ref, with its commit and whose it is."""
+    from autoresearch.hub.rules import refs as rules
+
+    with open_database(data) as db:
+        for ref in rules.every_ref(db.reader):
+            print(f"{ref.name}\t{ref.hash}\t{ref.agent_id}")
+
+
+@refs.command("drop")
+@click.argument("name")
+@data_option
+def drop_ref(name: str, data: Path) -> None:
+    """Take a name away, whoever's it is; its commit stays."""
+    from autoresearch.hub.rules import refs as rules
+
+    with open_database(data) as db, db.write() as tx:
+        ref = rules.drop(tx, name)
+    print(f"dropped {ref.name}, {ref.agent_id}'s name of {ref.hash}")
+
+
 @hide.command("post")
 @click.argument("post_id", type=int)
 @undo_option
@@ -157,7 +185,7 @@ def hide_commit(commit: str, undo: bool, data: Path) -> None:
     with open_database(data) as db, db.write() as tx:
         commits.check_hash(tx, commit)
         commits.hide(tx, commit, hidden=not undo)
-    print(f"commit {commit} is {'shown again' if undo else 'hidden'}")
+        print(commits.describe_hiding(tx, commit, hidden=not undo))
 
 
 @click.command()
@@ -246,4 +274,4 @@ def seed(folder: Path, data: Path) -> None:
     print(root)
 
 
-VERBS = (agents, channels, hide, invite, backup, restore, verify, reindex, seed)
+VERBS = (agents, channels, refs, hide, invite, backup, restore, verify, reindex, seed)

@@ -3,7 +3,8 @@ advertises, and what became of a push."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -12,7 +13,11 @@ from autoresearch.git.bundle import is_ref_name
 
 FLUSH = b"0000"
 COMMANDS_MAX = 1000
+SHALLOW_MAX = 100_000
+OPTIONS_MAX = 100  # push options, which are read and not used
+BAND_BYTES = 65_515  # of data in one packet of side-band-64k
 ZERO = "0" * 40
+_WANT = re.compile(rb"[0-9a-f]{4}want ([0-9a-f]{40})")
 _HEX = frozenset(b"0123456789abcdef")
 
 
@@ -23,6 +28,28 @@ class Command:
     old: str
     new: str
     name: str
+
+
+@dataclass(frozen=True, slots=True)
+class PushRequest:
+    """What a push asks for, and what its sender understands.
+
+    `problem` says why the rest of it cannot be read; empty where all is well.
+    """
+
+    commands: list[Command]
+    capabilities: frozenset[str]
+    problem: str = ""
+
+
+def read_wants(body: bytes) -> set[str]:
+    """The hashes that a fetch asks for, by protocol 0, 1 or 2."""
+    return {found[1].decode() for found in _WANT.finditer(body)}
+
+
+def write_error(sentence: str) -> bytes:
+    """An answer that git shows as `remote error`."""
+    return write_line(f"ERR {_one_line(sentence)}\n")
 
 
 def write_line(text: str | bytes) -> bytes:
@@ -44,17 +71,39 @@ def write_advertisement(
     return write_line("# service=git-receive-pack\n") + FLUSH + b"".join(lines) + FLUSH
 
 
-def read_commands(file: BinaryIO) -> list[Command]:
-    """What a push asks for, up to the flush; the pack comes behind it. Raises BadBundle for what
-    cannot be read."""
+def read_push(file: BinaryIO) -> PushRequest:
+    """What a push asks for, up to the flush; the pack comes behind it.
+
+    The hub has whole histories: what a shallow clone says of its own ends is of no account.
+    """
     commands: list[Command] = []
-    while (text := _read_line(file)) is not None:
-        commands.append(_parse_command(text.split(b"\0", 1)[0].rstrip(b"\n")))
-        if len(commands) > COMMANDS_MAX:
-            raise BadBundle(f"a push moves up to {COMMANDS_MAX} refs")
-    if len({command.name for command in commands}) < len(commands):
-        raise BadBundle("the push names a ref twice")
-    return commands
+    capabilities: frozenset[str] = frozenset()
+    shallow = 0
+    try:
+        while (text := _read_line(file)) is not None:
+            if text.startswith(b"shallow ") and shallow < SHALLOW_MAX:
+                shallow += 1
+                continue
+            line, _, offered = text.partition(b"\0")
+            if not commands:
+                capabilities = frozenset(offered.decode("utf-8", "replace").split())
+            commands.append(_parse_command(line.rstrip(b"\n")))
+            if len(commands) > COMMANDS_MAX:
+                raise BadBundle(f"a push moves up to {COMMANDS_MAX} refs")
+        if len({command.name for command in commands}) < len(commands):
+            raise BadBundle("the push names a ref twice")
+        if commands and "push-options" in capabilities:
+            _skip_options(file)
+    except BadBundle as error:
+        return PushRequest(commands, capabilities, str(error))
+    return PushRequest(commands, capabilities)
+
+
+def _skip_options(file: BinaryIO) -> None:
+    for _ in range(OPTIONS_MAX):
+        if _read_line(file) is None:
+            return
+    raise BadBundle(f"a push has up to {OPTIONS_MAX} options")
 
 
 def _read_line(file: BinaryIO) -> bytes | None:
@@ -75,23 +124,30 @@ def _parse_command(text: bytes) -> Command:
     parts = text.split(b" ", 2)
     if len(parts) != 3 or any(len(part) != 40 or set(part) - _HEX for part in parts[:2]):
         raise BadBundle(
-            "the push has a command that cannot be read; SHA-1 repositories only, and "
-            "no shallow ones"
+            "the push has a command that cannot be read; this hub keeps SHA-1 repositories"
         )
     if not is_ref_name(parts[2]):
         raise BadBundle(f"{parts[2][:80].decode('utf-8', 'replace')!r} is no name for a ref")
     return Command(parts[0].decode(), parts[1].decode(), parts[2].decode())
 
 
-def write_report(unpack: str, outcomes: Sequence[tuple[str, str]]) -> bytes:
+def write_report(
+    unpack: str, outcomes: Sequence[tuple[str, str]], capabilities: Collection[str]
+) -> bytes:
     """What became of a push: `unpack` is "ok" or a sentence; outcomes are (ref name, "" or a
-    sentence)."""
+    sentence). Written as the sender of `capabilities` reads it."""
+    if not {"report-status", "report-status-v2"} & set(capabilities):
+        return b""
     lines = [write_line(f"unpack {_one_line(unpack)}\n")]
     lines += [
         write_line(f"ng {name} {_one_line(why)}\n" if why else f"ok {name}\n")
         for name, why in outcomes
     ]
-    return b"".join(lines) + FLUSH
+    report = b"".join(lines) + FLUSH
+    if "side-band-64k" not in capabilities:
+        return report
+    pieces = [report[at : at + BAND_BYTES] for at in range(0, len(report), BAND_BYTES)]
+    return b"".join(write_line(b"\1" + piece) for piece in pieces) + FLUSH
 
 
 def _one_line(text: str) -> str:

@@ -169,7 +169,7 @@ async def send_progress_png(
         points = leaderboards.board_points(hub.db.reader, *name) if chosen else []
         return chart_png.draw_png(points, *name, leaderboards.estimate_noise(points))
 
-    key = ("png", platform, track)
+    key = ("png", platform, track, hub.feed.hidden_seq)  # what was hidden is in no picture
     data = await hub.page_cache.get(key, int(time.monotonic() / PNG_S), make)
     return Response(data, media_type="image/png", headers={"Cache-Control": "public, max-age=60"})
 

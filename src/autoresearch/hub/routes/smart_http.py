@@ -19,7 +19,7 @@ from litestar.handlers.base import BaseRouteHandler
 from litestar.params import QueryParameter
 from litestar.response import Stream
 
-from autoresearch.errors import AutoresearchError, BadInput, TooLarge, Unauthorized
+from autoresearch.errors import AutoresearchError, BadBundle, BadInput, TooLarge, Unauthorized
 from autoresearch.git import pktline
 from autoresearch.hub.routes.common import TheCaller, TheHub, hold_share, needs_key
 from autoresearch.hub.routes.git import spool_body
@@ -29,9 +29,13 @@ from autoresearch.hub.rules.spool import BODY_BYTES, open_spool
 ASK_MAX_BYTES = (
     4 * 1024 * 1024
 )  # what a fetch may ask: a line of 50 bytes for every commit it names
-REFS_SHOWN, HAVE_SHOWN = 500, 50
+HAVE_SHOWN = 50
 NO_CACHE = {"Cache-Control": "no-cache, max-age=0, must-revalidate"}
-CAPABILITIES = "report-status delete-refs ofs-delta agent=agenthub"
+COMMANDS_MAX_BYTES = 1024 * 1024  # read of a push that is too large, to say so for each ref
+CAPABILITIES = (
+    "report-status report-status-v2 delete-refs side-band-64k quiet atomic ofs-delta"
+    " push-options object-format=sha1 agent=agenthub"
+)
 BLOCK = 256 * 1024
 LS_REFS = b"0014command=ls-refs\n"
 TURN_S, TURN_POLL_S = 30.0, 0.1  # how long a clone waits for its turn
@@ -59,7 +63,8 @@ async def info_refs(
     media_type = f"application/x-{service}-advertisement"
     if service == "git-receive-pack":
         reader = hub.db.reader
-        named = [(ref.name, ref.hash) for ref in refs.newest(reader, REFS_SHOWN)]
+        agent_id = request.scope["caller"].agent_id  # type: ignore[typeddict-item]
+        named = [(ref.name, ref.hash) for ref in refs.list_for_push(reader, agent_id)]
         have = commits.newest_leaves(reader, HAVE_SHOWN)
         body = pktline.write_advertisement(named, have, CAPABILITIES)
         return Response(body, media_type=media_type, headers=NO_CACHE)
@@ -90,6 +95,11 @@ async def upload_pack(
             body = await _list_refs(hub, file, protocol)
             file.close()
             return Response(body, media_type=media_type, headers=NO_CACHE)
+        if hidden := commits.find_hidden(hub.db.reader, pktline.read_wants(file.read())):
+            file.close()
+            body = pktline.write_error(f"commit {hidden} was hidden by this hub's operator")
+            return Response(body, media_type=media_type, headers=NO_CACHE)
+        file.seek(0)
         await _await_turn(request, hub, f"agent:{caller.agent_id}")
         bare = await hub.off_loop(hub.mirror.refresh)
         file.fileno()  # from memory into a file, for git to read
@@ -134,33 +144,72 @@ async def _uploading(pieces: AsyncIterator[bytes], file: BinaryIO) -> AsyncItera
 async def receive_pack(
     request: Request[Any, Any, Any], hub: TheHub, caller: TheCaller
 ) -> Response[bytes]:
-    """A push. What is refused is told in the way git shows it to whoever pushed."""
-    caller.writer()
-    with await _body(request, hub.settings.max_bundle_bytes) as file:
-        body = await _receive(hub, caller, file)
+    """A push. What is refused is told ref by ref, as git shows it to whoever pushed; an HTTP
+    error would leave them without the reason.
+    """
+    file, problem = await _push_body(request, hub.settings.max_bundle_bytes)
+    with file:
+        body = await _receive(hub, caller, file, problem)
     return Response(body, media_type="application/x-git-receive-pack-result", headers=NO_CACHE)
 
 
-async def _receive(hub: TheHub, caller: TheCaller, file: BinaryIO) -> bytes:
-    commands = await hub.off_loop(pktline.read_commands, file)
-    if not commands:  # git probes with an empty push whether it may
+async def _receive(hub: TheHub, caller: TheCaller, file: BinaryIO, problem: str) -> bytes:
+    asked = await hub.off_loop(pktline.read_push, file)
+    if not asked.commands and not asked.problem:  # git probes with an empty push whether it may
         return b""
+    if not asked.commands:  # and what names no ref is no push of git's
+        raise BadBundle(asked.problem)
     try:
-        outcomes = await refs.receive(
-            hub.db, hub.settings, caller, commands, file, hub.in_push_lane
-        )
-        return pktline.write_report("ok", outcomes)
+        caller.writer()
+        if problem or asked.problem:
+            raise BadBundle(problem or asked.problem)
+        outcomes = await refs.receive(hub.db, hub.settings, caller, asked, file, hub.in_push_lane)
+        return pktline.write_report("ok", outcomes, asked.capabilities)
     except refs.AllRefused as refused:
-        return pktline.write_report("ok", refused.outcomes)
+        return pktline.write_report("ok", refused.outcomes, asked.capabilities)
     except AutoresearchError as error:
-        return pktline.write_report(
-            str(error), [(command.name, str(error)) for command in commands]
-        )
+        told = [(command.name, str(error)) for command in asked.commands]
+        return pktline.write_report(str(error), told, asked.capabilities)
+
+
+async def _push_body(request: Request[Any, Any, Any], most_bytes: int) -> tuple[BinaryIO, str]:
+    """The body of a push, and why it is not taken in; empty where it is whole.
+
+    Of one that is too large its beginning, which names the refs. The server drops the rest.
+    """
+    announced = request.headers.get("content-length", "")
+    problem = ""
+    if announced.isdecimal() and int(announced) > most_bytes:
+        most_bytes, problem = COMMANDS_MAX_BYTES, _too_large(most_bytes)
+    file, received = open_spool(BODY_BYTES), 0
+    try:
+        async for chunk in request.stream():
+            room = most_bytes - received
+            received += file.write(chunk[:room])
+            if len(chunk) > room and not problem:
+                problem = _too_large(most_bytes)
+            if problem and received >= min(most_bytes, COMMANDS_MAX_BYTES):
+                break
+        file.seek(0)
+        if request.headers.get("content-encoding", "") not in ("", "identity"):
+            file = _inflate(request, file, most_bytes)
+    except BaseException:
+        file.close()
+        raise
+    return file, problem
+
+
+def _too_large(most_bytes: int) -> str:
+    return f"the push is larger than the {most_bytes} bytes this hub takes; push in parts"
 
 
 async def _body(request: Request[Any, Any, Any], most_bytes: int) -> BinaryIO:
     """The body, inflated where git has compressed it, at most `most_bytes` either way."""
     file = await spool_body(request, most_bytes)
+    return _inflate(request, file, most_bytes)
+
+
+def _inflate(request: Request[Any, Any, Any], file: BinaryIO, most_bytes: int) -> BinaryIO:
     encoding = request.headers.get("content-encoding", "")
     if encoding in ("", "identity"):
         return file

@@ -155,6 +155,25 @@ def hide(tx: Transaction, digits: str, hidden: bool) -> str:
     return commit_hash
 
 
+def describe_hiding(reader: Reader, commit_hash: str, hidden: bool) -> str:
+    """What hiding a commit, or showing it again, comes to."""
+    if not hidden:
+        return f"commit {commit_hash} is shown again"
+    place = commits.place(reader, commit_hash)
+    children = commits.count_visible_children(reader, place.seq) if place else 0
+    built = (
+        f"; {children} commits in view build on it, and whoever clones those still gets it"
+        if children
+        else ""
+    )
+    return f"commit {commit_hash} is hidden{built}"
+
+
+def find_hidden(reader: Reader, wanted: set[str]) -> str | None:
+    """One of the commits asked for that is hidden."""
+    return min(wanted.intersection(commits.hidden_commits(reader)), default=None)
+
+
 def root_hash(reader: Reader) -> str:
     """The hash of the commit everybody should start from; empty where the operator has published
     none.

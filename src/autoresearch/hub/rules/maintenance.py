@@ -96,7 +96,7 @@ def _commit_problems(reader: Reader) -> Iterator[str]:
             yield f"commit {row.hash} is not linked to its parents"
         if row.is_leaf == commits.has_children(reader, row.seq):
             yield f"commit {row.hash} is {'' if row.is_leaf else 'not '}listed as a leaf, wrongly"
-    for ref in objects.newest_refs(reader, 2**31):
+    for ref in objects.every_ref(reader):
         if commits.place(reader, ref.hash) is None:
             yield f"{ref.name} names {ref.hash}, which is no commit here"
 

@@ -12,12 +12,9 @@ from pathlib import Path
 
 from autoresearch.git.pack import write_pack
 from autoresearch.git.upload import Bare, MirrorPack
-from autoresearch.hub.store import commits, objects
+from autoresearch.hub.rules.refs import ROOT, list_refs
+from autoresearch.hub.store import objects
 from autoresearch.hub.store.database import Database, Reader
-
-LEAVES_SHOWN = 100
-REFS_SHOWN = 500
-ROOT = "refs/heads/root"
 
 
 class Mirror:
@@ -68,11 +65,3 @@ class Mirror:
 def _bodies(reader: Reader, behind: int, upto: int) -> Iterator[tuple[int, int, bytes]]:
     for stored in objects.read_numbered(reader, behind, upto):
         yield stored.kind, stored.size, stored.body
-
-
-def list_refs(reader: Reader) -> dict[str, str]:
-    """The refs that plain git sees, by name: the root, names agents gave, and the newest leaves."""
-    refs = {f"refs/heads/leaf/{leaf[:12]}": leaf for leaf in commits.leaves(reader, LEAVES_SHOWN)}
-    refs |= {ref.name: ref.hash for ref in objects.newest_refs(reader, REFS_SHOWN)}
-    root = commits.root(reader)
-    return {ROOT: root, **refs} if root else refs

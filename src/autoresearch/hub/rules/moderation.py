@@ -47,7 +47,7 @@ def _hide_post(tx: Transaction, target: str, undo: bool) -> str:
 
 def _hide_commit(tx: Transaction, target: str, undo: bool) -> str:
     commit = commits.hide(tx, target, not undo)
-    return f"commit {commit[:12]} is {'shown again' if undo else 'hidden'}"
+    return commits.describe_hiding(tx, commit, not undo)
 
 
 def _revoke(tx: Transaction, target: str, _: bool) -> str:

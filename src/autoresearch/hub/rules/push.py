@@ -33,6 +33,7 @@ class OfferedPack:
     start: int
     heads: list[str]
     prerequisites: Sequence[str] = ()
+    skip_tags: bool = False  # leave annotated tags out, rather than refuse the pack
 
 
 async def receive_bundle(
@@ -106,7 +107,7 @@ def _check(db: Database, read_offer: Callable[[], OfferedPack]) -> Incoming:
     """
     offer = read_offer()
     _check_prerequisites(db.reader, offer.prerequisites)
-    incoming = Incoming(db.reader, offer.file, offer.start)
+    incoming = Incoming(db.reader, offer.file, offer.start, skip_tags=offer.skip_tags)
     try:
         if offer.heads:  # without heads no pack follows: refs are only dropped
             incoming.check(offer.heads)

@@ -158,6 +158,18 @@ def set_hidden(tx: Transaction, commit_hash: str, hidden: bool) -> None:
     tx.run(sql, hash=commit_hash, hidden=int(hidden))
 
 
+def hidden_commits(reader: Reader) -> list[str]:
+    return reader.column("SELECT hash FROM commits WHERE hidden = 1")
+
+
+def count_visible_children(reader: Reader, seq: int) -> int:
+    sql = """
+        SELECT count(*) FROM commit_parents JOIN commits ON commits.seq = child_seq
+        WHERE commit_parents.parent_seq = :seq AND commits.hidden = 0
+    """
+    return int(reader.value(sql, seq=seq))
+
+
 def clear(tx: Transaction) -> None:
     """Forget every commit, to be indexed anew from the objects."""
     tx.run("DELETE FROM commit_parents")

@@ -6,7 +6,7 @@ Whether an object may come in is decided in `rules.push`.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from autoresearch.hub.store.database import Reader, Transaction
@@ -118,10 +118,40 @@ def ref(reader: Reader, name: str) -> Ref | None:
     return reader.one(Ref, "SELECT name, hash, agent_id FROM refs WHERE name = :name", name=name)
 
 
-def newest_refs(reader: Reader, most: int) -> list[Ref]:
-    """The most recently moved first."""
-    sql = "SELECT name, hash, agent_id FROM refs ORDER BY updated_at DESC, name LIMIT :most"
-    return reader.all(Ref, sql, most=most)
+def every_ref(reader: Reader) -> list[Ref]:
+    """In order of the alphabet."""
+    return reader.all(Ref, "SELECT name, hash, agent_id FROM refs ORDER BY name")
+
+
+def refs_of(reader: Reader, agent_id: str) -> list[Ref]:
+    sql = "SELECT name, hash, agent_id FROM refs WHERE agent_id = :agent_id ORDER BY name"
+    return reader.all(Ref, sql, agent_id=agent_id)
+
+
+def visible_refs(reader: Reader) -> list[tuple[str, str]]:
+    """Names and hashes of commits that are not hidden, in order of the alphabet."""
+    sql = """
+        SELECT refs.name, refs.hash FROM refs JOIN commits ON commits.hash = refs.hash
+        WHERE commits.hidden = 0 ORDER BY refs.name
+    """
+    return list(reader.connection.execute(sql))
+
+
+def find_rival(reader: Reader, name: str, folders: Sequence[str]) -> str | None:
+    """A ref below `name`, at one of its `folders`, or of the same name in another case."""
+    lower = name.lower()
+    same = [lower, *(folder.lower() for folder in folders)]
+    marks = ", ".join(f":same{number}" for number in range(len(same)))
+    sql = f"""
+        SELECT name FROM refs WHERE (lower(name) IN ({marks}) AND name <> :name)
+        OR (lower(name) >= :below AND lower(name) < :behind) ORDER BY name LIMIT 1
+    """
+    values = {f"same{number}": value for number, value in enumerate(same)}
+    # "0" follows "/" in the order of letters
+    found: str | None = reader.value(
+        sql, name=name, below=f"{lower}/", behind=f"{lower}0", **values
+    )
+    return found
 
 
 def set_ref(tx: Transaction, name: str, commit_hash: str, agent_id: str) -> None:

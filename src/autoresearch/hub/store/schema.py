@@ -73,6 +73,7 @@ agents = Table(
     required("created_at"),
     required("via"),  # open, invite, admin, operator
     Column("revoked_at", Text),
+    Index("ix_agents_alike", text("lower(rtrim(id, '._-'))")),
 )
 
 keys = Table(
@@ -247,6 +248,7 @@ commits = Table(
     flag("hidden"),
     Index(None, "agent_id", "seq"),
     index_where("is_leaf = 1", "ix_commits_leaves", "seq"),
+    index_where("hidden = 1", "ix_commits_hidden", "hash"),
     sqlite_autoincrement=True,
 )
 
@@ -278,4 +280,6 @@ refs = Table(  # names given by plain `git push`; bundles need none
     required("agent_id"),  # whose it is: nobody else moves it
     required("updated_at"),
     Index(None, "updated_at"),
+    Index(None, "agent_id"),
+    Index("ix_refs_alike", text("lower(name)")),
 )

@@ -1,0 +1,257 @@
+"""What plain git's pushes run into: names that no client can store together, tags on the way,
+shallow clones, refusals that must reach whoever pushes, and what other clients ask for.
+"""
+
+from __future__ import annotations
+
+import io
+import secrets
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from autoresearch.cli import agenthub
+from autoresearch.git import pktline
+from git_work import Work
+
+HEADS = "refs/heads"
+
+
+def url(agent: Any) -> str:
+    return str(agent.hub.url.replace("http://", f"http://{agent.id}:{agent.key}@") + "/git")
+
+
+@pytest.fixture
+def work(tmp_path: Path) -> Work:
+    made = Work.new(tmp_path / "w")
+    made.commit(str(tmp_path))
+    return made
+
+
+def refusal(done: subprocess.CompletedProcess[bytes]) -> str:
+    """What git says of refs that were refused."""
+    assert done.returncode != 0
+    return "\n".join(line for line in done.stderr.decode().splitlines() if "rejected" in line)
+
+
+def push(work: Work, agent: Any, *refs: str) -> subprocess.CompletedProcess[bytes]:
+    return work.run("push", url(agent), *(f"HEAD:{HEADS}/{ref}" for ref in refs))
+
+
+def clones(agent: Any, folder: Path) -> bool:
+    return Work(folder.parent).run("clone", "-q", url(agent), folder.name).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [("{}/exp", "{}/exp/lr"), ("{}/exp/lr", "{}/exp"), ("{}/exp", "{}/EXP"), ("{}/e", "{}/E/x")],
+)
+def test_names_that_no_client_can_store_together(
+    two_workers: Any, work: Work, tmp_path: Path, first: str, second: str
+) -> None:
+    """The second is refused by name, between pushes and within one, whoever pushes it; after the
+    first is deleted it is taken. Every default clone goes on working."""
+    one, other = two_workers.agent(), two_workers.agent()
+    first, second = first.format(one.id), second.format(one.id)
+
+    assert push(work, one, first).returncode == 0
+    said = refusal(push(work, other, second))
+    assert first in said and second in said
+    together = push(work, one, f"{one.id}x/a", f"{one.id}x/a/b")
+    assert refusal(together).count("rejected") == 1
+    assert clones(other, tmp_path / "clone")
+    work.git("push", "-q", url(one), f":{HEADS}/{first}", f"HEAD:{HEADS}/{second}")
+
+
+@pytest.mark.parametrize("name", ["root", "root/x", "leaf", "leaf/x", "Root", "LEAF/abc"])
+def test_names_of_the_hubs_own(two_workers: Any, work: Work, name: str) -> None:
+    """They cannot be pushed, nor what could not be stored beside them."""
+    assert "hub's own" in refusal(push(work, two_workers.agent(), name))
+
+
+def test_names_that_only_look_like_the_hubs_own(two_workers: Any, work: Work) -> None:
+    """`root-cause` and `leaflet` are names like any other."""
+    agent = two_workers.agent()
+
+    for name in (f"root-cause-{agent.id}", f"leaflet/{agent.id}", f"x/root/{agent.id}"):
+        assert push(work, agent, name).returncode == 0
+
+
+def test_an_operator_looks_after_names(
+    own_hub: Any, work: Work, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`agenthub refs list` names each with its owner; `refs drop` takes one away, so that
+    somebody else may have it."""
+    hub = own_hub()
+    one, other = hub.agent(), hub.agent()
+    push(work, one, "exp")
+
+    agenthub.app(["refs", "list", "--data", str(hub.data)], standalone_mode=False)
+    assert f"refs/heads/exp\t{work.git('rev-parse', 'HEAD')}\t{one.id}" in capsys.readouterr().out
+    agenthub.app(["refs", "drop", "exp", "--data", str(hub.data)], standalone_mode=False)
+
+    assert "dropped refs/heads/exp" in capsys.readouterr().out
+    assert push(work, other, "exp/lr").returncode == 0
+
+
+def test_an_annotated_tag_on_the_way(two_workers: Any, work: Work) -> None:
+    """`push.followTags` sends a tag with a branch: the branch is taken, the tag refused by name;
+    so are a tag of a tag and a light one. A tag alone brings nothing."""
+    agent = two_workers.agent()
+    work.git("tag", "-a", "v1", "-m", "one")
+    work.git("tag", "-a", "v2", "-m", "two", "v1")
+    work.git("tag", "light")
+    branch = f"HEAD:{HEADS}/{agent.id}/x"
+
+    followed = work.run("-c", "push.followTags=true", "push", url(agent), branch)
+    every = work.run("push", url(agent), branch, "v2", "light")
+
+    assert "v1" in refusal(followed) and branch not in refusal(followed)
+    assert refusal(every).count("tags") >= 2
+    listed = [commit["hash"] for commit in agent.get("/api/git/commits", agent=agent.id).json()]
+    assert listed == [work.git("rev-parse", "HEAD")]
+    assert work.run("push", url(two_workers.agent()), "v1").returncode != 0
+
+
+def test_a_shallow_clone_pushes(two_workers: Any, work: Work, tmp_path: Path) -> None:
+    """Clone with --depth 1, or a part of the history, commit, push; and again."""
+    agent = two_workers.agent()
+    for number in range(4):
+        work.commit(f"{agent.id} {number}")
+    name = f"{agent.id}/line"
+    push(work, agent, name)
+
+    for depth in ("1", "2"):
+        folder = f"shallow{depth}"
+        clone = ("clone", "-q", "--depth", depth, "-b", name, url(agent), folder)
+        Work(tmp_path).git(*clone)
+        shallow = Work(tmp_path / folder)
+        for _ in range(2):
+            newest = shallow.commit(f"on top of {depth}")
+            shallow.git("push", "-q", "origin", f"HEAD:{HEADS}/{name}{depth}")
+        found = agent.get(f"/api/git/commits/{newest}/lineage").json()
+        assert len(found) == 7
+
+
+def test_a_push_that_is_too_large_says_so_for_each_ref(own_hub: Any, work: Work) -> None:
+    """Whether its size is announced or not, git shows the reason beside the ref."""
+    hub = own_hub(max_bundle_bytes=40_000)
+    agent = hub.agent()
+    (work.path / "big.bin").write_bytes(secrets.token_bytes(300_000))
+    work.commit("big")
+
+    for buffer in ("1000000", "65536"):
+        pushed = work.run("-c", f"http.postBuffer={buffer}", "push", url(agent), f"HEAD:{HEADS}/x")
+        assert "40000 bytes" in refusal(pushed)
+    assert agent.get("/api/git/commits").json() == []
+
+
+def test_every_refusal_reaches_the_user(own_hub: Any, work: Work) -> None:
+    """A used-up allowance, an admin key, an atomic push of which one ref is refused."""
+    hub = own_hub(max_pushes_per_hour=1)
+    agent, other = hub.agent(), hub.agent()
+    admin = hub.url.replace("http://", f"http://x:{hub.admin_key}@") + "/git"
+
+    assert push(work, agent, "a").returncode == 0
+    assert "an hour are used up" in refusal(push(work, agent, "b"))
+    assert "writes in nobody's name" in refusal(work.run("push", admin, f"HEAD:{HEADS}/c"))
+    work.commit("another")
+    both = work.run("push", "--atomic", url(other), f"HEAD:{HEADS}/d", f"HEAD:{HEADS}/a")
+    assert "atomic" in refusal(both) and f"{agent.id}'s" in refusal(both)
+    assert hub.http.get("/git/info/refs").status_code in (400, 401)
+
+
+def test_push_options_and_quiet(two_workers: Any, work: Work) -> None:
+    """Options of a push are read and ignored."""
+    agent = two_workers.agent()
+
+    done = work.run(
+        "push", "-q", "-o", "ci.skip", "-o", "x=y", url(agent), f"HEAD:{HEADS}/{agent.id}/o"
+    )
+
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_an_old_name_is_found_among_many(own_hub: Any, work: Work, tmp_path: Path) -> None:
+    """With 700 newer names an owner still clones, moves and deletes an old one, by protocols 0
+    and 2, and another agent sees it."""
+    hub = own_hub()
+    owner, other = hub.agent(), hub.agent()
+    assert push(work, owner, "old").returncode == 0
+    work.commit("newer")
+    assert push(work, other, *(f"many/{number}" for number in range(700))).returncode == 0
+
+    for protocol in ("0", "2"):
+        version = ("-c", f"protocol.version={protocol}")
+        Work(tmp_path).git(*version, "clone", "-q", "-b", "old", url(other), f"clone{protocol}")
+        assert "refs/heads/old" in work.git(*version, "ls-remote", url(other), "old")
+    newest = work.commit("newest")
+    work.git("push", "-q", url(owner), f"HEAD:{HEADS}/old")
+    assert work.git("ls-remote", url(owner), "old").startswith(newest)
+    work.git("push", "-q", url(owner), f":{HEADS}/old")
+    assert work.git("ls-remote", url(owner), "old") == ""
+
+
+def test_reports_as_their_reader_wants_them() -> None:
+    """A client that asks for side-band-64k reads the report in its band, however long it is; one
+    that asks for no report gets none."""
+    outcomes = [(f"refs/heads/{n}", "no " * 300) for n in range(200)]
+    plain = pktline.write_report("ok", outcomes, {"report-status"})
+    banded = pktline.write_report("ok", outcomes, {"report-status-v2", "side-band-64k"})
+
+    assert pktline.write_report("ok", outcomes, {"quiet"}) == b""
+    file, inside = io.BytesIO(banded), b""
+    while (size := int(file.read(4), 16)) > 4:
+        assert size <= 65520
+        packet = file.read(size - 4)
+        assert packet[:1] == b"\1"
+        inside += packet[1:]
+    assert inside == plain and file.read() == b""
+
+
+@pytest.mark.parametrize(
+    ("lines", "problem"),
+    [
+        ([b"shallow " + b"1" * 40, b"0" * 40 + b" " + b"2" * 40 + b" refs/heads/x\0 atomic"], ""),
+        ([b"0" * 40 + b" " + b"2" * 64 + b" refs/heads/x\0 side-band-64k"], "SHA-1"),
+        ([b"0" * 40 + b" " + b"2" * 40 + b" refs/heads/..\0 x"], "no name"),
+        ([b"push-cert\0 x", b"nonce"], "cannot be read"),
+    ],
+)
+def test_what_a_push_asks_for(lines: list[bytes], problem: str) -> None:
+    """What cannot be read is a problem with a sentence, not an end."""
+    data = b"".join(pktline.write_line(line) for line in lines) + pktline.FLUSH
+
+    assert problem in pktline.read_push(io.BytesIO(data)).problem
+
+
+def test_what_is_hidden_is_hidden_from_git(
+    own_hub: Any, work: Work, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By name, by hash and as a leaf, by protocols 0 and 2; its descendants still bring it, and
+    the verb says so. `--undo` brings all of it back."""
+    hub = own_hub()
+    owner, other = hub.agent(), hub.agent()
+    hidden = work.git("rev-parse", "HEAD")
+    push(work, owner, "bad")
+    child = work.commit("on top")
+    push(work, owner, "good")
+    verb = ["hide", "commit", hidden, "--data", str(hub.data)]
+
+    agenthub.app(verb, standalone_mode=False)
+
+    assert "1 commits in view build on it" in capsys.readouterr().out
+    for protocol in ("0", "2"):
+        version = ("-c", f"protocol.version={protocol}")
+        listed = work.git(*version, "ls-remote", url(other))
+        assert hidden not in listed and child in listed
+        fresh = Work.new(tmp_path / protocol)
+        refused = fresh.run(*version, "fetch", url(other), hidden)
+        assert refused.returncode != 0 and b"hidden" in refused.stderr
+        fresh.git(*version, "fetch", "-q", url(other), child)
+    assert other.get(f"/api/git/diff/{child}/{hidden}").status_code == 404
+    assert other.get(f"/api/git/fetch/{hidden}").status_code == 404
+    agenthub.app([*verb, "--undo"], standalone_mode=False)
+    assert hidden in work.git("ls-remote", url(other), "bad")
