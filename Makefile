@@ -5,15 +5,16 @@ TRACK ?= pystd-20s
 RUN ?= runs/$(TRACK)
 EXPERIMENTS ?= 4
 PYTEST_ARGS ?=
+AGENTS ?= claude codex gemini opencode qwen aider mini
 BIN := .venv/bin
 DEMO := runs/demo
 DEMO_AUTHOR := -c user.name=demo -c user.email=demo@localhost
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test check format coverage versions bench pictures wheel clean
+.PHONY: help run test-agents demo test check format coverage versions bench pictures wheel clean
 
 help:  ## what each target does
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
 
 run: .venv/.run  ## real experiments on this machine, judged and plotted; a second run continues
 	@test -e "$(RUN)/autoresearch.toml" || $(BIN)/autoresearch init "$(RUN)" --track "$(TRACK)"
@@ -44,6 +45,10 @@ format: .venv/.test  ## let ruff put the files in shape
 
 wheel: .venv/.run  ## dist/autoresearch-VERSION.whl, the file that a hub hands out
 	@$(BIN)/python -c 'from autoresearch.installation import write_wheel; print(write_wheel("dist"))'
+
+test-agents: .venv/.test  ## the real coding agents, pinned, against a model on loopback (needs npm)
+	@PYTHON="$(PYTHON)" sh scripts/install_agents.sh $(AGENTS)
+	@AGENTS="$(AGENTS)" $(BIN)/python -m pytest tests/agents/real_agents.py
 
 coverage: .venv/.test  ## which lines and branches of src the unit and contract tests run
 	@$(BIN)/python -m pytest -q tests/unit tests/contract --cov --cov-report=term

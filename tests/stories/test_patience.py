@@ -105,3 +105,18 @@ def test_giving_up_has_an_exit_code(workspace: Workspace, tmp_path: Path) -> Non
     )  # fmt: skip
 
     assert (ended.returncode, "failed 3 times in a row" in ended.stdout) == (6, True), ended.stderr
+
+
+def test_the_cost_has_a_limit(workspace: Workspace, tmp_path: Path) -> None:
+    """What edits cost, failed ones included, is summed up as the agent tells it."""
+    told = "print('Tokens: 1k sent, 5 received. Cost: $0.30 message, $0.30 session.')"
+    edit = EDITS.format(text=noisy(0.5, 0.001)).replace("\n", "; ")
+    agent = coder(tmp_path, f"{told}\nif asked > 1: {edit}\n")
+
+    summary = research(workspace, agent, max_cost_usd=0.5)
+
+    assert (len(summary.finished), summary.ended) == (
+        1,
+        "the agent cost 0.60 dollars, the most it may",
+    )
+    assert summary.finished[0].proposal["cost_usd"] == 0.3

@@ -11,9 +11,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from autoresearch.errors import BadInput
-from autoresearch.researcher.agents.base import AgentFailed, Brief
-from autoresearch.researcher.agents.command import PRESETS, CommandAgent
+from autoresearch.errors import BadInput, MissingTool
+from autoresearch.researcher.agents.base import AgentFailed, AgentUnavailable, Brief
+from autoresearch.researcher.agents.command import CommandAgent
+from autoresearch.researcher.agents.presets import PRESETS
 from autoresearch.researcher.agents.room import Room
 from autoresearch.researcher.sandbox import choose_sandbox
 
@@ -142,3 +143,44 @@ def test_a_preset_starts_its_own_program_and_never_asks(name: str, tmp_path: Pat
     argv = preset.argv("the brief", tmp_path / "b.md", ["train.py"])
     assert preset.program() == name
     assert argv[0] == "sh" or "the brief" in argv or str(tmp_path / "b.md") in argv
+
+
+def test_a_program_that_is_missing_is_told_at_once(tmp_path: Path) -> None:
+    """Before anything is measured: of a preset and of an own line."""
+    for line in ("claude", "no-such-coder --task {brief}"):
+        with pytest.raises(MissingTool, match="is not installed"):
+            CommandAgent(line, tmp_path, plain_room({"PATH": str(tmp_path)})).check()
+
+
+def known(folder: Path, program: str) -> CommandAgent:
+    """A small program by the name of a known agent."""
+    (folder / "bin").mkdir()
+    file = folder / "bin" / "claude"
+    file.write_text(f"#!{sys.executable}\n{program}")
+    file.chmod(0o755)
+    path = f"{folder / 'bin'}:{os.environ['PATH']}"
+    return CommandAgent("claude", folder / "transcripts", plain_room({"PATH": path}))
+
+
+@pytest.mark.parametrize(
+    ("program", "error"),
+    [
+        ("import sys; sys.exit('Invalid API key')", BadInput),
+        ("import sys; sys.exit('There is an issue: unknown model x')", BadInput),
+        ("import sys; sys.exit('usage limit reached, try again in 2 hours')", AgentUnavailable),
+    ],
+)
+def test_a_known_program_is_asked_first(
+    tmp_path: Path, program: str, error: type[Exception]
+) -> None:
+    """What a person has to mend ends the run before the baseline; what passes does not."""
+    with pytest.raises(error):
+        known(tmp_path, program).check()
+
+
+def test_a_known_program_that_answers_is_well(tmp_path: Path) -> None:
+    """It is asked for one word, in an empty folder that is gone afterwards."""
+    program = "import os, sys; assert 'ready' in sys.stdin.read() and os.listdir() == []"
+    agent = known(tmp_path, program)
+    agent.check()
+    assert not (agent.folder / "check").exists()

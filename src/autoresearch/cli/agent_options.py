@@ -39,7 +39,7 @@ agent_options = combine(
     ),
     click.option(
         "--command",
-        help="For --agent command: claude, codex, gemini, aider, opencode, or a command line "
+        help="For --agent command: claude, codex, gemini, aider, opencode, qwen, or a command line "
         "of your own.",
     ),
     click.option("--model", help="For --agent llm: the model's name."),
@@ -100,6 +100,11 @@ agent_options = combine(
         type=click.Choice(("search",)),
         help="Who edits while the agent cannot: at a usage limit, without a network.",
     ),
+    click.option(
+        "--max-cost",
+        type=click.FloatRange(min=0),
+        help="Start no experiment once the agent's edits cost so many dollars, as it tells them.",
+    ),
 )
 
 
@@ -151,6 +156,18 @@ def make_fallback(kind: str | None) -> Agent | None:
     return SearchAgent() if kind == "search" else None
 
 
+def check_agent(agent: Agent, say: Callable[[str], None]) -> None:
+    """Ask the agent whether it can work at all, before minutes go into a baseline."""
+    from autoresearch.researcher.agents.base import AgentUnavailable
+
+    check = getattr(agent, "check", None)
+    try:
+        if check is not None:
+            check()
+    except AgentUnavailable as error:
+        say(f"the agent {agent.name} is not available now: {error}")
+
+
 def llm(
     options: AgentOptions,
     transcripts: Path,
@@ -179,7 +196,8 @@ def command(
     hidden: tuple[Path, ...],
     stop: threading.Event | None,
 ) -> Agent:
-    from autoresearch.researcher.agents.command import PRESETS, CommandAgent
+    from autoresearch.researcher.agents.command import CommandAgent
+    from autoresearch.researcher.agents.presets import PRESETS
     from autoresearch.researcher.agents.room import Room
 
     line = require_option(

@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from autoresearch.cli import options, show
-from autoresearch.cli.agent_options import AgentOptions, agent_options, make_agent, make_fallback
+from autoresearch.cli.agent_options import (
+    AgentOptions,
+    agent_options,
+    check_agent,
+    make_agent,
+    make_fallback,
+)
 from autoresearch.cli.common import (
     FOR_PREPARE,
     FOR_RUNS,
@@ -91,6 +97,7 @@ def run(
     price: tuple[float, float],
     script: Path | None,
     fallback: str | None,
+    max_cost: float | None,
     policy: Policy,
     baseline_runs: int | None,
     seed: int,
@@ -163,9 +170,12 @@ def run(
             baseline_runs,
             here,
             where.slot,
+            max_cost,
             make_fallback(fallback),
         )
         display.say(f"{workspace.folder}: agent {agent}, policy {policy}, sandbox {chosen.name}")
+        if experiments != 0:
+            check_agent(editor, display.say)
         try:
             if executor == "local":  # a cluster's machines prepare themselves
                 prepare(workspace, display.say, stop)

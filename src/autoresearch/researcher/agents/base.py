@@ -17,7 +17,10 @@ from autoresearch.researcher.judging.values import Record
 
 
 class AgentFailed(AutoresearchError):
-    """This edit came to nothing; the next may not. The loop stops after several in a row."""
+    """This edit came to nothing; the next may not. The loop stops after several in a row.
+    `cost_usd`: what it cost all the same, as far as the agent says."""
+
+    cost_usd: float = 0.0
 
 
 class AgentUnavailable(AgentFailed):

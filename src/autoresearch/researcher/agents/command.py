@@ -10,37 +10,37 @@ It works in a room of its own (`room`), in a checkout that is a repository of it
 
 from __future__ import annotations
 
+import os
 import secrets
 import shlex
+import shutil
 import threading
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from autoresearch.clock import local_now
-from autoresearch.errors import BadInput
+from autoresearch.errors import BadInput, MissingTool
+from autoresearch.folders import wipe
 from autoresearch.git.own_repository import own_repository
-from autoresearch.researcher.agents.base import AgentFailed, AgentStopped, Brief, Edit
+from autoresearch.researcher.agents.base import (
+    AgentFailed,
+    AgentStopped,
+    AgentUnavailable,
+    Brief,
+    Edit,
+)
 from autoresearch.researcher.agents.failures import explain_failure
+from autoresearch.researcher.agents.output import Output, find_description, read_output
+from autoresearch.researcher.agents.presets import PRESETS
 from autoresearch.researcher.agents.prompt import IN_PLACE, Note, render_brief
 from autoresearch.researcher.agents.room import Room
 from autoresearch.researcher.sandbox import Finished, Job, Limits
-from autoresearch.untrusted import to_line, to_lines
+from autoresearch.untrusted import to_line
 
-# Each by its maker's manual: not interactive, edits accepted, kept inside the current directory as
-# far as the program can.
-# Without {brief} or {brief_file} the brief is standard input. {free} stands for the free files,
-# one argument each.
-PRESETS = {
-    "claude": "claude -p --permission-mode acceptEdits --allowedTools Read,Edit,Write,Glob,Grep",
-    "codex": "codex exec --sandbox workspace-write --skip-git-repo-check -",
-    "gemini": "gemini --approval-mode auto_edit -p 'Carry out the brief above.'",
-    "aider": "aider --yes-always --no-auto-commits --no-check-update --no-show-release-notes "
-    "--message-file {brief_file} {free}",
-    "opencode": "opencode run {brief}",
-}
 FROM_FILE = 'exec "$0" "$@" < "$AUTORESEARCH_BRIEF"'
-DESCRIPTION = "DESCRIPTION:"
+READY = "Answer with the one word: ready. Change no file and run nothing.\n"
+READY_S = 300.0
 LOG_TAIL_BYTES = 64 * 1024
 
 
@@ -68,16 +68,40 @@ class CommandAgent:
         argv = self.argv(text, file, brief.free)
         with own_repository(worktree, brief.parent):
             finished = self.run(argv, worktree, file, log)
-        said = read_tail(log)
+        output = read_output(read_tail(log))
         if self.stop is not None and self.stop.is_set():
             raise AgentStopped(f"`{self.program()}` was stopped")
+        repeated = {to_line(line) for line in text.splitlines()}
         if finished.reason:
-            raise self.explain(f"came to nothing: {finished.reason}", said, text, log)
+            raise self.explain(f"came to nothing: {finished.reason}", output, repeated, log)
         return Edit(
-            find_description(said) or f"{self.program()}: experiment {brief.number}",
-            {"seconds": round(finished.seconds, 1)},
-            unused=self.explain("changed nothing", said, text, log),
+            find_description(output.words, repeated)
+            or f"{self.program()}: experiment {brief.number}",
+            {"seconds": round(finished.seconds, 1), **output.bill.as_notes()},
+            unused=self.explain("changed nothing", output, repeated, log),
         )
+
+    def check(self) -> None:
+        """Whether the program can be asked at all: it is there, and a known one answers. BadInput
+        or MissingTool where it cannot; AgentUnavailable where it cannot now."""
+        path = self.room.environment.get("PATH", os.defpath)
+        if shutil.which(self.program(), path=path) is None and "/" not in self.program():
+            raise MissingTool(f"`{self.program()}` is not installed, or not on PATH")
+        if self.command not in PRESETS or (self.stop is not None and self.stop.is_set()):
+            return
+        place = (self.folder / "check").absolute()
+        wipe(place)
+        place.mkdir(parents=True)
+        file, log = place.with_name("check.md"), place.with_name("check.log")
+        file.write_text(READY, "utf-8")
+        finished = replace(self, timeout_s=READY_S).run(
+            self.argv(READY, file, ()), place, file, log
+        )
+        output = read_output(read_tail(log))
+        wipe(place)
+        if finished.reason:
+            error = self.explain(f"came to nothing: {finished.reason}", output, {READY}, log)
+            raise error if isinstance(error, AgentUnavailable) else BadInput(str(error))
 
     def run(self, argv: tuple[str, ...], worktree: Path, file: Path, log: Path) -> Finished:
         """The program in its room, to its end."""
@@ -97,11 +121,14 @@ class CommandAgent:
             )
             return self.room.sandbox.run(job, self.stop)
 
-    def explain(self, trouble: str, said: str, brief: str, log: Path) -> AgentFailed:
+    def explain(
+        self, trouble: str, output: Output, repeated: Collection[str], log: Path
+    ) -> AgentFailed:
         """The failure in words; all that the program said is in `log`."""
-        repeated = {to_line(line) for line in brief.splitlines()}
         trouble = f"{trouble} (all of it: {log})"
-        return explain_failure(self.program(), trouble, said, local_now(), repeated)
+        error = explain_failure(self.program(), trouble, output.words, local_now(), repeated)
+        error.cost_usd = output.bill.cost_usd or 0.0
+        return error
 
     def words(self) -> list[str]:
         try:
@@ -135,13 +162,3 @@ def read_tail(log: Path) -> str:
     with log.open("rb") as stream:
         stream.seek(max(0, log.stat().st_size - LOG_TAIL_BYTES))
         return stream.read().decode("utf-8", "replace")
-
-
-def find_description(text: str) -> str:
-    """The program's own line for the commit message, the last one that it wrote."""
-    found = [
-        line.partition(DESCRIPTION)[2].strip()
-        for line in map(to_lines, text.splitlines())
-        if DESCRIPTION in line
-    ]
-    return found[-1][:200] if found else ""

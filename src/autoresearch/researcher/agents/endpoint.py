@@ -36,6 +36,10 @@ class TryAgain(EndpointFailed):
         self.after_s = after_s
 
 
+class Unreachable(TryAgain):
+    """No connection: the network is down, or the address is wrong."""
+
+
 @dataclass(frozen=True, slots=True)
 class Message:
     role: str  # "system", "user" or "assistant"
@@ -123,6 +127,8 @@ class Endpoint:
                 if "text/event-stream" in response.headers.get("content-type", ""):
                     return self.read_stream(response)
                 return read_whole(read_body(response))
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.UnsupportedProtocol) as error:
+            raise Unreachable(f"{url} is not reached: {error}; check --base-url") from error
         except httpx.HTTPError as error:
             raise TryAgain(f"{url} broke off: {error or type(error).__name__}") from error
 

@@ -53,6 +53,7 @@ class Editing:
         self.seed = seed
         self.open_edit: OpenEdit | None = None
         self.refused_claims = 0
+        self.spent_usd = 0.0  # by this call, as far as agents say
 
     def who_can_edit(self) -> AskedAgent | None:
         """The first agent that can be asked now."""
@@ -107,6 +108,7 @@ class Editing:
             self.state.journal.close(attempt.id)
             return
         except AgentFailed as error:
+            self.spent_usd += error.cost_usd
             self.display.say(edit.asked.note_failure(error))
             self.state.journal.close(attempt.id)
             return
@@ -114,6 +116,7 @@ class Editing:
             self.state.journal.close(attempt.id)
             edit.asked.why_not = str(error)
             return
+        self.spent_usd += cost_usd(proposal.edit)
         for sentence in proposal.notices:
             self.display.say(sentence)
         if proposal.refused:
@@ -175,6 +178,12 @@ class Editing:
         if proposal.refused:
             name = self.asked[0].agent.name
             self.state.decide(attempt, Finding("crash", proposal.refused), name)
+
+
+def cost_usd(edit: Edit) -> float:
+    """What an edit cost; 0 where its agent does not say."""
+    cost = edit.proposal.get("cost_usd")
+    return float(cost) if isinstance(cost, (int, float)) else 0.0
 
 
 def describe_adoption(foreign: Foreign) -> str:

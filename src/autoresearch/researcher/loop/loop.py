@@ -54,6 +54,7 @@ class Options:
     baseline_runs: int | None = None
     platform: str = ""
     slot: str = ""
+    max_cost_usd: float | None = None
     fallback: Agent | None = None  # is asked while the agent cannot be
     first_wait_s: float = FIRST_WAIT_S  # for an agent that is not available
 
@@ -157,6 +158,8 @@ class Loop:
             return f"{finished} experiments finished"
         if o.hours is not None and seconds >= o.hours * 3600:
             return f"the time is over: {show_duration(seconds)}"
+        if o.max_cost_usd is not None and self.editing.spent_usd >= o.max_cost_usd:
+            return f"the agent cost {self.editing.spent_usd:.2f} dollars, the most it may"
         return ""
 
     def has_room(self, finished: int) -> bool:
