@@ -69,6 +69,11 @@ app.add_command(completion_command("agenthub"))
     help="Addresses or networks, separated by commas, whose X-Forwarded-For is believed.",
 )
 @click.option(
+    "--log",
+    default="stderr",
+    help="A file, stderr or off. A file may be moved: a new one is begun.",
+)
+@click.option(
     "--public-url",
     default="",
     help="Where the hub is reached, for its guides and pages. By default as each caller asked.",
@@ -109,6 +114,7 @@ def serve(
     max_registrations_per_hour: int,
     registration: str,
     trusted_proxies: str,
+    log: str,
     public_url: str,
     base_path: str,
     max_connections: int,
@@ -143,6 +149,7 @@ def serve(
         max_registrations_per_hour=LOCAL_LIMIT if local else max_registrations_per_hour,
         registration=registration,  # type: ignore[arg-type]
         trusted_proxies=_networks(trusted_proxies),
+        log=log,
         public_url=public,
         base_path=base,
         max_connections=max_connections,
@@ -151,7 +158,7 @@ def serve(
         workers=workers,
         metrics_dir=_fresh_folder(data / "metrics") if workers > 1 else None,
     )
-    logs.to_stderr()
+    logs.start_log(log)
     sock = listening_socket(host, port)
     _greet(settings, host, sock.getsockname()[1])
     sys.exit(run(settings, sock))

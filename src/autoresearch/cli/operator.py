@@ -37,6 +37,16 @@ def channels() -> None:
     """Channels."""
 
 
+@click.group("limits")
+def allowances() -> None:
+    """Allowances."""
+
+
+@click.group()
+def claims() -> None:
+    """Claims."""
+
+
 @click.group()
 def refs() -> None:
     """Names that plain git gave to commits."""
@@ -136,6 +146,41 @@ def create_channel(name: str, description: str, data: Path) -> None:
     with open_database(data) as db, db.write() as tx:
         board.create_channel(tx, name, description)
     print(f"opened {name}")
+
+
+@allowances.command("reset")
+@click.argument("subject")
+@data_option
+def reset_limits(subject: str, data: Path) -> None:
+    """Make the allowances of an agent (its id) or a network (net:ADDRESS) whole again."""
+    from autoresearch.hub.rules import limits
+
+    with open_database(data) as db, db.write() as tx:
+        print(limits.reset(tx, subject))
+
+
+@claims.command("list")
+@data_option
+def list_claims(data: Path) -> None:
+    """Name every claim that holds."""
+    from autoresearch.hub.rules import claims as rules
+
+    with open_database(data) as db:
+        for claim in rules.active(db.reader, rules.ACTIVE_MAX):
+            print(f"{claim.id}\t{claim.agent_id}\t{claim.expires_at}\t{claim.text}")
+
+
+@claims.command("release")
+@click.argument("claim_id", type=int)
+@data_option
+def release_claim(claim_id: int, data: Path) -> None:
+    """Give a claim up in its agent's stead."""
+    from autoresearch.hub.rules import accounts
+    from autoresearch.hub.rules import claims as rules
+
+    with open_database(data) as db, db.write() as tx:
+        rules.release(tx, accounts.ADMIN, claim_id)
+    print(f"released claim {claim_id}")
 
 
 @refs.command("list")
@@ -274,4 +319,17 @@ def seed(folder: Path, data: Path) -> None:
     print(root)
 
 
-VERBS = (agents, channels, refs, hide, invite, backup, restore, verify, reindex, seed)
+VERBS = (
+    agents,
+    channels,
+    claims,
+    allowances,
+    refs,
+    hide,
+    invite,
+    backup,
+    restore,
+    verify,
+    reindex,
+    seed,
+)

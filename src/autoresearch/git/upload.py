@@ -76,6 +76,9 @@ class Bare:
         finally:
             os.close(descriptor)
 
+    def exists(self) -> bool:
+        return (self.path / "packed-refs").exists() and (self.path / "HEAD").exists()
+
     def list_packs(self) -> list[MirrorPack]:
         """The packs that are whole, by number."""
         found = [_NAME.fullmatch(path.name) for path in self._packs.glob("pack-*.pack")]

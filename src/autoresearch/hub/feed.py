@@ -145,8 +145,13 @@ class Feed:
         finally:
             self._listeners -= 1
 
-    async def long_poll(self, after: int, wait_s: float, most: int) -> list[LoggedEvent]:
-        """Events behind `after`; where there are none, wait for the first, at most `wait_s`."""
+    async def long_poll(
+        self, after: int, wait_s: float, most: int, check: Callable[[], object]
+    ) -> list[LoggedEvent]:
+        """Events behind `after`; where there are none, wait for the first, at most `wait_s`.
+
+        `check` is called whenever there is news, and may raise: the caller's key was revoked.
+        """
         self._take_in(
             events.after(self._db.reader, self._seen, PAGE)
         )  # whoever has just written sees it
@@ -155,12 +160,15 @@ class Feed:
             left_s = ends - asyncio.get_running_loop().time()
             if left_s <= 0 or self.closed or not await self.wait(left_s):
                 break
+            check()
         return [event for event, _ in found]
 
-    async def stream(self, after: int) -> AsyncIterator[bytes]:
-        """Server-sent events behind `after`, for as long as somebody listens."""
+    async def stream(
+        self, after: int, is_welcome: Callable[[], bool] = lambda: True
+    ) -> AsyncIterator[bytes]:
+        """Server-sent events behind `after`, for as long as somebody listens who is welcome."""
         yield b"retry: 2000\n\n"
-        while not self.closed:
+        while not self.closed and is_welcome():
             found = self.since(after)
             if found:
                 after = found[-1][0].seq

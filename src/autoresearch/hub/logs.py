@@ -7,9 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
+import queue
 import sys
+import threading
 import time
 from datetime import datetime, timezone
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -18,6 +22,9 @@ from autoresearch.clock import precise_timestamp
 
 ACCESS = logging.getLogger("agenthub.access")
 FLUSH_S = 0.25
+LINES_MAX = 10_000  # records that wait for a slow disk or reader
+CLOSE_S = 1.0
+STDERR, OFF = "stderr", "off"
 
 
 class JsonLines(logging.Formatter):
@@ -36,17 +43,84 @@ class JsonLines(logging.Formatter):
         return msgspec.json.encode(line).decode()
 
 
-def to_stderr(level: int = logging.INFO) -> None:
-    """Send the hub's and the server's records to standard error; called by the command line,
-    never at import.
+class WaitlessHandler(logging.Handler):
+    """Hands lines to a thread that writes them: whoever logs never waits.
+
+    A pipe that nobody reads, or a full disk, costs lines and nothing else; how many were dropped
+    is logged when there is room again.
     """
-    handler = logging.StreamHandler(sys.stderr)
+
+    def __init__(self, path: Path | None = None) -> None:
+        super().__init__()
+        self._path = path
+        self._lines: queue.Queue[str] = queue.Queue(LINES_MAX)
+        self._dropped = 0
+        self._file = sys.stderr.fileno() if path is None else _open_log(path)
+        threading.Thread(target=self._write_all, name="hub-log", daemon=True).start()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            self._lines.put_nowait(self.format(record))
+        except queue.Full:
+            self._dropped += 1
+
+    def close(self) -> None:
+        """Wait a moment for what is not written yet; a pipe that nobody reads is not waited for."""
+        ends = time.monotonic() + CLOSE_S
+        while self._lines.unfinished_tasks and time.monotonic() < ends:
+            time.sleep(0.01)
+        super().close()
+
+    def _write_all(self) -> None:
+        while True:
+            line = self._lines.get()
+            dropped, self._dropped = self._dropped, 0
+            if dropped:
+                line += f'\n{{"level":"warning","message":"{dropped} lines were dropped here"}}'
+            try:
+                self._write(f"{line}\n".encode("utf-8", "backslashreplace"))
+            except OSError:
+                self._dropped += dropped + 1
+            self._lines.task_done()
+
+    def _write(self, data: bytes) -> None:
+        if self._path is not None and _was_moved(self._file, self._path):
+            os.close(self._file)
+            self._file = _open_log(self._path)
+        while data:
+            data = data[os.write(self._file, data) :]
+
+
+def _open_log(path: Path) -> int:
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+
+
+def _was_moved(file: int, path: Path) -> bool:
+    """Whether a rotation of logs has put another file, or none, in its place."""
+    try:
+        return os.stat(path).st_ino != os.fstat(file).st_ino
+    except FileNotFoundError:
+        return True
+
+
+def start_log(target: str) -> None:
+    """Send the hub's and the server's records to `target`: a file, "stderr" or "off".
+
+    Called by the command line, never at import.
+    """
+    is_off = target == OFF
+    handler = logging.NullHandler() if is_off else WaitlessHandler(_path_of(target))
     handler.setFormatter(JsonLines())
-    for name in ("agenthub", "uvicorn", "litestar"):
+    for name in ("agenthub", "uvicorn", "litestar", "asyncio"):
         logger = logging.getLogger(name)
         logger.handlers = [handler]
         logger.propagate = False
-        logger.setLevel(level if name == "agenthub" else logging.WARNING)
+        level = logging.INFO if name == "agenthub" else logging.WARNING
+        logger.setLevel(logging.CRITICAL + 1 if is_off else level)
+
+
+def _path_of(target: str) -> Path | None:
+    return None if target == STDERR else Path(target)
 
 
 class AccessLog:

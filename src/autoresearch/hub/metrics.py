@@ -10,6 +10,7 @@ and whoever is scraped adds the files up; a worker that died has counted all the
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,6 +25,7 @@ from autoresearch.files import replace_file
 
 BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 PUBLISH_S = 1.0
+log = logging.getLogger("agenthub")
 Key = tuple[str, str, int]  # method, route, status
 METHODS = {"GET", "POST", "DELETE", "HEAD", "OPTIONS", "PUT", "PATCH"}
 
@@ -82,13 +84,18 @@ class Metrics:
             return
         mine = self._folder / f"{os.getpid()}.json"
         rows = [[*key, *counts] for key, counts in self._counts.items()]
-        replace_file(mine, msgspec.json.encode(rows), durable=False)
+        try:
+            replace_file(mine, msgspec.json.encode(rows), durable=False)
+        except OSError as error:  # a full disk: this worker's own numbers are in its memory
+            log.warning("counters are not shared: %s", error)
 
     def _total(self) -> dict[Key, list[float]]:
         if self._folder is None:
             return self._counts
-        total: dict[Key, list[float]] = {}
+        total = {key: list(counts) for key, counts in self._counts.items()}
         for path in sorted(self._folder.glob("*.json")):
+            if path.stem == str(os.getpid()):
+                continue
             for method, route, status, *counts in msgspec.json.decode(path.read_bytes()):
                 known = total.setdefault((method, route, status), [0.0] * len(counts))
                 known[:] = [a + b for a, b in zip(known, counts, strict=True)]

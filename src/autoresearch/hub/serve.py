@@ -126,7 +126,7 @@ def _leave_with_parent(server: uvicorn.Server) -> None:
 
 
 def _start_worker(settings: Settings, sock: socket.socket) -> None:
-    logs.to_stderr()
+    logs.start_log(settings.log)
     work(settings, sock)
 
 

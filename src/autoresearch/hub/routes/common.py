@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 from typing import Annotated, Any
 
@@ -14,11 +15,12 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import QueryParameter
 
 from autoresearch import models
-from autoresearch.errors import AutoresearchError, Forbidden, RateLimited
+from autoresearch.errors import AutoresearchError, Forbidden, RateLimited, StorageFull
 from autoresearch.hub.connections import Shares
 from autoresearch.hub.routes.json_body import NO_BODY, read_json
 from autoresearch.hub.rules.accounts import Caller
 from autoresearch.hub.rules.addresses import network_of
+from autoresearch.hub.rules.spool import FULL
 from autoresearch.hub.services import Services
 
 log = logging.getLogger("agenthub")
@@ -27,6 +29,7 @@ PAGE_MAX = 1000
 OFFSET_MAX = 10_000_000
 ID_MAX = 2**63 - 1
 BUSY_RETRY_S = 30
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 TheHub = NamedDependency[Services]
 TheCaller = NamedDependency[Caller]
@@ -193,6 +196,8 @@ def _sentence(request: Request[Any, Any, Any], error: HTTPException) -> str:
 
 def on_any_error(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
     """A fault of ours: a sentence for the caller, the trace for the operator's log."""
+    if isinstance(error, OSError) and error.errno in DISK_FULL:
+        return on_our_error(request, StorageFull(FULL))
     log.error("%s %s failed", request.scope["method"], request.scope["path"], exc_info=error)
     return error_response(
         500, "the hub failed on this request; its operator finds the reason in the log"

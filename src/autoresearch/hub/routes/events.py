@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated, Any
 
 import msgspec
@@ -57,9 +58,13 @@ async def listen(
     """
     place = behind(request.headers.get("last-event-id"), after, hub)
     hold_share(request, hub.streams, network_of_caller(request), "event streams")
+    authorization = request.headers.get("authorization", "")
     if wait is None:
-        return Stream(hub.feed.stream(place), media_type="text/event-stream", headers=HEADERS)
-    found = await hub.feed.long_poll(place, wait, EVENTS_MAX)
+        # a key that is revoked meanwhile ends the stream: this is asked at each event
+        events = hub.feed.stream(place, lambda: hub.keyring.is_right(authorization))
+        return Stream(events, media_type="text/event-stream", headers=HEADERS)
+    check = partial(hub.keyring.caller, authorization)
+    found = await hub.feed.long_poll(place, wait, EVENTS_MAX, check)
     told = [
         models.Event(e.seq, e.kind, msgspec.json.decode(e.payload), e.created_at) for e in found
     ]

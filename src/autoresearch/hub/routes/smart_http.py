@@ -24,7 +24,7 @@ from autoresearch.git import pktline
 from autoresearch.hub.routes.common import TheCaller, TheHub, hold_share, needs_key
 from autoresearch.hub.routes.git import spool_body
 from autoresearch.hub.rules import commits, refs
-from autoresearch.hub.rules.spool import BODY_BYTES, open_spool
+from autoresearch.hub.rules.spool import BODY_BYTES, give_descriptor, open_spool
 
 ASK_MAX_BYTES = (
     4 * 1024 * 1024
@@ -102,7 +102,7 @@ async def upload_pack(
         file.seek(0)
         await _await_turn(request, hub, f"agent:{caller.agent_id}")
         bare = await hub.off_loop(hub.mirror.refresh)
-        file.fileno()  # from memory into a file, for git to read
+        file = give_descriptor(file)
     except BaseException:
         file.close()
         raise
@@ -116,7 +116,7 @@ async def _list_refs(hub: TheHub, file: BinaryIO | None, protocol: str) -> bytes
     """
     bare = await hub.off_loop(hub.mirror.refresh)
     if file is not None:
-        file.fileno()
+        file = give_descriptor(file)
     async with hub.advertisements:
         return b"".join([piece async for piece in bare.upload_pack(file, protocol)])
 

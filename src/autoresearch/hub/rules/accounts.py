@@ -113,6 +113,14 @@ class KeyCache:
             f"{scheme[:20]!r} is no scheme of this hub: send `Authorization: Bearer <key>`"
         )
 
+    def is_right(self, authorization: str) -> bool:
+        """Whether the key of an `Authorization` header still opens the hub."""
+        try:
+            self.caller(authorization)
+        except Unauthorized:
+            return False
+        return True
+
     def recall(self, key_hash: bytes) -> Caller | None:
         """The caller of a key that was right a moment ago; None where it has to be looked up."""
         found = self._known.get(key_hash)
@@ -210,6 +218,13 @@ def revoke(tx: Transaction, agent_id: str) -> None:
     _existing(tx, agent_id)
     accounts.revoke(tx, agent_id)
     events.append(tx, "key.revoked", {"id": agent_id})
+
+
+def check_open(reader: Reader, agent_id: str) -> None:
+    """Raises Unauthorized for an account that was closed while its request was under way."""
+    found = accounts.agent(reader, agent_id)
+    if found is None or found.revoked_at:
+        raise Unauthorized("this key was revoked meanwhile")
 
 
 def invite(tx: Transaction, uses: int, days: float, note: str) -> str:

@@ -10,6 +10,7 @@ size, which may be deleted at any time.
 from __future__ import annotations
 
 import heapq
+import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
@@ -19,13 +20,14 @@ from autoresearch.files import PRIVATE, replacement_of
 from autoresearch.git import bundle
 from autoresearch.git.pack import write_pack
 from autoresearch.hub.rules import commits
-from autoresearch.hub.rules.spool import ANSWER_BYTES, open_spool
+from autoresearch.hub.rules.spool import spool_answer
 from autoresearch.hub.rules.trees import Trees
 from autoresearch.hub.store import commits as rows
 from autoresearch.hub.store import objects
 from autoresearch.hub.store.database import Reader
 from autoresearch.hub.values import StoredCommit
 
+log = logging.getLogger("agenthub")
 HAVES_MAX = 256
 HAVE_STEPS_MAX = (
     # how far back the asker's commits are followed; beyond, some of what it has is sent again
@@ -48,10 +50,7 @@ def incremental(reader: Reader, digits: str, have: Sequence[str]) -> BinaryIO:
     oids = names(reader, chosen)
     prerequisites = [rows.place_by_seq(reader, seq).hash for seq in bases] if chosen else [tip.hash]
     head = _header(tip.hash, prerequisites)
-    file = open_spool(ANSWER_BYTES)
-    file.writelines(write_pack(len(oids), objects.read_packed(reader, oids), head))
-    file.seek(0)
-    return file
+    return spool_answer(lambda: write_pack(len(oids), objects.read_packed(reader, oids), head))
 
 
 def _header(tip: str, prerequisites: Sequence[str] = ()) -> bytes:
@@ -178,14 +177,18 @@ class BundleCache:
         history = rows.history(reader, tip.seq)
         oids = names(reader, history)
         head = _header(tip.hash)
-        pieces = write_pack(len(oids), objects.read_packed(reader, oids), head)
+
+        def pieces() -> Iterator[bytes]:
+            return write_pack(len(oids), objects.read_packed(reader, oids), head)
+
         if len(history) < KEPT_FROM:
-            file = open_spool(ANSWER_BYTES)
-            file.writelines(pieces)
-            file.seek(0)
-            return file
-        self._keep(path, pieces)
-        return path.open("rb")
+            return spool_answer(pieces)
+        try:
+            self._keep(path, pieces())
+            return path.open("rb")
+        except OSError as error:  # a cache that cannot be written fails no answer
+            log.warning("a bundle is not kept: %s", error)
+            return spool_answer(pieces)
 
     def _keep(self, path: Path, pieces: Iterator[bytes]) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)

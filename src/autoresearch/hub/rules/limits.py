@@ -35,7 +35,7 @@ def check(reader: Reader, subject: str, action: str, allowed: int) -> None:
     """
     now_s = int(time.time())
     hour = limits.read_used(reader, subject, action)
-    if hour.used >= allowed and now_s < hour.started_s + HOUR_S:
+    if hour.used >= allowed and hour.started_s <= now_s < hour.started_s + HOUR_S:
         raise _over(reader, subject, action, allowed, now_s)
 
 
@@ -45,6 +45,15 @@ def _over(reader: Reader, subject: str, action: str, allowed: int, now_s: int) -
         f"{allowed} {_PLURAL.get(action, action)} an hour are used up; try again in {wait_s} s",
         wait_s,
     )
+
+
+def reset(tx: Transaction, subject: str) -> str:
+    """An operator makes the allowances of an agent (`ada`) or a network (`net:192.0.2.7`) whole
+    again; what was done, in a sentence.
+    """
+    full = subject if ":" in subject else f"agent:{subject}"
+    count = limits.forget(tx, full)
+    return f"{count} allowances of {full} are whole again"
 
 
 _PLURAL = {

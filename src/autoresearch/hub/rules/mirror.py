@@ -7,14 +7,20 @@ before the next answer.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 
+from autoresearch.errors import StorageFull
 from autoresearch.git.pack import write_pack
+from autoresearch.git.repo import GitFailed
 from autoresearch.git.upload import Bare, MirrorPack
 from autoresearch.hub.rules.refs import ROOT, list_refs
+from autoresearch.hub.rules.spool import FULL
 from autoresearch.hub.store import objects
 from autoresearch.hub.store.database import Database, Reader
+
+log = logging.getLogger("agenthub")
 
 
 class Mirror:
@@ -25,12 +31,24 @@ class Mirror:
         self.bare = Bare(folder)
 
     def refresh(self) -> Bare:
-        """Bring the repository up to date. Not for the event loop."""
+        """Bring the repository up to date. Not for the event loop.
+
+        Where that fails for want of room it stays as it is, which older clones can do with.
+        Raises StorageFull where there is none yet.
+        """
+        try:
+            self._refresh()
+        except (OSError, GitFailed) as error:
+            log.warning("the repository that git reads is not brought up to date: %s", error)
+            if not self.bare.exists():
+                raise StorageFull(FULL) from None
+        return self.bare
+
+    def _refresh(self) -> None:
         with self.bare.lock(), self._db.read(snapshot=True) as reader:
             self._add_objects(reader)
             refs = list_refs(reader)
             self.bare.set_refs(refs, ROOT if ROOT in refs else next(iter(refs), ROOT))
-        return self.bare
 
     def _add_objects(self, reader: Reader) -> None:
         held, upto = self._good(reader), objects.last_id(reader)

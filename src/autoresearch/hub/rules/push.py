@@ -15,7 +15,7 @@ from typing import Any, BinaryIO, TypeVar
 from autoresearch.errors import BadBundle, BadInput, Conflict, TooLarge
 from autoresearch.git import bundle
 from autoresearch.hub.rules import limits
-from autoresearch.hub.rules.accounts import Caller
+from autoresearch.hub.rules.accounts import Caller, check_open
 from autoresearch.hub.rules.incoming import Incoming, name_some
 from autoresearch.hub.settings import Settings
 from autoresearch.hub.store import commits
@@ -71,6 +71,7 @@ async def receive(
     """
 
     def change(tx: Transaction) -> T:
+        check_open(tx, caller.writer())
         _spend(tx, settings, caller)
         incoming.store(tx, caller.agent_id, settings.roots_only)
         return finish(tx, incoming.heads)

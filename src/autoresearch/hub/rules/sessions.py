@@ -62,7 +62,7 @@ def resume(settings: Settings, cookie: str) -> Session | None:
         not head.isascii()
         or not expires.isdecimal()
         or len(expires) > 12
-        or int(expires) < time.time()
+        or not time.time() <= int(expires) <= time.time() + SESSION_S
     ):
         return None
     known = _session(settings, head)

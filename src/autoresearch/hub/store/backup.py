@@ -12,9 +12,11 @@ from __future__ import annotations
 import os
 import sqlite3
 import tempfile
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
-from autoresearch.errors import BadInput, Conflict, NotFound
+from autoresearch.errors import BadInput, Conflict, NotFound, StorageFull
 from autoresearch.files import sync_folder, sync_path
 from autoresearch.hub.store import events, migrate
 from autoresearch.hub.store.database import Database, Transaction
@@ -24,19 +26,42 @@ def save(db: Database, target: Path) -> int:
     """Write a copy of the hub to `target`, which must not exist; return its size in bytes."""
     if target.exists():
         raise Conflict(f"{target} exists; a backup overwrites nothing")
+    if not target.parent.is_dir():
+        raise NotFound(f"there is no folder {target.parent}; make it first")
     draft = _draft(target.parent)
     try:
-        with sqlite3.connect(draft) as copy:
-            db.reader.connection.backup(copy)
-            copy.execute("PRAGMA journal_mode=DELETE")
-        copy.close()
-        sync_path(draft)
-        # unlike a rename, this cannot replace a file that has just appeared
-        os.link(draft, target)
-        sync_folder(target.parent)
+        with describing_disk(target.parent):
+            with closing(sqlite3.connect(draft)) as copy:
+                db.reader.connection.backup(copy)
+                copy.execute("PRAGMA journal_mode=DELETE")
+            sync_path(draft)
+            _name(draft, target)
+            sync_folder(target.parent)
     finally:
-        draft.unlink(missing_ok=True)
+        for name in (draft, Path(f"{draft}-journal"), Path(f"{draft}-wal")):
+            name.unlink(missing_ok=True)
     return target.stat().st_size
+
+
+@contextmanager
+def describing_disk(folder: Path) -> Iterator[None]:
+    """Turn a full disk into a sentence."""
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        full = "disk is full" in str(error) or "disk I/O" in str(error)
+        raise (StorageFull(f"{folder} takes no more: {error}") if full else error) from None
+
+
+def _name(draft: Path, target: Path) -> None:
+    """Give a backup its name. Raises Conflict where a file of that name has just appeared."""
+    try:
+        os.link(draft, target)  # unlike a rename, this replaces nothing
+    except FileExistsError:
+        raise Conflict(f"{target} exists; a backup overwrites nothing") from None
+    except OSError:  # a file system without hard links
+        target.touch(exist_ok=False)
+        draft.rename(target)
 
 
 def restore(db: Database, source: Path) -> None:
@@ -47,15 +72,17 @@ def restore(db: Database, source: Path) -> None:
     if not source.is_file():
         raise NotFound(f"no backup {source}")
     draft = _draft(db.folder)
+    address = f"{source.resolve().as_uri()}?mode=ro"  # percent-encoded, whatever it is called
     try:
         with (
-            sqlite3.connect(f"file:{source.resolve()}?mode=ro", uri=True) as saved,
+            describing_disk(db.folder),
+            sqlite3.connect(address, uri=True) as saved,
             sqlite3.connect(draft) as copy,
         ):
             _check(saved, source)
             saved.backup(copy)
         saved.close()
-        with db.exclusive() as live:
+        with describing_disk(db.folder), db.exclusive() as live:
             copy.execute("PRAGMA journal_mode=WAL")
             _after(copy, live)
             copy.backup(live)

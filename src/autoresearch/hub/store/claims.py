@@ -20,10 +20,15 @@ def add_claim(tx: Transaction, agent_id: str, text: str, expires_at: str, ttl_s:
 
 
 def active_claims(reader: Reader, at: str, most: int) -> list[Claim]:
-    """Claims that hold at that time, newest first."""
+    """Claims that hold at that time, newest first.
+
+    None holds longer than it may from now on: one that does was made by a clock that was wrong.
+    """
     sql = """
         SELECT id, agent_id, text, created_at, expires_at FROM claims
-        WHERE released_at IS NULL AND expires_at > :at ORDER BY id DESC LIMIT :most
+        WHERE released_at IS NULL AND expires_at > :at
+            AND (julianday(expires_at) - julianday(:at)) * 86400 < ttl_s + 1
+        ORDER BY id DESC LIMIT :most
     """
     return reader.all(Claim, sql, at=at, most=most)
 

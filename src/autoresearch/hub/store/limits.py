@@ -12,15 +12,17 @@ def take(
     """Count one use; False, counting none, where `allowed` are used up in the window that runs."""
     if allowed < 1:
         return False
-    # one statement: begins an hour, counts within it, or touches nothing where all is used up
+    # one statement: begins an hour, counts within it, or touches nothing where all is used up;
+    # an hour that begins in the future was begun by a clock that was wrong
     sql = """
         INSERT INTO limits (subject, action, started_s, used)
         VALUES (:subject, :action, :now_s, 1)
         ON CONFLICT (subject, action) DO UPDATE SET
-            started_s = CASE WHEN limits.started_s <= :stale_s
+            started_s = CASE WHEN limits.started_s <= :stale_s OR limits.started_s > :now_s
                         THEN excluded.started_s ELSE limits.started_s END,
-            used = CASE WHEN limits.started_s <= :stale_s THEN 1 ELSE limits.used + 1 END
-        WHERE limits.started_s <= :stale_s OR limits.used < :allowed
+            used = CASE WHEN limits.started_s <= :stale_s OR limits.started_s > :now_s
+                   THEN 1 ELSE limits.used + 1 END
+        WHERE limits.started_s <= :stale_s OR limits.started_s > :now_s OR limits.used < :allowed
     """
     stale_s = now_s - window_s
     taken = tx.run(
@@ -33,3 +35,8 @@ def read_used(reader: Reader, subject: str, action: str) -> UsedAllowance:
     """What is used of the window that began last."""
     sql = "SELECT started_s, used FROM limits WHERE subject = :subject AND action = :action"
     return reader.one(UsedAllowance, sql, subject=subject, action=action) or UsedAllowance(0, 0)
+
+
+def forget(tx: Transaction, subject: str) -> int:
+    """Make every allowance of a subject whole; how many were in use."""
+    return tx.run("DELETE FROM limits WHERE subject = :subject", subject=subject)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from autoresearch.clock import precise_timestamp
+from autoresearch.errors import Conflict
 from autoresearch.hub.store.database import FILE_NAME, Database
 
 if TYPE_CHECKING:
@@ -49,6 +50,11 @@ def prepare(folder: Path) -> None:
     try:
         with db.exclusive() as connection:
             found = version(connection)
+            if found > HEAD:
+                raise Conflict(
+                    f"the hub in {folder} was written by a newer version of this program ({found},"
+                    f" this one knows {HEAD}); update it"
+                )
             if found != HEAD:
                 _bring_up_to_date(folder / FILE_NAME, is_new=not found)
     finally:
@@ -59,10 +65,10 @@ def prepare(folder: Path) -> None:
 def _bring_up_to_date(path: Path, is_new: bool) -> None:
     from alembic import command
     from alembic.config import Config
-    from sqlalchemy import create_engine, event
+    from sqlalchemy import URL, create_engine, event
     from sqlalchemy.pool import NullPool
 
-    engine = create_engine(f"sqlite:///{path}", poolclass=NullPool)
+    engine = create_engine(URL.create("sqlite", database=str(path)), poolclass=NullPool)
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
@@ -75,7 +81,7 @@ def _bring_up_to_date(path: Path, is_new: bool) -> None:
         raw.execute("PRAGMA synchronous=FULL")
 
     config = Config()
-    config.set_main_option("script_location", str(SCRIPTS))
+    config.set_main_option("script_location", str(SCRIPTS).replace("%", "%%"))
     with engine.begin() as connection:
         config.attributes["connection"] = connection
         if is_new:
