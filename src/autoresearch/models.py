@@ -108,7 +108,10 @@ class ResultLine(Struct, frozen=True):
 
 
 class VerifyLine(Struct, frozen=True):
-    """What one line says that somebody found who ran another's commit again."""
+    """What one line says that somebody found who ran another's commit again.
+
+    `replayed` where they repeated the very run, from its record.
+    """
 
     commit: str
     platform: str
@@ -117,6 +120,7 @@ class VerifyLine(Struct, frozen=True):
     runs: int
     reproduced: bool
     reason: str
+    replayed: bool
 
 
 class Result(ResultLine, frozen=True):

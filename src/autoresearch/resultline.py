@@ -2,8 +2,8 @@
 
     commit:<7+ hex> platform:<name> val_bpb:<value or ---> vram_gb:<value or ---> [track:<id>]
         | description [(DISCARD) or (CRASH: reason)]
-    verify commit:<7+ hex> platform:<name> val_bpb:<value or ---> n:<runs> [track:<id>]
-        | reproduced, or: not reproduced (why)
+    verify [method:replay] commit:<7+ hex> platform:<name> val_bpb:<value or ---> n:<runs>
+        [track:<id>] | reproduced, or: not reproduced (why)
 
 Each stands on one line (docs/wire.md, "Results"). Reading is liberal in spacing, order and list
 marks, and strict in meaning: a value that cannot be trusted is kept with the `problem` that bars it
@@ -28,7 +28,8 @@ VALUE_MAX = 1e6
 
 _MARKS = re.compile(r"^[\s>*`\-+•]*(?:\d+[.)]\s+)?[\s`*]*")
 _KEYS = re.compile(
-    r"(?:^|(?<=[\s,;]))(commit|platform|val_bpb|vram_gb|memory_gb|track|n)\s*:\s*", re.IGNORECASE
+    r"(?:^|(?<=[\s,;]))(commit|platform|val_bpb|vram_gb|memory_gb|track|n|method)\s*:\s*",
+    re.IGNORECASE,
 )
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _NOTHING = re.compile(r"[-–—]+")
@@ -87,7 +88,9 @@ def write_result(line: ResultLine) -> str:
 def write_verification(line: VerifyLine) -> str:
     """The line that says what came of running another's commit again."""
     verdict = "reproduced" if line.reproduced else f"not reproduced ({_write_reason(line.reason)})"
-    head = f"verify {_write_name(line)} val_bpb:{_write_number(line.val_bpb, 6)}"
+    # first, where readers that do not know the key pass over it
+    method = "method:replay " if line.replayed else ""
+    head = f"verify {method}{_write_name(line)} val_bpb:{_write_number(line.val_bpb, 6)}"
     return f"{head} n:{max(1, line.runs)}{_write_track(line.track)} | {verdict}"
 
 
@@ -153,11 +156,13 @@ def _verification(text: str) -> VerifyLine | None:
     if not bar or problems or not (runs.isascii() and runs.isdecimal() and 0 < len(runs) < 5):
         return None
     verdict = tail.strip()
+    replayed = values.get("method", "").lower() == "replay"
+    measured = (commit, platform, track, val_bpb, int(runs))
     if refusal := _NOT.match(verdict):
-        reason = verdict[refusal.end() :].removesuffix(")").strip()
-        return VerifyLine(commit, platform, track, val_bpb, int(runs), False, reason[:TEXT_MAX])
+        reason = verdict[refusal.end() :].removesuffix(")").strip()[:TEXT_MAX]
+        return VerifyLine(*measured, False, reason, replayed)
     if _YES.match(verdict) and val_bpb is not None:
-        return VerifyLine(commit, platform, track, val_bpb, int(runs), True, "")
+        return VerifyLine(*measured, True, "", replayed)
     return None
 
 

@@ -188,13 +188,23 @@ def test_a_written_result_is_read_as_it_was_meant(
     assert one(write_result(line)) == line  # reading and writing settle at once
 
 
-@given(HASHES, WORDS, TRACKS, VALUES, st.integers(1, 9999), st.booleans(), WORDS)
+@given(
+    HASHES, WORDS, TRACKS, VALUES, st.integers(1, 9999), st.booleans(), WORDS, st.booleans()
+)  # fmt: skip
 def test_a_written_verification_is_read_as_it_was_meant(
-    commit: str, platform: str, track: str, value: float, runs: int, yes: bool, reason: str
+    commit: str,
+    platform: str,
+    track: str,
+    value: float,
+    runs: int,
+    yes: bool,
+    reason: str,
+    replayed: bool,
 ) -> None:
-    """Reproduced or not, and why."""
+    """Reproduced or not, and why, by runs or by a replay."""
     platform = platform if platform.isprintable() else "H100"
-    given = VerifyLine(commit, platform, track, value, runs, yes, "" if yes else reason)
+    why = "" if yes else reason
+    given = VerifyLine(commit, platform, track, value, runs, yes, why, replayed)
     (line,) = read_lines(write_verification(given))
 
     assert isinstance(line, VerifyLine)
@@ -202,3 +212,14 @@ def test_a_written_verification_is_read_as_it_was_meant(
         commit[:7], track, float(f"{value:.6f}"), runs, yes,
     )  # fmt: skip
     assert yes or line.reason
+    assert line.replayed == replayed
+
+
+def test_a_reader_that_does_not_know_the_method_passes_over_it() -> None:
+    """A key of a later version stands before the keys, and changes none of them."""
+    plain = "commit:abcdef1 platform:H100 val_bpb:0.991 n:3 track:t | reproduced"
+
+    assert read_lines(f"verify {plain}") == read_lines(f"verify how:else {plain}")
+    (line,) = read_lines(f"verify method:replay {plain}")
+    assert isinstance(line, VerifyLine) and line.replayed
+    assert write_verification(line).startswith("verify method:replay commit:abcdef1 ")

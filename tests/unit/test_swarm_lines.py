@@ -68,10 +68,10 @@ def test_a_track_that_is_no_word_is_left_out() -> None:
 
 def test_a_verification_says_what_was_found() -> None:
     """Reproduced with its value, not reproduced with its reason, and a run without a value."""
-    yes = parsed(write_verification(VerifyLine("b" * 40, "H100", TRACK, 0.99, 3, True, "")))
+    yes = parsed(write_verification(VerifyLine("b" * 40, "H100", TRACK, 0.99, 3, True, "", False)))
     no = parsed(
         write_verification(
-            VerifyLine("b" * 40, "H100", TRACK, None, 0, False, "crash: (it\nbroke)")
+            VerifyLine("b" * 40, "H100", TRACK, None, 0, False, "crash: (it\nbroke)", False)
         )
     )
 

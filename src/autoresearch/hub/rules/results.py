@@ -71,7 +71,7 @@ def _store_verification(
     results.add_verification(
         tx, post_id=post_id, agent_id=agent_id, commit=line.commit, commit_hash=commit_hash,
         platform=line.platform, track=line.track, val_bpb=line.val_bpb, runs=line.runs,
-        reproduced=int(line.reproduced), reason=line.reason,
+        reproduced=int(line.reproduced), reason=line.reason, replayed=int(line.replayed),
     )  # fmt: skip
 
 

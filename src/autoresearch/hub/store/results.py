@@ -17,7 +17,7 @@ _RESULT = """
     id, post_id, agent_id, commit_hash, created_at, leads
 """
 _VERIFICATION = """
-    named AS "commit", platform, track, val_bpb, runs, reproduced, reason,
+    named AS "commit", platform, track, val_bpb, runs, reproduced, reason, replayed,
     post_id, agent_id, commit_hash, created_at
 """
 _ON_BOARD = "platform = :platform AND track = :track"
@@ -43,9 +43,9 @@ _ADD = """
 """
 _ADD_VERIFICATION = """
     INSERT INTO verifications (post_id, agent_id, named, commit_hash, platform, track, val_bpb,
-        runs, reproduced, reason, created_at)
+        runs, reproduced, reason, replayed, created_at)
     VALUES (:post_id, :agent_id, :commit, :commit_hash, :platform, :track, :val_bpb,
-        :runs, :reproduced, :reason, :now)
+        :runs, :reproduced, :reason, :replayed, :now)
 """
 
 

@@ -182,6 +182,7 @@ verifications = Table(
     required("reason"),
     required("created_at"),
     flag("hidden"),
+    flag("replayed"),
     Index(None, "post_id"),
     Index(None, "commit_hash"),
     Index(None, "platform", "track", "id"),

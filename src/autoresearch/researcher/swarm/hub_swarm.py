@@ -326,6 +326,7 @@ class HubSwarm:
                 len(record.values),
                 reproduced=not why,
                 reason=why,
+                replayed=False,
             )
         )
         content = f"{line}\n\n{lines.result_details(record, self.track)}\n"

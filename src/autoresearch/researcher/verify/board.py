@@ -181,6 +181,7 @@ def verdict_post(verdict: Verdict, platform: str, notes: Notes) -> str:
             verdict.runs,
             reproduced=not why,
             reason=why,
+            replayed=False,
         )
     )
     runs = [
