@@ -156,6 +156,7 @@ class BoardRecord(Struct, frozen=True):
     verified: Verified = "unverified"
     reproduced_by: list[str] = field(default_factory=list)
     disputed_by: list[str] = field(default_factory=list)
+    replayed_by: list[str] = field(default_factory=list)
 
 
 class Board(Struct, frozen=True):

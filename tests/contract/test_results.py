@@ -110,3 +110,7 @@ def test_others_verify_and_nobody_their_own(hub: Any) -> None:
     assert verify(third, "reproduced") == "disputed"
     assert verify(second, "reproduced") == "reproduced"
     assert sorted([second.id, third.id]) == board(author, gpu)["best"]["reproduced_by"]
+    assert board(author, gpu)["best"]["replayed_by"] == []
+    replay = f"verify method:replay commit:abcdef1 platform:{gpu} val_bpb:1.5 n:1 | reproduced"
+    third.post("/api/channels/results/posts", {"content": replay})
+    assert [third.id] == board(author, gpu)["best"]["replayed_by"]

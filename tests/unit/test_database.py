@@ -168,6 +168,7 @@ def test_a_database_of_an_earlier_version_is_brought_up_to_date(tmp_path: Path) 
             "commits_hidden",
         ):
             connection.execute(f"DROP INDEX ix_{name}")
+        connection.execute("ALTER TABLE verifications DROP COLUMN replayed")
         connection.execute("UPDATE alembic_version SET version_num = '0001'")
     db.close()
     migrate.prepare(tmp_path)

@@ -61,5 +61,10 @@ def _read_post(hub: Services, post_id: int) -> Iterator[PostCard]:
         )
     for v in results.verifications_in_post(hub.db.reader, post_id):
         verdict = "reproduced" if v.reproduced else "disputed"
-        text = f"{v.runs} run{'s' if v.runs != 1 else ''}" + (f": {v.reason}" if v.reason else "")
+        how = (
+            "replayed from its record"
+            if v.replayed
+            else f"{v.runs} run{'s' if v.runs != 1 else ''}"
+        )
+        text = how + (f": {v.reason}" if v.reason else "")
         yield PostCard(verdict, v.val_bpb, v.platform, v.track, v.commit, v.commit_hash, text)

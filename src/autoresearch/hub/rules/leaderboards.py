@@ -77,7 +77,8 @@ def _read_votes(reader: Reader, platform: str) -> Votes:
 
 
 def _record(result: Result, votes: Votes) -> BoardRecord:
-    counted = count_votes(result, votes.get(result.commit[:NAMED_MIN], ()))
+    found = votes.get(result.commit[:NAMED_MIN], ())
+    counted = count_votes(result, found)
     yes = sorted(agent for agent, reproduced in counted.items() if reproduced)
     no = sorted(agent for agent, reproduced in counted.items() if not reproduced)
     assert result.val_bpb is not None  # only finite values lead
@@ -98,6 +99,7 @@ def _record(result: Result, votes: Votes) -> BoardRecord:
         else "disputed",
         reproduced_by=yes,
         disputed_by=no,
+        replayed_by=sorted({v.agent_id for v in found if v.replayed}.intersection(yes)),
     )
 
 
