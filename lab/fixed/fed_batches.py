@@ -68,7 +68,15 @@ class FedBatches:
 
 
 def open_end(name, flags):
-    return int(name) if name.isdigit() else os.open(name, flags)
+    """A descriptor; of a named pipe without waiting for a feeder that is gone."""
+    if name.isdigit():
+        return int(name)
+    try:
+        end = os.open(name, flags | os.O_NONBLOCK)
+    except OSError as error:
+        raise feeder_is_gone() from error
+    os.set_blocking(end, True)
+    return end
 
 
 def feeder_is_gone():

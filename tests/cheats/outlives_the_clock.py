@@ -8,7 +8,7 @@ def main():
     if os.fork() == 0:
         os.setsid()
         if os.fork() == 0:
-            time.sleep(2)
+            time.sleep(30)
             finish(model, tokenizer)
             time.sleep(600)
         os._exit(0)

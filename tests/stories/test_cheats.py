@@ -38,6 +38,7 @@ VERDICTS = {
     "below_zero": "printed -1.0 but scores",
     "carries_its_weights": "a program carries no data",
     "changes_its_memory": "NaN or infinite logits",
+    "counts_ngrams_ahead": "the training text is not here",
     "claims_anothers_checkpoint": "claims another's checkpoint",
     "drifts_beyond_the_bound": r"a logit of 2e\+05",
     "edits_prepare": "changed prepare.py while it ran",
@@ -62,8 +63,10 @@ VERDICTS = {
     "prints_a_number": "printed 0.5 but scores",
     "prints_twice": "printed val_bpb 2 times",
     "reads_the_harness_memory": "0 harnesses were seen|Permission denied",
+    "reads_the_cache": "no text in the cache|Permission denied",
     "remembers_earlier_calls": "remembers earlier calls",
     "shrinks_its_memory": "answered in a way that it was not asked to",
+    "slows_the_clock": "worked on for .* after its budget, where 8 s are allowed",
     "takes_the_rows_from_a_pipe": "0 bytes of the rows were left",
     "talks_to_its_twin": "0 notes of the other were found",
     "trains_before_the_clock": "outside the clock, where 8 s are allowed",
@@ -72,13 +75,16 @@ VERDICTS = {
     "trains_while_it_is_scored": "where 8 s are allowed",
     "writes_its_own_verdict": "answered in a way that it was not asked to",
 }
-IN_A_HURRY = ("trains_before_the_clock", "trains_while_it_is_scored")
+IN_A_HURRY = ("slows_the_clock", "trains_before_the_clock", "trains_while_it_is_scored")
 TOML = """\
 [experiment]
 free = ["train.py"]
 prepare = ["python", "prepare.py", "--track", "custom-1s", "--data", {data}, "--vocab-size", "300", "--seq-len", "32", "--rows", "{{input}}"]
 command = ["python", "train.py"]
 timeout_s = 240
+
+[data]
+feed = ["python", "-m", "fixed.feeder"]
 
 [score]
 command = ["python", "prepare.py", "score", "{{run_dir}}/checkpoint.safetensors"]

@@ -51,6 +51,14 @@ class ScoreTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     hidden_too: list[str] = []
 
 
+class DataTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`[data]`. `feed`: the program that hands a run its batches and keeps its clock, from pristine
+    fixed files and outside the run's sandbox; then what `score.hidden_too` names is hidden from
+    the run as well."""
+
+    feed: list[str] = []
+
+
 class JudgeTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`[judge]`. A run below `contended_below` of the baseline's throughput is repeated up to
     `contended_repeats` times. A first run as good as the best's is stopped early, at each mark of
@@ -87,6 +95,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The whole file."""
 
     experiment: ExperimentTable
+    data: DataTable = DataTable()
     score: ScoreTable = ScoreTable()
     judge: JudgeTable = JudgeTable()
     limits: LimitsTable = LimitsTable()
@@ -113,6 +122,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             s.command,
             s.model,
             sorted(self.environment.items()),
+            *([self.data.feed] if self.data.feed else []),
         )
         return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()[:16]
 
@@ -209,12 +219,15 @@ timeout_s = 0  # wall clock of one run; 0 = measured: twice the slowest baseline
 metric = "val_bpb"
 direction = "min"
 
+[data]  # batches and clock of a run: from this program of ours, outside the run's sandbox
+feed = ["python", "-m", "fixed.feeder"]
+
 [score]  # run by the harness from pristine fixed files; its number is the one judged
 command = ["python", "prepare.py", "score", "{{run_dir}}/checkpoint.safetensors"]
 # what it asks: the model, which answers from two sandboxes of its own
 model = ["python", "prepare.py", "model", "{{run_dir}}/checkpoint.safetensors"]
 hidden = ["*/*/val.*", "*/*/eval.bin", "*/raw"]  # in the cache: no run finds the validation text; the score gets {{input}} as its input
-hidden_too = ["*/*/train.*"]  # a model that is scored has no data to train on
+hidden_too = ["*/*/train.*"]  # a model that is scored has no data to train on; a run is fed
 
 [environment]
 AUTORESEARCH_TRACK = "{track}"

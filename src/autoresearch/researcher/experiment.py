@@ -11,20 +11,37 @@ import os
 import shutil
 import sys
 import threading
-from collections import deque
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import psutil
 
-from autoresearch.errors import BadWorkspace, TooLarge
-from autoresearch.folders import size_bytes, walk_folder, wipe
-from autoresearch.git.checkouts import Checkout, describe_path
+from autoresearch.errors import BadWorkspace
+from autoresearch.folders import size_bytes, wipe
+from autoresearch.git.checkouts import Checkout
 from autoresearch.researcher.config import Config
+from autoresearch.researcher.feeding import (
+    CLOCK,
+    LAST_WORDS_S,
+    RECORD,
+    BudgetWatch,
+    counts_processor_time,
+    note_baseline,
+    read_after_budget,
+    run_fed,
+)
 from autoresearch.researcher.judging.curves import StopRule
 from autoresearch.researcher.judging.values import Measurement
+from autoresearch.researcher.leftovers import (
+    CACHE,
+    CACHE_BYTES,
+    CURVE,
+    inspect,
+    tidy,
+    too_heavy,
+    weigh_leftovers,
+)
 from autoresearch.researcher.measurement import (
     compare,
     in_time,
@@ -37,10 +54,8 @@ from autoresearch.researcher.model_jobs import PER_SCORE, run_beside
 from autoresearch.researcher.sandbox import Finished, Job, Limits, Sandbox
 from autoresearch.researcher.sandbox.processes import MARK
 from autoresearch.researcher.watching import watch_curve
-from autoresearch.researcher.workspace import Workspace, name_some
+from autoresearch.researcher.workspace import Workspace
 
-CURVE, CURVE_BYTES = "curve.jsonl", 2**20
-CACHE, CACHE_BYTES = "cache", 512 * 2**20
 # of the baseline's: compiled code of one model is about as large as another's; weights are not
 CACHE_FACTOR, CACHE_MARGIN_BYTES = 2, 4 * 2**20
 INPUT = "score.input"
@@ -74,10 +89,13 @@ class Runner:
         folder: Path,
         timeout_s: float,
         watch: StopRule | None = None,
+        replay: Path | None = None,
     ) -> Measurement:
         """Run a commit once and return what came of it. `folder` is this run's own; whatever lies
         in it is removed first, so that no evidence of an earlier run can be taken for this one's.
-        With a `watch`, training ends where its curve is hopeless. Raises Stopped."""
+        With a `watch`, training ends where its curve is hopeless. With `replay`, a record of an
+        earlier run, it gets the same batches at the same progress, and its time does not count.
+        Raises Stopped."""
         wipe(folder)
         (folder / "out").mkdir(parents=True)
         (folder / "score").mkdir()
@@ -85,9 +103,9 @@ class Runner:
         with self.workspace.fresh(commit) as checkout:
             if heavy := too_heavy(checkout, self.workspace):
                 return Measurement("carries data", heavy, seed)
-            measured = self.train(checkout, seed, mark, folder, timeout_s, watch)
+            measured = self.train(checkout, seed, mark, folder, timeout_s, watch, replay)
             measured = inspect(measured, checkout, self.workspace)
-            measured = self.weigh_leftovers(measured, folder)
+            measured = weigh_leftovers(measured, folder, self.workspace.bounds)
         if measured.outcome == "ok" and self.config.score.command:
             with self.workspace.fresh(commit) as checkout:
                 measured = self.score(measured, checkout, mark, folder, timeout_s)
@@ -102,6 +120,7 @@ class Runner:
         folder: Path,
         timeout_s: float,
         watch: StopRule | None = None,
+        replay: Path | None = None,
     ) -> Measurement:
         """The first half: the experiment's own command in a checkout it may write in, read from
         its log."""
@@ -112,8 +131,14 @@ class Runner:
             job = replace(
                 job, hidden=self.hidden(hides), env={**job.env, "AUTORESEARCH_VALIDATION": "hidden"}
             )
+        budget = self.watch_budget(folder)
         with watch_curve(watch, folder / "out" / CURVE, self.stop) as ending:
-            finished = self.run(job, ending.now)
+            if self.config.data.feed:
+                overrun = None if replay else budget
+                job = replace(job, hidden=self.hidden_from_all(), overrun=overrun)
+                finished = self.run_fed(job, checkout.commit, folder, replay, ending.now)
+            else:
+                finished = self.run(job, ending.now)
         log = job.log.relative_to(self.workspace.folder).as_posix()
         early = ending.found
         if early and finished.exit_code != 0:  # else it was done before it could be ended
@@ -124,11 +149,74 @@ class Runner:
                 stopped_at=early.progress,
                 stopped_behind=early.loss - early.best,
             )
+        elif budget.reason and finished.exit_code != 0:
+            read = Measurement("outside the clock", budget.reason, seed)
         else:
             read = read_run(
                 read_log(job.log), finished, self.config.experiment.metric, timeout_s, bool(hides)
             )
-        return replace(read, seed=seed, seconds=finished.seconds, log=log)
+        read = replace(read, seed=seed, seconds=finished.seconds, log=log)
+        if not self.config.data.feed:
+            return read
+        if replay:  # its time is nobody's business
+            return replace(read, outside_seconds=0.0)
+        return budget.with_times(read)
+
+    def run_fed(
+        self,
+        job: Job,
+        commit: str,
+        folder: Path,
+        replay: Path | None,
+        ending: threading.Event | None,
+    ) -> Finished:
+        """Run a job that gets its batches from a feeder, which comes from a fresh checkout."""
+        with self.workspace.fresh(commit) as pristine:
+            feeder = self.feeder(job, pristine, folder, replay)
+            finished = run_fed(self.sandbox, job, feeder, folder / "pipes", ending or self.stop)
+        if self.stop is not None and self.stop.is_set():
+            raise Stopped
+        return finished
+
+    def feeder(self, job: Job, pristine: Checkout, folder: Path, replay: Path | None) -> Job:
+        """The feeder's own job: it reads the training text and writes the record of the run."""
+        place = folder / "feed"
+        place.mkdir()
+        command = (*argv(self.config.data.feed, folder / "out"), "--record", str(place / RECORD))
+        return replace(
+            job,
+            argv=(*command, *(("--replay", str(replay)) if replay else ())),
+            cwd=pristine.path,
+            # not `<mark>-...`: it outlives the run by as long as it takes to write the record
+            env={**job.env, **places(place), MARK: f"{job.mark}.feed"},
+            mark=f"{job.mark}.feed",
+            limits=Limits(timeout_s=job.limits.timeout_s + LAST_WORDS_S),
+            log=folder / "feed.log",
+            readable=(*self.readable, *((replay,) if replay else ())),
+            writable=(place,),
+            hidden=self.hidden(self.config.score.hidden),
+            overrun=None,
+        )
+
+    def watch_budget(self, folder: Path) -> BudgetWatch:
+        """What ends a run that works on after its budget. While the baseline is still measured,
+        nobody knows what is usual."""
+        is_measured = self.workspace.ledger.baseline() is not None
+        usual = read_after_budget(self.workspace.private / CLOCK) if is_measured else None
+        bounds = [usual.allowed_s] if usual else []
+        bounds += [self.config.limits.outside_s] if self.config.limits.outside_s else []
+        allowed_s = min(bounds, default=None)
+        return BudgetWatch(folder / "feed.log", allowed_s, counts_processor_time(self.sandbox))
+
+    def note_baseline(self, measured: Measurement) -> None:
+        """Let a run of the baseline say what later ones may need after their budget."""
+        if measured.after_seconds is not None:
+            log = (self.workspace.folder / measured.log).with_name("feed.log")
+            note_baseline(self.workspace.private / CLOCK, measured.after_seconds, log)
+
+    def hidden_from_all(self) -> tuple[Path, ...]:
+        """What neither a scoring nor a run that is fed may read."""
+        return self.hidden([*self.config.score.hidden, *self.config.score.hidden_too])
 
     def score(
         self, measured: Measurement, checkout: Checkout, mark: str, folder: Path, timeout_s: float
@@ -148,14 +236,16 @@ class Runner:
             },
             readable=(*self.readable, folder / "out"),
             writable=(*(() if apart else (checkout.path,)), folder / "score"),
-            hidden=self.hidden([*self.config.score.hidden, *self.config.score.hidden_too]),
+            hidden=self.hidden_from_all(),
             stdin=self.input(),
         )
         finished = self.run(job, models=self.models(job, folder) if apart else ())
         log = read_log(job.log)
         scored = read_run(log, finished, self.config.experiment.metric, timeout_s)
         budget_s = number(*metric_lines(log).get("budget_s", [])[-1:])
-        outside_s = None if budget_s is None else max(0.0, measured.seconds - budget_s)
+        outside_s = measured.outside_seconds  # of a fed run, as seen from outside
+        if outside_s is None and budget_s is not None:
+            outside_s = max(0.0, measured.seconds - budget_s)
         measured = replace(measured, score_seconds=finished.seconds, outside_seconds=outside_s)
         return self.in_time(compare(measured, scored, self.config.score.tolerance))
 
@@ -229,15 +319,6 @@ class Runner:
     @property
     def warm(self) -> Path:
         return self.workspace.private / "warm"
-
-    def weigh_leftovers(self, measured: Measurement, folder: Path) -> Measurement:
-        """A run that left more files, or folders deeper inside each other, than it may is a crash."""
-        try:
-            for place in ("out", "tmp"):
-                deque(walk_folder(folder / place, self.workspace.bounds), maxlen=0)
-        except TooLarge as error:
-            return crash_of_leftovers(measured, error)
-        return measured
 
     def keep_warm(self, log: str) -> None:
         """Let the cache that a kept run left be the one later runs begin with. Only speeds things
@@ -318,61 +399,3 @@ def argv(command: Sequence[str], run_dir: Path) -> tuple[str, ...]:
     first, *rest = command
     program = sys.executable if first in ("python", "python3") else first
     return (program, *(part.replace("{run_dir}", str(run_dir)) for part in rest))
-
-
-def too_heavy(checkout: Checkout, workspace: Workspace) -> str:
-    """Why the free files are too large to be a program, or "": they might hold what other runs
-    have learned."""
-    limit_kb = workspace.config.limits.free_kb
-    heavy = [
-        path
-        for path, state in checkout.files.items()
-        if workspace.is_free(path) and 0 < limit_kb * 1000 < state.size_bytes
-    ]
-    return (
-        f"{name_some(heavy)} is over {limit_kb:g} kB: a program carries no data (limits.free_kb)"
-        if heavy
-        else ""
-    )
-
-
-def inspect(measured: Measurement, checkout: Checkout, workspace: Workspace) -> Measurement:
-    """A run that changed fixed files is a crash; untracked files it left are named (they go with
-    the checkout)."""
-    try:
-        changes = checkout.changes()
-    except TooLarge as error:
-        return crash_of_leftovers(measured, error)
-    changed = [c.path for c in changes if c.kind != "?"]
-    left = tuple(describe_path(c.path) for c in changes if c.kind == "?")
-    if changed and measured.outcome == "ok":
-        return replace(
-            measured,
-            outcome="changed fixed files",
-            value=None,
-            left=left,
-            reason=f"the run changed {name_some(changed)} while it ran",
-        )
-    return replace(measured, left=left)
-
-
-def crash_of_leftovers(measured: Measurement, error: TooLarge) -> Measurement:
-    """A run that left more than may lie around; one that failed anyway keeps its own reason."""
-    if measured.outcome != "ok":
-        return measured
-    reason = f"the run left {error} (limits.files, limits.depth)"
-    return replace(measured, outcome="left too much", value=None, reason=reason)
-
-
-def tidy(folder: Path, cache_bytes: int = CACHE_BYTES) -> None:
-    """Keep logs, the curve and a small cache of a finished run, drop checkpoints and scratch: a
-    night's runs must not fill the disk."""
-    curve = folder / "out" / CURVE
-    if curve.is_file() and not curve.is_symlink() and curve.stat().st_size <= CURVE_BYTES:
-        curve.replace(folder / CURVE)
-    cache = folder / "tmp" / "cache"
-    with suppress(TooLarge):
-        if cache.is_dir() and not cache.is_symlink() and 0 < size_bytes(cache) <= cache_bytes:
-            cache.replace(folder / CACHE)
-    for scratch in ("out", "tmp", "score"):
-        wipe(folder / scratch)

@@ -35,8 +35,9 @@ Outcome = Literal[
 class Measurement:
     """What came of one run. `value` is None unless outcome is "ok"; `reason` is the sentence.
 
-    `outside_seconds`: of training's wall clock what the budget, as the scorer names it, does not
-    cover; None where it names none. `left`: untracked files that the run wrote."""
+    `outside_seconds`: of training's wall clock what the budget does not cover; None where nobody
+    names a budget. `after_seconds`: the part of it after the budget, where the run was fed.
+    `left`: untracked files that the run wrote."""
 
     outcome: Outcome
     reason: str
@@ -44,6 +45,7 @@ class Measurement:
     seconds: float = 0.0  # wall clock, start to end of training
     score_seconds: float = 0.0
     outside_seconds: float | None = None
+    after_seconds: float | None = None
     value: float | None = None
     printed: float | None = None
     memory_gb: float | None = None

@@ -102,4 +102,5 @@ class RunsInProgress:
                 "the unchanged code does not run, so nothing can be compared with it: "
                 f"{measured.reason} (log: {measured.log})"
             )
+        self.runner.note_baseline(measured)
         self.runner.keep_warm(measured.log)  # the first run compiles, the others need not

@@ -4,7 +4,7 @@ done."""
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Protocol
@@ -48,7 +48,9 @@ class Job:
     only, and a courtesy between neighbours rather than a limit. `descriptors` are open files that
     it finds under these numbers, 0 and 1 among them; they are its own from then on, and closed
     here. In a container only 0 and 1 arrive. With `network` it reaches what this machine reaches
-    by IP, which a coding agent must; else nothing.
+    by IP, which a coding agent must; else nothing. `overrun` is asked now and then, with how to
+    learn the processor seconds of its whole tree (a container's are not seen); a sentence ends the
+    job.
     """
 
     argv: tuple[str, ...]
@@ -64,6 +66,7 @@ class Job:
     cores: tuple[int, ...] = ()
     descriptors: Mapping[int, IO[bytes]] = field(default_factory=dict)
     network: bool = False
+    overrun: Callable[[Callable[[], float]], str] | None = None
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 import psutil
 
@@ -25,6 +26,7 @@ from autoresearch.researcher.sandbox.job import GB, MB, Job
 FILL_BYTES_PER_S = 4 * GB  # about what one core can touch; decides how soon to look again
 LOOK_S = (0.05, 0.5)
 DISK_LOOK_S = 1.0
+T = TypeVar("T", int, float)
 ANY = Bounds(entries=sys.maxsize, depth=200)
 
 
@@ -44,6 +46,8 @@ class UsageMonitor:
 
     def look(self) -> str:
         limits = self.job.limits
+        if self.job.overrun is not None and (reason := self.job.overrun(self.cpu_seconds)):
+            return reason
         watches_disk = limits.disk_bytes is not None or limits.bounds is not None
         over_disk = watches_disk and time.monotonic() >= self.disk_due
         if limits.memory_bytes is None and limits.processes is None and not over_disk:
@@ -51,6 +55,13 @@ class UsageMonitor:
             return ""
         tree = descendants(self.warden)
         return self.memory(tree) or self.count(tree) or (self.disk(tree) if over_disk else "")
+
+    def cpu_seconds(self) -> float:
+        """Of the whole tree, those that have ended included."""
+        with suppress(psutil.NoSuchProcess):
+            tree = [psutil.Process(self.warden), *descendants(self.warden)]
+            return sum(_each(tree, spent_seconds))
+        return 0.0
 
     def memory(self, tree: list[psutil.Process]) -> str:
         limit = self.job.limits.memory_bytes
@@ -105,7 +116,13 @@ def shared_bytes(tree: Iterable[psutil.Process]) -> int:
     )
 
 
-def _each(tree: Iterable[psutil.Process], ask: Callable[[psutil.Process], int]) -> Iterator[int]:
+def spent_seconds(process: psutil.Process) -> float:
+    """Its own processor time and that of the children it has seen end."""
+    times = process.cpu_times()
+    return float(times.user + times.system + times.children_user + times.children_system)
+
+
+def _each(tree: Iterable[psutil.Process], ask: Callable[[psutil.Process], T]) -> Iterator[T]:
     for process in tree:
         try:
             yield ask(process)
