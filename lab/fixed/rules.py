@@ -21,6 +21,7 @@ NUMBERS = (
     "fixed/model_program.py",
     "fixed/packing.py",
     "fixed/plausibility.py",
+    "fixed/probes.py",
     "fixed/scoring.py",
 )
 DATA = (
