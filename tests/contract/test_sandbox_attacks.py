@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from autoresearch.researcher.sandbox import choose_sandbox, probe_backends
-from autoresearch.researcher.sandbox.attacks import ATTACKS
+from autoresearch.researcher.sandbox.attacks import ATTACKS, GROUPS
 from autoresearch.researcher.sandbox.conformance import (
-    OPEN_IN_ROOMS,
     AttackResult,
     InRoom,
     Unprotected,
+    attacks_on_room,
     judge_attack,
     quick_attacks,
     run_attacks,
@@ -60,12 +60,11 @@ def test_without_isolation_the_environment_and_the_end_are_still_clean() -> None
 
 @ISOLATED
 def test_a_coding_agents_room_holds(level: str) -> None:
-    """With the network open no other attack comes through: keys, data, processes, sockets of
-    services, the kernel."""
-    attacks = [a for a in ATTACKS if a.name not in OPEN_IN_ROOMS]
-    results = run_attacks(InRoom(choose_sandbox(level)), attacks)
+    """With the network open what is the user's stays out of reach: keys, data, processes, sockets
+    of services."""
+    results = run_attacks(InRoom(choose_sandbox(level)), attacks_on_room())
 
-    assert len(results) >= 30
+    assert len(results) >= 20
     assert names(results, blocked=False) == []
 
 
@@ -91,13 +90,15 @@ def test_the_best_level_that_works_is_taken() -> None:
 
 
 def test_names_are_unique_and_documented() -> None:
-    """docs/sandbox.md has a line for every attack; the short round is short."""
-    rows = {
-        line.split("|")[1].strip()
-        for line in DOC.read_text("utf-8").splitlines()
-        if line.startswith("| ")
-    }
+    """docs/sandbox.md has each attack in the table of its kind, in the words that `doctor` says, and
+    how many there are; the short round is short."""
+    text = DOC.read_text("utf-8")
+    needs = {"": "nothing", "root": "being root", "kernel": "a kernel that has it"}
 
-    assert len({a.name for a in ATTACKS}) == len(ATTACKS)
-    assert {a.name for a in ATTACKS} <= rows
+    assert len({a.name for a in ATTACKS}) == len(ATTACKS) >= 94
+    assert f"{len(ATTACKS)} small programs" in text
+    for title, group in GROUPS.items():
+        table = text.partition(f"### {title}\n")[2].partition("\n\n#")[0]
+        rows = [line for line in table.splitlines() if line.startswith("| ")][1:]
+        assert rows == [f"| {a.name} | {a.tries} | {needs[a.needs]} |" for a in group]
     assert 5 <= len(quick_attacks()) <= 12

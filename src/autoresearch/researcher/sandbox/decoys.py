@@ -33,7 +33,7 @@ def main(token: str, folder: str, canary: str) -> None:
     )  # anyone may trace it, even where Yama allows parents only
     memory = ctypes.create_string_buffer(secret)
     held = os.open(os.path.join(folder, "home", ".ssh", "id_canary"), os.O_RDONLY)
-    tcp, udp, named, abstract = open_sockets(token, folder)
+    tcp, udp, named, abstract, datagrams = open_sockets(token, folder)
     shared = f"/dev/shm/{token}"
     with open(shared, "w") as file:
         file.write(canary)
@@ -43,6 +43,7 @@ def main(token: str, folder: str, canary: str) -> None:
     print(json.dumps({
         "pid": os.getpid(), "address": ctypes.addressof(memory), "held": held, "tcp": tcp.getsockname()[1], "udp": udp.getsockname()[1],
         "abstract": token, "socket": named.getsockname(), "shm": shared, "segment_key": key, "segment": segment, "serial": serial,
+        "datagram": datagrams[0].getsockname(),
     }), flush=True)  # fmt: skip
     try:
         serve_secret(secret, udp, [tcp, named, abstract])
@@ -52,7 +53,9 @@ def main(token: str, folder: str, canary: str) -> None:
         load_libc().syscall(KEYCTL, KEYCTL_UNLINK, serial, USER_KEYRING)
 
 
-def open_sockets(token: str, folder: str) -> tuple[socket.socket, ...]:
+def open_sockets(
+    token: str, folder: str
+) -> tuple[socket.socket, socket.socket, socket.socket, socket.socket, list[socket.socket]]:
     tcp = socket.create_server(("127.0.0.1", 0))
     udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     udp.bind(("127.0.0.1", 0))
@@ -61,7 +64,12 @@ def open_sockets(token: str, folder: str) -> tuple[socket.socket, ...]:
     abstract.bind("\0" + token)
     named.listen()
     abstract.listen()
-    return tcp, udp, named, abstract
+    datagrams = [socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) for _ in range(2)]
+    for one, address in zip(
+        datagrams, (os.path.join(folder, "d"), f"\0{token}-datagram"), strict=True
+    ):
+        one.bind(address)
+    return tcp, udp, named, abstract, datagrams
 
 
 def load_libc() -> Any:

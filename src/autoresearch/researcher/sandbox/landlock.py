@@ -60,6 +60,8 @@ PROC = (
     "driver",
 )
 
+HIDDEN = ("net", "task")
+
 
 @dataclass(frozen=True)
 class LandlockSandbox:
@@ -115,10 +117,22 @@ def make_rules(job: Job, known: int) -> Iterator[Rule]:
         [*mounts.system_folders(), *mounts.sysfs_folders(), *job.readable, job.cwd], READ, hidden
     )
     yield from allow_paths(mounts.network_files() if job.network else (), READ, hidden)
-    yield from (Rule(f"/proc/{name}", READ & access_of(Path("/proc") / name)) for name in PROC)
+    for path in proc_files():
+        yield Rule(str(path), READ & access_of(path))
     yield from (Rule(path, READ_FILE | WRITE_FILE) for path in PLAIN_DEVICES)
     yield from allow_paths(mounts.device_files(), known & (READ | WRITE_FILE | IOCTL_DEV), hidden)
     yield from allow_paths(job.writable, writing, hidden)
+
+
+def proc_files() -> Iterator[Path]:
+    """Of its own process not what shows the machine's connections: `net`, also of each task."""
+    for name in PROC:
+        path = Path("/proc") / name
+        yield from (
+            (p for p in path.iterdir() if p.name not in HIDDEN and not p.is_symlink())
+            if name == "self"
+            else (path,)
+        )
 
 
 def allow_paths(paths: Iterable[Path], access: int, hidden: set[Path]) -> Iterator[Rule]:

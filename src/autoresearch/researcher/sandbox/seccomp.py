@@ -34,6 +34,13 @@ SOCK_DGRAM, SOCK_TYPE = 2, 0xF
 AF_UNIX, AF_INET, AF_INET6, AF_NETLINK = 1, 2, 10, 16
 NEW_NAMESPACES = 0x7E020080  # CLONE_NEW{NS,CGROUP,UTS,IPC,USER,PID,NET,TIME}
 
+SET_ID = 0o6000  # a file with these bits gives whoever runs it the rights of its owner or group
+# calls that give a file its mode, and which argument that is
+MODES = {
+    "chmod": 1, "fchmod": 1, "fchmodat": 2, "fchmodat2": 2, "creat": 1, "open": 2, "openat": 3,
+    "mknod": 1, "mknodat": 2,
+}  # fmt: skip
+
 OTHER_PROCESSES = (
     "ptrace",
     "process_vm_readv",
@@ -78,12 +85,12 @@ ATTRIBUTES = (
 @dataclass(frozen=True)
 class Policy:
     """`refused`: call to errno (0: pretend). `only`: call to the values its first argument may
-    have. `without`: to the bits it must lack. `unlike`: call to the type of socket, its second
+    have. `without`: to an argument's number and the bits that it must lack. `unlike`: call to the type of socket, its second
     argument, that it must not have."""
 
     refused: Mapping[str, int]
     only: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
-    without: Mapping[str, int] = field(default_factory=dict)
+    without: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     unlike: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -92,13 +99,13 @@ def inside_namespaces(network: bool = False) -> Policy:
     address families, keyrings). With the machine's `network` it would find the machine's abstract
     sockets, too: so no AF_UNIX but pairs, and none of datagrams, which can be sent anywhere."""
     refused = dict.fromkeys(OTHER_PROCESSES + MOUNTS + MACHINE + KERNEL, errno.EPERM)
-    refused["clone3"] = (
-        errno.ENOSYS
-    )  # its flags lie in memory, out of a filter's sight; libc then takes clone
+    # flags that lie in memory, out of a filter's sight; programs then take the older calls
+    refused |= {"clone3": errno.ENOSYS, "openat2": errno.ENOSYS}
     # not AF_VSOCK, which reaches the host from every namespace
     families = (*(() if network else (AF_UNIX,)), AF_INET, AF_INET6, AF_NETLINK)
     pairs = {"socketpair": SOCK_DGRAM} if network else {}
-    return Policy(refused, {"socket": families}, {"clone": NEW_NAMESPACES}, pairs)
+    without = {"clone": (0, NEW_NAMESPACES), **{n: (at, SET_ID) for n, at in MODES.items()}}
+    return Policy(refused, {"socket": families}, without, pairs)
 
 
 def beside_landlock(abi: int, network: bool = False) -> Policy:
@@ -115,7 +122,8 @@ def beside_landlock(abi: int, network: bool = False) -> Policy:
     }
     own = {**dict.fromkeys(OWN_ONLY, (0,)), **({"kill": (0,)} if abi < 6 else {})}
     only = {**own, **(base.only if network else {})}
-    return Policy(refused, only, base.without, base.unlike)
+    without = {name: bits for name, bits in base.without.items() if name not in refused}
+    return Policy(refused, only, without, base.unlike)
 
 
 def is_supported(machine: str) -> bool:
@@ -149,11 +157,11 @@ def filter_bodies(policy: Policy) -> Iterable[tuple[str, list[bytes]]]:
     for name, values in policy.only.items():
         allowed = [step for value in values for step in allow_if_first_is(value)]
         yield name, [*allowed, make_instruction(RETURN, ERRNO | errno.EPERM)]
-    for name, bits in policy.without.items():
+    for name, (argument, bits) in policy.without.items():
         yield (
             name,
             [
-                make_instruction(LD_WORD, ARGUMENTS_AT),
+                make_instruction(LD_WORD, ARGUMENTS_AT + 8 * argument),
                 make_instruction(JUMP_SET, bits, 0, 1),
                 make_instruction(RETURN, ERRNO | errno.EPERM),
                 make_instruction(RETURN, ALLOW),
