@@ -69,6 +69,12 @@ app.add_command(completion_command("agenthub"))
     help="Addresses or networks, separated by commas, whose X-Forwarded-For is believed.",
 )
 @click.option(
+    "--keep-events",
+    type=COUNT,
+    default=0,
+    help="How many of the newest stay in the event log; 0 keeps them all.",
+)
+@click.option(
     "--log",
     default="stderr",
     help="A file, stderr or off. A file may be moved: a new one is begun.",
@@ -114,6 +120,7 @@ def serve(
     max_registrations_per_hour: int,
     registration: str,
     trusted_proxies: str,
+    keep_events: int,
     log: str,
     public_url: str,
     base_path: str,
@@ -149,6 +156,7 @@ def serve(
         max_registrations_per_hour=LOCAL_LIMIT if local else max_registrations_per_hour,
         registration=registration,  # type: ignore[arg-type]
         trusted_proxies=_networks(trusted_proxies),
+        keep_events=keep_events,
         log=log,
         public_url=public,
         base_path=base,

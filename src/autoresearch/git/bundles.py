@@ -164,7 +164,8 @@ def list_tips(repo: Repo) -> list[str]:
 def check_out_commit(repo: Repo, commit: str, branch: str = "") -> None:
     """Put the files of a commit here, detached or on a new branch. Conflict while tracked files
     hold changes: none is ever lost."""
-    changed = [change.path for change in repo.changes() if change.kind != "?"]
+    line_ends = _find_line_ends(repo)
+    changed = _list_changed(repo, line_ends)
     if changed:
         raise Conflict(
             f"{len(changed)} tracked file(s) hold changes, {changed[0]!r} first; commit "
@@ -175,9 +176,31 @@ def check_out_commit(repo: Repo, commit: str, branch: str = "") -> None:
     if repo.maybe(commit) is None:
         raise NotFound(f"commit {commit[:12]} is not here; `ah fetch {commit[:12]}` brings it")
     try:
-        repo.git("checkout", "-q", *(["-b", branch] if branch else ["--detach"]), commit, "--")
+        repo.git(
+            *line_ends,
+            "checkout",
+            "-q",
+            *(["-b", branch] if branch else ["--detach"]),
+            commit,
+            "--",
+        )
     except GitFailed as error:
         raise Conflict(f"git did not check out {commit[:12]}: {error}") from error
+
+
+def _find_line_ends(repo: Repo) -> tuple[str, str]:
+    """How the user's own git writes line ends here: what it calls unchanged is unchanged."""
+    listed = repo.git_bytes("config", "--show-scope", "--get-all", "core.autocrlf").decode()
+    pairs = [line.split("\t", 1) for line in listed.splitlines() if "\t" in line]
+    own = [value for scope, value in pairs if scope != "command"]  # ours come by command
+    return "-c", f"core.autocrlf={own[-1] if own else 'false'}"
+
+
+def _list_changed(repo: Repo, line_ends: tuple[str, str]) -> list[str]:
+    """Tracked files that hold changes."""
+    how = ("--no-renames", "--untracked-files=no", "--ignore-submodules=all")
+    said = repo.git(*line_ends, "status", "--porcelain=v1", "-z", *how)
+    return [part[3:] for part in said.split("\0") if part]
 
 
 @contextmanager

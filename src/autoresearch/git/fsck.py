@@ -5,8 +5,8 @@ Stricter on purpose, because what one agent pushes others check out on machines 
 
 - symbolic links and submodules are refused, and so are annotated tags: a hub keeps files and commits
 - names are UTF-8 of up to 255 bytes without control characters, backslashes and colons (NTFS streams)
-- of names that begin with .git only ALLOWED ones are taken, and none of them in disguise (case, code points HFS+ ignores, trailing dots and
-  spaces, 8.3 short names); `.gitmodules` is not among them
+- .git and .gitmodules are refused, and so is any disguise of what git reads (case, code points
+  HFS+ ignores, trailing dots and spaces, 8.3 short names)
 - file modes are 100644 and 100755
 
 Whether the objects a commit or tree names exist is the store's to say.
@@ -29,7 +29,8 @@ COMMIT_MAX_BYTES = (
     64 * 1024
 )  # a page of a thousand commits stays below 64 MB whatever their messages
 ATTRIBUTES_LINE_MAX = 2047  # bytes; git refuses longer ones
-ALLOWED = frozenset({".gitignore", ".gitattributes", ".gitkeep", ".github", ".gitlab-ci.yml"})
+REFUSED = frozenset({".git", ".gitmodules"})  # what git would act on
+CHECKED = frozenset({".gitattributes", ".gitignore"})  # read by git: only under their own names
 NULL = bytes(20)
 EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
 
@@ -38,6 +39,7 @@ _COMMIT = re.compile(
     rb"tree (?P<tree>[0-9a-f]{40})\n(?P<parents>(?:parent [0-9a-f]{40}\n)*)author (?P<author>%b)\ncommitter %b\n(?P<rest>(?:[^\n]+\n)*)\n"
     % (_IDENT, _IDENT)
 )
+_ENCODING = re.compile(rb"^encoding ([A-Za-z0-9_.:-]{1,40})$", re.MULTILINE)
 _HEADER_TWICE = re.compile(rb"^(tree|parent|author|committer) ", re.MULTILINE)
 _PLAIN_NAME = re.compile(
     rb"[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}"
@@ -69,6 +71,7 @@ class CommitHeader:
     tree: bytes
     parents: tuple[bytes, ...]
     message: bytes
+    encoding: str = ""  # of the message, where it is not UTF-8
 
 
 def check_commit(data: bytes) -> CommitHeader:
@@ -87,7 +90,13 @@ def check_commit(data: bytes) -> CommitHeader:
     parents = tuple(bytes.fromhex(line[7:47].decode()) for line in found["parents"].splitlines())
     if len(parents) > PARENTS_MAX:
         raise BadBundle(f"a commit has over {PARENTS_MAX} parents")
-    return CommitHeader(bytes.fromhex(found["tree"].decode()), parents, data[found.end() :])
+    encoding = _ENCODING.search(found["rest"])
+    return CommitHeader(
+        bytes.fromhex(found["tree"].decode()),
+        parents,
+        data[found.end() :],
+        encoding[1].decode() if encoding else "",
+    )
 
 
 def _what_is_wrong(data: bytes) -> str:
@@ -170,11 +179,8 @@ def _check_name(name: bytes, mode: bytes) -> None:
     bare = _IGNORED.sub("", text).casefold().rstrip(" .")
     if bare in ("", ".", "..") or _SHORT_NAME.match(bare):
         raise BadBundle(f"{show_text(name)} is a disguise on some file systems; rename it")
-    if bare.startswith(".git") and (bare not in ALLOWED or text != bare):
-        raise BadBundle(
-            f"{show_text(name)} is a name of git's own, or a disguise of one; this hub "
-            f"takes {', '.join(sorted(ALLOWED))}"
-        )
+    if bare in REFUSED or (bare in CHECKED and text != bare):
+        raise BadBundle(f"{show_text(name)} is a name of git's own, or a disguise of one")
     if text == ".gitattributes" and mode == b"40000":
         raise BadBundle(".gitattributes is a directory; it must be a file")
 

@@ -49,6 +49,7 @@ PUBLIC = [
     public.openapi,
     public.metrics,
     public.llms_txt,
+    public.robots_txt,
     public.whole_guide,
     client_wheel.describe_wheel,
     client_wheel.send_wheel,
@@ -105,7 +106,12 @@ WITH_KEY = [
     git.list_lineage,
     git.get_diff,
 ]
-PLAIN_GIT = [smart_http.info_refs, smart_http.upload_pack, smart_http.receive_pack]
+PLAIN_GIT = [
+    smart_http.info_refs,
+    smart_http.upload_pack,
+    smart_http.receive_pack,
+    smart_http.refuse_lfs,
+]
 
 
 def create_app(settings: Settings) -> Middleware:

@@ -123,7 +123,7 @@ def _numbers(query: bytes) -> Query | None:
         name, _, value = pair.partition("=")
         if (
             not (value.isascii() and value.isdecimal() and len(value) <= 7)
-            or int(value) == 0
+            or value[0] == "0"  # none, or the digits of a hash
             or name in numbers
         ):
             return None

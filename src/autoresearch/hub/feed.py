@@ -119,6 +119,12 @@ class Feed:
             self._news.set_result(None)
             self._news = self._news.get_loop().create_future()
 
+    def place(self, after: int) -> int:
+        """`after`, or the newest event where this hub has none of that number: a cursor of
+        another hub, or of one that was restored, would wait for ever.
+        """
+        return after if after <= self._seen else min(after, events.last_seq(self._db.reader))
+
     def since(self, after: int, most: int = PAGE) -> list[tuple[LoggedEvent, bytes]]:
         """Up to `most` public events behind `after`, oldest first, each with its server-sent
         form.

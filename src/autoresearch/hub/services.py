@@ -6,6 +6,7 @@ Starts and stops its own threads; decides nothing.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -21,7 +22,7 @@ from autoresearch.hub.rules.counters import Counters
 from autoresearch.hub.rules.fetch import BundleCache
 from autoresearch.hub.rules.mirror import Mirror
 from autoresearch.hub.settings import Settings
-from autoresearch.hub.store import migrate
+from autoresearch.hub.store import events, migrate
 from autoresearch.hub.store.database import Database
 
 T = TypeVar("T")
@@ -30,6 +31,8 @@ ADVERTISEMENTS = 8  # git processes at once that only list refs
 PUSHES = (
     2  # that are checked at once; with the limits of `rules.push` this bounds the worker's memory
 )
+PRUNE_S = 3600.0
+log = logging.getLogger("agenthub")
 THREADS = 6  # for work that would hold up the event loop: git, searches, long lineages
 
 
@@ -51,6 +54,7 @@ class Services:
         self.mirror = Mirror(self.db, settings.data / "cache" / "git")
         self.feed = Feed(self.db, on_revoked=self.keyring.forget)
         self.access = AccessLog()
+        self._pruning: asyncio.Task[None] | None = None
         self.metrics = Metrics(settings.metrics_dir)
         self.counters = Counters()
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="hub")
@@ -75,8 +79,21 @@ class Services:
         self.feed.start()
         self.access.start()
         self.metrics.start()
+        if self.settings.keep_events:
+            self._pruning = asyncio.create_task(self._prune_now_and_then())
+
+    async def _prune_now_and_then(self) -> None:
+        while True:
+            try:
+                await self.db.change(lambda tx: events.prune(tx, self.settings.keep_events))
+            except Exception:
+                log.exception("old events were not pruned")
+            await asyncio.sleep(PRUNE_S)
 
     async def stop(self) -> None:
+        if self._pruning is not None:
+            self._pruning.cancel()
+            await asyncio.gather(self._pruning, return_exceptions=True)
         await self.feed.stop()
         await self.access.stop()
         await self.metrics.stop()

@@ -34,6 +34,7 @@ class Settings:
     base_path: str = ""  # below which it stands there, such as /hub
     max_connections: int = 4000  # of one worker; half as many may be streams
     max_connections_per_network: int = 500
+    keep_events: int = 0  # the newest that stay in the log; 0 keeps them all
     log: str = "stderr"  # or "off", or a file
     roots_only: bool = False
     workers: int = 1  # how many processes share the database

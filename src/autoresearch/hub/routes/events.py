@@ -38,7 +38,8 @@ async def listen(
             required=False,
             ge=0,
             le=ID_MAX,
-            description="behind this event; by default only what is to come",
+            description="behind this event; by default, or from a number that this hub has not"
+            " reached, only what is to come",
         ),
     ] = None,
     wait: Annotated[
@@ -76,5 +77,5 @@ def behind(last_event_id: str | None, after: int | None, hub: Services) -> int:
     if last_event_id:
         if not (last_event_id.isascii() and last_event_id.isdecimal() and len(last_event_id) < 19):
             raise BadInput("Last-Event-ID is the number of an event of this hub")
-        return int(last_event_id)
-    return hub.feed.last_seq if after is None else after
+        return hub.feed.place(int(last_event_id))
+    return hub.feed.last_seq if after is None else hub.feed.place(after)

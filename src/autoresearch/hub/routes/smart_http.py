@@ -12,7 +12,8 @@ import zlib
 from collections.abc import AsyncIterator
 from typing import Annotated, Any, BinaryIO, Literal
 
-from litestar import Request, Response, get, post
+import msgspec
+from litestar import Request, Response, get, post, route
 from litestar.connection import ASGIConnection
 from litestar.exceptions import NotAuthorizedException
 from litestar.handlers.base import BaseRouteHandler
@@ -243,3 +244,21 @@ def _gunzip(file: BinaryIO, most_bytes: int) -> BinaryIO:
         raise
     out.seek(0)
     return out
+
+
+LFS_PATHS = [
+    f"/{folder}/info/lfs/{what}"
+    for folder in ("git", "git.git")
+    for what in ("objects/batch", "locks", "locks/verify")
+]
+
+
+@route(LFS_PATHS, http_method=["GET", "POST"], status_code=501, include_in_schema=False)
+async def refuse_lfs() -> Response[bytes]:
+    """What Git LFS asks for beside a repository (its Batch and File Locking APIs)."""
+    said = "this hub keeps no Git LFS objects: commit the file itself, or keep it elsewhere"
+    return Response(
+        msgspec.json.encode({"message": said}),
+        status_code=501,
+        media_type="application/vnd.git-lfs+json",
+    )

@@ -97,12 +97,21 @@ def lineage(reader: Reader, digits: str, most: int, before: str | None = None) -
 
 
 def find_cursor(reader: Reader, before: str | None) -> int | None:
-    """`before` as a seq: given as the `seq` of a commit, or as its hash."""
+    """`before` as a seq: given as the `seq` of a commit, or as its hash.
+
+    Digits beyond every number of this hub's are a hash where there is such a commit: as a number
+    they would give the first page again, for ever.
+    """
     if before is None:
         return None
-    if before.isascii() and before.isdecimal() and len(before) < 19:
-        return int(before)
-    return find_seq(reader, before)
+    if not (before.isascii() and before.isdecimal() and len(before) < 19):
+        return find_seq(reader, before)
+    may_be_hash = len(before) >= DIGITS_MIN and (
+        before[0] == "0" or int(before) > commits.last_seq(reader)
+    )
+    if may_be_hash and commits.beginning_with(reader, before):
+        return find_seq(reader, before)
+    return int(before)
 
 
 def _page(reader: Reader, before: str | None) -> dict[str, int]:

@@ -7,6 +7,7 @@ closed), and who owns what is new.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from graphlib import TopologicalSorter
 from typing import BinaryIO
@@ -24,6 +25,12 @@ from autoresearch.hub.values import NewCommit
 LIMITS = PackLimits()
 NAMED_MAX = 200_000  # different objects that the trees of one push may name
 ENTRIES_MAX = 2_000_000  # entries in all trees of one push
+# not any codec: some of Python's are no encodings of texts, or take their time
+_TEXT_ENCODING = re.compile(
+    r"(?:iso-?_?8859|latin|windows-?|cp|koi8|mac|s(?:hift)?_?-?jis|euc|iso-?2022-jp|gb|big5)"
+    r"[\w-]*$",
+    re.IGNORECASE | re.ASCII,
+)
 SHOWN = 5  # missing hashes that an error names
 
 
@@ -232,4 +239,10 @@ def add_commit(
 
 
 def message_of(header: fsck.CommitHeader) -> str:
-    return header.message.decode("utf-8", "replace").strip("\n")
+    """The message as text, in the encoding that its commit names where that is one of a text."""
+    name = header.encoding if _TEXT_ENCODING.match(header.encoding) else "utf-8"
+    try:
+        text = header.message.decode(name, "replace")
+    except LookupError:
+        text = header.message.decode("utf-8", "replace")
+    return text.replace("\0", "\ufffd").strip("\n")

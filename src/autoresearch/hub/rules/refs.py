@@ -39,13 +39,14 @@ class AllRefused(Conflict):
 
 
 def list_refs(reader: Reader) -> dict[str, str]:
-    """The refs that plain git sees, by name: the root, the newest leaves, and every name that
-    agents gave to what is in view. To git a name that is not listed does not exist.
+    """The refs that plain git sees, by name: the root (or the hub's first commit), the newest
+    leaves, and every name that agents gave to what is in view. To git a name that is not listed does not exist.
 
     Of names that no client can store together (an older hub took them) one is left out.
     """
     shown = {f"{LEAF}/{leaf[:12]}": leaf for leaf in commits.leaves(reader, LEAVES_SHOWN)}
-    if root := commits.root(reader):
+    # HEAD: a name that stays, so that `git pull` works in any clone
+    if root := commits.root(reader) or commits.first(reader):
         shown[ROOT] = root
     folders: set[str] = set()
     for name, commit_hash in objects.visible_refs(reader):  # `exp` before `exp/lr`

@@ -112,6 +112,16 @@ def history(reader: Reader, seq: int) -> list[int]:
     return reader.column(_HISTORY, seq=seq)
 
 
+def last_seq(reader: Reader) -> int:
+    return int(reader.value("SELECT coalesce(max(seq), 0) FROM commits"))
+
+
+def first(reader: Reader) -> str:
+    """The hash of the oldest commit in view; empty where there is none."""
+    sql = "SELECT hash FROM commits WHERE hidden = 0 ORDER BY seq LIMIT 1"
+    return str(reader.value(sql) or "")
+
+
 def leaves(reader: Reader, most: int) -> list[str]:
     """The hashes of the newest leaves."""
     sql = "SELECT hash FROM commits WHERE is_leaf = 1 AND hidden = 0 ORDER BY seq DESC LIMIT :most"

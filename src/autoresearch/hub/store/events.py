@@ -45,3 +45,10 @@ def after(reader: Reader, seq: int, most: int) -> list[LoggedEvent]:
 
 def last_seq(reader: Reader) -> int:
     return int(reader.value("SELECT coalesce(max(seq), 0) FROM events"))
+
+
+def prune(tx: Transaction, keep: int) -> int:
+    """Forget all but the newest; how many went."""
+    return tx.run(
+        "DELETE FROM events WHERE seq <= (SELECT max(seq) FROM events) - :keep", keep=keep
+    )

@@ -17,6 +17,11 @@ from autoresearch.models import Found
 EXCERPT_MAX = 240
 WORDS_MAX = 16
 _WORD = re.compile(r"\w+")
+_UNSPACED = re.compile(  # Thai to Khmer, Hangul, kana, Han with its extensions
+    "[\u0e00-\u0eff\u1000-\u109f\u1100-\u11ff\u1780-\u17ff\u3040-\u30ff\u3130-\u318f"
+    "\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff"
+    "\U00020000-\U000323af]"
+)
 _ADD = """
     INSERT INTO documents (kind, ref, agent_id, excerpt, created_at)
     VALUES (:kind, :ref, :agent_id, :excerpt, :created_at) RETURNING id
@@ -41,7 +46,7 @@ def add(tx: Transaction, kind: str, ref: str, agent_id: str, text: str, created_
         _ADD, kind=kind, ref=ref, agent_id=agent_id, excerpt=excerpt, created_at=created_at
     )
     sql = "INSERT INTO search (rowid, kind, body) VALUES (:number, :kind, :body)"
-    tx.run(sql, number=number, kind=f"kind{kind}", body=text)
+    tx.run(sql, number=number, kind=f"kind{kind}", body=_split_scripts(text))
 
 
 def has(reader: Reader, kind: str, ref: str) -> bool:
@@ -91,12 +96,21 @@ def clear(tx: Transaction) -> None:
     tx.run("INSERT INTO search (search) VALUES ('delete-all')")
 
 
+def _split_scripts(text: str) -> str:
+    """Letters of scripts that put no spaces between words, each as a word of its own.
+
+    A word is then found as a phrase of letters, wherever it stands.
+    """
+    return _UNSPACED.sub(r" \g<0> ", text)
+
+
 @lru_cache(maxsize=512)
 def _match(words: str, kinds: tuple[str, ...]) -> str:
     """An FTS5 expression in which a caller's text is only ever quoted words: no operator gets
     through.
     """
-    quoted = " AND ".join(f'body:"{word}"' for word in _WORD.findall(words)[:WORDS_MAX])
+    found = _WORD.findall(words)[:WORDS_MAX]
+    quoted = " AND ".join(f'body:"{_split_scripts(word)}"' for word in found)
     if not quoted or not kinds:
         return quoted
     return f"kind:({' OR '.join(f'kind{kind}' for kind in kinds)}) AND {quoted}"
