@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from autoresearch.cli import options, run, show, simulate, verify, watch
+from autoresearch.cli import distill, options, run, show, simulate, verify, watch
 from autoresearch.cli.common import FOR_PREPARE, FOR_RUNS, cache, environment
 from autoresearch.cli.options import PATH, examples
 from autoresearch.cli.program import SETTINGS, completion_command, run_program
@@ -108,7 +108,7 @@ def init(
     show.tell({"directory": str(repo.path), "commit": repo.maybe("HEAD")}, text, in_json)
 
 
-for imported in (run.run, simulate.simulate, verify.verify, watch.watch):
+for imported in (run.run, distill.distill, simulate.simulate, verify.verify, watch.watch):
     app.add_command(imported)
 app.add_command(completion_command("autoresearch"))
 

@@ -48,6 +48,7 @@ class Night:
     good: int = 0
     missed: int = 0
     stopped_winners: int = 0
+    kept_gains: list[float] = field(default_factory=list)  # what each kept one is truly worth
 
 
 @dataclass
@@ -82,6 +83,7 @@ class Simulation:
             count(night, gain, record.status == "keep", stopped)
             if record.status == "keep":
                 best = idea
+                night.kept_gains.append(gain)
         night.improvement = best.gain
         return night
 

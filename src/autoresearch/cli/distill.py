@@ -1,0 +1,169 @@
+"""`autoresearch distill`: which of a night's kept edits are real, and a branch of those alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from autoresearch.cli import options, show
+from autoresearch.cli.common import FOR_RUNS, environment, readable, stopped_by_signals
+from autoresearch.cli.options import PATH, examples
+from autoresearch.cli.run import prepare
+from autoresearch.cli.sandbox_options import choose_sandbox, sandbox_options
+
+if TYPE_CHECKING:
+    from autoresearch.researcher.distill.distiller import Distilled
+    from autoresearch.researcher.distill.effects import Effect
+    from autoresearch.researcher.loop.branch_state import BranchState
+
+EPILOG = examples(
+    "autoresearch distill nightly",
+    "autoresearch distill nightly --pairs 30 --end-pairs 10",
+)
+
+
+@click.command(epilog=EPILOG)
+@click.argument("directory", metavar="[DIR]", type=PATH, default=Path())
+@click.option("--branch", help="The branch to distill; by default the last one that was run.")
+@click.option(
+    "--pairs",
+    type=click.IntRange(min=4),
+    help="Pairs of runs for the effects; by default one for each edit and six more.",
+)
+@click.option(
+    "--end-pairs",
+    type=click.IntRange(2, 100),
+    default=5,
+    help="Pairs of runs of the result against the unchanged code, at the end.",
+)
+@sandbox_options
+@options.in_json
+def distill(
+    directory: Path,
+    branch: str | None,
+    pairs: int | None,
+    end_pairs: int,
+    sandbox: str,
+    unsafe_no_sandbox: bool,
+    in_json: bool,
+) -> None:
+    """Measure the kept edits of a night again, and keep those that are real.
+
+    Runs with fresh seeds, each with a choice of the edits, tell every edit's gain with its
+    interval. The branch NAME-distilled holds one commit for each edit that remains. Ctrl-C is
+    safe: the next call goes on.
+    """
+    from rich.console import Console
+
+    from autoresearch.errors import BadInput
+    from autoresearch.researcher import machine
+    from autoresearch.researcher.display import Display
+    from autoresearch.researcher.distill.chain import read_chain
+    from autoresearch.researcher.distill.distiller import Distiller, count_pairs
+    from autoresearch.researcher.distill.effects import SPARE
+    from autoresearch.researcher.experiment import Runner, Stopped
+    from autoresearch.researcher.loop.branch_state import BranchState
+    from autoresearch.researcher.workspace import Workspace, short_name
+
+    workspace = Workspace(directory)
+    chosen = choose_sandbox(sandbox, unsafe_no_sandbox)
+    stop = stopped_by_signals()
+    display = Display(Console(stderr=in_json), quiet=in_json)
+    runner = Runner(workspace, chosen, environment(FOR_RUNS), readable(), stop)
+    with workspace.lock():
+        workspace.sweep_checkouts()
+        state = BranchState(workspace, branch, "", machine.machine_name())
+        chain = read_chain(workspace.repo, state.history())
+        if not chain.edits:
+            show.tell({"edits": []}, "nothing to distill: no edit was kept on this branch", in_json)
+            return
+        wanted = pairs or count_pairs(len(chain.edits))
+        if wanted < len(chain.edits) + SPARE:
+            raise BadInput(
+                f"{len(chain.edits)} edits need --pairs {len(chain.edits) + SPARE} at least"
+            )
+        count = 2 * (wanted + end_pairs)
+        display.say(
+            f"{workspace.folder}: {len(chain.edits)} kept edits, {count} runs{about(state, count)}"
+        )
+        distiller = Distiller(workspace, runner, display, stop, state.timeout_s())
+        name = f"{short_name(state.branch)}-distilled"
+        try:
+            prepare(workspace, display.say, stop)
+            result = distiller.distill(chain, name, wanted, end_pairs)
+        except Stopped:
+            raise click.exceptions.Exit(130) from None
+    show.tell(as_data(result), describe(result), in_json)
+
+
+def about(state: BranchState, runs: int) -> str:
+    """How long so many runs take, by the baseline's; empty where it is not known."""
+    from autoresearch.researcher.display import show_duration
+
+    base = state.baseline_record()
+    if base is None or not base.slowest_seconds:
+        return ""
+    one_s = base.slowest_seconds + (base.score_seconds or 0)
+    return f", about {show_duration(runs * one_s)}"
+
+
+def as_data(result: Distilled) -> dict[str, Any]:
+    return {
+        "base": result.chain.base,
+        "branch": result.branch,
+        "edits": [
+            {
+                "id": edit.id,
+                "commit": edit.commit,
+                "description": edit.description,
+                "lines": edit.lines,
+                "gain": effect.gain,
+                "interval": [effect.low, effect.high],
+                "verdict": word(result, i),
+            }
+            for i, (edit, effect) in enumerate(
+                zip(result.chain.edits, result.effects.edits, strict=True)
+            )
+        ],
+        "pairs": result.effects.pairs,
+        "sigma": result.effects.sigma,
+        "total": total_data(result.total),
+        "end_pairs": result.end_pairs,
+    }
+
+
+def total_data(total: Effect | None) -> dict[str, Any] | None:
+    return None if total is None else {"gain": total.gain, "interval": [total.low, total.high]}
+
+
+def word(result: Distilled, place: int) -> str:
+    if result.real[place]:
+        return "real"
+    if result.row[place]:
+        return "needed by a later one"
+    return "not worth its lines" if result.effects.edits[place].low > 0 else "not shown"
+
+
+def describe(result: Distilled) -> str:
+    """A line for each edit, and the sentence at the end."""
+    lines = [
+        f"{edit.id}  {word(result, i):21}  {show_effect(effect)}  {show.clean(edit.description)}"
+        for i, (edit, effect) in enumerate(
+            zip(result.chain.edits, result.effects.edits, strict=True)
+        )
+    ]
+    left, all_of_them = sum(result.row), len(result.chain.edits)
+    if not left:
+        lines.append(f"none of {all_of_them} kept edits is shown to be better than nothing")
+        return "\n".join(lines)
+    lines.append(f"{left} of {all_of_them} kept edits remain, on branch {result.branch}")
+    if result.total is not None:
+        pairs = f"{result.end_pairs} pairs of fresh seeds"
+        lines.append(f"true improvement {show_effect(result.total)} on {pairs}")
+    return "\n".join(lines)
+
+
+def show_effect(effect: Effect) -> str:
+    return f"{effect.gain:+.6f} [{effect.low:+.6f} to {effect.high:+.6f}]"

@@ -1,0 +1,1 @@
+"""The morning after: which of the night's kept edits are real, measured with fresh seeds."""

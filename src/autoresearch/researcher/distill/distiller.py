@@ -1,0 +1,209 @@
+"""Measures a night's kept edits again and leaves a branch of those that are real.
+
+Pairs of runs with fresh seeds tell every edit's effect; the edits that remain are put on the base
+one by one, and the result is measured against the base once more, with seeds that decided nothing.
+Each run is on disk before the next one begins, so a killed distill goes on. Leaves to others: the
+pairs (design), the statistics (effects), commits (chain), one run (experiment).
+"""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from autoresearch.errors import BadWorkspace
+from autoresearch.files import replace_file
+from autoresearch.researcher.display import Display, show_duration
+from autoresearch.researcher.distill.chain import Chain, Combiner
+from autoresearch.researcher.distill.design import Pair, Row, choose_pairs
+from autoresearch.researcher.distill.effects import (
+    SPARE,
+    Effect,
+    Effects,
+    estimate_effects,
+    is_worth,
+    measure_total,
+    select_real,
+)
+from autoresearch.researcher.experiment import Runner, Stopped
+from autoresearch.researcher.judging.judge import run_seed
+from autoresearch.researcher.judging.values import Measurement
+from autoresearch.researcher.sandbox import sweep_processes
+from autoresearch.researcher.workspace import Workspace
+
+MORE_PAIRS = 6  # than edits, where nothing else is asked for
+FEWEST_ENDS = 2  # pairs of the end that give an interval
+
+
+class Notes(msgspec.Struct, frozen=True):
+    """What was run so far. `runs` by name, `0.1` for the second half of the first pair. `branch`
+    and `tip`: what remains, once that is decided."""
+
+    chain: Chain
+    pairs: tuple[Pair, ...]
+    seed: int
+    mark: str
+    runs: dict[str, Measurement] = {}
+    branch: str = ""
+    tip: str = ""
+
+
+@dataclass(frozen=True)
+class Distilled:
+    """What remains. `real`: the edits with an effect of their own; `row`: those of the branch, with
+    what they do not apply without. `total` is None where nothing remains."""
+
+    chain: Chain
+    effects: Effects
+    real: Row
+    row: Row
+    branch: str = ""
+    total: Effect | None = None
+    end_pairs: int = 0
+
+
+def count_pairs(edits: int) -> int:
+    return edits + MORE_PAIRS
+
+
+@dataclass(frozen=True)
+class Distiller:
+    """Holds what the work needs; the caller holds the workspace's lock."""
+
+    workspace: Workspace
+    runner: Runner
+    display: Display
+    stop: threading.Event
+    timeout_s: float
+
+    def distill(self, chain: Chain, branch: str, pairs: int = 0, ends: int = 5) -> Distilled:
+        """Run, decide, and make `branch`. Raises Stopped; BadWorkspace where too many runs
+        crashed."""
+        combiner = Combiner(self.workspace.repo, chain)
+        notes = self.open_notes(chain, combiner, max(pairs or count_pairs(len(chain.edits)), 1))
+        sweep_processes(notes.mark)
+        rows = notes.pairs
+        gains: list[float | None] = []
+        for number, pair in enumerate(rows):
+            title = f"pair {number + 1} of {len(rows)}"
+            commits = (combiner.commit(pair[0]), combiner.commit(pair[1]))
+            notes, gain = self.run_pair(notes, str(number), commits, title)
+            gains.append(gain)
+        told = [(pair, gain) for pair, gain in zip(rows, gains, strict=True) if gain is not None]
+        if len(told) < len(chain.edits) + SPARE:
+            raise BadWorkspace(
+                f"only {len(told)} of {len(rows)} pairs of runs came to numbers, too few for "
+                f"{len(chain.edits)} edits; see the logs in {self.folder}, or ask for more --pairs"
+            )
+        effects = estimate_effects([pair for pair, _ in told], [gain for _, gain in told])
+        real = self.choose_real(chain, effects)
+        row = combiner.cover(real)
+        if not any(row):
+            return Distilled(chain, effects, real, row)
+        if not notes.tip:
+            tip = combiner.series(row, describe_edits(chain, effects, real))
+            name = self.make_branch(branch, tip)
+            notes = self.write_notes(msgspec.structs.replace(notes, tip=tip, branch=name))
+        measured = []
+        for number in range(ends):
+            title = f"the end, pair {number + 1} of {ends}"
+            halves = (notes.tip, chain.base)
+            notes, gain = self.run_pair(notes, f"end-{number}", halves, title)
+            measured += [] if gain is None else [gain]
+        total = measure_total(measured) if len(measured) >= FEWEST_ENDS else None
+        return Distilled(chain, effects, real, row, notes.branch, total, len(measured))
+
+    def choose_real(self, chain: Chain, effects: Effects) -> Row:
+        """The edits that are better than nothing and worth their lines."""
+        return tuple(
+            real and is_worth(effect, edit.lines, effects.sigma)
+            for real, effect, edit in zip(
+                select_real(effects), effects.edits, chain.edits, strict=True
+            )
+        )
+
+    def make_branch(self, wanted: str, tip: str) -> str:
+        """Name the branch, with a number where another one has the name."""
+        repo, number = self.workspace.repo, 1
+        name = wanted
+        while repo.ref(f"refs/heads/{name}") is not None:
+            number += 1
+            name = f"{wanted}-{number}"
+        repo.set_ref(f"refs/heads/{name}", tip)
+        return name
+
+    # ---------------------------------------------------------------- runs
+
+    @property
+    def folder(self) -> Path:
+        return self.workspace.private / "distill"
+
+    def open_notes(self, chain: Chain, combiner: Combiner, pairs: int) -> Notes:
+        """What an earlier call noted of the same chain and as many pairs, else a new design."""
+        try:
+            notes = msgspec.json.decode(self.notes_file(chain).read_bytes(), type=Notes)
+            if notes.chain == chain and len(notes.pairs) == pairs:
+                return notes
+        except (FileNotFoundError, msgspec.MsgspecError):
+            pass
+        seed = secrets.randbits(31)
+        rows = choose_pairs(combiner.fit, len(chain.edits), pairs, seed)
+        return self.write_notes(Notes(chain, rows, seed, secrets.token_hex(16)))
+
+    def notes_file(self, chain: Chain) -> Path:
+        return self.folder / f"{chain.tip[:12]}.json"
+
+    def write_notes(self, notes: Notes) -> Notes:
+        """On disk when this returns."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        replace_file(self.notes_file(notes.chain), msgspec.json.encode(notes))
+        return notes
+
+    def run_pair(
+        self, notes: Notes, name: str, commits: tuple[str, str], title: str
+    ) -> tuple[Notes, float | None]:
+        """Both halves with one fresh seed; by how much the first is better, None on a crash. The
+        order alternates, so that a drifting machine favours neither."""
+        seed = run_seed(notes.seed, "distill", len(notes.runs) // 2 + 1)
+        order = (0, 1) if len(notes.runs) % 4 == 0 else (1, 0)
+        for half in order:
+            key = f"{name}.{half}"
+            if key not in notes.runs:
+                run = self.run(notes, commits[half], seed, key, f"{title}, {'ab'[half]}")
+                notes = msgspec.structs.replace(notes, runs={**notes.runs, key: run})
+                self.write_notes(notes)
+        first, second = (notes.runs[f"{name}.{half}"].value for half in (0, 1))
+        if first is None or second is None:
+            return notes, None
+        better = second - first
+        return notes, better if self.workspace.config.experiment.direction == "min" else -better
+
+    def run(self, notes: Notes, commit: str, seed: int, key: str, title: str) -> Measurement:
+        if self.stop.is_set():
+            raise Stopped
+        folder = self.workspace.private / "runs" / "distill" / key
+        with self.display.running(f"  {title}", folder / "out"):
+            run = self.runner.measure(commit, seed, notes.mark, folder, self.timeout_s)
+        value = "none" if run.value is None else f"{run.value:.6f}"
+        said = f": {run.reason}" if run.reason else ""
+        self.display.say(f"  {title}: {value} in {show_duration(run.seconds)}{said}")
+        return run
+
+
+def describe_edits(chain: Chain, effects: Effects, real: Row) -> Sequence[str]:
+    """The commit message of each edit that remains."""
+    messages = []
+    for edit, effect, own in zip(chain.edits, effects.edits, real, strict=True):
+        told = (
+            f"Gain {effect.gain:.6f} [{effect.low:.6f} to {effect.high:.6f}] in "
+            f"{effects.pairs} pairs of runs with fresh seeds."
+            if own
+            else "Not shown to be better by itself; a later edit does not apply without it."
+        )
+        messages.append(f"{edit.description}\n\n{told}\nExperiment {edit.id}, {edit.commit[:12]}.")
+    return messages
