@@ -56,8 +56,6 @@ from autoresearch.researcher.sandbox.processes import MARK
 from autoresearch.researcher.watching import watch_curve
 from autoresearch.researcher.workspace import Workspace
 
-# of the baseline's: compiled code of one model is about as large as another's; weights are not
-CACHE_FACTOR, CACHE_MARGIN_BYTES = 2, 4 * 2**20
 INPUT = "score.input"
 GB = 2**30
 
@@ -109,7 +107,7 @@ class Runner:
         if measured.outcome == "ok" and self.config.score.command:
             with self.workspace.fresh(commit) as checkout:
                 measured = self.score(measured, checkout, mark, folder, timeout_s)
-        tidy(folder, self.cache_bytes())
+        tidy(folder)
         return measured
 
     def train(
@@ -288,13 +286,6 @@ class Runner:
         cache = Path(self.environment.get("AUTORESEARCH_CACHE", os.devnull))
         return tuple(sorted({path for pattern in patterns for path in cache.glob(pattern)}))
 
-    def cache_bytes(self) -> int:
-        """The largest cache that a run may leave to later ones: enough for compiled code, too
-        little for what it has learned."""
-        if not self.warm.is_dir():
-            return CACHE_BYTES
-        return min(CACHE_BYTES, CACHE_FACTOR * size_bytes(self.warm) + CACHE_MARGIN_BYTES)
-
     def run(
         self, job: Job, ending: threading.Event | None = None, models: Sequence[Job] = ()
     ) -> Finished:
@@ -305,14 +296,12 @@ class Runner:
         return finished
 
     def warm_up(self, cache: Path) -> None:
-        """Give a run its own copy of a compiler's cache, of this attempt's run before or else of
-        the last kept commit: what a run writes there reaches no other attempt."""
-        attempt = cache.parents[2]
-        earlier = sorted(attempt.glob(f"*/{CACHE}"), key=lambda found: int(found.parent.name))
-        source = earlier[-1] if earlier else self.warm
+        """Give a run its own copy of the compiler's cache that the baseline left: what it writes
+        there is gone with it, so that nothing it has learned reaches another run, not even one of
+        the same commit."""
         try:
-            shutil.copytree(source, cache, symlinks=True)
-        except OSError:  # there is none, or another experiment was kept just now and replaces it
+            shutil.copytree(self.warm, cache, symlinks=True)
+        except OSError:  # there is none, or another baseline replaces it just now
             wipe(cache)
             cache.mkdir(parents=True)
 
@@ -321,8 +310,8 @@ class Runner:
         return self.workspace.private / "warm"
 
     def keep_warm(self, log: str) -> None:
-        """Let the cache that a kept run left be the one later runs begin with. Only speeds things
-        up: may be lost at any time."""
+        """Let the cache that the baseline's first run left be the one all runs begin with. Only
+        speeds things up: may be lost at any time."""
         cache = (self.workspace.folder / log).parent / CACHE
         if log and cache.is_dir() and size_bytes(cache) <= CACHE_BYTES:
             wipe(self.warm)

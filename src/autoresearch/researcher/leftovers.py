@@ -76,15 +76,15 @@ def crash_of_leftovers(measured: Measurement, error: TooLarge) -> Measurement:
     return replace(measured, outcome="left too much", value=None, reason=reason)
 
 
-def tidy(folder: Path, cache_bytes: int = CACHE_BYTES) -> None:
-    """Keep logs, the curve and a small cache of a finished run, drop checkpoints and scratch: a
-    night's runs must not fill the disk."""
+def tidy(folder: Path) -> None:
+    """Keep logs, record and curve of a finished run, and its compiler's cache until its attempt is
+    settled; drop checkpoints and scratch: a night's runs must not fill the disk."""
     curve = folder / "out" / CURVE
     if curve.is_file() and not curve.is_symlink() and curve.stat().st_size <= CURVE_BYTES:
         curve.replace(folder / CURVE)
     cache = folder / "tmp" / "cache"
     with suppress(TooLarge):
-        if cache.is_dir() and not cache.is_symlink() and 0 < size_bytes(cache) <= cache_bytes:
+        if cache.is_dir() and not cache.is_symlink() and 0 < size_bytes(cache) <= CACHE_BYTES:
             cache.replace(folder / CACHE)
     record = folder / "feed" / RECORD
     if record.is_file():

@@ -291,8 +291,6 @@ class Loop:
             self.workspace.advance(self.state.branch, record.commit, attempt.judged_against)
         self.workspace.ledger.append(record)
         self.swarm.queue_verdict(record)
-        if record.status == "keep":
-            self.runner.keep_warm(record.log)
         self.runner.drop_caches(record.id)
         self.journal.close(attempt.id)
         self.display.verdict(record.id, record.status, record.reason)

@@ -103,4 +103,5 @@ class RunsInProgress:
                 f"{measured.reason} (log: {measured.log})"
             )
         self.runner.note_baseline(measured)
-        self.runner.keep_warm(measured.log)  # the first run compiles, the others need not
+        if not attempt.measurements:  # the first run compiles, the others need not
+            self.runner.keep_warm(measured.log)
