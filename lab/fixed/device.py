@@ -200,6 +200,7 @@ def set_up(device, cache, run_dir):
     torch.set_float32_matmul_precision("medium")
     if device.type == "cpu":
         keep_freed_memory()
+        repeat_exactly()
     products = "bf16" if low_precision(device.type) else "float32"
     print(f"device: {device.type} ({device_name(device)}), torch {torch.__version__}")
     print(f"attention: {attention_backend(device.type)[0]}; {products} products", flush=True)
@@ -228,6 +229,15 @@ def keep_freed_memory():
     # ARENA_MAX, MMAP_MAX, TRIM_THRESHOLD, TOP_PAD
     for option, value in ((-8, 1), (-4, 0), (-1, 2**31 - 1), (-2, 2**28)):
         libc.mallopt(option, value)
+
+
+def repeat_exactly():
+    """Let a run with the same batches, progress and threads come to the same weights, to the bit.
+
+    Compiled code adds the gradients of an embedding from several threads at once, in any order;
+    now it leaves that to a kernel that adds in turn. Nothing else in train.py needs it."""
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.utils.deterministic.fill_uninitialized_memory = False  # it would cost time
 
 
 def stop_collecting_garbage():

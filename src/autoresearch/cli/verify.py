@@ -29,7 +29,7 @@ ASK_AGAIN_S = 30.0  # a hub that is down when `--watch` begins
 EPILOG = examples(
     "autoresearch verify 1a2b3c4 nightly --claimed 1.2345",
     "autoresearch verify 1a2b3c4 nightly --hub https://hub.example",
-    "autoresearch verify nightly --hub https://hub.example --watch",
+    "autoresearch verify nightly --hub https://hub.example --watch --replay",
 )
 
 
@@ -54,6 +54,12 @@ EPILOG = examples(
     type=float,
     help="Without --hub: the value to compare with, where our ledger has none.",
 )
+@click.option(
+    "--replay",
+    is_flag=True,
+    help="Repeat the reported run itself from its record; one run decides. Where that cannot be, "
+    "--runs runs with other seeds.",
+)
 @click.option("--platform", help="This machine's name on the hub; by default its GPU or processor.")
 @sandbox_options
 @options.in_json
@@ -63,6 +69,7 @@ def verify(
     watch: bool,
     runs: int,
     claimed: float | None,
+    replay: bool,
     platform: str | None,
     sandbox: str,
     unsafe_no_sandbox: bool,
@@ -70,7 +77,7 @@ def verify(
 ) -> None:
     """Run a claimed result again, with this folder's own fixed files, and compare.
 
-    COMMIT is by default the best unverified one, DIR this folder. Exit code 0: reproduced, 1: not.
+    COMMIT is by default the best unverified one, DIR this folder. Exit code 0: reproduced or replayed, 1: not.
     """
     from rich.console import Console
 
@@ -99,11 +106,10 @@ def verify(
         try:
             prepare(workspace, display.say, stop)
             if hub:
-                verdict = on_hub(verifier, hub, commit, watch)
+                verdict = on_hub(verifier, hub, commit, watch, replay)
             else:
-                verdict = verifier.verify(
-                    reported_here(workspace, verifier.platform, commit, claimed)
-                )
+                reported = reported_here(workspace, verifier.platform, commit, claimed)
+                verdict = verify_here(verifier, reported, replay)
                 notebook.forget(verdict.reported)
         except Stopped:
             verdict = None
@@ -134,7 +140,7 @@ def report_verdict(verdict: Verdict | None, in_json: bool) -> None:
         f"{verdict.outcome}{reason}{mean}"
     )
     show.tell(as_data(verdict), text, in_json)
-    if verdict.outcome != "reproduced":
+    if not verdict.confirms:
         raise click.exceptions.Exit(1)
 
 
@@ -194,7 +200,25 @@ def reported_here(
     )
 
 
-def on_hub(verifier: Verifier, url: str, commit: str, watch: bool) -> Verdict | None:
+def verify_here(verifier: Verifier, reported: ReportedResult, replay: bool) -> Verdict:
+    """Without a hub; the record is the one that our own run of the commit left."""
+    from autoresearch.researcher.run_record import find_record
+    from autoresearch.researcher.verify.replayer import Replayer
+
+    if not replay:
+        return verifier.verify(reported)
+    workspace = verifier.workspace
+    logs = [
+        log
+        for record in workspace.ledger.records()
+        if record.commit == reported.commit
+        for log in record.logs
+    ]
+    direction = workspace.config.experiment.direction
+    return Replayer(verifier).verify(reported, find_record(workspace.folder, logs, direction))
+
+
+def on_hub(verifier: Verifier, url: str, commit: str, watch: bool, replay: bool) -> Verdict | None:
     """Join, and verify what was asked for, or the best that nobody has verified, or whatever
     comes."""
     from autoresearch.client import Hub
@@ -214,7 +238,7 @@ def on_hub(verifier: Verifier, url: str, commit: str, watch: bool) -> Verdict | 
         )
         direction = workspace.config.experiment.direction
         board = HubBoard(hub, member.agent_id, verifier.platform, track, direction)
-        rounds = Rounds(verifier, board, verifier.stop)
+        rounds = Rounds(verifier, board, verifier.stop, replay)
         if watch:
             rounds.forever()
             return None
@@ -249,7 +273,7 @@ def one(rounds: Rounds, commit: str) -> Verdict:
     known = notebook.read(reported)
     if known is not None and known.posted:
         notebook.forget(reported)  # asked for once more: run once more
-    verdict = rounds.verifier.verify(reported)
+    verdict = rounds.judge(reported)
     if verdict.outcome == "undecided":
         notebook.forget(reported)
     else:

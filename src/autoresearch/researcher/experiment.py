@@ -51,6 +51,7 @@ from autoresearch.researcher.measurement import (
     read_run,
 )
 from autoresearch.researcher.model_jobs import PER_SCORE, run_beside
+from autoresearch.researcher.run_record import CHECKPOINT, hash_weights, write_run_record
 from autoresearch.researcher.sandbox import Finished, Job, Limits, Sandbox
 from autoresearch.researcher.sandbox.processes import MARK
 from autoresearch.researcher.watching import watch_curve
@@ -107,7 +108,9 @@ class Runner:
         if measured.outcome == "ok" and self.config.score.command:
             with self.workspace.fresh(commit) as checkout:
                 measured = self.score(measured, checkout, mark, folder, timeout_s)
+        weights = hash_weights(folder / "out" / CHECKPOINT)
         tidy(folder)
+        write_run_record(folder, weights, measured.value)
         return measured
 
     def train(

@@ -27,6 +27,7 @@ from autoresearch.researcher.journal import Journal
 from autoresearch.researcher.judging.reproduce import compare
 from autoresearch.researcher.judging.values import Record
 from autoresearch.researcher.reported import ReportedResult
+from autoresearch.researcher.run_record import attach_record, find_record
 from autoresearch.researcher.swarm import choice, lines
 from autoresearch.researcher.swarm.base import Foreign
 from autoresearch.researcher.swarm.choice import Scope
@@ -313,7 +314,8 @@ class HubSwarm:
         record = replace(record, platform=record.platform or self.options.platform, reason=reason)
         offer = self.memory.facts.offers.get(record.commit)
         if offer is None:
-            return [Step("post", content=lines.result_post(record, self.track))]
+            content = lines.result_post(record, self.track, self.attachment(record))
+            return [Step("post", content=content)]
         why = self.dispute(record, offer)
         if why is None:
             return []
@@ -331,6 +333,12 @@ class HubSwarm:
         )
         content = f"{line}\n\n{lines.result_details(record, self.track)}\n"
         return [Step("post", content=content, parent_id=offer.post_id)]
+
+    def attachment(self, record: Record) -> str:
+        """The record of its best run, with which anybody can repeat it."""
+        direction = self.workspace.config.experiment.direction
+        found = find_record(self.workspace.folder, record.logs, direction)
+        return attach_record(found) if found else ""
 
     def dispute(self, record: Record, offer: Offer) -> str | None:
         """Why a claim was not reproduced here, the empty string where it was, None where this

@@ -17,9 +17,11 @@ DETAIL_CHARS = 600
 _HOME = re.compile(r"/(?:home|Users)/[^/\s'\"]+|/root\b")
 
 
-def result_post(record: Record, track: str = "") -> str:
-    """A post for #results: the line, a blank line, and the details in markdown."""
-    return f"{result_line(record, track)}\n\n{result_details(record, track)}\n"
+def result_post(record: Record, track: str = "", attachment: str = "") -> str:
+    """A post for #results: the line, a blank line, the details in markdown, and the record of a
+    run where there is one."""
+    parts = [result_line(record, track), "", result_details(record, track), attachment]
+    return "\n".join(parts).rstrip("\n") + "\n"
 
 
 def result_line(record: Record, track: str = "") -> str:

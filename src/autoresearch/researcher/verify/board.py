@@ -17,6 +17,7 @@ from autoresearch.git.repo import Repo
 from autoresearch.git.sync import fetch_commit
 from autoresearch.models import Claim, Result, VerifyLine
 from autoresearch.researcher.reported import ReportedResult
+from autoresearch.researcher.run_record import RunRecord, read_attached
 from autoresearch.researcher.verify.rerun import Notes
 from autoresearch.researcher.verify.verifier import Incomparable, Verdict
 from autoresearch.resultline import read_lines, write_verification
@@ -139,6 +140,11 @@ class HubBoard:
             own_replies=self.replies(result.post_id, fetched, self.is_me),
         )
 
+    def read_record(self, reported: ReportedResult) -> RunRecord | None:
+        """The record of the run that stands beneath its result, checked; None where there is none.
+        BadInput names what is wrong with it."""
+        return read_attached(self.hub.get_post(reported.post_id).content)
+
     # ---------------------------------------------------------------- telling
 
     def lease(self, reported: ReportedResult, seconds: float) -> Claim | None:
@@ -171,7 +177,7 @@ def verdict_post(verdict: Verdict, platform: str, notes: Notes) -> str:
     """The reply: the line a hub reads, and beneath it our numbers. No word of the program's own
     stands at the start of a line."""
     reported = verdict.reported
-    why = "" if verdict.outcome == "reproduced" else verdict.reason
+    why = "" if verdict.confirms else verdict.reason
     line = write_verification(
         VerifyLine(
             reported.commit,
@@ -181,7 +187,7 @@ def verdict_post(verdict: Verdict, platform: str, notes: Notes) -> str:
             verdict.runs,
             reproduced=not why,
             reason=why,
-            replayed=False,
+            replayed=verdict.is_replay,
         )
     )
     runs = [
@@ -189,11 +195,13 @@ def verdict_post(verdict: Verdict, platform: str, notes: Notes) -> str:
         for i, run in enumerate(notes.measurements, 1)
     ]
     runs += [f"- our own baseline beside it: {show_values(run.value)}" for run in notes.control]
-    noise = verdict.comparison
+    noise = None if verdict.is_replay else verdict.comparison
     about = [
         f"The claim was {reported.value:.6f}, run again with the fixed files of "
         f"{notes.pristine[:7]}."
     ]
+    if verdict.is_replay:
+        about.append("The run itself was repeated: seed, batches, progress and threads.")
     if noise is not None:
         about.append(
             f"Noise of one run here {noise.sigma:.6f}; up to {noise.allowed:.6f} worse "

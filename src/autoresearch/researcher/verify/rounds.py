@@ -12,10 +12,11 @@ import threading
 import time
 from dataclasses import dataclass, field
 
-from autoresearch.errors import AutoresearchError, HubUnavailable, NotFound, RateLimited
+from autoresearch.errors import AutoresearchError, BadInput, HubUnavailable, NotFound, RateLimited
 from autoresearch.models import Result
 from autoresearch.researcher.reported import ReportedResult
 from autoresearch.researcher.verify.board import HubBoard, verdict_post
+from autoresearch.researcher.verify.replayer import Replayer
 from autoresearch.researcher.verify.rerun import Notes
 from autoresearch.researcher.verify.verifier import Verdict, Verifier
 from autoresearch.untrusted import to_line
@@ -34,6 +35,7 @@ class Rounds:
     verifier: Verifier
     board: HubBoard
     stop: threading.Event
+    replays: bool = False  # where a record allows, repeat the run itself
     set_aside: dict[int, float] = field(
         default_factory=dict
     )  # results that are not for us until that time
@@ -98,7 +100,7 @@ class Rounds:
         """One result from its runs to the reply; None where it cannot be judged here, which is said
         and remembered."""
         try:
-            verdict = self.verifier.verify(reported)
+            verdict = self.judge(reported)
         except (HubUnavailable, RateLimited):
             raise
         except AutoresearchError as error:
@@ -115,6 +117,17 @@ class Rounds:
         self.tell(verdict)
         return verdict
 
+    def judge(self, reported: ReportedResult) -> Verdict:
+        """By a replay where that was asked for and its record allows, else by runs of our own."""
+        if not self.replays:
+            return self.verifier.verify(reported)
+        try:
+            record = self.board.read_record(reported)
+        except BadInput as error:
+            self.say(f"{reported.commit[:7]}: {error}")
+            record = None
+        return Replayer(self.verifier).verify(reported, record)
+
     # ---------------------------------------------------------------- telling
 
     def tell(self, verdict: Verdict) -> None:
@@ -122,7 +135,7 @@ class Rounds:
         notebook = self.verifier.notebook
         notes = notebook.open(verdict.reported, self.verifier.workspace.repo.head())
         text = verdict_post(verdict, self.verifier.platform, notes)
-        notes = notebook.write(notes, verdict=text, reproduced=verdict.outcome == "reproduced")
+        notes = notebook.write(notes, verdict=text, reproduced=verdict.confirms)
         self.verifier.display.verdict(
             "", verdict.outcome, verdict.reason or f"claimed {verdict.reported.value:.6f}"
         )

@@ -37,7 +37,7 @@ from autoresearch.researcher.verify.rerun import (
 )
 from autoresearch.researcher.workspace import Workspace, name_some
 
-Outcome = Literal["reproduced", "not reproduced", "undecided"]
+Outcome = Literal["reproduced", "not reproduced", "undecided", "replayed", "differs"]
 RUNS = 3
 CRASHES = 2  # so often a claimed commit has to crash: once may be our machine
 
@@ -56,6 +56,15 @@ class Verdict(Struct, frozen=True, rename={"reported": "claim"}):
     reason: str
     runs: int
     comparison: Comparison | None = None
+
+    @property
+    def confirms(self) -> bool:
+        return self.outcome in ("reproduced", "replayed")
+
+    @property
+    def is_replay(self) -> bool:
+        """Whether the reported run itself was repeated."""
+        return self.outcome in ("replayed", "differs")
 
     @property
     def mean(self) -> float | None:

@@ -1,0 +1,188 @@
+"""A reported result is decided by repeating its very run: same batches, same progress, one run.
+
+Small programs stand for run and feeder in the real runner. What the run comes to depends on the
+moment of each batch, so no two runs are equal unless one is the replay of the other.
+"""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import msgspec
+import pytest
+from rich.console import Console
+
+from autoresearch.researcher.display import Display
+from autoresearch.researcher.reported import ReportedResult
+from autoresearch.researcher.run_record import RunRecord, read_run_record
+from autoresearch.researcher.verify.board import verdict_post
+from autoresearch.researcher.verify.replayer import Replayer
+from autoresearch.researcher.verify.rerun import Notebook
+from autoresearch.researcher.verify.verifier import Verdict, Verifier
+from autoresearch.researcher.workspace import Workspace
+from autoresearch.resultline import VerifyLine, read_lines
+from tiny_workspaces import TOML, make, runner
+
+BOX, TRACK = "box", "tiny-1"
+FED = 'prepare = ["true"]\n[data]\nfeed = ["python", "feeder.py"]\n'
+# tells the microseconds since the first batch, of a budget of 20 ms; or those of a record
+FEEDER = """
+import base64, json, os, platform, struct, sys, time, zlib
+from importlib import metadata
+def option(name):
+    return sys.argv[sys.argv.index(name) + 1] if name in sys.argv else ""
+told, started, at = [], time.monotonic(), 0
+if option("--replay"):
+    packed = zlib.decompress(base64.b64decode(json.load(open(option("--replay")))["elapsed_ms"]))
+    for (step,) in struct.iter_unpack("<I", packed):
+        at += step
+        told.append(at)
+print(f"first batch at {started!r}, budget 20.0, grace 0.0", file=sys.stderr)
+given = []
+while os.read(0, 1):
+    now = int((time.monotonic() - started) * 1e6) if given else 0
+    now = told[len(given)] if told and len(given) < len(told) else 20_000 if told else now
+    over = now >= 20_000
+    os.write(1, struct.pack("<I", 2**32 - 1 if over else now))
+    if over:
+        break
+    given.append(now)
+steps = struct.pack(f"<{len(given)}I", *(b - a for a, b in zip([0, *given], given)))
+json.dump({
+    "format": "autoresearch-feed-1", "track": "tiny-1", "budget_s": 20.0, "grace_s": 0.0,
+    "seed": int(os.environ["AUTORESEARCH_SEED"]), "rows": 1, "seq_len": 8, "device": "cpu",
+    "threads": int(os.environ.get("OMP_NUM_THREADS", 3)), "batches": len(given), "ended_ms": 20000,
+    "versions": {"torch": metadata.version("torch"), "numpy": metadata.version("numpy"),
+                 "machine": platform.machine()},
+    "elapsed_ms": base64.b64encode(zlib.compress(steps)).decode()},
+    open(option("--record"), "w"))
+"""
+RUN = """
+import json, os, random, struct, time
+batches, requests, _ = map(int, os.environ["AUTORESEARCH_FEED"].split(","))
+weight = random.Random(int(os.environ["AUTORESEARCH_SEED"])).random()
+while True:
+    os.write(requests, b"n")
+    moment = struct.unpack("<I", os.read(batches, 4))[0]
+    if moment == 2**32 - 1:
+        break
+    weight = (weight * 1.7 + moment * 1e-7 + EXTRA) % 1
+    time.sleep(0.001)
+header = json.dumps({"__metadata__": {"run": os.environ["AUTORESEARCH_RUN"]},
+                     "w": {"dtype": "F64", "shape": [1], "data_offsets": [0, 8]}}).encode()
+with open(os.environ["AUTORESEARCH_RUN_DIR"] + "/checkpoint.safetensors", "wb") as file:
+    file.write(struct.pack("<Q", len(header)) + header + struct.pack("<d", weight))
+print(f"val_bpb: {1 + weight * 0.01:.6f}")
+"""
+
+
+class Told(Display):
+    """Keeps what was said."""
+
+    def __init__(self) -> None:
+        super().__init__(Console(quiet=True), quiet=True)
+        self.words: list[str] = []
+
+    def say(self, text: str) -> None:
+        self.words.append(text)
+
+
+def make_verifier(folder: Path, extra: str = "0") -> Verifier:
+    toml, files = TOML + FED, {"feeder.py": FEEDER}
+    workspace = make(folder / "work", RUN.replace("EXTRA", extra), toml, files)
+    workspace.private.mkdir(parents=True, exist_ok=True)
+    (workspace.private / "prepare.log").write_text(f"track {TRACK}: prepared\n", "utf-8")
+    notebook, stop = Notebook(workspace.private / "verify"), threading.Event()
+    return Verifier(workspace, runner(workspace), notebook, Told(), stop, BOX, runs=2)
+
+
+def run_once(workspace: Workspace, number: int = 1) -> RunRecord:
+    """The record that one run of the head left."""
+    place = workspace.private / "runs" / "0001" / str(number)
+    measured = runner(workspace).measure(workspace.repo.head(), 7, "first-mark", place, 60)
+    record = read_run_record(place)
+    assert record is not None, measured
+    assert record.score == measured.value
+    return record
+
+
+def verify(verifier: Verifier, claimed: float, record: RunRecord | None) -> Verdict:
+    reported = ReportedResult(verifier.workspace.repo.head(), claimed, track=TRACK)
+    return Replayer(verifier).verify(reported, record)
+
+
+def words(verifier: Verifier) -> str:
+    assert isinstance(verifier.display, Told)
+    return "\n".join(verifier.display.words)
+
+
+def test_an_honest_result_replays_to_the_bit(tmp_path: Path) -> None:
+    """One run, the same weights and score, with the record's threads; a run that is no replay
+    comes to other weights."""
+    verifier = make_verifier(tmp_path)
+    record, other = run_once(verifier.workspace), run_once(verifier.workspace, 2)
+
+    verdict = verify(verifier, record.score, record)
+
+    assert record.weights_sha256 != other.weights_sha256
+    assert (verdict.outcome, verdict.mean, verdict.runs) == ("replayed", record.score, 1)
+    (again,) = verifier.workspace.private.glob("runs/replay-*/1")
+    repeated = read_run_record(again)
+    assert repeated is not None and repeated.stream == record.stream
+    notes = verifier.notebook.open(verdict.reported, verifier.workspace.repo.head())
+    (line,) = read_lines(verdict_post(verdict, BOX, notes))
+    assert isinstance(line, VerifyLine) and (line.reproduced, line.replayed) == (True, True)
+
+
+@pytest.mark.parametrize("gain", [0.0005, 0.003])
+@pytest.mark.parametrize("forges_record", [False, True])
+def test_a_forged_value_is_caught_by_one_run_or_none(
+    tmp_path: Path, gain: float, forges_record: bool
+) -> None:
+    """A record that says otherwise needs no run at all; one that was forged with the value is
+    repeated once."""
+    verifier = make_verifier(tmp_path)
+    record = run_once(verifier.workspace)
+    claimed = round(record.score - gain, 6)
+    if forges_record:
+        record = msgspec.structs.replace(record, score=claimed)
+
+    verdict = verify(verifier, claimed, record)
+
+    assert (verdict.outcome, verdict.runs) == ("differs", int(forges_record)), words(verifier)
+    assert f"claimed {claimed:.6f}" in verdict.reason
+
+
+def test_code_that_does_not_repeat_itself_accuses_nobody(tmp_path: Path) -> None:
+    """Two replays that differ from each other say nothing of a claim: other seeds decide."""
+    verifier = make_verifier(tmp_path, extra="int.from_bytes(os.urandom(4), 'little') / 2**32")
+    record = run_once(verifier.workspace)
+    record = msgspec.structs.replace(record, score=0.9)
+
+    verdict = verify(verifier, 0.9, record)
+
+    assert not verdict.is_replay and verdict.runs == 2
+    assert "this code does not repeat" in words(verifier)
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"device": "cuda"}, "runs on cuda are not equal to the bit"),
+        ({"track": "other-2"}, "it ran on track other-2, not tiny-1"),
+        ({"versions": {"torch": "1.0"}}, "torch is"),
+    ],
+)
+def test_what_cannot_be_replayed_here_is_run_with_other_seeds(
+    tmp_path: Path, change: dict[str, object], why: str
+) -> None:
+    """Named, and then the statistical way decides."""
+    verifier = make_verifier(tmp_path)
+    record = run_once(verifier.workspace)
+    changed = msgspec.structs.replace(record.stream, **change)
+
+    verdict = verify(verifier, 1.02, msgspec.structs.replace(record, stream=changed))
+
+    assert verdict.outcome == "reproduced" and verdict.runs == 2
+    assert f"cannot be replayed here: {why}" in words(verifier)
