@@ -6,19 +6,26 @@ moment of each batch, so no two runs are equal unless one is the replay of the o
 
 from __future__ import annotations
 
+import shutil
 import threading
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 from rich.console import Console
 
+from autoresearch.client import Hub
+from autoresearch.git.repo import Repo
+from autoresearch.git.sync import push_commits
 from autoresearch.researcher.display import Display
 from autoresearch.researcher.reported import ReportedResult
-from autoresearch.researcher.run_record import RunRecord, read_run_record
-from autoresearch.researcher.verify.board import verdict_post
+from autoresearch.researcher.run_record import RunRecord, attach_record, read_run_record
+from autoresearch.researcher.verify.board import HubBoard, verdict_post
 from autoresearch.researcher.verify.replayer import Replayer
 from autoresearch.researcher.verify.rerun import Notebook
+from autoresearch.researcher.verify.rounds import Rounds
 from autoresearch.researcher.verify.verifier import Verdict, Verifier
 from autoresearch.researcher.workspace import Workspace
 from autoresearch.resultline import VerifyLine, read_lines
@@ -186,3 +193,52 @@ def test_what_cannot_be_replayed_here_is_run_with_other_seeds(
 
     assert verdict.outcome == "reproduced" and verdict.runs == 2
     assert f"cannot be replayed here: {why}" in words(verifier)
+
+
+def test_a_record_travels_over_a_hub_and_the_badge_says_replayed(
+    tmp_path: Path, own_hub: Callable[..., Any]
+) -> None:
+    """An honest result and one forged by 0.0005, each with its record beneath the line, are decided
+    by one run each."""
+    claimant, hub = make_verifier(tmp_path).workspace, own_hub()
+    shutil.copytree(claimant.folder, tmp_path / "verifier")
+    record, author = run_once(claimant), hub.agent("claimant")
+    client = Hub(hub.url, author.key)
+    commits = [claimant.repo.head(), commit_twin(claimant)]
+    push_commits(claimant.repo, client, commits)
+    forged = msgspec.structs.replace(record, score=round(record.score - 0.0005, 6))
+    line = f"platform:{BOX} track:{TRACK} vram_gb:1"
+    posts = [
+        client.post(
+            "results",
+            f"commit:{commit[:7]} {line} val_bpb:{each.score:.6f} | x\n\n{attach_record(each)}",
+        ).id
+        for commit, each in zip(commits, (record, forged), strict=True)
+    ]
+
+    goes = make_rounds(Workspace(tmp_path / "verifier"), hub)
+    verdicts = [goes.once(), goes.once()]
+
+    assert [v and (v.outcome, v.runs) for v in verdicts] == [("differs", 1), ("replayed", 1)]
+    (yes,), (no,) = (client.replies(post) for post in posts)
+    assert yes.content.startswith("verify method:replay ") and "| reproduced" in yes.content
+    assert no.content.startswith("verify method:replay ") and "equal weights" in no.content
+
+
+def make_rounds(workspace: Workspace, hub: Any) -> Rounds:
+    agent = hub.agent("verifier")
+    board = HubBoard(Hub(hub.url, agent.key), agent.id, BOX, TRACK)
+    notebook, stop = Notebook(workspace.private / "verify"), threading.Event()
+    judge = Verifier(workspace, runner(workspace), notebook, Told(), stop, BOX, runs=2)
+    return Rounds(judge, board, stop, replays=True)
+
+
+def commit_twin(workspace: Workspace) -> str:
+    """Another commit that does the same."""
+    with workspace.fresh(workspace.repo.head()) as checkout:
+        train = checkout.path / "train.py"
+        train.write_text(train.read_text("utf-8") + "\n# the same\n", "utf-8")
+        Repo(checkout.path).add(change.path for change in checkout.changes())
+        commit = Repo(checkout.path).commit("twin")
+    workspace.repo.set_ref("refs/claims/twin", commit)
+    return commit

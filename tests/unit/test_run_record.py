@@ -131,7 +131,8 @@ def test_the_hash_is_of_weights_alone(tmp_path: Path) -> None:
 
 
 def test_a_checkpoint_that_is_none_has_no_hash(tmp_path: Path) -> None:
-    """A pipe, a link, nonsense, headers of 2^60 bytes or 10^6 levels: the runner neither waits nor fails."""
+    """A pipe, a link, nonsense, headers of 2^60 bytes or 10^6 levels: the runner neither waits nor
+    fails."""
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "link").symlink_to("/etc/hostname")
     (tmp_path / "words").write_bytes(b"no tensors here at all")
