@@ -5,12 +5,15 @@ Leaves to others: what a replay proves (replay), the statistical way (verifier).
 
 from __future__ import annotations
 
+import time
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
 
 from autoresearch.files import replace_file
+from autoresearch.researcher.feeding import RECORD, read_first_batch
 from autoresearch.researcher.judging.reproduce import Comparison
 from autoresearch.researcher.reported import ReportedResult
 from autoresearch.researcher.run_record import RunRecord, read_run_record
@@ -94,16 +97,21 @@ class Replayer:
             timeout_s = TIMEOUT_FACTOR * verifier.timeout_s()
             run = runner.measure(commit, stream.seed, notes.mark, folder, timeout_s, replay=file)
         file.unlink(missing_ok=True)
-        return Replay(run, read_weights(folder), self.training_seconds(run.seconds))
-
-    def training_seconds(self, seconds: float) -> float:
-        """Of a run's wall clock, without what the baseline needs outside its budget."""
-        base = self.verifier.baseline()
-        outside_s = base.outside_seconds if base else None
-        return max(1.0, seconds - (outside_s or 0.0))
+        return Replay(run, read_weights(folder), training_seconds(folder, run.seconds))
 
     def say(self, text: str) -> None:
         self.verifier.display.say(f"  {text}")
+
+
+def training_seconds(folder: Path, seconds: float) -> float:
+    """From a run's first batch until its feeder was done; all of its `seconds` where that is not
+    known."""
+    first = read_first_batch(folder / "feed.log")
+    with suppress(OSError):
+        if first is not None:
+            ago_s = time.time() - (folder / RECORD).stat().st_mtime
+            return max(0.1, time.monotonic() - ago_s - first.at_s)
+    return seconds
 
 
 def read_weights(folder: Path) -> str:
