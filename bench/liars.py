@@ -49,6 +49,7 @@ class SimulatedClaim:
     verdicts: dict[str, tuple[bool, float]] = field(default_factory=dict)
     challengers: set[str] = field(default_factory=set)  # each says that a badge is wrong
     silent: set[str] = field(default_factory=set)
+    noted: dict[str, bool] = field(default_factory=dict)  # who was right, as it was last counted
     outcome: rule.Outcome = ""
     called: set[str] = field(default_factory=set)
 
@@ -154,23 +155,24 @@ class World:
         return claim.total() + power >= reproduced
 
     def settle(self, claim: SimulatedClaim) -> None:
-        outcome = rule.settle(claim.total(), self.networks[claim.author])
-        if outcome != claim.outcome:
-            self.note(claim, -1)
-            claim.outcome = outcome
-            claim.called.add(outcome)
-            self.note(claim, 1)
+        """What the hub calls the claim now, and who was right and wrong by that."""
+        for name, right in claim.noted.items():
+            self.note(name, right, -1)
+        claim.outcome = rule.settle(claim.total(), self.networks[claim.author])
+        claim.called.add(claim.outcome)
+        claim.noted = {}
+        if claim.outcome:
+            words = {name: yes for name, (yes, _) in claim.verdicts.items()}
+            words |= {**dict.fromkeys(claim.challengers, False), claim.author: True}
+            good = claim.outcome == "reproduced"
+            claim.noted = {name: yes == good for name, yes in words.items()}
+        for name, right in claim.noted.items():
+            self.note(name, right, 1)
 
-    def note(self, claim: SimulatedClaim, by: int) -> None:
-        """Who was right and who was wrong, as far as the hub can know."""
-        if not claim.outcome:
-            return
-        words = {name: yes for name, (yes, _) in claim.verdicts.items()}
-        words |= {**dict.fromkeys(claim.challengers, False), claim.author: True}
-        for name, yes in words.items():
-            old, right = self.networks[name], yes == (claim.outcome == "reproduced")
-            changed = replace(old, right=old.right + by * right, wrong=old.wrong + by * (not right))
-            self.networks[name] = changed
+    def note(self, name: str, right: bool, by: int) -> None:
+        old = self.networks[name]
+        changed = replace(old, right=old.right + by * right, wrong=old.wrong + by * (not right))
+        self.networks[name] = changed
 
 
 def count_world(way: str, share: float, seed: int, days: int) -> dict[str, tuple[int, int]]:

@@ -62,6 +62,14 @@ class RunningHub:
         agent_id = f"{name}-{next(_numbers)}-{secrets.token_hex(3)}"
         return Agent(self, agent_id, self.register(agent_id))
 
+    def vouched(self, name: str = "operator") -> Agent:
+        """An agent whose account the operator opened: its verdicts decide."""
+        agent_id = f"{name}-{next(_numbers)}-{secrets.token_hex(3)}"
+        headers = {"Authorization": f"Bearer {self.admin_key}"}
+        answer = self.http.post("/api/admin/agents", json={"id": agent_id}, headers=headers)
+        assert answer.status_code == 201, answer.text
+        return Agent(self, agent_id, str(answer.json()["api_key"]))
+
     def channel(self) -> str:
         """A channel nobody else in the session uses."""
         name = f"c{next(_numbers)}-{secrets.token_hex(3)}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import secrets
 import subprocess
 import zlib
 from dataclasses import dataclass
@@ -66,6 +67,16 @@ class Work:
 def push(agent: Any, data: bytes) -> Any:
     """POST a bundle; the response."""
     return agent.hub.http.post("/api/git/push", content=data, headers=agent.headers)
+
+
+def push_new(agent: Any) -> str:
+    """Push a commit that is nobody else's; its hash."""
+    data = secrets.token_hex(8).encode()
+    top = tree((b"100644", b"train.py", oid(3, data)))
+    made = commit(oid(2, top), message=data)
+    answer = push(agent, bundled([(3, data), (2, top), (1, made)]))
+    assert answer.status_code == 201, answer.text
+    return oid(1, made).hex()
 
 
 def oid(kind: int, data: bytes) -> bytes:

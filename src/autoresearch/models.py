@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, Struct, field
 
 Status = Literal["keep", "discard", "crash"]
+Waits = Literal["", "unverified", "disputed", "implausible", "not pushed"]
 Verified = Literal["reproduced", "disputed", "unverified"]
 Sentence = Annotated[str, Meta(description="what went wrong and what to do, for a person")]
 Seconds = Annotated[int, Meta(description="60 s to 86400 s")]
@@ -140,8 +141,11 @@ class Result(ResultLine, frozen=True):
 
 
 class BoardRecord(Struct, frozen=True):
-    """A result that was the best of its board when it came, and what others found who ran it
-    again.
+    """A result that was the best of its board when it came, or claims that it is, and what others
+    found who ran it again.
+
+    `waits` says why a claim does not count; it is empty for a record. `asked` is true where the
+    hub asks the caller to run it again: only verdicts that were asked for weigh anything.
     """
 
     result_id: int
@@ -157,18 +161,23 @@ class BoardRecord(Struct, frozen=True):
     reproduced_by: list[str] = field(default_factory=list)
     disputed_by: list[str] = field(default_factory=list)
     replayed_by: list[str] = field(default_factory=list)
+    waits: Waits = ""
+    asked: bool = False
 
 
 class Board(Struct, frozen=True):
     """Results that may be compared: one platform, one track.
 
-    `records` is the running best, oldest first.
+    `records` is the running best, oldest first: of verified results where there are any, else of
+    pushed claims that nobody doubts. `claims` are better than the best verified one but do not
+    count; of each network the best few.
     """
 
     platform: str
     track: str
     best: BoardRecord
     records: list[BoardRecord]
+    claims: list[BoardRecord] = field(default_factory=list)
 
 
 class NewClaim(Struct, frozen=True):

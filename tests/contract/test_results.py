@@ -5,6 +5,8 @@ from __future__ import annotations
 import secrets
 from typing import Any
 
+from git_work import push_new
+
 
 def report(agent: Any, text: str) -> int:
     answer = agent.post("/api/channels/results/posts", {"content": text})
@@ -63,8 +65,9 @@ def test_results_are_filtered(hub: Any) -> None:
 def test_a_board_tells_the_running_best(hub: Any) -> None:
     """Only what was better than everything before it is a record; the last record is the best."""
     agent, gpu = hub.agent(), platform()
+    commit = push_new(agent)
     for value in ("1.5", "1.4", "1.45", "1.3", "1.3"):
-        report(agent, f"commit:abcdef1 platform:{gpu} val_bpb:{value} vram_gb:1 | to {value}")
+        report(agent, f"commit:{commit} platform:{gpu} val_bpb:{value} vram_gb:1 | to {value}")
 
     found = board(agent, gpu)
 
@@ -76,8 +79,9 @@ def test_a_board_tells_the_running_best(hub: Any) -> None:
 def test_tracks_and_platforms_are_never_mixed(hub: Any) -> None:
     """A better value on another track leads another board."""
     agent, gpu = hub.agent(), platform()
-    report(agent, f"commit:abcdef1 platform:{gpu} val_bpb:1.5 vram_gb:1 track:one | a")
-    report(agent, f"commit:abcdef2 platform:{gpu} val_bpb:0.5 vram_gb:1 track:two | b")
+    commit = push_new(agent)
+    report(agent, f"commit:{commit} platform:{gpu} val_bpb:1.5 vram_gb:1 track:one | a")
+    report(agent, f"commit:{commit} platform:{gpu} val_bpb:0.5 vram_gb:1 track:two | b")
 
     boards = agent.get("/api/leaderboard", platform=gpu).json()
 
@@ -89,28 +93,33 @@ def test_tracks_and_platforms_are_never_mixed(hub: Any) -> None:
 def test_discards_and_crashes_do_not_lead(hub: Any) -> None:
     """A value that its own author did not keep is no record."""
     agent, gpu = hub.agent(), platform()
-    report(agent, f"commit:abcdef1 platform:{gpu} val_bpb:0.9 vram_gb:1 | noise (DISCARD)")
-    report(agent, f"commit:abcdef1 platform:{gpu} val_bpb:0.000000 vram_gb:0.0 | x (CRASH: y)")
+    commit = push_new(agent)
+    report(agent, f"commit:{commit} platform:{gpu} val_bpb:0.9 vram_gb:1 | noise (DISCARD)")
+    report(agent, f"commit:{commit} platform:{gpu} val_bpb:0.000000 vram_gb:0.0 | x (CRASH: y)")
 
     assert agent.get("/api/leaderboard", platform=gpu).json() == []
 
 
 def test_others_verify_and_nobody_their_own(hub: Any) -> None:
-    """One who reproduces makes a record reproduced, one who does not makes it disputed; the author's word does not count."""
-    author, second, third, gpu = hub.agent(), hub.agent(), hub.agent(), platform()
-    post_id = report(author, f"commit:abcdef1 platform:{gpu} val_bpb:1.5 vram_gb:1 track:t | a")
+    """One whose account the operator opened makes a record reproduced or disputed, by the newest
+    word; the author's does not count, whoever the author is."""
+    author, second, third, gpu = hub.vouched(), hub.vouched(), hub.vouched(), platform()
+    commit = push_new(author)
+    post_id = report(author, f"commit:{commit} platform:{gpu} val_bpb:1.5 vram_gb:1 track:t | a")
 
     def verify(agent: Any, tail: str) -> str:
-        line = f"verify commit:abcdef1 platform:{gpu} val_bpb:1.51 n:2 track:t | {tail}"
+        line = f"verify commit:{commit} platform:{gpu} val_bpb:1.51 n:2 track:t | {tail}"
         agent.post("/api/channels/results/posts", {"content": line, "parent_id": post_id})
-        return str(board(author, gpu)["best"]["verified"])
+        (result,) = author.get("/api/results", platform=gpu).json()
+        return str(result["verified"])
 
     assert verify(author, "reproduced") == "unverified"
     assert verify(second, "not reproduced (0.1 higher)") == "disputed"
-    assert verify(third, "reproduced") == "disputed"
+    assert author.get("/api/leaderboard", platform=gpu).json() == []
+    assert verify(third, "reproduced") == "unverified"
     assert verify(second, "reproduced") == "reproduced"
     assert sorted([second.id, third.id]) == board(author, gpu)["best"]["reproduced_by"]
     assert board(author, gpu)["best"]["replayed_by"] == []
-    replay = f"verify method:replay commit:abcdef1 platform:{gpu} val_bpb:1.5 n:1 | reproduced"
+    replay = f"verify method:replay commit:{commit} platform:{gpu} val_bpb:1.5 n:1 | reproduced"
     third.post("/api/channels/results/posts", {"content": replay})
     assert [third.id] == board(author, gpu)["best"]["replayed_by"]

@@ -13,6 +13,7 @@ import pytest
 
 from autoresearch.hub.store import accounts, migrate
 from autoresearch.hub.store.database import Database
+from git_work import push_new
 
 
 def test_pragmas_hold_on_every_connection(tmp_path: Path) -> None:
@@ -173,8 +174,9 @@ def test_claims_of_different_agents_collide(hub: Any) -> None:
 def test_nan_never_leads_a_board(hub: Any) -> None:
     """Every guard was a comparison; NaN passes all of them, and nothing could beat it afterwards."""
     agent, gpu = hub.agent(), hub.channel()
+    commit = push_new(agent)
     for value in ("nan", "-inf", "1e-999", "0.9"):
-        content = f"commit:abcdef1 platform:{gpu} val_bpb:{value} vram_gb:1 | x"
+        content = f"commit:{commit} platform:{gpu} val_bpb:{value} vram_gb:1 | x"
         agent.post("/api/channels/results/posts", {"content": content})
 
     (board,) = agent.get("/api/leaderboard", platform=gpu).json()

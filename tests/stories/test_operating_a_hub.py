@@ -17,6 +17,8 @@ from typing import Any
 import httpx
 import pytest
 
+from git_work import push_new
+
 AGENTHUB = [sys.executable, "-m", "autoresearch.cli.agenthub"]
 
 
@@ -135,9 +137,9 @@ def test_hiding_a_post_hides_its_results_and_undo_brings_them_back(hub: Any) -> 
     """A hidden post is gone from its channel, from search and from the board it led, which the one
     before leads again."""
     agent, channel = hub.agent(), hub.channel()
-    gpu = f"gpu-{channel}"
+    gpu, commit = f"gpu-{channel}", push_new(agent)
     for value in ("1.5", "0.1"):
-        line = f"commit:abcdef1 platform:{gpu} val_bpb:{value} vram_gb:1 | {channel}"
+        line = f"commit:{commit} platform:{gpu} val_bpb:{value} vram_gb:1 | {channel}"
         post = agent.post(f"/api/channels/{channel}/posts", {"content": line}).json()["id"]
 
     def seen() -> tuple[int, int, float, int]:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from autoresearch.errors import StorageFull
-from autoresearch.hub.store import accounts, events, migrate
+from autoresearch.hub.store import accounts, events, migrate, results, verdicts
 from autoresearch.hub.store.database import Database, Transaction
 
 
@@ -154,28 +154,56 @@ def test_migrations_make_the_tables_of_the_schema(db: Database) -> None:
         assert compare_metadata(context, metadata) == []
 
 
+# what takes today's tables back to those of the first version
+FIRST_VERSION = (
+    "DROP INDEX ix_verifications_commit_hash",
+    "DROP INDEX ix_agents_alike",
+    "DROP INDEX ix_refs_alike",
+    "DROP INDEX ix_refs_agent_id",
+    "DROP INDEX ix_commits_hidden",
+    "DROP INDEX ix_verifications_result_id",
+    "DROP INDEX ix_results_verified",
+    "ALTER TABLE agents DROP COLUMN network",
+    "ALTER TABLE results DROP COLUMN verified",
+    "ALTER TABLE verifications DROP COLUMN result_id",
+    "ALTER TABLE verifications DROP COLUMN replayed",
+    "ALTER TABLE verifications DROP COLUMN weight",
+    "ALTER TABLE verifications DROP COLUMN challenges",
+    "DELETE FROM settings WHERE name = 'draw_key'",
+    "UPDATE alembic_version SET version_num = '0001'",
+)
+OLD_POST = """
+    INSERT INTO posts (id, channel_id, agent_id, content, created_at)
+    VALUES (1, 1, 'old', 'four results', '2026-01-01T00:00:00.000000Z')
+"""
+OLD_RESULT = """
+    INSERT INTO results (post_id, agent_id, named, commit_hash, platform, track, val_bpb, status,
+        description, reason, problem, created_at, leads)
+    VALUES (1, 'old', 'aaaaaaa', ?, 'cpu', '', ?, 'keep', '', '', '', '2026-01-01', 1)
+"""
+
+
 def test_a_database_of_an_earlier_version_is_brought_up_to_date(tmp_path: Path) -> None:
-    """What was written by the first version is there, and its tables are this version's."""
+    """What was written by the first version is there, its tables are this version's, and of its
+    records those lead that were pushed."""
     migrate.prepare(tmp_path)
     db = Database(tmp_path)
     db.transact(lambda tx: accounts.add_agent(tx, "old", "open"))
     with db.exclusive() as connection:
-        for name in (
-            "verifications_commit_hash",
-            "agents_alike",
-            "refs_alike",
-            "refs_agent_id",
-            "commits_hidden",
-        ):
-            connection.execute(f"DROP INDEX ix_{name}")
-        connection.execute("ALTER TABLE verifications DROP COLUMN replayed")
-        connection.execute("UPDATE alembic_version SET version_num = '0001'")
+        for statement in FIRST_VERSION:
+            connection.execute(statement)
+        connection.execute(OLD_POST)
+        for commit_hash, value in ((None, 0.1), ("a" * 40, 1.5), ("b" * 40, 1.6), ("c" * 40, 1.4)):
+            connection.execute(OLD_RESULT, (commit_hash, value))
     db.close()
     migrate.prepare(tmp_path)
     again = Database(tmp_path)
 
     assert (names(again), migrate.version(again.reader.connection)) == (["old"], migrate.HEAD)
     test_migrations_make_the_tables_of_the_schema(again)
+    leaders = results.leaders(again.reader, "cpu", "", 9)
+    assert [result.val_bpb for result in leaders] == [1.4, 1.5]
+    assert len(verdicts.draw_key(again.reader)) == 32
     again.close()
 
 

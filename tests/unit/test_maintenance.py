@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 
 from autoresearch import models
-from autoresearch.hub.rules import accounts, board, leaderboards, maintenance, search
+from autoresearch.hub.rules import accounts, board, leaderboards, maintenance, search, seed
 from autoresearch.hub.rules.accounts import Caller
 from autoresearch.hub.settings import Settings
 from autoresearch.hub.store import migrate
 from autoresearch.hub.store.database import Database, Reader
 from autoresearch.resultline import read_lines
 
-LINE = "commit:abcdef1 platform:cpu val_bpb:{} vram_gb:1 | run {}"
+LINE = "commit:{} platform:cpu val_bpb:{} vram_gb:1 | run {}"
 
 
 @pytest.fixture
@@ -24,10 +24,14 @@ def db(tmp_path: Path) -> Iterator[Database]:
     migrate.prepare(tmp_path)
     database = Database(tmp_path)
     settings, caller = Settings(tmp_path, b""), Caller("agent")
+    baseline = tmp_path / "baseline"
+    baseline.mkdir()
+    (baseline / "train.py").write_text("print('val_bpb: 1.0')\n")
+    root = seed.publish_root(database, baseline)
     with database.write() as tx:
         accounts.create(tx, "agent", via="open")
         for number, value in enumerate((1.5, 1.4, 0.2, 1.6, 1.3, 1.2)):
-            post = models.NewPost(LINE.format(value, number))
+            post = models.NewPost(LINE.format(root, value, number))
             board.write(tx, settings, caller, "results", post, read_lines(post.content))
         board.hide(tx, 3, hidden=True)
     yield database

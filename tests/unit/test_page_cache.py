@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from git_work import push_new
+
 
 @pytest.fixture
 def lone(own_hub: Any) -> Iterator[Any]:
@@ -75,13 +77,14 @@ def test_who_takes_no_gzip_gets_none(lone: Any) -> None:
 def test_counting_what_is_new_counts_nothing_twice(lone: Any) -> None:
     """Asked after every post, a hub counts each of them once."""
     agent = lone.agent("counter")
+    commit = push_new(agent)
     for number in range(4):
         seen = agent.get("/api/events", after=0, wait=0).json()["last"]
-        told(lone, agent, f"commit:abc1234 platform:cpu val_bpb:1.{9 - number} vram_gb:1.0 | try")
+        told(lone, agent, f"commit:{commit} platform:cpu val_bpb:1.{9 - number} vram_gb:1.0 | try")
         agent.get("/api/events", after=seen, wait=30)
         row = lone.http.get("/agents").text.partition(agent.id)[2].partition("</tr>")[0]
         assert re.findall(r'class="num">(\d+)<', row) == [str(number + 1)] * 3 + [
-            "0",
+            "1",
             str(number + 1),
             "0",
         ]

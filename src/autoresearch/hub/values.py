@@ -25,12 +25,45 @@ class AgentAccount(Struct, frozen=True):
 
 
 class Verification(VerifyLine, frozen=True):
-    """A verification as a post reports it; `commit_hash` is None until such a commit is pushed."""
+    """A verification as a post reports it; `commit_hash` is None until such a commit is pushed.
+
+    `weight` is 0 where nobody asked for it.
+    """
 
     post_id: int
     agent_id: str
     commit_hash: str | None
     created_at: str
+    weight: float
+
+
+class StoredVerdict(Struct, frozen=True):
+    """One network's word about a result: what it weighs, or that it only challenges."""
+
+    id: int
+    agent_id: str
+    reproduced: bool
+    weight: float
+    challenges: bool
+
+
+class AccountShown(Struct, frozen=True):
+    """What an account has shown; `network` is a hash, or its own name where none is known."""
+
+    agent_id: str
+    network: str
+    created_at: str
+    is_vouched: bool
+    is_open: bool
+    runs: int
+
+
+class VerdictCount(Struct, frozen=True):
+    """How many of an account's claims and verdicts turned out right, and how many wrong."""
+
+    agent_id: str
+    right_count: int
+    wrong_count: int
 
 
 class AgentCount(Struct, frozen=True):
@@ -44,16 +77,13 @@ class AgentCount(Struct, frozen=True):
 
 
 class ResultCount(Struct, frozen=True):
-    """How many results one agent has on one board: how many kept, how many that led it, and the
-    newest of them.
-    """
+    """How many results one agent has on one board, how many kept, and the newest of them."""
 
     agent_id: str
     platform: str
     track: str
     results: int
     kept: int
-    leads: int
     newest_id: int
     newest_at: str
 

@@ -8,7 +8,16 @@ from litestar import get
 from litestar.params import QueryParameter
 
 from autoresearch import models
-from autoresearch.hub.routes.common import PAGE_DEFAULT, Before, Limit, Offset, TheHub, errors, page
+from autoresearch.hub.routes.common import (
+    PAGE_DEFAULT,
+    Before,
+    Limit,
+    Offset,
+    TheCaller,
+    TheHub,
+    errors,
+    page,
+)
 from autoresearch.hub.rules import leaderboards, results, search
 
 Text = Annotated[str | None, QueryParameter(required=False, max_length=200)]
@@ -49,13 +58,17 @@ async def list_results(
 
 @get("/api/leaderboard", responses=errors(400, 401), tags=["results"])
 async def leaderboard(
-    hub: TheHub, platform: Text = None, track: Text = None, limit: Limit = PAGE_DEFAULT
+    hub: TheHub,
+    caller: TheCaller,
+    platform: Text = None,
+    track: Text = None,
+    limit: Limit = PAGE_DEFAULT,
 ) -> list[models.Board]:
-    """For each platform and track: the best result, the running best over time, and who could
-    reproduce it.
+    """For each platform and track: the best result, the running best over time, who could
+    reproduce it, and better claims that do not count yet.
     """
     return await hub.off_loop(
-        lambda: leaderboards.leaderboard(hub.db.reader, platform, track, page(limit))
+        leaderboards.leaderboard, hub.db.reader, platform, track, page(limit), caller.agent_id
     )
 
 

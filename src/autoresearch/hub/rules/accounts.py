@@ -21,6 +21,7 @@ from hmac import compare_digest
 from autoresearch.clock import precise_timestamp, utc_now
 from autoresearch.errors import BadInput, Conflict, Forbidden, NotFound, Unauthorized
 from autoresearch.hub.rules import limits
+from autoresearch.hub.rules.verdicts import hash_network
 from autoresearch.hub.settings import Settings
 from autoresearch.hub.store import accounts, events
 from autoresearch.hub.store.database import Database, Reader, Transaction
@@ -190,17 +191,17 @@ def register(
             'this hub wants an invite: send {"id", "invite"}'
             " with one that is unused and not expired"
         )
-    return create(tx, agent_id, via=settings.registration)
+    return create(tx, agent_id, settings.registration, hash_network(tx, network))
 
 
-def create(tx: Transaction, agent_id: str, via: str) -> Account:
+def create(tx: Transaction, agent_id: str, via: str, network: str = "") -> Account:
     """Open an account. Raises Conflict where the id, or one that looks like it, is taken."""
     check_id(agent_id)
     if accounts.agent(tx, agent_id) is not None:
         raise Conflict(f"the id {agent_id!r} is taken; choose another")
     if like := accounts.find_lookalike(tx, agent_id):
         raise Conflict(f"the id {agent_id!r} is too much like {like!r}, taken; choose another")
-    accounts.add_agent(tx, agent_id, via)
+    accounts.add_agent(tx, agent_id, via, network)
     events.append(tx, "agent", {"id": agent_id})
     return _new_key(tx, agent_id)
 

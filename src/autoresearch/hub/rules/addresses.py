@@ -53,6 +53,15 @@ def network_of(address: str) -> str:
     return str(ip)
 
 
+def neighbourhood_of(network: str) -> str:
+    """What counts as one voice: the /24 or /48 that a network of `network_of` lies in."""
+    try:
+        net = ip_network(network)
+    except ValueError:
+        return network
+    return str(net.supernet(new_prefix=24 if net.version == 4 else 48))
+
+
 def client_address(peer: str, forwarded_for: str, settings: Settings) -> str:
     """The address a request came from: the nearest one in X-Forwarded-For that is no trusted
     proxy, if `peer` is one.

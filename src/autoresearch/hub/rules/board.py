@@ -94,7 +94,7 @@ def write(
     payload = {"id": added.id, "channel": channel, "agent_id": agent_id}
     events.append(tx, "post", {**payload, "parent_id": post.parent_id})
     search.add(tx, "post", str(added.id), agent_id, post.content, tx.now)
-    results.store_lines(tx, added.id, agent_id, reported)
+    results.store_lines(tx, added, reported)
     return added
 
 

@@ -72,6 +72,7 @@ class Counters:
                 self._counts, self._hidden_seq = HubCounts(), hidden_seq
             for noun in NOUNS:
                 self._add_newer(reader, noun)
+            self._count_records(reader)
             return replace(
                 self._counts,
                 agents=dict(self._counts.agents),  # copies: another thread may go on counting
@@ -93,6 +94,13 @@ class Counters:
                 self._add_results(results)
         self._counts.last[noun] = newest
 
+    def _count_records(self, reader: Reader) -> None:
+        """Records are few, and a verdict may change them: they are counted anew."""
+        records = {found.agent_id: found.count for found in counts.count_records(reader)}
+        agents = self._counts.agents
+        for agent_id, old in agents.items():
+            agents[agent_id] = replace(old, records=records.get(agent_id, 0))
+
     def _add_to_agent(self, agent_id: str, more: Mapping[str, int], last_at: str = "") -> None:
         agents = self._counts.agents
         old = agents.get(agent_id, AgentCounts())
@@ -100,8 +108,7 @@ class Counters:
         agents[agent_id] = replace(old, last_at=max(old.last_at, last_at), **sums)
 
     def _add_results(self, found: ResultCount) -> None:
-        more = {"kept": found.kept, "records": found.leads}
-        self._add_to_agent(found.agent_id, more, found.newest_at)
+        self._add_to_agent(found.agent_id, {"kept": found.kept}, found.newest_at)
         key = (found.platform, found.track)
         old = self._counts.boards.get(key, BoardCounts(*key))
         self._counts.boards[key] = replace(

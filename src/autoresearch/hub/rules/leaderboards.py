@@ -2,32 +2,42 @@
 
 Worked out here alone.
 
-A board is one platform and one track: nothing else may be compared. It is led by kept results
-with a finite value, lowest first come; which results led is noted when they arrive
-(`rules.results`), so that a board costs the same to read whatever its history.
+A board is one platform and one track: nothing else may be compared. Which results led it is
+decided by `rules.boards` and noted whenever that may change (`rules.results`), so that a board
+costs the same to read whatever its history. Claims that do not count are listed beside.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from statistics import stdev
+from typing import NamedTuple
 
-import msgspec
-
+from autoresearch.hub.rules import boards, verdicts
 from autoresearch.hub.rules.results import NAMED_MIN
 from autoresearch.hub.store import results
 from autoresearch.hub.store.database import Reader
 from autoresearch.hub.values import BoardName, Verification
-from autoresearch.models import Board, BoardRecord, Result
+from autoresearch.models import Board, BoardRecord, Result, Waits
 
 BOARDS_MAX = 1000
 RECORDS_MAX = 1000
 VOTES_MAX = 10_000
+CLAIMS_EACH, CLAIMS_MAX = 5, 200  # of one network, of one board
 Votes = dict[str, list[Verification]]
 
 
-def leaderboard(reader: Reader, platform: str | None, track: str | None, most: int) -> list[Board]:
-    """Boards that have a leader, the most recently led first."""
+class BoardParts(NamedTuple):
+    """What counts on a board, oldest first, and the claims beside it."""
+
+    records: list[BoardRecord]
+    claims: list[BoardRecord]
+
+
+def leaderboard(
+    reader: Reader, platform: str | None, track: str | None, most: int, agent_id: str = ""
+) -> list[Board]:
+    """Boards that have a leader, the most recently led first; `agent_id` is who asks."""
     if platform is not None and track is not None:
         chosen = [BoardName(platform, track)]
     else:
@@ -37,8 +47,12 @@ def leaderboard(reader: Reader, platform: str | None, track: str | None, most: i
             if platform in (None, board.platform) and track in (None, board.track)
         ]
     votes: dict[str, Votes] = {}  # by platform: read once for all of its boards
-    found = (_board(reader, board, votes) for board in chosen[:most])
-    return [board for board in found if board is not None]
+    found = (_read_board(reader, board, votes, agent_id) for board in chosen[:most])
+    return [
+        Board(*board, parts.records[-1], parts.records, parts.claims)
+        for board, parts in zip(chosen, found, strict=False)
+        if parts.records
+    ]
 
 
 def led_boards(reader: Reader, most: int) -> list[BoardName]:
@@ -46,14 +60,45 @@ def led_boards(reader: Reader, most: int) -> list[BoardName]:
     return results.led_boards(reader, most)
 
 
-def _board(reader: Reader, board: BoardName, votes: dict[str, Votes]) -> Board | None:
-    leaders = results.leaders(reader, *board, RECORDS_MAX)
-    if not leaders:
-        return None
+def read_board(reader: Reader, platform: str, track: str) -> BoardParts:
+    """One board, led or not."""
+    return _read_board(reader, BoardName(platform, track), {}, "")
+
+
+def _read_board(
+    reader: Reader, board: BoardName, votes: dict[str, Votes], agent_id: str
+) -> BoardParts:
+    leaders = results.leaders(reader, *board, RECORDS_MAX)[::-1]
+    verified = [r.val_bpb for r in leaders if r.verified == "reproduced" and r.val_bpb is not None]
+    below = min(verified, default=float("inf"))
+    bests = {result.agent_id: result.val_bpb or 0.0 for result in leaders}
+    claims = [  # without those that their own author has bettered
+        claim
+        for claim in results.claims(reader, *board, below, CLAIMS_EACH, CLAIMS_MAX)
+        if (claim.val_bpb or 0.0) < bests.get(claim.agent_id, below)
+    ]
     if board.platform not in votes:
         votes[board.platform] = _read_votes(reader, board.platform)
-    records = [_record(result, votes[board.platform]) for result in reversed(leaders)]
-    return Board(*board, records[-1], records)
+    asked = verdicts.list_asked(reader, [*claims, *leaders[::-1]], agent_id) if agent_id else set()
+    others = [r.val_bpb for r in leaders if r.val_bpb is not None]
+
+    def describe(result: Result, waits: Waits) -> BoardRecord:
+        return _record(result, votes[board.platform], waits, result.id in asked)
+
+    return BoardParts(
+        [describe(result, "") for result in leaders],
+        [describe(result, _find_wait(result, others)) for result in claims],
+    )
+
+
+def _find_wait(result: Result, records: list[float]) -> Waits:
+    """Why a claim does not count."""
+    if result.commit_hash is None:
+        return "not pushed"
+    if result.verified == "disputed":
+        return "disputed"
+    is_far = result.val_bpb is not None and result.val_bpb < boards.find_floor(records)
+    return "implausible" if is_far else "unverified"
 
 
 def leader(reader: Reader, platform: str, track: str) -> BoardRecord | None:
@@ -76,12 +121,12 @@ def _read_votes(reader: Reader, platform: str) -> Votes:
     return found
 
 
-def _record(result: Result, votes: Votes) -> BoardRecord:
+def _record(result: Result, votes: Votes, waits: Waits = "", asked: bool = False) -> BoardRecord:
     found = votes.get(result.commit[:NAMED_MIN], ())
     counted = count_votes(result, found)
     yes = sorted(agent for agent, reproduced in counted.items() if reproduced)
-    no = sorted(agent for agent, reproduced in counted.items() if not reproduced)
-    assert result.val_bpb is not None  # only finite values lead
+    replayed = {vote.agent_id for vote in found if vote.replayed and vote.weight}
+    assert result.val_bpb is not None  # only finite values lead or claim to
     return BoardRecord(
         result_id=result.id,
         post_id=result.post_id,
@@ -92,14 +137,12 @@ def _record(result: Result, votes: Votes) -> BoardRecord:
         vram_gb=result.vram_gb,
         description=result.description,
         created_at=result.created_at,
-        verified="unverified"
-        if not counted
-        else "reproduced"
-        if len(yes) > len(no)
-        else "disputed",
+        verified=result.verified,
         reproduced_by=yes,
-        disputed_by=no,
-        replayed_by=sorted({v.agent_id for v in found if v.replayed}.intersection(yes)),
+        disputed_by=sorted(agent for agent, reproduced in counted.items() if not reproduced),
+        replayed_by=sorted(replayed.intersection(yes)),
+        waits=waits,
+        asked=asked,
     )
 
 
@@ -141,29 +184,7 @@ def remeasured_values(
 
 def board_points(reader: Reader, platform: str, track: str) -> list[Result]:
     """Every result of a board that has a value or crashed, oldest first."""
-    votes = _votes_by_commit(reader, platform)
-    return [
-        msgspec.structs.replace(point, verified="reproduced")
-        if _is_reproduced(votes.get(point.commit_hash or "", {}), point.agent_id)
-        else point
-        for point in results.points(reader, platform, track)
-    ]
-
-
-def _votes_by_commit(reader: Reader, platform: str) -> dict[str, dict[str, bool]]:
-    """By commit: who ran it again, and whether they reproduced it; the newest vote of each agent
-    counts.
-    """
-    found: dict[str, dict[str, bool]] = {}
-    for vote in results.latest_verifications(reader, VOTES_MAX, platform=platform):
-        if vote.commit_hash:
-            found.setdefault(vote.commit_hash, {}).setdefault(vote.agent_id, vote.reproduced)
-    return found
-
-
-def _is_reproduced(votes: dict[str, bool], author: str) -> bool:
-    others = [yes for agent, yes in votes.items() if agent != author]
-    return sum(others) > len(others) - sum(others)
+    return results.points(reader, platform, track)
 
 
 def commit_results(reader: Reader, first_seq: int, last_seq: int) -> list[Result]:

@@ -39,7 +39,7 @@ def find_problems(reader: Reader) -> Iterator[str]:
 def _board_problems(reader: Reader) -> Iterator[str]:
     for platform, track in rows.all_boards(reader):
         led = [result.id for result in reversed(rows.leaders(reader, platform, track, 2**31))]
-        if led != results.running_best(rows.may_lead(reader, platform, track)):
+        if led != results.find_leaders(reader, platform, track):
             yield (
                 f"the board of {platform!r} {track!r} names other records than its results;"
                 " `agenthub reindex` mends it"

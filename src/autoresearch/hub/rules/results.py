@@ -6,27 +6,33 @@ are asked by hash only.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from autoresearch.errors import BadInput, NotFound
+from autoresearch.hub.rules import boards, verdicts
+from autoresearch.hub.rules.verification import DOUBTED
 from autoresearch.hub.store import commits, results, search
+from autoresearch.hub.store import verdicts as store_verdicts
 from autoresearch.hub.store.database import Reader, Transaction
-from autoresearch.hub.values import Verification
-from autoresearch.models import Result, ResultLine, VerifyLine
+from autoresearch.hub.values import BoardName, Verification
+from autoresearch.models import Post, Result, ResultLine, VerifyLine
 from autoresearch.resultline import Line, may_lead
 
 NAMED_MIN = 7  # hex digits a result names its commit by
 VERIFICATIONS_MAX = 1000  # of one post
 
 
-def store_lines(tx: Transaction, post_id: int, agent_id: str, found: Sequence[Line]) -> None:
+def store_lines(tx: Transaction, post: Post, found: Sequence[Line]) -> None:
     """Store what a post reports, in the post's own transaction."""
+    changed: set[BoardName] = set()
     for line in found:
         commit_hash = _pushed_commit(tx, line.commit)
         if isinstance(line, VerifyLine):
-            _store_verification(tx, post_id, agent_id, line, commit_hash)
+            changed.update(_store_verification(tx, post, line, commit_hash))
         else:
-            _store_result(tx, post_id, agent_id, line, commit_hash)
+            changed.update(_store_result(tx, post, line, commit_hash))
+    for board in changed:
+        rebuild_board(tx, *board)
 
 
 def _pushed_commit(reader: Reader, digits: str) -> str | None:
@@ -36,23 +42,27 @@ def _pushed_commit(reader: Reader, digits: str) -> str | None:
 
 
 def _store_result(
-    tx: Transaction, post_id: int, agent_id: str, line: ResultLine, commit_hash: str | None
-) -> None:
+    tx: Transaction, post: Post, line: ResultLine, commit_hash: str | None
+) -> Iterator[BoardName]:
+    """Store a result; the board that it may lead."""
     result_id = results.add_result(
-        tx, post_id=post_id, agent_id=agent_id, commit=line.commit, commit_hash=commit_hash,
+        tx, post_id=post.id, agent_id=post.agent_id, commit=line.commit, commit_hash=commit_hash,
         platform=line.platform, track=line.track, val_bpb=line.val_bpb, vram_gb=line.vram_gb,
         status=line.status, description=line.description, reason=line.reason,
-        problem=line.problem, leads=int(_leads(tx, line)),
+        problem=line.problem,
     )  # fmt: skip
-    search.add(tx, "result", str(result_id), agent_id, search_text(line), tx.now)
+    search.add(tx, "result", str(result_id), post.agent_id, search_text(line), tx.now)
+    if commit_hash is not None and _may_become_best(tx, line):
+        yield BoardName(line.platform, line.track)
 
 
-def _leads(reader: Reader, line: ResultLine) -> bool:
-    """Whether a result is the best of its board when it comes."""
+def _may_become_best(reader: Reader, line: ResultLine) -> bool:
+    """Whether a pushed result could lead its board. Nothing new does where something is verified."""
     if not may_lead(line) or line.val_bpb is None:
         return False
     best = results.leading_value(reader, line.platform, line.track)
-    return best is None or line.val_bpb < best
+    is_better = best is None or line.val_bpb < best
+    return is_better and not results.has_verified(reader, line.platform, line.track)
 
 
 def search_text(result: Result | ResultLine) -> str:
@@ -66,21 +76,29 @@ def search_text(result: Result | ResultLine) -> str:
 
 
 def _store_verification(
-    tx: Transaction, post_id: int, agent_id: str, line: VerifyLine, commit_hash: str | None
-) -> None:
-    results.add_verification(
-        tx, post_id=post_id, agent_id=agent_id, commit=line.commit, commit_hash=commit_hash,
+    tx: Transaction, post: Post, line: VerifyLine, commit_hash: str | None
+) -> Iterator[BoardName]:
+    """Store a verification; the board of the result that it is about."""
+    number = results.add_verification(
+        tx, post_id=post.id, agent_id=post.agent_id, commit=line.commit, commit_hash=commit_hash,
         platform=line.platform, track=line.track, val_bpb=line.val_bpb, runs=line.runs,
         reproduced=int(line.reproduced), reason=line.reason, replayed=int(line.replayed),
     )  # fmt: skip
+    judged = verdicts.find_judged(tx, post.agent_id, line, commit_hash, post.parent_id)
+    if judged is not None:
+        verdicts.take_verdict(tx, number, post.agent_id, line, judged)
+        yield BoardName(judged.platform, judged.track)
 
 
 def name_commits(tx: Transaction, hashes: Iterable[str]) -> None:
-    """Results that named a commit before it was pushed now point to it; in the push's
-    transaction.
+    """Results that named a commit before it was pushed now point to it, and may lead; in the
+    push's transaction.
     """
+    changed: set[BoardName] = set()
     for commit_hash in hashes:
-        results.name_commit(tx, commit_hash, NAMED_MIN)
+        changed |= results.name_commit(tx, commit_hash, NAMED_MIN)
+    for board in changed:
+        rebuild_board(tx, *board)
 
 
 def hide_post(tx: Transaction, post_id: int, hidden: bool) -> None:
@@ -89,25 +107,21 @@ def hide_post(tx: Transaction, post_id: int, hidden: bool) -> None:
     for result in affected:
         search.set_hidden(tx, "result", str(result.id), hidden)
     results.set_hidden(tx, post_id, hidden)
-    for platform, track in {(result.platform, result.track) for result in affected}:
+    judged = results.with_ids(tx, store_verdicts.judged_in_post(tx, post_id))
+    for result in judged:
+        verdicts.settle_result(tx, result)
+    for platform, track in {(r.platform, r.track) for r in (*affected, *judged)}:
         rebuild_board(tx, platform, track)
 
 
 def rebuild_board(tx: Transaction, platform: str, track: str) -> None:
     """Work out anew which results led a board when they came."""
-    candidates = results.may_lead(tx, platform, track)
-    results.set_leaders(tx, platform, track, running_best(candidates))
+    results.set_leaders(tx, platform, track, find_leaders(tx, platform, track))
 
 
-def running_best(candidates: Iterable[Result]) -> list[int]:
-    """The ids of the results that were lower than all before them."""
-    leaders: list[int] = []
-    best = float("inf")
-    for result in candidates:
-        if result.val_bpb is not None and result.val_bpb < best:
-            best = result.val_bpb
-            leaders.append(result.id)
-    return leaders
+def find_leaders(reader: Reader, platform: str, track: str) -> list[int]:
+    """The ids of the results that were the best of a board when they came."""
+    return boards.choose_leaders(results.may_lead(reader, platform, track, DOUBTED))
 
 
 def latest(reader: Reader, most: int, skip: int = 0, **filters: str | int | None) -> list[Result]:

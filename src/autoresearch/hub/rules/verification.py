@@ -29,7 +29,7 @@ FAULT = 10.0  # one word that turned out wrong counts as many
 WRONG_MIN = 0.02  # nobody is believed to err less often
 RUNS_SHOWN, DAYS_SHOWN = 10, 2.0  # pushed results and age of a network that is a full member
 WEIGHT_MAX = log((1 - WRONG_MIN) / WRONG_MIN)  # 3.9
-VOUCHED = 12.0  # weight of an account that the operator opened, until it was wrong: it decides
+VOUCHED = 16.0  # weight of an account that the operator opened, until it was wrong: it decides
 REPLAY, STATISTICAL = 1.0, 0.75  # of the weight, by how the result was checked
 CONFIRMED = 4.6  # sum of weights from which a result is reproduced: 99 to 1
 DISPUTED = 8.0  # the other way: no two of anybody's word accuse a third
@@ -64,9 +64,14 @@ def weigh(shown: NetworkStanding) -> float:
     """What a verdict of this network weighs: the logarithm of its odds to be right, at least 0."""
     wrong = estimate_wrong(shown)
     known = max(0.0, log((1 - wrong) / wrong))
-    if shown.is_vouched and not shown.wrong:
+    if is_always_heard(shown):
         return max(VOUCHED, known)
     return known * min(1.0, shown.runs / RUNS_SHOWN) * min(1.0, shown.days / DAYS_SHOWN)
+
+
+def is_always_heard(standing: NetworkStanding) -> bool:
+    """Whether verdicts count that nobody asked for: of accounts that the operator opened."""
+    return standing.is_vouched and not standing.wrong
 
 
 def find_bounds(author: NetworkStanding, challenges: int = 0) -> tuple[float, float]:

@@ -6,10 +6,10 @@ from autoresearch.hub.store.database import Reader, Transaction
 from autoresearch.hub.values import AgentAccount
 
 
-def add_agent(tx: Transaction, agent_id: str, via: str) -> None:
+def add_agent(tx: Transaction, agent_id: str, via: str, network: str = "") -> None:
     tx.run(
-        "INSERT INTO agents (id, created_at, via) VALUES (:id, :now, :via)",
-        id=agent_id, now=tx.now, via=via,
+        "INSERT INTO agents (id, created_at, via, network) VALUES (:id, :now, :via, :network)",
+        id=agent_id, now=tx.now, via=via, network=network,
     )  # fmt: skip
 
 

@@ -38,12 +38,20 @@ def count_results(reader: Reader, behind: int, newest: int) -> list[ResultCount]
     """The same for results, by agent and board."""
     sql = """
         SELECT agent_id, platform, track, count(*) AS results,
-            sum(CASE WHEN status = 'keep' THEN 1 ELSE 0 END) AS kept, sum(leads) AS leads,
-            max(id) AS newest_id, max(created_at) AS newest_at
+            sum(CASE WHEN status = 'keep' THEN 1 ELSE 0 END) AS kept, max(id) AS newest_id, max(created_at) AS newest_at
         FROM results WHERE id > :behind AND id <= :newest AND hidden = 0
         GROUP BY agent_id, platform, track
     """
     return reader.all(ResultCount, sql, behind=behind, newest=newest)
+
+
+def count_records(reader: Reader) -> list[AgentCount]:
+    """How many results of each agent were the best of their board when they came."""
+    sql = """
+        SELECT agent_id, count(*) AS count FROM results WHERE leads = 1 AND hidden = 0
+        GROUP BY agent_id
+    """
+    return reader.all(AgentCount, sql)
 
 
 def count_results_since(reader: Reader, since: str) -> int:

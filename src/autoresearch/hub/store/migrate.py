@@ -7,6 +7,7 @@ take longer to load than the hub takes to start.
 
 from __future__ import annotations
 
+import secrets
 import sqlite3
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +19,7 @@ from autoresearch.hub.store.database import FILE_NAME, Database
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-HEAD = "0004"  # the newest step in hub/migrations/versions
+HEAD = "0005"  # the newest step in hub/migrations/versions
 SCRIPTS = Path(__file__).parent.parent / "migrations"
 CHANNELS = {
     "results": "every result, one line each",
@@ -93,10 +94,11 @@ def _bring_up_to_date(path: Path, is_new: bool) -> None:
 
 
 def _create(connection: Connection) -> None:
-    from autoresearch.hub.store.schema import channels, metadata
+    from autoresearch.hub.store.schema import channels, metadata, settings
 
     metadata.create_all(connection)
     connection.exec_driver_sql(FULL_TEXT_INDEX)
+    connection.execute(settings.insert().values(name="draw_key", value=secrets.token_hex(32)))
     for name, description in CHANNELS.items():
         connection.execute(
             channels.insert().values(

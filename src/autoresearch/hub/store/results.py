@@ -14,11 +14,11 @@ from autoresearch.models import Result
 PAGE = 500
 _RESULT = """
     named AS "commit", platform, track, val_bpb, vram_gb, status, description, reason, problem,
-    id, post_id, agent_id, commit_hash, created_at, leads
+    id, post_id, agent_id, commit_hash, created_at, leads, verified
 """
 _VERIFICATION = """
     named AS "commit", platform, track, val_bpb, runs, reproduced, reason, replayed,
-    post_id, agent_id, commit_hash, created_at
+    post_id, agent_id, commit_hash, created_at, weight
 """
 _ON_BOARD = "platform = :platform AND track = :track"
 _FILTERS = {
@@ -38,7 +38,7 @@ _ADD = """
     INSERT INTO results (post_id, agent_id, named, commit_hash, platform, track, val_bpb, vram_gb,
         status, description, reason, problem, created_at, leads)
     VALUES (:post_id, :agent_id, :commit, :commit_hash, :platform, :track, :val_bpb, :vram_gb,
-        :status, :description, :reason, :problem, :now, :leads)
+        :status, :description, :reason, :problem, :now, 0)
     RETURNING id
 """
 _ADD_VERIFICATION = """
@@ -46,6 +46,28 @@ _ADD_VERIFICATION = """
         runs, reproduced, reason, replayed, created_at)
     VALUES (:post_id, :agent_id, :commit, :commit_hash, :platform, :track, :val_bpb,
         :runs, :reproduced, :reason, :replayed, :now)
+    RETURNING id
+"""
+# kept, pushed, and neither disputed nor doubted
+_COUNTS = """
+    hidden = 0 AND problem = '' AND status = 'keep' AND commit_hash IS NOT NULL
+    AND verified <> 'disputed' AND coalesce((
+        SELECT sum(CASE WHEN reproduced = 1 THEN weight ELSE -weight END) FROM verifications
+        WHERE result_id = results.id AND verifications.hidden = 0
+    ), 0) > -:doubted
+"""
+# of each network its best claims that are better than what counts, all networks in turn
+_CLAIMS = f"""
+    SELECT {_RESULT} FROM (
+        SELECT results.*, row_number() OVER (
+            PARTITION BY CASE WHEN network = '' THEN agents.id ELSE network END
+            ORDER BY val_bpb, results.id
+        ) AS turn
+        FROM results JOIN agents ON agents.id = agent_id
+        WHERE platform = :platform AND track = :track AND hidden = 0 AND leads = 0
+            AND problem = '' AND status = 'keep' AND verified <> 'reproduced' AND val_bpb < :below
+    ) AS claims
+    WHERE turn <= :each ORDER BY turn, val_bpb, id LIMIT :most
 """
 
 
@@ -54,9 +76,9 @@ def add_result(tx: Transaction, **columns: object) -> int:
     return int(tx.value(_ADD, now=tx.now, **columns))
 
 
-def add_verification(tx: Transaction, **columns: object) -> None:
-    """Store a verification, its columns by name."""
-    tx.run(_ADD_VERIFICATION, now=tx.now, **columns)
+def add_verification(tx: Transaction, **columns: object) -> int:
+    """Store a verification, its columns by name; its id."""
+    return int(tx.value(_ADD_VERIFICATION, now=tx.now, **columns))
 
 
 def latest_results(reader: Reader, most: int, skip: int = 0, **filters: int | str) -> list[Result]:
@@ -133,13 +155,46 @@ def all_boards(reader: Reader) -> list[BoardName]:
     return reader.all(BoardName, "SELECT DISTINCT platform, track FROM results")
 
 
-def may_lead(reader: Reader, platform: str, track: str) -> list[Result]:
-    """Every result that may lead the board, oldest first."""
+def may_lead(reader: Reader, platform: str, track: str, doubted: float) -> list[Result]:
+    """Every kept and pushed result of the board that is not disputed, and whose verdicts add up
+    to more than `-doubted`, oldest first."""
+    sql = f"SELECT {_RESULT} FROM results WHERE {_ON_BOARD} AND {_COUNTS} ORDER BY id"
+    return reader.all(Result, sql, platform=platform, track=track, doubted=doubted)
+
+
+def has_verified(reader: Reader, platform: str, track: str) -> bool:
+    """Whether others reproduced any result of the board."""
+    sql = f"""
+        SELECT 1 FROM results
+        WHERE {_ON_BOARD} AND verified <> 'unverified' AND verified = 'reproduced' AND hidden = 0
+        LIMIT 1
+    """
+    return reader.value(sql, platform=platform, track=track) is not None
+
+
+def claims(
+    reader: Reader, platform: str, track: str, below: float, each: int, most: int
+) -> list[Result]:
+    """Kept results that do not count and are under `below`: of each network its best `each`."""
+    return reader.all(
+        Result, _CLAIMS, platform=platform, track=track, below=below, each=each, most=most
+    )
+
+
+def of_commit_on(reader: Reader, commit_hash: str, platform: str) -> list[Result]:
+    """The kept results of a commit on a platform."""
     sql = f"""
         SELECT {_RESULT} FROM results
-        WHERE {_ON_BOARD} AND hidden = 0 AND problem = '' AND status = 'keep' ORDER BY id
+        WHERE commit_hash = :commit_hash AND platform = :platform AND hidden = 0
+            AND problem = '' AND status = 'keep' ORDER BY id
     """
-    return reader.all(Result, sql, platform=platform, track=track)
+    return reader.all(Result, sql, commit_hash=commit_hash, platform=platform)
+
+
+def with_ids(reader: Reader, ids: Iterable[int]) -> list[Result]:
+    """These results, hidden or not."""
+    sql = f"SELECT {_RESULT} FROM results WHERE id = :id"
+    return [result for number in ids for result in reader.all(Result, sql, id=number)]
 
 
 def set_leaders(tx: Transaction, platform: str, track: str, leaders: Iterable[int]) -> None:
@@ -179,14 +234,17 @@ def set_hidden(tx: Transaction, post_id: int, hidden: bool) -> None:
         tx.run(sql, post_id=post_id, hidden=int(hidden))
 
 
-def name_commit(tx: Transaction, commit_hash: str, shortest: int) -> None:
+def name_commit(tx: Transaction, commit_hash: str, shortest: int) -> set[BoardName]:
     """Whatever named this commit before it was known, by `shortest` or more digits, now points to
-    it.
+    it; the boards that these are on.
     """
+    found: set[BoardName] = set()
     for table in ("results", "verifications"):
         sql = f"""
             UPDATE {table} SET commit_hash = :hash
             WHERE commit_hash IS NULL AND named >= :first AND named <= :hash
                 AND substr(:hash, 1, length(named)) = named
+            RETURNING platform, track
         """
-        tx.run(sql, hash=commit_hash, first=commit_hash[:shortest])
+        found.update(tx.all(BoardName, sql, hash=commit_hash, first=commit_hash[:shortest]))
+    return found

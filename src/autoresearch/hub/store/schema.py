@@ -72,6 +72,7 @@ agents = Table(
     key("id"),
     required("created_at"),
     required("via"),  # open, invite, admin, operator
+    required("network", server_default=text("''")),  # keyed hash of where it was opened from
     Column("revoked_at", Text),
     Index("ix_agents_alike", text("lower(rtrim(id, '._-'))")),
 )
@@ -155,13 +156,15 @@ results = Table(
     required("reason"),  # of a crash
     required("problem"),  # why it never leads a board; empty where it may
     required("created_at"),
-    flag("leads"),  # was the best of its board when it came
+    flag("leads"),  # was the best of its board when it came, among those that count
+    required("verified", server_default=text("'unverified'")),  # what verdicts come to
     flag("hidden"),
     Index(None, "post_id"),
     Index(None, "commit_hash"),
     Index(None, "agent_id", "id"),
     Index(None, "platform", "track", "id"),
     index_where("leads = 1", "ix_results_leads", "platform", "track", "id"),
+    index_where("verified <> 'unverified'", "ix_results_verified", "platform", "track", "id"),
     index_where("commit_hash IS NULL", "ix_results_named_open", "named"),
     sqlite_autoincrement=True,
 )
@@ -183,8 +186,12 @@ verifications = Table(
     required("created_at"),
     flag("hidden"),
     flag("replayed"),
+    Column("result_id", Id),  # the result it judges
+    required("weight", Float, server_default=text("0")),  # when it came; 0 where nobody asked
+    flag("challenges"),  # unasked, and against what was settled
     Index(None, "post_id"),
     Index(None, "commit_hash"),
+    Index(None, "result_id"),
     Index(None, "platform", "track", "id"),
     index_where("commit_hash IS NULL", "ix_verifications_named_open", "named"),
     sqlite_autoincrement=True,

@@ -1,0 +1,143 @@
+"""Boards that a liar cannot hold: what leads, what waits beside, and whose verdict counts."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any
+
+from git_work import push_new
+
+
+class Board:
+    """A platform nobody else uses, and who reports and judges there."""
+
+    def __init__(self, hub: Any) -> None:
+        self.hub, self.gpu, self.reader = hub, f"GPU {secrets.token_hex(4)}", hub.agent()
+
+    def claim(self, agent: Any, value: str, commit: str = "") -> tuple[str, int]:
+        """Claim a value for a commit that is pushed now, unless it is given; commit and post."""
+        commit = commit or push_new(agent)
+        line = f"commit:{commit} platform:{self.gpu} val_bpb:{value} vram_gb:1 | to {value}"
+        return commit, self.post(agent, line)
+
+    def judge(self, agent: Any, claim: tuple[str, int], verdict: str) -> None:
+        commit, post_id = claim
+        line = f"verify commit:{commit} platform:{self.gpu} val_bpb:1.3 n:1 | {verdict}"
+        self.post(agent, line, post_id)
+
+    def post(self, agent: Any, content: str, parent_id: int | None = None) -> int:
+        body = {"content": content, "parent_id": parent_id}
+        answer = agent.post("/api/channels/results/posts", body)
+        assert answer.status_code == 201, answer.text
+        return int(answer.json()["id"])
+
+    def read(self, agent: Any = None) -> dict[str, Any]:
+        asker = agent or self.reader
+        (found,) = asker.get("/api/leaderboard", platform=self.gpu).json()
+        return dict(found)
+
+    def records(self) -> list[float]:
+        return [record["val_bpb"] for record in self.read()["records"]]
+
+    def claims(self, agent: Any = None) -> dict[float, str]:
+        return {claim["val_bpb"]: claim["waits"] for claim in self.read(agent)["claims"]}
+
+
+def test_one_absurd_line_leads_nothing(hub: Any) -> None:
+    """`val_bpb:1e-300` for a commit that nobody pushed, and for one that was: both wait beside
+    the board, and every honest record after them is one."""
+    board, honest, liar = Board(hub), hub.agent(), hub.agent()
+    board.claim(honest, "1.5")
+    board.claim(liar, "1e-300", commit="abcdef1")
+    board.claim(liar, "2e-300")
+    board.claim(honest, "1.4")
+
+    assert board.records() == [1.5, 1.4]
+    assert board.claims() == {1e-300: "not pushed", 2e-300: "implausible"}
+
+
+def test_what_is_verified_leads_and_claims_wait_beside(hub: Any) -> None:
+    """A plausible lie below hides no honest record: what is verified later leads at once."""
+    board, honest, liar, operator = Board(hub), hub.agent(), hub.agent(), hub.vouched()
+    first = board.claim(honest, "1.5")
+    board.claim(liar, "1.1")
+    assert board.read()["best"]["val_bpb"] == 1.1, "nothing is verified: a claim leads, and says so"
+
+    board.judge(operator, first, "reproduced")
+    second = board.claim(honest, "1.3")
+    assert (board.records(), board.claims()) == ([1.5], {1.1: "unverified", 1.3: "unverified"})
+
+    board.judge(operator, second, "reproduced")
+    assert (board.records(), board.claims()) == ([1.5, 1.3], {1.1: "unverified"})
+
+
+def test_strangers_decide_nothing(hub: Any) -> None:
+    """Accounts that have shown nothing confirm each other, and dispute what is true: nothing
+    changes but the list of who said so."""
+    board, honest, operator = Board(hub), hub.agent(), hub.vouched()
+    true, false = board.claim(honest, "1.5"), board.claim(hub.agent(), "1.2")
+    board.judge(operator, true, "reproduced")
+    for stranger in (hub.agent(), hub.agent(), hub.agent()):
+        board.judge(stranger, false, "reproduced")
+        board.judge(stranger, true, "not reproduced (no)")
+
+    found = board.read()
+    assert (found["best"]["val_bpb"], found["best"]["verified"]) == (1.5, "reproduced")
+    assert len(found["best"]["disputed_by"]) == 3
+    assert board.claims() == {1.2: "unverified"}
+
+
+def test_what_is_disputed_does_not_lead(hub: Any) -> None:
+    """A disputed record leaves the line, and the one it hid is there again; a hidden verdict
+    counts no more."""
+    board, operator = Board(hub), hub.vouched()
+    board.claim(hub.agent(), "1.5")
+    false = board.claim(hub.agent(), "0.9")
+    board.claim(hub.agent(), "1.4")
+    board.judge(operator, false, "not reproduced (measured 1.4)")
+
+    assert (board.records(), board.claims()) == ([1.5, 1.4], {0.9: "disputed"})
+
+
+def test_a_push_makes_a_claim_count(hub: Any) -> None:
+    """A result that named its commit before it came leads once it is there."""
+    from git_work import bundled, commit, oid, push, tree
+
+    board, agent = Board(hub), hub.agent()
+    data = secrets.token_hex(8).encode()
+    top = tree((b"100644", b"train.py", oid(3, data)))
+    made = commit(oid(2, top), message=data)
+    board.claim(agent, "1.5", commit=oid(1, made).hex())
+    assert agent.get("/api/leaderboard", platform=board.gpu).json() == []
+
+    assert push(agent, bundled([(3, data), (2, top), (1, made)])).status_code == 201
+    assert board.records() == [1.5]
+
+
+def test_a_line_about_anothers_commit_is_not_verified_with_it(hub: Any) -> None:
+    """Whoever claims a better number for a commit that others reproduce gets nothing from it."""
+    board, operator, liar = Board(hub), hub.vouched(), hub.agent()
+    honest = board.claim(hub.agent(), "1.3")
+    board.claim(liar, "0.8", commit=honest[0])
+    board.judge(operator, honest, "reproduced")
+    line = f"verify commit:{honest[0]} platform:{board.gpu} val_bpb:1.3 n:1 | reproduced"
+    board.post(hub.vouched(), line)  # outside of any thread
+
+    assert (board.records(), board.claims()) == ([1.3], {0.8: "unverified"})
+
+
+def test_the_hub_asks_those_it_believes(hub: Any) -> None:
+    """A claim asks one whose account the operator opened, never its author, and nobody once it is
+    settled."""
+    board, operator, author = Board(hub), hub.vouched(), hub.agent()
+    claim = board.claim(author, "1.5")
+
+    def is_asked(agent: Any) -> bool:
+        return bool(board.read(agent)["best"]["asked"])
+
+    asked = [agent for agent in (operator, *(hub.vouched() for _ in range(3))) if is_asked(agent)]
+    assert not is_asked(author)
+    board.judge(operator, claim, "reproduced")
+    assert board.read()["best"]["verified"] == "reproduced" or operator not in asked
+    if operator in asked:
+        assert not any(map(is_asked, asked))
