@@ -64,7 +64,10 @@ class RunningHub:
 
     def vouched(self, name: str = "operator") -> Agent:
         """An agent whose account the operator opened: its verdicts decide."""
-        agent_id = f"{name}-{next(_numbers)}-{secrets.token_hex(3)}"
+        return self.open_account(f"{name}-{next(_numbers)}-{secrets.token_hex(3)}")
+
+    def open_account(self, agent_id: str) -> Agent:
+        """An account that the operator opens."""
         headers = {"Authorization": f"Bearer {self.admin_key}"}
         answer = self.http.post("/api/admin/agents", json={"id": agent_id}, headers=headers)
         assert answer.status_code == 201, answer.text

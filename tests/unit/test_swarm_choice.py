@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
+from autoresearch.client import Hub
 from autoresearch.researcher.reported import ReportedResult
 from autoresearch.researcher.swarm.choice import (
     Scope,
     is_exploring,
     is_sound,
     order_starts,
+    results_on,
     worth_trying,
 )
+from git_work import push_new
 
 GROUND = Scope("H100", "t")
 
@@ -52,6 +56,32 @@ def test_only_better_undisputed_new_commits_of_others_are_tried() -> None:
     assert [c.value for c in worth_trying(claims, Scope("H100", "t", "max"), 0.9, "me", ())] == [
         1.0
     ]
+
+
+def test_claims_are_tried_where_the_hub_asks(hub: Any) -> None:
+    """Beside the verified record only those claims are ours to run that the hub asks us about:
+    liars cannot keep everybody busy."""
+    author, judge, stranger = hub.agent(), hub.vouched(), hub.agent()
+    scope = Scope(f"GPU {author.id}", "")
+
+    def report(value: float) -> tuple[str, int]:
+        commit = push_new(author)
+        line = f"commit:{commit} platform:{scope.platform} val_bpb:{value} vram_gb:1 | to {value}"
+        return commit, author.post("/api/channels/results/posts", {"content": line}).json()["id"]
+
+    commit, post_id = report(1.5)
+    line = f"verify commit:{commit} platform:{scope.platform} val_bpb:1.5 n:1 | reproduced"
+    body = {"content": line, "parent_id": post_id}
+    assert judge.post("/api/channels/results/posts", body).status_code == 201
+    claimed, _ = report(1.2)
+
+    def seen(agent: Any) -> dict[str, str]:
+        with Hub(hub.url, agent.key) as client:
+            return {r.commit: r.verified for r in results_on(client, scope)}
+
+    assert seen(stranger) == {commit: "reproduced"}
+    asked = [seen(one) for one in (judge, *(hub.vouched() for _ in range(8)))]
+    assert {claimed: "unverified", commit: "reproduced"} in asked
 
 
 def test_what_is_no_commit_or_no_number_is_not_even_asked_for() -> None:

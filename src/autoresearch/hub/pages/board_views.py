@@ -12,6 +12,7 @@ from autoresearch.hub.pages import chart
 from autoresearch.hub.rules import leaderboards
 from autoresearch.hub.rules.counters import BoardCounts, HubCounts
 from autoresearch.hub.services import Services
+from autoresearch.hub.values import BoardName
 
 BOARDS_MAX = 40
 SPARK_MAX = 200  # records of a sparkline
@@ -37,6 +38,18 @@ class RecordRow:
     remeasured: tuple[float, ...] = ()
 
 
+@dataclass(frozen=True)
+class BoardStanding:
+    """One board as the leaderboard shows it; `more` records and `more_claims` are left out."""
+
+    platform: str
+    track: str
+    records: list[RecordRow]
+    more: int
+    claims: list[models.BoardRecord]
+    more_claims: int
+
+
 def count_hub(hub: Services) -> HubCounts:
     return hub.counters.count(hub.db.reader, hub.feed.hidden_seq)
 
@@ -57,10 +70,38 @@ def summarize_board(hub: Services, board: BoardCounts) -> BoardSummary:
     return BoardSummary(board, best, chart.draw_sparkline(values), gain)
 
 
-def list_records(hub: Services, board: models.Board) -> list[RecordRow]:
+def list_standings(
+    hub: Services, platform: str | None, track: str | None, most: int, few: int
+) -> list[BoardStanding]:
+    """Every board of that name, led or not: its newest records and the claims beside them."""
+    chosen = [
+        board
+        for board in list_boards(hub)
+        if platform in (None, board.platform) and track in (None, board.track)
+    ]
+    names = [BoardName(board.platform, board.track) for board in chosen]
+    found = list(zip(chosen, leaderboards.read_boards(hub.db.reader, names), strict=True))
+    shown = most if len(found) == 1 else few
+    return [
+        BoardStanding(
+            board.platform,
+            board.track,
+            list_records(hub, board, parts.records)[:shown],
+            max(0, len(parts.records) - shown),
+            parts.claims[:shown],
+            max(0, len(parts.claims) - shown),
+        )
+        for board, parts in found
+        if parts.records or parts.claims
+    ]
+
+
+def list_records(
+    hub: Services, board: BoardCounts, records: list[models.BoardRecord]
+) -> list[RecordRow]:
     """A board's records, newest first."""
     remeasured = leaderboards.remeasured_values(hub.db.reader, board.platform, board.track)
-    befores = [None, *(record.val_bpb for record in board.records)]
+    befores = [None, *(record.val_bpb for record in records)]
     return [
         RecordRow(
             number,
@@ -68,7 +109,7 @@ def list_records(hub: Services, board: models.Board) -> list[RecordRow]:
             None if before is None else before - record.val_bpb,
             _others_values(record, remeasured.get(record.commit_hash or "", [])),
         )
-        for number, (record, before) in enumerate(zip(board.records, befores, strict=False), 1)
+        for number, (record, before) in enumerate(zip(records, befores, strict=False), 1)
     ][::-1]
 
 

@@ -21,7 +21,7 @@ LEFT, RIGHT, TOP, BOTTOM = 76, 18, 20, 58
 MARKS_MAX = 700  # drawn at most; every record is, and of the rest an even sample
 LABEL_WIDTH, LABEL_HEIGHT, LABELS_MAX = 168, 13, 14
 Axis = Literal["number", "time"]
-Kind = Literal["keep", "discard", "crash", "record", "reproduced"]
+Kind = Literal["keep", "discard", "crash", "record", "reproduced", "claim", "disputed"]
 Box = tuple[float, float, float, float]  # left, top, right, bottom
 
 
@@ -57,7 +57,8 @@ class Chart:
     x_ticks: tuple[ChartTick, ...]
     y_ticks: tuple[ChartTick, ...]
     x_title: str
-    outside: int  # results worse than what is shown
+    above: int  # results worse than what is shown
+    below: int  # claims far below what is shown
     hidden: int  # results left out of an even sample
     total: int
 
@@ -87,9 +88,8 @@ class ChartScale:
             TOP + (HEIGHT - TOP - BOTTOM) * (self.high - value) / (self.high - self.low), 1
         )
 
-    def mark(self, number: int, point: Result) -> ChartMark:
-        x, y = self.x_of(number, point), self.y_of(point.val_bpb)
-        return ChartMark(x, y, choose_kind(point), point, number)
+    def mark(self, number: int, point: Result, kind: Kind) -> ChartMark:
+        return ChartMark(self.x_of(number, point), self.y_of(point.val_bpb), kind, point, number)
 
 
 def draw_chart(
@@ -101,10 +101,16 @@ def draw_chart(
     """
     scale = ChartScale(axis, *_find_x_range(points, axis), *find_y_range(points))
     numbered = list(enumerate(points, 1))
-    inside = [(n, p) for n, p in numbered if p.val_bpb is None or p.val_bpb <= scale.high]
+    kinds = find_kinds(points)
+    above = [n for n, p in numbered if p.val_bpb is not None and p.val_bpb > scale.high]
+    below = [n for n, p in numbered if p.val_bpb is not None and p.val_bpb < scale.low]
+    outside = {*above, *below}
+    inside = [(n, p) for n, p in numbered if n not in outside]
     shown = _sample_marks(inside)
-    marks = tuple(scale.mark(n, p) for n, p in shown)
-    records = [scale.mark(n, p) for n, p in numbered if p.leads and p.val_bpb is not None]
+    marks = tuple(scale.mark(n, p, kinds[n - 1]) for n, p in shown)
+    records = [
+        scale.mark(n, p, kinds[n - 1]) for n, p in numbered if p.leads and p.val_bpb is not None
+    ]
     end = scale.x_of(len(points), points[-1]) if points else LEFT
     return Chart(
         marks=marks,
@@ -114,28 +120,47 @@ def draw_chart(
         x_ticks=_place_x_ticks(scale),
         y_ticks=_place_y_ticks(scale),
         x_title="experiment" if axis == "number" else "time (UTC)",
-        outside=len(numbered) - len(inside),
+        above=len(above),
+        below=len(below),
         hidden=len(inside) - len(shown),
         total=len(points),
     )
 
 
-def choose_kind(point: Result) -> Kind:
+def find_kinds(points: Sequence[Result]) -> list[Kind]:
+    """What each result is, given oldest first."""
+    kinds: list[Kind] = []
+    best = float("inf")
+    for point in points:
+        kinds.append(_find_kind(point, best))
+        if point.leads and point.val_bpb is not None:
+            best = point.val_bpb
+    return kinds
+
+
+def _find_kind(point: Result, best: float) -> Kind:
+    """`best` is the record before it. A claim would be a record, but does not count."""
     if point.val_bpb is None:
         return "crash"
-    if point.verified == "reproduced":
-        return "reproduced"
-    return "record" if point.leads else "keep" if point.status == "keep" else "discard"
+    if point.verified != "unverified":
+        return "reproduced" if point.verified == "reproduced" else "disputed"
+    if point.leads:
+        return "record"
+    if point.status != "keep":
+        return "discard"
+    return "claim" if point.val_bpb < best else "keep"
 
 
 def find_y_range(points: Sequence[Result]) -> tuple[float, float]:
-    """What the y axis shows: everything up to a little above the worst tenth, and every record."""
+    """What the y axis shows: every record, up to a little above the worst tenth, and as far below
+    the best: a claim of nearly zero does not press everything else flat."""
     ordered = sorted(p.val_bpb for p in points if p.val_bpb is not None)
     if not ordered:
         return 0.0, 1.0
     records = [p.val_bpb for p in points if p.leads and p.val_bpb is not None]
-    low = ordered[0]
-    high = max(ordered[min(len(ordered) - 1, floor(len(ordered) * 0.9))], *records, low)
+    high = max(ordered[min(len(ordered) - 1, floor(len(ordered) * 0.9))], *records, ordered[0])
+    best = min(records, default=ordered[0])
+    low = max(ordered[0], best - max(high - best, 0.1 * abs(best)))
     pad = (high - low) * 0.08 or max(abs(low) * 0.01, 1e-6)
     return low - pad, high + pad
 

@@ -21,8 +21,11 @@ STYLES: dict[chart.Kind, tuple[str, str, int]] = {
     "discard": ("o", "#9aa4b1", 16),
     "keep": ("s", "#2563c9", 20),
     "record": ("o", BEST, 46),
+    "claim": ("o", "#2563c9", 26),
+    "disputed": ("D", CRASH, 30),
     "reproduced": ("D", "#8a3fb8", 40),
 }
+HOLLOW = frozenset({"record", "claim", "disputed"})  # what nobody verified
 _turn = threading.Lock()  # matplotlib draws one picture at a time
 
 
@@ -68,13 +71,19 @@ def _draw_best(axes: Any, points: Sequence[Result], noise: float | None) -> None
 def _draw_marks(axes: Any, points: Sequence[Result]) -> None:
     by_kind: dict[chart.Kind, list[tuple[int, float]]] = {}
     low = axes.get_ylim()[0]
-    for number, point in enumerate(points, 1):
+    for number, (point, kind) in enumerate(zip(points, chart.find_kinds(points), strict=True), 1):
         value = low if point.val_bpb is None else point.val_bpb
-        by_kind.setdefault(chart.choose_kind(point), []).append((number, value))
+        if value >= low:
+            by_kind.setdefault(kind, []).append((number, value))
     for kind, (marker, colour, size) in STYLES.items():
         if kind in by_kind:
-            style = {"marker": marker, "s": size, "c": colour}
-            axes.scatter(*zip(*by_kind[kind], strict=True), lw=0, zorder=3, **style)
+            style: dict[str, Any] = {"marker": marker, "s": size, "c": colour}
+            if kind in HOLLOW:
+                style = {"marker": marker, "s": size, "facecolors": "none", "edgecolors": colour}
+                style["linewidths"] = 1.6
+            else:
+                style["lw"] = 0
+            axes.scatter(*zip(*by_kind[kind], strict=True), zorder=3, **style)
     if crashes := by_kind.get("crash"):
         style = {"marker": "x", "s": 26, "c": CRASH}
         axes.scatter(*zip(*crashes, strict=True), clip_on=False, zorder=4, **style)

@@ -43,14 +43,9 @@ async def show_leaderboard(
     """The records of each platform and track."""
 
     def read() -> dict[str, object]:
-        found = _read_boards(hub, platform, track)
-        most = RECORDS_MAX if len(found) == 1 else FEW
-        rows = [board_views.list_records(hub, board) for board in found]
+        chosen = (platform or None, track or None)
         return {
-            "boards": [
-                (board, records[:most], max(0, len(records) - most))
-                for board, records in zip(found, rows, strict=True)
-            ],
+            "boards": board_views.list_standings(hub, *chosen, RECORDS_MAX, FEW),
             "every": board_views.list_boards(hub),
             "platform": platform or "",
             "track": track or "",

@@ -60,9 +60,10 @@ def led_boards(reader: Reader, most: int) -> list[BoardName]:
     return results.led_boards(reader, most)
 
 
-def read_board(reader: Reader, platform: str, track: str) -> BoardParts:
-    """One board, led or not."""
-    return _read_board(reader, BoardName(platform, track), {}, "")
+def read_boards(reader: Reader, names: Iterable[BoardName]) -> list[BoardParts]:
+    """These boards, led or not."""
+    votes: dict[str, Votes] = {}
+    return [_read_board(reader, name, votes, "") for name in names]
 
 
 def _read_board(

@@ -40,8 +40,8 @@ class Scope:
 
 
 def results_on(hub: Hub, scope: Scope) -> list[ReportedResult]:
-    """Kept results with a pushed commit on our platform and track: the board's records with what
-    others found, else (a board knows lower is better only) the newest results."""
+    """Kept results with a pushed commit on our platform and track: the board's records and the
+    claims that the hub asks us to run again; where lower is not better, the newest results."""
     if scope.direction == "max":
         results = hub.results(
             platform=scope.platform, track=scope.track, status="keep", limit=LISTED
@@ -57,7 +57,7 @@ def results_on(hub: Hub, scope: Scope) -> list[ReportedResult]:
         r
         for b in boards
         if (b.platform, b.track) == (scope.platform, scope.track)
-        for r in b.records
+        for r in (*b.records, *(claim for claim in b.claims if claim.asked))
     ]
     found = [
         ReportedResult(

@@ -41,19 +41,21 @@ class HubBoard:
     # ---------------------------------------------------------------- reading
 
     def unverified_results(self, skip: Callable[[Result], bool]) -> Iterator[Result]:
-        """Results of others that nobody has verified, best first. `skip` is asked before the hub
-        is."""
+        """Results of others that nobody has verified, or that the hub asks us about, best first.
+        `skip` is asked before the hub is."""
         sign = 1 if self.direction == "min" else -1
         found = [
             r
             for r in self.hub.results(platform=self.platform, status="keep", limit=PAGE)
             if self.is_ours_to_check(r)
         ]
-        self.verified.update(self.judged_results())
+        judged, asked = self.read_boards()
+        self.verified.update(judged)
         for result in sorted(found, key=lambda r: (sign * (r.val_bpb or 0.0), r.id)):
-            if skip(result) or result.id in self.verified:
+            if skip(result) or (result.id in self.verified and result.id not in asked):
                 continue
-            if self.replies(result.post_id, result.commit, result.agent_id.__ne__):
+            by = self.is_me if result.id in asked else result.agent_id.__ne__
+            if self.replies(result.post_id, result.commit, by):
                 self.verified.add(result.id)
             else:
                 yield result
@@ -68,12 +70,12 @@ class HubBoard:
             and not result.problem
         )
 
-    def judged_results(self) -> set[int]:
-        """Results that lead a board and that somebody has verified, in their thread or elsewhere."""
+    def read_boards(self) -> tuple[set[int], set[int]]:
+        """Results of boards that are settled, and those that the hub asks us to run again."""
         boards = self.hub.leaderboard(platform=self.platform, limit=PAGE)
-        return {
-            r.result_id for board in boards for r in board.records if r.verified != "unverified"
-        }
+        shown = [r for board in boards for r in (*board.records, *board.claims)]
+        judged = {r.result_id for r in shown if r.verified != "unverified"}
+        return judged, {r.result_id for r in shown if r.asked} - judged
 
     def replies(self, post_id: int, commit: str, by: Callable[[str], bool]) -> int:
         """How many replies with a verify line about this commit stand in a thread, by agents that
