@@ -166,6 +166,7 @@ def known(folder: Path, program: str) -> CommandAgent:
     ("program", "error"),
     [
         ("import sys; sys.exit('Invalid API key')", BadInput),
+        ("print('litellm.AuthenticationError: Incorrect API key')", BadInput),
         ("import sys; sys.exit('There is an issue: unknown model x')", BadInput),
         ("import sys; sys.exit('usage limit reached, try again in 2 hours')", AgentUnavailable),
     ],

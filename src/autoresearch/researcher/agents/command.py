@@ -30,9 +30,9 @@ from autoresearch.researcher.agents.base import (
     Brief,
     Edit,
 )
-from autoresearch.researcher.agents.failures import explain_failure
+from autoresearch.researcher.agents.failures import explain_failure, tells_failure
 from autoresearch.researcher.agents.output import Output, find_description, read_output
-from autoresearch.researcher.agents.presets import PRESETS
+from autoresearch.researcher.agents.presets import PRESETS, preset_line
 from autoresearch.researcher.agents.prompt import IN_PLACE, Note, render_brief
 from autoresearch.researcher.agents.room import Room
 from autoresearch.researcher.sandbox import Finished, Job, Limits
@@ -99,8 +99,9 @@ class CommandAgent:
         )
         output = read_output(read_tail(log))
         wipe(place)
-        if finished.reason:
-            error = self.explain(f"came to nothing: {finished.reason}", output, {READY}, log)
+        if finished.reason or (tells_failure(output.words) and "ready" not in output.words):
+            trouble = f"came to nothing: {finished.reason or 'it did not answer'}"
+            error = self.explain(trouble, output, {READY.strip()}, log)
             raise error if isinstance(error, AgentUnavailable) else BadInput(str(error))
 
     def run(self, argv: tuple[str, ...], worktree: Path, file: Path, log: Path) -> Finished:
@@ -132,7 +133,7 @@ class CommandAgent:
 
     def words(self) -> list[str]:
         try:
-            words = shlex.split(PRESETS.get(self.command, self.command))
+            words = shlex.split(preset_line(self.command, self.room.sandbox.name != "none"))
         except ValueError as error:
             raise BadInput(
                 f"--command {self.command!r} cannot be split into words: {error}"

@@ -19,6 +19,7 @@ from autoresearch.untrusted import strip_escapes, to_line
 
 LINES_READ = 120  # of the end: some programs print a stack trace after the reason
 QUOTED_CHARS = 200
+WARNING = re.compile(r"\W*warn(ing)?\b", re.I)  # the program went on after it
 
 
 @dataclass(frozen=True)
@@ -120,6 +121,12 @@ def explain_failure(
     return AgentUnavailable(sentence, find_wait_s("\n".join(lines[-LINES_READ:]), now) or 0)
 
 
+def tells_failure(words: str) -> bool:
+    """Whether a program that ended well says that it could not work, as some do."""
+    kind, _ = find_kind(said_lines(words))
+    return kind not in (None, KINDS[-1])
+
+
 def said_lines(said: str, brief: Collection[str] = ()) -> list[str]:
     """What a program said, line by line, without escapes, blanks and what it repeats."""
     lines = (to_line(line, 2000) for line in strip_escapes(said).splitlines())
@@ -130,7 +137,7 @@ def find_kind(lines: list[str]) -> tuple[Kind | None, str]:
     """The kind of a failure and the line that tells it; without a kind the last line. Only the
     very last line can be a question."""
     *kinds, question = KINDS
-    for line in reversed(lines[-LINES_READ:]):
+    for line in reversed([line for line in lines[-LINES_READ:] if not WARNING.match(line)]):
         for kind in kinds:
             if kind.words.search(line):
                 return kind, to_line(line, QUOTED_CHARS)

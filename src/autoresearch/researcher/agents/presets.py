@@ -23,3 +23,13 @@ PRESETS = {
     "opencode": "opencode run --format json",
     "qwen": "qwen --approval-mode auto-edit -p 'Carry out the brief above.'",
 }
+# Inside a room with walls a sandbox of the program's own cannot be made, and is not needed.
+IN_A_ROOM = {
+    "codex": "codex exec --sandbox danger-full-access --skip-git-repo-check -",
+}
+
+
+def preset_line(name: str, has_walls: bool) -> str:
+    """The command line of a preset; any other text is one itself."""
+    line = PRESETS.get(name, name)
+    return IN_A_ROOM.get(name, line) if has_walls else line
