@@ -48,7 +48,8 @@ def chat_server(*answers: Say | str) -> Iterator[ChatServer]:
                     say.status if say.status != 200 else 404, say.text.encode(), say.headers
                 )
             if say.raw is not None:
-                return self.whole(200, say.raw, {"content-type": "text/event-stream"})
+                kind = {"content-type": "text/event-stream", **say.headers}
+                return self.whole(200, say.raw, kind)
             if not say.stream:
                 body = {
                     "choices": [{"message": {"content": say.text}}],

@@ -10,7 +10,8 @@ import pytest
 
 from autoresearch.errors import BadInput
 from autoresearch.researcher.agents.base import AgentFailed, AgentUnavailable, Brief
-from autoresearch.researcher.agents.endpoint import Endpoint, EndpointFailed, Message
+from autoresearch.researcher.agents.chat_answers import EndpointFailed
+from autoresearch.researcher.agents.endpoint import Endpoint, Message
 from autoresearch.researcher.agents.llm import LlmAgent, Price
 from autoresearch.researcher.agents.prompt import Note
 from chat_server import ChatServer, Say, chat_server

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
+from urllib.parse import urlsplit
 
 import click
 
@@ -26,7 +27,7 @@ NO_ROOM = (
     "no sandbox for the coding agent: it can read and change whatever you can, keys and validation "
     "text among it, and its brief quotes strangers"
 )
-KEYS = ("AUTORESEARCH_LLM_KEY", "OPENAI_API_KEY")
+OPENAI_HOSTS = (".openai.com", ".openai.azure.com")
 
 
 agent_options = combine(
@@ -177,15 +178,33 @@ def llm(
     from autoresearch.researcher.agents.endpoint import Endpoint
     from autoresearch.researcher.agents.llm import LlmAgent, Price
 
+    base_url = require_option(
+        options.base_url, "llm", "--base-url URL, for example http://127.0.0.1:11434/v1"
+    )
     endpoint = Endpoint(
-        base_url=require_option(
-            options.base_url, "llm", "--base-url URL, for example http://127.0.0.1:11434/v1"
-        ),
+        base_url=base_url,
         model=require_option(options.model, "llm", "--model NAME"),
-        api_key=next((environment[name] for name in KEYS if environment.get(name)), ""),
+        api_key=choose_key(base_url, environment),
         timeout_s=options.minutes * 60,
     )
     return LlmAgent(endpoint, transcripts, Price(*options.prices), template(options), notes)
+
+
+def choose_key(base_url: str, environment: Mapping[str, str]) -> str:
+    """The user's key for an endpoint. OPENAI_API_KEY goes to OpenAI, and where OPENAI_BASE_URL
+    says, and to nobody else."""
+    if key := environment.get("AUTORESEARCH_LLM_KEY"):
+        return key
+    host, own = host_of(base_url), host_of(environment.get("OPENAI_BASE_URL", ""))
+    meant = f".{host}".endswith(OPENAI_HOSTS) and base_url.startswith("https:")
+    return environment.get("OPENAI_API_KEY", "") if meant or (host and host == own) else ""
+
+
+def host_of(url: str) -> str:
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError as error:
+        raise BadInput(f"{url!r} is no address: {error}") from error
 
 
 def command(

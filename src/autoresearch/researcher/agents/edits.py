@@ -25,6 +25,9 @@ from autoresearch.errors import BadInput
 
 SEARCH, MIDDLE, REPLACE = "<<<<<<< SEARCH", "=======", ">>>>>>> REPLACE"
 OCCURRENCES_MAX = 10  # that are counted
+# as reasoning models mark their thoughts in the text: each family has a tag of its own
+THOUGHTS = re.compile(r"\s*(<(think|thinking|thought|reasoning|seed:think)>|\[THINK\])", re.I)
+THOUGHTS_END = re.compile(r"</(think|thinking|thought|reasoning|seed:think)>|\[/THINK\]", re.I)
 DESCRIPTION = re.compile(r"^DESCRIPTION:[ \t]*(?P<text>\S[^\n]*)$", re.M)
 
 
@@ -48,7 +51,7 @@ class ProposedEdit:
 def parse_answer(answer: str) -> ProposedEdit:
     """The proposal in a model's answer; BadEdit where there is none, or where a block is cut or
     malformed."""
-    answer = answer.replace("\r\n", "\n")
+    answer = drop_reasoning(answer.replace("\r\n", "\n"))
     lines = answer.split("\n")
     blocks = tuple(whole_blocks(lines))
     if not blocks:
@@ -62,6 +65,16 @@ def parse_answer(answer: str) -> ProposedEdit:
     if not described:
         raise BadEdit("the line `DESCRIPTION: …` is missing")
     return ProposedEdit(described["text"].strip()[:200], blocks)
+
+
+def drop_reasoning(answer: str) -> str:
+    """The answer after a model's thoughts, which hold drafts: what follows the last closing tag.
+    BadEdit where the thoughts were never closed."""
+    closed = list(THOUGHTS_END.finditer(answer))
+    answer = answer[closed[-1].end() :] if closed else answer
+    if THOUGHTS.match(answer):
+        raise BadEdit("the answer ends in the middle of its reasoning")
+    return answer
 
 
 def whole_blocks(lines: list[str]) -> Iterator[EditBlock]:

@@ -1,43 +1,39 @@
 """One conversation turn with any OpenAI-compatible endpoint (vLLM, Ollama, hosted): POST
 {base_url}/chat/completions, streamed.
 
-Format: OpenAI API reference, "Create chat completion" and its streaming chunks (`data: {json}`
-lines, closed by `data: [DONE]`). Leaves to others: what is asked and what becomes of the answer.
+Leaves to others: which fields it takes (dialects), what its answers mean (chat_answers), what is
+asked and what becomes of the answer (llm).
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
+from functools import cached_property
 
 import httpx
-import msgspec
 import tenacity
 
-from autoresearch.errors import AutoresearchError
+from autoresearch.clock import utc_now
+from autoresearch.researcher.agents.chat_answers import (
+    BOM,
+    Answer,
+    EndpointFailed,
+    TryAgain,
+    Unreachable,
+    is_final,
+    make_answer,
+    read_piece,
+)
+from autoresearch.researcher.agents.dialects import CHANGES, Dialect
 from autoresearch.untrusted import to_line
 
 MAX_ANSWER_CHARS = 400_000
 MAX_LINE_BYTES = 4 * 2**20  # of a stream: an escaped character takes up to six bytes
 MAX_BODY_BYTES = 16 * 2**20  # of an answer in one piece, or of an error
-
-
-class EndpointFailed(AutoresearchError):
-    """No usable answer: wrong key, unknown model, or still failing after every try."""
-
-
-class TryAgain(EndpointFailed):
-    """A passing fault: too many requests, a server error, a cut answer."""
-
-    def __init__(self, message: str, after_s: float = 0) -> None:
-        super().__init__(message)
-        self.after_s = after_s
-
-
-class Unreachable(TryAgain):
-    """No connection: the network is down, or the address is wrong."""
+DONE = b"[DONE]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,42 +42,18 @@ class Message:
     content: str
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What the model said. Token counts are the endpoint's own; 0 where it names none."""
+class Refused(EndpointFailed):
+    """The request has a field that the endpoint does not take. `words`: all it said, lower case."""
 
-    text: str
-    prompt_tokens: int
-    completion_tokens: int
-
-
-class Delta(msgspec.Struct, frozen=True):
-    content: str | None = None
+    def __init__(self, sentence: str, words: str) -> None:
+        super().__init__(sentence)
+        self.words = words
 
 
-class Choice(msgspec.Struct, frozen=True):
-    delta: Delta | None = None  # in a stream
-    message: Delta | None = None  # in one piece
-    finish_reason: str | None = None
-
-
-class Usage(msgspec.Struct, frozen=True):
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-
-
-class Body(msgspec.Struct, frozen=True):
-    """What we read of an answer, or of one chunk of it."""
-
-    choices: list[Choice] = []
-    usage: Usage | None = None
-    error: Any = None
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Endpoint:
     """`base_url` ends where `/chat/completions` begins, e.g. `http://127.0.0.1:8000/v1`.
-    `timeout_s` bounds one whole answer."""
+    `timeout_s` bounds one whole answer. What it refused once is not sent to it again."""
 
     base_url: str
     model: str
@@ -90,6 +62,11 @@ class Endpoint:
     max_tokens: int = 8192
     tries: int = 5
     max_wait_s: float = 60
+    learned: dict[str, Dialect] = field(default_factory=dict, repr=False, compare=False)
+
+    @cached_property
+    def url(self) -> str:
+        return f"{self.base_url.rstrip('/')}/chat/completions"
 
     def ask(self, messages: Sequence[Message]) -> Answer:
         """One answer, tried again on 429 (honouring Retry-After), 5xx, refused connections and cut
@@ -109,55 +86,41 @@ class Endpoint:
         return min(self.max_wait_s, max(getattr(error, "after_s", 0.0), backoff))
 
     def ask_once(self, messages: Sequence[Message]) -> Answer:
-        body = {
-            "model": self.model,
-            "messages": [{"role": m.role, "content": m.content} for m in messages],
-            "max_tokens": self.max_tokens,
-            "stream": True,
-            "stream_options": {"include_usage": True},
-        }
+        """One answer, without the fields that the endpoint refuses."""
+        dialect = self.learned.setdefault("", Dialect(self.max_tokens))
+        for _ in range(CHANGES):
+            try:
+                return self.send(messages, dialect)
+            except Refused as refused:
+                if not dialect.learn(refused.words):
+                    raise
+        return self.send(messages, dialect)
+
+    def send(self, messages: Sequence[Message], dialect: Dialect) -> Answer:
+        texts = [{"role": m.role, "content": m.content} for m in messages]
+        body = dialect.request(self.model, texts)
         headers = {"Authorization": f"Bearer {self.api_key}"} if self.api_key else {}
-        url = f"{self.base_url.rstrip('/')}/chat/completions"
         try:
             with (
                 httpx.Client(timeout=httpx.Timeout(self.timeout_s, connect=15)) as http,
-                http.stream("POST", url, json=body, headers=headers) as response,
+                http.stream("POST", self.url, json=body, headers=headers) as response,
             ):
-                self.check(response)
-                if "text/event-stream" in response.headers.get("content-type", ""):
-                    return self.read_stream(response)
-                return read_whole(read_body(response))
+                check_status(response)
+                return self.read(response)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.UnsupportedProtocol) as error:
-            raise Unreachable(f"{url} is not reached: {error}; check --base-url") from error
+            raise Unreachable(f"{self.url} is not reached: {error}; check --base-url") from error
         except httpx.HTTPError as error:
-            raise TryAgain(f"{url} broke off: {error or type(error).__name__}") from error
+            raise TryAgain(f"{self.url} broke off: {error or type(error).__name__}") from error
 
-    def check(self, response: httpx.Response) -> None:
-        if response.is_success:
-            return
-        said = read_body(response).decode("utf-8", "replace")
-        sentence = f"{response.url} answered {response.status_code}: {to_line(said, 300)}"
-        if response.status_code in {408, 409, 429} or response.status_code >= 500:
-            raise TryAgain(sentence, retry_after_s(response))
-        raise EndpointFailed(f"{sentence}; check --base-url, --model and the key")
-
-    def read_stream(self, response: httpx.Response) -> Answer:
-        parts: list[str] = []
-        usage, finished, size = Usage(), False, 0
-        for chunk in read_chunks(self.timely(response.iter_bytes())):
-            usage = chunk.usage or usage
-            for choice in chunk.choices:
-                parts.append((choice.delta and choice.delta.content) or "")
-                size += len(parts[-1])
-                finished = finished or bool(choice.finish_reason)
-            if size > MAX_ANSWER_CHARS:
-                raise EndpointFailed(
-                    f"the answer is longer than {MAX_ANSWER_CHARS} characters; is the "
-                    "model repeating itself?"
-                )
-        if not finished:
-            raise TryAgain("the answer was cut: the stream ended before the model did")
-        return make_answer("".join(parts), usage)
+    def read(self, response: httpx.Response) -> Answer:
+        """The answer, whether it comes in one piece or as a stream, whatever its type is called."""
+        if "text/event-stream" in response.headers.get("content-type", ""):
+            return read_stream(self.timely(response.iter_bytes()))
+        whole = read_body(response)
+        if whole.removeprefix(BOM).lstrip().startswith((b"data:", b"event:", b":")):
+            return read_stream([whole])
+        piece = read_piece(whole)
+        return make_answer(piece.text, piece.refusal, piece.ending, piece.usage)
 
     def timely(self, parts: Iterable[bytes]) -> Iterator[bytes]:
         """The parts of a stream, whatever they hold, until its time is up."""
@@ -166,6 +129,45 @@ class Endpoint:
             if time.monotonic() > deadline:
                 raise TryAgain(f"no whole answer within {self.timeout_s:g} s")
             yield part
+
+
+def check_status(response: httpx.Response) -> None:
+    """Raise what a status other than success means."""
+    if response.is_success:
+        return
+    said = read_body(response).decode("utf-8", "replace")
+    sentence = f"{response.url} answered {response.status_code}: {to_line(said, 300)}"
+    status = response.status_code
+    if status in {400, 415, 422}:
+        raise Refused(f"{sentence}; check --base-url, --model and the key", said[:8000].lower())
+    if "insufficient_quota" in said or status == 402:
+        raise EndpointFailed(f"the account has nothing left to spend: {sentence}")
+    if status in {408, 409, 425, 429} or (status >= 500 and not is_final(said[:2000].lower())):
+        raise TryAgain(sentence, retry_after_s(response))
+    raise EndpointFailed(f"{sentence}; check --base-url, --model and the key")
+
+
+def read_stream(parts: Iterable[bytes]) -> Answer:
+    """An answer in pieces; TryAgain where it ends before the model did."""
+    texts: list[str] = []
+    refusal, ending, usage, size = "", "", None, 0
+    for data in read_events(parts):
+        if data == DONE:
+            ending = ending or "stop"  # some name no reason
+            break
+        piece = read_piece(data)
+        usage, ending = piece.usage or usage, piece.ending or ending
+        texts.append(piece.text)
+        refusal += piece.refusal
+        size += len(piece.text) + len(piece.refusal)
+        if size > MAX_ANSWER_CHARS:
+            raise EndpointFailed(
+                f"the answer is longer than {MAX_ANSWER_CHARS} characters; is the "
+                "model repeating itself?"
+            )
+    if not ending:
+        raise TryAgain("the answer was cut: the stream ended before the model did")
+    return make_answer("".join(texts), refusal, ending, usage)
 
 
 def read_body(response: httpx.Response) -> bytes:
@@ -178,15 +180,12 @@ def read_body(response: httpx.Response) -> bytes:
     return bytes(body)
 
 
-def read_chunks(parts: Iterable[bytes]) -> Iterator[Body]:
-    """The objects of a stream's `data:` lines, up to `[DONE]`."""
+def read_events(parts: Iterable[bytes]) -> Iterator[bytes]:
+    """What a stream's `data:` lines hold, `[DONE]` included."""
     for line in stream_lines(parts):
-        if not line.startswith(b"data:"):
-            continue
-        data = line[5:].strip()
-        if data == b"[DONE]":
-            return
-        yield decode_body(data)
+        line = line.removeprefix(BOM)
+        if line.startswith(b"data:") and line[5:].strip():
+            yield line[5:].strip()
 
 
 def stream_lines(parts: Iterable[bytes]) -> Iterator[bytes]:
@@ -204,35 +203,14 @@ def stream_lines(parts: Iterable[bytes]) -> Iterator[bytes]:
     yield bytes(rest)
 
 
-def read_whole(data: bytes) -> Answer:
-    """An answer that came in one piece, from endpoints that do not stream."""
-    body = decode_body(data)
-    first = body.choices[0].message if body.choices else None
-    return make_answer((first and first.content) or "", body.usage or Usage())
-
-
-def decode_body(data: bytes) -> Body:
-    try:
-        body = msgspec.json.decode(data, type=Body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise TryAgain(
-            f"the endpoint sent something that is no chat completion: {data[:80]!r}"
-        ) from error
-    if body.error:
-        raise TryAgain(
-            f"the endpoint sent an error instead of an answer: {to_line(str(body.error), 300)}"
-        )
-    return body
-
-
-def make_answer(text: str, usage: Usage) -> Answer:
-    if not text.strip():
-        raise TryAgain("the model's answer is empty")
-    return Answer(text, max(0, usage.prompt_tokens), max(0, usage.completion_tokens))
-
-
 def retry_after_s(response: httpx.Response) -> float:
+    """Seconds, or an HTTP date; 0 where there is neither."""
+    told = response.headers.get("retry-after", "0")
     try:
-        return max(0.0, float(response.headers.get("retry-after", "0")))
-    except ValueError:  # an HTTP date: the backoff will do
+        return max(0.0, float(told))
+    except ValueError:
+        pass
+    try:
+        return max(0.0, (parsedate_to_datetime(told) - utc_now()).total_seconds())
+    except (TypeError, ValueError):
         return 0.0

@@ -17,15 +17,14 @@ import msgspec
 
 from autoresearch.errors import BadInput
 from autoresearch.researcher.agents.base import AgentFailed, AgentUnavailable, Brief, Edit
-from autoresearch.researcher.agents.edits import BadEdit, ProposedEdit, apply_edit, parse_answer
-from autoresearch.researcher.agents.endpoint import (
+from autoresearch.researcher.agents.chat_answers import (
     Answer,
-    Endpoint,
     EndpointFailed,
-    Message,
     TryAgain,
     Unreachable,
 )
+from autoresearch.researcher.agents.edits import BadEdit, ProposedEdit, apply_edit, parse_answer
+from autoresearch.researcher.agents.endpoint import Endpoint, Message
 from autoresearch.researcher.agents.prompt import AS_BLOCKS, Note, render_brief
 
 READY = "Answer with the one word: ready."
