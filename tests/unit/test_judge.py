@@ -299,6 +299,30 @@ def test_a_slow_run_is_repeated_and_two_that_agree_are_the_codes_own(
 
 
 @pytest.mark.parametrize(
+    ("paces", "others", "usable", "repeat"),
+    [
+        ((0.17,), (0.02,), (0,), False),
+        ((0.17,), (0.5,), (), True),
+        ((0.17,), (None,), (), True),
+        ((0.17, 0.5), (0.9, 0.01), (1,), False),
+        ((1.0, 0.3, 0.3, 0.3), (None, None, None, None), (0, 1, 2, 3), False),
+        ((1.0, 0.3), (0.0, 0.8), (0,), False),
+    ],
+)
+def test_a_quiet_machine_is_no_excuse(
+    paces: tuple[float, ...],
+    others: tuple[float | None, ...],
+    usable: tuple[int, ...],
+    repeat: bool,
+) -> None:
+    """A slow run that had the machine to itself is judged at once; whatever happens, the runs of
+    one idea have an end."""
+    found = usable_runs(paces, 1.0, 0.7, 2, others)
+
+    assert (usable, repeat) == (found.indices, found.repeat), found
+
+
+@pytest.mark.parametrize(
     ("throughput", "word"),
     [(0.69, "slow"), (0.71, ""), (1.0, ""), (1.42, ""), (1.44, "fast"), (None, "")],
 )

@@ -42,6 +42,7 @@ from autoresearch.researcher.leftovers import (
     too_heavy,
     weigh_leftovers,
 )
+from autoresearch.researcher.machine_load import read_cpu, share_of_others
 from autoresearch.researcher.measurement import (
     compare,
     in_time,
@@ -132,6 +133,7 @@ class Runner:
             job = replace(
                 job, hidden=self.hidden(hides), env={**job.env, "AUTORESEARCH_VALIDATION": "hidden"}
             )
+        before = read_cpu(self.cores)
         budget = self.watch_budget(folder)
         with watch_curve(watch, folder / "out" / CURVE, self.stop) as ending:
             if self.config.data.feed:
@@ -140,6 +142,7 @@ class Runner:
                 finished = self.run_fed(job, checkout.commit, folder, replay, ending.now)
             else:
                 finished = self.run(job, ending.now)
+        others = share_of_others(before, read_cpu(self.cores), finished.cpu_s)
         log = job.log.relative_to(self.workspace.folder).as_posix()
         early = ending.found
         if early and finished.exit_code != 0:  # else it was done before it could be ended
@@ -156,7 +159,7 @@ class Runner:
             read = read_run(
                 read_log(job.log), finished, self.config.experiment.metric, timeout_s, bool(hides)
             )
-        read = replace(read, seed=seed, seconds=finished.seconds, log=log)
+        read = replace(read, seed=seed, seconds=finished.seconds, log=log, others_share=others)
         if not self.config.data.feed:
             return read
         if replay:  # its time is nobody's business

@@ -22,7 +22,12 @@ from autoresearch.models import Status
 from autoresearch.researcher.judging.best import describe_recheck, find_best, is_stale, refresh
 from autoresearch.researcher.judging.noise import Noise, estimate_noise
 from autoresearch.researcher.judging.policies import Decision, Rules, decide, standing_sample
-from autoresearch.researcher.judging.throughput import compare_speed, near_fastest, usable_runs
+from autoresearch.researcher.judging.throughput import (
+    compare_speed,
+    is_quiet,
+    near_fastest,
+    usable_runs,
+)
 from autoresearch.researcher.judging.values import NO_RUNS, Measurement, Record, Sample
 
 
@@ -95,7 +100,11 @@ def weigh(case: Case, best: Sample, met: Sample) -> Finding:
         return Finding("repeat", "")
     throughputs = [run.throughput for run in runs]
     usable = usable_runs(
-        throughputs, best.throughput, rules.contended_below, rules.contended_repeats
+        throughputs,
+        best.throughput,
+        rules.contended_below,
+        rules.contended_repeats,
+        [run.others_share for run in runs],
     )
     if usable.repeat:
         return Finding("repeat", f"{usable.label}: run again rather than judged")
@@ -103,7 +112,10 @@ def weigh(case: Case, best: Sample, met: Sample) -> Finding:
     noise = gather_noise(case, sample, met)
     decision = decide(sample, met, noise, case.lines, rules)
     speed = compare_speed(sample.throughput, met.throughput, rules.contended_below)
-    if not case.rechecks and (speed, decision.action) in (("fast", "keep"), ("slow", "discard")):
+    doubts = [("fast", "keep")]
+    if not all(is_quiet(runs[i].others_share) for i in usable.indices):
+        doubts.append(("slow", "discard"))
+    if not case.rechecks and (speed, decision.action) in doubts:
         word = "faster" if speed == "fast" else "slower"
         return Finding("recheck", f"much {word} than its parent ran: the parent is run again now")
     if rules.policy == "confirm" and not speed:
@@ -116,7 +128,7 @@ def weigh(case: Case, best: Sample, met: Sample) -> Finding:
         decision.action,
         "; ".join(part for part in parts if part),
         usable.indices,
-        bool(usable.label),
+        bool(usable.label) and not all(is_quiet(run.others_share) for run in runs),
         standing_sample(sample, met, noise, rules) if kept else NO_RUNS,
         look=len(sample) + 1,
     )

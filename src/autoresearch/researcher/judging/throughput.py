@@ -1,4 +1,5 @@
-"""Tells a busy machine from slower code, by the runs' throughput alone.
+"""Tells a busy machine from slower code: by what other work had of the processors where that was
+measured, else by the runs' throughput.
 
 Leaves to others: the values of the runs (policies), doing what is asked for (loop).
 """
@@ -8,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
+
+QUIET_BELOW = 0.1  # of the processors; a machine at rest has a few hundredths
 
 
 @dataclass(frozen=True)
@@ -39,26 +42,44 @@ def near_fastest(throughputs: Sequence[float | None], below: float) -> tuple[int
     return tuple(i for i, t in enumerate(known) if t >= below * max(known))
 
 
-def usable_runs(
-    throughputs: Sequence[float | None], reference: float | None, below: float, repeats: int
-) -> UsableRuns:
-    """Choose the runs of a candidate that may be judged.
+def is_quiet(others_share: float | None) -> bool:
+    """Whether a run is known to have had the machine to itself."""
+    return others_share is not None and others_share < QUIET_BELOW
 
-    A run far below the reference (the best's throughput) is repeated, `repeats` times at most. A
-    run far below the candidate's own fastest is never judged. Two slow runs that agree are the
-    code's own speed."""
+
+def usable_runs(
+    throughputs: Sequence[float | None],
+    reference: float | None,
+    below: float,
+    repeats: int,
+    others: Sequence[float | None] = (),
+) -> UsableRuns:
+    """Choose the runs of a candidate that may be judged. `others`: the share of the machine that
+    other work had during each.
+
+    A run far below the reference (the best's throughput) on a quiet machine is the code's own
+    speed. On a busy one, or where that is not known, it is repeated, `repeats` times at most. A run
+    far below the candidate's own fastest is not judged, unless there are too many of them. Two slow
+    runs that agree are the code's own speed."""
     known = [t for t in throughputs if t is not None]
     if reference is None or len(known) < len(throughputs) or not known:
         return UsableRuns(tuple(range(len(throughputs))))
     usable = near_fastest(throughputs, below)
+    dropped = len(known) - len(usable)
+    if dropped > repeats:  # no further run would change that
+        label = f"{dropped} of {len(known)} runs were much slower than the fastest; all count"
+        return UsableRuns(tuple(range(len(known))), label=label)
     if compare_speed(max(known), reference, below) != "slow":
-        dropped = len(known) - len(usable)
         label = f"{dropped} of {len(known)} runs were slowed by other work" if dropped else ""
         return UsableRuns(usable, label=label)
     slow = f"throughput {max(known) / reference:.0%} of the parent's"
-    cause = "slower code, or a busy machine"
+    if any(is_quiet(share) for share in others):
+        return UsableRuns(usable, label=f"{slow} on a quiet machine: slower code")
+    shares = [share for share in others if share is not None]
+    busy = f": other work had {max(shares):.0%} of the processors" if shares else ""
+    cause = f"slower code, or a busy machine{busy}"
     if len(usable) > 1:
         return UsableRuns(usable, label=f"{slow} in {len(usable)} runs: {cause}")
     if len(known) <= repeats:
-        return UsableRuns((), repeat=True, label=slow)
+        return UsableRuns((), repeat=True, label=f"{slow}{busy}")
     return UsableRuns(usable, label=f"{slow}: {cause}")

@@ -57,6 +57,7 @@ class Measurement:
     stopped_behind: float | None = None  # and its training loss above the best's there
     log: str = ""
     left: tuple[str, ...] = ()
+    others_share: float | None = None  # of the processors, that other work had meanwhile
 
     @property
     def throughput(self) -> float | None:

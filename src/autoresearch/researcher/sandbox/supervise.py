@@ -67,6 +67,7 @@ def supervise_job(
         seconds,
         ending_reason(ending, job),
         bool(said.get("log_cut")),
+        said.get("cpu_s"),
     )
 
 

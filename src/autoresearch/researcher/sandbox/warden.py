@@ -60,6 +60,8 @@ def main() -> None:
         ended: dict[str, Any] = {"error": failure}
     else:
         ended = JobLoop(pid, output, log, spec["log_bytes"], awake).until_the_end()
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    ended["cpu_s"] = used.ru_utime + used.ru_stime
     os.write(STATUS, json.dumps(ended).encode() + b"\n")
 
 
