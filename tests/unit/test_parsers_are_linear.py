@@ -18,13 +18,22 @@ from hypothesis import strategies as st
 from adversarial import Parser, complaint, complaints, crash_with_blanks, repeat, runs, structures
 from autoresearch import untrusted
 from autoresearch.cli import show
+from autoresearch.clock import utc_now
 from autoresearch.errors import AutoresearchError, BadInput
 from autoresearch.git import bundle, fsck, pktline
 from autoresearch.hub.pages import markup, rendering
 from autoresearch.hub.rules import claims
 from autoresearch.hub.store import search
 from autoresearch.researcher import measurement
-from autoresearch.researcher.agents import edits, endpoint, quote
+from autoresearch.researcher.agents import (
+    chat_answers,
+    edits,
+    endpoint,
+    failures,
+    output,
+    quote,
+    reset_times,
+)
 from autoresearch.researcher.report import tsv
 from autoresearch.researcher.swarm import lines as swarm_lines
 from autoresearch.researcher.swarm import track
@@ -40,7 +49,7 @@ def encoded(parse: Callable[[bytes], object]) -> Parser:
 
 
 def stream(data: bytes) -> list[Any]:
-    return list(endpoint.read_chunks([data[i : i + 100] for i in range(0, len(data), 100)]))
+    return list(endpoint.read_events([data[i : i + 100] for i in range(0, len(data), 100)]))
 
 
 PARSERS: dict[str, Parser] = {
@@ -56,7 +65,12 @@ PARSERS: dict[str, Parser] = {
     "edit blocks": edits.parse_answer,
     "prompt quotations": lambda text: quote.quote_text("a post", text),
     "endpoint streams": encoded(stream),
-    "endpoint answers": encoded(endpoint.decode_body),
+    "endpoint answers": encoded(chat_answers.read_piece),
+    "what an agent says": output.read_output,
+    "an agent's failures": lambda text: failures.find_kind(failures.said_lines(text)),
+    "an agent's commit message": output.find_description,
+    "times to come back": lambda text: reset_times.find_wait_s(text, utc_now()),
+    "commands to a terminal": untrusted.strip_escapes,
     "results.tsv": encoded(tsv.read_tsv),
     "run logs": lambda text: (measurement.metric_lines(text), measurement.last_line(text)),
     "terminal": lambda text: (show.indent(text), show.line(text), show.as_json(text)),
@@ -180,13 +194,13 @@ def test_a_streams_lines_end_at_line_feeds_alone() -> None:
     """JSON may hold the line separator U+2028 as it stands, and a line may come in pieces."""
     text = 'data: {"choices":[{"delta":{"content":"a\u2028b"}}]}\n\ndata: [DONE]\n'.encode()
 
-    (body,) = endpoint.read_chunks([text[i : i + 1] for i in range(len(text))])
+    answer = endpoint.read_stream([text[i : i + 1] for i in range(len(text))])
 
-    assert body.choices[0].delta is not None and body.choices[0].delta.content == "a\u2028b"
+    assert answer.text == "a\u2028b"
 
 
 @pytest.mark.parametrize("depth", [100, 100_000])
 def test_nested_json_is_a_refusal(depth: int) -> None:
     """JSON nested deeper than Python reads ends in a sentence, not in a crash."""
     with pytest.raises((endpoint.EndpointFailed, BadInput)):
-        endpoint.decode_body(b'{"choices":' + b"[" * depth + b"]" * depth + b"}")
+        endpoint.read_stream([b'data: {"choices":' + b"[" * depth + b"]" * depth + b"}\n"])
