@@ -7,6 +7,7 @@ Leaves to others: running (experiment), judging (judge), the repository around i
 from __future__ import annotations
 
 import hashlib
+import re
 import sys
 from pathlib import Path
 from typing import Literal
@@ -33,6 +34,7 @@ class ExperimentTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     timeout_s: float = 0
     metric: str = "val_bpb"
     direction: Literal["min", "max"] = "min"
+    pattern: str = ""  # finds the metric in the log, where the command prints no `name: value`
 
 
 class ScoreTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -123,6 +125,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             s.model,
             sorted(self.environment.items()),
             *([self.data.feed] if self.data.feed else []),
+            *([e.pattern] if e.pattern else []),
         )
         return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()[:16]
 
@@ -164,6 +167,7 @@ def mistakes(config: Config) -> list[str]:
             not e.metric or not is_name(e.metric),
             f"experiment.metric {e.metric!r} is no name a line `name: value` can start with",
         ),
+        (bool(pattern_mistake(e.pattern)), pattern_mistake(e.pattern)),
         (e.timeout_s < 0, "experiment.timeout_s is negative; use 0 for a measured limit"),
         (
             any(Path(f).is_absolute() or ".." in Path(f).parts for f in e.free),
@@ -202,6 +206,15 @@ def mistakes(config: Config) -> list[str]:
         ),
     ]
     return [sentence for is_wrong, sentence in wrong if is_wrong]
+
+
+def pattern_mistake(pattern: str) -> str:
+    """Why a pattern cannot find a number; empty where it can."""
+    try:
+        groups = re.compile(pattern).groups if pattern else 1
+    except re.error as error:
+        return f"experiment.pattern is no regular expression: {error}"
+    return "" if groups == 1 else "experiment.pattern needs one group, around the number"
 
 
 def is_name(text: str) -> bool:

@@ -157,7 +157,12 @@ class Runner:
             read = Measurement("outside the clock", budget.reason, seed)
         else:
             read = read_run(
-                read_log(job.log), finished, self.config.experiment.metric, timeout_s, bool(hides)
+                read_log(job.log),
+                finished,
+                self.config.experiment.metric,
+                timeout_s,
+                bool(hides),
+                self.config.experiment.pattern,
             )
         read = replace(read, seed=seed, seconds=finished.seconds, log=log, others_share=others)
         if not self.config.data.feed:

@@ -6,16 +6,27 @@ line. Leaves to others: running (experiment), verdicts (judging).
 
 from __future__ import annotations
 
+import json
 import math
 import re
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 from autoresearch.researcher.judging.values import Measurement, Outcome, Record
 from autoresearch.researcher.sandbox import Finished
-from autoresearch.untrusted import to_line
+from autoresearch.untrusted import strip_escapes, to_line
 
-METRIC_LINE = re.compile(r"([A-Za-z_][\w.-]*):[ \t]*(\S+)[ \t]*")
+# `name: value` or `name = value`, with a unit of those that programs print
+METRIC_LINE = re.compile(
+    r"([A-Za-z_][\w.-]*)[ \t]*[:=][ \t]*(\S+)"
+    r"(?:[ \t]+(?:%|[mun\u00b5\u03bc]?s|sec|secs|seconds|min|minutes|h|[kKMGT]?i?B|bytes|x|points|[\w]+/\w+))?"
+    r"[ \t]*"
+)
+AMOUNT = re.compile(
+    r"([-+]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d*)?(?:[eE][-+]?\d+)?)(?:%|[a-zA-Z/]{1,8})?"
+)
+JSON_CHARS = 100_000
 LOG_BYTES = 64 * 2**20
 QUOTE = 200
 OUTSIDE_FACTOR, OUTSIDE_MARGIN_S = 2.0, 20.0
@@ -38,23 +49,52 @@ def ends(log: Path) -> bytes:
         return head + b"\n" + handle.read()
 
 
-def metric_lines(text: str) -> dict[str, list[str]]:
-    """Every line `name: value` of a log, by name; carriage returns end lines too."""
+def metric_lines(text: str, pattern: str = "", metric: str = "") -> dict[str, list[str]]:
+    """Every value that a log names, by name: lines `name: value` or `name = value`, also coloured
+    or with a unit, and objects of JSON. Carriage returns end lines too.
+
+    With a `pattern` the metric's values are what its first group finds, and nothing else."""
     found: dict[str, list[str]] = {}
-    for line in re.split(r"[\r\n]+", text):
-        match = METRIC_LINE.fullmatch(line.strip())
-        if match:
-            found.setdefault(match[1], []).append(match[2])
+    for line in re.split(r"[\r\n]+", strip_escapes(text)):
+        for name, value in named_values(line.strip()):
+            found.setdefault(name, []).append(value)
+    if pattern:
+        found[metric] = [plain_amount(match) for match in re.findall(pattern, text, re.M)]
     return found
 
 
+def named_values(line: str) -> Iterator[tuple[str, str]]:
+    match = METRIC_LINE.fullmatch(line)
+    if match:
+        yield match[1], plain_amount(match[2])
+    elif line.startswith("{") and line.endswith("}") and len(line) < JSON_CHARS:
+        try:
+            value = json.loads(line)
+        except (ValueError, RecursionError):
+            return
+        for name, number in value.items():
+            if isinstance(number, (int, float)) and not isinstance(number, bool):
+                yield name, repr(number)
+
+
+def plain_amount(text: str) -> str:
+    """A number without its unit and the commas between its thousands; other text as it is."""
+    match = AMOUNT.fullmatch(text)
+    return match[1].replace(",", "") if match else text
+
+
 def read_run(
-    text: str, finished: Finished, metric: str, timeout_s: float, is_scored_later: bool = False
+    text: str,
+    finished: Finished,
+    metric: str,
+    timeout_s: float,
+    is_scored_later: bool = False,
+    pattern: str = "",
 ) -> Measurement:
     """What one run's log and its end say. The caller fills in seed, log and times.
 
     A run that is scored later, on text hidden from it, may print no value, or `nan`."""
-    lines = metric_lines(text)
+    lines = metric_lines(text, pattern, metric)
     values = lines.get(metric, [])
     said = f"; its last words: {last_line(text)}" if last_line(text) else ""
 
