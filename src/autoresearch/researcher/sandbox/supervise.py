@@ -17,8 +17,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,27 @@ from autoresearch.researcher.sandbox.processes import sweep_processes
 from autoresearch.researcher.sandbox.usage import UsageMonitor, largest_file_bytes, show_size
 
 WARDEN = Path(__file__).with_name("warden.py")
+SLEPT_S = 20.0
 LAST_WORDS_S = 30.0  # the warden gives up on unkillable processes after 10 s and says so
+
+
+@dataclass
+class AwakeClock:
+    """How long a job has run. We look several times a second: where much more lies between two
+    looks, the machine slept, or all of us were stopped, and that time is not the job's."""
+
+    now: Callable[[], float] = time.monotonic
+    counted_s: float = 0.0
+    looked_at_s: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.looked_at_s = self.now()
+
+    def seconds(self) -> float:
+        now = self.now()
+        passed_s, self.looked_at_s = now - self.looked_at_s, now
+        self.counted_s += passed_s if passed_s < SLEPT_S else 0.0
+        return self.counted_s
 
 
 @dataclass(frozen=True)
@@ -45,19 +65,18 @@ def supervise_job(
     job: Job, confinement: Confinement, stop: threading.Event | None = None
 ) -> Finished:
     """Run to the end, or to a limit, or to `stop`; afterwards nothing of the job is alive."""
-    started = time.monotonic()
-    deadline = started + job.limits.timeout_s
+    clock, limit_s = AwakeClock(), job.limits.timeout_s
     with start_warden(job, confinement) as process:
         watch = UsageMonitor(job, process.pid)
         over = ""
         while not over and not has_answered(
-            process, min(watch.pause_s, max(0.0, deadline - time.monotonic()), 0.1)
+            process, min(watch.pause_s, max(0.0, limit_s - clock.seconds()), 0.1)
         ):
-            if time.monotonic() >= deadline:
+            if clock.seconds() >= limit_s:
                 over = over_time(job)
             else:
                 over = "stopped" if stop is not None and stop.is_set() else watch.look()
-        seconds = time.monotonic() - started
+        seconds = clock.seconds()
         said = last_words(process)
     sweep_processes(job.mark)
     ending = JobEnding(said.get("exit"), said.get("signal"), said.get("error", ""), over)
