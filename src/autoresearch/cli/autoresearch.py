@@ -69,7 +69,10 @@ def app() -> None:
 @click.option(
     "--metric", default="val_bpb", help="The name of the number, as the program prints it."
 )
-@click.option("--direction", default="min", help="min: lower is better; max: higher is better.")
+@click.option(
+    "--direction",
+    help="min: lower is better; max: higher is better; by default what the metric's name says.",
+)
 @options.in_json
 def init(
     directory: Path,
@@ -79,7 +82,7 @@ def init(
     command: str | None,
     free: tuple[str, ...],
     metric: str,
-    direction: str,
+    direction: str | None,
     in_json: bool,
 ) -> None:
     """Make an experiment repository: the lab's files and a first commit.
@@ -87,15 +90,14 @@ def init(
     DIRECTORY is a new folder; or, with --command, a repository of your own, which gets a
     configuration.
     """
-    import shlex
-
-    from autoresearch.researcher.init import start_lab, start_own
+    from autoresearch.researcher.init import start_lab, start_own, usual_direction
 
     if command is not None:
-        repo = start_own(directory, list(free), shlex.split(command), metric, direction)
+        repo = start_own(directory, list(free), command, metric, direction)
+        better = "higher" if (direction or usual_direction(metric)) == "max" else "lower"
         text = (
-            f"wrote {repo.path / 'autoresearch.toml'}; look at it, then: autoresearch run "
-            f"{directory}"
+            f"wrote {repo.path / 'autoresearch.toml'} ({metric}: {better} is better); look at it, "
+            f"then: autoresearch run {directory}"
         )
     else:
         if data is not None and not data.exists():

@@ -43,6 +43,8 @@ SETTINGS = {
     "init.defaultBranch": "main",
 }
 
+LINE_ENDS = ("core.autocrlf",)
+
 
 class GitFailed(AutoresearchError):
     """git ended with an error; the text carries git's own last words."""
@@ -112,8 +114,11 @@ class Repo:
         data: bytes | None = None,
         env: dict[str, str] | None = None,
         codes: Sequence[int] = (0,),
+        theirs: Sequence[str] = (),
     ) -> bytes:
-        settings = [part for name, value in SETTINGS.items() for part in ("-c", f"{name}={value}")]
+        """`theirs`: settings that stay as the user has them."""
+        ours = {name: value for name, value in SETTINGS.items() if name not in theirs}
+        settings = [part for name, value in ours.items() for part in ("-c", f"{name}={value}")]
         try:
             done = subprocess.run(
                 ["git", *settings, *args],
@@ -174,9 +179,10 @@ class Repo:
 
     def changes(self) -> list[Change]:
         """What differs from the commit checked out here, untracked files included, ignored ones
-        not."""
+        not. Ends of lines are converted as the user has it, who checked the files out."""
         how = ("--no-renames", "--untracked-files=all", "--ignore-submodules=all")
-        parts = self.git("status", "--porcelain=v1", "-z", *how).split("\0")
+        said = self.git_bytes("status", "--porcelain=v1", "-z", *how, theirs=LINE_ENDS)
+        parts = said.decode("utf-8", "replace").split("\0")
         return [Change(part[:2].strip()[:1], part[3:]) for part in parts if part]
 
     def changed_between(self, before: str, after: str) -> list[str]:
@@ -310,7 +316,7 @@ class Repo:
         try:
             if self.head() != old:
                 raise GitFailed(f"it is at {self.head()[:7]}, not at {old[:7]}")
-            self.git("reset", "-q", "--keep", commit)
+            self.git_bytes("reset", "-q", "--keep", commit, theirs=LINE_ENDS)
         except GitFailed as error:
             raise Conflict(
                 f"the branch checked out in {self.path} could not follow to {commit[:7]}: {error}"

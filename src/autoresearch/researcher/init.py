@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import json
 import platform
+import posixpath
 import re
+import shlex
 import shutil
 import sys
 import tempfile
 from collections.abc import Sequence
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from autoresearch.errors import BadInput, BadWorkspace, Conflict
@@ -25,6 +28,11 @@ from autoresearch.researcher.workspace import IGNORED
 GITIGNORE = (*IGNORED, "/run/", "/.track", "__pycache__/", ".venv/")
 LARGE_GPU_GB = 28
 # In train.py: from its heading to the rule above the next section.
+LARGER_IS_BETTER = re.compile(
+    r"(^|[_.-])(acc|accuracy|auc|auroc|f1|f_score|precision|recall|r2|bleu|rouge\w*|iou|dice|ndcg|mrr|"
+    r"psnr|ssim|reward|return|win_?rate|pass_?rate|pass_?at_?\d+|throughput|fps|qps|rps|speedup|"
+    r"tflops|gflops|mfu|\w*_per_s(ec|econd)?|elo|correct|hit_?rate)([_.-]|\d|$)"
+)
 CONSTANTS = re.compile(r"^# Constants\b.*?(?=^# ---)", re.MULTILINE | re.DOTALL)
 
 
@@ -118,30 +126,78 @@ def replace_constants(source: str, constants: str) -> str:
 
 
 def start_own(
-    folder: Path, free: Sequence[str], command: Sequence[str], metric: str, direction: str
+    folder: Path, free: Sequence[str], line: str, metric: str, direction: str | None = None
 ) -> Repo:
-    """Write autoresearch.toml into a repository of the user's own; nothing is committed for them."""
+    """Write autoresearch.toml into a repository of the user's own; nothing is committed for them.
+    Without a direction the metric's name decides."""
     repo = Repo.at(folder)
     if (repo.path / config.NAME).exists():
         raise Conflict(
             f"{repo.path} has an {config.NAME} already; edit it, or `autoresearch run {folder}`"
         )
+    refuse_subfolder(repo, folder)
+    direction = direction or usual_direction(metric)
     if direction not in ("min", "max"):
         raise BadInput(f"--direction {direction!r} is neither min (lower is better) nor max")
     text = config.OWN.format(
-        free=json.dumps(list(free)),
-        command=json.dumps(list(command)),
+        free=json.dumps([plain_path(name) for name in free]),
+        command=json.dumps(split_command(line)),
         metric=metric,
         direction=direction,
     )
     (repo.path / config.NAME).write_text(text, "utf-8")
     try:
-        config.read(repo.path)
+        check_free(repo, config.read(repo.path).experiment.free)
     except BadWorkspace:
         (repo.path / config.NAME).unlink()
         raise
     repo.exclude(IGNORED)
     return repo
+
+
+def refuse_subfolder(repo: Repo, folder: Path) -> None:
+    """BadInput for a folder inside a repository: a checkout holds the whole of it."""
+    top, inner = repo.path.resolve(), folder.resolve()
+    if top != inner:
+        name = inner.relative_to(top).as_posix()
+        raise BadInput(
+            f"{folder} lies inside the repository {top}, and an experiment checks out all of it; "
+            f"there: autoresearch init {top} --command 'cd {name} && …' --free {name}/FILE"
+        )
+
+
+def check_free(repo: Repo, free: Sequence[str]) -> None:
+    """BadWorkspace where the commit checked out has no file of a free name."""
+    tracked = repo.files(repo.head())
+    for name in free:
+        if not any(fnmatchcase(path, name) for path in tracked):
+            raise BadWorkspace(
+                f"--free {name}: the commit checked out has no such file; mend the name, or "
+                "commit it"
+            )
+
+
+def plain_path(name: str) -> str:
+    """`./opt.py` as git calls it."""
+    return posixpath.normpath(name) if name else name
+
+
+def split_command(line: str) -> list[str]:
+    """The words of a command line; one that only a shell understands is handed to one."""
+    try:
+        words = shlex.split(line)
+        plain = list(shlex.shlex(line, posix=True, punctuation_chars="();<>|&"))
+    except ValueError as error:
+        raise BadInput(f"--command {line!r} cannot be split into words: {error}") from error
+    is_for_shell = any(set(word) <= set("();<>|&") for word in plain if word)
+    sets_variable = bool(words) and re.match(r"[A-Za-z_]\w*=", words[0]) is not None
+    needs = is_for_shell or sets_variable or words[:1] in (["cd"], ["source"], ["."])
+    return ["sh", "-c", line] if needs else words
+
+
+def usual_direction(metric: str) -> str:
+    """What is better where the user does not say: `max` for what people call good when large."""
+    return "max" if LARGER_IS_BETTER.search(metric.lower()) else "min"
 
 
 def refuse_filled(folder: Path) -> None:

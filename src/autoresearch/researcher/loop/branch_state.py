@@ -63,13 +63,28 @@ class BranchState:
         state = self.journal.state
         if wanted is None and state.branch:
             return state.branch
-        branch = branch_name(self.workspace.folder, wanted)
+        branch = self.free_name(branch_name(self.workspace.folder, wanted), wanted)
         if state.attempts and state.branch != branch:
             raise Conflict(
                 f"an experiment on {short_name(state.branch)} is not finished; "
                 "run once without --branch to finish it"
             )
         return branch
+
+    def free_name(self, branch: str, wanted: str | None) -> str:
+        """The branch's name; another where the user has a branch that git cannot put it beside:
+        `autoresearch/x` is a file in a folder, and `autoresearch` a file of that name."""
+        parts = branch.split("/")
+        above = ["/".join(parts[:count]) for count in range(3, len(parts))]
+        taken = next((name for name in above if self.workspace.repo.ref(name)), None)
+        if taken is None:
+            return branch
+        if wanted is None:
+            return branch.replace("/autoresearch/", "/autoresearch-", 1)
+        raise Conflict(
+            f"git cannot have {short_name(branch)} beside your branch {short_name(taken)}; name "
+            "another one with --branch"
+        )
 
     # ---------------------------------------------------------------- what it has
 
