@@ -255,6 +255,17 @@ def test_a_file_opens_by_saying_what_it_is_for(path: Path) -> None:
     assert text.count("\n") <= 450, "an everything file in the making: split it"
 
 
+def test_a_class_name_stands_in_one_file() -> None:
+    """A name means one thing: a reader who searches for a class finds it."""
+    places: dict[str, set[str]] = {}
+    for path in FILES:
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.ClassDef):
+                places.setdefault(node.name, set()).add(path.relative_to(SRC).as_posix())
+
+    assert {name: files for name, files in places.items() if len(files) > 1} == {}
+
+
 def test_no_import_cycles() -> None:
     """Modules form layers: following top-level imports never leads back."""
     names = {

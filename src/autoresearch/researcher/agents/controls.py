@@ -16,7 +16,7 @@ from typing import Any
 
 from autoresearch.researcher.agents.base import Brief, NothingLeft, Pending
 from autoresearch.researcher.agents.constants import Constant
-from autoresearch.researcher.agents.search_space import Choice, Key, from_unit, to_unit
+from autoresearch.researcher.agents.search_space import Key, ValueChoice, from_unit, to_unit
 from autoresearch.researcher.judging.values import Record
 
 SPREAD = 0.2  # of each range: the first standard deviation of CMA-ES
@@ -25,15 +25,15 @@ Point = tuple[float, ...]
 
 def choose_uniformly(
     constants: Mapping[Key, Constant], brief: Brief, chance: random.Random, attempt: int
-) -> Choice:
+) -> ValueChoice:
     """Every constant drawn from its whole range, on its own scale."""
     del brief, attempt
-    return Choice({key: from_unit(one, chance.random()) for key, one in constants.items()})
+    return ValueChoice({key: from_unit(one, chance.random()) for key, one in constants.items()})
 
 
 def choose_by_cmaes(
     constants: Mapping[Key, Constant], brief: Brief, chance: random.Random, attempt: int
-) -> Choice:
+) -> ValueChoice:
     """The next point of CMA-ES, which starts at the unchanged code. Choices without an order stay
     as they are."""
     del chance
@@ -55,7 +55,9 @@ def choose_by_cmaes(
     values = {
         key: from_unit(constants[key], share, 3) for key, share in zip(keys, shares, strict=True)
     }
-    return Choice(values, {"start": list(start), "point": dict(zip(names, shares, strict=True))})
+    return ValueChoice(
+        values, {"start": list(start), "point": dict(zip(names, shares, strict=True))}
+    )
 
 
 def replay_generations(

@@ -28,9 +28,9 @@ from autoresearch.researcher.agents.constants import (
 )
 from autoresearch.researcher.agents.controls import choose_by_cmaes, choose_uniformly
 from autoresearch.researcher.agents.search_space import (
-    Choice,
     Chooser,
     Key,
+    ValueChoice,
     edits_of,
     make_distribution,
     measure_gain,
@@ -96,7 +96,7 @@ def hash_sources(sources: Mapping[str, str]) -> str:
 
 def propose_values(
     choose: Chooser, constants: Mapping[Key, Constant], sources: Mapping[str, str], brief: Brief
-) -> tuple[Choice, dict[str, str]]:
+) -> tuple[ValueChoice, dict[str, str]]:
     """New values, and the sources with them, that were not tried before. NothingLeft after many
     tries."""
     chance = random.Random(f"{brief.seed}/{brief.number}/{brief.parent}")
@@ -113,7 +113,7 @@ def propose_values(
             for file, text in sources.items()
         }
         if hash_sources(texts) not in seen:
-            return Choice(values, notes), texts
+            return ValueChoice(values, notes), texts
     raise NothingLeft(
         f"{TRIES} proposals in a row were tried before on commit {brief.parent[:7]}: near it the "
         "constants have nothing new; a model or a coding agent has other ideas "
@@ -123,14 +123,14 @@ def propose_values(
 
 def choose_by_tpe(
     constants: Mapping[Key, Constant], brief: Brief, chance: random.Random, attempt: int
-) -> Choice:
+) -> ValueChoice:
     """One or two constants near their present values, as Optuna's TPE proposes."""
     study = new_study(chance.randrange(2**31))
     tell_study(study, constants, brief)
     count = 2 if len(constants) > 1 and chance.random() < TWO_AT_ONCE else 1
     names = pick_constants(weigh_constants(constants, brief.history), count, chance)
     trial = study.ask({":".join(key): make_distribution(constants[key]) for key in names})
-    return Choice(
+    return ValueChoice(
         {key: round_proposal(constants[key], trial.params[":".join(key)], attempt) for key in names}
     )
 

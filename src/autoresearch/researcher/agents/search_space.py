@@ -21,14 +21,14 @@ SHARE = 0.3
 Key = tuple[str, str]  # file, constant
 
 
-class Choice(NamedTuple):
+class ValueChoice(NamedTuple):
     """Values to write, and what the method wants to find again in `Record.proposal`."""
 
     values: dict[Key, Value]
     notes: Mapping[str, object] = {}
 
 
-Chooser = Callable[[Mapping[Key, Constant], Brief, random.Random, int], Choice]
+Chooser = Callable[[Mapping[Key, Constant], Brief, random.Random, int], ValueChoice]
 
 
 def edits_of(record: Record | Pending) -> dict[str, tuple[Value, Value]]:

@@ -40,7 +40,7 @@ MORE_PAIRS = 6  # than edits, where nothing else is asked for
 FEWEST_ENDS = 2  # pairs of the end that give an interval
 
 
-class Notes(msgspec.Struct, frozen=True):
+class DistillNotes(msgspec.Struct, frozen=True):
     """What was run so far. `runs` by name, `0.1` for the second half of the first pair. `branch`
     and `tip`: what remains, once that is decided."""
 
@@ -143,30 +143,30 @@ class Distiller:
     def folder(self) -> Path:
         return self.workspace.private / "distill"
 
-    def open_notes(self, chain: Chain, combiner: Combiner, pairs: int) -> Notes:
+    def open_notes(self, chain: Chain, combiner: Combiner, pairs: int) -> DistillNotes:
         """What an earlier call noted of the same chain and as many pairs, else a new design."""
         try:
-            notes = msgspec.json.decode(self.notes_file(chain).read_bytes(), type=Notes)
+            notes = msgspec.json.decode(self.notes_file(chain).read_bytes(), type=DistillNotes)
             if notes.chain == chain and len(notes.pairs) == pairs:
                 return notes
         except (FileNotFoundError, msgspec.MsgspecError):
             pass
         seed = secrets.randbits(31)
         rows = choose_pairs(combiner.fit, len(chain.edits), pairs, seed)
-        return self.write_notes(Notes(chain, rows, seed, secrets.token_hex(16)))
+        return self.write_notes(DistillNotes(chain, rows, seed, secrets.token_hex(16)))
 
     def notes_file(self, chain: Chain) -> Path:
         return self.folder / f"{chain.tip[:12]}.json"
 
-    def write_notes(self, notes: Notes) -> Notes:
+    def write_notes(self, notes: DistillNotes) -> DistillNotes:
         """On disk when this returns."""
         self.folder.mkdir(parents=True, exist_ok=True)
         replace_file(self.notes_file(notes.chain), msgspec.json.encode(notes))
         return notes
 
     def run_pair(
-        self, notes: Notes, name: str, commits: tuple[str, str], title: str
-    ) -> tuple[Notes, float | None]:
+        self, notes: DistillNotes, name: str, commits: tuple[str, str], title: str
+    ) -> tuple[DistillNotes, float | None]:
         """Both halves with one fresh seed; by how much the first is better, None on a crash. The
         order alternates, so that a drifting machine favours neither."""
         seed = run_seed(notes.seed, "distill", len(notes.runs) // 2 + 1)
@@ -183,7 +183,7 @@ class Distiller:
         better = second - first
         return notes, better if self.workspace.config.experiment.direction == "min" else -better
 
-    def run(self, notes: Notes, commit: str, seed: int, key: str, title: str) -> Measurement:
+    def run(self, notes: DistillNotes, commit: str, seed: int, key: str, title: str) -> Measurement:
         if self.stop.is_set():
             raise Stopped
         folder = self.workspace.private / "runs" / "distill" / key
