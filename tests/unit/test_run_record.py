@@ -68,6 +68,13 @@ def test_a_record_travels_in_a_post(steps: list[int]) -> None:
     assert len(read_lines(post)) == 1
 
 
+def test_a_first_batch_may_be_late() -> None:
+    """A busy machine takes a few milliseconds between starting the clock and reading it."""
+    late = record([4] + [190] * 300)
+
+    assert decode_record(msgspec.json.encode(late)) == late
+
+
 def test_a_long_runs_record_is_a_few_kilobytes() -> None:
     """And one that would fill a post is left out."""
     assert len(attach_record(record())) < 1500
@@ -89,8 +96,7 @@ def test_another_record_under_a_hash_is_refused() -> None:
     ("changes", "why"),
     [
         ({"batches": 5}, "names 301 of 5 batches"),
-        ({"elapsed_ms": pack([5] + [190] * 300)}, "go from 5 ms"),
-        ({"elapsed_ms": pack([0] + [400] * 300)}, "to 120000 ms of a budget of 60000 ms"),
+        ({"elapsed_ms": pack([0] + [400] * 300)}, "go on to 120000 ms of a budget of 60000 ms"),
         ({"ended_ms": 500}, "ends before its budget"),
         ({"elapsed_ms": "!"}, "cannot be unpacked"),
         ({"elapsed_ms": base64.b64encode(zlib.compress(b"123")).decode()}, "no list"),
