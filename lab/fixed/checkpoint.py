@@ -57,6 +57,8 @@ def read_about(args, track):
             f"the run left no checkpoint at {args.checkpoint}; it has to call save_checkpoint "
             "before it ends"
         )
+    if not os.path.isfile(args.checkpoint):  # a pipe would keep its reader waiting
+        raise PrepareError(f"{args.checkpoint} is no file, so no checkpoint of save_checkpoint")
     try:
         with safe_open(args.checkpoint, framework="pt") as file:
             about = file.metadata() or {}

@@ -14,6 +14,7 @@ pipe.
 import contextlib
 import ctypes
 import os
+import select
 import signal
 import struct
 import subprocess
@@ -29,6 +30,7 @@ ORDER = struct.Struct("=4I")  # rows at most, T, V, threads
 QUESTION = struct.Struct("=I")  # rows; then rows x T tokens, int32
 ANSWER = struct.Struct("=cBH")  # kind, number of the dtype, bytes of words; then these
 WORDS_BYTES = 300  # of its own words, when it fails
+PATIENCE_S = 120  # without a byte of an answer; the first one may compile
 OUT_OF_MEMORY = "out of memory in the model's process"
 
 
@@ -145,6 +147,8 @@ class ModelProcess:
     def read(self, size):
         data = b""
         while len(data) < size:
+            if not select.select([self.inbox], [], [], PATIENCE_S)[0]:
+                raise EvaluationError(f"the model process gave no answer for {PATIENCE_S} s")
             piece = os.read(self.inbox, size - len(data))
             if not piece:
                 raise EvaluationError(

@@ -4,7 +4,9 @@ covered."""
 
 from __future__ import annotations
 
+import itertools
 import json
+import os
 import re
 import threading
 from dataclasses import dataclass, replace
@@ -27,19 +29,28 @@ CHEATS = Path(__file__).parents[1] / "cheats"
 DOC = Path(__file__).parents[2] / "docs" / "trust.md"
 # cheat: what the verdict says of it
 VERDICTS = {
+    "adds_tensors": "do not fit the model",
     "answers_1e17_in_double": r"a logit of 1e\+17",
     "answers_1e30": r"a logit of 1e\+30",
     "answers_1e30_half_the_time": r"a logit of 1e\+30",
     "answers_1e8_in_single": r"a logit of 1e\+08",
+    "answers_fewer_tokens": "must return logits of shape",
+    "answers_for_the_harness": "the model process ended by itself",
     "answers_in_complex": "not complex64",
     "answers_in_eight_bits": "not float8_e5m2",
+    "answers_integers": "not int64",
+    "answers_minus_1e30": r"a logit of -1e\+30",
+    "answers_never": "still running after 8 s",
     "answers_nothing_stored": "a tensor without plain values",
-    "answers_for_the_harness": "the model process ended by itself",
+    "answers_slowly": "still running after 8 s|where 8 s are allowed",
+    "asks_the_network": "Network is unreachable|not permitted|Permission denied|not supported",
     "below_zero": "printed -1.0 but scores",
     "carries_its_weights": "a program carries no data",
     "changes_its_memory": "NaN or infinite logits",
-    "counts_ngrams_ahead": "the training text is not here",
+    "claims_another_run": "claims another's checkpoint",
+    "claims_another_track": "which cannot be compared with",
     "claims_anothers_checkpoint": "claims another's checkpoint",
+    "counts_ngrams_ahead": "the training text is not here",
     "drifts_beyond_the_bound": r"a logit of 2e\+05",
     "edits_prepare": "changed prepare.py while it ran",
     "edits_the_cache": "Read-only file system|Permission denied",
@@ -47,37 +58,65 @@ VERDICTS = {
     "forges_a_verdict": "answered in a way that it was not asked to",
     "forges_its_answers": "answered in a way that it was not asked to",
     "forges_the_ledger": "0 ledgers forged|Permission denied.*results.tsv",
-    "hides_nan_in_padding": "NaN or infinite logits",
-    "kills_the_harness": "nobody who judges was within reach",
-    "leaves_while_asked": "the model process ended by itself",
-    "links_its_checkpoint": "is a link, not a checkpoint",
     "hides_a_lift_in_noise": "looks ahead",
+    "hides_nan_in_padding": "NaN or infinite logits",
+    "is_random": "or is random|answer the same call differently",
+    "kills_the_harness": "nobody who judges was within reach",
+    "leaves_a_fifo": "is no file, so no checkpoint",
+    "leaves_a_folder": "is no file, so no checkpoint",
+    "leaves_a_sitecustomize": "printed 0.5 but scores",
+    "leaves_many_files": "more than [0-9]+ files and folders",
+    "leaves_out_tensors": "do not fit the model",
+    "leaves_while_asked": "the model process ended by itself",
     "lifts_the_next_token": "looks ahead",
+    "links_its_checkpoint": "is a link, not a checkpoint",
+    "links_prepare": "changed prepare.py while it ran",
     "looks_ahead": "looks ahead",
     "looks_ahead_unless_probed": "looks ahead|answer the same call differently|remembers earlier calls",
+    "looks_at_its_neighbours": "depend on the other rows",
+    "looks_far_ahead": "looks ahead",
     "looks_rows_up": "there are no rows in the cache to look up|Permission denied",
     "masks_with_infinity": "NaN or infinite logits",
     "nan": "NaN or infinite logits",
+    "nests_folders": "folders inside each other",
+    "opens_every_descriptor": "Too many open files",
     "outlives_the_clock": "left no checkpoint",
     "patches_the_evaluator": "printed 0.4 but scores",
-    "picks_its_seed": "used seed 137, but the harness gave it 7",
     "pickles_its_checkpoint": "is no checkpoint",
+    "picks_its_seed": "used seed 137, but the harness gave it 7",
     "prints_a_number": "printed 0.5 but scores",
+    "prints_by_carriage_return": "printed val_bpb 2 times",
+    "prints_minus_infinity": "which is no finite number",
     "prints_twice": "printed val_bpb 2 times",
-    "reads_the_harness_memory": "0 harnesses were seen|Permission denied",
     "reads_the_cache": "no text in the cache|Permission denied",
+    "reads_the_harness_memory": "0 harnesses were seen|Permission denied",
     "remembers_earlier_calls": "remembers earlier calls",
+    "replaces_prepare": "changed prepare.py while it ran",
+    "sets_the_clock": "Operation not permitted",
     "shrinks_its_memory": "answered in a way that it was not asked to",
     "slows_the_clock": "worked on for .* after its budget, where 8 s are allowed",
     "takes_the_rows_from_a_pipe": "0 bytes of the rows were left",
+    "talks_through_a_socket": "0 times the other was met",
+    "talks_through_shared_memory": "0 notes of the other were in shared memory",
     "talks_to_its_twin": "0 notes of the other were found",
+    "traces_the_harness": "0 processes were traced|Permission denied",
     "trains_before_the_clock": "outside the clock, where 8 s are allowed",
     "trains_on_validation": "the validation text is hidden from this run",
     "trains_on_validation_quietly": "no validation text in the cache|Permission denied",
     "trains_while_it_is_scored": "where 8 s are allowed",
+    "writes_a_huge_header": "is no checkpoint",
+    "writes_into_its_twins_memory": "0 memories of others were opened|Permission denied",
     "writes_its_own_verdict": "answered in a way that it was not asked to",
 }
-IN_A_HURRY = ("slows_the_clock", "trains_before_the_clock", "trains_while_it_is_scored")
+IN_A_HURRY = (
+    "answers_never",
+    "answers_slowly",
+    "slows_the_clock",
+    "trains_before_the_clock",
+    "trains_while_it_is_scored",
+)
+# Every second one under each; CHEATS_LEVEL=bwrap or landlock runs all of them under that one.
+LEVELS = itertools.cycle(os.environ.get("CHEATS_LEVEL", "bwrap landlock").split())
 TOML = """\
 [experiment]
 free = ["train.py"]
@@ -96,6 +135,7 @@ hidden_too = ["*/*/train.*"]
 
 [limits]
 file_gb = 0.05
+files = 2000
 
 [environment]
 AUTORESEARCH_TRACK = "custom-1s"
@@ -170,12 +210,13 @@ def test_the_honest_program_is_scored(arena: Arena, level: str) -> None:
     assert measured.outside_seconds is not None
 
 
-@pytest.mark.parametrize("cheat", sorted(VERDICTS))
-def test_a_cheat_is_caught_and_named(arena: Arena, cheat: str) -> None:
+@pytest.mark.parametrize(("cheat", "level"), list(zip(sorted(VERDICTS), LEVELS, strict=False)))
+def test_a_cheat_is_caught_and_named(arena: Arena, cheat: str, level: str) -> None:
     """No value comes of it, the sentence names it, and nothing of it stays alive."""
     text = program(cheat).replace("{WEIGHTS}", "A" * 600_000)
+    there = replace(arena, runner=replace(arena.runner, sandbox=choose_sandbox(level)))
 
-    measured = arena.run(cheat, text, outside_s=8 if cheat in IN_A_HURRY else 0)
+    measured = there.run(cheat, text, outside_s=8 if cheat in IN_A_HURRY else 0)
 
     assert (measured.value, bool(re.search(VERDICTS[cheat], measured.reason))) == (None, True), (
         measured
@@ -207,6 +248,12 @@ def test_the_zoo_is_whole() -> None:
         file.stem: file.read_text("utf-8") for file in CHEATS.glob("*.py") if file.stem != "honest"
     }
 
-    assert set(files) == set(VERDICTS) and len(files) >= 18
+    kinds = re.findall(r"^- \*\*(.+?)\*\*", caught_section(), re.M)
+
+    assert set(files) == set(VERDICTS) and len(files) >= 60 and len(set(kinds)) >= 12
     assert [name for name, text in files.items() if not text.startswith('"""')] == []
-    assert [name for name in files if f"`{name}`" not in DOC.read_text("utf-8")] == []
+    assert [name for name in files if f"`{name}`" not in caught_section()] == []
+
+
+def caught_section() -> str:
+    return DOC.read_text("utf-8").split("## What is caught")[1].split("\n## ")[0]

@@ -48,6 +48,7 @@ from autoresearch.researcher.measurement import (
     in_time,
     metric_lines,
     number,
+    outside_limit_s,
     read_log,
     read_run,
 )
@@ -232,6 +233,9 @@ class Runner:
     ) -> Measurement:
         """The second half: the harness's own command, from a fresh checkout; its number is the one
         that counts."""
+        baseline = self.workspace.ledger.baseline()
+        known_s = baseline.score_seconds if baseline else None
+        timeout_s = min(timeout_s, outside_limit_s(known_s, self.config.limits.outside_s))
         command = argv(self.config.score.command, folder / "out")
         job = self.job(command, checkout, measured.seed, mark, folder, "score.log", timeout_s)
         apart = bool(self.config.score.model)

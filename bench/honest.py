@@ -1,0 +1,75 @@
+"""Honest edits of train.py through the real runner, sandbox and scorer: how many are refused?
+
+    python bench/honest.py --count 200 --out honest.jsonl   # goes on where an earlier call ended
+    python bench/honest.py --count 12                       # a sample, about a minute
+
+A refusal is a run that trained to its end and got no score. Edits that fail while they train (a
+loss that is lost, a shape that does not fit) are counted apart: no harness can help them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import random
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+TESTS = Path(__file__).resolve().parent.parent / "tests"
+sys.path[:0] = [str(TESTS), str(TESTS / "stories")]
+
+make_arena = importlib.import_module("test_cheats").make_arena  # the arena of the cheats
+
+import honest_edits  # noqa: E402
+from lab_module import source_of  # noqa: E402
+
+OWN_FAULT = ("failed", "timeout")  # ended before there was anything to score
+
+
+def all_edits(count: int) -> Iterator[tuple[str, str]]:
+    """Those by hand and with the compiler, then proposals of the search up to `count`."""
+    edits = [*honest_edits.by_hand(), *honest_edits.compiled()]
+    yield from [*edits, *honest_edits.by_search(max(0, count - len(edits)))][:count]
+
+
+def judge_edits(edits: list[tuple[str, str]], place: Path) -> Iterator[dict[str, str]]:
+    """What becomes of each: its name, how the run ended and the sentence about it."""
+    arena = make_arena(place, source_of("cpu", COMPILE=0))
+    for number, (name, text) in enumerate(edits):
+        measured = arena.run(f"honest-{number}", text)
+        yield {"name": name, "outcome": measured.outcome, "reason": measured.reason}
+
+
+def read_results(file: Path | None) -> list[dict[str, str]]:
+    if file is None or not file.exists():
+        return []
+    return [json.loads(line) for line in file.read_text("utf-8").splitlines()]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else "")
+    parser.add_argument("--count", type=int, default=200)
+    parser.add_argument("--out", type=Path, help="a file of results; known ones are not run again")
+    args = parser.parse_args()
+    results = read_results(args.out)
+    known = {result["name"] for result in results}
+    edits = [edit for edit in all_edits(args.count) if edit[0] not in known]
+    random.Random(1).shuffle(edits)
+    with tempfile.TemporaryDirectory() as folder:
+        for result in judge_edits(edits, Path(folder)):
+            results.append(result)
+            print(f"{result['outcome']:12} {result['name']}  {result['reason']}", flush=True)
+            if args.out:
+                with args.out.open("a", encoding="utf-8") as file:
+                    file.write(json.dumps(result) + "\n")
+    endings = Counter(result["outcome"] for result in results)
+    refused = sum(n for ending, n in endings.items() if ending not in ("ok", *OWN_FAULT))
+    print(f"{len(results)} edits: {dict(endings)}; refused: {refused}")
+
+
+if __name__ == "__main__":
+    main()
