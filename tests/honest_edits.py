@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from autoresearch.researcher.agents.constants import Constant, Value, find_constants, replace_values
 from lab_module import source_of
 
+# one step takes a moment on a busy machine
+SMALL = {"COMPILE": 0, "ASPECT": 64, "TOTAL_BATCH": 1024, "BIGRAM_ROWS": 512, "TRIGRAM_ROWS": 512}
 SQUARED, LOGITS = "F.relu(self.up(norm(x))).square()", "soft_cap(raw.float(), c.softcap)\n\n"
 NORM = "return F.rms_norm(x, (x.size(-1),))  # no weights: the next matrix can learn them"
 SCALE = "return cap - 2 * cap / ((2 / cap * raw).exp() + 1)"
@@ -70,7 +72,7 @@ BY_HAND: dict[str, tuple[str, str]] = {
 
 def by_hand() -> Iterator[tuple[str, str]]:
     """(name, train.py) of every structural edit."""
-    source = source_of("cpu", COMPILE=0)
+    source = source_of("cpu", **SMALL)
     for name, (old, new) in BY_HAND.items():
         assert old in source, name
         yield name, source.replace(old, new)
@@ -78,7 +80,7 @@ def by_hand() -> Iterator[tuple[str, str]]:
 
 def by_search(count: int, seed: int = 1) -> Iterator[tuple[str, str]]:
     """(name, train.py) of so many proposals: one to four constants anywhere in their ranges."""
-    source, chance = source_of("cpu", COMPILE=0), random.Random(seed)
+    source, chance = source_of("cpu", **SMALL), random.Random(seed)
     constants = [constant for constant in find_constants(source) if constant.name != "COMPILE"]
     for number in range(count):
         chosen = chance.sample(constants, chance.randint(1, 4))
@@ -100,4 +102,4 @@ def draw(constant: Constant, chance: random.Random) -> Value:
 def compiled() -> Iterator[tuple[str, str]]:
     """The same model with the compiler, of the model and of the optimiser too."""
     for level in (1, 2):
-        yield f"compiled {level}", source_of("cpu", COMPILE=level)
+        yield f"compiled {level}", source_of("cpu", **{**SMALL, "COMPILE": level})
