@@ -17,7 +17,7 @@ from typing import Any
 import httpx
 import pytest
 
-from git_work import push_new
+from git_work import Work, push, push_new
 
 AGENTHUB = [sys.executable, "-m", "autoresearch.cli.agenthub"]
 
@@ -274,3 +274,28 @@ def test_seed_verify_and_reindex(own_hub: Any, tmp_path: Path) -> None:
         [*AGENTHUB, "verify", "--data", str(hub.data)], capture_output=True, text=True, timeout=60
     )
     assert told.returncode == 1 and "names other records" in told.stdout
+
+
+def test_what_is_hidden_is_in_no_event(own_hub: Any, tmp_path: Path) -> None:
+    """Posts and commits that are hidden are named by no earlier event, whether it is read from
+    the table or was just handed out, and by all of them again after `--undo`."""
+    hub = own_hub()
+    agent = hub.agent()
+    post = agent.post("/api/channels/discussion/posts", {"content": "bad"}).json()["id"]
+    other = agent.post("/api/channels/discussion/posts", {"content": "good"}).json()["id"]
+    work = Work.new(tmp_path / "w")
+    commit = work.commit("bad")
+    push(agent, work.bundle())
+
+    def told() -> set[str]:
+        answer = agent.get("/api/events", after=0, wait=0).json()["events"]
+        found = [event["payload"] for event in answer if event["kind"] in ("post", "commit")]
+        return {str(payload.get("id") or payload.get("hash")) for payload in found}
+
+    assert told() == {str(post), str(other), commit}
+    for kind, name in (("post", str(post)), ("commit", commit)):
+        agenthub("hide", kind, name, data=hub.data)
+    assert told() == {str(other)}
+    for kind, name in (("post", str(post)), ("commit", commit)):
+        agenthub("hide", kind, name, "--undo", data=hub.data)
+    assert told() == {str(post), str(other), commit}

@@ -16,6 +16,8 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable
 from itertools import takewhile
 
+import msgspec
+
 from autoresearch.hub.store import events
 from autoresearch.hub.store.database import Database
 from autoresearch.hub.values import LoggedEvent
@@ -48,12 +50,14 @@ class Feed:
         self._poller: asyncio.Task[None] | None = None
         self._wake = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._hidden: set[tuple[str, str]] = set()
         self.closed = False
         self.hidden_seq = 0  # of the event that hid or restored something last
 
     def start(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._seen = self._ring_from = events.last_seq(self._db.reader)
+        self._hidden = events.hidden_names(self._db.reader)
         self._news = self._loop.create_future()
         self._db.after_commit.append(self._nudge)
         self._poller = asyncio.create_task(self._poll())
@@ -103,9 +107,11 @@ class Feed:
         for event in logged:
             self._seen = event.seq
             if event.kind in HIDING:
-                self.hidden_seq = event.seq
+                self._hide(event.seq)
             if event.kind in events.INTERNAL:
                 self._on_revoked()
+                continue
+            if self._is_hidden(event):
                 continue
             if len(self._ring) == RING:
                 self._ring_from = self._ring[0][0].seq
@@ -113,6 +119,18 @@ class Feed:
         if logged:
             self._announce()
         return len(logged)
+
+    def _hide(self, seq: int) -> None:
+        """Something was hidden, or is shown again: the table tells what to hand out."""
+        self.hidden_seq, self._ring_from = seq, seq - 1
+        self._ring.clear()
+        self._hidden = events.hidden_names(self._db.reader)
+
+    def _is_hidden(self, event: LoggedEvent) -> bool:
+        if not self._hidden or event.kind not in ("post", "commit"):
+            return False
+        payload = msgspec.json.decode(event.payload)
+        return (event.kind, str(payload.get("id") or payload.get("hash"))) in self._hidden
 
     def _announce(self) -> None:
         if self._news is not None and not self._news.done():
@@ -134,7 +152,9 @@ class Feed:
             return newer[::-1][:most]
         found = events.after(self._db.reader, after, most)
         public = [
-            (event, encode_sse(event)) for event in found if event.kind not in events.INTERNAL
+            (event, encode_sse(event))
+            for event in found
+            if event.kind not in events.INTERNAL and not self._is_hidden(event)
         ]
         return public if public or not found else self.since(found[-1].seq, most)
 

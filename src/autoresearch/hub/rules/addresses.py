@@ -7,6 +7,7 @@ limited, and by how much, is decided elsewhere.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from urllib.parse import urlsplit
 
@@ -29,6 +30,7 @@ OUR_PATHS = frozenset(
 )
 
 
+@lru_cache(maxsize=4096)
 def parse_address(text: str) -> IPv4Address | IPv6Address | None:
     """An address as systems and proxies write it: with a port, in brackets or quotes, with a
     zone, as IPv4 in IPv6. None for what is no address.

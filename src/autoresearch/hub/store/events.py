@@ -13,7 +13,7 @@ Handing it out is `hub.feed`'s job.
 | `hidden`, `restored` | `kind` (post or commit), `id` |
 | `key.revoked`, `hub.restored` | for the workers themselves; never leaves the hub |
 
-Payloads name things and never quote them: what is hidden later is then hidden here as well.
+Payloads name things and never quote them. The events of what is hidden now are handed to nobody.
 """
 
 from __future__ import annotations
@@ -41,6 +41,13 @@ def after(reader: Reader, seq: int, most: int) -> list[LoggedEvent]:
         ORDER BY seq LIMIT :most
     """
     return reader.all(LoggedEvent, sql, seq=seq, most=most)
+
+
+def hidden_names(reader: Reader) -> set[tuple[str, str]]:
+    """What is hidden now, as events name it: their kind, and the id or hash."""
+    posts = reader.column("SELECT id FROM posts WHERE hidden = 1")
+    commits = reader.column("SELECT hash FROM commits WHERE hidden = 1")
+    return {("post", str(post)) for post in posts} | {("commit", found) for found in commits}
 
 
 def last_seq(reader: Reader) -> int:
