@@ -213,6 +213,7 @@ FLAT = (
 def serving(folder: Path, loaded: Loaded, workers: int) -> Iterator[Server]:
     """`agenthub serve` on a filled folder."""
     limits = [f"--max-{what}-per-hour={PLENTY}" for what in ("pushes", "posts", "registrations")]
+    limits.append("--max-connections-per-network=4000")  # the load comes from one address
     command = [
         sys.executable,
         "-m",

@@ -166,6 +166,35 @@ def test_a_slow_reader_gets_its_answer(
     assert received >= BIG_BYTES
 
 
+def test_bodies_that_never_end_are_counted(
+    own_hub: Any, sockets: ExitStack, tmp_path: Path
+) -> None:
+    """An agent that begins push after push fills no disk: 503 for a bundle, a reason for the ref
+    over git, and other agents push."""
+    hub = own_hub()
+    greedy, other = hub.agent(), hub.agent()
+    head = (
+        b"POST /api/git/push HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %b\r\n"
+        b"Content-Length: 1000000\r\n\r\n# v2 git bundle\n" % greedy.key.encode()
+    )
+    for _ in range(8):
+        connect(hub, sockets, head)
+    work = Work.new(tmp_path / "w")
+    work.commit("first")
+    url = hub.url.replace("http://", "http://x:{}@") + "/git"
+
+    def pushed() -> httpx.Response:
+        answer: httpx.Response = greedy.post("/api/git/push", content=b"none")
+        return answer
+
+    while pushed().status_code != 503:  # until all eight have begun
+        pass
+    assert pushed().headers["retry-after"] == "30"
+    refused = work.run("push", url.format(greedy.key), "HEAD:refs/heads/x")
+    assert refused.returncode != 0 and b"too many pushes at once" in refused.stderr
+    work.git("push", "-q", url.format(other.key), "HEAD:refs/heads/x")
+
+
 def test_shares() -> None:
     """What is taken is given back to whom it was taken from; a proxy has the share of all."""
     shares = Shares(4, 2)

@@ -27,6 +27,7 @@ from autoresearch.hub.store.database import Database
 
 T = TypeVar("T")
 UPLOADS, UPLOADS_EACH = 16, 3  # clones and fetches at once: in all, of one agent
+ARRIVING, ARRIVING_EACH = 64, 8  # pushes whose bodies arrive at once: in all, of one agent
 ADVERTISEMENTS = 8  # git processes at once that only list refs
 PUSHES = (
     2  # that are checked at once; with the limits of `rules.push` this bounds the worker's memory
@@ -49,6 +50,7 @@ class Services:
         self.keyring = KeyCache(self.db, settings.admin_key_hash)
         self.bundles = BundleCache(settings.data / "cache" / "bundles")
         self.uploads = Shares(UPLOADS, UPLOADS_EACH)
+        self.arriving = Shares(ARRIVING, ARRIVING_EACH)
         self.advertisements = asyncio.Semaphore(ADVERTISEMENTS)
         self.connections, self.streams = _make_shares(settings)
         self.mirror = Mirror(self.db, settings.data / "cache" / "git")

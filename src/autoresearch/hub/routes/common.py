@@ -133,14 +133,18 @@ def hold_share(request: Request[Any, Any, Any], shares: Shares, owner: str, what
 
     Raises HTTPException 503, with Retry-After, where `owner` or all together hold too many.
     """
+    if problem := try_share(request, shares, owner, what):
+        headers = {"Retry-After": str(BUSY_RETRY_S)}
+        raise HTTPException(status_code=503, detail=problem, headers=headers)
+
+
+def try_share(request: Request[Any, Any, Any], shares: Shares, owner: str, what: str) -> str:
+    """As `hold_share`, but returns the refusal; empty where there is none."""
     if not shares.take(owner):
-        raise HTTPException(
-            status_code=503,
-            detail=f"too many {what} at once; try again in {BUSY_RETRY_S} s",
-            headers={"Retry-After": str(BUSY_RETRY_S)},
-        )
+        return f"too many {what} at once; try again in {BUSY_RETRY_S} s"
     scope: Any = request.scope
     scope.setdefault("releases", []).append(lambda: shares.give_back(owner))
+    return ""
 
 
 def error_response(

@@ -23,6 +23,7 @@ from autoresearch.hub.routes.common import (
     TheCaller,
     TheHub,
     errors,
+    hold_share,
     page,
 )
 from autoresearch.hub.rules import commits, diff, fetch, push
@@ -81,7 +82,7 @@ class _BundleBody(Operation):
 
 @post(
     "/api/git/push",
-    responses=errors(400, 401, 403, 409, 413, 429),
+    responses=errors(400, 401, 403, 409, 413, 429, 503),
     request_max_body_size=None,
     operation_class=_BundleBody,
     tags=["git"],
@@ -93,6 +94,7 @@ async def push_bundle(
 
     All its commits are taken in, or none; pushing again changes nothing.
     """
+    hold_share(request, hub.arriving, f"agent:{caller.writer()}", "pushes")
     read_body = partial(spool_body, request, hub.settings.max_bundle_bytes)
     heads = await push.receive_bundle(hub.db, hub.settings, caller, read_body, hub.in_push_lane)
     return models.PushedHeads(heads)

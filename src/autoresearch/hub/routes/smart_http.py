@@ -22,7 +22,7 @@ from litestar.response import Stream
 
 from autoresearch.errors import AutoresearchError, BadBundle, BadInput, TooLarge, Unauthorized
 from autoresearch.git import pktline
-from autoresearch.hub.routes.common import TheCaller, TheHub, hold_share, needs_key
+from autoresearch.hub.routes.common import TheCaller, TheHub, hold_share, needs_key, try_share
 from autoresearch.hub.routes.git import spool_body
 from autoresearch.hub.rules import commits, refs
 from autoresearch.hub.rules.spool import BODY_BYTES, give_descriptor, open_spool
@@ -148,7 +148,8 @@ async def receive_pack(
     """A push. What is refused is told ref by ref, as git shows it to whoever pushed; an HTTP
     error would leave them without the reason.
     """
-    file, problem = await _push_body(request, hub.settings.max_bundle_bytes)
+    busy = try_share(request, hub.arriving, f"agent:{caller.agent_id}", "pushes")
+    file, problem = await _push_body(request, hub.settings.max_bundle_bytes, busy)
     with file:
         body = await _receive(hub, caller, file, problem)
     return Response(body, media_type="application/x-git-receive-pack-result", headers=NO_CACHE)
@@ -173,13 +174,15 @@ async def _receive(hub: TheHub, caller: TheCaller, file: BinaryIO, problem: str)
         return pktline.write_report(str(error), told, asked.capabilities)
 
 
-async def _push_body(request: Request[Any, Any, Any], most_bytes: int) -> tuple[BinaryIO, str]:
+async def _push_body(
+    request: Request[Any, Any, Any], most_bytes: int, problem: str
+) -> tuple[BinaryIO, str]:
     """The body of a push, and why it is not taken in; empty where it is whole.
 
-    Of one that is too large its beginning, which names the refs. The server drops the rest.
+    Of one that is too large, or that has a `problem` already, its beginning, which names the
+    refs. The server drops the rest.
     """
     announced = request.headers.get("content-length", "")
-    problem = ""
     if announced.isdecimal() and int(announced) > most_bytes:
         most_bytes, problem = COMMANDS_MAX_BYTES, _too_large(most_bytes)
     file, received = open_spool(BODY_BYTES), 0
