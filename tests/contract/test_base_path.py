@@ -11,6 +11,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from hashlib import sha256
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,14 @@ import pytest
 
 from autoresearch.client import Hub
 from autoresearch.errors import BadInput
-from autoresearch.hub.rules.addresses import check_base_path, check_public_url, read_prefix
+from autoresearch.hub.app import create_app
+from autoresearch.hub.rules.addresses import (
+    OUR_PATHS,
+    check_base_path,
+    check_public_url,
+    read_prefix,
+)
+from autoresearch.hub.settings import Settings
 from git_work import Work, push
 
 LINK = re.compile(r'(?:href|src|action|data-live-part)="([^"#]*)')
@@ -165,3 +173,12 @@ def test_a_public_address(own_hub: Callable[..., Any]) -> None:
     for wrong in ("ftp://x", "hub.example.org", "https://x/?q", "https://x y/"):
         with pytest.raises(BadInput):
             check_public_url(wrong)
+
+
+def test_every_path_of_the_hubs_is_known(tmp_path: Path) -> None:
+    """A base path that is also a page's would hide the page; a new page has to be listed."""
+    app = create_app(Settings(tmp_path / "hub", sha256(b"a key of sixteen letters").digest()))
+    first = {f"/{route.path.split('/')[1]}" for route in app.inner.routes}
+    app.hub.db.close()
+
+    assert first - OUR_PATHS == {"/"}

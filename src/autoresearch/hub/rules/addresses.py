@@ -25,7 +25,16 @@ OUR_PATHS = frozenset(
     {
         *("/api", "/git", "/live", "/static", "/board", "/posts", "/commits", "/agents"),
         *("/graph", "/leaderboard", "/progress", "/search", "/operator", "/metrics"),
-        *("/fragments", "/charts", "/results", "/llms.txt", "/openapi.json", "/robots.txt"),
+        *(
+            "/fragments",
+            "/charts",
+            "/client",
+            "/results",
+            "/llms.txt",
+            "/openapi.json",
+            "/robots.txt",
+            *("/leaderboard.csv", "/leaderboard.json", "/schema", "/git.git"),
+        ),
     }
 )
 
