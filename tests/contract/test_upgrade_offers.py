@@ -80,6 +80,15 @@ def test_two_requests_at_once_are_answered_in_order(hub: Any) -> None:
         assert text.index(b" 200 ") < text.index(b" 401 ")
 
 
+def test_many_offers_at_once(hub: Any) -> None:
+    """Six hundred requests in one go, each with an offer, are six hundred answers."""
+    one = b"GET /api/health HTTP/1.1\r\nHost: x\r\n" + OFFERS["TLS"] + b"\r\n"
+    last = b"GET /api/health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    with connect(hub) as client:
+        client.sendall(one * 600 + last)
+        assert client.makefile("rb").read().count(b" 200 ") == 601
+
+
 def test_an_offer_without_a_body_is_told_so(hub: Any) -> None:
     """Nothing sent is nothing sent, whatever is offered."""
     with connect(hub) as client:

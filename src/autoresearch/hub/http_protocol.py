@@ -91,17 +91,23 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         self._unset_keepalive_if_required()
         if self._head_timer is not None:
             self._head_size += len(data)
-        try:
-            self.parser.feed_data(data)
-        except httptools.HttpParserUpgrade as offer:
-            self._ignore_offer(data[offer.args[0] :])
-        except httptools.HttpParserError:
-            self.send_400_response("Invalid HTTP request received.")
+        while data:
+            data = self._parse(data)
         if self._head_timer is not None and self._head_size > self.head_bytes:
             self._refuse(
                 b"431 Request Header Fields Too Large",
                 f"the request's head is over {self.head_bytes} bytes",
             )
+
+    def _parse(self, data: bytes) -> bytes:
+        """Hand data to the parser; what has to be parsed after it."""
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as offer:
+            return self._ignore_offer(data[offer.args[0] :])
+        except httptools.HttpParserError:
+            self.send_400_response("Invalid HTTP request received.")
+        return b""
 
     def on_message_begin(self) -> None:
         if self._head_timer is None:  # a further request on a kept connection
@@ -122,14 +128,15 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         if not self.parser.should_upgrade():
             super().on_message_complete()
 
-    def _ignore_offer(self, rest: bytes) -> None:
-        """Read the request as if it did not offer another protocol (RFC 9110, 7.8: a server may
-        ignore the offer). The parser stops behind such a head, and takes the body for the other
-        protocol's.
+    def _ignore_offer(self, rest: bytes) -> bytes:
+        """The request as if it did not offer another protocol, and `rest`, to be read anew.
+
+        A server may ignore the offer (RFC 9110, 7.8); the parser stops behind such a head, and
+        takes the body for the other protocol's.
         """
         if self.parser.get_method() == b"CONNECT":
             self._refuse(b"405 Method Not Allowed", "this is no proxy")
-            return
+            return b""
         head = [b"%b %b HTTP/1.1" % (self.parser.get_method(), self.url)]
         for name, value in self.headers:
             if name == b"connection":
@@ -137,7 +144,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
             if name not in OFFER_HEADERS:
                 head.append(b"%b: %b" % (name, value))
         self.parser = httptools.HttpRequestParser(self)
-        self.data_received(b"\r\n".join([*head, b"", b""]) + rest)
+        return b"\r\n".join([*head, b"", b""]) + rest
 
     def pause_writing(self) -> None:
         super().pause_writing()
