@@ -66,7 +66,7 @@ KERNEL = (
 # and schedules.
 SHARED = (
     "shmget", "shmat", "shmctl", "semget", "semop", "semctl", "semtimedop", "msgget", "msgsnd", "msgrcv", "msgctl", "mq_open", "mq_unlink",
-    "setpriority", "ioprio_set", "inotify_init", "inotify_init1",
+    "setpriority", "ioprio_set", "inotify_add_watch",
 )
 OWN_ONLY = ("prlimit64", "sched_setaffinity", "sched_setattr", "sched_setparam", "sched_setscheduler")  # first argument: a pid
 SIGNALS = ("tkill", "tgkill", "rt_sigqueueinfo", "rt_tgsigqueueinfo", "pidfd_send_signal")
