@@ -1,7 +1,8 @@
 """The lab against what a newcomer would run: the loader against tokenising on the fly, our scale
 against the advice for small machines.
 
-    python bench/lab.py                                # loader, then 3 pairs of 60 s on pystd: about 12 minutes
+    python bench/lab.py                                # loader, feeder, then 3 pairs of 60 s on pystd: about 12 minutes
+    python bench/lab.py --pairs 0                      # loader and feeder alone: one minute
     python bench/lab.py --track stories --pairs 3 --skip-loader
     python bench/lab.py --pairs 1 --json pairs.json    # one more pair, kept with the earlier ones in that file
     python bench/lab.py --scale climbmix --track climbmix --budget-s 300   # on a large GPU
@@ -27,6 +28,8 @@ import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 from autoresearch.researcher.init import read_constants, replace_constants
 
@@ -235,6 +238,64 @@ def bench_loader(rounds: int = 3, seconds: float = 3.0) -> None:
     print(f"  {statistics.median(ours) / statistics.median(theirs):.0f} times as fast")
 
 
+# ---------------------------------------------------------------------------------------------------------------------
+# The feeder
+
+
+def bench_feeder(rounds: int = 3, seconds: float = 3.0) -> None:
+    """On pystd: batches through pipes and a memory file from a feeder on a core of its own. Beside
+    the clock's figure stands what processor time allows on two idle cores: a machine that is shared
+    shows less by the clock."""
+    import prepare
+
+    python(LAB, "prepare.py", "--track", "pystd")
+    os.environ["AUTORESEARCH_TRACK"] = "pystd"
+    track = prepare.load_track()
+    for rows in (16, 32, 128):
+        figures = [take_fed(track, rows, seconds) for _ in range(rounds)]
+        by_clock, by_processor = zip(*figures, strict=True)
+        print(f"feeder, {rows} rows, {rounds} rounds; median (lowest to highest)")
+        print(f"  by the clock       {spread(by_clock, 0)} tokens/s")
+        print(f"  by processor time  {spread(by_processor, 0)} tokens/s")
+
+
+def take_fed(track: Any, rows: int, seconds: float) -> tuple[float, float]:
+    """(tokens a second by the clock, tokens a processor second of the busier side)"""
+    import torch
+
+    from fixed.fed_batches import FedBatches
+
+    memory = os.memfd_create("batch")
+    batches, its_batches = os.pipe()
+    its_requests, requests = os.pipe()
+    feeder = subprocess.Popen(
+        [sys.executable, "-m", "fixed.feeder"],
+        cwd=LAB,
+        env={**os.environ, "AUTORESEARCH_MEMORY": str(memory)},
+        stdin=its_requests,
+        stdout=its_batches,
+        stderr=subprocess.DEVNULL,
+        pass_fds=[memory],
+    )
+    os.close(its_batches)
+    os.close(its_requests)
+    os.environ["AUTORESEARCH_FEED"] = f"{batches},{requests},{memory}"
+    source = FedBatches(rows, track.seq_len, False, torch.device("cpu"))
+    del os.environ["AUTORESEARCH_FEED"]
+    source.next()
+    process, count = psutil.Process(feeder.pid), 0
+    began, ours, its = time.perf_counter(), time.process_time(), sum(process.cpu_times()[:2])
+    while time.perf_counter() - began < seconds:
+        source.next()
+        count += rows * track.seq_len
+    took = time.perf_counter() - began
+    busier = max(time.process_time() - ours, sum(process.cpu_times()[:2]) - its)
+    for end in (requests, batches, memory):
+        os.close(end)
+    feeder.wait()
+    return count / took, count / busier
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -263,6 +324,7 @@ def main() -> None:
     if not args.summary:
         if not args.skip_loader:
             bench_loader()
+            bench_feeder()
         with tempfile.TemporaryDirectory() as root:
             for pair in pairs(args, Path(root)):
                 done.append(pair)
