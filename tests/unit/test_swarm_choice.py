@@ -58,9 +58,10 @@ def test_only_better_undisputed_new_commits_of_others_are_tried() -> None:
     ]
 
 
-def test_claims_are_tried_where_the_hub_asks(hub: Any) -> None:
+def test_claims_are_tried_where_the_hub_asks(own_hub: Any) -> None:
     """Beside the verified record only those claims are ours to run that the hub asks us about:
     liars cannot keep everybody busy."""
+    hub = own_hub()  # the hub asks two at a time: nobody else may be drawn
     author, judge, stranger = hub.agent(), hub.vouched(), hub.agent()
     scope = Scope(f"GPU {author.id}", "")
 
@@ -80,7 +81,7 @@ def test_claims_are_tried_where_the_hub_asks(hub: Any) -> None:
             return {r.commit: r.verified for r in results_on(client, scope)}
 
     assert seen(stranger) == {commit: "reproduced"}
-    asked = [seen(one) for one in (judge, *(hub.vouched() for _ in range(8)))]
+    asked = [seen(one) for one in (judge, hub.vouched())]
     assert {claimed: "unverified", commit: "reproduced"} in asked
 
 
