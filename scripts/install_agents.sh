@@ -5,6 +5,10 @@ set -eu
 cd "$(dirname "$0")/.."
 
 npm_agent() {
+    if ! command -v npm >/dev/null && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+        apt-get update -qq
+        DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends nodejs npm >/dev/null
+    fi
     command -v npm >/dev/null || {
         echo "make test-agents needs node and npm (on Debian: apt-get install nodejs npm)" >&2
         exit 1
