@@ -137,21 +137,23 @@ def proc_files() -> Iterator[Path]:
 
 def allow_paths(paths: Iterable[Path], access: int, hidden: set[Path]) -> Iterator[Rule]:
     """Rules for the paths with everything beneath them except what is hidden."""
+    above = {parent for secret in hidden for parent in secret.parents}
     for path in paths:
-        if os.path.exists(path):
-            yield from allow_around(path.resolve(), access, hidden)
+        if os.path.exists(path) and not mounts.is_beneath(path.resolve(), hidden):
+            yield from allow_around(path.resolve(), access, hidden, above)
 
 
-def allow_around(path: Path, access: int, hidden: set[Path]) -> Iterator[Rule]:
-    if mounts.is_beneath(path, hidden):
+def allow_around(path: Path, access: int, hidden: set[Path], above: set[Path]) -> Iterator[Rule]:
+    """`above`: every folder that something hidden lies in."""
+    if path in hidden:
         return
-    if not any(path in secret.parents for secret in hidden):
+    if path not in above:
         yield Rule(str(path), access & access_of(path))
         return
     yield Rule(str(path), access & READ_DIR)
     for entry in path.iterdir():
         if not entry.is_symlink():  # a rule for a link would be one for what it points to
-            yield from allow_around(entry, access, hidden)
+            yield from allow_around(entry, access, hidden, above)
 
 
 def access_of(path: Path) -> int:
