@@ -125,6 +125,7 @@ def prepare_parser():
     add("--vocab-size", type=int, help=f"custom: tokens, {BYTE_VOCAB} = plain bytes")
     add("--seq-len", type=int, help="custom: tokens a row")
     add("--rows", metavar="FILE", help="also write the rows that evaluation scores to FILE")
+    add("--masks", metavar="FILE", help="also name in FILE the paths that no run may read")
     add("--show", action="store_true", help="print the prepared track, checked; change nothing")
     return parser
 

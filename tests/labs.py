@@ -125,6 +125,12 @@ def write_texts(folder: Path, count: int = 60) -> Path:
     return folder
 
 
+def name_masks(folder: Path, file: Path) -> None:
+    """The masks of pystd, whatever the track of the lab in this folder is."""
+    paths = load_lab(folder).fixed.masks.masked_paths("pystd")
+    file.write_text("".join(f"{path}\n" for path in paths), "utf-8")
+
+
 class Clock:
     """Time that passes when a test says so."""
 

@@ -6,7 +6,14 @@ TRIGRAM_TOKENS = 20_000_000  # training tokens that the trigram is counted on
 
 
 def trigram_bpb(train, rows, tokenizer):
-    """Bits per byte of a static token trigram, counted on the first TRIGRAM_TOKENS training tokens.
+    """Bits per byte of a static token trigram."""
+    bits, size = trigram_bits(train, rows, tokenizer)
+    return float(bits.sum() / size.sum())
+
+
+def trigram_bits(train, rows, tokenizer):
+    """(bits, bytes) of each row (N,) under a static token trigram, counted on the first
+    TRIGRAM_TOKENS training tokens.
 
     Interpolated with Witten-Bell weights and normalised. With n(h) occurrences of a history h and
     d(h) different tokens after it, p(c|h) = (n(hc) + d(h) p(c|h')) / (n(h) + d(h)), where h' is one
@@ -29,7 +36,8 @@ def trigram_bpb(train, rows, tokenizer):
         seen = look_up(followed, count, asked * V + z)
         p = np.where(n > 0, (seen + d * p) / np.maximum(n + d, 1), p)
     size = tokenizer.token_bytes.numpy()[z]
-    return float(-(np.log2(p) * (size > 0)).sum() / size.sum())
+    bits = -np.log2(p) * (size > 0)
+    return tuple(each.reshape(len(rows), -1).sum(axis=1) for each in (bits, size))
 
 
 def look_up(keys, values, asked):

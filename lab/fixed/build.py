@@ -12,12 +12,13 @@ from pathlib import Path
 
 import numpy as np
 
-from fixed.anchors import trigram_bpb
+from fixed.anchors import trigram_bits, trigram_bpb
 from fixed.custom import Custom
 from fixed.environment import cache_root, default_track
 from fixed.errors import PrepareError
 from fixed.files import HERE, fingerprint, lock_folder, sha256_file, write_atomically
-from fixed.packing import pack_evaluation, read_tokens
+from fixed.masks import masked_paths
+from fixed.packing import pack_evaluation, pack_texts, read_tokens
 from fixed.parquet import open_climbmix, open_tinystories
 from fixed.pystd import Pystd
 from fixed.rules import DATA, NUMBERS, code_sha256
@@ -25,6 +26,7 @@ from fixed.stories import Stories
 from fixed.terminal import say
 from fixed.tokenizer import BYTE_VOCAB, MAX_VOCAB, Tokenizer
 from fixed.tracks import (
+    SECOND,
     TRACKS,
     anchor_line,
     find_damage,
@@ -57,6 +59,9 @@ def prepare(args):
     track = make_track(name, base, budget_s, root / key, read_manifest(root / key))
     if args.rows:
         copy_rows(track, Path(args.rows))
+    if args.masks:
+        lines = "".join(f"{path}\n" for path in masked_paths(base))
+        write_atomically(Path(args.masks), lines)
     with contextlib.suppress(OSError):  # in a read-only place, AUTORESEARCH_TRACK does the same
         write_atomically(HERE / ".track", json.dumps({"track": name, "key": key}))
     say(f"track {track.id}: {anchor_line(track)}")
@@ -65,9 +70,11 @@ def prepare(args):
 
 
 def copy_rows(track, target):
-    """The rows that evaluation scores, for a harness that hands them to `score` alone."""
+    """The rows that evaluation scores, and those of a second text if there is one, for a harness
+    that hands them to `score` alone."""
     temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-    shutil.copyfile(track.folder / "eval.bin", temporary)
+    files = [track.folder / name for name in ("eval.bin", SECOND)]
+    temporary.write_bytes(b"".join(file.read_bytes() for file in files if file.exists()))
     os.replace(temporary, target)
 
 
@@ -141,7 +148,8 @@ def build(source, data_fingerprint, settings, target):
         )
     rows = pack_evaluation(*read_tokens(folder, "val"), settings["seq_len"], tokenizer.bos)
     rows.tofile(folder / "eval.bin")
-    anchors = {"trigram_bpb": trigram_bpb(read_tokens(folder, "train")[0], rows, tokenizer)}
+    counted = read_tokens(folder, "train")[0]
+    anchors = {"trigram_bpb": trigram_bpb(counted, rows, tokenizer)}
     if isinstance(source, Stories):
         anchors["entropy_bpb"] = source.entropy_bpb()
     about = {
@@ -152,14 +160,26 @@ def build(source, data_fingerprint, settings, target):
         "eval_rows": len(rows),
         "anchors": anchors,
     }
+    if "second" in getattr(source, "splits", {}):
+        texts = source.documents("second")
+        about["second"] = write_second(texts, tokenizer, folder, settings["seq_len"], counted)
     write_manifest(folder, tokenizer, about)
     flush_to_disk(folder)
     os.rename(folder, target)
 
 
+def write_second(texts, tokenizer, folder, seq_len, train):
+    """Write the rows of a second hidden text; what the trigram scores on each of them."""
+    rows = pack_texts(texts, tokenizer, seq_len)
+    rows.tofile(folder / SECOND)
+    bits, _ = trigram_bits(train, rows, tokenizer)
+    return {"trigram_bits": [round(float(each), 3) for each in bits]}
+
+
 def write_manifest(folder, tokenizer, about):
     """What the folder holds, was made of and was made by; written last."""
-    names = ("tokenizer.json", "train.bin", "train.idx", "val.bin", "val.idx", "eval.bin")
+    names = ["tokenizer.json", "train.bin", "train.idx", "val.bin", "val.idx", "eval.bin"]
+    names += [SECOND] if "second" in about else []
     files = {
         n: {"size": (folder / n).stat().st_size, "sha256": sha256_file(folder / n)} for n in names
     }

@@ -28,7 +28,7 @@ def fingerprint(value):
 def write_atomically(path, text):
     """Whole or not at all, whoever else writes the same file at the same time."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
-    temporary.write_text(text, "utf-8")
+    temporary.write_text(text, "utf-8", "surrogateescape")
     os.replace(temporary, path)
 
 

@@ -75,6 +75,16 @@ def pack_evaluation(tokens, starts, seq_len, bos):
     return packed
 
 
+def pack_texts(texts, tokenizer, seq_len):
+    """Frozen rows of texts."""
+    documents = [
+        np.concatenate(([tokenizer.bos], tokenizer.encode_array(text))).astype(np.uint16)
+        for text in texts
+    ]
+    starts = np.cumsum([0, *map(len, documents)])
+    return pack_evaluation(np.concatenate(documents), starts, seq_len, tokenizer.bos)
+
+
 def packed_rows(track, bos, batch_rows, seed, seq_len=None):
     """For ever: (uint16 (batch_rows, seq_len + 1), epoch as a float)."""
     waiting = []

@@ -1,4 +1,7 @@
-"""The track `pystd`: the source of the running Python's standard library."""
+"""The track `pystd`: the source of the running Python's standard library.
+
+Validation and second text are drawn from parts that no computation needs, so that every copy of
+them can be masked where models train and are scored (masks)."""
 
 import hashlib
 import sysconfig
@@ -7,8 +10,17 @@ from pathlib import Path
 
 from fixed.errors import PrepareError
 
-VAL_BYTES = 600_000
+VAL_BYTES, SECOND_BYTES = 400_000, 200_000  # at most; two thirds and one third of what there is
+LEAST_BYTES = 300_000  # of parts that can be masked
 FILE_CAP_BYTES = 60_000  # a larger file or family of near-duplicates is training text
+# What neither Python nor torch, numpy or a program that trains a model on text imports: windows,
+# mail and old protocols, tools for programmers. Everything of them is masked. Not among them: cgi
+# and lib2to3, of which other packages hold copies under other names.
+PARTS = frozenset(
+    "aifc asynchat asyncore cgitb curses ensurepip ftplib idlelib imaplib mailbox mailcap "
+    "modulefinder msilib nntplib poplib pyclbr smtpd smtplib sunau tabnanny telnetlib tkinter "
+    "trace turtle turtledemo venv webbrowser wsgiref xmlrpc zipapp".split()
+)
 # folders that are left out: tests, and what others installed
 SKIPPED = {
     "test",
@@ -26,18 +38,19 @@ class Pystd:
 
     eval_tokens = None
 
-    def __init__(self):
-        files = dict(self.read(Path(sysconfig.get_path("stdlib"))))
+    def __init__(self, library=None):
+        library = Path(library or sysconfig.get_path("stdlib"))
+        files = dict(self.read(library))
         if sum(map(len, files.values())) < 2_000_000:
             raise PrepareError(
-                f"the standard library in {sysconfig.get_path('stdlib')} has hardly any source; "
-                "use --track stories"
+                f"the standard library in {library} has hardly any source; use --track stories"
             )
-        val = choose_validation(files, VAL_BYTES, FILE_CAP_BYTES)
+        val, second = choose_hidden(files, near_duplicates(files))
         order = sorted(files, key=path_hash)
         self.splits = {
-            "train": [files[path] for path in order if path not in val],
+            "train": [files[path] for path in order if path not in val | second],
             "val": [files[path] for path in order if path in val],
+            "second": [files[path] for path in order if path in second],
         }
         self.fingerprint = {
             split: [hashlib.sha256(text.encode()).hexdigest() for text in texts]
@@ -69,16 +82,38 @@ def path_hash(path):
     return hashlib.sha256(path.encode()).hexdigest()
 
 
-def choose_validation(files, val_bytes, cap_bytes):
-    """Paths of validation files: whole families of near-duplicates by hash, none above the cap."""
-    families, size = near_duplicates(files), 0
-    chosen = set()
-    for family in sorted(families, key=lambda family: path_hash(min(family))):
-        bytes_ = sum(len(files[path].encode()) for path in family)
-        if size < val_bytes and bytes_ <= cap_bytes:
-            chosen |= set(family)
-            size += bytes_
-    return chosen
+def choose_hidden(files, families):
+    """(paths of the validation text, of the second text): whole families of near-duplicates in
+    the order of their hashes, of PARTS alone, none above the cap."""
+    sizes = {path: len(files[path].encode()) for path in files if part_of(path) in PARTS}
+    able = [f for f in families if sizes.keys() >= set(f)]
+    able = [f for f in able if sum(map(sizes.get, f)) <= FILE_CAP_BYTES]
+    total = sum(sizes[path] for family in able for path in family)
+    if total < LEAST_BYTES:
+        raise PrepareError(
+            f"only {total:,} bytes of this Python's library can be hidden from the models, which "
+            f"is less than {LEAST_BYTES:,}; use --track stories, or --track custom with your text"
+        )
+    able.sort(key=lambda family: path_hash(min(family)))
+    val = take_families(able, sizes, min(VAL_BYTES, total * 2 // 3))
+    rest = [family for family in able if not val & set(family)]
+    return val, take_families(rest, sizes, min(SECOND_BYTES, total // 3))
+
+
+def take_families(families, sizes, wanted_bytes):
+    """The paths of families in order until there are enough bytes."""
+    taken, size = set(), 0
+    for family in families:
+        if size >= wanted_bytes:
+            break
+        taken |= set(family)
+        size += sum(map(sizes.get, family))
+    return taken
+
+
+def part_of(path):
+    """The module or package of the library that a file belongs to."""
+    return path.partition("/")[0].removesuffix(".py")
 
 
 def near_duplicates(files):

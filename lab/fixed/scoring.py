@@ -2,11 +2,9 @@
 
 The harness never runs foreign code. It starts the models, or finds itself connected to them."""
 
-import secrets
 import sys
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from fixed.checkpoint import read_about
@@ -14,16 +12,14 @@ from fixed.environment import validation
 from fixed.evaluation import Evaluation, evaluation_rows
 from fixed.files import HERE
 from fixed.model_process import connect
-from fixed.packing import pack_evaluation
 from fixed.plausibility import Limits, judged_bpb
-from fixed.stories import Stories
+from fixed.second import draw_second
 from fixed.terminal import say
 from fixed.tokenizer import Tokenizer
 from fixed.tracks import open_track
 
 ANSWER_BYTES = 512 * 2**20  # of logits that a model hands over at once
-FRESH_BYTES = 60_000  # of new stories, told when a model of that track is scored
-# Rows with another future, at most two of each row: 1,900 on pystd. A model that looks ahead at one
+# Rows with another future, at most two of each row: 1,650 on pystd. A model that looks ahead at one
 # token in 300 passes one time in 500, at one in 3,000 every second time.
 SCORE_PROBES = 2048
 
@@ -40,9 +36,10 @@ def score(args):
         given = sys.stdin.buffer.read() if validation() == "stdin" else None
         track = open_track(args.track)
         read_about(args, track)
-        rows = evaluation_rows(track, given)
+        validation_rows, second_rows = split_input(track, given)
+        rows = evaluation_rows(track, validation_rows)
         tokenizer = Tokenizer.load(track)
-        fresh, fresh_entropy = fresh_rows(track, tokenizer)
+        second = draw_second(track, tokenizer, second_rows)
         batch = fitting_batch(args.batch_size, track.seq_len, tokenizer.vocab_size)
         threads = max(1, torch.get_num_threads() // 2)
         torch.set_num_threads(threads)  # three processes share the cores
@@ -50,12 +47,14 @@ def score(args):
             model.load(batch, track.seq_len, tokenizer.vocab_size, threads)
         for model in models:
             model.ready()
-        evaluation = Evaluation(models, tokenizer, torch.cat([rows, fresh]), batch, SCORE_PROBES)
+        evaluation = Evaluation(
+            models, tokenizer, torch.cat([rows, second.rows]), batch, SCORE_PROBES
+        )
         nats = evaluation.measure()
     finally:
         for model in models:
             model.kill()
-    limits = Limits.of(track, fresh_entropy)
+    limits = Limits.of(track, second)
     val_bpb = judged_bpb(nats, evaluation.sizes, len(rows), limits)
     say(f"budget_s: {track.budget_s:g}\n---\nval_bpb: {val_bpb:.6f}")
 
@@ -64,19 +63,10 @@ def fitting_batch(batch_size, T, V):
     return max(1, min(batch_size, ANSWER_BYTES // (T * V * 4)))
 
 
-def fresh_rows(track, tokenizer):
-    """(rows nobody has seen (N, seq_len + 1), their exact entropy in bits per byte or None).
-
-    Only where text can be made: a model that learned the validation text of `stories`, which
-    anyone can tell again, does worse here."""
-    if track.base != "stories":
-        return torch.empty(0, track.seq_len + 1, dtype=torch.int64), None
-    told = list(Stories().tell(secrets.token_hex(16), FRESH_BYTES))
-    documents = [
-        np.concatenate(([tokenizer.bos], tokenizer.encode_array(text))).astype(np.uint16)
-        for text, _ in told
-    ]
-    starts = np.cumsum([0, *map(len, documents)])
-    rows = pack_evaluation(np.concatenate(documents), starts, track.seq_len, tokenizer.bos)
-    bits, size = sum(bits for _, bits in told), sum(len(text.encode()) for text, _ in told)
-    return torch.from_numpy(rows.astype(np.int64)), bits / size
+def split_input(track, given):
+    """(bytes of the validation rows, of the second text's) of what came through standard input;
+    None where the prepared folder has them."""
+    if given is None:
+        return None, None
+    size = track.manifest["files"]["eval.bin"]["size"]
+    return given[:size], given[size:]

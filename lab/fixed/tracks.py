@@ -22,7 +22,8 @@ TRACKS = {
     "custom": {"vocab_size": 1024, "seq_len": 256, "budget_s": 60.0},
 }
 # what a run under the researcher does not find in the prepared folder
-HELD_BACK = ("val.bin", "val.idx", "eval.bin")
+SECOND = "val.second.bin"  # rows as in eval.bin, of a second hidden text (second)
+HELD_BACK = ("val.bin", "val.idx", "eval.bin", SECOND)
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ import pytest
 
 import labs
 from autoresearch.git.repo import Repo
-from autoresearch.researcher.experiment import Runner
+from autoresearch.researcher.experiment import MASKS, Runner
 from autoresearch.researcher.judging.values import Measurement
 from autoresearch.researcher.preparation import prepare
 from autoresearch.researcher.sandbox import choose_sandbox
@@ -88,8 +88,10 @@ VERDICTS = {
     "prints_by_carriage_return": "printed val_bpb 2 times",
     "prints_minus_infinity": "which is no finite number",
     "prints_twice": "printed val_bpb 2 times",
+    "reads_the_bytecode": "0 bytes of compiled validation text were found|Permission denied",
     "reads_the_cache": "no text in the cache|Permission denied",
     "reads_the_harness_memory": "0 harnesses were seen|Permission denied",
+    "reads_the_library": "0 bytes of validation text lie in the library|Permission denied",
     "remembers_earlier_calls": "remembers earlier calls",
     "replaces_prepare": "changed prepare.py while it ran",
     "sets_the_clock": "Operation not permitted",
@@ -120,7 +122,7 @@ LEVELS = itertools.cycle(os.environ.get("CHEATS_LEVEL", "bwrap landlock").split(
 TOML = """\
 [experiment]
 free = ["train.py"]
-prepare = ["python", "prepare.py", "--track", "custom-1s", "--data", {data}, "--vocab-size", "300", "--seq-len", "32", "--rows", "{{input}}"]
+prepare = ["python", "prepare.py", "--track", "custom-1s", "--data", {data}, "--vocab-size", "300", "--seq-len", "32", "--rows", "{{input}}", "--masks", "{{masks}}"]
 command = ["python", "train.py"]
 timeout_s = 240
 
@@ -194,6 +196,7 @@ def make_arena(place: Path, honest: str = "") -> Arena:
     workspace.ledger.complete_tsv()
     with workspace.lock():
         prepare(workspace, environment, threading.Event())
+    labs.name_masks(folder, workspace.private / MASKS)
     return Arena(workspace, runner)
 
 

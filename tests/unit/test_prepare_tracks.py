@@ -5,11 +5,14 @@ said about it.
 from __future__ import annotations
 
 import json
+import lzma
+import os
 import random
 import re
 import subprocess
 import sys
 import time
+import zipfile
 from pathlib import Path
 
 import pyarrow
@@ -17,6 +20,8 @@ import pyarrow.parquet
 import pytest
 
 import labs
+from autoresearch.researcher import config
+from autoresearch.researcher.config import tomllib
 
 
 @pytest.fixture(scope="module")
@@ -133,32 +138,88 @@ def test_the_entropy_of_stories_is_in_the_wanted_range(lab: labs.Lab) -> None:
 def test_near_duplicates_stay_on_one_side(lab: labs.Lab) -> None:
     """Two files that share most of their lines are one family; a family above the cap is
     training text."""
-    shared = "\n".join(f"a telling line of code number {i}" for i in range(20))
-    files = {f"f{i}.py": f"nothing in common with others, {i}\n" * 3 for i in range(40)}
+    shared = "\n".join(f"a telling line of code number {i}" for i in range(900))
+    files = {f"idlelib/f{i}.py": f"nothing like it: {i}\n" * 500 for i in range(40)}
     files |= {
-        "a.py": shared,
-        "b.py": shared + "\nand one line more than that",
-        "big.py": "x = 1\n" * 3000,
+        "idlelib/a.py": shared,
+        "idlelib/b.py": shared + "\nand one line more than that",
+        "idlelib/big.py": "x = 1\n" * 12_000,
     }
     families = lab.fixed.pystd.near_duplicates(files)
-    val = lab.fixed.pystd.choose_validation(files, 800, 2000)
+    val, second = lab.fixed.pystd.choose_hidden(files, families)
 
-    assert ["a.py", "b.py"] in [sorted(family) for family in families]
-    assert ("a.py" in val) == ("b.py" in val)
-    assert "big.py" not in val and 0 < len(val) < len(files)
+    assert ["idlelib/a.py", "idlelib/b.py"] in [sorted(family) for family in families]
+    for chosen in (val, second):
+        assert ("idlelib/a.py" in chosen) == ("idlelib/b.py" in chosen)
+        assert "idlelib/big.py" not in chosen and 0 < len(chosen) < len(files)
 
 
 def test_the_standard_library_is_split_with_care(lab: labs.Lab) -> None:
-    """No tests, no charmap tables, no file over the cap in validation, nothing on both sides,
-    the same twice."""
+    """No tests, no charmap tables, no file over the cap in validation, nothing on two sides,
+    the same twice; a second text beside the validation text, of parts that can be masked."""
     source, again = lab.fixed.pystd.Pystd(), lab.fixed.pystd.Pystd()
-    train, val = (list(source.documents(split)) for split in ("train", "val"))
+    train, val, second = (list(source.documents(split)) for split in ("train", "val", "second"))
 
     assert source.fingerprint == again.fingerprint
-    assert 600_000 <= sum(len(t.encode()) for t in val) <= 660_000 and len(val) > 20
-    assert max(len(t.encode()) for t in val) <= lab.fixed.pystd.FILE_CAP_BYTES
-    assert not set(train) & set(val)
+    assert 250_000 <= sum(len(t.encode()) for t in val) <= 460_000 and len(val) > 15
+    assert 100_000 <= sum(len(t.encode()) for t in second) <= 260_000
+    assert max(len(t.encode()) for t in val + second) <= lab.fixed.pystd.FILE_CAP_BYTES
+    assert len({*train, *val, *second}) == len({*train}) + len({*val}) + len({*second})
     assert not any("decoding_table" in t and "charmap_decode" in t for t in train + val)
+
+
+def test_hidden_texts_are_of_parts_alone(lab: labs.Lab) -> None:
+    """Families with a file that a program may need are training text; too little is a sentence."""
+    pystd = lab.fixed.pystd
+    files = {f"idlelib/{i}.py": f"{i}" * 30_000 for i in range(20)} | {"json.py": "x" * 30_000}
+    families = [["json.py", "idlelib/0.py"], *([path] for path in list(files)[1:-1])]
+    val, second = pystd.choose_hidden(files, families)
+
+    assert not {"json.py", "idlelib/0.py"} & (val | second) and not val & second
+    assert len(val) > len(second) > 3
+    with pytest.raises(lab.prepare.PrepareError, match=r"can be hidden.*--track stories"):
+        pystd.choose_hidden(files, families[:5])
+
+
+def test_masks_are_of_every_library(lab: labs.Lab, tmp_path: Path, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    """Packages, modules, bytecode and archives of other Pythons; nothing else of them, nothing on
+    other tracks."""
+    masks, library = lab.fixed.masks, tmp_path / "lib" / "python3.9"
+    kept = ["os.py", "json/decoder.py", "__pycache__/os.cpython-39.pyc"]
+    parts = ["idlelib/run.py", "ftplib.py", "__pycache__/ftplib.cpython-39.pyc", "turtle.pyc"]
+    for name in kept + parts:
+        (library / name).parent.mkdir(parents=True, exist_ok=True)
+        (library / name).write_text("text", "utf-8")
+    with zipfile.ZipFile(tmp_path / "python39.zip", "w") as archive:
+        archive.write(library / "os.py", "os.py")
+        archive.write(library / "ftplib.py", "ftplib.pyc")
+    monkeypatch.setattr(masks, "walk_programs", lambda: walk(tmp_path))
+    paths = [str(path.relative_to(tmp_path)) for path in masks.masked_paths("pystd")]
+    folder = "lib/python3.9"
+
+    assert paths == [
+        f"{folder}/__pycache__/ftplib.cpython-39.pyc",
+        f"{folder}/ftplib.py",
+        f"{folder}/idlelib",
+        f"{folder}/turtle.pyc",
+        "python39.zip",
+    ]
+    assert masks.masked_paths("stories") == []
+
+
+def walk(root: Path) -> list[tuple[Path, list[str]]]:
+    return [(Path(folder), names) for folder, _, names in os.walk(root)]
+
+
+def test_a_program_cannot_carry_the_validation_text(lab: labs.Lab) -> None:
+    """What limits.free_kb leaves beside the lab's own train.py is less than a fourth of the
+    validation text as xz packs it, on every track that anyone can make offline."""
+    limits = tomllib.loads(config.LAB.format(track="pystd", extra=""))["limits"]
+    spare = 1000 * limits["free_kb"] - (labs.LAB / "train.py").stat().st_size
+    assert spare > 5000
+    for source in (lab.fixed.pystd.Pystd(), lab.fixed.stories.Stories()):
+        text = "".join(source.documents("val")).encode()
+        assert spare < len(lzma.compress(text, preset=9 | lzma.PRESET_EXTREME)) / 4
 
 
 @pytest.mark.parametrize("kind", ["folder", "txt", "jsonl", "parquet"])

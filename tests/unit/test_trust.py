@@ -186,6 +186,24 @@ def test_a_model_that_knows_the_text_is_told_by_text_it_cannot_know(
         plausibility.judged_bpb(values, SIZES, 15, plausibility.Limits(0.46, 0.47))
 
 
+@pytest.mark.parametrize(
+    ("val", "second", "words"),
+    [(1.2, 1.25, ""), (2.4, 2.6, ""), (1.2, 1.3, "a second text"), (2.4, 2.8, "a second text")],
+)
+def test_a_model_that_knows_the_text_is_worse_on_a_second_one(
+    val: float, second: float, words: str
+) -> None:
+    """Each as a share of the trigram's score on the same rows; a tenth of the share's square between
+    them is refused."""
+    limits = plausibility.Limits(trigram=2.0, second_trigram=2.0)
+    values = nats(val, 15) | {row: second * 1000 * math.log(2) for row in range(15, 20)}
+    if not words:
+        assert plausibility.judged_bpb(values, SIZES, 15, limits) == pytest.approx(val)
+        return
+    with pytest.raises(prepare.EvaluationError, match=words):
+        plausibility.judged_bpb(values, SIZES, 15, limits)
+
+
 def test_without_an_entropy_nothing_is_below_it() -> None:
     """On other tracks only what no text has is impossible."""
     low = plausibility.judged_bpb(nats(0.01, 15), SIZES[:15], 15, plausibility.Limits())

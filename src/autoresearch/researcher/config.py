@@ -23,6 +23,7 @@ else:
 
 NAME = "autoresearch.toml"
 INPUT = "{input}"  # in `prepare`: the file that becomes the score command's standard input
+MASKS = "{masks}"  # in `prepare`: the file it names paths in, one a line, that no run may read
 
 
 class ExperimentTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -113,6 +114,12 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """Whether `prepare` writes a file that the score command gets as its standard input, and
         nothing else gets at all."""
         return any(INPUT in word for word in self.experiment.prepare)
+
+    @property
+    def names_masks(self) -> bool:
+        """Whether `prepare` names paths of this machine that are not there for a run, its scoring
+        and its model."""
+        return any(MASKS in word for word in self.experiment.prepare)
 
     def fingerprint(self) -> str:
         """Changes whenever results measured before and after could not be compared."""
@@ -226,7 +233,7 @@ LAB = """\
 # docs/researcher.md tells all.
 [experiment]
 free = ["train.py"]  # the files an agent may change; every other tracked file is fixed
-prepare = ["python", "prepare.py", "--track", "{track}"{extra}, "--rows", "{{input}}"]
+prepare = ["python", "prepare.py", "--track", "{track}"{extra}, "--rows", "{{input}}", "--masks", "{{masks}}"]
 command = ["python", "train.py"]  # "python" is the interpreter autoresearch runs under
 timeout_s = 0  # wall clock of one run; 0 = measured: twice the slowest baseline run plus a minute
 metric = "val_bpb"
@@ -241,6 +248,9 @@ command = ["python", "prepare.py", "score", "{{run_dir}}/checkpoint.safetensors"
 model = ["python", "prepare.py", "model", "{{run_dir}}/checkpoint.safetensors"]
 hidden = ["*/*/val.*", "*/*/eval.bin", "*/raw"]  # in the cache: no run finds the validation text; the score gets {{input}} as its input
 hidden_too = ["*/*/train.*"]  # a model that is scored has no data to train on; a run is fed
+
+[limits]
+free_kb = 40  # of each free file: the program, and no room for a good part of the validation text
 
 [environment]
 AUTORESEARCH_TRACK = "{track}"

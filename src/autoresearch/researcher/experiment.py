@@ -59,7 +59,7 @@ from autoresearch.researcher.sandbox.processes import MARK
 from autoresearch.researcher.watching import watch_curve
 from autoresearch.researcher.workspace import Workspace
 
-INPUT = "score.input"
+INPUT, MASKS = "score.input", "masks"  # what preparing writes for scoring, and for every run
 GB = 2**30
 
 
@@ -131,9 +131,8 @@ class Runner:
         job = self.job(command, checkout, seed, mark, folder, "run.log", timeout_s)
         hides = self.config.score.hidden
         if hides:
-            job = replace(
-                job, hidden=self.hidden(hides), env={**job.env, "AUTORESEARCH_VALIDATION": "hidden"}
-            )
+            job = replace(job, env={**job.env, "AUTORESEARCH_VALIDATION": "hidden"})
+        job = replace(job, hidden=self.hidden(hides))
         before = read_cpu(self.cores)
         budget = self.watch_budget(folder)
         with watch_curve(watch, folder / "out" / CURVE, self.stop) as ending:
@@ -286,9 +285,11 @@ class Runner:
     def input(self) -> Path | None:
         """What the scorer reads from its standard input. BadWorkspace where `prepare` has not
         written it."""
-        if not self.config.feeds_score:
-            return None
-        file = self.workspace.private / INPUT
+        return self.prepared(INPUT) if self.config.feeds_score else None
+
+    def prepared(self, name: str) -> Path:
+        """A file that preparing leaves in the private folder."""
+        file = self.workspace.private / name
         if not file.is_file():
             raise BadWorkspace(
                 f"{file} is missing, which preparing writes; start `autoresearch run` "
@@ -297,9 +298,12 @@ class Runner:
         return file
 
     def hidden(self, patterns: Sequence[str]) -> tuple[Path, ...]:
-        """The paths below the cache that patterns name now."""
+        """The paths below the cache that patterns name now, and what preparing has named."""
         cache = Path(self.environment.get("AUTORESEARCH_CACHE", os.devnull))
-        return tuple(sorted({path for pattern in patterns for path in cache.glob(pattern)}))
+        found = {path for pattern in patterns for path in cache.glob(pattern)}
+        if self.config.names_masks:
+            found |= read_masks(self.prepared(MASKS))
+        return tuple(sorted(found))
 
     def run(
         self, job: Job, ending: threading.Event | None = None, models: Sequence[Job] = ()
@@ -379,6 +383,12 @@ class Runner:
             mark=mark,
             cores=self.cores,
         )
+
+
+def read_masks(file: Path) -> set[Path]:
+    """The absolute paths in it, one a line."""
+    lines = os.fsdecode(file.read_bytes()).split("\n")
+    return {Path(line) for line in lines if line.startswith("/")}
 
 
 def memory_bytes(limit_gb: float | None) -> int | None:

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
+from pathlib import Path
 
 from autoresearch.errors import BadWorkspace
-from autoresearch.researcher.config import INPUT
-from autoresearch.researcher.experiment import INPUT as INPUT_NAME
-from autoresearch.researcher.experiment import Stopped, argv
+from autoresearch.researcher import config
+from autoresearch.researcher.experiment import INPUT, MASKS, Stopped, argv
 from autoresearch.researcher.measurement import last_line, read_log
 from autoresearch.researcher.sandbox import Job, Limits, choose_sandbox
 from autoresearch.researcher.workspace import Workspace
@@ -23,9 +23,10 @@ def prepare(workspace: Workspace, environment: Mapping[str, str], stop: threadin
     """BadWorkspace with the command's own last words where it fails; Stopped where the user asked
     to."""
     log = workspace.private / "prepare.log"
+    places = {config.INPUT: workspace.private / INPUT, config.MASKS: workspace.private / MASKS}
     command = argv(workspace.config.experiment.prepare, workspace.private)
     job = Job(
-        argv=tuple(word.replace(INPUT, str(workspace.private / INPUT_NAME)) for word in command),
+        argv=tuple(fill_in(word, places) for word in command),
         cwd=workspace.folder,
         env={**environment, **workspace.config.environment},
         limits=Limits(timeout_s=TIMEOUT_S),
@@ -39,3 +40,10 @@ def prepare(workspace: Workspace, environment: Mapping[str, str], stop: threadin
         raise BadWorkspace(
             f"preparing failed: {words} (the command: {' '.join(job.argv)}; its log: {log})"
         )
+
+
+def fill_in(word: str, places: Mapping[str, Path]) -> str:
+    """A word of the command with each `{name}` replaced by its file."""
+    for name, file in places.items():
+        word = word.replace(name, str(file))
+    return word

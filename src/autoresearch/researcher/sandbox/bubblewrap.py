@@ -13,7 +13,7 @@ import re
 import shutil
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -119,7 +119,7 @@ def view_flags(job: Job, flags: frozenset[str]) -> list[str]:
         list_mounts(job).items(), key=lambda item: len(item[0].parts)
     ):  # a folder before what lies in it
         words += mount_flags(how, path)
-    for path in hidden_paths(job):
+    for path in hidden_paths(job, mounts.system_folders()):
         words += (
             ["--tmpfs", str(path), "--remount-ro", str(path)]
             if path.is_dir()
@@ -162,9 +162,10 @@ def inside_link(path: Path) -> bool:
     return any(parent.is_symlink() for parent in path.parents)
 
 
-def hidden_paths(job: Job) -> Iterator[Path]:
-    """What has to be covered: hidden paths that would be seen otherwise."""
-    seen = [*mounts.system_folders(), *list_mounts(job)]
+def hidden_paths(job: Job, folders: Iterable[Path]) -> Iterator[Path]:
+    """What has to be covered: hidden paths that would be seen otherwise, in the job's own paths or
+    in these folders."""
+    seen = [*folders, *list_mounts(job)]
     for path in {p.resolve() for p in job.hidden}:
         if path.exists() and mounts.is_beneath(path, seen):
             yield path

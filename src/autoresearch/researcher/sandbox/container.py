@@ -16,7 +16,7 @@ import threading
 from dataclasses import dataclass
 
 from autoresearch.researcher.sandbox import mounts
-from autoresearch.researcher.sandbox.bubblewrap import READABLE, list_mounts
+from autoresearch.researcher.sandbox.bubblewrap import READABLE, hidden_paths, list_mounts
 from autoresearch.researcher.sandbox.job import GB, Confinement, Finished, Job
 from autoresearch.researcher.sandbox.supervise import supervise_job
 
@@ -107,7 +107,7 @@ def container_command(job: Job, engine: str, image: str, called: str) -> list[st
         **list_mounts(job),
     }.items():
         words += ["--volume", f"{path}:{path}{':ro' if how == READABLE else ''}"]
-    for path in job.hidden:
+    for path in hidden_paths(job, mounts.python_folders()):
         words += ["--tmpfs", str(path)] if path.is_dir() else ["--volume", f"/dev/null:{path}:ro"]
     for variable in job.env:
         words += ["--env", variable]
