@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from autoresearch.errors import BadWorkspace
-from autoresearch.researcher import config
+from autoresearch.researcher import config, leftovers
 from autoresearch.researcher.judging.values import Measurement
 from autoresearch.researcher.measurement import in_time, read_run
 from autoresearch.researcher.sandbox import Finished, choose_sandbox
@@ -136,9 +136,10 @@ def test_a_missing_input_is_named(tmp_path: Path) -> None:
         measure(make(tmp_path, "print('val_bpb: 1.0')", toml))
 
 
-def test_a_large_cache_stays_behind(tmp_path: Path) -> None:
-    """What a run leaves as compiled code is carried on while it may be that, and thrown away where
-    it is as large as weights."""
+def test_a_large_cache_stays_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a run leaves as compiled code waits for the verdict while it may be that, and is thrown
+    away where it is larger than any compiler's."""
+    monkeypatch.setattr(leftovers, "CACHE_BYTES", 4_000_000)
     text = (
         "import os, pathlib\np = pathlib.Path(os.environ['XDG_CACHE_HOME'])\n(p / "
         "'x').write_bytes(bytes({size}))\nprint('val_bpb: 1.0')"
@@ -146,8 +147,6 @@ def test_a_large_cache_stays_behind(tmp_path: Path) -> None:
     kept = []
     for name, size in (("small", 1_000_000), ("large", 9_000_000)):
         workspace = make(tmp_path / name, text.format(size=size))
-        (workspace.private / "warm").mkdir(parents=True)
-        (workspace.private / "warm" / "base").write_bytes(bytes(1_000_000))
         measure(workspace)
         kept.append((workspace.private / "runs" / "0001" / "1" / "cache").exists())
 
