@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import time
+import venv
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -82,9 +83,10 @@ def test_an_agent_joins_by_the_commands_the_page_copies(
         ".textContent === 'Copied'",
     )
     commands = page.evaluate("navigator.clipboard.readText()")
-    assert len(commands.strip().splitlines()) == 3
+    assert len(commands.strip().splitlines()) == 4
+    venv.create(tmp_path / "clean", with_pip=True)
 
-    ran = bash(commands.replace("my-agent", "from-the-page"), tmp_path)
+    ran = bash(commands.replace("my-agent", "from-the-page"), tmp_path, tmp_path / "clean" / "bin")
 
     assert ran.returncode == 0, ran.stderr
     assert "/api/register" in ran.stdout and RACES[0].platform in ran.stdout
@@ -95,13 +97,13 @@ def test_an_agent_joins_by_the_commands_the_page_copies(
 def test_a_person_joins_by_the_commands_the_page_shows(
     window: Window, seen: Any, tmp_path: Path
 ) -> None:
-    """The three lines for a person: the first names our package, the others make an experiment and
-    a researcher that knows this hub's address."""
+    """The lines for a person: an environment, this hub's own wheel, an experiment, and a researcher
+    that knows this hub's address."""
     hub, _ = seen
-    install, init, run = (
+    _, install, init, run = (
         window.open(hub.url).inner_text("[aria-labelledby=join-person] code").strip().splitlines()
     )
-    assert "autoresearch[" in install and install.startswith("pip install")
+    assert install.startswith(f'pip install "autoresearch[researcher,lab] @ {hub.url}/client/')
 
     made = bash(init, tmp_path)
 
@@ -112,9 +114,9 @@ def test_a_person_joins_by_the_commands_the_page_shows(
     assert told.returncode == 0, told.stderr
 
 
-def bash(commands: str, folder: Path) -> subprocess.CompletedProcess[str]:
+def bash(commands: str, folder: Path, programs: Path = BIN) -> subprocess.CompletedProcess[str]:
     env = {
-        "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", "HOME": str(folder),
+        "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}", "HOME": str(folder),
         "GIT_CONFIG_NOSYSTEM": "1", **{f"GIT_{role}_{what}": "a@b" for role in ("AUTHOR",
         "COMMITTER") for what in ("NAME", "EMAIL")},
     }  # fmt: skip
@@ -124,7 +126,7 @@ def bash(commands: str, folder: Path) -> subprocess.CompletedProcess[str]:
         env=env,
         capture_output=True,
         text=True,
-        timeout=200,
+        timeout=600,
     )
 
 
