@@ -1,7 +1,7 @@
 """Honest edits of the lab's train.py, as people, agents and the search make them.
 
-None may be refused. tests/unit/test_honest_edits.py runs a few through the real runner and scorer,
-bench/honest.py all of them. Leaves to others: running.
+None may be refused; bench/honest.py runs them through the real runner and scorer. What an edit no
+longer uses keeps a gradient of zero, since the optimiser expects one. Leaves to others: running.
 """
 
 from __future__ import annotations
@@ -46,14 +46,14 @@ BY_HAND: dict[str, tuple[str, str]] = {
     "logits at half the height": (LOGITS, "soft_cap(raw.float(), c.softcap) / 2\n\n"),
     "attention and mlp side by side": (RESIDUAL, "mixed = self.attention(norm(x), idx, cos, sin, attend)\n        x = x + mixed"),
     "attention without a norm": (RESIDUAL, RESIDUAL.replace("norm(x)", "x")),
-    "no attention": (RESIDUAL, "pass"),
+    "no attention": (RESIDUAL, RESIDUAL.replace("x + ", "x + 0 * ")),
     "attention twice": (RESIDUAL, RESIDUAL + "\n        " + RESIDUAL),
-    "no mlp": (TAIL, "return x"),
+    "no mlp": (TAIL, TAIL.replace("x + ", "x + 0 * ")),
     "half of the mlp": (TAIL, TAIL.replace("x + ", "x + 0.5 * ")),
     "mlp twice": (TAIL, TAIL.replace("return x +", "x = x +") + "\n        " + TAIL),
     "no rotation": (ROTATED, "q, k = norm(q).to(v.dtype), norm(k).to(v.dtype)"),
     "attention without query norm": (ROTATED, "q, k = rotate(q, cos, sin).to(v.dtype), rotate(k, cos, sin).to(v.dtype)"),
-    "tied embeddings": ("raw = self.head(norm(x))", "raw = F.linear(norm(x), self.embed.weight / 16)"),
+    "tied embeddings": ("raw = self.head(norm(x))", "raw = F.linear(norm(x), self.embed.weight / 16) + 0 * self.head(norm(x))"),
     "wider mlp": ("4 * c.width, bias", "8 * c.width, bias"),
     "mlp with a bias": ("self.up = nn.Linear(c.width, 4 * c.width, bias=False)", "self.up = nn.Linear(c.width, 4 * c.width, bias=False)\n        self.shift = 0.0"),
     "a cumulative mean beside attention": (RESIDUAL, RESIDUAL + "\n        x = x + 0.1 * x.cumsum(1) / torch.arange(1, x.size(1) + 1)[:, None]"),
