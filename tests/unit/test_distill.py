@@ -11,7 +11,9 @@ import msgspec
 import pytest
 from rich.console import Console
 
-from autoresearch.errors import BadWorkspace
+from autoresearch.cli.distill import as_data, describe, distill_branch
+from autoresearch.cli.run import hours_to_search
+from autoresearch.errors import BadInput, BadWorkspace
 from autoresearch.git.repo import Repo
 from autoresearch.researcher.display import Display
 from autoresearch.researcher.distill.chain import Chain, Combiner, KeptEdit, read_chain
@@ -234,3 +236,45 @@ def test_a_stopped_distill_goes_on(tmp_path: Path) -> None:
 
     assert after.runs["0.0"] == run and after.pairs == notes.pairs and after.seed == notes.seed
     assert len(after.runs) == 2 * (7 + 2)
+
+
+# ---------------------------------------------------------------- the commands
+
+
+def with_ledger(workspace: Workspace, chain: Chain) -> None:
+    """The ledger that a night leaves: a baseline of a second a run, and what was kept."""
+    notes = {"branch": "autoresearch/w", "slowest_seconds": 1.0}
+    base = record(commit=chain.base, parent="", is_baseline=True, **notes)
+    kept = [record(id=e.id, commit=e.commit, parent=e.parent, **notes) for e in chain.edits]
+    for one in (base, *kept):
+        workspace.ledger.append(one)
+
+
+def test_the_end_of_a_night_is_distilled_in_its_time(tmp_path: Path) -> None:
+    """With minutes there are as many pairs as fit; too few are said, and nothing is run."""
+    workspace, chain = workspace_with(tmp_path / "w", [REAL])
+    with_ledger(workspace, chain)
+    quiet = Display(Console(quiet=True), quiet=True)
+
+    assert distill_branch(runner(workspace), quiet, None, minutes=0.2) is None
+    assert not (workspace.private / "distill").exists()
+    result = distill_branch(runner(workspace), quiet, None, minutes=20 / 60, end_pairs=5)
+    assert result is not None and result.effects.pairs == 5
+    assert result.branch == "autoresearch/w-distilled" and "1 of 1" in describe(result)
+    assert as_data(result)["edits"][0]["verdict"] == "real"
+
+
+def test_minutes_for_distill_are_a_part_of_the_hours() -> None:
+    assert hours_to_search(8, 60) == 7 and hours_to_search(None, 0) is None
+    for hours in (None, 1):
+        with pytest.raises(BadInput, match="part of --hours"):
+            hours_to_search(hours, 60)
+
+
+def test_too_few_pairs_are_told_before_any_run(tmp_path: Path) -> None:
+    workspace, chain = workspace_with(tmp_path / "w", [REAL, WORSE])
+    with_ledger(workspace, chain)
+    quiet = Display(Console(quiet=True), quiet=True)
+
+    with pytest.raises(BadInput, match="--pairs 5 at least"):
+        distill_branch(runner(workspace), quiet, None, pairs=4)

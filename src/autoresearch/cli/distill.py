@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,10 +14,13 @@ from autoresearch.cli.common import FOR_RUNS, environment, readable, stopped_by_
 from autoresearch.cli.options import PATH, examples
 from autoresearch.cli.run import prepare
 from autoresearch.cli.sandbox_options import choose_sandbox, sandbox_options
+from autoresearch.errors import BadInput
 
 if TYPE_CHECKING:
+    from autoresearch.researcher.display import Display
     from autoresearch.researcher.distill.distiller import Distilled
     from autoresearch.researcher.distill.effects import Effect
+    from autoresearch.researcher.experiment import Runner
     from autoresearch.researcher.loop.branch_state import BranchState
 
 EPILOG = examples(
@@ -57,15 +62,9 @@ def distill(
     """
     from rich.console import Console
 
-    from autoresearch.errors import BadInput
-    from autoresearch.researcher import machine
     from autoresearch.researcher.display import Display
-    from autoresearch.researcher.distill.chain import read_chain
-    from autoresearch.researcher.distill.distiller import Distiller, count_pairs
-    from autoresearch.researcher.distill.effects import SPARE
     from autoresearch.researcher.experiment import Runner, Stopped
-    from autoresearch.researcher.loop.branch_state import BranchState
-    from autoresearch.researcher.workspace import Workspace, short_name
+    from autoresearch.researcher.workspace import Workspace
 
     workspace = Workspace(directory)
     chosen = choose_sandbox(sandbox, unsafe_no_sandbox)
@@ -74,39 +73,71 @@ def distill(
     runner = Runner(workspace, chosen, environment(FOR_RUNS), readable(), stop)
     with workspace.lock():
         workspace.sweep_checkouts()
-        state = BranchState(workspace, branch, "", machine.machine_name())
-        chain = read_chain(workspace.repo, state.history())
-        if not chain.edits:
-            show.tell({"edits": []}, "nothing to distill: no edit was kept on this branch", in_json)
-            return
-        wanted = pairs or count_pairs(len(chain.edits))
-        if wanted < len(chain.edits) + SPARE:
-            raise BadInput(
-                f"{len(chain.edits)} edits need --pairs {len(chain.edits) + SPARE} at least"
-            )
-        count = 2 * (wanted + end_pairs)
-        display.say(
-            f"{workspace.folder}: {len(chain.edits)} kept edits, {count} runs{about(state, count)}"
-        )
-        distiller = Distiller(workspace, runner, display, stop, state.timeout_s())
-        name = f"{short_name(state.branch)}-distilled"
         try:
             prepare(workspace, display.say, stop)
-            result = distiller.distill(chain, name, wanted, end_pairs)
+            result = distill_branch(runner, display, branch, pairs, end_pairs)
         except Stopped:
             raise click.exceptions.Exit(130) from None
-    show.tell(as_data(result), describe(result), in_json)
+    if result is None:
+        show.tell({"edits": []}, "nothing to distill: no edit was kept on this branch", in_json)
+    else:
+        show.tell(as_data(result), describe(result), in_json)
 
 
-def about(state: BranchState, runs: int) -> str:
-    """How long so many runs take, by the baseline's; empty where it is not known."""
+def distill_branch(
+    runner: Runner,
+    display: Display,
+    branch: str | None,
+    pairs: int | None = None,
+    end_pairs: int = 5,
+    minutes: float = math.inf,
+) -> Distilled | None:
+    """Distill a branch; the caller holds the workspace's lock. None where nothing was kept, or
+    where the minutes are too few, which is said. Raises Stopped."""
+    from autoresearch.researcher import machine
+    from autoresearch.researcher.distill.chain import read_chain
+    from autoresearch.researcher.distill.distiller import Distiller, count_pairs
+    from autoresearch.researcher.distill.effects import SPARE
+    from autoresearch.researcher.loop.branch_state import BranchState
+    from autoresearch.researcher.workspace import short_name
+
+    workspace = runner.workspace
+    state = BranchState(workspace, branch, "", machine.machine_name())
+    chain = read_chain(workspace.repo, state.history())
+    if not chain.edits:
+        return None
+    run_s, fewest = seconds_a_run(state), len(chain.edits) + SPARE
+    wanted = pairs or count_pairs(len(chain.edits))
+    if run_s and minutes < math.inf:
+        wanted = min(wanted, int(minutes * 60 / (2 * run_s)) - end_pairs)
+    if wanted < fewest and minutes < math.inf:
+        display.say(
+            f"too little time is left to distill {len(chain.edits)} kept edits"
+            f"{about(run_s, 2 * (fewest + end_pairs))}: autoresearch distill does it later"
+        )
+        return None
+    if wanted < fewest:
+        raise BadInput(f"{len(chain.edits)} edits need --pairs {fewest} at least")
+    count = 2 * (wanted + end_pairs)
+    display.say(
+        f"{workspace.folder}: {len(chain.edits)} kept edits, {count} runs{about(run_s, count)}"
+    )
+    stop = runner.stop or threading.Event()
+    distiller = Distiller(workspace, runner, display, stop, state.timeout_s())
+    return distiller.distill(chain, f"{short_name(state.branch)}-distilled", wanted, end_pairs)
+
+
+def seconds_a_run(state: BranchState) -> float:
+    """Training and scoring of the unchanged code; 0 where they are not known."""
+    base = state.baseline_record()
+    return ((base.slowest_seconds or 0) + (base.score_seconds or 0)) if base else 0.0
+
+
+def about(run_s: float, runs: int) -> str:
+    """How long so many runs take; empty where it is not known."""
     from autoresearch.researcher.display import show_duration
 
-    base = state.baseline_record()
-    if base is None or not base.slowest_seconds:
-        return ""
-    one_s = base.slowest_seconds + (base.score_seconds or 0)
-    return f", about {show_duration(runs * one_s)}"
+    return f", about {show_duration(runs * run_s)}" if run_s else ""
 
 
 def as_data(result: Distilled) -> dict[str, Any]:

@@ -30,8 +30,11 @@ from autoresearch.cli.executor_options import ExecutorOptions, executor_options,
 from autoresearch.cli.hub_options import hidden_paths, hub_options, make_swarm
 from autoresearch.cli.options import examples
 from autoresearch.cli.sandbox_options import choose_sandbox, sandbox_options
+from autoresearch.errors import BadInput
 
 if TYPE_CHECKING:
+    from autoresearch.researcher.display import Display
+    from autoresearch.researcher.experiment import Runner
     from autoresearch.researcher.judging.policies import Policy
     from autoresearch.researcher.loop import Summary
     from autoresearch.researcher.workspace import Workspace
@@ -53,6 +56,12 @@ EPILOG = examples(
 )
 @click.option(
     "--hours", type=click.FloatRange(min=0), help="Start no experiment after this many hours."
+)
+@click.option(
+    "--distill-minutes",
+    type=click.FloatRange(min=0),
+    default=0.0,
+    help="Keep this much of --hours for `autoresearch distill` at the end.",
 )
 @agent_options
 @click.option(
@@ -84,6 +93,7 @@ def run(
     directory: Path,
     experiments: int | None,
     hours: float | None,
+    distill_minutes: float,
     agent: str,
     command: str | None,
     model: str | None,
@@ -163,7 +173,7 @@ def run(
         )
         loop_options = Options(
             experiments,
-            hours,
+            hours_to_search(hours, distill_minutes),
             policy,
             seed,
             branch,
@@ -184,6 +194,8 @@ def run(
         summary = Loop(
             workspace, editor, runner, loop_options, display, stop, swarm, where.executor
         ).run()
+        if distill_minutes and not stop.is_set():
+            distill_night(runner, display, summary.branch, distill_minutes)
     show.tell(
         summary_json(summary),
         f"{summary.ended}; kept experiments are on branch {summary.branch}",
@@ -193,6 +205,28 @@ def run(
         raise click.exceptions.Exit(130)
     if summary.gave_up:
         raise click.exceptions.Exit(AGENT_GAVE_UP)
+
+
+def hours_to_search(hours: float | None, distill_minutes: float) -> float | None:
+    """The hours without what is kept for distill. BadInput where nothing is left of them."""
+    if not distill_minutes:
+        return hours
+    if hours is None or hours * 60 <= distill_minutes:
+        raise BadInput("--distill-minutes is a part of --hours, so it has to be less")
+    return hours - distill_minutes / 60
+
+
+def distill_night(runner: Runner, display: Display, branch: str, minutes: float) -> None:
+    """What remains of the night, said line by line."""
+    from autoresearch.cli.distill import describe, distill_branch
+    from autoresearch.researcher.experiment import Stopped
+
+    try:
+        result = distill_branch(runner, display, branch, minutes=minutes)
+    except Stopped:
+        return
+    if result is not None:
+        display.say(describe(result))
 
 
 def prepare(workspace: Workspace, say: Callable[[str], None], stop: threading.Event) -> None:
