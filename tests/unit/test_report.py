@@ -142,6 +142,22 @@ def table(folder: Path, width: int = 80) -> str:
     return console.file.getvalue()
 
 
+def test_a_gain_is_over_the_best_of_then(tmp_path: Path) -> None:
+    """A discard after a keep is a loss, though it is better than the baseline; the baseline is no
+    experiment that was kept."""
+    text = table(
+        ledger(
+            tmp_path,
+            BASE,
+            "b2c3d4e\t1.4\t1.2\tkeep\tone\n",
+            "c2c3d4e\t1.45\t1.2\tdiscard\ttwo\n",
+        )
+    )
+
+    assert "+0.100000" in text and "-0.050000" in text
+    assert "2 experiments: 1 kept, 1 discarded, 0 crashed" in text
+
+
 def test_the_table_in_a_pipe_is_plain(tmp_path: Path) -> None:
     """No colours and one line an experiment, whatever the width of the terminal it was called
     from."""
@@ -155,7 +171,7 @@ def test_the_table_in_a_pipe_is_plain(tmp_path: Path) -> None:
 
     assert "\x1b" not in text
     assert (
-        "2   b2c3d4e   1.400000   -0.100000          1.2   keep *     three taps of a "
+        "2   b2c3d4e   1.400000   +0.100000                  1.2   keep *     three taps of a "
         "causal convolution before attention" in text
     )
     assert "baseline 1.500000, best 1.400000 (experiment 2, 0.100000 better, 6.7 %)" in text

@@ -55,7 +55,8 @@ def render(summary: TableSummary, picture: str) -> str:
     title = f"{len(summary.experiments)} experiments" + (
         f" on {summary.track}" if summary.track else ""
     )
-    rows = "\n".join(table_row(summary, row) for row in summary.experiments)
+    gains = summary.gains()
+    rows = "\n".join(table_row(summary, row, gains[row.number]) for row in summary.experiments)
     names = [escape(name.format(metric=summary.metric)) for name in HEADINGS]
     heads = "".join(
         f"<th{' class=n' if at in NUMERIC else ''} scope=col>{name}</th>"
@@ -94,8 +95,8 @@ A point of the picture leads to its line in the table.</p>
 """
 
 
-def table_row(summary: TableSummary, row: Experiment) -> str:
-    texts = [escape(text) for text in cells(summary, row)[:-1]]
+def table_row(summary: TableSummary, row: Experiment, gain: float | None) -> str:
+    texts = [escape(text) for text in cells(summary, row, gain)[:-1]]
     reason = f"<small>{escape(row.reason)}</small>" if row.reason else ""
     texts.append(escape(row.description) + reason)
     classes = dict.fromkeys(NUMERIC, "n") | {VERDICT: "v"}

@@ -99,6 +99,17 @@ class TableSummary:
             return b if a is None else a
         return b if self.sign * (b - a) > 0 else a
 
+    def gains(self) -> dict[int, float | None]:
+        """By how much each experiment was better than the best before it, by number; None where
+        either is unknown."""
+        before = [None, *self.running_best()]
+        return {
+            row.number: None
+            if row.value is None or best is None
+            else self.sign * (row.value - best)
+            for row, best in zip(self.experiments, before, strict=False)
+        }
+
     def improvements(self) -> list[tuple[Experiment, float]]:
         """The kept experiments that were a new best, each with its gain; without the baseline."""
         found, best = [], None

@@ -12,8 +12,8 @@ from autoresearch.researcher.report.rows import Experiment, TableSummary
 STYLES = {"keep": "bold green", "discard": "dim", "crash": "red"}
 PLAIN_WIDTH = 200  # columns of a table that goes to a file
 NARROW = 110  # columns of a terminal below which memory and runs are left out
-HEADINGS = ("#", "commit", "{metric}", "change", "runs", "GB", "verdict", "description")
-NUMERIC, LESS_IMPORTANT, VERDICT = {0, 2, 3, 4, 5}, {4, 5}, 6
+HEADINGS = ("#", "commit", "{metric}", "gain", "sigma", "runs", "GB", "verdict", "description")
+NUMERIC, LESS_IMPORTANT, VERDICT = {0, 2, 3, 4, 5, 6}, {5, 6}, 7
 
 
 def render_table(
@@ -49,29 +49,25 @@ def table_of(summary: TableSummary, rows: tuple[Experiment, ...], narrow: bool =
             no_wrap=not last,
             overflow="fold" if last else "ellipsis",
         )
+    gains = summary.gains()
     for row in rows:
-        texts = cells(summary, row)
+        texts = cells(summary, row, gains[row.number])
         table.add_row(
             *(Text(texts[at], style=STYLES[row.status] if at == VERDICT else "") for at in shown)
         )
     return table
 
 
-def cells(summary: TableSummary, row: Experiment) -> list[str]:
-    """The texts of one line, under HEADINGS; the change is against the baseline."""
-    base = summary.baseline.value if summary.baseline else None
-    change = (
-        ""
-        if row.value is None or base is None or row is summary.baseline
-        else f"{row.value - base:+.6f}"
-    )
+def cells(summary: TableSummary, row: Experiment, gain: float | None) -> list[str]:
+    """The texts of one line, under HEADINGS; the gain is over the best of then."""
     verdict = "baseline" if row is summary.baseline else row.status
     marks = " *" * (row is summary.best and row is not summary.baseline) + " (busy)" * row.contended
     return [
         str(row.number),
         row.commit[:10],
         "-" if row.value is None else f"{row.value:.6f}",
-        change,
+        "" if gain is None else f"{gain:+.6f}",
+        "" if gain is None or not summary.noise else f"{gain / summary.noise:+.1f}",
         str(len(row.values)) if row.values else "",
         "" if row.memory_gb is None else f"{row.memory_gb:.1f}",
         verdict + marks,
@@ -81,19 +77,20 @@ def cells(summary: TableSummary, row: Experiment) -> list[str]:
 
 def closing_lines(summary: TableSummary) -> list[str]:
     """What the table adds up to, a line each."""
-    counts = ", ".join(
-        f"{summary.count(status)} {word}"  # type: ignore[arg-type]
-        for status, word in (
-            ("keep", "kept (with the baseline)"),
-            ("discard", "discarded"),
-            ("crash", "crashed"),
-        )
-    )
-    lines = [f"{len(summary.experiments)} experiments: {counts}"]
+    kept = summary.count("keep") - (summary.baseline is not None)
+    counts = f"{kept} kept, {summary.count('discard')} discarded, {summary.count('crash')} crashed"
+    tried = len(summary.experiments) - (summary.baseline is not None)
+    lines = [f"{tried} experiment{'s' * (tried != 1)}: {counts}"]
     if summary.baseline is not None and summary.best is not None:
         values = f"baseline {summary.baseline.value:.6f}, best {summary.best.value:.6f}"
         lines.append(values + gain_words(summary))
         lines.append(noise_words(summary))
+    if summary.experiments:
+        lines.append(
+            "gain: over the best of then (positive is better); sigma: the gain / the noise"
+        )
+    if summary.best is not None and summary.best is not summary.baseline:
+        lines.append("*: the best")
     if any(row.contended for row in summary.experiments):
         lines.append(
             "(busy): the machine was slower than for the baseline, so that number means little"
