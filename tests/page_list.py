@@ -25,5 +25,6 @@ def pages(lively: Lively) -> dict[str, str]:
         "agents": "/agents",
         "agent": "/agents/ada-h100",
         "leaderboard": "/leaderboard",
+        "boards": "/boards",
         "operator": OPERATOR,
     }

@@ -18,7 +18,9 @@ from autoresearch.hub import openapi
 from autoresearch.hub.middleware import Middleware
 from autoresearch.hub.pages import (
     agent_pages,
+    atom_feed,
     board_pages,
+    boards_index,
     commit_page,
     graph_page,
     home_page,
@@ -57,6 +59,8 @@ PUBLIC = [
 PAGES = [
     home_page.show_home,
     home_page.show_home_part,
+    boards_index.show_boards,
+    atom_feed.send_feed,
     leaderboard_pages.show_leaderboard,
     leaderboard_pages.send_leaderboard_json,
     leaderboard_pages.send_leaderboard_csv,

@@ -32,6 +32,7 @@ class HomeView:
     results: int
     today: int
     boards: list[board_views.BoardSummary]
+    all_boards: int
     latest_results: list[models.Result]
     latest_posts: list[models.Post]
     channels: dict[int, str]
@@ -50,6 +51,7 @@ def read_home(hub: Services, seq: int) -> HomeView:
         totals["results"],
         counters.count_results_today(reader),
         boards=board_views.summarize_boards(hub, BOARDS),
+        all_boards=len(board_views.count_hub(hub).boards),
         latest_results=results.latest(reader, LATEST_RESULTS),
         latest_posts=board.latest_posts(reader, LATEST_POSTS),
         channels=channel_names(hub),
