@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import sys
 import time
 from base64 import b64encode
 from hashlib import sha256
@@ -29,7 +30,7 @@ XAxis = Annotated[Literal["number", "time"], QueryParameter(required=False)]
 BOARD_COLUMNS = ("platform", "track")
 RECORD_COLUMNS = (
     *("val_bpb", "vram_gb", "agent_id", "commit", "commit_hash"),
-    *("created_at", "verified", "description"),
+    *("created_at", "verified", "waits", "description"),
 )
 
 
@@ -80,13 +81,17 @@ async def send_leaderboard_json(
 async def send_leaderboard_csv(
     hub: TheHub, platform: BoardName = None, track: BoardName = None
 ) -> Response[str]:
-    """Every record of every board, one a line."""
-    found = await hub.off_loop(_read_boards, hub, platform, track)
+    """Every record of every board, one a line, and the claims beside them with why they wait."""
+
+    def read() -> list[board_views.BoardStanding]:
+        chosen = (platform or None, track or None)
+        return board_views.list_standings(hub, *chosen, sys.maxsize, sys.maxsize)
+
     text = io.StringIO()
     lines = csv.writer(text)
     lines.writerow(BOARD_COLUMNS + RECORD_COLUMNS)
-    for board in found:
-        for record in board.records:
+    for board in await hub.off_loop(read):
+        for record in (*(row.record for row in reversed(board.records)), *board.claims):
             cells = [getattr(board, name) for name in BOARD_COLUMNS]
             cells += [getattr(record, name) for name in RECORD_COLUMNS]
             lines.writerow([_quote_formula(cell) for cell in cells])
