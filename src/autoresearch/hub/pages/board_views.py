@@ -73,12 +73,13 @@ def summarize_board(hub: Services, board: BoardCounts) -> BoardSummary:
 def list_standings(
     hub: Services, platform: str | None, track: str | None, most: int, few: int
 ) -> list[BoardStanding]:
-    """Every board of that name, led or not: its newest records and the claims beside them."""
+    """Every board of that name, led or not: its newest records and the claims beside them. Of many
+    boards those used last."""
     chosen = [
         board
-        for board in list_boards(hub)
+        for board in list_boards(hub, len(count_hub(hub).boards))
         if platform in (None, board.platform) and track in (None, board.track)
-    ]
+    ][:BOARDS_MAX]
     names = [BoardName(board.platform, board.track) for board in chosen]
     found = list(zip(chosen, leaderboards.read_boards(hub.db.reader, names), strict=True))
     shown = most if len(found) == 1 else few
