@@ -137,17 +137,18 @@ def test_the_hash_is_of_weights_alone(tmp_path: Path) -> None:
 
 
 def test_a_checkpoint_that_is_none_has_no_hash(tmp_path: Path) -> None:
-    """A pipe, a link, nonsense, headers of 2^60 bytes or 10^6 levels: the runner neither waits nor
-    fails."""
+    """A pipe, a folder, a link, nonsense, headers of 2^60 bytes or 10^6 levels: the runner neither
+    waits nor fails."""
     os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "folder").mkdir()
     (tmp_path / "link").symlink_to("/etc/hostname")
     (tmp_path / "words").write_bytes(b"no tensors here at all")
     (tmp_path / "long").write_bytes(struct.pack("<Q", 2**60) + b"{}")
     deep = b'{"a":' + b"[" * 10**6 + b"]" * 10**6 + b"}"
     (tmp_path / "deep").write_bytes(struct.pack("<Q", len(deep)) + deep)
 
-    names = ("pipe", "link", "words", "long", "deep", "nothing")
-    assert [hash_weights(tmp_path / name) for name in names] == [""] * 6
+    names = ("pipe", "folder", "link", "words", "long", "deep", "nothing")
+    assert [hash_weights(tmp_path / name) for name in names] == [""] * 7
 
 
 def replay(value: float | None, weights: str = OURS, seconds: float = 60.0) -> Replay:

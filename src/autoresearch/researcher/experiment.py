@@ -270,6 +270,8 @@ class Runner:
                 argv=argv(self.config.score.model, folder / "out"),
                 env={**harness.env, **places(Path("/tmp")), MARK: f"{harness.mark}-model-{at}"},
                 log=Path(os.devnull),
+                # the harness's time is over first, and says so; the models end with it
+                limits=replace(harness.limits, timeout_s=harness.limits.timeout_s + LAST_WORDS_S),
                 writable=(),
                 stdin=None,
                 mark=f"{harness.mark}-model-{at}",
