@@ -15,6 +15,7 @@ from autoresearch.cli.options import PATH, examples
 from autoresearch.cli.run import prepare
 from autoresearch.cli.sandbox_options import choose_sandbox, sandbox_options
 from autoresearch.errors import BadInput
+from autoresearch.researcher.amounts import show_change
 
 if TYPE_CHECKING:
     from autoresearch.researcher.display import Display
@@ -197,4 +198,4 @@ def describe(result: Distilled) -> str:
 
 
 def show_effect(effect: Effect) -> str:
-    return f"{effect.gain:+.6f} [{effect.low:+.6f} to {effect.high:+.6f}]"
+    return f"{show_change(effect.gain)} [{show_change(effect.low)} to {show_change(effect.high)}]"

@@ -68,7 +68,7 @@ EPILOG = examples(
     "--policy",
     type=click.Choice(("confirm", "greedy")),
     default="confirm",
-    help="confirm repeats what is inside the noise; greedy keeps whatever is lower.",
+    help="confirm repeats what is inside the noise; greedy keeps whatever is better.",
 )
 @click.option(
     "--baseline-runs",

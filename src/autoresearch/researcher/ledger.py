@@ -19,19 +19,34 @@ import msgspec
 
 from autoresearch.errors import BadWorkspace
 from autoresearch.files import sync_folder
+from autoresearch.researcher.amounts import show_amount
 from autoresearch.researcher.judging.values import Record
 
 JSONL, TSV, CUT = "experiments.jsonl", "results.tsv", "cut-lines.txt"
-HEADER = "commit\tval_bpb\tmemory_gb\tstatus\tdescription"
+LAB_METRIC = "val_bpb"
+HEADER = f"commit\t{LAB_METRIC}\tmemory_gb\tstatus\tdescription"
+
+OTHER_COLUMNS = ["commit", "memory_gb", "status", "description"]
 
 
-def row(record: Record) -> str:
-    """The record as a line of results.tsv: short hash, six decimals, GB with one; zeros for
-    crashes."""
-    value = 0.0 if record.value is None else record.value
+def name_columns(metric: str) -> str:
+    """The first line of results.tsv, which names the metric."""
+    return HEADER.replace(LAB_METRIC, metric)
+
+
+def row(record: Record, column: str = LAB_METRIC) -> str:
+    """The record as a line of results.tsv: short hash, six decimals, GB with one.
+
+    Without a value: 0.000000 below `val_bpb`, which no text can have, and --- below any other
+    metric, where 0 may be a good value."""
+    is_lab = column == LAB_METRIC
+    if record.value is None:
+        value = "0.000000" if is_lab else "---"
+    else:
+        value = f"{record.value:.6f}" if is_lab else show_amount(record.value)
     memory = 0.0 if record.memory_gb is None or record.value is None else record.memory_gb
     text = " ".join(record.description.split()) or "(no description)"
-    return f"{record.commit[:7]}\t{value:.6f}\t{memory:.1f}\t{record.status}\t{text}"
+    return f"{record.commit[:7]}\t{value}\t{memory:.1f}\t{record.status}\t{text}"
 
 
 @dataclass(frozen=True)
@@ -44,10 +59,13 @@ class Reading:
 
 
 class Ledger:
-    """The two files in `folder`. `aside` is where cut lines go. Other processes may write too."""
+    """The two files in `folder`. `aside` is where cut lines go. Other processes may write too.
 
-    def __init__(self, folder: Path, aside: Path | None = None) -> None:
+    `metric` names the column of a new results.tsv; one that is there goes on as it began."""
+
+    def __init__(self, folder: Path, aside: Path | None = None, metric: str = LAB_METRIC) -> None:
         self.folder = folder
+        self.metric = metric
         self.aside = aside or folder
         self.reading = Reading()
 
@@ -95,10 +113,12 @@ class Ledger:
     def complete_tsv(self) -> None:
         """Add the rows of records that results.tsv lacks; rows that others wrote stay."""
         if not self.tsv.exists() or self.tsv.stat().st_size == 0:
-            append_line(self.tsv, HEADER)
-        there = Counter(whole_lines(self.tsv))
+            append_line(self.tsv, name_columns(self.metric))
+        lines = whole_lines(self.tsv)
+        column = read_column(lines[0] if lines else "")
+        there = Counter(lines)
         for record in self.records():
-            line = row(record)
+            line = row(record, column)
             if there[line] > 0:
                 there[line] -= 1
             else:
@@ -159,11 +179,21 @@ def cut_last_line(file: Path) -> str:
     return piece.decode("utf-8", "replace")
 
 
+def is_header(line: str) -> bool:
+    cells = line.split("\t")
+    return len(cells) == 5 and [cells[0], *cells[2:]] == OTHER_COLUMNS
+
+
+def read_column(header: str) -> str:
+    """What the first line of results.tsv calls the metric; the lab's where others wrote it."""
+    return header.split("\t")[1] if is_header(header) else LAB_METRIC
+
+
 def is_whole(name: str, piece: bytes) -> bool:
     """Whether a last line that only lacks its newline is complete: JSON shows it, a table does
     not."""
     if name != JSONL:
-        return piece.decode("utf-8", "replace") == HEADER
+        return is_header(piece.decode("utf-8", "replace"))
     try:
         msgspec.json.decode(piece, type=Record)
     except msgspec.MsgspecError:

@@ -52,7 +52,7 @@ class Workspace:
         self.users_folders = {
             self.folder
         }  # where the branch may be checked out; an agent's are none
-        self.ledger = Ledger(self.folder, aside=self.private)
+        self.ledger = Ledger(self.folder, self.private, self.config.experiment.metric)
         self.listing = (
             threading.Lock()
         )  # git would forget a worktree that another thread is half done with adding

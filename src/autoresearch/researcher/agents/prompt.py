@@ -15,6 +15,7 @@ from string import Template
 from autoresearch.errors import BadInput
 from autoresearch.researcher.agents.base import Brief
 from autoresearch.researcher.agents.quote import NOTICE, quote_text
+from autoresearch.researcher.amounts import show_amount
 from autoresearch.researcher.judging.values import Record
 
 SHOWN = 40  # experiments told in full; older ones only count
@@ -98,14 +99,14 @@ def describe_standing(brief: Brief) -> str:
         f"{brief.parent[:7]}, the best one."
     ]
     if baselines:
-        lines.append(f"- baseline: {baselines[0]:.6f}")
+        lines.append(f"- baseline: {show_amount(baselines[0])}")
     if kept:
-        lines.append(f"- best: {kept[-1].value:.6f}")
+        lines.append(f"- best: {show_amount(kept[-1].value)}")
     spread = [v for r in brief.history if r.is_baseline for v in r.values]
     if len(spread) > 1:
         lines.append(
-            f"- noise: {len(spread)} runs of the baseline lay between {min(spread):.6f} "
-            f"and {max(spread):.6f}"
+            f"- noise: {len(spread)} runs of the baseline lay between {show_amount(min(spread))} "
+            f"and {show_amount(max(spread))}"
         )
     return "\n".join(lines)
 
@@ -127,7 +128,7 @@ def describe_history(records: Sequence[Record]) -> str:
 
 
 def describe_record(record: Record) -> str:
-    value = "---" if record.value is None else f"{record.value:.6f}"
+    value = show_amount(record.value)
     return (
         f"{record.commit[:7]} on {record.parent[:7]} {record.status} {value} "
         f"{record.description} ({record.reason})"

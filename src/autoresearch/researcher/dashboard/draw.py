@@ -10,6 +10,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from autoresearch.researcher.amounts import show_amount
 from autoresearch.researcher.dashboard.canvas import LABEL, AxisRange, Canvas, stair_points
 from autoresearch.researcher.dashboard.snapshot import MachineLoad, RunView, VerdictView, View
 from autoresearch.researcher.display import COLOURS, escape_text, show_duration
@@ -81,8 +82,8 @@ def draw_heading(view: View) -> list[Text]:
         best = a.baseline if a.best is None else a.best
         gain = a.baseline - best if view.direction == "min" else best - a.baseline
         lines.append(Text.assemble(
-            (a.metric, "bold"), f" baseline {a.baseline:.6f}{noise}   best ", (f"{best:.6f}", "bold green"),
-            f" (gain {gain:.6f})  {a.best_commit[:7]}  {a.best_description}", no_wrap=True, overflow="ellipsis",
+            (a.metric, "bold"), f" baseline {show_amount(a.baseline)}{noise}   best ", (show_amount(best), "bold green"),
+            f" (gain {show_amount(gain)})  {a.best_commit[:7]}  {a.best_description}", no_wrap=True, overflow="ellipsis",
         ))  # fmt: skip
     return [*lines, draw_machine(view.machine)]
 
@@ -153,6 +154,7 @@ def night_limits(view: View, bests: Sequence[tuple[float, float]]) -> AxisRange:
     if bests:
         first, last = bests[0][1], bests[-1][1]
         reach = FAR * (abs(first - last) or 5 * (view.about.noise or 0.0) or abs(first) * 0.05)
+        reach = reach or max(abs(value) for value in values)  # a metric that begins at 0
         values = [v for v in values if abs(v - first) <= reach] or [first]
     points = [(0.0, value) for value in values]
     return AxisRange.around(points, 0.0, float(max(1, len(view.verdicts) - 1)))
@@ -229,4 +231,4 @@ def draw_verdicts(view: View, most: int) -> list[RenderableType]:
 
 
 def show_value(verdict: VerdictView) -> str:
-    return "---" if verdict.value is None else f"{verdict.value:.6f}"
+    return show_amount(verdict.value)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from autoresearch.researcher.amounts import show_amount
 from autoresearch.researcher.dashboard.draw import draw_heading, run_state, show_value
 from autoresearch.researcher.dashboard.snapshot import RunView, VerdictView, View
 
@@ -37,7 +38,7 @@ def describe_changes(before: View, after: View) -> Iterator[str]:
             yield describe_verdict(v)
     if after.about.best != before.about.best and after.about.best is not None:
         yield (
-            f"best {after.about.metric} {after.about.best:.6f}  "
+            f"best {after.about.metric} {show_amount(after.about.best)}  "
             f"{after.about.best_commit[:7]}  {after.about.best_description}"
         )
     begun = {(r.id, r.number): r for r in before.runs}

@@ -18,6 +18,7 @@ import msgspec
 
 from autoresearch.errors import BadWorkspace
 from autoresearch.files import replace_file
+from autoresearch.researcher.amounts import show_amount
 from autoresearch.researcher.display import Display, show_duration
 from autoresearch.researcher.distill.chain import Chain, Combiner
 from autoresearch.researcher.distill.design import Pair, Row, choose_pairs
@@ -189,7 +190,7 @@ class Distiller:
         folder = self.workspace.private / "runs" / "distill" / key
         with self.display.running(f"  {title}", folder / "out"):
             run = self.runner.measure(commit, seed, notes.mark, folder, self.timeout_s)
-        value = "none" if run.value is None else f"{run.value:.6f}"
+        value = "none" if run.value is None else show_amount(run.value)
         said = f": {run.reason}" if run.reason else ""
         self.display.say(f"  {title}: {value} in {show_duration(run.seconds)}{said}")
         return run
@@ -200,7 +201,7 @@ def describe_edits(chain: Chain, effects: Effects, real: Row) -> Sequence[str]:
     messages = []
     for edit, effect, own in zip(chain.edits, effects.edits, real, strict=True):
         told = (
-            f"Gain {effect.gain:.6f} [{effect.low:.6f} to {effect.high:.6f}] in "
+            f"Gain {show_amount(effect.gain)} [{show_amount(effect.low)} to {show_amount(effect.high)}] in "
             f"{effects.pairs} pairs of runs with fresh seeds."
             if own
             else "Not shown to be better by itself; a later edit does not apply without it."

@@ -1,6 +1,6 @@
 """The two ways to decide whether a candidate is better than the best so far, from two samples.
 
-greedy: a lower value is kept, after one run. confirm: a sequential one-sided t-test of the gain.
+greedy: a better value is kept, after one run. confirm: a sequential one-sided t-test of the gain.
 Each look may spend an eighth of the error that the look before may, all looks together `alpha`. So
 a change that changes nothing is kept with a probability of at most alpha (Bonferroni over the
 looks; giving up on a small gain only lowers it). Equal within one standard error after a repeat,
@@ -14,6 +14,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
+from autoresearch.researcher.amounts import show_amount
 from autoresearch.researcher.judging.noise import (
     Noise,
     estimate_gain,
@@ -62,7 +63,7 @@ def decide(candidate: Sample, best: Sample, noise: Noise, lines: int, rules: Rul
 
 def decide_greedily(candidate: Sample, best: Sample, lines: int, rules: Rules) -> Decision:
     """Better is kept; equal with fewer lines too."""
-    change = f"{best.mean:.6f} to {candidate.mean:.6f}"
+    change = f"{show_amount(best.mean)} to {show_amount(candidate.mean)}"
     gain = directed_gain(candidate, best, Noise(0.0, 0), rules)
     if gain > 0:
         return Decision("keep", f"better: {change}")
@@ -85,7 +86,7 @@ def decide_by_test(
     needed = t_quantile(level_of_look(len(candidate), rules), noise.dof) * error
     numbers = describe_test(candidate, best, gain, noise)
     if gain > needed:
-        return Decision("keep", f"better: {numbers}, needed {needed:.6f}")
+        return Decision("keep", f"better: {numbers}, needed {show_amount(needed)}")
     if lines < 0 and gain >= -error:
         if len(candidate) > 1 or error == 0 or rules.repeats == 0:
             why = f"simpler: equal within the noise with {-lines} fewer lines"
@@ -94,7 +95,7 @@ def decide_by_test(
     if gain <= 0:
         return Decision("discard", f"{'worse' if gain < -needed else 'no better'}: {numbers}")
     again = looks_left > 0 and gain > FUTILE * needed
-    reason = f"inside the noise: {numbers}, needed {needed:.6f}"
+    reason = f"inside the noise: {numbers}, needed {show_amount(needed)}"
     return Decision("repeat" if again else "discard", reason)
 
 
@@ -110,13 +111,13 @@ def decide_without_noise(gain: float, numbers: str, looks_left: int) -> Decision
 
 def describe_gain(candidate: Sample, best: Sample, gain: float) -> str:
     word = "gain" if gain >= 0 else "loss"
-    return f"{best.mean:.6f} to {candidate.mean:.6f} ({word} {abs(gain):.6f}"
+    return f"{show_amount(best.mean)} to {show_amount(candidate.mean)} ({word} {show_amount(abs(gain))}"
 
 
 def describe_test(candidate: Sample, best: Sample, gain: float, noise: Noise) -> str:
     shares = f", {noise.shared:.0%} of its variance the seeds'" if noise.shared else ""
     change = describe_gain(candidate, best, gain)
-    return f"{change}, noise {noise.sigma:.6f}{shares}, n={len(candidate)})"
+    return f"{change}, noise {show_amount(noise.sigma)}{shares}, n={len(candidate)})"
 
 
 def directed_gain(candidate: Sample, best: Sample, noise: Noise, rules: Rules) -> float:

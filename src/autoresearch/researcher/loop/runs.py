@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from autoresearch.errors import BadWorkspace
+from autoresearch.researcher.amounts import show_amount
 from autoresearch.researcher.curve_files import stop_rule_for
 from autoresearch.researcher.display import Display, show_duration
 from autoresearch.researcher.executors.base import Executor, RunRequest
@@ -87,7 +88,7 @@ class RunsInProgress:
         journal, attempt = self.state.journal, self.state.journal.state.attempts[run.attempt_id]
         if measured.value is not None:
             took = show_duration(measured.seconds + measured.score_seconds)
-            self.display.verdict(attempt.id, "run", f"{measured.value:.6f} in {took}")
+            self.display.verdict(attempt.id, "run", f"{show_amount(measured.value)} in {took}")
         if run.is_recheck:
             journal.update(attempt.id, rechecks=(*attempt.rechecks, measured))
             return

@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from autoresearch.researcher.amounts import LARGEST, show_amount
 from autoresearch.researcher.report.rows import UNITS, Experiment, TableSummary
 
 if TYPE_CHECKING:
@@ -50,7 +51,8 @@ def shown_span(summary: TableSummary) -> Span:
     )
     noise = summary.noise or 0.0
     best, worst = min(costs), max(*kept, base)
-    size = max(worst - best, 12 * noise, 0.01 * abs(best) if not noise else 0.0, 1e-9)
+    least = 1e-9 * max(map(abs, values)) or 1.0  # for values of any size, and for nothing but 0
+    size = max(worst - best, 12 * noise, 0.01 * abs(best) if not noise else 0.0, least)
     further = costs[int(0.92 * (len(costs) - 1))] - worst if len(costs) > 20 else costs[-1] - worst
     high = worst + max(min(further, 0.9 * size), 2.5 * noise) + 0.07 * size
     room = min(0.3, 0.08 + 0.025 * len(summary.improvements()))  # for labels, beyond the best
@@ -238,7 +240,7 @@ def draw_strips(axes: Axes, strips: list[Strip]) -> None:
 
 
 def format_value(value: float | None) -> str:
-    """Six decimals as in the ledger, fewer for numbers that have more digits before the point."""
+    """As in the ledger, with fewer decimals where more digits stand before the point."""
     if value is None:
         return "-"
-    return f"{value:.6f}" if abs(value) < 1000 else f"{value:,.1f}"
+    return f"{value:,.1f}" if 1000 <= abs(value) < LARGEST else show_amount(value)

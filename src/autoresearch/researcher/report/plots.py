@@ -9,6 +9,7 @@ import textwrap
 import warnings
 from typing import TYPE_CHECKING, Any
 
+from autoresearch.researcher.amounts import show_change
 from autoresearch.researcher.report.plot_labels import draw_labels
 from autoresearch.researcher.report.plot_marks import (
     INK,
@@ -144,7 +145,7 @@ def subtitle(summary: TableSummary) -> str:
         if summary.noise
         else "noise not measured"
     )
-    moved = f"best {format_value(summary.best.value)} ({change:+.6f}{percent})"
+    moved = f"best {format_value(summary.best.value)} ({show_change(change)}{percent})"
     if not summary.gain:
         moved = "nothing better yet"
     return f"baseline {format_value(summary.baseline.value)}  →  {moved}     {noise}"

@@ -36,15 +36,12 @@ def summarise(directory: Path | str) -> TableSummary:
     unusable.
     """
     folder, tsv, jsonl = ledger_files(Path(directory))
-    sheet = read_tsv(read_bytes(tsv)) if tsv.exists() else Sheet()
     records, jsonl_notes = read_records(jsonl)
     settings = metric_settings(folder)
+    named = str(settings.get("metric") or first(reversed(records), "metric"))
+    sheet = read_tsv(read_bytes(tsv), named) if tsv.exists() else Sheet()
     rows = merge(sheet.rows, records)
-    metric = str(
-        settings.get("metric")
-        or (sheet.metric if tsv.exists() else first(records, "metric"))
-        or "val_bpb"
-    )
+    metric = named or sheet.metric
     chosen, other_notes = latest_group(rows)
     return add_up(
         TableSummary(
@@ -157,10 +154,10 @@ def same_experiment(row: Experiment, record: dict[str, Any]) -> bool:
 
 
 def add_details(row: Experiment, record: dict[str, Any]) -> Experiment:
-    """The row with its record's details. The record's value has more digits, so it counts where
-    both have one."""
+    """The row with its record's details. The record's value has more digits, and where it has none
+    (stopped early) the row's number is none either."""
     full = from_record(record)
-    value = full.value if row.value is not None and full.value is not None else row.value
+    value = full.value if row.value is not None else None
     return replace(
         full,
         commit=row.commit,

@@ -76,10 +76,12 @@ class TableSummary:
 
     @property
     def gain_percent(self) -> float | None:
-        """The gain in percent of the baseline."""
-        if self.gain is None or self.baseline is None or not self.baseline.value:
+        """The gain in percent of the baseline; None where a value is zero or less: such a metric
+        has no natural zero, and a share of it would say nothing."""
+        if self.gain is None or self.baseline is None or self.best is None:
             return None
-        return 100 * self.gain / abs(self.baseline.value)
+        first, last = self.baseline.value or 0.0, self.best.value or 0.0
+        return 100 * self.gain / first if first > 0 and last >= 0 else None
 
     def count(self, status: Status) -> int:
         return sum(row.status == status for row in self.experiments)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from autoresearch.errors import Conflict
+from autoresearch.researcher.amounts import show_amount
 from autoresearch.researcher.curve_files import NAME, read_newest
 from autoresearch.researcher.display import escape_text
 from autoresearch.researcher.journal import Attempt, Journal
@@ -134,12 +135,12 @@ def lines(status: Status) -> list[str]:
     if status.baseline is None:
         first = f"{status.folder}: no experiment yet; start with: autoresearch run {status.folder}"
         return [first, *attempt_lines(status), *hub_lines(status)]
-    noise = f" (noise {status.noise:.6f})" if status.noise is not None else ""
+    noise = f" (noise {show_amount(status.noise)})" if status.noise is not None else ""
     return [
         f"{status.folder}: {status.kept} kept, {status.discarded} discarded, "
         f"{status.crashed} crashed, on branch {status.branch}",
-        f"baseline {status.metric} {status.baseline:.6f}{noise}",
-        f"best     {status.metric} {status.best or status.baseline:.6f}  "
+        f"baseline {status.metric} {show_amount(status.baseline)}{noise}",
+        f"best     {status.metric} {show_amount(status.baseline if status.best is None else status.best)}  "
         f"{status.best_commit[:7]}  {status.best_description}",
         *attempt_lines(status),
         *hub_lines(status),

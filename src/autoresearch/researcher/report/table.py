@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from autoresearch.researcher.amounts import show_amount, show_change
 from autoresearch.researcher.report.rows import Experiment, TableSummary
 
 STYLES = {"keep": "bold green", "discard": "dim", "crash": "red"}
@@ -65,8 +66,8 @@ def cells(summary: TableSummary, row: Experiment, gain: float | None) -> list[st
     return [
         str(row.number),
         row.commit[:10],
-        "-" if row.value is None else f"{row.value:.6f}",
-        "" if gain is None else f"{gain:+.6f}",
+        "-" if row.value is None else show_amount(row.value),
+        "" if gain is None else show_change(gain),
         "" if gain is None or not summary.noise else f"{gain / summary.noise:+.1f}",
         str(len(row.values)) if row.values else "",
         "" if row.memory_gb is None else f"{row.memory_gb:.1f}",
@@ -82,7 +83,7 @@ def closing_lines(summary: TableSummary) -> list[str]:
     tried = len(summary.experiments) - (summary.baseline is not None)
     lines = [f"{tried} experiment{'s' * (tried != 1)}: {counts}"]
     if summary.baseline is not None and summary.best is not None:
-        values = f"baseline {summary.baseline.value:.6f}, best {summary.best.value:.6f}"
+        values = f"baseline {show_amount(summary.baseline.value)}, best {show_amount(summary.best.value)}"
         lines.append(values + gain_words(summary))
         lines.append(noise_words(summary))
     if summary.experiments:
@@ -102,7 +103,7 @@ def gain_words(summary: TableSummary) -> str:
     """` (experiment 3, 0.021 better, 1.4 %, 5 times the noise)`, as far as it is known."""
     if summary.gain is None or summary.best is None or summary.gain == 0:
         return ": nothing better yet"
-    parts = [f"experiment {summary.best.number}", f"{summary.gain:.6f} better"]
+    parts = [f"experiment {summary.best.number}", f"{show_amount(summary.gain)} better"]
     if summary.gain_percent is not None:
         parts.append(f"{summary.gain_percent:.1f} %")
     if summary.noise:
@@ -116,4 +117,4 @@ def noise_words(summary: TableSummary) -> str:
             "run the baseline again with another AUTORESEARCH_SEED to know which gains are real"
         )
         return f"noise not measured: {advice}"
-    return f"noise {summary.noise:.6f} ({summary.noise_source})"
+    return f"noise {show_amount(summary.noise)} ({summary.noise_source})"

@@ -71,6 +71,7 @@ OTHER_COLUMNS = frozenset(
         "num_params_m",
     ]
 )
+OUR_COLUMNS = ("commit", "value", "memory_gb", "status", "description")
 NUMBER = re.compile(r"[-+]?(?:\d+(?:[.,]\d*)?|[.,]\d+)(?:[eE][-+]?\d+)?")
 NO_NUMBERS = frozenset(["---", "--", "-", "nan", "inf", "none", "n/a", "na"])
 NOTES_MAX = 20  # lines that could not be read and are named; the others are counted
@@ -86,8 +87,11 @@ class Sheet:
     notes: list[str] = field(default_factory=list)
 
 
-def read_tsv(data: bytes) -> Sheet:
-    """Every experiment of a results.tsv, in the file's order; unreadable lines become notes."""
+def read_tsv(data: bytes, metric: str = "") -> Sheet:
+    """Every experiment of a results.tsv, in the file's order; unreadable lines become notes.
+
+    `metric` is what the experiment's own configuration measures: under another name than
+    `val_bpb`, zero and less are values, whatever the header says."""
     text = decode(data)
     sheet, columns, unreadable = Sheet(), None, 0
     lines = text.split("\n")
@@ -104,7 +108,7 @@ def read_tsv(data: bytes) -> Sheet:
             if unreadable <= NOTES_MAX:
                 sheet.notes.append(unreadable_note(number, is_last=number == len(lines)))
             continue
-        sheet.rows.append(without_impossible_value(row, sheet.metric))
+        sheet.rows.append(without_impossible_value(row, metric or sheet.metric))
     if unreadable > NOTES_MAX:
         further = unreadable - NOTES_MAX
         sheet.notes.append(f"{further} further lines of results.tsv are not readable: not counted")
@@ -141,12 +145,19 @@ def cells_of(line: str) -> list[str]:
     return re.split(r" {2,}", line.strip()) if re.search(r"\S {2,}\S", line) else line.split()
 
 
+def is_our_header(names: list[str]) -> bool:
+    """Whether these are the columns that we write, with any metric in the second place."""
+    return len(names) == 5 and [names[0], *names[2:]] == [OUR_COLUMNS[0], *OUR_COLUMNS[2:]]
+
+
 def header_columns(line: str) -> dict[str, int] | None:
     """Where each known column stands, if this line is a header; else None."""
     names = [
         cell.lower().lstrip("#").strip()
         for cell in (line.split("\t") if "\t" in line else line.split())
     ]
+    if is_our_header(names):  # whatever the metric is called: `status` and `seconds`, too
+        return dict(zip(OUR_COLUMNS, (0, 1, 2, 3, 4), strict=True))
     found = {
         column: names.index(alias)
         for column, aliases in COLUMN_NAMES.items()
@@ -163,6 +174,8 @@ def metric_name(line: str, columns: dict[str, int]) -> str:
         cell.strip().lstrip("#").strip()
         for cell in (line.split("\t") if "\t" in line else line.split())
     ]
+    if "value" in columns:
+        return names[columns["value"]]
     if "val_bpb" in names:
         columns["value"] = names.index("val_bpb")
         return "val_bpb"

@@ -18,6 +18,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from autoresearch.errors import BadInput
+from autoresearch.researcher.amounts import show_amount
 from autoresearch.researcher.display import Display, show_duration
 from autoresearch.researcher.experiment import Runner, Stopped
 from autoresearch.researcher.judging.judge import Finding, judge_baseline
@@ -96,7 +97,7 @@ class Verifier:
         sweep_processes(notes.mark)
         commit = graft_free_files(self.workspace, pristine, reported.commit)
         self.display.say(
-            f"{reported.commit[:7]} claims {reported.value:.6f}: run here with the fixed "
+            f"{reported.commit[:7]} claims {show_amount(reported.value)}: run here with the fixed "
             f"files of {pristine[:7]}"
         )
         notes = self.measure(notes, commit)
@@ -160,7 +161,7 @@ class Verifier:
         told = (
             run.reason
             if run.value is None
-            else f"{run.value:.6f} in {show_duration(run.seconds + run.score_seconds)}"
+            else f"{show_amount(run.value)} in {show_duration(run.seconds + run.score_seconds)}"
         )
         self.display.verdict("", "run", told)
         return run
