@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from autoresearch.researcher import report
-from autoresearch.researcher.amounts import show_amount, show_change
 from autoresearch.researcher.dashboard.canvas import AxisRange
+from autoresearch.researcher.judging.amounts import show_amount, show_change
 from autoresearch.researcher.judging.noise import Noise
 from autoresearch.researcher.judging.policies import Rules, decide
 from autoresearch.researcher.judging.values import Sample

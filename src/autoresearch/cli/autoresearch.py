@@ -90,7 +90,12 @@ def init(
     DIRECTORY is a new folder; or, with --command, a repository of your own, which gets a
     configuration.
     """
-    from autoresearch.researcher.init import start_lab, start_own, usual_direction
+    from autoresearch.researcher.init import (
+        describe_environment,
+        start_lab,
+        start_own,
+        usual_direction,
+    )
 
     if command is not None:
         repo = start_own(directory, list(free), command, metric, direction)
@@ -99,6 +104,7 @@ def init(
             f"wrote {repo.path / 'autoresearch.toml'} ({metric}: {better} is better); look at it, "
             f"then: autoresearch run {directory}"
         )
+        text = "\n".join(part for part in (text, describe_environment(repo.path, command)) if part)
     else:
         if data is not None and not data.exists():
             raise BadInput(f"--data {data} does not exist")

@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from autoresearch.cli import options, show
-from autoresearch.cli.common import FOR_RUNS, environment, readable, stopped_by_signals
+from autoresearch.cli.common import stopped_by_signals
 from autoresearch.cli.options import PATH, examples
 from autoresearch.cli.run import prepare
-from autoresearch.cli.sandbox_options import choose_sandbox, sandbox_options
+from autoresearch.cli.sandbox_options import choose_sandbox, make_runner, sandbox_options
 from autoresearch.errors import BadInput
-from autoresearch.researcher.amounts import show_change
 
 if TYPE_CHECKING:
     from autoresearch.researcher.display import Display
@@ -53,6 +52,7 @@ def distill(
     end_pairs: int,
     sandbox: str,
     unsafe_no_sandbox: bool,
+    reads: tuple[Path, ...],
     in_json: bool,
 ) -> None:
     """Measure the kept edits of a night again, and keep those that are real.
@@ -64,14 +64,14 @@ def distill(
     from rich.console import Console
 
     from autoresearch.researcher.display import Display
-    from autoresearch.researcher.experiment import Runner, Stopped
+    from autoresearch.researcher.experiment import Stopped
     from autoresearch.researcher.workspace import Workspace
 
     workspace = Workspace(directory)
     chosen = choose_sandbox(sandbox, unsafe_no_sandbox)
     stop = stopped_by_signals()
     display = Display(Console(stderr=in_json), quiet=in_json)
-    runner = Runner(workspace, chosen, environment(FOR_RUNS), readable(), stop)
+    runner = make_runner(workspace, chosen, reads, stop)
     with workspace.lock():
         workspace.sweep_checkouts()
         try:
@@ -198,4 +198,6 @@ def describe(result: Distilled) -> str:
 
 
 def show_effect(effect: Effect) -> str:
+    from autoresearch.researcher.judging.amounts import show_change
+
     return f"{show_change(effect.gain)} [{show_change(effect.low)} to {show_change(effect.high)}]"

@@ -23,13 +23,12 @@ from autoresearch.cli.common import (
     FOR_RUNS,
     cache,
     environment,
-    readable,
     stopped_by_signals,
 )
 from autoresearch.cli.executor_options import ExecutorOptions, executor_options, place
 from autoresearch.cli.hub_options import hidden_paths, hub_options, make_swarm
 from autoresearch.cli.options import examples
-from autoresearch.cli.sandbox_options import choose_sandbox, sandbox_options
+from autoresearch.cli.sandbox_options import choose_sandbox, make_runner, sandbox_options
 from autoresearch.errors import BadInput
 
 if TYPE_CHECKING:
@@ -115,6 +114,7 @@ def run(
     platform: str | None,
     sandbox: str,
     unsafe_no_sandbox: bool,
+    reads: tuple[Path, ...],
     jobs: int,
     gpus: int,
     executor: str,
@@ -131,7 +131,7 @@ def run(
     from rich.console import Console
 
     from autoresearch.researcher.display import Display
-    from autoresearch.researcher.experiment import Runner, Stopped
+    from autoresearch.researcher.experiment import Stopped
     from autoresearch.researcher.loop import Loop, Options
     from autoresearch.researcher.swarm.hub_swarm import HubOptions
     from autoresearch.researcher.workspace import Workspace
@@ -140,7 +140,7 @@ def run(
     chosen = choose_sandbox(sandbox, unsafe_no_sandbox)
     stop = stopped_by_signals()
     display = Display(Console(stderr=in_json), quiet=in_json)
-    runner = Runner(workspace, chosen, environment(FOR_RUNS), readable(), stop)
+    runner = make_runner(workspace, chosen, reads, stop)
     wanted = AgentOptions(
         agent,
         script,

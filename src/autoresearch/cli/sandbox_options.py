@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import threading
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from autoresearch.cli.common import FOR_RUNS, environment, readable
 from autoresearch.cli.options import combine
 from autoresearch.errors import BadInput
 
 if TYPE_CHECKING:
+    from autoresearch.researcher.experiment import Runner
     from autoresearch.researcher.sandbox import Sandbox
+    from autoresearch.researcher.workspace import Workspace
 
 WARNING = "no sandbox: experiments run with all your rights; only for code you trust"
 KINDS = ("auto", "bwrap", "landlock", "container", "none")
@@ -27,6 +33,12 @@ sandbox_options = combine(
         "--unsafe-no-sandbox",
         is_flag=True,
         help="Run without isolation, with all your rights: only for code you trust.",
+    ),
+    click.option(
+        "--reads",
+        multiple=True,
+        type=click.Path(exists=True, path_type=Path),
+        help="Of your files outside the repository: what runs may read (repeatable).",
     ),
 )
 
@@ -44,3 +56,17 @@ def choose_sandbox(kind: str, unsafe_no_sandbox: bool) -> Sandbox:
     if name == "none":
         print(f"autoresearch: {WARNING}", file=sys.stderr)
     return choose_sandbox(name)
+
+
+def make_runner(
+    workspace: Workspace, sandbox: Sandbox, reads: tuple[Path, ...], stop: threading.Event
+) -> Runner:
+    """What carries runs out here: they see the prepared data, and of the user's own files what
+    the configuration and the options open."""
+    from autoresearch.researcher.experiment import Runner
+    from autoresearch.researcher.own_files import find_own_files
+
+    seen = environment(FOR_RUNS)
+    granted = (*reads, Path("/")) if sandbox.name == "none" else reads  # then all is open
+    own = find_own_files(workspace, granted, seen.get("PATH", os.defpath))
+    return Runner(workspace, sandbox, seen, (*readable(), *own.paths), stop, links=own.links)

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from autoresearch.cli import options, show
-from autoresearch.cli.common import FOR_RUNS, environment, readable, stopped_by_signals
+from autoresearch.cli.common import stopped_by_signals
 from autoresearch.cli.credentials import FOLDER
 from autoresearch.cli.hub_options import FolderKeyring
 from autoresearch.cli.options import examples
 from autoresearch.cli.run import prepare
-from autoresearch.cli.sandbox_options import choose_sandbox, sandbox_options
+from autoresearch.cli.sandbox_options import choose_sandbox, make_runner, sandbox_options
 from autoresearch.errors import BadInput, Conflict, HubUnavailable
 
 if TYPE_CHECKING:
@@ -73,6 +73,7 @@ def verify(
     platform: str | None,
     sandbox: str,
     unsafe_no_sandbox: bool,
+    reads: tuple[Path, ...],
     in_json: bool,
 ) -> None:
     """Run a claimed result again, with this folder's own fixed files, and compare.
@@ -83,7 +84,7 @@ def verify(
 
     from autoresearch.researcher import machine
     from autoresearch.researcher.display import Display
-    from autoresearch.researcher.experiment import Runner, Stopped
+    from autoresearch.researcher.experiment import Stopped
     from autoresearch.researcher.verify.rerun import Notebook
     from autoresearch.researcher.verify.verifier import Verifier
     from autoresearch.researcher.workspace import Workspace
@@ -96,7 +97,7 @@ def verify(
     chosen = choose_sandbox(sandbox, unsafe_no_sandbox)
     stop = stopped_by_signals()
     display = Display(Console(stderr=in_json), quiet=in_json)
-    runner = Runner(workspace, chosen, environment(FOR_RUNS), readable(), stop)
+    runner = make_runner(workspace, chosen, reads, stop)
     notebook = Notebook(workspace.private / "verify")
     verifier = Verifier(
         workspace, runner, notebook, display, stop, platform or machine.machine_name(), runs

@@ -35,6 +35,7 @@ class ExperimentTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     timeout_s: float = 0
     metric: str = "val_bpb"
     direction: Literal["min", "max"] = "min"
+    reads: list[str] = []  # of the user's own checkout, or outside it: what runs may read besides
     pattern: str = ""  # finds the metric in the log, where the command prints no `name: value`
 
 
@@ -180,6 +181,7 @@ def mistakes(config: Config) -> list[str]:
             any(Path(f).is_absolute() or ".." in Path(f).parts for f in e.free),
             "experiment.free must name files inside the repository",
         ),
+        (any(not name.strip() for name in e.reads), "experiment.reads names an empty path"),
         (NAME in e.free, f"{NAME} itself cannot be free: it says what is judged"),
         (not 0 < j.alpha < 0.5, "judge.alpha must lie between 0 and 0.5"),
         (
@@ -261,6 +263,7 @@ OWN = """\
 # docs/researcher.md tells all.
 [experiment]
 free = {free}  # the files an agent may change; every other tracked file is fixed
+# reads = ["data"]  # files and folders of yours that are in no commit and that runs may read
 command = {command}  # has to print one line `{metric}: <number>`
 timeout_s = 0  # wall clock of one run; 0 = measured: twice the slowest baseline run plus a minute
 metric = "{metric}"

@@ -11,7 +11,8 @@ import os
 import shutil
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -53,6 +54,7 @@ from autoresearch.researcher.measurement import (
     read_run,
 )
 from autoresearch.researcher.model_jobs import PER_SCORE, run_beside
+from autoresearch.researcher.own_files import add_links, explain_missing
 from autoresearch.researcher.run_record import CHECKPOINT, hash_weights, write_run_record
 from autoresearch.researcher.sandbox import Finished, Job, Limits, Sandbox
 from autoresearch.researcher.sandbox.processes import MARK
@@ -76,6 +78,7 @@ class Runner:
     environment: Mapping[str, str]
     readable: tuple[Path, ...] = ()
     stop: threading.Event | None = None
+    links: tuple[str, ...] = ()  # places of the user's own folder that a run finds in its checkout
     cores: tuple[int, ...] = ()  # the processors runs are kept on; empty for all
 
     @property
@@ -101,19 +104,25 @@ class Runner:
         (folder / "out").mkdir(parents=True)
         (folder / "score").mkdir()
         self.warm_up(folder / "tmp" / "cache")
-        with self.workspace.fresh(commit) as checkout:
+        with self.fresh(commit) as checkout:
             if heavy := too_heavy(checkout, self.workspace):
                 return Measurement("carries data", heavy, seed)
             measured = self.train(checkout, seed, mark, folder, timeout_s, watch, replay)
             measured = inspect(measured, checkout, self.workspace)
             measured = weigh_leftovers(measured, folder, self.workspace.bounds)
         if measured.outcome == "ok" and self.config.score.command:
-            with self.workspace.fresh(commit) as checkout:
+            with self.fresh(commit) as checkout:
                 measured = self.score(measured, checkout, mark, folder, timeout_s)
         weights = hash_weights(folder / "out" / CHECKPOINT)
         tidy(folder)
         write_run_record(folder, weights, measured.value)
         return measured
+
+    @contextmanager
+    def fresh(self, commit: str) -> Iterator[Checkout]:
+        """A checkout of the commit with links to what its user opens to runs; gone afterwards."""
+        with self.workspace.fresh(commit) as checkout:
+            yield add_links(checkout, self.workspace.folder, self.links)
 
     def train(
         self,
@@ -164,6 +173,10 @@ class Runner:
                 bool(hides),
                 self.config.experiment.pattern,
             )
+        if read.outcome == "failed" and self.workspace.ledger.baseline() is None:
+            # only of the user's own code: others would ask what exists here
+            advice = explain_missing(read.reason, self.workspace)
+            read = replace(read, reason="; ".join(part for part in (read.reason, advice) if part))
         read = replace(read, seed=seed, seconds=finished.seconds, log=log, others_share=others)
         if not self.config.data.feed:
             return read
@@ -180,7 +193,7 @@ class Runner:
         ending: threading.Event | None,
     ) -> Finished:
         """Run a job that gets its batches from a feeder, which comes from a fresh checkout."""
-        with self.workspace.fresh(commit) as pristine:
+        with self.fresh(commit) as pristine:
             feeder = self.feeder(job, pristine, folder, replay)
             finished = run_fed(self.sandbox, job, feeder, folder / "pipes", ending or self.stop)
         if self.stop is not None and self.stop.is_set():

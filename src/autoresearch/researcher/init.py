@@ -22,6 +22,7 @@ from autoresearch.errors import BadInput, BadWorkspace, Conflict
 from autoresearch.git.repo import Repo
 from autoresearch.installation import lab_folder, list_lab_files
 from autoresearch.researcher import config
+from autoresearch.researcher.command_line import PYTHONS, command_words
 from autoresearch.researcher.gpus import GpuLoad, GpuMonitor
 from autoresearch.researcher.workspace import IGNORED
 
@@ -192,7 +193,21 @@ def split_command(line: str) -> list[str]:
     is_for_shell = any(set(word) <= set("();<>|&") for word in plain if word)
     sets_variable = bool(words) and re.match(r"[A-Za-z_]\w*=", words[0]) is not None
     needs = is_for_shell or sets_variable or words[:1] in (["cd"], ["source"], ["."])
-    return ["sh", "-c", line] if needs else words
+    shell = "bash" if "source" in words else "sh"  # which has no `source` everywhere
+    return [shell, "-c", line] if needs else words
+
+
+def describe_environment(folder: Path, line: str) -> str:
+    """What to know where a command starts our own Python beside an environment of the
+    repository's; empty where there is nothing to say."""
+    words = command_words(split_command(line))
+    roots = [name for name in (".venv", "venv", "env") if (folder / name / "pyvenv.cfg").is_file()]
+    if not roots or not set(PYTHONS) & set(words):
+        return ""
+    return (
+        f"`python` is the interpreter autoresearch runs under; for the packages of {roots[0]}: "
+        f"--command '{roots[0]}/bin/python …'"
+    )
 
 
 def usual_direction(metric: str) -> str:

@@ -19,7 +19,7 @@ import msgspec
 
 from autoresearch.errors import BadWorkspace
 from autoresearch.files import sync_folder
-from autoresearch.researcher.amounts import show_amount
+from autoresearch.researcher.judging.amounts import show_amount
 from autoresearch.researcher.judging.values import Record
 
 JSONL, TSV, CUT = "experiments.jsonl", "results.tsv", "cut-lines.txt"

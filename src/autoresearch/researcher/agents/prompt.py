@@ -15,7 +15,7 @@ from string import Template
 from autoresearch.errors import BadInput
 from autoresearch.researcher.agents.base import Brief
 from autoresearch.researcher.agents.quote import NOTICE, quote_text
-from autoresearch.researcher.amounts import show_amount
+from autoresearch.researcher.judging.amounts import show_amount
 from autoresearch.researcher.judging.values import Record
 
 SHOWN = 40  # experiments told in full; older ones only count

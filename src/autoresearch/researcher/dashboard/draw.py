@@ -10,10 +10,10 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from autoresearch.researcher.amounts import show_amount
 from autoresearch.researcher.dashboard.canvas import LABEL, AxisRange, Canvas, stair_points
 from autoresearch.researcher.dashboard.snapshot import MachineLoad, RunView, VerdictView, View
 from autoresearch.researcher.display import COLOURS, escape_text, show_duration
+from autoresearch.researcher.judging.amounts import show_amount
 
 SIGNS = {"baseline": ("●", "o"), "keep": ("●", "o"), "discard": ("·", "."), "crash": ("×", "x")}
 STYLES = {**COLOURS, "baseline": "blue"}

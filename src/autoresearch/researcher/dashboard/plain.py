@@ -5,9 +5,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from autoresearch.researcher.amounts import show_amount
 from autoresearch.researcher.dashboard.draw import draw_heading, run_state, show_value
 from autoresearch.researcher.dashboard.snapshot import RunView, VerdictView, View
+from autoresearch.researcher.judging.amounts import show_amount
 
 SHOWN = 10
 QUARTERS = 4  # a run in progress is told at each quarter of its budget

@@ -18,7 +18,6 @@ import msgspec
 
 from autoresearch.errors import BadWorkspace
 from autoresearch.files import replace_file
-from autoresearch.researcher.amounts import show_amount
 from autoresearch.researcher.display import Display, show_duration
 from autoresearch.researcher.distill.chain import Chain, Combiner
 from autoresearch.researcher.distill.design import Pair, Row, choose_pairs
@@ -32,6 +31,7 @@ from autoresearch.researcher.distill.effects import (
     select_real,
 )
 from autoresearch.researcher.experiment import Runner, Stopped
+from autoresearch.researcher.judging.amounts import show_amount
 from autoresearch.researcher.judging.judge import run_seed
 from autoresearch.researcher.judging.values import Measurement
 from autoresearch.researcher.sandbox import sweep_processes

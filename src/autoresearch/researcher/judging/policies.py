@@ -14,7 +14,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from autoresearch.researcher.amounts import show_amount
+from autoresearch.researcher.judging.amounts import show_amount
 from autoresearch.researcher.judging.noise import (
     Noise,
     estimate_gain,

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from autoresearch.errors import BadWorkspace
-from autoresearch.researcher.amounts import show_amount
 from autoresearch.researcher.curve_files import stop_rule_for
 from autoresearch.researcher.display import Display, show_duration
 from autoresearch.researcher.executors.base import Executor, RunRequest
 from autoresearch.researcher.experiment import Runner, Stopped
 from autoresearch.researcher.journal import Attempt
+from autoresearch.researcher.judging.amounts import show_amount
 from autoresearch.researcher.judging.curves import StopRule
 from autoresearch.researcher.judging.values import Measurement
 from autoresearch.researcher.loop.branch_state import BranchState

@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from autoresearch.researcher.amounts import LARGEST, show_amount
+from autoresearch.researcher.judging.amounts import LARGEST, show_amount
 from autoresearch.researcher.report.rows import UNITS, Experiment, TableSummary
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import textwrap
 import warnings
 from typing import TYPE_CHECKING, Any
 
-from autoresearch.researcher.amounts import show_change
+from autoresearch.researcher.judging.amounts import show_change
 from autoresearch.researcher.report.plot_labels import draw_labels
 from autoresearch.researcher.report.plot_marks import (
     INK,

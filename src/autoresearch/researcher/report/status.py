@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from autoresearch.errors import Conflict
-from autoresearch.researcher.amounts import show_amount
 from autoresearch.researcher.curve_files import NAME, read_newest
 from autoresearch.researcher.display import escape_text
 from autoresearch.researcher.journal import Attempt, Journal
+from autoresearch.researcher.judging.amounts import show_amount
 from autoresearch.researcher.judging.noise import pool_noise
 from autoresearch.researcher.judging.values import Record
 from autoresearch.researcher.ledger import best

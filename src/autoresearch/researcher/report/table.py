@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from autoresearch.researcher.amounts import show_amount, show_change
+from autoresearch.researcher.judging.amounts import show_amount, show_change
 from autoresearch.researcher.report.rows import Experiment, TableSummary
 
 STYLES = {"keep": "bold green", "discard": "dim", "crash": "red"}

@@ -179,6 +179,12 @@ def translate_ending(finished: Finished, job: Job) -> Finished:
         words = ending_reason(JobEnding(signal=code - 128), job)
         return replace(finished, exit_code=128 - code, reason=words)
     if code == 1 and (trouble := setup_failure(job.log)):
+        if trouble.startswith("bwrap: execvp "):
+            words = (
+                f"{job.argv[0]} could not be started: it, or the interpreter it names, is not there "
+                "for a run; experiment.reads or --reads opens files of yours"
+            )
+            return replace(finished, exit_code=None, reason=words)
         return replace(finished, exit_code=None, reason=f"the sandbox could not be made: {trouble}")
     return finished
 

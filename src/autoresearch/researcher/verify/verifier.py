@@ -18,9 +18,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from autoresearch.errors import BadInput
-from autoresearch.researcher.amounts import show_amount
 from autoresearch.researcher.display import Display, show_duration
 from autoresearch.researcher.experiment import Runner, Stopped
+from autoresearch.researcher.judging.amounts import show_amount
 from autoresearch.researcher.judging.judge import Finding, judge_baseline
 from autoresearch.researcher.judging.reproduce import Comparison, compare
 from autoresearch.researcher.judging.throughput import compare_speed
