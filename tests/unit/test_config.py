@@ -86,7 +86,9 @@ def test_what_makes_results_incomparable_changes_the_fingerprint(
 
 def test_the_templates_are_valid(tmp_path: Path) -> None:
     """What `init` writes can be read."""
-    assert read(tmp_path, config.LAB.format(track="pystd-20s", extra="")).track == "pystd-20s"
+    assert (
+        read(tmp_path, config.LAB.format(track="pystd-20s", extra="", text="")).track == "pystd-20s"
+    )
     own = config.OWN.format(
         free='["s.py"]', command='["python", "s.py"]', metric="seconds", direction="min"
     )

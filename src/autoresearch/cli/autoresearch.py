@@ -108,12 +108,29 @@ def init(
     else:
         if data is not None and not data.exists():
             raise BadInput(f"--data {data} does not exist")
+        if data is not None and (directory / "autoresearch.toml").exists():
+            name_own_text(directory, data, in_json)
+            return
         repo = start_lab(directory, track, data, scale)
         text = (
             f"{directory} is an experiment on track {track}; go on with: autoresearch run "
             f"{directory}"
         )
     show.tell({"directory": str(repo.path), "commit": repo.maybe("HEAD")}, text, in_json)
+
+
+def name_own_text(directory: Path, data: Path, in_json: bool) -> None:
+    """Say where the text of an experiment from another machine lies on this one."""
+    from autoresearch.errors import Conflict
+    from autoresearch.researcher.own_text import name_text
+    from autoresearch.researcher.workspace import Workspace
+
+    workspace = Workspace(directory)
+    if not workspace.config.has_own_text:
+        raise Conflict(f"{directory} is an experiment already, and not on a text of your own")
+    name_text(workspace, data)
+    text = f"the text is {data}; go on with: autoresearch run {directory}"
+    show.tell({"directory": str(workspace.folder)}, text, in_json)
 
 
 for imported in (run.run, distill.distill, simulate.simulate, verify.verify, watch.watch):

@@ -23,6 +23,7 @@ else:
 
 NAME = "autoresearch.toml"
 INPUT = "{input}"  # in `prepare`: the file that becomes the score command's standard input
+DATA = "{data}"  # in `prepare`: where the user's own text lies on this machine
 MASKS = "{masks}"  # in `prepare`: the file it names paths in, one a line, that no run may read
 
 
@@ -58,9 +59,10 @@ class ScoreTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class DataTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`[data]`. `feed`: the program that hands a run its batches and keeps its clock, from pristine
     fixed files and outside the run's sandbox; then what `score.hidden_too` names is hidden from
-    the run as well."""
+    the run as well. `sha256`: of the user's own text, which `prepare` gets as `{data}`."""
 
     feed: list[str] = []
+    sha256: str = ""
 
 
 class JudgeTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -115,6 +117,11 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """Whether `prepare` writes a file that the score command gets as its standard input, and
         nothing else gets at all."""
         return any(INPUT in word for word in self.experiment.prepare)
+
+    @property
+    def has_own_text(self) -> bool:
+        """Whether `prepare` reads a text of the user's, whose place no commit holds."""
+        return any(DATA in word for word in self.experiment.prepare)
 
     @property
     def names_masks(self) -> bool:
@@ -242,7 +249,7 @@ metric = "val_bpb"
 direction = "min"
 
 [data]  # batches and clock of a run: from this program of ours, outside the run's sandbox
-feed = ["python", "-m", "fixed.feeder"]
+feed = ["python", "-m", "fixed.feeder"]{text}
 
 [score]  # run by the harness from pristine fixed files; its number is the one judged
 command = ["python", "prepare.py", "score", "{{run_dir}}/checkpoint.safetensors"]

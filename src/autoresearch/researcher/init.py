@@ -24,6 +24,7 @@ from autoresearch.installation import lab_folder, list_lab_files
 from autoresearch.researcher import config
 from autoresearch.researcher.command_line import PYTHONS, command_words
 from autoresearch.researcher.gpus import GpuLoad, GpuMonitor
+from autoresearch.researcher.own_text import hash_text, note_place
 from autoresearch.researcher.workspace import IGNORED
 
 GITIGNORE = (*IGNORED, "/run/", "/.track", "__pycache__/", ".venv/")
@@ -55,6 +56,8 @@ def start_lab(folder: Path, track: str, data: Path | None = None, scale: str = "
         repo = make_repository(Path(place) / "new", track, data)
         if folder.exists():
             folder.rmdir()
+        if data:
+            note_place(repo.path, data)
         repo.path.rename(folder)
     return Repo(folder)
 
@@ -74,9 +77,10 @@ def copy_lab(lab: Path, folder: Path, constants: str = "") -> None:
 def make_repository(folder: Path, track: str, data: Path | None) -> Repo:
     """Add the configuration and the first commit."""
     repo = Repo.init(folder)
-    words = ("--data", str(data.resolve())) if data else ()
-    extra = "".join(f", {json.dumps(word)}" for word in words)
-    (folder / config.NAME).write_text(config.LAB.format(track=track, extra=extra), "utf-8")
+    extra = f', "--data", "{config.DATA}"' if data else ""
+    text = f'\nsha256 = "{hash_text(data)}"  # of your text' if data else ""
+    settings = config.LAB.format(track=track, extra=extra, text=text)
+    (folder / config.NAME).write_text(settings, "utf-8")
     (folder / ".gitignore").write_text("\n".join(GITIGNORE) + "\n", "utf-8")
     repo.exclude(IGNORED)
     repo.add(change.path for change in repo.changes())

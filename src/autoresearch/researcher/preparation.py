@@ -13,6 +13,7 @@ from autoresearch.errors import BadWorkspace
 from autoresearch.researcher import config
 from autoresearch.researcher.experiment import INPUT, MASKS, Stopped, argv
 from autoresearch.researcher.measurement import last_line, read_log
+from autoresearch.researcher.own_text import find_text
 from autoresearch.researcher.sandbox import Job, Limits, choose_sandbox
 from autoresearch.researcher.workspace import Workspace
 
@@ -24,6 +25,8 @@ def prepare(workspace: Workspace, environment: Mapping[str, str], stop: threadin
     to."""
     log = workspace.private / "prepare.log"
     places = {config.INPUT: workspace.private / INPUT, config.MASKS: workspace.private / MASKS}
+    if workspace.config.has_own_text:
+        places[config.DATA] = find_text(workspace)
     command = argv(workspace.config.experiment.prepare, workspace.private)
     job = Job(
         argv=tuple(fill_in(word, places) for word in command),

@@ -28,6 +28,7 @@ from autoresearch.researcher.executors.worker import RunResult, Shipment, Surrou
 from autoresearch.researcher.experiment import Runner, Stopped
 from autoresearch.researcher.judging.values import Measurement
 from autoresearch.researcher.machine import one_word
+from autoresearch.researcher.own_text import find_text
 
 LIVES = 4  # a request is sent so often at most
 POLL_S = 0.25
@@ -161,9 +162,9 @@ class RayExecutor:
         worker_dir = hashlib.sha256(str(workspace.folder).encode()).hexdigest()[:16]
         settings = (workspace.folder / config.NAME).read_bytes()
         travelling = worker.request_for(request, workspace.folder)
-        return Shipment(
-            worker_dir, bundle, settings, travelling, self.runner.sandbox.name, self.share.cores
-        )
+        text = str(find_text(workspace)) if workspace.config.has_own_text else ""
+        sandbox = self.runner.sandbox.name
+        return Shipment(worker_dir, bundle, settings, travelling, sandbox, self.share.cores, text)
 
     def unpack(self, request: RunRequest, result: RunResult) -> Measurement:
         """Put log and curve where a run of this machine would have left them."""

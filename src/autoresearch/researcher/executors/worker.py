@@ -28,6 +28,7 @@ from autoresearch.researcher.executors.base import RunRequest
 from autoresearch.researcher.executors.slots import Plan, Slot, hold_slots, usable_cores
 from autoresearch.researcher.experiment import Runner
 from autoresearch.researcher.judging.values import Measurement
+from autoresearch.researcher.own_text import note_place
 from autoresearch.researcher.preparation import prepare
 from autoresearch.researcher.sandbox import choose_sandbox
 from autoresearch.researcher.workspace import Workspace
@@ -57,6 +58,7 @@ class Shipment:
     request: RunRequest
     sandbox: str
     cores: int
+    text: str = ""  # where the user's own text lies, on every machine of the cluster
 
 
 @dataclass(frozen=True)
@@ -144,6 +146,8 @@ def fill_worker_dir(folder: Path, shipment: Shipment) -> Workspace:
     (folder / config.NAME).write_bytes(shipment.config)
     workspace = Workspace(folder)
     workspace.private.mkdir(exist_ok=True)
+    if shipment.text:
+        note_place(folder, Path(shipment.text))
     workspace.sweep_checkouts()
     return workspace
 
