@@ -12,11 +12,12 @@ import hashlib
 import os
 import stat
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from autoresearch.errors import BadInput
 from autoresearch.folders import Bounds, read_bytes, read_chunks, walk_folder
+from autoresearch.git.lfs import fill_pointers
 from autoresearch.git.repo import Change, Repo
 from autoresearch.git.trees import (
     FILE,
@@ -118,6 +119,8 @@ def check_out(repo: Repo, path: Path, commit: str, bounds: Bounds) -> Checkout:
     depth = max((p.count("/") for p in tracked), default=0)
     bounds = Bounds(bounds.entries + len(tracked) * (depth + 1), bounds.depth + depth)
     files = {p: state for p, state in list_files(path, bounds).items() if p in tracked}
+    for p in fill_pointers(repo, path, [(p, state.size_bytes) for p, state in files.items()]):
+        files[p] = replace(files[p], size_bytes=(path / p).stat().st_size)
     blobs = {p: hash_blob(path, p, state, commit) for p, state in files.items()}
     return Checkout(repo, path, commit, bounds, tracked, files, blobs)
 

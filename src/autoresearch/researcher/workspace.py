@@ -21,6 +21,7 @@ from filelock import FileLock, Timeout
 from autoresearch.errors import BadInput, BadWorkspace, Conflict, TooLarge
 from autoresearch.folders import Bounds, read_bytes, wipe
 from autoresearch.git.checkouts import Checkout, check_out, describe_path
+from autoresearch.git.lfs import missing_contents
 from autoresearch.git.repo import ZERO, Change, Repo
 from autoresearch.git.trees import REPOSITORY, read_tree
 from autoresearch.researcher import config
@@ -92,7 +93,7 @@ class Workspace:
 
     def check_ready(self) -> None:
         """BadWorkspace where the commit checked out cannot be an experiment's start."""
-        self.refuse_repositories(self.repo.head())
+        self.refuse_incomplete(self.repo.head())
         tracked = self.repo.files(self.repo.head())
         missing = [
             name
@@ -103,6 +104,15 @@ class Workspace:
             raise BadWorkspace(
                 f"{config.NAME} calls {name_some(missing)} free, and no committed file "
                 "is called so; mend the name or commit it"
+            )
+
+    def refuse_incomplete(self, commit: str) -> None:
+        """BadWorkspace where a checkout of the commit would silently lack a part of it."""
+        self.refuse_repositories(commit)
+        if missing := missing_contents(self.repo, commit):
+            raise BadWorkspace(
+                f"{name_some(missing)} in commit {commit[:7]} is kept by git LFS, and this machine "
+                "has the pointer only: fetch the content (git lfs pull), or commit the file itself"
             )
 
     def refuse_repositories(self, commit: str) -> None:
@@ -287,10 +297,10 @@ class Workspace:
             if start is not None and start != tip:
                 self.check_comparable(start, tip)
                 tip = start
-            self.refuse_repositories(tip)
+            self.refuse_incomplete(tip)
             self.repo.set_ref(branch, tip, old=ZERO)
         else:
-            self.refuse_repositories(tip)
+            self.refuse_incomplete(tip)
         return tip
 
     def advance(self, branch: str, commit: str, parent: str) -> None:
