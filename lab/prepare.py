@@ -121,7 +121,7 @@ def prepare_parser():
     shards = CLIMBMIX_DEFAULT_SHARDS
     add("--num-shards", type=int, default=shards, help="climbmix: training shards, -1 = all")
     add("--download-workers", type=int, default=8, help="files downloaded at the same time")
-    add("--data", help="custom: a folder, .txt, .jsonl or .parquet")
+    add("--data", help="custom: a folder, text, .jsonl, .json, .csv or .parquet")
     add("--vocab-size", type=int, help=f"custom: tokens, {BYTE_VOCAB} = plain bytes")
     add("--seq-len", type=int, help="custom: tokens a row")
     add("--rows", metavar="FILE", help="also write the rows that evaluation scores to FILE")

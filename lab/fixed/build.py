@@ -88,8 +88,8 @@ def check_settings(base, args):
         )
     if base == "custom" and not args.data:
         raise PrepareError(
-            "--track custom needs --data PATH: a folder, .txt, .jsonl or .parquet with a column "
-            "`text`"
+            "--track custom needs --data PATH: a folder, text, .jsonl, .json, or .csv or .parquet "
+            "with a column `text`"
         )
     vocab_size, seq_len = args.vocab_size or own["vocab_size"], args.seq_len or own["seq_len"]
     if not BYTE_VOCAB <= vocab_size <= MAX_VOCAB:

@@ -33,6 +33,7 @@ DATA = (
     "fixed/parquet.py",
     "fixed/pystd.py",
     "fixed/stories.py",
+    "fixed/textfiles.py",
     "fixed/tokenizer.py",
 )
 SPEAKING = {"say", "print", "exit"}  # what these are told is for people

@@ -71,7 +71,7 @@ def test_words_and_downloads_change_nothing(
 @pytest.mark.parametrize(
     ("name", "pattern", "new"),
     [
-        ("fixed/custom.py", r"\bpiece\b", "lines"),
+        ("fixed/textfiles.py", r"\bpiece\b", "lines"),
         ("fixed/build.py", r"\bwritten\b", "done"),
         ("fixed/anchors.py", "TRIGRAM_TOKENS = 20_000_000", "TRIGRAM_TOKENS = 1000"),
     ],
