@@ -49,7 +49,9 @@ def app() -> None:
     "custom; with a suffix such as -20s for another budget.",
 )
 @click.option(
-    "--data", type=PATH, help="For --track custom: a folder of text, .jsonl, .json, .csv or .parquet."
+    "--data",
+    type=PATH,
+    help="For --track custom: a folder of text, .jsonl, .json, .csv or .parquet.",
 )
 @click.option(
     "--scale",
