@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def train(model, tokenizer):
-    text = b"".join(file.read_bytes() for file in sorted(Path(os.__file__).parent.glob("*.py")))
+    text = b"".join(map(read, sorted(Path(os.__file__).parent.glob("*.py"))))
     tokens = torch.tensor(
         tokenizer.encode_array(text[:200_000].decode("utf-8", "replace")).tolist()
     )
@@ -21,3 +21,11 @@ def train(model, tokenizer):
         optimizer.step()
         optimizer.zero_grad()
     list(prepare.make_dataloader(tokenizer, 16))
+
+
+def read(file):
+    """What is hidden from this run is left out."""
+    try:
+        return file.read_bytes()
+    except PermissionError:
+        return b""

@@ -105,7 +105,7 @@ VERDICTS = {
     "trains_before_the_clock": "outside the clock, where 8 s are allowed",
     "trains_on_validation": "the validation text is hidden from this run",
     "trains_on_validation_quietly": "no validation text in the cache|Permission denied",
-    "trains_while_it_is_scored": "where 8 s are allowed",
+    "trains_while_it_is_scored": "still running after 8 s|where 8 s are allowed",
     "writes_a_huge_header": "is no checkpoint",
     "writes_into_its_twins_memory": "0 memories of others were opened|Permission denied",
     "writes_its_own_verdict": "answered in a way that it was not asked to",
