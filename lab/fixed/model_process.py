@@ -31,6 +31,7 @@ QUESTION = struct.Struct("=I")  # rows; then rows x T tokens, int32
 ANSWER = struct.Struct("=cBH")  # kind, number of the dtype, bytes of words; then these
 WORDS_BYTES = 300  # of its own words, when it fails
 PATIENCE_S = 120  # without a byte of an answer; the first one may compile
+TAKE_S = 30  # for a question to be taken by a model that waits for one
 OUT_OF_MEMORY = "out of memory in the model's process"
 
 
@@ -128,9 +129,12 @@ class ModelProcess:
             at += len(data)
 
     def send(self, data):
+        """In pieces that never block: a model can fill the pipe from its own end."""
         with contextlib.suppress(BrokenPipeError):  # receive() will say why
             while data:
-                data = data[os.write(self.outbox, data) :]
+                if not select.select([], [self.outbox], [], TAKE_S)[1]:
+                    raise EvaluationError(f"the model process took no question for {TAKE_S} s")
+                data = data[os.write(self.outbox, data[: select.PIPE_BUF]) :]
 
     def receive(self):
         """The number its answer begins with. Failures are raised in its words, cut and cleaned."""
