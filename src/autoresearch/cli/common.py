@@ -9,6 +9,8 @@ import threading
 from collections.abc import Iterable
 from pathlib import Path
 
+from autoresearch.errors import BadInput
+
 # What an experiment may see of the environment: programs, languages, devices, threads. No keys, no
 # home.
 FOR_RUNS = (
@@ -41,8 +43,15 @@ def cache() -> Path:
 def readable() -> tuple[Path, ...]:
     """What a run may read besides the system, the running Python and its own folders: the prepared
     data."""
-    cache().mkdir(parents=True, exist_ok=True)
-    return (cache(),)
+    place = cache()
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadInput(
+            f"{place}, for prepared data, cannot be made ({error.strerror}); set "
+            "AUTORESEARCH_CACHE to a folder that you may write in"
+        ) from error
+    return (place,)
 
 
 def stopped_by_signals() -> threading.Event:

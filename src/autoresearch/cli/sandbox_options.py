@@ -63,10 +63,12 @@ def make_runner(
 ) -> Runner:
     """What carries runs out here: they see the prepared data, and of the user's own files what
     the configuration and the options open."""
+    from autoresearch.researcher.executors.slots import limit_threads
     from autoresearch.researcher.experiment import Runner
     from autoresearch.researcher.own_files import find_own_files
 
     seen = environment(FOR_RUNS)
+    seen |= limit_threads(seen)
     granted = (*reads, Path("/")) if sandbox.name == "none" else reads  # then all is open
     own = find_own_files(workspace, granted, seen.get("PATH", os.defpath))
     return Runner(workspace, sandbox, seen, (*readable(), *own.paths), stop, links=own.links)

@@ -298,7 +298,8 @@ class Repo:
         """Point a ref at a commit. With `old`, only if it pointed there (ZERO: did not exist);
         Conflict otherwise."""
         try:
-            self.git("update-ref", name, commit, *([old] if old is not None else []))
+            before = [ZERO[:1] * len(commit) if old == ZERO else old] if old is not None else []
+            self.git("update-ref", name, commit, *before)
         except GitFailed as error:
             now = self.ref(name)
             raise Conflict(

@@ -62,8 +62,11 @@ def write_commit(
         ordered = sorted(
             changed.items(), key=lambda item: item[1] != GONE
         )  # room for a folder first
+        none = ZERO[:1] * len(parent)  # as long as the repository's hashes
         lines = b"".join(
-            f"{entry.mode} {entry.blob}\t".encode() + os.fsencode(path) + b"\0"
+            f"{entry.mode} {none if entry == GONE else entry.blob}\t".encode()
+            + os.fsencode(path)
+            + b"\0"
             for path, entry in ordered
         )
         repo.git("update-index", "-z", "--index-info", data=lines, env=index)

@@ -11,6 +11,8 @@ import platform
 import re
 from pathlib import Path
 
+from autoresearch.researcher.cpu_quota import limit_by_quota
+
 GPUS = Path("/proc/driver/nvidia/gpus")
 CPUS = Path("/proc/cpuinfo")
 LONGEST = 40
@@ -23,7 +25,7 @@ def machine_name(share: str = "") -> str:
     return (
         one_word(gpu_model())
         if gpu_model()
-        else join_words(cpu_model(), share or f"{os.cpu_count() or 1}c")
+        else join_words(cpu_model(), share or f"{limit_by_quota(os.cpu_count() or 1)}c")
     )
 
 

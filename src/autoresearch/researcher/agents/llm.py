@@ -26,6 +26,7 @@ from autoresearch.researcher.agents.chat_answers import (
 from autoresearch.researcher.agents.edits import BadEdit, ProposedEdit, apply_edit, parse_answer
 from autoresearch.researcher.agents.endpoint import Endpoint, Message
 from autoresearch.researcher.agents.prompt import AS_BLOCKS, Note, render_brief
+from autoresearch.researcher.agents.sources import read_source, write_source
 
 READY = "Answer with the one word: ready."
 SYSTEM = (
@@ -75,7 +76,7 @@ class LlmAgent:
         finally:
             self.keep_transcript(brief.number, messages, answers)
         for name, text in changed.items():
-            (worktree / name).write_text(text, "utf-8", newline="")
+            write_source(worktree / name, text)
         return Edit(proposal.description, self.costs(answers))
 
     def check(self) -> None:
@@ -155,15 +156,10 @@ def free_files(worktree: Path, patterns: Sequence[str]) -> dict[str, str]:
     is left out."""
     found: dict[str, str] = {}
     for path in sorted({p for pattern in patterns for p in worktree.glob(pattern)}):
-        if (
-            path.is_file()
-            and path.resolve().is_relative_to(worktree.resolve())
-            and not path.is_symlink()
-        ):
-            try:
-                found[path.relative_to(worktree).as_posix()] = path.read_bytes().decode("utf-8")
-            except UnicodeDecodeError:
-                continue
+        is_ours = path.resolve().is_relative_to(worktree.resolve()) and not path.is_symlink()
+        # a zero byte is how git tells that a file is no text
+        if path.is_file() and is_ours and b"\0" not in path.read_bytes()[:8000]:
+            found[path.relative_to(worktree).as_posix()] = read_source(path)
     if not found:
         raise AgentFailed(f"none of the free files {', '.join(patterns)} is there as text")
     return found

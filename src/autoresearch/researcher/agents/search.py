@@ -37,6 +37,7 @@ from autoresearch.researcher.agents.search_space import (
     round_proposal,
     scale_value,
 )
+from autoresearch.researcher.agents.sources import read_source, write_source
 from autoresearch.researcher.judging.values import Record
 
 STARTUP_TRIALS = 8  # proposals before TPE trusts what it learned
@@ -62,7 +63,7 @@ class SearchAgent:
         choose = METHODS[self.name]
         (chosen, notes), texts = propose_values(choose, constants, sources, brief)
         for file, text in texts.items():
-            (worktree / file).write_bytes(text.encode("utf-8"))
+            write_source(worktree / file, text)
         old = {key: constants[key].value for key in chosen}
         message = ", ".join(
             f"{constants[k].label} {show_value(old[k])} → {show_value(v)}"
@@ -78,9 +79,7 @@ def read_sources(worktree: Path, free: Sequence[str]) -> dict[str, str]:
     files = sorted(
         {p for pattern in free for p in worktree.glob(pattern) if p.suffix == ".py" and p.is_file()}
     )
-    return {
-        file.relative_to(worktree).as_posix(): file.read_bytes().decode("utf-8") for file in files
-    }
+    return {file.relative_to(worktree).as_posix(): read_source(file) for file in files}
 
 
 def read_constants(sources: Mapping[str, str]) -> dict[Key, Constant]:

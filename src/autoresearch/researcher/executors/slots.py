@@ -19,6 +19,7 @@ from typing import TypeVar
 from filelock import FileLock, Timeout
 
 from autoresearch.errors import BadInput, Conflict
+from autoresearch.researcher.cpu_quota import limit_by_quota
 
 T = TypeVar("T")
 THREADS = (
@@ -181,11 +182,21 @@ def lock_free(
 
 
 def usable_cores() -> list[int]:
-    """The cores this process may run on; where cores cannot be pinned (macOS), as many numbers as
-    there are."""
+    """The cores this process may run on, no more than a container's quota has time for; where
+    cores cannot be pinned (macOS), as many numbers as there are."""
     if hasattr(os, "sched_getaffinity"):
-        return sorted(os.sched_getaffinity(0))
+        cores = sorted(os.sched_getaffinity(0))
+        return cores[: limit_by_quota(len(cores))]
     return list(range(os.cpu_count() or 1))
+
+
+def limit_threads(environment: Mapping[str, str]) -> dict[str, str]:
+    """What a run that has the whole machine is told where a quota gives it less time than it sees
+    cores: without it, libraries start a thread for each. What the user says stands."""
+    cores = os.cpu_count() or 1
+    threads = limit_by_quota(cores)
+    missing = [name for name in THREADS if name not in environment] if threads < cores else []
+    return dict.fromkeys(missing, str(threads))
 
 
 def visible_gpus(
