@@ -19,7 +19,8 @@ from autoresearch.git.repo import Repo
 
 VERSION = "version https://git-lfs.github.com/spec/v1"
 POINTER = re.compile(
-    rf"{re.escape(VERSION)}\n(?:ext-[^\n]*\n)*oid sha256:(?P<oid>[0-9a-f]{{64}})\nsize (?P<size>\d+)\n?"
+    rf"{re.escape(VERSION)}\n(?:ext-[^\n]*\n)*"
+    r"oid sha256:(?P<oid>[0-9a-f]{64})\nsize (?P<size>\d+)\n?"
 )
 POINTER_BYTES = 1024  # a pointer is shorter, as its specification says
 

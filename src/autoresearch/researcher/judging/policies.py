@@ -111,7 +111,8 @@ def decide_without_noise(gain: float, numbers: str, looks_left: int) -> Decision
 
 def describe_gain(candidate: Sample, best: Sample, gain: float) -> str:
     word = "gain" if gain >= 0 else "loss"
-    return f"{show_amount(best.mean)} to {show_amount(candidate.mean)} ({word} {show_amount(abs(gain))}"
+    change = f"{show_amount(best.mean)} to {show_amount(candidate.mean)}"
+    return f"{change} ({word} {show_amount(abs(gain))}"
 
 
 def describe_test(candidate: Sample, best: Sample, gain: float, noise: Noise) -> str:

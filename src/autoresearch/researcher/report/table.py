@@ -83,7 +83,8 @@ def closing_lines(summary: TableSummary) -> list[str]:
     tried = len(summary.experiments) - (summary.baseline is not None)
     lines = [f"{tried} experiment{'s' * (tried != 1)}: {counts}"]
     if summary.baseline is not None and summary.best is not None:
-        values = f"baseline {show_amount(summary.baseline.value)}, best {show_amount(summary.best.value)}"
+        first, last = show_amount(summary.baseline.value), show_amount(summary.best.value)
+        values = f"baseline {first}, best {last}"
         lines.append(values + gain_words(summary))
         lines.append(noise_words(summary))
     if summary.experiments:
