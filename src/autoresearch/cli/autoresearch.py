@@ -160,6 +160,7 @@ def status(directory: Path, in_json: bool) -> None:
         "autoresearch report nightly",
         "autoresearch report results.tsv --out pictures",
         "autoresearch report . --last 20",
+        "autoresearch report old/results.csv --metric accuracy --direction max",
     )
 )
 @options.directory
@@ -171,16 +172,32 @@ def status(directory: Path, in_json: bool) -> None:
 @click.option(
     "--last", type=click.IntRange(min=1), help="Show only the last experiments in the table."
 )
+@click.option(
+    "--metric", default="", help="The metric's column, where a ledger of others has several."
+)
+@click.option(
+    "--direction",
+    type=click.Choice(["min", "max"]),
+    help="What is better, where the metric's name does not tell: min (lower) or max (higher).",
+)
 @options.in_json
-def report(directory: Path, out: Path | None, last: int | None, in_json: bool) -> None:
+def report(
+    directory: Path,
+    out: Path | None,
+    last: int | None,
+    metric: str,
+    direction: str | None,
+    in_json: bool,
+) -> None:
     """Print the table of experiments and draw their progress.
 
-    DIRECTORY is the experiment's folder, or any results.tsv, whoever wrote it.
+    DIRECTORY is the experiment's folder, or any ledger, whoever wrote it: a results.tsv, CSV,
+    lines of JSON, or a markdown table.
     """
     from autoresearch.researcher import report as reports
 
-    summary = reports.summarise(directory)
-    files = reports.write(directory, out)
+    summary = reports.summarise(directory, metric, direction or "")
+    files = reports.write_summary(summary, out)
     if not in_json:
         from rich.console import Console
 

@@ -1,8 +1,13 @@
 """The report of a night: a table, a picture and one HTML page of the experiments in a directory.
 
-rows.py an experiment, and the summary of them all labels.py where a label fits tsv.py any
-results.tsv plots.py progress.png and progress.svg read.py both ledgers brought together and summed
-up page.py report.html, one file table.py the table in the terminal
+rows.py       an experiment, and the summary of them all
+tsv.py        any ledger: grids.py its tables, columns.py which column is what, figures.py its
+              numbers, verdicts.py its words
+settle.py     what a ledger leaves open: direction, zeros, missing verdicts
+read.py       both ledgers brought together and summed up
+plots.py      progress.png and progress.svg; labels.py where a label fits
+page.py       report.html, one file
+table.py      the table in the terminal
 """
 
 from __future__ import annotations

@@ -19,41 +19,54 @@ from typing import Any
 
 from autoresearch.errors import BadWorkspace, NotFound
 from autoresearch.researcher.report.rows import Experiment, TableSummary, renumber
-from autoresearch.researcher.report.tsv import Sheet, clean, read_tsv, status_word
+from autoresearch.researcher.report.settle import find_direction, find_idea, settle_rows
+from autoresearch.researcher.report.tsv import Sheet, clean, read_tsv
+from autoresearch.researcher.report.verdicts import status_word
 
 if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
 
+OURS = "results.tsv"
+OTHERS = ("autoresearch.jsonl", ".auto/log.jsonl", "results.csv", "results.jsonl", "results.md")
 MAX_LEDGER_BYTES = 64 * 2**20  # about half a million experiments; anything larger is not a ledger
 
 
-def summarise(directory: Path | str) -> TableSummary:
-    """Read `directory` (or a results.tsv itself) and sum it up.
+def summarise(directory: Path | str, metric: str = "", direction: str = "") -> TableSummary:
+    """Read `directory` (or a ledger itself) and sum it up. `metric` and `direction` are what the
+    user says where the ledger does not tell.
 
     Raises NotFound where there is no ledger, BadWorkspace where it or autoresearch.toml is
-    unusable.
+    unusable, BadInput where the metric or its direction must be said.
     """
-    folder, tsv, jsonl = ledger_files(Path(directory))
-    records, jsonl_notes = read_records(jsonl)
-    settings = metric_settings(folder)
+    folder, table, jsonl = ledger_files(Path(directory))
+    settings = metric_settings(folder) if is_ours(table) else {}
+    records, jsonl_notes = read_records(jsonl) if is_ours(table) else ([], [])
     named = str(settings.get("metric") or first(reversed(records), "metric"))
-    sheet = read_tsv(read_bytes(tsv), named) if tsv.exists() else Sheet()
+    sheet = read_tsv(read_bytes(table), metric, named, table.name) if table.exists() else Sheet()
+    name = clean(metric or named or sheet.metric)
     rows = merge(sheet.rows, records)
-    metric = named or sheet.metric
+    way = direction or str(settings.get("direction") or sheet.direction)
+    way, way_notes = (way, []) if way else find_direction(name, rows, sheet.has_verdicts)
+    rows, row_notes = settle_rows(rows, name, way, sheet.has_verdicts)
     chosen, other_notes = latest_group(rows)
     return add_up(
         TableSummary(
             directory=folder,
-            metric=clean(metric),
-            direction="max" if settings.get("direction") == "max" else "min",
+            metric=name,
+            direction="max" if way == "max" else "min",
             track=chosen[-1].track if chosen else "",
             platform=chosen[-1].platform if chosen else "",
             experiments=tuple(chosen),
-            notes=tuple(sheet.notes + jsonl_notes + other_notes),
+            notes=tuple(sheet.notes + jsonl_notes + way_notes + row_notes + other_notes),
         )
     )
+
+
+def is_ours(table: Path) -> bool:
+    """Whether experiments.jsonl and autoresearch.toml beside it are about the same experiments."""
+    return table.name == OURS
 
 
 def add_up(summary: TableSummary) -> TableSummary:
@@ -77,6 +90,8 @@ def estimate_row_noise(rows: Sequence[Experiment]) -> tuple[float | None, str]:
     for row in rows:
         if row.value is not None:
             key = row.commit if is_hash(row.commit) else f"row {row.number}"
+            if not row.values:
+                key += " " + find_idea(row.description)
             groups.setdefault(key, []).extend(row.values or (row.value,))
     repeated = [values for values in groups.values() if len(values) > 1]
     if not repeated:
@@ -91,16 +106,19 @@ def estimate_row_noise(rows: Sequence[Experiment]) -> tuple[float | None, str]:
 
 
 def ledger_files(given: Path) -> tuple[Path, Path, Path]:
-    """The folder, its results.tsv and its experiments.jsonl, at least one of which exists."""
+    """The folder, its table and its experiments.jsonl, at least one of which exists."""
     folder = given.parent if given.is_file() else given
-    tsv = given if given.is_file() and given.suffix != ".jsonl" else folder / "results.tsv"
     jsonl = folder / "experiments.jsonl"
-    if not tsv.exists() and not jsonl.exists():
+    if given.is_file() and given.name != jsonl.name:
+        return folder, given, jsonl
+    found = [folder / name for name in (OURS, *OTHERS) if (folder / name).is_file()]
+    if not found and not jsonl.exists():
         raise NotFound(
             f"no results.tsv in {folder}; start an experiment there with `autoresearch run`, "
             "or name its folder"
         )
-    return folder, tsv, jsonl
+    is_only = found and not jsonl.exists()
+    return folder, found[0] if is_only else folder / OURS, jsonl
 
 
 def read_bytes(path: Path) -> bytes:

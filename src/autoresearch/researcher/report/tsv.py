@@ -1,242 +1,256 @@
-"""Reads any results.tsv: ours, an agent's handwriting, or another tool's. Draws nothing, judges
-nothing.
+"""Reads any ledger of experiments: ours, an agent's handwriting, or another tool's. Draws nothing.
 
-The lines of people's tools differ: another order or number of columns, spaces for tabs, no header,
-hashes that are none, a crash written as 0.000000, UTF-16 from a Windows shell, a last line cut by
-a power failure. What cannot be read is skipped and named in a note, never guessed.
+The files of people's tools differ: another order or number of columns, spaces for tabs, commas,
+markdown, JSON, no header, hashes that are none, a crash written as 0.000000, a last line cut by a
+power failure. What cannot be read is skipped and named in a note, never guessed; which column is
+the metric is asked where it cannot be told.
 """
 
 from __future__ import annotations
 
-import codecs
-import math
 import re
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from itertools import islice
 
+from autoresearch.errors import BadInput
 from autoresearch.models import Status
+from autoresearch.researcher.report.columns import (
+    Columns,
+    choose_columns,
+    find_status,
+    is_counter,
+    is_numeric,
+    plain_name,
+)
+from autoresearch.researcher.report.figures import (
+    HASH,
+    NO_NUMBERS,
+    is_blank,
+    read_column,
+    read_figure,
+)
+from autoresearch.researcher.report.grids import (
+    Grid,
+    decode,
+    find_separator,
+    read_blanks,
+    read_grids,
+    read_json,
+)
 from autoresearch.researcher.report.rows import Experiment
+from autoresearch.researcher.report.verdicts import (
+    is_baseline,
+    is_failure,
+    read_verdict,
+    status_word,
+)
 from autoresearch.untrusted import to_line
 
-STATUS_WORDS: dict[str, Status] = {
-    **dict.fromkeys(("keep", "kept", "baseline", "accept", "accepted", "improved"), "keep"),
-    **dict.fromkeys(
-        ("discard", "discarded", "reject", "rejected", "revert", "reverted", "drop", "dropped"),
-        "discard",
-    ),
-    **dict.fromkeys(
-        ("crash", "crashed", "fail", "failed", "error", "timeout", "oom", "nan", "diverged"),
-        "crash",
-    ),
-}
-COLUMN_NAMES = {
-    "commit": ("commit", "hash", "sha", "commit_hash"),
-    "memory_gb": ("memory_gb", "vram_gb", "mem_gb", "memory", "peak_vram_gb", "vram"),
-    "status": ("status", "result", "verdict", "outcome"),
-    "description": ("description", "desc", "idea", "notes", "note", "message", "change", "summary"),
-}
-# Columns that other tools add, which are not the metric.
-OTHER_COLUMNS = frozenset(
-    [
-        "id",
-        "number",
-        "run",
-        "experiment",
-        "iteration",
-        "iter",
-        "step",
-        "seed",
-        "when",
-        "time",
-        "date",
-        "timestamp",
-        "agent",
-        "author",
-        "branch",
-        "parent",
-        "track",
-        "platform",
-        "gpu",
-        "device",
-        "model",
-        "seconds",
-        "duration",
-        "delta",
-        "change",
-        "noise",
-        "training_seconds",
-        "total_seconds",
-        "num_steps",
-        "mfu_percent",
-        "num_params_m",
-    ]
-)
-OUR_COLUMNS = ("commit", "value", "memory_gb", "status", "description")
-NUMBER = re.compile(r"[-+]?(?:\d+(?:[.,]\d*)?|[.,]\d+)(?:[eE][-+]?\d+)?")
-NO_NUMBERS = frozenset(["---", "--", "-", "nan", "inf", "none", "n/a", "na"])
 NOTES_MAX = 20  # lines that could not be read and are named; the others are counted
 MAX_TEXT = 2000  # characters of one description that a report keeps: a ledger may hold anything
 
 
 @dataclass
 class Sheet:
-    """What was read from one results.tsv."""
+    """What was read from one ledger."""
 
     metric: str = "val_bpb"
     rows: list[Experiment] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    direction: str = ""  # as the ledger tells it
+    has_verdicts: bool = True
 
 
-def read_tsv(data: bytes, metric: str = "") -> Sheet:
-    """Every experiment of a results.tsv, in the file's order; unreadable lines become notes.
+def read_tsv(data: bytes, wanted: str = "", hint: str = "", name: str = "results.tsv") -> Sheet:
+    """Every experiment of a ledger, in the file's order; unreadable lines become notes.
 
-    `metric` is what the experiment's own configuration measures: under another name than
-    `val_bpb`, zero and less are values, whatever the header says."""
+    `wanted` names the metric's column; `hint` does where there is such a column. BadInput where
+    the metric's column cannot be told."""
     text = decode(data)
-    sheet, columns, unreadable = Sheet(), None, 0
-    lines = text.split("\n")
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        header = header_columns(line) if columns is None and not sheet.rows else None
-        if header is not None:
-            columns, sheet.metric = header, metric_name(line, header)
-            continue
-        row = parse_line(line, columns, len(sheet.rows) + 1)
-        if row is None:
-            unreadable += 1
-            if unreadable <= NOTES_MAX:
-                sheet.notes.append(unreadable_note(number, is_last=number == len(lines)))
-            continue
-        sheet.rows.append(without_impossible_value(row, metric or sheet.metric))
-    if unreadable > NOTES_MAX:
-        further = unreadable - NOTES_MAX
-        sheet.notes.append(f"{further} further lines of results.tsv are not readable: not counted")
+    grids = read_json(text)
+    if grids is not None and len([g for g in grids if g.rows and g.metric]) > 1:
+        return read_segments(grids, wanted, name)
+    mark = find_separator(text.split("\n"))
+    if grids is None:
+        grids = list(read_grids(text, mark) if mark else read_blanks(text))
+    last_line = 0 if text.endswith("\n") else text.count("\n") + 1
+    filled = [grid for grid in grids if grid.rows]
+    return join_sheets(list(read_all(filled, wanted, hint, last_line, name)), name)
+
+
+def read_segments(grids: list[Grid], wanted: str, name: str) -> Sheet:
+    """The last of several sessions in one file: their baselines and metrics differ."""
+    filled = [grid for grid in grids if grid.rows]
+    sheet = join_sheets(read_all(filled[-1:], wanted, "", 0, name), name)
+    left_out = sum(len(grid.rows) for grid in filled[:-1])
+    sheet.notes.append(f"{left_out} experiment(s) of earlier sessions in {name} are not shown")
     return sheet
 
 
-def unreadable_note(number: int, is_last: bool) -> str:
+def read_all(
+    grids: Sequence[Grid], wanted: str, hint: str, last_line: int, name: str
+) -> list[Sheet]:
+    """A sheet for each table that is one of experiments; the first fault where none is."""
+    sheets, faults = [], []
+    for grid in grids:
+        try:
+            sheets.append(read_grid(grid, wanted, hint, last_line, name))
+        except BadInput as error:
+            faults.append(error)
+    if faults and not any(sheet.rows for sheet in sheets):
+        raise BadInput(f"{name}: {faults[0]}")
+    if faults and sheets:
+        sheets[-1].notes.append(f"{len(faults)} other table(s) of {name} are not experiments")
+    return sheets
+
+
+def join_sheets(sheets: list[Sheet], name: str) -> Sheet:
+    """Tables of one metric as one ledger. Those with verdicts count where there are any."""
+    judged = [sheet for sheet in sheets if sheet.has_verdicts and sheet.rows]
+    chosen = judged or [sheet for sheet in sheets if sheet.rows]
+    metrics = list(dict.fromkeys(sheet.metric for sheet in chosen))
+    if len({metric.lower() for metric in metrics}) > 1:
+        names = " or ".join(metrics)
+        raise BadInput(f"{name} has tables of several metrics: {names}? name one with --metric")
+    whole = Sheet(notes=[note for sheet in sheets for note in sheet.notes])
+    for sheet in chosen:
+        whole.rows += [replace(r, number=len(whole.rows) + r.number) for r in sheet.rows]
+        whole.metric, whole.has_verdicts = sheet.metric, sheet.has_verdicts
+        whole.direction = whole.direction or sheet.direction
+    renumbered = [replace(row, number=n) for n, row in enumerate(whole.rows, 1)]
+    whole.rows = renumbered
+    further = len(whole.notes) - NOTES_MAX
+    if further > 0:
+        tail = f"{further} further lines of {name} are not readable: not counted"
+        whole.notes = [*whole.notes[:NOTES_MAX], tail]
+    return whole
+
+
+def read_grid(grid: Grid, wanted: str, hint: str, last_line: int, name: str) -> Sheet:
+    cells = [row for _, row in grid.rows]
+    columns = columns_of(grid, cells, wanted, hint)
+    metric = grid.metric or (columns.metric if columns else "val_bpb")
+    sheet = Sheet(metric, direction=grid.direction or (columns.direction if columns else ""))
+    sheet.has_verdicts = columns is None or columns.status is not None
+    values = read_column([cell_of(row, columns.value) for row in cells]) if columns else []
+    for at, (number, row) in enumerate(grid.rows):
+        is_cut = number == last_line
+        found = None
+        if columns is not None and not (is_cut and len(row) < len(grid.header)):
+            found = by_columns(row, columns, values[at], is_first=not sheet.rows)
+        if found is None and sheet.has_verdicts:
+            found = around_status("\t".join(row) if columns is None else " ".join(row))
+        if found is None:
+            sheet.notes.append(unreadable_note(number, is_cut, name, row, columns))
+        else:
+            sheet.rows.append(without_impossible_value(found, sheet.metric))
+    return sheet
+
+
+def columns_of(
+    grid: Grid, cells: Sequence[Sequence[str]], wanted: str, hint: str
+) -> Columns | None:
+    """By the header, else by what stands in the cells; None where neither tells."""
+    if not grid.header:
+        return guess_columns(cells, wanted)
+    if grid.metric and not wanted:
+        wanted = "metric"  # pi-autoresearch: its name stands in the record before
+    return choose_columns(grid.header, cells, wanted, hint)
+
+
+def guess_columns(cells: Sequence[Sequence[str]], wanted: str) -> Columns | None:
+    """Without a header: numbers before the verdict, the metric and perhaps the memory."""
+    width = max((len(row) for row in cells), default=0)
+    table = [[cell_of(row, at) for row in cells] for at in range(width)]
+    numeric = [at for at in range(width) if is_numeric(table[at])]
+    status = find_status([""] * width, table, numeric)
+    if status is None or status == 0:
+        return None
+    commit = next((at for at in range(status) if any(map(HASH.fullmatch, table[at]))), None)
+    free = [at for at in numeric if at < status and at != commit and not is_counter(table[at])]
+    names = [f"column {at + 1}" for at in range(width)]
+    if plain_name(wanted) in map(plain_name, names):
+        free = [[plain_name(n) for n in names].index(plain_name(wanted))]
+    if not free:
+        return None
+    if len(free) > 2:
+        among = ", ".join(names[at] for at in free)
+        raise BadInput(
+            f'which column is the metric: {among}? name it with --metric "{names[free[0]]}"'
+        )
+    memory = free[1] if len(free) > 1 else None
+    commit = 0 if commit is None and free[0] > 0 else commit
+    after = status + 1 if status + 1 < width else None
+    return Columns(free[0], wanted or "val_bpb", commit, status, memory, after)
+
+
+def cell_of(row: Sequence[str], at: int | None) -> str:
+    return row[at] if at is not None and at < len(row) else ""
+
+
+def unreadable_note(
+    number: int, is_last: bool, name: str, row: Sequence[str], columns: Columns | None
+) -> str:
     """A whole line ends with a newline, so a last piece that is not empty was cut off."""
+    word = cell_of(row, columns.status) if columns else ""
+    if word and not is_last and read_verdict(word) is None:
+        return f"line {number} of {name}: {to_line(word, 40)!r} is no verdict: not counted"
     fault = "was cut off" if is_last else "is not readable"
-    return f"line {number} of results.tsv {fault}: not counted"
+    return f"line {number} of {name} {fault}: not counted"
 
 
-def decode(data: bytes) -> str:
-    """Text of a file in UTF-8 or UTF-16, with or without a byte order mark, with any line ends.
-
-    Windows PowerShell's `>` writes UTF-16, and its `>>` adds UTF-16 to a file in UTF-8: the zero
-    bytes are dropped there.
-    """
-    head = data[:64]  # the rest may be in another encoding
-    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        text = data.decode("utf-16", errors="replace")
-    elif len(head) > 3 and head[1::2].count(0) > 0.6 * len(head[1::2]):
-        text = data.decode("utf-16-le", errors="replace")
-    elif len(head) > 3 and head[0::2].count(0) > 0.6 * len(head[0::2]):
-        text = data.decode("utf-16-be", errors="replace")
-    else:
-        text = data.decode("utf-8-sig", errors="replace")
-    return text.replace("\x00", "").replace("\ufeff", "").replace("\r\n", "\n").replace("\r", "\n")
-
-
-def cells_of(line: str) -> list[str]:
-    if "\t" in line:
-        return [cell.strip() for cell in line.split("\t")]
-    return re.split(r" {2,}", line.strip()) if re.search(r"\S {2,}\S", line) else line.split()
-
-
-def is_our_header(names: list[str]) -> bool:
-    """Whether these are the columns that we write, with any metric in the second place."""
-    return len(names) == 5 and [names[0], *names[2:]] == [OUR_COLUMNS[0], *OUR_COLUMNS[2:]]
-
-
-def header_columns(line: str) -> dict[str, int] | None:
-    """Where each known column stands, if this line is a header; else None."""
-    names = [
-        cell.lower().lstrip("#").strip()
-        for cell in (line.split("\t") if "\t" in line else line.split())
-    ]
-    if is_our_header(names):  # whatever the metric is called: `status` and `seconds`, too
-        return dict(zip(OUR_COLUMNS, (0, 1, 2, 3, 4), strict=True))
-    found = {
-        column: names.index(alias)
-        for column, aliases in COLUMN_NAMES.items()
-        for alias in reversed(aliases)
-        if alias in names
-    }
-    has_numbers = any(NUMBER.fullmatch(name) for name in names)
-    return found if "status" in found and len(found) >= 2 and not has_numbers else None
-
-
-def metric_name(line: str, columns: dict[str, int]) -> str:
-    """val_bpb, or the first column that is none of those other things."""
-    names = [
-        cell.strip().lstrip("#").strip()
-        for cell in (line.split("\t") if "\t" in line else line.split())
-    ]
-    if "value" in columns:
-        return names[columns["value"]]
-    if "val_bpb" in names:
-        columns["value"] = names.index("val_bpb")
-        return "val_bpb"
-    for index, name in enumerate(names):
-        is_free = index not in columns.values() and name.lower() not in OTHER_COLUMNS
-        if is_free and re.fullmatch(r"[A-Za-z][\w.-]{0,40}", name):
-            columns["value"] = index
-            return name
-    return "val_bpb"
-
-
-def parse_line(line: str, columns: dict[str, int] | None, number: int) -> Experiment | None:
-    """One experiment: by the header's columns where they fit, else around the word that is a
-    status; None if neither."""
-    cells = cells_of(line)
-    if columns is not None and "\t" in line:
-        row = by_columns(cells, columns, number)
-        if row is not None:
-            return row
-    return around_status(line, number)
-
-
-def by_columns(cells: list[str], columns: dict[str, int], number: int) -> Experiment | None:
-    def cell(name: str) -> str:
-        index = columns.get(name, -1)
-        return cells[index] if 0 <= index < len(cells) else ""
-
-    status = status_word(cell("status"))
+def by_columns(
+    row: Sequence[str], columns: Columns, value: float | None, is_first: bool
+) -> Experiment | None:
+    """The row by its header's columns; None where it has no verdict or, without verdicts, no
+    cell for the metric."""
+    told, written = cell_of(row, columns.status), cell_of(row, columns.value)
+    status = read_verdict(told)
+    if columns.status is None:
+        if (not is_blank(written) and value is None) or len(row) <= columns.value:
+            return None
+        status = "crash" if value is None else "discard"
+    if status is None and not told and is_first and value is not None:
+        status = "keep"  # what the others are compared with
     if status is None:
         return None
-    description = cell("description")
-    last = max(columns.values())
-    if columns.get("description") == last and len(cells) > last + 1:
-        description = " ".join(cells[last:])  # a tab inside the description
-    return experiment(number, cell("commit"), cell("value"), cell("memory_gb"), status, description)
+    if status == "crash" and is_failure(told) and value:
+        status = "discard"  # it ran, and was not good enough
+    memory = read_column([cell_of(row, columns.memory_gb)])[0]
+    if memory is not None and columns.in_mb:
+        memory /= 1024
+    commit, words = cell_of(row, columns.commit), cell_of(row, columns.description)
+    found = experiment(commit.strip("`*"), value, memory, status, words)
+    return replace(found, is_baseline=status == "keep" and is_baseline(told))
 
 
-def around_status(line: str, number: int) -> Experiment | None:
+def around_status(line: str) -> Experiment | None:
     """Commit, value and memory stand before the status, the description after it, whatever
     separates them."""
     words = list(islice(re.finditer(r"\S+", line), 6))
     for position, word in enumerate(words):
         status = status_word(word.group())
         before = [w.group() for w in words[:position]]
+        if len(before) > 2 and before[0].isdigit() and HASH.fullmatch(before[1]):
+            before = before[1:]  # the row's number
         values = [text for text in before[1:] if is_value(text)]
         if status is None or len(before) < 2 or not values:
             continue
-        memory = values[1] if len(values) > 1 else ""
-        return experiment(number, before[0], values[0], memory, status, line[word.end() :])
+        numbers = [read_column([text])[0] for text in [*values, ""][:2]]
+        return experiment(before[0], numbers[0], numbers[1], status, line[word.end() :])
     return None
 
 
 def experiment(
-    number: int, commit: str, value: str, memory: str, status: Status, description: str
+    commit: str, value: float | None, memory: float | None, status: Status, description: str
 ) -> Experiment:
     return Experiment(
-        number=number,
+        number=0,
         commit=clean(commit)[:40],
         status=status,
-        value=None if status == "crash" else number_in(value),
-        memory_gb=None if status == "crash" else number_in(memory),
+        value=None if status == "crash" else value,
+        memory_gb=None if status == "crash" else memory,
         description=clean(description),
     )
 
@@ -247,25 +261,11 @@ def without_impossible_value(row: Experiment, metric: str) -> Experiment:
     if metric != "val_bpb" or row.value is None or row.value > 0:
         return row
     status: Status = "discard" if row.status == "discard" else "crash"
-    return experiment(row.number, row.commit, "", "", status, row.description)
-
-
-def status_word(text: str) -> Status | None:
-    return STATUS_WORDS.get(text.strip().strip("*`[]().:,✓✗✅❌").lower())
+    return experiment(row.commit, None, None, status, row.description)
 
 
 def is_value(text: str) -> bool:
-    return NUMBER.match(text) is not None or text.lower() in NO_NUMBERS
-
-
-def number_in(text: str) -> float | None:
-    """A finite number at the start of the text, or None. A unit may follow, and a comma may be the
-    point."""
-    match = NUMBER.match(text.strip())
-    if match is None:
-        return None
-    value = float(match.group().replace(",", "."))
-    return value if math.isfinite(value) else None
+    return read_figure(text) is not None or text.lower() in NO_NUMBERS
 
 
 def clean(text: str) -> str:
