@@ -208,6 +208,23 @@ READ: dict[str, tuple[str, str, str, str, float, list[float | None], str]] = {
         "b2c3d4e  1.4      keep     more words here\n",
         "val_bpb", "min", 1.4, [1.5, 1.4], "kk",
     ),
+    "rising-by-one": (
+        "results.tsv",
+        table("n commit score status", f"1 {H[0]} 1 keep", f"2 {H[1]} 2 keep", f"3 {H[3]} 3 keep"),
+        "score", "max", 3, [1, 2, 3], "kkk",
+    ),
+    "before-and-after": (
+        "results.md",
+        "| change | latency | verdict |\n|-|-|-|\n| a | 12.5 ms → 10.1 ms | kept |\n"
+        "| b | 10.1 ms -> 11 ms | reverted |\n",
+        "latency", "min", 10.1, [10.1, 11], "kd",
+    ),
+    "list-in-an-object": (
+        "results.json",
+        json.dumps({"version": 1, "runs": [{"pass@1": 0.5, "kept": True},
+                                           {"pass@1": 0.4, "kept": False}]}, indent=1),
+        "pass@1", "max", 0.5, [0.5, 0.4], "kd",
+    ),
     "memory-in-mb": (
         "results.csv",
         "commit,memory_mb,val_bpb,status\na1b2c3d,2048,1.5,keep\nb2c3d4e,4096,1.4,keep\n",
@@ -324,6 +341,13 @@ def test_one_hash_is_the_same_code_only_with_one_idea(
     text = "commit\tval_bpb\tstatus\tdescription\n" + "".join(lines)
 
     assert (report.summarise(write(tmp_path, "results.tsv", text)).noise is not None) is repeated
+
+
+def test_a_ledger_without_rows_has_its_metric(tmp_path: Path) -> None:
+    """A night that has just begun."""
+    text = "commit\tpoints\tmemory_gb\tstatus\tdescription\n"
+
+    assert report.summarise(write(tmp_path, "results.tsv", text)).metric == "points"
 
 
 def test_a_verdict_that_is_none_is_told(tmp_path: Path) -> None:

@@ -41,13 +41,13 @@ SIDE = re.compile(
     r"|temp|power|num|train)(_|$)|^[Δδ]"
 )
 LARGER = re.compile(
-    r"(^|_)(acc|accuracy|auc|auroc|f1|f_score|precision|recall|r2|bleu|rouge\w*|iou|map|dice|ndcg"
-    r"|mrr|psnr|ssim|reward|return|win_?rate|pass_?rate|pass_?at_?\d+|throughput|fps|qps|rps|ips"
-    r"|speedup|tflops|gflops|mfu|\w*(per_|/)s(ec|econd)?|tok_s|elo|correct|hit_?rate|sharpe"
+    r"(^|_)(acc|accuracy|auc|auroc|f1|f_score|precision|recall|r[2²]|bleu|rouge\w*|iou|map|dice|ndcg"
+    r"|mrr|psnr|ssim|reward|return|win_?rate|pass_?rate|pass_?(at)?_?\d+|throughput|fps|qps|rps|ips"
+    r"|speed_?up|tflops|gflops|mfu|\w*(per_|/)s(ec|econd)?|tok_s|elo|correct|hit_?rate|sharpe"
     r"|coverage|success_rate|passed|likelihood|spearman|pearson|correlation)(_|\d|$)"
 )
 SMALLER = re.compile(
-    r"(^|_)(bpb|bpc|bpt|loss|nll|ppl|perplexity|err|error|errors|rmse|mse|mae|mape|wer|cer|fid"
+    r"(^|_)(bpb|bpc|bpt|bits|loss|nll|ppl|perplexity|err|error|errors|rmse|mse|mae|mape|wer|cer|fid"
     r"|latency|time|ms|us|µs|ns|s|sec|secs|seconds|minutes|duration|runtime|elapsed|cost|bytes|size"
     r"|kb|mb|gb|memory|vram|regret|regressions|failures|bugs|warnings|divergence|kl|p50|p90|p95|p99"
     r"|entropy|allocations|instructions|cycles)(_|\d|$)"
@@ -152,7 +152,8 @@ def is_counter(cells: Sequence[str]) -> bool:
     """1, 2, 3 …, or seconds since 1970."""
     values = [value for value in read_column(cells) if value is not None]
     steps = {b - a for a, b in itertools.pairwise(values)}
-    return (len(values) > 2 and steps == {1}) or (bool(values) and min(values) > 1e9)
+    counts = len(values) > 2 and steps == {1} and values[0] in (0, 1)
+    return counts or (bool(values) and min(values) > 1e9)
 
 
 def find_status(
@@ -230,7 +231,7 @@ def is_chief(name: str) -> bool:
 
 
 def is_measure(name: str, cells: Sequence[str]) -> bool:
-    return bool(usual_way(name)) or not is_counter(cells)
+    return bool(usual_way(name)) or name in GENERIC or not is_counter(cells)
 
 
 def is_validated(name: str) -> bool:

@@ -12,6 +12,7 @@ NUMBER = re.compile(
     r"[-+]?(?:\d{1,3}(?:[ '_\u00a0\u202f]\d{3})+(?:[.,]\d+)?|\d[\d.,]*|[.,]\d+)(?:[eE][-+]?\d+)?"
 )
 REST = re.compile(r"\s?(%|[A-Za-zµμ]{1,8}(?:/[A-Za-z]{1,8})?)?\s*(?:$|[(\[±*†,;]|\+/-|\s)")
+ARROW = re.compile("→|->|=>")
 HASH = re.compile(r"(?=[0-9a-f]*[a-f])[0-9a-f]{7,40}", re.IGNORECASE)
 NO_NUMBERS = frozenset(
     [
@@ -73,7 +74,7 @@ def unit_factors(units: Sequence[str]) -> dict[str, float]:
 
 def read_figure(cell: str, point: str = ".") -> tuple[float, str] | None:
     """A number and its unit."""
-    text = cell.strip(MARKS).replace("−", "-")
+    text = ARROW.split(cell)[-1].strip(MARKS).replace("−", "-")  # before → after
     match = NUMBER.match(text)
     rest = REST.match(text, match.end()) if match else None
     if match is None or rest is None or HASH.fullmatch(text):

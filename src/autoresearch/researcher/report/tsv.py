@@ -20,8 +20,10 @@ from autoresearch.researcher.report.columns import (
     choose_columns,
     find_status,
     is_counter,
+    is_header,
     is_numeric,
     plain_name,
+    shown_name,
 )
 from autoresearch.researcher.report.figures import (
     HASH,
@@ -76,7 +78,14 @@ def read_tsv(data: bytes, wanted: str = "", hint: str = "", name: str = "results
         grids = list(read_grids(text, mark) if mark else read_blanks(text))
     last_line = 0 if text.endswith("\n") else text.count("\n") + 1
     filled = [grid for grid in grids if grid.rows]
+    if not filled and grids and is_header(grids[-1].header):
+        return Sheet(metric_of_header(grids[-1].header))
     return join_sheets(list(read_all(filled, wanted, hint, last_line, name)), name)
+
+
+def metric_of_header(header: Sequence[str]) -> str:
+    """Of a ledger without rows: ours has its metric second."""
+    return shown_name(header[1]) if len(header) == 5 else "val_bpb"
 
 
 def read_segments(grids: list[Grid], wanted: str, name: str) -> Sheet:
