@@ -225,6 +225,11 @@ READ: dict[str, tuple[str, str, str, str, float, list[float | None], str]] = {
                                            {"pass@1": 0.4, "kept": False}]}, indent=1),
         "pass@1", "max", 0.5, [0.5, 0.4], "kd",
     ),
+    "a-metric-in-each-row": (
+        "results.csv",
+        "run,metric,value,status\n1,accuracy,0.8,keep\n2,accuracy,0.9,keep\n",
+        "accuracy", "max", 0.9, [0.8, 0.9], "kk",
+    ),
     "memory-in-mb": (
         "results.csv",
         "commit,memory_mb,val_bpb,status\na1b2c3d,2048,1.5,keep\nb2c3d4e,4096,1.4,keep\n",
@@ -278,6 +283,10 @@ REFUSED = {
         "lower or a higher zing.*--direction min or --direction max",
     ),
     "direction-without-verdicts": ("commit,score\na1b2c3d,1\nb2c3d4e,4\n", "--direction"),
+    "metrics-in-rows": (
+        "run,metric,value,status\n1,f1,0.8,keep\n1,ppl,20,keep\n2,f1,0.9,keep\n2,ppl,25,keep\n",
+        "rows of f1 and ppl.*--metric",
+    ),
     "two-tables": (
         table("commit f1 status", f"{H[0]} 3 keep") + table("commit ppl status", f"{H[0]} 3 keep"),
         "f1 or ppl.*--metric",
@@ -304,6 +313,8 @@ def test_what_cannot_be_told_is_asked(tmp_path: Path, kind: str) -> None:
         ("direction", "", "max", 5),
         ("direction-without-verdicts", "", "max", 4),
         ("two-tables", "ppl", "", 3),
+        ("metrics-in-rows", "F1", "", 0.9),
+        ("metrics-in-rows", "ppl", "", 20),
     ],
 )
 def test_what_was_asked_can_be_said(
@@ -375,3 +386,13 @@ def test_a_baseline_that_is_not_first_is_the_baseline(tmp_path: Path) -> None:
     summary = report.summarise(write(tmp_path, "results.tsv", text))
 
     assert summary.baseline is not None and summary.baseline.value == 1.5
+
+
+def test_another_number_of_pi_autoresearch_has_a_direction_of_its_own(tmp_path: Path) -> None:
+    """`bestDirection` is about its own metric, not about one that stands beside it."""
+    runs = [pi_run(0, 3, "keep", accuracy=0.9), pi_run(1, 2, "keep", accuracy=0.8)]
+    file = write(tmp_path, "x.jsonl", jsonl({**PI, "bestDirection": "lower"}, *runs))
+    summary = report.summarise(file, "metrics.accuracy")
+
+    assert (summary.metric, summary.direction) == ("metrics.accuracy", "max")
+    assert summary.best is not None and summary.best.value == 0.9

@@ -3,6 +3,7 @@
 rows.py       an experiment, and the summary of them all
 tsv.py        any ledger: grids.py its tables, columns.py which column is what, figures.py its
               numbers, verdicts.py its words
+bare_rows.py  columns where no header names them
 settle.py     what a ledger leaves open: direction, zeros, missing verdicts
 read.py       both ledgers brought together and summed up
 plots.py      progress.png and progress.svg; labels.py where a label fits

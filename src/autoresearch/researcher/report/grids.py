@@ -9,9 +9,10 @@ import csv
 import json
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from autoresearch.errors import BadInput
 from autoresearch.researcher.report.columns import is_header
 from autoresearch.researcher.report.figures import is_number
 
@@ -28,6 +29,7 @@ class Grid:
     rows: list[tuple[int, list[str]]] = field(default_factory=list)
     metric: str = ""  # as the file itself tells it
     direction: str = ""
+    column: str = "metric"  # where its values stand then
 
 
 def decode(data: bytes) -> str:
@@ -179,6 +181,22 @@ def read_json(text: str) -> list[Grid] | None:
         grids[-1].rows.append((number, row))
     grids[-1].rows += [(number, []) for number in bad]
     return grids
+
+
+def take_metric(grid: Grid, wanted: str) -> Grid:
+    """Of a table with a metric's name and its value in each row, the rows of the one metric."""
+    names = [cell.strip().lower() for cell in grid.header]
+    if not {"metric", "value"} <= set(names):
+        return grid
+    at = names.index("metric")
+    kinds = list(dict.fromkeys(row[at] for _, row in grid.rows if len(row) > at))
+    if any(map(is_number, kinds)):
+        return grid
+    chosen = [kind for kind in kinds if len(kinds) == 1 or kind.lower() == wanted.lower()]
+    if not chosen:
+        raise BadInput(f"it has rows of {' and '.join(kinds[:20])}: name one with --metric")
+    rows = [(number, row) for number, row in grid.rows if row[at : at + 1] == chosen[:1]]
+    return replace(grid, rows=rows, metric=chosen[0], column="value")
 
 
 def json_records(text: str) -> tuple[list[tuple[int, dict[str, Any]]], list[int]]:

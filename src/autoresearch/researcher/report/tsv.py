@@ -15,14 +15,11 @@ from itertools import islice
 
 from autoresearch.errors import BadInput
 from autoresearch.models import Status
+from autoresearch.researcher.report.bare_rows import cell_of, guess_columns
 from autoresearch.researcher.report.columns import (
     Columns,
     choose_columns,
-    find_status,
-    is_counter,
     is_header,
-    is_numeric,
-    plain_name,
     shown_name,
 )
 from autoresearch.researcher.report.figures import (
@@ -39,6 +36,7 @@ from autoresearch.researcher.report.grids import (
     read_blanks,
     read_grids,
     read_json,
+    take_metric,
 )
 from autoresearch.researcher.report.rows import Experiment
 from autoresearch.researcher.report.verdicts import (
@@ -137,10 +135,13 @@ def join_sheets(sheets: list[Sheet], name: str) -> Sheet:
 
 
 def read_grid(grid: Grid, wanted: str, hint: str, last_line: int, name: str) -> Sheet:
+    grid = take_metric(grid, wanted)
     cells = [row for _, row in grid.rows]
     columns = columns_of(grid, cells, wanted, hint)
-    metric = grid.metric or (columns.metric if columns else "val_bpb")
-    sheet = Sheet(metric, direction=grid.direction or (columns.direction if columns else ""))
+    is_named = columns is not None and (not grid.metric or columns.metric != grid.column)
+    metric = columns.metric if columns and is_named else grid.metric or "val_bpb"
+    sheet = Sheet(metric, direction="" if is_named else grid.direction)
+    sheet.direction = sheet.direction or (columns.direction if columns else "")
     sheet.has_verdicts = columns is None or columns.status is not None
     values = read_column([cell_of(row, columns.value) for row in cells]) if columns else []
     for at, (number, row) in enumerate(grid.rows):
@@ -163,39 +164,9 @@ def columns_of(
     """By the header, else by what stands in the cells; None where neither tells."""
     if not grid.header:
         return guess_columns(cells, wanted)
-    if grid.metric and not wanted:
-        wanted = "metric"  # pi-autoresearch: its name stands in the record before
+    if grid.metric and wanted.lower() in ("", grid.metric.lower()):
+        wanted = grid.column  # its name stands elsewhere
     return choose_columns(grid.header, cells, wanted, hint)
-
-
-def guess_columns(cells: Sequence[Sequence[str]], wanted: str) -> Columns | None:
-    """Without a header: numbers before the verdict, the metric and perhaps the memory."""
-    width = max((len(row) for row in cells), default=0)
-    table = [[cell_of(row, at) for row in cells] for at in range(width)]
-    numeric = [at for at in range(width) if is_numeric(table[at])]
-    status = find_status([""] * width, table, numeric)
-    if status is None or status == 0:
-        return None
-    commit = next((at for at in range(status) if any(map(HASH.fullmatch, table[at]))), None)
-    free = [at for at in numeric if at < status and at != commit and not is_counter(table[at])]
-    names = [f"column {at + 1}" for at in range(width)]
-    if plain_name(wanted) in map(plain_name, names):
-        free = [[plain_name(n) for n in names].index(plain_name(wanted))]
-    if not free:
-        return None
-    if len(free) > 2:
-        among = ", ".join(names[at] for at in free)
-        raise BadInput(
-            f'which column is the metric: {among}? name it with --metric "{names[free[0]]}"'
-        )
-    memory = free[1] if len(free) > 1 else None
-    commit = 0 if commit is None and free[0] > 0 else commit
-    after = status + 1 if status + 1 < width else None
-    return Columns(free[0], wanted or "val_bpb", commit, status, memory, after)
-
-
-def cell_of(row: Sequence[str], at: int | None) -> str:
-    return row[at] if at is not None and at < len(row) else ""
 
 
 def unreadable_note(
