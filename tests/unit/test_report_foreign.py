@@ -230,6 +230,21 @@ READ: dict[str, tuple[str, str, str, str, float, list[float | None], str]] = {
         "run,metric,value,status\n1,accuracy,0.8,keep\n2,accuracy,0.9,keep\n",
         "accuracy", "max", 0.9, [0.8, 0.9], "kk",
     ),
+    "commas-in-the-middle": (
+        "results.csv",
+        "commit,description,val_bpb,status\na1b2c3d,lr up, wd down,1.5,keep\nb2c3d4e,x,1.4,keep\n",
+        "val_bpb", "min", 1.4, [1.5, 1.4], "kk",
+    ),
+    "colours": (
+        "results.tsv",
+        table("commit mse status", f"{H[0]} 1.5 \x1b[32mkeep\x1b[0m", f"{H[1]} 1.6 \x1b[31mdrop"),
+        "mse", "min", 1.5, [1.5, 1.6], "kd",
+    ),
+    "ended-and-decided": (
+        "results.tsv",
+        table("commit val_bpb status decision", f"{H[0]} 1.5 ok keep", f"{H[1]} 1.4 ok discard"),
+        "val_bpb", "min", 1.5, [1.5, 1.4], "kd",
+    ),
     "memory-in-mb": (
         "results.csv",
         "commit,memory_mb,val_bpb,status\na1b2c3d,2048,1.5,keep\nb2c3d4e,4096,1.4,keep\n",

@@ -167,6 +167,8 @@ def find_status(
 
     named = [at for word in ROLES["status"] for at, name in enumerate(names) if name == word]
     found = [at for at in named if share(at) >= 0.5]
+    # `status` may say that a run ended, and `decision` what became of it
+    found.sort(key=lambda at: "discard" not in map(read_verdict, cells[at]))
     others = [at for at in range(len(names)) if at not in numeric and share(at) == 1]
     unread = [at for at in named if at not in numeric and names[at] in ("status", "verdict")]
     return next(iter(found + others + unread), None)

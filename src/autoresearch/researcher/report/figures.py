@@ -8,6 +8,8 @@ import math
 import re
 from collections.abc import Sequence
 
+from autoresearch.untrusted import strip_escapes
+
 NUMBER = re.compile(
     r"[-+]?(?:\d{1,3}(?:[ '_\u00a0\u202f]\d{3})+(?:[.,]\d+)?|\d[\d.,]*|[.,]\d+)(?:[eE][-+]?\d+)?"
 )
@@ -74,7 +76,7 @@ def unit_factors(units: Sequence[str]) -> dict[str, float]:
 
 def read_figure(cell: str, point: str = ".") -> tuple[float, str] | None:
     """A number and its unit."""
-    text = ARROW.split(cell)[-1].strip(MARKS).replace("−", "-")  # before → after
+    text = ARROW.split(strip_escapes(cell))[-1].strip(MARKS).replace("−", "-")  # before → after
     match = NUMBER.match(text)
     rest = REST.match(text, match.end()) if match else None
     if match is None or rest is None or HASH.fullmatch(text):

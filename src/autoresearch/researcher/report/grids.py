@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from autoresearch.errors import BadInput
-from autoresearch.researcher.report.columns import is_header
+from autoresearch.researcher.report.columns import ROLES, is_header, plain_name
 from autoresearch.researcher.report.figures import is_number
 
 CELLS_MAX = 200  # of one line that are looked at
@@ -152,14 +152,18 @@ def join_quoted(lines: list[str], mark: str) -> Iterator[tuple[int, str]]:
 
 
 def fit_cells(cells: list[str], header: Sequence[str], mark: str) -> list[str]:
-    """A row as wide as its header: what is too much belongs to the last cell."""
+    """A row as wide as its header: what is too much belongs to the description, or to the last
+    cell."""
     width = len(header)
     if not width or len(cells) <= width:
         return cells
     while cells and len(cells) > width and not cells[-1]:
         cells = cells[:-1]
     joint = " " if mark == "\t" else mark + " "
-    return [*cells[: width - 1], joint.join(cells[width - 1 :])]
+    names = [plain_name(name) for name in header]
+    at = next((i for i, name in enumerate(names) if name in ROLES["description"]), width - 1)
+    end = at + 1 + len(cells) - width
+    return [*cells[:at], joint.join(cells[at:end]), *cells[end:]]
 
 
 def read_json(text: str) -> list[Grid] | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from autoresearch.models import Status
+from autoresearch.untrusted import strip_escapes
 
 KEEP = (
     "keep kept baseline accept accepted improved improvement better best win winner pass passed ok"
@@ -41,6 +42,7 @@ def status_word(text: str) -> Status | None:
 def read_verdict(text: str) -> Status | None:
     """The verdict of a cell: its first word that is one, or its sign. Taken back counts as
     discarded."""
+    text = strip_escapes(text[: 4 * MAX_CHARS])
     words = WORD.findall(text[:MAX_CHARS].lower()) if len(text) <= MAX_CHARS else []
     if len(words) > MAX_WORDS:
         return None
