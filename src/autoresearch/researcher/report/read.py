@@ -49,7 +49,9 @@ def summarise(directory: Path | str, metric: str = "", direction: str = "") -> T
     rows = merge(sheet.rows, records)
     way = direction or str(settings.get("direction") or sheet.direction)
     way, way_notes = (way, []) if way else find_direction(name, rows, sheet.has_verdicts)
-    rows, row_notes = settle_rows(rows, name, way, sheet.has_verdicts)
+    row_notes: list[str] = []
+    if not (named and sheet.has_verdicts):  # ours tells every zero that is none
+        rows, row_notes = settle_rows(rows, name, way, sheet.has_verdicts)
     chosen, other_notes = latest_group(rows)
     return add_up(
         TableSummary(

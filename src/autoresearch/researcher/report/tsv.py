@@ -154,7 +154,7 @@ def read_grid(grid: Grid, wanted: str, hint: str, last_line: int, name: str) -> 
         if found is None:
             sheet.notes.append(unreadable_note(number, is_cut, name, row, columns))
         else:
-            sheet.rows.append(without_impossible_value(found, sheet.metric))
+            sheet.rows.append(without_impossible_value(found, hint or sheet.metric))
     return sheet
 
 
