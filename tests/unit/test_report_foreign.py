@@ -411,3 +411,13 @@ def test_another_number_of_pi_autoresearch_has_a_direction_of_its_own(tmp_path: 
 
     assert (summary.metric, summary.direction) == ("metrics.accuracy", "max")
     assert summary.best is not None and summary.best.value == 0.9
+
+
+def test_a_cut_last_verdict_decides_no_column(tmp_path: Path) -> None:
+    """A column of verdicts under an unknown name stays one when the last line was cut off."""
+    rows = [f"{number} {2 - number / 100} keep" for number in range(12)]
+    text = table("n val_bpb fate", *rows, "12 1.8 ke").rstrip("\n")
+    summary = report.summarise(write(tmp_path, "results.tsv", text))
+
+    assert [row.status for row in summary.experiments] == ["keep"] * 12
+    assert summary.notes == ("line 14 of results.tsv was cut off: not counted",)

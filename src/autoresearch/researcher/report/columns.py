@@ -169,7 +169,7 @@ def find_status(
     found = [at for at in named if share(at) >= 0.5]
     # `status` may say that a run ended, and `decision` what became of it
     found.sort(key=lambda at: "discard" not in map(read_verdict, cells[at]))
-    others = [at for at in range(len(names)) if at not in numeric and share(at) == 1]
+    others = [at for at in range(len(names)) if at not in numeric and share(at) >= 0.9]
     unread = [at for at in named if at not in numeric and names[at] in ("status", "verdict")]
     return next(iter(found + others + unread), None)
 
