@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from autoresearch.researcher.agents.llm import READY
+
 
 @dataclass
 class Say:
@@ -34,13 +36,17 @@ class ChatServer:
 
 
 @contextmanager
-def chat_server(*answers: Say | str) -> Iterator[ChatServer]:
-    """Serves the answers in turn, the last one for ever."""
+def chat_server(*answers: Say | str, is_ready: bool = False) -> Iterator[ChatServer]:
+    """Serves the answers in turn, the last one for ever. With `is_ready` the question before a
+    night, whether it is there at all, takes none of them."""
     state = ChatServer("", [Say(a) if isinstance(a, str) else a for a in answers])
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            state.requests.append(json.loads(self.rfile.read(int(self.headers["content-length"]))))
+            request = json.loads(self.rfile.read(int(self.headers["content-length"])))
+            if is_ready and request["messages"][-1]["content"] == READY:
+                return self.streamed(Say("ready."))
+            state.requests.append(request)
             state.keys.append(self.headers.get("authorization", ""))
             say = state.answers.pop(0) if len(state.answers) > 1 else state.answers[0]
             if say.status != 200 or self.path != "/v1/chat/completions":

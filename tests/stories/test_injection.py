@@ -63,7 +63,10 @@ def test_strangers_words_stay_inside_quotes(
     mallory.post("/api/claims", {"text": ONE_LINE.format("claim")})
     crash = answer("a program that talks", f"raise SystemExit({ONE_LINE.format('log')!r})")
     with chat_server(
-        crash, answer(*idea("an honest idea", 0.1)), answer(*idea("another one", 0.1))
+        crash,
+        answer(*idea("an honest idea", 0.1)),
+        answer(*idea("another one", 0.1)),
+        is_ready=True,
     ) as model:
         options = ("--agent", "llm", "--model", "m", "--base-url", model.url)
         victim = Researcher(workspace(tmp_path / "victim", 0.0).folder, hub.url, options)

@@ -74,7 +74,7 @@ def test_a_swarm_loses_nothing_and_tells_everything_once(tmp_path: Path, stack: 
     assert town.hub is not None
     root = seed(town.hub, workspace(tmp_path / "canon").folder)
     reader = town.hub.agent("reader")
-    model = stack.enter_context(chat_server(*(answer(*one) for one in FOR_MODEL)))
+    model = stack.enter_context(chat_server(*(answer(*one) for one in FOR_MODEL), is_ready=True))
     line = program(tmp_path, FOR_PROGRAM)
     options = {
         "tuner": ("--agent", "search", "--seed", "1"),
