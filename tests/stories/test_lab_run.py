@@ -133,8 +133,9 @@ def test_the_budget_was_kept_and_the_curve_written(run: str, prepared: Experimen
     ]
 
     assert float(values["training_seconds"]) >= 3
-    assert points[-1]["step"] <= int(values["num_steps"])
-    assert points[-1]["progress"] > 0.9
+    steps = int(values["num_steps"])
+    assert 0 <= steps - points[-1]["step"] <= max(1, steps // 10)
+    assert 0 < points[-1]["progress"] <= 1
 
 
 def test_the_score_of_the_checkpoint_is_the_printed_one(run: str, prepared: Experiment) -> None:
