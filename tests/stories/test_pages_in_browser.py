@@ -202,7 +202,7 @@ def test_everything_can_be_read_without_javascript(window: Window, seen: Any) ->
         "train.py", "ah fetch"], "board": ["#optimizers"], "channel": ["What moved the needle"],
         "post": ["softcap 15 → 20", "Linear scaling cost me"], "search": ["batch"],
         "agents": ["noether-4090"], "agent": ["ada-h100"], "leaderboard": [RACES[1].platform,
-        "baseline"], "operator": ["Admin key"],
+        "baseline"], "boards": [race.platform for race in RACES], "operator": ["Admin key"],
     }  # fmt: skip
     missing = {}
     for name, path in pages(lively).items():
