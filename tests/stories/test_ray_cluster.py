@@ -138,7 +138,7 @@ def test_without_ray_a_sentence_says_what_to_install(
     """The extra is named."""
     monkeypatch.setitem(sys.modules, "ray", None)
 
-    with pytest.raises(MissingTool, match=r"pip install 'autoresearch\[ray\]'"):
+    with pytest.raises(MissingTool, match=r"pip install .*\[ray\]"):
         RayExecutor(runner(make(tmp_path, noisy())), 1, 1, None, surroundings)
 
 
