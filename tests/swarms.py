@@ -79,10 +79,13 @@ def workspace(folder: Path, seconds: float = 0.2) -> Workspace:
 
 
 def program(folder: Path, ideas: Sequence[tuple[str, str]]) -> str:
-    """A command line for `--agent command` that carries these ideas out, one a call."""
+    """A command line for `--agent command` that carries these ideas out, one a call. It has to
+    write in `folder`/ideas."""
     (folder / "coder.py").write_text(PROGRAM.format(mark=MARK))
-    (folder / "ideas.txt").write_text("".join(f"{words}\t{line}\n" for words, line in ideas))
-    return shlex.join([sys.executable, str(folder / "coder.py"), str(folder / "ideas.txt")])
+    left = folder / "ideas" / "left.txt"
+    left.parent.mkdir()
+    left.write_text("".join(f"{words}\t{line}\n" for words, line in ideas))
+    return shlex.join([sys.executable, str(folder / "coder.py"), str(left)])
 
 
 def seed(hub: RunningHub, folder: Path) -> str:

@@ -79,7 +79,10 @@ def test_a_swarm_loses_nothing_and_tells_everything_once(tmp_path: Path, stack: 
     options = {
         "tuner": ("--agent", "search", "--seed", "1"),
         "model": ("--agent", "llm", "--model", "m", "--base-url", model.url),
-        "coder": ("--agent", "command", "--command", line),
+        "coder": (
+            *("--agent", "command", "--command", line),
+            *("--agent-writes", str(tmp_path / "ideas")),
+        ),
     }
     swarm = {
         name: Researcher(workspace(tmp_path / name).folder, town.url, words)

@@ -21,7 +21,7 @@ from autoresearch.files import PRIVATE, replace_file
 from autoresearch.folders import read_bytes, size_bytes, wipe
 from autoresearch.researcher.agents.needs import ANYBODY, ELSEWHERE, Needs, find_needs
 from autoresearch.researcher.agents.programs import find_program_paths
-from autoresearch.researcher.sandbox import Sandbox
+from autoresearch.researcher.sandbox import Sandbox, mounts
 
 OURS = ("AGENTHUB_", "AUTORESEARCH_")
 SETTINGS_BYTES, CREDENTIAL_BYTES = 64 * 2**20, 2**20
@@ -83,6 +83,8 @@ class Room:
         for path in (*self.reads, *self.writes):
             link_home(path, self.home, place)
         programs = find_program_paths(list(words), environment.get("PATH", os.defpath), self.home)
+        # a file that the command names stays writable in a folder that was opened for writing
+        programs = tuple(p for p in programs if not mounts.is_beneath(p, self.writes))
         named = (Path(v) for v in environment.values() if v.startswith("/") and Path(v).is_file())
         return Furnished(
             {**environment, "HOME": str(place), "TMPDIR": str(scratch), "GIT_CONFIG_NOSYSTEM": "1"},
