@@ -50,21 +50,26 @@ def name_of(dtype):
 
 
 def token_nats(logits, targets):
-    """(B, T) losses on the CPU, none of them below zero: the largest logit is subtracted first.
+    """(..., V) logits and (...) targets to (...) losses on the CPU, none of them below zero: the
+    largest logit is subtracted first.
 
     In float64 on CPUs. Devices subtract in float32, and add up in float64 where they have it."""
     kind = logits.device.type
     part = logits.to(torch.float64 if kind == "cpu" else torch.float32)
     top = part.amax(-1, keepdim=True)
-    check_range(part.amin(), top.max())
+    check_bounds(part.amin(), top.max())
     part = part - top
     target = part.gather(-1, targets[..., None].to(part.device))[..., 0]
     summed = part.exp_().sum(-1, dtype=torch.float32 if kind == "mps" else torch.float64)
     return (summed.log() - target).cpu()
 
 
-def check_range(low, high):
+def check_range(logits):
     """Every logit of a call counts, asked or not: padding, probes and tokens that no text has."""
+    check_bounds(logits.amin(), logits.amax())
+
+
+def check_bounds(low, high):
     low, high = float(low), float(high)
     if not math.isfinite(low) or not math.isfinite(high):
         raise EvaluationError(

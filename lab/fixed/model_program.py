@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from fixed.checkpoint import restore
+from fixed.device import keep_freed_memory
 from fixed.environment import find_device
 from fixed.errors import EvaluationError, PrepareError, first_line
 from fixed.losses import ANSWER_DTYPES, check_logits
@@ -22,6 +23,7 @@ def serve(args):
     """Load, then answer until nobody asks; never returns. What goes wrong is told in a sentence."""
     os.environ["AUTORESEARCH_VALIDATION"] = "stdin"
     inbox, outbox = take_channel()
+    keep_freed_memory()
     try:
         device = find_device()
         model = restore(Path(args.model), args.checkpoint).to(device).eval()

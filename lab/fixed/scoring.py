@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 
 from fixed.checkpoint import read_about
+from fixed.device import keep_freed_memory
 from fixed.environment import validation
 from fixed.evaluation import Evaluation, evaluation_rows
 from fixed.files import HERE
@@ -29,6 +30,7 @@ def score(args):
 
     The models start first, so that they load while this program reads what they must not know;
     those that it started itself are dead before anything is printed."""
+    keep_freed_memory()
     paths = (Path(args.checkpoint).resolve(), "--model", Path(args.model).resolve())
     models = connect([sys.executable, str(HERE / "prepare.py"), "model", *map(str, paths)])
     sys.path[:] = [place for place in sys.path if place not in ("", str(HERE))]
