@@ -13,7 +13,7 @@ from pathlib import Path
 
 from autoresearch import models
 from autoresearch.git.bundle import write_header
-from autoresearch.git.pack import write_pack
+from autoresearch.git.pack_writer import Packed, write_pack
 from autoresearch.hub.rules import accounts, board
 from autoresearch.hub.rules.accounts import Caller
 from autoresearch.hub.settings import Settings
@@ -177,7 +177,8 @@ def bundle(parent: str, who: str, mark: str) -> tuple[str, bytes]:
     rows = rows[1:]  # the fixed file is there
     tip = rows[-1][0].hex()
     header = write_header([(tip, "HEAD")], [parent])
-    pack = write_pack(len(rows), ((kind, size, body) for _, kind, size, body in rows), header)
+    packed = (Packed(row.kind, row.size, row.body) for row in rows)
+    pack = write_pack(len(rows), packed, header)
     return tip, b"".join(pack)
 
 

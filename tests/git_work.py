@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from autoresearch.git import bundle, pack
+from autoresearch.git import bundle, pack_writer
 
 NAMES = {1: b"commit", 2: b"tree", 3: b"blob", 4: b"tag"}
 IDENT = b"A U Thor <author@example.com> 1700000000 +0000"
@@ -63,6 +63,11 @@ class Work:
         self.git("bundle", "create", "-q", "../out.bundle", *(revisions or ("HEAD",)))
         return (self.path.parent / "out.bundle").read_bytes()
 
+    def bundle_of(self, commit: str, *without: str) -> bytes:
+        """A bundle of a commit, without what is behind others."""
+        self.git("update-ref", "refs/heads/bundled", commit)
+        return self.bundle("refs/heads/bundled", *(f"^{other}" for other in without))
+
 
 def push(agent: Any, data: bytes) -> Any:
     """POST a bundle; the response."""
@@ -102,8 +107,10 @@ def commit(
 
 def packed(objects: list[tuple[int, bytes]]) -> bytes:
     """A pack of (kind, content)."""
-    entries = ((kind, len(data), zlib.compress(data, 1)) for kind, data in objects)
-    return b"".join(pack.write_pack(len(objects), entries))
+    entries = (
+        pack_writer.Packed(kind, len(data), zlib.compress(data, 1)) for kind, data in objects
+    )
+    return b"".join(pack_writer.write_pack(len(objects), entries))
 
 
 def bundled(

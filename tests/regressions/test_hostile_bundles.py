@@ -19,7 +19,7 @@ from typing import Any
 import psutil
 import pytest
 
-from autoresearch.git import bundle, pack
+from autoresearch.git import bundle, pack_writer
 from conftest import RunningHub, served
 from git_work import IDENT, bundled, commit, oid, packed, push, tree
 
@@ -58,7 +58,7 @@ def head(name: str = "refs/heads/main", of: bytes = HEAD) -> bytes:
 
 
 def entry(kind: int, data: bytes, size: int | None = None) -> bytes:
-    return pack.entry_header(kind, len(data) if size is None else size) + zlib.compress(data)
+    return pack_writer.entry_header(kind, len(data) if size is None else size) + zlib.compress(data)
 
 
 def varint(n: int) -> bytes:
@@ -75,7 +75,8 @@ def delta_bomb() -> bytes:
     copies = 6000
     delta = varint(len(base)) + varint(copies * 65536) + b"\x80" * copies
     return entries(
-        entry(BLOB, base), pack.entry_header(7, len(delta)) + oid(BLOB, base) + zlib.compress(delta)
+        entry(BLOB, base),
+        pack_writer.entry_header(7, len(delta)) + oid(BLOB, base) + zlib.compress(delta),
     )
 
 
@@ -88,7 +89,9 @@ def delta_ladder() -> bytes:
         delta = (
             varint(len(base)) + varint(size + 2) + b"\x80" * 480 + b"\x02" + struct.pack(">H", n)
         )
-        parts.append(pack.entry_header(7, len(delta)) + oid(BLOB, base) + zlib.compress(delta))
+        parts.append(
+            pack_writer.entry_header(7, len(delta)) + oid(BLOB, base) + zlib.compress(delta)
+        )
     return entries(*parts)
 
 
@@ -164,14 +167,14 @@ ZOO: dict[str, Callable[[], bytes]] = {
     "an object longer than it says": lambda: entries(entry(BLOB, FILE, size=len(FILE) - 1)),
     "an object twice": lambda: entries(entry(BLOB, FILE), entry(BLOB, FILE)),
     "a delta without base": lambda: entries(
-        pack.entry_header(7, 4) + b"\x9a" * 20 + zlib.compress(b"\1\1\1a")
+        pack_writer.entry_header(7, 4) + b"\x9a" * 20 + zlib.compress(b"\1\1\1a")
     ),
     "a delta on itself": lambda: entries(
-        pack.entry_header(6, 4) + b"\0" + zlib.compress(b"\1\1\1a")
+        pack_writer.entry_header(6, 4) + b"\0" + zlib.compress(b"\1\1\1a")
     ),
     "a delta that copies from beyond": lambda: entries(
         entry(BLOB, b"a"),
-        pack.entry_header(7, 5) + oid(BLOB, b"a") + zlib.compress(b"\1\5\x91\0\5"),
+        pack_writer.entry_header(7, 5) + oid(BLOB, b"a") + zlib.compress(b"\1\5\x91\0\5"),
     ),
     "a delta bomb": delta_bomb,
     "a ladder of delta bombs": delta_ladder,

@@ -163,6 +163,8 @@ FIRST_VERSION = (
     "DROP INDEX ix_commits_hidden",
     "DROP INDEX ix_verifications_result_id",
     "DROP INDEX ix_results_verified",
+    "ALTER TABLE objects DROP COLUMN base_id",
+    "ALTER TABLE objects DROP COLUMN step",
     "ALTER TABLE agents DROP COLUMN network",
     "ALTER TABLE results DROP COLUMN verified",
     "ALTER TABLE verifications DROP COLUMN result_id",

@@ -294,6 +294,23 @@ def verify(data: Path) -> None:
 
 @click.command()
 @data_option
+def repack(data: Path) -> None:
+    """Store every git object as small as it gets, now, and give the space back to the disk. A
+    hub that serves does the first of these by itself."""
+    from autoresearch.hub.rules import repack as rules
+    from autoresearch.hub.store.database import compact
+
+    with open_database(data) as db:
+        settled = 0
+        while plan := rules.plan_step(db.reader):
+            with db.write() as tx:
+                settled += len(plan.forms) if rules.take_step(tx, plan) else 0
+        compact(db)
+    print(f"repacked {settled} objects")
+
+
+@click.command()
+@data_option
 def reindex(data: Path) -> None:
     """Work out anew what can be derived: commits from objects, boards from results, the search
     index from all texts."""
@@ -330,6 +347,7 @@ VERBS = (
     backup,
     restore,
     verify,
+    repack,
     reindex,
     seed,
 )

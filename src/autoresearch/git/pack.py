@@ -1,10 +1,11 @@
-"""Git's packs as bytes (gitformat-pack(5)): reading them with deltas and missing bases, and
-writing them from stored objects.
+"""Git's packs as bytes (gitformat-pack(5)), read with deltas and missing bases. Writing them is
+`pack_writer`'s business.
 
 A pack comes from strangers. Sizes are declared before the data, so limits hold before anything is
 inflated; everything that is inflated, also the second time, is counted against a budget; and no
-more than a few objects are in memory at once, for what a delta makes goes to a spool. What the
-objects say is `fsck`'s business, whether they belong together the hub's.
+more than a few objects are in memory at once. Deltas stay what they are unless their chain or
+their object is too long; then what they make goes to a spool. What is stored already is not
+looked into again. What the objects say is `fsck`'s business, whether they belong together the hub's.
 """
 
 from __future__ import annotations
@@ -13,27 +14,29 @@ import hashlib
 import tempfile
 import zlib
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
+from hashlib import blake2b
 from struct import unpack
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from autoresearch.errors import BadBundle, TooLarge
+from autoresearch.git.delta import apply_delta, delta_sizes
 from autoresearch.git.fsck import BLOB, COMMIT, KINDS, TAG, TREE
+from autoresearch.git.pack_writer import OFS_DELTA, REF_DELTA
+from autoresearch.git.recall import RECALL
 
-OFS_DELTA, REF_DELTA = 6, 7
 MIB = 1024 * 1024
 BLOCK = 256 * 1024
 CACHE_BYTES = 16 * MIB  # inflated objects kept at hand while deltas are resolved
+HELD_BYTES = 16 * MIB  # of deltas kept between the two times they are needed
 SPOOL_BYTES = 2 * MIB  # of compressed objects kept in memory before they go to a temporary file
-LEVEL = (
-    3  # of compression for what deltas make: half the time of git's 6 for a few per cent in size
-)
+LEVEL = 3  # of compression for what a delta made: half the time of 6 for a few per cent in size
 
-Lookup = Callable[
-    [bytes], "tuple[int, bytes] | None"
-]  # object name to (kind, data), for the bases of thin packs
-Visit = Callable[[bytes, int, bytes], None]  # (object name, kind, data), once for every object
+# object name to (kind, data, how many deltas lead to it), for the bases of thin packs
+Lookup = Callable[[bytes], "tuple[int, bytes, int] | None"]
+KindOf = Callable[[bytes], "int | None"]  # the kind of an object that is stored already
+Visit = Callable[[bytes, int, bytes], None]  # (object name, kind, data), once for every new object
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,8 @@ class PackLimits:
     total_bytes: int = 1024 * MIB
     floor_bytes: int = 64 * MIB
     ratio: int = 200
+    chain: int = 50  # deltas behind each other that are kept as they come
+    delta_bytes: int = MIB  # larger objects are kept whole
 
     def most_inflated(self, pack_bytes: int) -> int:
         return min(self.total_bytes, self.floor_bytes + self.ratio * pack_bytes)
@@ -53,60 +58,109 @@ class PackLimits:
 
 @dataclass(slots=True)
 class PackEntry:
-    """An object of a pack: where its compressed body is, in the pack itself or in the spool."""
+    """An object of a pack. Its compressed body is in the pack itself, or in the spool: the object
+    whole, or with `base` a delta of `delta_size` bytes against the object of that name."""
 
     kind: int
     size: int
     at: int
     length: int
     oid: bytes = b""
-    spooled: bool = False
+    base: bytes | None = None
+    delta_size: int = 0
+    depth: int = 0  # deltas between it and a whole object
+    is_stored: bool = False  # it was there already, and is nothing new
+    is_spooled: bool = False
+
+
+class _Delta(NamedTuple):
+    """A delta whose object is not made yet."""
+
+    entry_at: int
+    at: int
+    length: int
+    size: int
+    data: bytes | None  # where there was room to keep it
+
+
+Deltas = dict[int | bytes, list[_Delta]]  # by what they are made against: an offset or a name
 
 
 class Pack:
     """The pack that starts at `start` of `file` and ends with it. `read` first; then `records` and
     `body`."""
 
-    def __init__(self, file: BinaryIO, start: int, limits: PackLimits, lookup: Lookup) -> None:
+    def __init__(
+        self, file: BinaryIO, start: int, limits: PackLimits, lookup: Lookup, kind_of: KindOf
+    ) -> None:
         self.records: dict[bytes, PackEntry] = {}
         self._file = _Window(file)
         self._start = start
         self._limits = limits
         self._lookup = lookup
+        self._kind_of = kind_of
         self._end = self._file.size - 20
         self._budget = limits.most_inflated(self._file.size - start)
         self._spool = tempfile.SpooledTemporaryFile(max_size=SPOOL_BYTES)  # noqa: SIM115  (closed by `close`)
         self._cache: OrderedDict[bytes, bytes] = OrderedDict()
         self._cached_bytes = 0
+        self._held_bytes = 0
+        self._depths: dict[bytes, int] = {}  # of bases that are stored
 
     def read(self, visit: Visit) -> None:
-        """Check everything about the pack and hand each object to `visit`. Raises BadBundle or
+        """Check everything about the pack and hand each new object to `visit`. Raises BadBundle or
         TooLarge."""
         count = self._header()
         self._check_trailer()
         at = self._start + 12
-        by_offset: dict[int, PackEntry] = {}
-        deltas: dict[int | bytes, list[tuple[int, int, int]]] = {}
-        offsets: dict[int, None] = {}
+        names: dict[int, bytes] = {}  # of the objects at these offsets; empty while unknown
+        deltas: Deltas = {}
         for _ in range(count):
-            offsets[at] = None
             kind, size, body = self._entry_header(at)
             if kind in KINDS:
                 data, length = self._inflate(body, size)
-                by_offset[at] = self._add_object(PackEntry(kind, size, body, length), data, visit)
+                entry = PackEntry(kind, size, body, length, object_name(kind, data))
+                names[at] = self._add_object(entry, data, visit).oid
             else:
-                base, body = self._base(kind, at, body, offsets)
-                delta, length = self._inflate(body, size)
-                self._check_size(delta_sizes(delta)[1])
-                deltas.setdefault(base, []).append((at, body, size))
+                base, body = self._base(kind, at, body, names)
+                length = self._scan_delta(at, base, body, size, names, deltas)
             at = body + length
         if at != self._end:
             raise BadBundle("the pack holds more bytes than objects")
-        self._resolve(by_offset, deltas, visit)
+        self._resolve(names, deltas, visit)
+
+    def _scan_delta(
+        self,
+        at: int,
+        base: int | bytes,
+        body: int,
+        size: int,
+        names: dict[int, bytes],
+        deltas: Deltas,
+    ) -> int:
+        """Check a delta's form and say how long it is; its object is named where it was made of
+        the same bytes before and is stored, and waits for its base otherwise."""
+        data, length = self._inflate(body, size)
+        made = delta_sizes(data)[1]
+        self._check_size(made)
+        against = base if isinstance(base, bytes) else names[base]
+        name = RECALL.get(self._key(against, body, length)) if against else None
+        if name is not None and (kind := self._kind_of(name)) is not None:
+            self._note(PackEntry(kind, made, body, length, name, against, size, is_stored=True))
+            names[at] = name
+            return length
+        self._held_bytes += size
+        held = data if self._held_bytes <= HELD_BYTES else None
+        deltas.setdefault(base, []).append(_Delta(at, body, length, size, held))
+        names[at] = b""
+        return length
+
+    def _key(self, base: bytes, body: int, length: int) -> bytes:
+        return blake2b(base + self._file.get(body, length), digest_size=20).digest()
 
     def body(self, record: PackEntry) -> bytes:
         """The compressed body of an object, as it stands in a pack."""
-        if not record.spooled:
+        if not record.is_spooled:
             return self._file.get(record.at, record.length)
         self._spool.seek(record.at)
         return self._spool.read(record.length)
@@ -116,9 +170,21 @@ class Pack:
         if oid in self._cache:
             self._cache.move_to_end(oid)
             return self._cache[oid]
-        record = self.records[oid]
+        record = self.records.get(oid)
+        if record is None or (record.is_stored and record.base is not None):
+            return self._read_stored(oid)
         self._spend(record.size)
-        return self._remember(oid, zlib.decompress(self.body(record)))
+        data = zlib.decompress(self.body(record))
+        if record.base is not None:  # at most `limits.chain` deep
+            data = apply_delta(self.data(record.base), data)
+        return self._remember(oid, data)
+
+    def _read_stored(self, oid: bytes) -> bytes:
+        found = self._lookup(oid)
+        assert found is not None  # its kind was known
+        self._depths[oid] = found[2]
+        self._spend(len(found[1]))
+        return self._remember(oid, found[1])
 
     def forget(self) -> None:
         """Let go of what is only needed while reading."""
@@ -174,7 +240,7 @@ class Pack:
         return kind, size, at + used
 
     def _base(
-        self, kind: int, at: int, body: int, offsets: dict[int, None]
+        self, kind: int, at: int, body: int, offsets: dict[int, bytes]
     ) -> tuple[int | bytes, int]:
         """What a delta is made against, an offset or a name, and where its body begins."""
         if kind == REF_DELTA:
@@ -228,33 +294,26 @@ class Pack:
         return data, fed - len(inflater.unused_data)
 
     def _add_object(self, record: PackEntry, data: bytes, visit: Visit) -> PackEntry:
-        record.oid = object_name(record.kind, data)
+        record.is_stored = self._kind_of(record.oid) is not None
+        if not record.is_stored:
+            visit(record.oid, record.kind, data)
+        return self._note(record)
+
+    def _note(self, record: PackEntry) -> PackEntry:
         if record.oid in self.records:
             raise BadBundle(f"the object {record.oid.hex()} stands twice in the pack")
-        visit(record.oid, record.kind, data)
         self.records[record.oid] = record
         return record
 
-    def _resolve(
-        self,
-        by_offset: dict[int, PackEntry],
-        deltas: dict[int | bytes, list[tuple[int, int, int]]],
-        visit: Visit,
-    ) -> None:
+    def _resolve(self, names: dict[int, bytes], deltas: Deltas, visit: Visit) -> None:
         """Make every delta's object: from bases in the pack first, then from those the store has."""
         if not deltas:
             return
-        ready = [
-            (at, record.oid)
-            for at, record in by_offset.items()
-            if at in deltas or record.oid in deltas
-        ]
-        self._grow(ready, deltas, visit, self.data)
+        ready = [(at, oid) for at, oid in names.items() if oid and (at in deltas or oid in deltas)]
+        self._grow(ready, deltas, visit)
         for oid in [base for base in deltas if isinstance(base, bytes)]:
-            if oid in deltas and (stored := self._lookup(oid)) is not None:
-                kind, data = stored
-                self._spend(len(data))
-                self._grow([(-1, oid)], deltas, visit, lambda _, data=data: data, kind)  # type: ignore[misc]
+            if oid in deltas and (kind := self._kind_of(oid)) is not None:
+                self._grow([(-1, oid)], deltas, visit, kind)
         if deltas:
             base = next(iter(deltas))
             told = base.hex() if isinstance(base, bytes) else "another delta"
@@ -264,38 +323,65 @@ class Pack:
             )
 
     def _grow(
-        self,
-        ready: list[tuple[int, bytes]],
-        deltas: dict[int | bytes, list[tuple[int, int, int]]],
-        visit: Visit,
-        data_of: Callable[[bytes], bytes],
-        kind: int = 0,
+        self, ready: list[tuple[int, bytes]], deltas: Deltas, visit: Visit, kind: int = 0
     ) -> None:
         """Make what is a delta against an object of `ready` (offset, name), then what is one
-        against those, and so on."""
+        against those, and so on. All have one `kind` where that is given."""
         while ready:
             at, oid = ready.pop()
             children = deltas.pop(at, []) + deltas.pop(oid, [])
             if not children:
                 continue
-            base = data_of(oid)
+            base = self.data(oid)
             of_kind = kind or self.records[oid].kind
-            for child_at, body, size in children:
-                delta, _ = self._inflate(body, size)
-                self._spend(delta_sizes(delta)[1])
-                data = apply_delta(base, delta)
-                record = self._add_object(self._spool_body(of_kind, data), data, visit)
-                self._remember(record.oid, data)
-                ready.append((child_at, record.oid))
-            data_of, kind = self.data, 0
+            for child in children:
+                name = self._make_object(oid, base, of_kind, child, visit)
+                ready.append((child.entry_at, name))
 
-    def _spool_body(self, kind: int, data: bytes) -> PackEntry:
+    def _make_object(
+        self, base: bytes, base_data: bytes, kind: int, delta: _Delta, visit: Visit
+    ) -> bytes:
+        """Make the object of a delta, and tell its name."""
+        told = self._inflate(delta.at, delta.size)[0] if delta.data is None else delta.data
+        self._spend(delta_sizes(told)[1])
+        data = apply_delta(base_data, told)
+        oid = object_name(kind, data)
+        RECALL.put(self._key(base, delta.at, delta.length), oid)
+        record = PackEntry(kind, len(data), delta.at, delta.length, oid, base, delta.size)
+        self._add_object(record, data, visit)
+        if not record.is_stored and not self._keep_delta(record):
+            self._spool_body(record, data)
+        self._remember(oid, data)
+        return oid
+
+    def _keep_delta(self, record: PackEntry) -> bool:
+        """Whether a new object stays the delta that it came as."""
+        assert record.base is not None
+        record.depth = self._depth(record.base) + 1
+        return (
+            record.depth <= self._limits.chain
+            and record.size <= self._limits.delta_bytes
+            and record.length * 2 <= record.size
+        )
+
+    def _depth(self, oid: bytes) -> int:
+        """How many deltas lead to a base."""
+        record = self.records.get(oid)
+        if record is not None and not record.is_stored:
+            return record.depth
+        if oid not in self._depths:
+            self._read_stored(oid)
+        return self._depths[oid]
+
+    def _spool_body(self, record: PackEntry, data: bytes) -> None:
         body = zlib.compress(data, LEVEL)
-        at = self._spool.seek(0, 2)
+        record.at, record.length = self._spool.seek(0, 2), len(body)
         self._spool.write(body)
-        return PackEntry(kind, len(data), at, len(body), spooled=True)
+        record.base, record.delta_size, record.depth, record.is_spooled = None, 0, 0, True
 
     def _remember(self, oid: bytes, data: bytes) -> bytes:
+        if oid in self._cache:
+            return data
         self._cache[oid] = data
         self._cached_bytes += len(data)
         while self._cached_bytes > CACHE_BYTES and len(self._cache) > 1:
@@ -329,93 +415,3 @@ def object_name(kind: int, data: bytes) -> bytes:
     digest = hashlib.sha1(b"%b %d\0" % (KINDS[kind].encode(), len(data)), usedforsecurity=False)
     digest.update(data)
     return digest.digest()
-
-
-def delta_sizes(delta: bytes) -> tuple[int, int, int]:
-    """Size of the base, size of what comes out, and where the instructions begin."""
-    base_size, at = _varint(delta, 0)
-    size, at = _varint(delta, at)
-    return base_size, size, at
-
-
-def _varint(data: bytes, at: int) -> tuple[int, int]:
-    value = shift = 0
-    while True:
-        if at >= len(data) or shift > 42:
-            raise BadBundle("the pack has a delta whose sizes cannot be read")
-        byte = data[at]
-        at += 1
-        value |= (byte & 0x7F) << shift
-        shift += 7
-        if not byte & 0x80:
-            return value, at
-
-
-def apply_delta(base: bytes, delta: bytes) -> bytes:
-    """What `delta` makes of `base`. Raises BadBundle where it does not fit."""
-    base_size, size, at = delta_sizes(delta)
-    if base_size != len(base):
-        raise BadBundle("the pack has a delta that was made against another base")
-    parts: list[bytes] = []
-    made, end = 0, len(delta)
-    while at < end:
-        op = delta[at]
-        at += 1
-        if op & 0x80:
-            start = length = 0
-            for bit in range(7):
-                if op & 1 << bit:
-                    if at >= end:
-                        raise BadBundle("the pack has a delta that is cut off")
-                    if bit < 4:
-                        start |= delta[at] << 8 * bit
-                    else:
-                        length |= delta[at] << 8 * (bit - 4)
-                    at += 1
-            length = length or 0x10000
-            if start + length > len(base):
-                raise BadBundle("the pack has a delta that copies from beyond its base")
-            parts.append(base[start : start + length])
-        else:
-            length = op
-            if not length or at + length > end:
-                raise BadBundle("the pack has a delta with an instruction that makes no sense")
-            parts.append(delta[at : at + length])
-            at += length
-        made += length
-        if made > size:
-            break
-    if made != size:
-        raise BadBundle("the pack has a delta that makes more or less than it says")
-    return b"".join(parts)
-
-
-def entry_header(kind: int, size: int) -> bytes:
-    """What stands before the compressed body of an object in a pack."""
-    byte, size = kind << 4 | size & 15, size >> 4
-    out = bytearray()
-    while size:
-        out.append(byte | 0x80)
-        byte, size = size & 0x7F, size >> 7
-    out.append(byte)
-    return bytes(out)
-
-
-def write_pack(
-    count: int, objects: Iterable[tuple[int, int, bytes]], head: bytes = b""
-) -> Iterator[bytes]:
-    """A pack of `count` objects (kind, size, compressed body), piece by piece, behind `head`,
-    which is no part of the checksum."""
-    start = b"PACK" + (2).to_bytes(4, "big") + count.to_bytes(4, "big")
-    digest = hashlib.sha1(start, usedforsecurity=False)
-    pieces, gathered = [head, start], 0
-    for kind, size, body in objects:
-        header = entry_header(kind, size)
-        digest.update(header)
-        digest.update(body)
-        pieces += (header, body)
-        gathered += len(body)
-        if gathered >= BLOCK:
-            yield b"".join(pieces)
-            pieces, gathered = [], 0
-    yield b"".join(pieces) + digest.digest()

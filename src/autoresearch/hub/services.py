@@ -17,6 +17,7 @@ from autoresearch.hub.feed import Feed
 from autoresearch.hub.logs import AccessLog
 from autoresearch.hub.metrics import Metrics
 from autoresearch.hub.pages.page_cache import PageCache
+from autoresearch.hub.repacking import Repacking
 from autoresearch.hub.rules.accounts import KeyCache, check_admin_hash
 from autoresearch.hub.rules.counters import Counters
 from autoresearch.hub.rules.fetch import BundleCache
@@ -56,6 +57,7 @@ class Services:
         self.mirror = Mirror(self.db, settings.data / "cache" / "git")
         self.feed = Feed(self.db, on_revoked=self.keyring.forget)
         self.access = AccessLog()
+        self.repacking = Repacking(self.db, self.off_loop)
         self._pruning: asyncio.Task[None] | None = None
         self.metrics = Metrics(settings.metrics_dir)
         self.counters = Counters()
@@ -81,6 +83,7 @@ class Services:
         self.feed.start()
         self.access.start()
         self.metrics.start()
+        self.repacking.start()
         if self.settings.keep_events:
             self._pruning = asyncio.create_task(self._prune_now_and_then())
 
@@ -96,6 +99,7 @@ class Services:
         if self._pruning is not None:
             self._pruning.cancel()
             await asyncio.gather(self._pruning, return_exceptions=True)
+        await self.repacking.stop()
         await self.feed.stop()
         await self.access.stop()
         await self.metrics.stop()

@@ -18,12 +18,12 @@ from typing import BinaryIO
 from autoresearch.errors import BadInput
 from autoresearch.files import PRIVATE, replacement_of
 from autoresearch.git import bundle
-from autoresearch.git.pack import write_pack
-from autoresearch.hub.rules import commits
+from autoresearch.git.pack_writer import write_pack
+from autoresearch.hub.rules import commits, repack
+from autoresearch.hub.rules.packing import pack_objects
 from autoresearch.hub.rules.spool import spool_answer
 from autoresearch.hub.rules.trees import Trees
 from autoresearch.hub.store import commits as rows
-from autoresearch.hub.store import objects
 from autoresearch.hub.store.database import Reader
 from autoresearch.hub.values import StoredCommit
 
@@ -47,10 +47,11 @@ def incremental(reader: Reader, digits: str, have: Sequence[str]) -> BinaryIO:
     """
     tip = commits.find(reader, digits)
     chosen, bases = missing(reader, [tip.seq], find_known(reader, have))
-    oids = names(reader, chosen)
+    held: set[bytes] = set()
+    oids = names(reader, chosen, held)
     prerequisites = [rows.place_by_seq(reader, seq).hash for seq in bases] if chosen else [tip.hash]
     head = _header(tip.hash, prerequisites)
-    return spool_answer(lambda: write_pack(len(oids), objects.read_packed(reader, oids), head))
+    return spool_answer(lambda: write_pack(len(oids), pack_objects(reader, oids, held), head))
 
 
 def _header(tip: str, prerequisites: Sequence[str] = ()) -> bytes:
@@ -131,11 +132,12 @@ def _everything(reader: Reader, tips: Sequence[int]) -> list[int]:
     return sorted(found)
 
 
-def names(reader: Reader, chosen: Sequence[int], seen: set[bytes] | None = None) -> list[bytes]:
-    """The objects of `chosen` commits (seqs, oldest first) that their parents lack, each once;
-    `seen` are left out and added to.
+def names(reader: Reader, chosen: Sequence[int], held: set[bytes] | None = None) -> list[bytes]:
+    """The objects of `chosen` commits (seqs, oldest first) that their parents lack, each once.
+
+    What the parents have in their place goes to `held`: whoever has the parents has it.
     """
-    seen = set() if seen is None else seen
+    seen: set[bytes] = set()
     trees = Trees(reader)
     tree_of: dict[int, bytes] = {}
     found: list[bytes] = []
@@ -143,11 +145,19 @@ def names(reader: Reader, chosen: Sequence[int], seen: set[bytes] | None = None)
         place = rows.place_by_seq(reader, seq)
         tree_of[seq] = place.tree
         found.append(bytes.fromhex(place.hash))
-        beside = [
-            tree_of.get(p) or rows.place_by_seq(reader, p).tree
-            for p in rows.parent_seqs(reader, seq)
-        ]
-        found.extend(trees.new(place.tree, beside, seen))
+        beside = []
+        for parent in rows.parent_seqs(reader, seq):
+            tree = tree_of.get(parent)
+            if tree is None:
+                above = rows.place_by_seq(reader, parent)
+                tree = above.tree
+                if held is not None:
+                    held.add(bytes.fromhex(above.hash))
+            beside.append(tree)
+        for oid, twins in trees.new(place.tree, beside, seen):
+            found.append(oid)
+            if held is not None:
+                held.update(twins)
     return found
 
 
@@ -164,14 +174,15 @@ class BundleCache:
     def open(self, reader: Reader, digits: str) -> BinaryIO:
         """The bundle of a commit with its whole history, at its beginning."""
         tip = commits.find(reader, digits)
-        path = self._path(tip.hash)
+        path = self._path(tip.hash, is_settled=repack.find_progress(reader) >= tip.seq)
         try:
             return path.open("rb")
         except FileNotFoundError:
             return self._make(reader, tip, path)
 
-    def _path(self, commit_hash: str) -> Path:
-        return self._folder / f"{commit_hash}.bundle"
+    def _path(self, commit_hash: str, is_settled: bool) -> Path:
+        """Once a history is repacked, its bundle is smaller than one from before."""
+        return self._folder / f"{commit_hash}-{'settled' if is_settled else 'new'}.bundle"
 
     def _make(self, reader: Reader, tip: StoredCommit, path: Path) -> BinaryIO:
         history = rows.history(reader, tip.seq)
@@ -179,7 +190,7 @@ class BundleCache:
         head = _header(tip.hash)
 
         def pieces() -> Iterator[bytes]:
-            return write_pack(len(oids), objects.read_packed(reader, oids), head)
+            return write_pack(len(oids), pack_objects(reader, oids), head)
 
         if len(history) < KEPT_FROM:
             return spool_answer(pieces)

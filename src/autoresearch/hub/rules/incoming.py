@@ -57,7 +57,7 @@ class Incoming:
         self._skip_tags = skip_tags
         self._tags: set[bytes] = set()
         self._reader = reader
-        self._pack = Pack(file, start, limits, self._read_stored)
+        self._pack = Pack(file, start, limits, self._read_stored, self._kind_of)
         self._named: dict[bytes, int] = {}  # what trees name, and the kind it must be of
         self._attributes: set[bytes] = set()
         self._entries = 0
@@ -74,6 +74,11 @@ class Incoming:
 
     def close(self) -> None:
         self._pack.close()
+
+    def is_needed(self, heads: list[str]) -> bool:
+        """Whether anything of `heads` is new, so that the pack has to be read."""
+        self.heads = heads
+        return any(commits.place(self._reader, oid) is None for oid in heads)
 
     def check(self, heads: list[str]) -> None:
         """Read the pack and check that all of it may come in, and that `heads` are commits.
@@ -96,8 +101,8 @@ class Incoming:
         self._pack.forget()
         self._unstored = [
             oid
-            for oid in self._pack.records
-            if oid not in self._tags and objects.kind(self._reader, oid) is None
+            for oid, record in self._pack.records.items()
+            if not record.is_stored and oid not in self._tags
         ]
 
     def store(self, tx: Transaction, agent_id: str, roots_only: bool = False) -> list[str]:
@@ -132,7 +137,11 @@ class Incoming:
     def _unstored_objects(self) -> Iterator[NewObject]:
         for oid in self._unstored:
             record = self._pack.records[oid]
-            yield NewObject(oid, record.kind, record.size, self._pack.body(record))
+            size = record.size if record.base is None else record.delta_size
+            yield NewObject(oid, record.kind, size, self._pack.body(record), record.base)
+
+    def _kind_of(self, oid: bytes) -> int | None:
+        return objects.kind(self._reader, oid)
 
     def _read_stored(self, oid: bytes) -> GitObject | None:
         return objects.get(self._reader, oid)

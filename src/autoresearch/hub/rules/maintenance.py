@@ -14,6 +14,7 @@ from autoresearch.hub.rules.incoming import add_commit, message_of
 from autoresearch.hub.store import board, commits, database, objects, search
 from autoresearch.hub.store import results as rows
 from autoresearch.hub.store.database import Reader, Transaction
+from autoresearch.hub.store.objects import BrokenObject, ObjectReader, StoredObject
 from autoresearch.hub.values import StoredCommit
 
 UNINDEXED_MAX = 10  # posts, results and commits each that are named
@@ -47,16 +48,23 @@ def _board_problems(reader: Reader) -> Iterator[str]:
 
 
 def _object_problems(reader: Reader) -> Iterator[str]:
-    for _, oid, kind, size, body in objects.read_numbered(reader, 0, objects.last_id(reader)):
+    contents = ObjectReader(reader)
+    for row in objects.read_numbered(reader, 0, objects.last_id(reader)):
         try:
-            data = zlib.decompress(body)
-        except zlib.error:
-            yield f"object {oid.hex()} cannot be inflated"
+            data = contents.content(row).data
+        except BrokenObject as error:
+            yield str(error)
             continue
-        if len(data) != size or object_name(kind, data) != oid:
-            yield f"object {oid.hex()} is not what its name says"
+        if object_name(row.kind, data) != row.oid or _inflated_size(row) != row.size:
+            yield f"object {row.oid.hex()} is not what its name says"
             continue
-        yield from _names_problems(reader, oid, kind, data)
+        if objects.is_misplaced(reader, row):
+            yield f"object {row.oid.hex()} is settled on a base that comes behind it"
+        yield from _names_problems(reader, row.oid, row.kind, data)
+
+
+def _inflated_size(row: StoredObject) -> int:
+    return len(zlib.decompress(row.body))
 
 
 def _names_problems(reader: Reader, oid: bytes, kind: int, data: bytes) -> Iterator[str]:
@@ -80,8 +88,12 @@ def _names_in(kind: int, data: bytes) -> list[tuple[bytes, int]]:
 
 
 def _commit_problems(reader: Reader) -> Iterator[str]:
+    contents = ObjectReader(reader)
     for row in commits.every_commit(reader):
-        stored = objects.get(reader, bytes.fromhex(row.hash))
+        try:
+            stored = contents.get(bytes.fromhex(row.hash))
+        except BrokenObject:  # said already, of the object
+            continue
         if stored is None or stored.kind != COMMIT:
             yield f"commit {row.hash} is listed but not stored"
             continue
@@ -142,9 +154,10 @@ def _list_anew(
 
 
 def _commit_headers(reader: Reader) -> Iterator[tuple[bytes, fsck.CommitHeader]]:
-    for _, oid, kind, _, body in objects.read_numbered(reader, 0, objects.last_id(reader)):
-        if kind == COMMIT:
-            yield oid, fsck.check_commit(zlib.decompress(body))
+    contents = ObjectReader(reader)
+    for row in objects.read_numbered(reader, 0, objects.last_id(reader)):
+        if row.kind == COMMIT:
+            yield row.oid, fsck.check_commit(contents.content(row).data)
 
 
 def _oldest_first(

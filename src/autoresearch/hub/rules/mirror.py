@@ -8,13 +8,13 @@ before the next answer.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
 from pathlib import Path
 
 from autoresearch.errors import StorageFull
-from autoresearch.git.pack import write_pack
+from autoresearch.git.pack_writer import write_pack
 from autoresearch.git.repo import GitFailed
 from autoresearch.git.upload import Bare, MirrorPack
+from autoresearch.hub.rules.packing import pack_range
 from autoresearch.hub.rules.refs import ROOT, list_refs
 from autoresearch.hub.rules.spool import FULL
 from autoresearch.hub.store import objects
@@ -62,7 +62,8 @@ class Mirror:
             merged.append(held.pop())
         behind = held[-1].to if held else 0
         last = objects.name_of(reader, upto)
-        pieces = write_pack(objects.count(reader, behind, upto), _bodies(reader, behind, upto))
+        packed = pack_range(reader, behind, upto)
+        pieces = write_pack(objects.count(reader, behind, upto), packed)
         self.bare.add(MirrorPack(behind, upto, last.hex()), pieces)
         self.bare.drop(merged)
 
@@ -78,8 +79,3 @@ class Mirror:
             (good if follows and name.hex() == pack.last else bad).append(pack)
         self.bare.drop(bad)
         return good
-
-
-def _bodies(reader: Reader, behind: int, upto: int) -> Iterator[tuple[int, int, bytes]]:
-    for stored in objects.read_numbered(reader, behind, upto):
-        yield stored.kind, stored.size, stored.body

@@ -110,7 +110,8 @@ def _check(db: Database, read_offer: Callable[[], OfferedPack]) -> Incoming:
     _check_prerequisites(db.reader, offer.prerequisites)
     incoming = Incoming(db.reader, offer.file, offer.start, skip_tags=offer.skip_tags)
     try:
-        if offer.heads:  # without heads no pack follows: refs are only dropped
+        # without heads no pack follows, for refs are only dropped; known ones bring nothing
+        if incoming.is_needed(offer.heads):
             incoming.check(offer.heads)
     except BaseException:
         incoming.close()

@@ -9,25 +9,26 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from autoresearch.errors import TooLarge
 from autoresearch.git.fsck import Entry, parse_tree
-from autoresearch.hub.store import objects
 from autoresearch.hub.store.database import Reader
+from autoresearch.hub.store.objects import ObjectReader
 
 CACHED = 4096  # trees
 Named = dict[bytes, Entry]
+New = tuple[bytes, Sequence[bytes]]  # an object, and what stood at its place
 
 
 class Trees:
     """Trees of one database by name, for the length of one request."""
 
-    def __init__(self, reader: Reader) -> None:
-        self._reader = reader
+    def __init__(self, reader: Reader, contents: ObjectReader | None = None) -> None:
+        self._objects = contents or ObjectReader(reader)
         self._cache: dict[bytes, Named] = {}
 
     def entries(self, oid: bytes) -> Named:
         """The entries of a tree by name, in its order. Raises KeyError where it is not stored."""
         found = self._cache.get(oid)
         if found is None:
-            stored = objects.get(self._reader, oid)
+            stored = self._objects.get(oid)
             if stored is None:
                 raise KeyError(oid.hex())
             if len(self._cache) >= CACHED:
@@ -35,9 +36,9 @@ class Trees:
             found = self._cache[oid] = {entry.name: entry for entry in parse_tree(stored.data)}
         return found
 
-    def new(self, tree: bytes, others: Sequence[bytes], seen: set[bytes]) -> Iterator[bytes]:
+    def new(self, tree: bytes, others: Sequence[bytes], seen: set[bytes]) -> Iterator[New]:
         """Trees and files reachable from `tree` that neither stand at the same place in one of
-        `others` nor are in `seen`; adds them to it.
+        `others` nor are in `seen`, each with what stands at its place there; adds them to `seen`.
         """
         todo = [(tree, others)]
         while todo:
@@ -45,7 +46,7 @@ class Trees:
             if oid in seen or oid in beside:
                 continue
             seen.add(oid)
-            yield oid
+            yield oid, beside
             around = [self.entries(other) for other in beside]
             for entry in self.entries(oid).values():
                 twins = [twin for named in around if (twin := named.get(entry.name)) is not None]
@@ -55,7 +56,7 @@ class Trees:
                     todo.append((entry.oid, [twin.oid for twin in twins if twin.is_tree]))
                 else:
                     seen.add(entry.oid)
-                    yield entry.oid
+                    yield entry.oid, [twin.oid for twin in twins if not twin.is_tree]
 
     def changes(
         self, old: bytes, new: bytes, most: int

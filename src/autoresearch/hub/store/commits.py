@@ -154,6 +154,12 @@ def every_commit(reader: Reader) -> Iterator[StoredCommit]:
         behind = page[-1].seq
 
 
+def after(reader: Reader, seq: int, most: int) -> list[StoredCommit]:
+    """The next commits behind a number, hidden or not, oldest first."""
+    sql = f"SELECT {_STORED} FROM commits WHERE seq > :seq ORDER BY seq LIMIT :most"
+    return reader.all(StoredCommit, sql, seq=seq, most=most)
+
+
 def moderated_commits(reader: Reader, most: int) -> list[ModeratedCommit]:
     """The newest commits with the beginnings of their messages, hidden or not."""
     sql = """

@@ -354,6 +354,12 @@ def _roll_back(connection: sqlite3.Connection) -> None:
         connection.execute("ROLLBACK")
 
 
+def compact(db: Database) -> None:
+    """Write the database anew, so that what is free in it goes back to the disk."""
+    with db.exclusive() as connection:
+        connection.execute("VACUUM")
+
+
 def find_damage(reader: Reader) -> Iterator[str]:
     """What is wrong with the database file and with references between its rows; nothing where
     all is well.

@@ -1,57 +1,102 @@
-"""SQL of git objects, and of the refs that plain git sees. Objects are never changed or deleted.
+"""SQL of git objects, and of the refs that plain git sees. Objects are never deleted, and what one
+holds never changes; the form of its body may.
 
-Whether an object may come in is decided in `rules.push`.
+A body is the whole object, or a delta against another object's content, in the form that packs
+have. Whether an object may come in is decided in `rules.push`, which of them is whose base in
+`rules.repack`.
 """
 
 from __future__ import annotations
 
 import zlib
+from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
+from autoresearch.errors import AutoresearchError, BadBundle
+from autoresearch.git.delta import apply_delta, delta_sizes
 from autoresearch.hub.store.database import Reader, Transaction
 from autoresearch.hub.values import Ref
 
-_OBJECT = "SELECT kind, size, body FROM objects WHERE oid = :oid"
+CHAIN_MAX = 50  # deltas between an object and a whole one, when it comes in
+# repacking bounds the settled part of a chain by as many again
+BROKEN_CHAIN = 2 * CHAIN_MAX
+STEPS = 24  # as many deltas in a row, then one against the object where the row began
+CACHE_BYTES = 16 * 1024 * 1024
+_ROW = "id, oid, kind, size, body, base_id, step"
+_CHAIN = """
+    WITH RECURSIVE chain (kind, body, base_id, depth) AS (
+        SELECT kind, body, base_id, 0 FROM objects WHERE oid = :oid
+        UNION ALL
+        SELECT chain.kind, objects.body, objects.base_id, chain.depth + 1
+        FROM objects JOIN chain ON objects.id = chain.base_id WHERE chain.depth < :most
+    )
+    SELECT kind, body, base_id FROM chain ORDER BY depth
+"""
 _ADD = """
-    INSERT INTO objects (oid, kind, size, body) VALUES (:oid, :kind, :size, :body)
-    ON CONFLICT DO NOTHING
+    INSERT INTO objects (oid, kind, size, body, base_id, step)
+    VALUES (:oid, :kind, :size, :body, :base_id, :step) ON CONFLICT DO NOTHING
 """
 _PAGE = 500
 
 
-class PackedObject(NamedTuple):
-    """An object as a pack holds it: the kind, the inflated size, the compressed body."""
-
-    kind: int
-    size: int
-    body: bytes
+class BrokenObject(AutoresearchError):
+    """An object that is stored but cannot be made whole; the text says why."""
 
 
-class NewObject(NamedTuple):
-    """An object to be stored."""
-
-    oid: bytes
-    kind: int
-    size: int
-    body: bytes
-
-
-class NumberedObject(NamedTuple):
-    """A stored object with its number."""
+class StoredObject(NamedTuple):
+    """An object as it is stored: `size` is the length of what `body` inflates to."""
 
     id: int
     oid: bytes
     kind: int
     size: int
     body: bytes
+    base_id: int | None
+    step: int | None
+
+
+class NewObject(NamedTuple):
+    """An object to be stored: whole, or as a delta against `base`, which is stored before it."""
+
+    oid: bytes
+    kind: int
+    size: int
+    body: bytes
+    base: bytes | None = None
+
+
+class ObjectPlace(NamedTuple):
+    """What an object's form is."""
+
+    id: int
+    base_id: int | None
+    step: int | None
+
+
+class NewForm(NamedTuple):
+    """How an object shall be stored from now on; with an empty body, only its step is set."""
+
+    id: int
+    oid: bytes
+    size: int
+    body: bytes
+    base_id: int | None
+    step: int
 
 
 class GitObject(NamedTuple):
-    """An object with its content."""
+    """An object with its content, and how many deltas led to it."""
 
     kind: int
     data: bytes
+    depth: int = 0
+
+
+class _Link(NamedTuple):
+    kind: int
+    body: bytes
+    base_id: int | None
 
 
 def kind(reader: Reader, oid: bytes) -> int | None:
@@ -63,29 +108,161 @@ def kind(reader: Reader, oid: bytes) -> int | None:
 
 
 def get(reader: Reader, oid: bytes) -> GitObject | None:
-    found = reader.one(PackedObject, _OBJECT, oid=oid)
-    return None if found is None else GitObject(found.kind, zlib.decompress(found.body))
+    """An object; None where there is none of this name. Raises BrokenObject."""
+    links = reader.all(_Link, _CHAIN, oid=oid, most=BROKEN_CHAIN)
+    if not links:
+        return None
+    if links[-1].base_id is not None:
+        raise BrokenObject(_lacks_base(oid, len(links)))
+    data = _inflate(oid, links[-1].body)
+    for link in reversed(links[:-1]):
+        data = _apply(oid, data, _inflate(oid, link.body))
+    return GitObject(links[0].kind, data, len(links) - 1)
+
+
+def _lacks_base(oid: bytes, length: int) -> str:
+    if length > BROKEN_CHAIN:
+        return f"object {oid.hex()} is a delta whose chain of bases does not end"
+    return f"object {oid.hex()} is a delta, and a base of it is not stored"
+
+
+def _inflate(oid: bytes, body: bytes) -> bytes:
+    try:
+        return zlib.decompress(body)
+    except zlib.error:
+        raise BrokenObject(f"object {oid.hex()} cannot be inflated") from None
+
+
+def _apply(oid: bytes, base: bytes, delta: bytes) -> bytes:
+    try:
+        return apply_delta(base, delta)
+    except BadBundle as error:
+        raise BrokenObject(f"object {oid.hex()} cannot be made of its base: {error}") from None
 
 
 def size(reader: Reader, oid: bytes) -> int:
-    """The inflated size of a stored object; -1 where there is none."""
-    value = reader.value("SELECT size FROM objects WHERE oid = :oid", oid=oid)
-    return -1 if value is None else int(value)
+    """The size of an object's content; -1 where there is none of this name."""
+    row = by_name(reader, oid)
+    if row is None:
+        return -1
+    if row.base_id is None:
+        return row.size
+    return delta_sizes(zlib.decompressobj().decompress(row.body, 20))[1]
 
 
-def read_packed(reader: Reader, oids: Iterable[bytes]) -> Iterator[PackedObject]:
-    """Stored objects as a pack wants them. Raises KeyError for one that is not stored."""
-    for oid in oids:
-        found = reader.one(PackedObject, _OBJECT, oid=oid)
+def by_name(reader: Reader, oid: bytes) -> StoredObject | None:
+    return reader.one(StoredObject, f"SELECT {_ROW} FROM objects WHERE oid = :oid", oid=oid)
+
+
+def by_id(reader: Reader, number: int) -> StoredObject | None:
+    return reader.one(StoredObject, f"SELECT {_ROW} FROM objects WHERE id = :id", id=number)
+
+
+def place(reader: Reader, oid: bytes) -> ObjectPlace | None:
+    sql = "SELECT id, base_id, step FROM objects WHERE oid = :oid"
+    return reader.one(ObjectPlace, sql, oid=oid)
+
+
+def place_by_id(reader: Reader, number: int) -> ObjectPlace | None:
+    sql = "SELECT id, base_id, step FROM objects WHERE id = :id"
+    return reader.one(ObjectPlace, sql, id=number)
+
+
+class ObjectReader:
+    """Reads objects of one database with the latest at hand: what one is a delta against was
+    mostly read a moment ago.
+    """
+
+    def __init__(self, reader: Reader, most_bytes: int = CACHE_BYTES) -> None:
+        self._reader = reader
+        self._most_bytes = most_bytes
+        self._found: OrderedDict[int, GitObject] = OrderedDict()
+        self._bytes = 0
+
+    def get(self, oid: bytes) -> GitObject | None:
+        """As `objects.get`."""
+        row = by_name(self._reader, oid)
+        return None if row is None else self.content(row)
+
+    def content(self, row: StoredObject) -> GitObject:
+        """What an object holds. Raises BrokenObject."""
+        chain = [row]
+        while (found := self._found.get(chain[-1].id)) is None and chain[-1].base_id is not None:
+            base = by_id(self._reader, chain[-1].base_id)
+            if base is None or len(chain) > BROKEN_CHAIN:
+                raise BrokenObject(_lacks_base(row.oid, len(chain)))
+            chain.append(base)
+        first = chain.pop()
         if found is None:
-            raise KeyError(oid.hex())
-        yield found
+            found = self._keep(first, GitObject(row.kind, _inflate(row.oid, first.body)))
+        self._found.move_to_end(first.id)
+        for link in reversed(chain):
+            data = _apply(row.oid, found.data, _inflate(row.oid, link.body))
+            found = self._keep(link, GitObject(row.kind, data, found.depth + 1))
+        if found.depth > BROKEN_CHAIN:
+            raise BrokenObject(_lacks_base(row.oid, found.depth + 1))
+        return found
+
+    def _keep(self, row: StoredObject, found: GitObject) -> GitObject:
+        self._found[row.id] = found
+        self._bytes += len(found.data)
+        while self._bytes > self._most_bytes and len(self._found) > 1:
+            self._bytes -= len(self._found.popitem(last=False)[1].data)
+        return found
 
 
 def add(tx: Transaction, new: Iterable[NewObject]) -> None:
-    """Store objects; those that are there stay as they are."""
-    for oid, of_kind, size_bytes, body in new:
-        tx.run(_ADD, oid=oid, kind=of_kind, size=size_bytes, body=body)
+    """Store objects; those that are there stay as they are.
+
+    One more delta in a row of settled ones is settled itself. Raises BadBundle where a base is
+    gone since it was checked.
+    """
+    for oid, of_kind, size_bytes, body, base in new:
+        at = None if base is None else place(tx, base)
+        if at is None and base is not None:
+            raise BadBundle(f"the base of {oid.hex()} is not on this hub any more; push again")
+        step = next_step(at.step) if at else None
+        tx.run(
+            _ADD, oid=oid, kind=of_kind, size=size_bytes, body=body,
+            base_id=at.id if at else None, step=step,
+        )  # fmt: skip
+
+
+def next_step(step: int | None) -> int | None:
+    """The place of a delta against an object of this place; None where it is to have another
+    base, or another's form is not settled yet.
+    """
+    return None if step is None or (step + 1) % STEPS == 0 else step + 1
+
+
+def settle(tx: Transaction, form: NewForm) -> bool:
+    """Give an object its form for good, if that is still open and its base has one; whether it
+    was.
+    """
+    body = ", size = :size, body = :body, base_id = :base_id" if form.body else ""
+    settled = (
+        "EXISTS (SELECT 1 FROM objects AS base WHERE base.id = :base_id AND base.step < :step)"
+    )
+    if form.base_id is None:
+        settled = "1 = 1"
+    sql = f"""
+        UPDATE objects SET step = :step{body}
+        WHERE id = :id AND oid = :oid AND step IS NULL AND {settled}
+    """
+    values: dict[str, object] = {"id": form.id, "oid": form.oid, "step": form.step}
+    if form.body:
+        values |= {"size": form.size, "body": form.body}
+    if form.body or form.base_id is not None:
+        values["base_id"] = form.base_id
+    return tx.run(sql, **values) > 0
+
+
+def is_misplaced(reader: Reader, row: StoredObject) -> bool:
+    """Whether a settled object has a base that is not, or that stands no nearer to a whole one."""
+    if row.step is None or row.base_id is None:
+        return False
+    base = place_by_id(reader, row.base_id)
+    return base is None or base.step is None or base.step >= row.step
 
 
 def last_id(reader: Reader) -> int:
@@ -103,13 +280,12 @@ def count(reader: Reader, behind: int, to: int) -> int:
     return int(reader.value(sql, behind=behind, to=to))
 
 
-def read_numbered(reader: Reader, behind: int, to: int) -> Iterator[NumberedObject]:
+def read_numbered(reader: Reader, behind: int, to: int) -> Iterator[StoredObject]:
     """The objects numbered over `behind` and up to `to`, page by page."""
-    sql = """
-        SELECT id, oid, kind, size, body FROM objects
-        WHERE id > :behind AND id <= :to ORDER BY id LIMIT :most
+    sql = f"""
+        SELECT {_ROW} FROM objects WHERE id > :behind AND id <= :to ORDER BY id LIMIT :most
     """
-    while page := reader.all(NumberedObject, sql, behind=behind, to=to, most=_PAGE):
+    while page := reader.all(StoredObject, sql, behind=behind, to=to, most=_PAGE):
         yield from page
         behind = page[-1].id
 

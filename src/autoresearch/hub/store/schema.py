@@ -276,8 +276,10 @@ objects = Table(  # as it stands in a pack, so that packs are written without co
     number(),  # grows: what a cache has not seen is behind the last it has
     required("oid", LargeBinary, unique=True),  # 20 bytes
     required("kind", Integer),  # 1 commit, 2 tree, 3 blob, as in packs
-    required("size", Integer),  # inflated
-    required("body", LargeBinary),  # zlib
+    required("size", Integer),  # of the body, inflated
+    required("body", LargeBinary),  # zlib: the object, or a delta as packs have them
+    Column("base_id", Id),  # the object that the delta is made against; empty: the body is whole
+    Column("step", Integer),  # its place behind a whole one (`rules.repack`); empty: as it came
 )
 
 refs = Table(  # names given by plain `git push`; bundles need none

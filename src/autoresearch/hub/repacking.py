@@ -1,0 +1,57 @@
+"""Repacking in the background: one worker of a hub at a time, a short step, then a pause as long as
+the step. What a step does is `rules.repack`'s business.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import time
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any
+
+from autoresearch.hub.rules import repack
+from autoresearch.hub.store.database import Database
+
+log = logging.getLogger("agenthub")
+EVERY_S = 5.0
+PAUSE_LEAST_S = 0.01
+
+
+class Repacking:
+    """The background task of one worker; `off_loop` runs work on another thread."""
+
+    def __init__(self, db: Database, off_loop: Callable[..., Awaitable[Any]]) -> None:
+        self._db = db
+        self._off_loop = off_loop
+        self._who = secrets.token_hex(8)
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        self._task = asyncio.create_task(self._repack_now_and_then())
+
+    async def stop(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _repack_now_and_then(self) -> None:
+        while True:
+            await asyncio.sleep(EVERY_S)
+            try:
+                await self._repack()
+            except Exception:
+                log.exception("the repacking of objects stopped; it goes on in a moment")
+
+    async def _repack(self) -> None:
+        while not repack.is_done(self._db.reader) and await self._lead():
+            began = time.monotonic()
+            plan = await self._off_loop(lambda: repack.plan_step(self._db.reader))
+            if plan is None or not await self._db.change(partial(repack.take_step, plan=plan)):
+                return
+            await asyncio.sleep(max(PAUSE_LEAST_S, time.monotonic() - began))
+
+    async def _lead(self) -> bool:
+        return await self._db.change(lambda tx: repack.take_lead(tx, self._who))
