@@ -134,7 +134,8 @@ HUB_LAYERS = [  # a layer may import from those before it, and from itself
     {"values", "settings"},
     {"store", "migrations"},
     {"rules"},
-    {"logs", "metrics", "feed", "guide", "openapi", "pages.page_cache", "connections", "repacking"},
+    {"logs", "metrics", "feed", "guide", "openapi", "pages.page_cache", "connections"}
+    | {"readiness", "repacking"},
     {"services"},
     {"routes"},
     {"pages"},

@@ -27,6 +27,10 @@ class HubHealth(Struct, frozen=True):
     status: Literal["ok"]
 
 
+class HubReadiness(Struct, frozen=True):
+    status: Literal["ready"]
+
+
 class ClientWheel(Struct, frozen=True):
     """The hub's own client as a file: `sha256` in hexadecimal, `size` in bytes."""
 

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 # set for each answer, or only where a body follows
-OWN = {"date", "transfer-encoding"}
+OWN = {"date", "transfer-encoding", "x-request-id"}
 PATHS = ["/api/health", "/api/guide", "/llms.txt", "/openapi.json", "/", "/agents", "/operator",
          "/api/whoami", "/api/channels", "/api/channels/discussion/posts?limit=3",
          "/api/git/commits", "/api/git/leaves", "/api/results", "/api/leaderboard", "/api/claims",

@@ -4,11 +4,16 @@ done is done."""
 from __future__ import annotations
 
 import re
+import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from typing import Any
 
 import httpx
 import pytest
+
+from autoresearch.hub.rules import audit
+from autoresearch.hub.store.database import Database
 
 COOKIE = "agenthub_operator"
 
@@ -165,3 +170,95 @@ def test_guesses_at_once_are_all_counted(own_hub: Any) -> None:
         )
 
     assert sorted(answers) == [403] * 20 + [429] * 20
+
+
+def test_what_takes_something_away_asks_first_and_is_undone(hub: Any, operator: Any) -> None:
+    """The page leads to a question, nothing happens until it is answered, and what was done is
+    taken back by one button: a revoked key works again."""
+    agent = hub.agent()
+    page = operator.get("/operator", params={"q": agent.id}).text
+    assert f"/operator/confirm/revoke?id={agent.id}" in page
+
+    asked = operator.get(f"/operator/confirm/revoke?id={agent.id}").text
+    assert f"Close the account {agent.id}" in asked and "can be undone" in asked
+    assert agent.get("/api/whoami").status_code == 200
+    form = {"id": agent.id, "csrf": token(operator)}
+    done = operator.post("/operator/do/revoke", data=form)
+    after = operator.get(done.headers["location"]).text
+    assert 'aria-label="undo ' + agent.id in after
+    wait_for(agent, 401)
+    operator.post("/operator/do/revoke", data={**form, "undo": "yes"})
+    wait_for(agent, 200)
+
+
+def wait_for(agent: Any, status: int) -> None:
+    for _ in range(400):
+        if agent.get("/api/whoami").status_code == status:
+            return
+        time.sleep(0.02)
+    raise AssertionError(f"the key never answered {status}")
+
+
+def test_a_question_needs_a_session_and_a_known_verb(hub: Any, operator: Any) -> None:
+    """A stranger sees the form that opens the page; a verb that is none is refused."""
+    assert "Admin key" in httpx.get(f"{hub.url}/operator/confirm/revoke?id=x").text
+    assert operator.get("/operator/confirm/fly").status_code == 400
+    asked = operator.get("/operator/confirm/hide-post", params={"id": '"><script>x'}).text
+    assert "<script>x" not in asked
+
+
+def test_an_invite_has_uses_and_days_and_is_withdrawn(own_hub: Any) -> None:
+    """Two accounts by one invite, not three; withdrawn it opens none."""
+    hub = own_hub(registration="invite")
+    with httpx.Client(base_url=hub.url, timeout=60, headers={"Accept": "text/html"}) as browser:
+        browser.post("/operator/enter", data={"key": hub.admin_key})
+        csrf = token(browser)
+
+        def make(**form: str) -> httpx.Response:
+            return browser.post("/operator/do/invite", data={"csrf": csrf, **form})
+
+        invite = re.search(r"ahi_[\w-]{32}", make(uses="2", days="3", note="two <of> us").text)
+        assert invite
+        page = browser.get("/operator").text
+        assert "two &lt;of&gt; us" in page
+
+        def register(name: str) -> int:
+            body = {"id": name, "invite": invite[0]}
+            return int(hub.http.post("/api/register", json=body).status_code)
+
+        assert register("one") == 201
+        name = re.search(r"/operator/confirm/withdraw\?id=([0-9a-f]{12})", page)
+        assert name
+        browser.post("/operator/do/withdraw", data={"csrf": csrf, "id": name[1]})
+        assert register("two") == 403
+        for wrong in ({"uses": "0"}, {"uses": "x"}, {"days": "nan"}, {"days": "1e9"}):
+            assert make(**wrong).status_code == 303
+        told = hub.http.get("/operator").text
+        assert invite[0] not in browser.get("/operator").text and "Admin key" in told
+
+
+def test_the_page_finds_posts_by_their_words(hub: Any, operator: Any) -> None:
+    """Words, not patterns; what does not hold them is not shown."""
+    agent, channel = hub.agent(), hub.channel()
+    word = f"100%_{channel}"
+    for text in (f"A {word.upper()} post", "another"):
+        agent.post(f"/api/channels/{channel}/posts", {"content": text})
+
+    found = operator.get("/operator", params={"q": word}).text
+    assert word.upper() in found and "another" not in found
+
+
+def test_operators_leave_a_trail(hub: Any, operator: Any) -> None:
+    """Who did what when, by whichever door; keys and invites stand in none of it."""
+    agent = hub.open_account(f"trailed-{hub.channel()}")
+    csrf = token(operator)
+    operator.post("/operator/do/revoke", data={"id": agent.id, "csrf": csrf})
+    operator.post("/operator/do/revoke", data={"id": agent.id, "csrf": csrf, "undo": "yes"})
+    operator.post("/operator/do/revoke", data={"id": f"{agent.id}-no", "csrf": csrf})
+
+    with closing(Database(hub.data)) as db:
+        acts = audit.newest(db.reader, 10, agent.id)
+    assert [done.verb for done in acts] == ["undo revoke", "revoke", "agents create"]
+    assert acts[0].actor == "operator's page, 127.0.0.1" and "admin key" in acts[2].actor
+    page = operator.get("/operator", params={"q": agent.id}).text
+    assert page.count("operator&#39;s page, 127.0.0.1") == 2 and agent.key not in page

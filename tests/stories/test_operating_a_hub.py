@@ -84,6 +84,8 @@ def test_the_first_start_makes_a_key_and_says_where_it_listens(tmp_path: Path) -
         (["--listen", "nonsense"], "HOST:PORT"),
         (["--registration", "maybe"], "'open', 'invite', 'closed'"),
         (["--trusted-proxies", "10.0.0.0/99"], "--trusted-proxies"),
+        (["--config", "no-such-file.toml"], "no-such-file.toml"),
+        (["--name", "n" * 61], "--name has more than 60"),
     ],
 )
 def test_a_bad_option_is_one_sentence(tmp_path: Path, options: list[str], said: str) -> None:
@@ -299,3 +301,77 @@ def test_what_is_hidden_is_in_no_event(own_hub: Any, tmp_path: Path) -> None:
     for kind, name in (("post", str(post)), ("commit", commit)):
         agenthub("hide", kind, name, "--undo", data=hub.data)
     assert told() == {str(post), str(other), commit}
+
+
+def test_backups_name_themselves_and_are_pruned(own_hub: Any, tmp_path: Path) -> None:
+    """In a folder `--keep 2` leaves the newest two of its own names and everything else; metrics
+    and the trail know of the last."""
+    hub = own_hub()
+    folder = tmp_path / "backups"
+    folder.mkdir()
+    old = [folder / f"hub-2020-01-0{day}T000000Z.db" for day in (1, 2, 3)]
+    for file in (*old, folder / "mine.db", folder / "hub-2020-01-01.db"):
+        file.write_text("old")
+
+    said = agenthub("backup", str(folder), "--keep", "2", data=hub.data)
+
+    assert len(list(folder.iterdir())) == 4 and old[2].exists() and not old[0].exists()
+    assert said.count("removed") == 2
+    made = hub.http.get("/metrics").text.partition("\nagenthub_backup_timestamp_seconds ")[2]
+    assert time.time() - float(made.split()[0]) < 600
+    assert "\tbackup\thub-20" in agenthub("audit", "--limit", "1", data=hub.data)
+    assert "folder" in agenthub(
+        "backup", str(tmp_path / "f"), "--keep", "1", data=hub.data, ok=False
+    )
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_file_configures_a_hub_and_is_reread(
+    tmp_path: Path, served_hub: Any, workers: int
+) -> None:
+    """Options from TOML; on SIGHUP what can change does in every worker, the log names what
+    cannot, and a file with a mistake changes nothing."""
+    file, log = tmp_path / "hub.toml", tmp_path / "hub.log"
+
+    def write(text: str) -> None:
+        file.write_text(f"registration = 'open'\nlog = '{log}'\n{text}")
+
+    write("name = 'First'\ntrusted-proxies = ['10.0.0.0/8']\nmax-bundle-mb = 7")
+    hub = served_hub(f"--config={file}", workers=workers)
+
+    def names() -> set[str]:
+        told = (httpx.get(f"{hub.url}/llms.txt").text for _ in range(8))
+        return {text.splitlines()[0] for text in told}
+
+    assert names() == {"# First"} and "up to 7 MB" in hub.http.get("/api/guide").text
+    write("name = 'Second'\nmax-connections = 77\nregistration-x = 1")
+    hub.process.send_signal(signal.SIGHUP)
+    until(lambda: "is registration meant?" in log.read_text())
+    assert names() == {"# First"}
+    write("name = 'Second'\nmax-connections = 77")
+    hub.process.send_signal(signal.SIGHUP)
+    until(lambda: names() == {"# Second"})
+    assert "they stay: max-connections" in log.read_text()
+    assert "up to 50 MB" in hub.http.get("/api/guide").text
+    answer = hub.http.post("/api/register", json={"id": "still-here"})
+    assert answer.status_code == 201
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("max-posts-per-hour = '3'", "max-posts-per-hour is a whole number"),
+        ("roots-only = 1", "roots-only is true or false"),
+        ("max_posts_per_hour = 3", "is max-posts-per-hour meant?"),
+        ("admin-key = 'k'", "AGENTHUB_ADMIN_KEY"),
+        ("registration = 'maybe'", "'open', 'invite', 'closed'"),
+        ("name = ", "not valid TOML"),
+    ],
+)
+def test_a_mistake_in_the_file_is_one_sentence(tmp_path: Path, text: str, said: str) -> None:
+    """What is wrong, and where; nothing is made."""
+    file, data = tmp_path / "hub.toml", tmp_path / "data"
+    file.write_text(text)
+
+    assert said in agenthub("serve", "--config", str(file), data=data, ok=False)
+    assert not data.exists()

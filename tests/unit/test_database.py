@@ -171,6 +171,7 @@ FIRST_VERSION = (
     "ALTER TABLE verifications DROP COLUMN replayed",
     "ALTER TABLE verifications DROP COLUMN weight",
     "ALTER TABLE verifications DROP COLUMN challenges",
+    "DROP TABLE acts",
     "DELETE FROM settings WHERE name = 'draw_key'",
     "UPDATE alembic_version SET version_num = '0001'",
 )

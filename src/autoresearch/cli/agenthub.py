@@ -4,23 +4,30 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
+from functools import partial
 from hashlib import sha256
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from autoresearch.cli import operator
+from autoresearch.cli.config_file import ConfiguredCommand, reread_options, use_file
+from autoresearch.cli.options import PATH, combine
 from autoresearch.cli.program import SETTINGS, completion_command, run_program
 from autoresearch.errors import BadInput
+from autoresearch.untrusted import to_line, to_lines
 
 if TYPE_CHECKING:
-    from autoresearch.hub.settings import Settings
+    from autoresearch.hub.settings import Settings, Site
 
 LOCAL_LIMIT = 1_000_000  # an hour, for --local: nobody who tries a hub out should meet a limit
 MIB = 1024 * 1024
 COUNT = click.IntRange(min=0)
+HOURLY = ("max_pushes_per_hour", "max_posts_per_hour", "max_registrations_per_hour")
+SITE_MAX = {"name": 60, "description": 300, "contact": 200, "rules": 4000}  # characters
 
 
 @click.group(context_settings=SETTINGS)
@@ -34,7 +41,22 @@ for verb in operator.VERBS:
 app.add_command(completion_command("agenthub"))
 
 
-@app.command()
+site_options = combine(
+    click.option("--name", default="", help="What the hub is called, on pages and in /llms.txt."),
+    click.option("--description", default="", help="What it is for, in a sentence or two."),
+    click.option("--rules", default="", help="What holds here, in markdown; best in the file."),
+    click.option("--contact", default="", help="An address of mail or of a page."),
+)
+
+
+@app.command(cls=ConfiguredCommand)
+@click.option(
+    "--config",
+    type=PATH,
+    is_eager=True,
+    callback=use_file,
+    help="A TOML file with any of these options; reread on SIGHUP.",
+)
 @click.option(
     "--listen", default="127.0.0.1:8000", help="HOST:PORT; port 0 lets the system choose."
 )
@@ -75,10 +97,20 @@ app.add_command(completion_command("agenthub"))
     help="How many of the newest stay in the event log; 0 keeps them all.",
 )
 @click.option(
+    "--keep-events-days", type=COUNT, default=0, help="How old they may be; 0: however old."
+)
+@click.option(
     "--log",
     default="stderr",
     help="A file, stderr or off. A file may be moved: a new one is begun.",
 )
+@click.option(
+    "--log-level",
+    type=click.Choice(("debug", "info", "warning", "error")),
+    default="info",
+    help="From which level on; info has a line for each request.",
+)
+@site_options
 @click.option(
     "--public-url",
     default="",
@@ -109,67 +141,79 @@ app.add_command(completion_command("agenthub"))
     is_flag=True,
     help="For trying it out: loopback only, limits of a million an hour.",
 )
-def serve(
-    listen: str,
-    data: Path,
-    admin_key: str | None,
-    workers: int,
-    max_bundle_mb: int,
-    max_pushes_per_hour: int,
-    max_posts_per_hour: int,
-    max_registrations_per_hour: int,
-    registration: str,
-    trusted_proxies: str,
-    keep_events: int,
-    log: str,
-    public_url: str,
-    base_path: str,
-    max_connections: int,
-    max_connections_per_network: int,
-    roots_only: bool,
-    local: bool,
-) -> None:
+@click.pass_context
+def serve(context: click.Context, /, **options: Any) -> None:
     """Serve a hub until Ctrl-C or SIGTERM."""
     from autoresearch.hub import logs
     from autoresearch.hub.rules import admin_key as keys
-    from autoresearch.hub.rules.addresses import check_base_path, check_public_url
     from autoresearch.hub.serve import listening_socket
     from autoresearch.hub.serve import serve as run
-    from autoresearch.hub.settings import Settings
     from autoresearch.hub.store import migrate
 
-    host, port = _address(listen, local)
-    public, base = check_public_url(public_url) if public_url else ("", "")
-    base = check_base_path(base_path) or base
+    host, port = _address(options["listen"], options["local"])
+    read_settings(options, b"")  # what cannot be used is told before anything is made
+    data, given = options["data"], options["admin_key"]
     migrate.prepare(data)
-    if admin_key is None:  # read here, for an empty one is refused and not taken for none
-        admin_key = os.environ.get("AGENTHUB_ADMIN_KEY")
-    key = keys.find_or_make(data, admin_key)
+    if given is None:  # read here, for an empty one is refused and not taken for none
+        given = os.environ.get("AGENTHUB_ADMIN_KEY")
+    key = keys.find_or_make(data, given)
     if key.is_new:
         print(f"admin key (shown this once, kept in {key.path}): {key.text}", flush=True)
-    settings = Settings(
-        data=data,
-        admin_key_hash=sha256(key.text.encode()).digest(),
-        max_bundle_bytes=max_bundle_mb * MIB,
-        max_pushes_per_hour=LOCAL_LIMIT if local else max_pushes_per_hour,
-        max_posts_per_hour=LOCAL_LIMIT if local else max_posts_per_hour,
-        max_registrations_per_hour=LOCAL_LIMIT if local else max_registrations_per_hour,
-        registration=registration,  # type: ignore[arg-type]
-        trusted_proxies=_networks(trusted_proxies),
-        keep_events=keep_events,
-        log=log,
-        public_url=public,
-        base_path=base,
-        max_connections=max_connections,
-        max_connections_per_network=max_connections if local else max_connections_per_network,
-        roots_only=roots_only,
-        workers=workers,
-        metrics_dir=_fresh_folder(data / "metrics") if workers > 1 else None,
-    )
-    logs.start_log(log)
+    key_hash = sha256(key.text.encode()).digest()
+    settings = read_settings(options, key_hash)
+    if settings.metrics_dir:
+        _empty_folder(settings.metrics_dir)
+    logs.start_log(settings.log, settings.log_level)
     sock = listening_socket(host, port)
     _greet(settings, host, sock.getsockname()[1])
-    sys.exit(run(settings, sock))
+    arguments = context.meta["arguments"]
+    reread = partial(_reread, context.command, arguments, key_hash) if options["config"] else None
+    sys.exit(run(settings, sock, reread))
+
+
+def _reread(command: click.Command, arguments: tuple[str, ...], key_hash: bytes) -> Settings:
+    return read_settings(reread_options(command, arguments), key_hash)
+
+
+def read_settings(options: Mapping[str, Any], admin_key_hash: bytes) -> Settings:
+    """The command's options as the hub takes them. Raises BadInput."""
+    from autoresearch.hub.rules.addresses import check_base_path, check_public_url
+    from autoresearch.hub.settings import Settings
+
+    public, base = check_public_url(options["public_url"]) if options["public_url"] else ("", "")
+    local, data, most = options["local"], options["data"], options["max_connections"]
+    limits = {name: LOCAL_LIMIT if local else options[name] for name in HOURLY}
+    return Settings(
+        data=data,
+        listen=options["listen"],
+        admin_key_hash=admin_key_hash,
+        max_bundle_bytes=options["max_bundle_mb"] * MIB,
+        trusted_proxies=_networks(options["trusted_proxies"]),
+        log=options["log"],
+        log_level=options["log_level"],
+        public_url=public,
+        base_path=check_base_path(options["base_path"]) or base,
+        max_connections=most,
+        max_connections_per_network=most if local else options["max_connections_per_network"],
+        metrics_dir=data / "metrics" if options["workers"] > 1 else None,
+        site=_read_site(options),
+        registration=options["registration"],
+        keep_events=options["keep_events"],
+        keep_events_days=options["keep_events_days"],
+        roots_only=options["roots_only"],
+        workers=options["workers"],
+        **limits,
+    )
+
+
+def _read_site(options: Mapping[str, Any]) -> Site:
+    from autoresearch.hub.settings import Site
+
+    for name, most in SITE_MAX.items():
+        if len(options[name]) > most:
+            raise BadInput(f"--{name} has more than {most} characters")
+    lines = {name: to_line(options[name], most) for name, most in SITE_MAX.items()}
+    return Site(**{**lines, "rules": to_lines(options["rules"])})
 
 
 def _address(listen: str, local: bool) -> tuple[str, int]:
@@ -198,12 +242,11 @@ def _networks(listed: str) -> tuple[IPv4Network | IPv6Network, ...]:
         raise BadInput(f"--trusted-proxies: {error}") from None
 
 
-def _fresh_folder(path: Path) -> Path:
+def _empty_folder(path: Path) -> None:
     """Counters of workers that are gone do not count."""
     path.mkdir(mode=0o700, exist_ok=True)
     for old in path.iterdir():
         old.unlink()
-    return path
 
 
 def _greet(settings: Settings, host: str, port: int) -> None:

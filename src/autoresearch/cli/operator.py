@@ -3,6 +3,9 @@ the hub serves."""
 
 from __future__ import annotations
 
+import getpass
+import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,11 +14,13 @@ from typing import TYPE_CHECKING
 import click
 
 from autoresearch.cli.options import PATH
-from autoresearch.errors import NotFound
+from autoresearch.clock import timestamp
+from autoresearch.errors import BadInput, NotFound
 
 if TYPE_CHECKING:
-    from autoresearch.hub.store.database import Database
+    from autoresearch.hub.store.database import Database, Transaction
 
+BACKUP_NAME = re.compile(r"hub-\d{4}-\d\d-\d\dT\d{6}Z\.db", re.ASCII)
 data_option = click.option(
     "--data",
     type=PATH,
@@ -73,6 +78,24 @@ def open_database(data: Path) -> Iterator[Database]:
         db.close()
 
 
+@contextmanager
+def act(data: Path, verb: str, target: str = "", undo: bool = False) -> Iterator[Transaction]:
+    """A transaction of an existing hub, with a line in the trail of what operators did."""
+    from autoresearch.hub.rules import audit
+
+    with open_database(data) as db, db.write() as tx:
+        yield tx
+        audit.note(tx, who(), f"undo {verb}" if undo else verb, target)
+
+
+def who() -> str:
+    """The user of the system who gives the command."""
+    try:
+        return f"{getpass.getuser()} (command line)"
+    except (KeyError, OSError):  # a user id without a name, as in containers
+        return f"user {os.getuid()} (command line)"
+
+
 @agents.command("list")
 @data_option
 def list_agents(data: Path) -> None:
@@ -95,21 +118,22 @@ def create_agent(agent_id: str, data: Path) -> None:
     """
     from autoresearch.hub.rules import accounts
 
-    with open_database(data) as db, db.write() as tx:
+    with act(data, "agents create", agent_id) as tx:
         account = accounts.create(tx, agent_id, via="operator")
     print(account.api_key)
 
 
 @agents.command("revoke")
 @agent_argument
+@click.option("--undo", is_flag=True, help="Open it again, with the key it had.")
 @data_option
-def revoke_agent(agent_id: str, data: Path) -> None:
+def revoke_agent(agent_id: str, undo: bool, data: Path) -> None:
     """Close an account: its keys stop working within a second; what it wrote stays."""
     from autoresearch.hub.rules import accounts
 
-    with open_database(data) as db, db.write() as tx:
-        accounts.revoke(tx, agent_id)
-    print(f"revoked {agent_id}")
+    with act(data, "agents revoke", agent_id, undo) as tx:
+        (accounts.reopen if undo else accounts.revoke)(tx, agent_id)
+    print(f"{'opened again' if undo else 'revoked'} {agent_id}")
 
 
 @agents.command("rotate")
@@ -119,7 +143,7 @@ def rotate_key(agent_id: str, data: Path) -> None:
     """Print a new key; the old ones stop working within a second. Opens a revoked account again."""
     from autoresearch.hub.rules import accounts
 
-    with open_database(data) as db, db.write() as tx:
+    with act(data, "agents rotate", agent_id) as tx:
         account = accounts.rotate(tx, agent_id)
     print(account.api_key)
 
@@ -143,7 +167,7 @@ def create_channel(name: str, description: str, data: Path) -> None:
     """Open a channel: NAME is 1-31 of a-z, 0-9, '_' and '-'."""
     from autoresearch.hub.rules import board
 
-    with open_database(data) as db, db.write() as tx:
+    with act(data, "channels create", name) as tx:
         board.create_channel(tx, name, description)
     print(f"opened {name}")
 
@@ -155,7 +179,7 @@ def reset_limits(subject: str, data: Path) -> None:
     """Make the allowances of an agent (its id) or a network (net:ADDRESS) whole again."""
     from autoresearch.hub.rules import limits
 
-    with open_database(data) as db, db.write() as tx:
+    with act(data, "limits reset", subject) as tx:
         print(limits.reset(tx, subject))
 
 
@@ -178,7 +202,7 @@ def release_claim(claim_id: int, data: Path) -> None:
     from autoresearch.hub.rules import accounts
     from autoresearch.hub.rules import claims as rules
 
-    with open_database(data) as db, db.write() as tx:
+    with act(data, "claims release", str(claim_id)) as tx:
         rules.release(tx, accounts.ADMIN, claim_id)
     print(f"released claim {claim_id}")
 
@@ -201,7 +225,7 @@ def drop_ref(name: str, data: Path) -> None:
     """Take a name away, whoever's it is; its commit stays."""
     from autoresearch.hub.rules import refs as rules
 
-    with open_database(data) as db, db.write() as tx:
+    with act(data, "refs drop", name) as tx:
         ref = rules.drop(tx, name)
     print(f"dropped {ref.name}, {ref.agent_id}'s name of {ref.hash}")
 
@@ -214,7 +238,7 @@ def hide_post(post_id: int, undo: bool, data: Path) -> None:
     """Take a post, and the results in it, from view."""
     from autoresearch.hub.rules import board
 
-    with open_database(data) as db, db.write() as tx:
+    with act(data, "hide post", str(post_id), undo) as tx:
         board.hide(tx, post_id, hidden=not undo)
     print(f"post {post_id} is {'shown again' if undo else 'hidden'}")
 
@@ -227,7 +251,7 @@ def hide_commit(commit: str, undo: bool, data: Path) -> None:
     """Take a commit, named by all 40 digits, from lists and search; its descendants stay."""
     from autoresearch.hub.rules import commits
 
-    with open_database(data) as db, db.write() as tx:
+    with act(data, "hide commit", commit, undo) as tx:
         commits.check_hash(tx, commit)
         commits.hide(tx, commit, hidden=not undo)
         print(commits.describe_hiding(tx, commit, hidden=not undo))
@@ -243,21 +267,45 @@ def invite(uses: int, days: float, note: str, data: Path) -> None:
     "invite"}."""
     from autoresearch.hub.rules import accounts
 
-    with open_database(data) as db, db.write() as tx:
+    with act(data, "invite", note or f"{uses} for {days:g} days") as tx:
         token = accounts.invite(tx, uses, days, note)
     print(token)
 
 
 @click.command()
 @click.argument("file", type=PATH)
+@click.option(
+    "--keep",
+    type=click.IntRange(min=1),
+    help="Where FILE is a folder: how many of its backups stay, the newest.",
+)
 @data_option
-def backup(file: Path, data: Path) -> None:
-    """Write the whole hub into FILE, which is not there yet, also while it serves."""
+def backup(file: Path, keep: int | None, data: Path) -> None:
+    """Write the whole hub into FILE, which is not there yet, also while it serves. In a folder the
+    backup names itself by its time."""
+    from autoresearch.hub.rules import audit
     from autoresearch.hub.store import backup as copies
 
+    if keep and not file.is_dir():
+        raise BadInput(f"--keep prunes a folder of backups, and {file} is none")
+    target = file / name_backup() if file.is_dir() else file
     with open_database(data) as db:
-        size_bytes = copies.save(db, file)
-    print(f"{file}: {size_bytes} bytes")
+        size_bytes = copies.save(db, target)
+        db.transact(lambda tx: audit.note(tx, who(), "backup", target.name))
+    print(f"{target}: {size_bytes} bytes")
+    for old in list_backups(file)[keep:] if keep else ():
+        old.unlink()
+        print(f"{old}: removed")
+
+
+def name_backup() -> str:
+    return f"hub-{timestamp().replace(':', '')}.db"
+
+
+def list_backups(folder: Path) -> list[Path]:
+    """The backups of a folder that named themselves, newest first; nothing else is ours."""
+    ours = [file for file in folder.iterdir() if BACKUP_NAME.fullmatch(file.name)]
+    return sorted((file for file in ours if file.is_file()), reverse=True)
 
 
 @click.command()
@@ -266,13 +314,28 @@ def backup(file: Path, data: Path) -> None:
 def restore(file: Path, data: Path) -> None:
     """Make the hub what it was when FILE was saved, all at once; what came later is gone. An
     absent hub is made."""
+    from autoresearch.hub.rules import audit
     from autoresearch.hub.store import backup as copies
     from autoresearch.hub.store import migrate
 
     migrate.prepare(data)
     with open_database(data) as db:
         copies.restore(db, file)
+        db.transact(lambda tx: audit.note(tx, who(), "restore", file.name))
     print(f"restored {file}")
+
+
+@click.command("audit")
+@click.argument("words", required=False, default="")
+@click.option("--limit", "-n", type=click.IntRange(min=1), default=50, help="How many.")
+@data_option
+def list_acts(words: str, limit: int, data: Path) -> None:
+    """What operators did, newest first: when, who, what; with WORDS only what holds them."""
+    from autoresearch.hub.rules import audit
+
+    with open_database(data) as db:
+        for done in audit.newest(db.reader, limit, words):
+            print(f"{done.created_at}\t{done.actor}\t{done.verb}\t{done.target}")
 
 
 @click.command()
@@ -316,7 +379,7 @@ def reindex(data: Path) -> None:
     index from all texts."""
     from autoresearch.hub.rules import maintenance
 
-    with open_database(data) as db, db.write() as tx:
+    with act(data, "reindex") as tx:
         count = maintenance.reindex(tx)
     print(f"indexed {count} commits, and every post and result")
 
@@ -327,12 +390,14 @@ def reindex(data: Path) -> None:
 def seed(folder: Path, data: Path) -> None:
     """Publish a folder as the root commit that everybody starts from. Again with the same files,
     it changes nothing."""
+    from autoresearch.hub.rules import audit
     from autoresearch.hub.rules.seed import publish_root
     from autoresearch.hub.store import migrate
 
     migrate.prepare(data)
     with open_database(data) as db:
         root = publish_root(db, folder)
+        db.transact(lambda tx: audit.note(tx, who(), "seed", root))
     print(root)
 
 
@@ -346,6 +411,7 @@ VERBS = (
     invite,
     backup,
     restore,
+    list_acts,
     verify,
     repack,
     reindex,

@@ -299,10 +299,12 @@ def _is_loopback(url: str) -> bool:
         return host == "localhost"
 
 
-def _certificates(url: str) -> bool | ssl.SSLContext:
-    """The usual certificates for https. For http none: loading them takes longer than most
-    answers, and none is ever needed."""
-    return True if url.startswith("https:") else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+def _certificates(url: str) -> ssl.SSLContext:
+    """The usual certificates for https, or those of SSL_CERT_FILE and SSL_CERT_DIR. For http none:
+    loading them takes longer than most answers, and none is ever needed."""
+    if url.startswith("https:"):
+        return httpx.create_ssl_context()
+    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 def _read(response: httpx.Response) -> bytes:

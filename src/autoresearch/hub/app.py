@@ -48,6 +48,7 @@ from autoresearch.hub.settings import JSON_BODY_MAX_BYTES, Settings
 PUBLIC = [
     accounts.register,
     public.health,
+    public.ready,
     public.openapi,
     public.metrics,
     public.llms_txt,
@@ -81,6 +82,7 @@ PAGES = [
     operator_page.show_operator,
     operator_page.open_session,
     operator_page.close_session,
+    operator_page.ask_first,
     operator_page.take_action,
 ]
 WITH_KEY = [

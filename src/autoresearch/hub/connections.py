@@ -22,6 +22,7 @@ class Shares:
     most: int
     most_each: int
     held: int = 0
+    refused: int = 0
     _held_by: dict[str, int] = field(default_factory=dict)
 
     def take(self, owner: str, most_each: int | None = None) -> bool:
@@ -30,6 +31,7 @@ class Shares:
         `most_each` stands in for the limit of this owner.
         """
         if not self.has_room(owner, most_each):
+            self.refused += 1
             return False
         self.held += 1
         self._held_by[owner] = self._held_by.get(owner, 0) + 1

@@ -37,6 +37,7 @@ class JsonLines(logging.Formatter):
             "at": _utc(record.created),
             "level": record.levelname.lower(),
             "message": record.getMessage(),
+            **({"request": record.request} if hasattr(record, "request") else {}),
         }
         if record.exc_info:
             line["trace"] = self.formatException(record.exc_info)
@@ -103,7 +104,7 @@ def _was_moved(file: int, path: Path) -> bool:
         return True
 
 
-def start_log(target: str) -> None:
+def start_log(target: str, level: str = "info") -> None:
     """Send the hub's and the server's records to `target`: a file, "stderr" or "off".
 
     Called by the command line, never at import.
@@ -115,8 +116,17 @@ def start_log(target: str) -> None:
         logger = logging.getLogger(name)
         logger.handlers = [handler]
         logger.propagate = False
-        level = logging.INFO if name == "agenthub" else logging.WARNING
-        logger.setLevel(logging.CRITICAL + 1 if is_off else level)
+        logger.setLevel(logging.CRITICAL + 1 if is_off else logging.WARNING)
+    if not is_off:
+        set_level(level)
+
+
+def set_level(level: str) -> None:
+    """From which level on records are written: `info` has a line for each request. Where the log
+    is off it stays off."""
+    logger = logging.getLogger("agenthub")
+    if logger.level <= logging.CRITICAL:
+        logger.setLevel(level.upper())
 
 
 def _path_of(target: str) -> Path | None:
@@ -129,12 +139,11 @@ class AccessLog:
     """
 
     def __init__(self) -> None:
-        self._waiting: list[tuple[float, str, str, int, float, str, str]] = []
+        self._waiting: list[tuple[float, str, str, int, float, str, str, str]] = []
         self._flusher: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        if ACCESS.isEnabledFor(logging.INFO):
-            self._flusher = asyncio.create_task(self._flush_now_and_then())
+        self._flusher = asyncio.create_task(self._flush_now_and_then())
 
     async def stop(self) -> None:
         if self._flusher is not None:
@@ -147,7 +156,7 @@ class AccessLog:
 
         Paths only: a query may hold what nobody should keep.
         """
-        if self._flusher is None:
+        if self._flusher is None or not ACCESS.isEnabledFor(logging.INFO):
             return
         caller, client = scope.get("caller"), scope.get("client")
         who = "" if caller is None else caller.agent_id or "(admin)"
@@ -160,6 +169,7 @@ class AccessLog:
                 seconds,
                 who,
                 client[0] if client else "",
+                scope.get("request_id", ""),
             )
         )
 
@@ -175,7 +185,14 @@ class AccessLog:
 
 
 def _line(
-    at: float, method: str, path: str, status: int, seconds: float, agent: str, client: str
+    at: float,
+    method: str,
+    path: str,
+    status: int,
+    seconds: float,
+    agent: str,
+    client: str,
+    request: str,
 ) -> str:
     return msgspec.json.encode(
         {
@@ -186,6 +203,7 @@ def _line(
             "ms": round(seconds * 1000, 2),
             "agent": agent,
             "client": client,
+            "request": request,
         }
     ).decode()
 

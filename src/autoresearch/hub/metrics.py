@@ -12,7 +12,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,14 +28,30 @@ BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 
 PUBLISH_S = 1.0
 log = logging.getLogger("agenthub")
 Key = tuple[str, str, int]  # method, route, status
+Gauges = dict[str, float]  # a family's name, or `name|label`
+GAUGES_S = 10.0  # older numbers of a worker are of one that is gone
+FAMILIES = {  # of one worker; the hub's are their sum
+    "agenthub_listeners": "Live viewers and long polls that wait for news",
+    "agenthub_writes_waiting": "Changes that wait for the writer",
+    "agenthub_held": "Connections, streams, clones and pushes under way",
+}
+REFUSALS = "Requests refused: a share or an allowance was used up"
 METHODS = {"GET", "POST", "DELETE", "HEAD", "OPTIONS", "PUT", "PATCH"}
 
 
 class Metrics:
-    """Requests of one worker by method, route and status, with how long they took."""
+    """Requests of one worker by method, route and status, with how long they took; `measure`
+    tells what it holds, and `refusals` what it refused, by what was used up."""
 
-    def __init__(self, folder: Path | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path | None = None,
+        measure: Callable[[], Gauges] = dict,
+        refusals: Callable[[], Gauges] = dict,
+    ) -> None:
         self._folder = folder
+        self._measure = measure
+        self._refusals = refusals
         self._counts: dict[Key, list[float]] = {}  # buckets..., over the last, sum of seconds
         self._publisher: asyncio.Task[None] | None = None
 
@@ -83,32 +100,58 @@ class Metrics:
         if self._folder is None:
             return
         mine = self._folder / f"{os.getpid()}.json"
-        rows = [[*key, *counts] for key, counts in self._counts.items()]
         try:
-            replace_file(mine, msgspec.json.encode(rows), durable=False)
+            replace_file(mine, msgspec.json.encode(self._own()), durable=False)
         except OSError as error:  # a full disk: this worker's own numbers are in its memory
             log.warning("counters are not shared: %s", error)
 
-    def _total(self) -> dict[Key, list[float]]:
-        if self._folder is None:
-            return self._counts
-        total = {key: list(counts) for key, counts in self._counts.items()}
-        for path in sorted(self._folder.glob("*.json")):
-            if path.stem == str(os.getpid()):
-                continue
-            for method, route, status, *counts in msgspec.json.decode(path.read_bytes()):
-                known = total.setdefault((method, route, status), [0.0] * len(counts))
-                known[:] = [a + b for a, b in zip(known, counts, strict=True)]
-        return total
+    def _own(self) -> WorkerNumbers:
+        rows = [(*key, counts) for key, counts in self._counts.items()]
+        return WorkerNumbers(rows, self._measure(), self._refusals())
+
+    def _total(self) -> WorkerNumbers:
+        numbers = [self._own()]
+        for path in sorted(self._folder.glob("*.json")) if self._folder else ():
+            if path.stem != str(os.getpid()):
+                numbers.append(_read_numbers(path))
+        return _add_up(numbers)
+
+
+class WorkerNumbers(msgspec.Struct, frozen=True):
+    """What one worker counted, holds and refused."""
+
+    requests: list[tuple[str, str, int, list[float]]]
+    gauges: Gauges
+    refusals: Gauges
+
+
+def _read_numbers(path: Path) -> WorkerNumbers:
+    """Another worker's. What one that is gone has counted counts, what it held does not."""
+    found = msgspec.json.decode(path.read_bytes(), type=WorkerNumbers)
+    is_alive = time.time() - path.stat().st_mtime < GAUGES_S
+    return found if is_alive else msgspec.structs.replace(found, gauges={})
+
+
+def _add_up(numbers: list[WorkerNumbers]) -> WorkerNumbers:
+    requests: dict[Key, list[float]] = {}
+    gauges, refusals = dict.fromkeys(FAMILIES, 0.0), Gauges()
+    del gauges["agenthub_held"]  # it has labels only
+    for part in numbers:
+        for method, route, status, counts in part.requests:
+            known = requests.setdefault((method, route, status), [0.0] * len(counts))
+            known[:] = [a + b for a, b in zip(known, counts, strict=True)]
+        for total, more in ((gauges, part.gauges), (refusals, part.refusals)):
+            for name, value in more.items():
+                total[name] = total.get(name, 0.0) + value
+    rows = [(*key, counts) for key, counts in sorted(requests.items())]
+    return WorkerNumbers(rows, gauges, refusals)
 
 
 class _Scrape(Collector):
     """One scrape's numbers as metric families."""
 
-    def __init__(
-        self, counts: dict[Key, list[float]], gauges: dict[str, tuple[str, float]]
-    ) -> None:
-        self._counts = counts
+    def __init__(self, numbers: WorkerNumbers, gauges: dict[str, tuple[str, float]]) -> None:
+        self._numbers = numbers
         self._gauges = gauges
 
     def collect(self) -> Iterator[Any]:
@@ -120,14 +163,29 @@ class _Scrape(Collector):
             "How long requests took",
             labels=["method", "route", "status"],
         )
-        for (method, route, status), counts in sorted(self._counts.items()):
+        for method, route, status, counts in self._numbers.requests:
             labels = [method, route, str(status)]
             requests.add_metric(labels, sum(counts[:-1]))
             seconds.add_metric(labels, _cumulative(counts[:-1]), counts[-1])
         yield requests
         yield seconds
+        for name, meaning in FAMILIES.items():
+            yield _fill(GaugeMetricFamily, name, meaning, self._numbers.gauges)
+        refused = {f"agenthub_refusals|{k}": v for k, v in self._numbers.refusals.items()}
+        yield _fill(CounterMetricFamily, "agenthub_refusals", REFUSALS, refused)
         for name, (meaning, value) in self._gauges.items():
             yield GaugeMetricFamily(name, meaning, value=value)
+
+
+def _fill(make: Any, name: str, meaning: str, values: Gauges) -> Any:
+    """A family of the values that carry its name, with a label `what` where they have one."""
+    if name in values:
+        return make(name, meaning, value=values[name])
+    family = make(name, meaning, labels=["what"])
+    for key, value in sorted(values.items()):
+        if key.startswith(f"{name}|"):
+            family.add_metric([key.partition("|")[2]], value)
+    return family
 
 
 def _cumulative(counts: list[float]) -> list[tuple[str, float]]:

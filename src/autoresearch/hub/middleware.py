@@ -1,7 +1,7 @@
 """The outermost layer of the hub: what holds for every request, whichever handler answers it.
 
-The caller's own address, HEAD wherever GET is answered, security headers, one line of access log
-(never a query string, a body or a header: they may hold secrets), counters, shares that end with
+The caller's own address, an id for each request, HEAD wherever GET is answered, security headers,
+one line of access log (never a query string, a body or a header: they may hold secrets), counters, shares that end with
 the request, and a limit on how long a body may dawdle. Routing and answers are the inner
 application's.
 """
@@ -52,7 +52,8 @@ class Middleware:
         started = perf_counter()
         scope: Any = _as_get(asked)
         if scope["method"] == "GET" and (body := fast.answer(self.hub, scope)) is not None:
-            headers = [*FAST_HEADERS, (b"content-length", str(len(body)).encode())]
+            size = (b"content-length", str(len(body)).encode())
+            headers = [*FAST_HEADERS, size, _id_header(scope)]
             await send({"type": "http.response.start", "status": 200, "headers": headers})
             await send({"type": "http.response.body", "body": body, "more_body": False})
             self._note(asked, scope, 200, started)
@@ -64,7 +65,10 @@ class Middleware:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 headers = _with_defaults(list(message.get("headers", ())))
-                message["headers"] = _with_base(headers, scope["base_path"])
+                message["headers"] = [
+                    *_with_base(headers, scope["base_path"]),
+                    _id_header(scope),
+                ]
             await send(message)
 
         try:
@@ -79,6 +83,11 @@ class Middleware:
         seconds = perf_counter() - started
         self.hub.access.note(scope, status, seconds)
         self.hub.metrics.count(scope, status, seconds)
+
+
+def _id_header(scope: Any) -> tuple[bytes, bytes]:
+    """By which an answer is found in the log."""
+    return b"x-request-id", scope["request_id"].encode("ascii")
 
 
 def _with_defaults(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:

@@ -6,23 +6,38 @@ Worked out once for each request, before anybody reads it: behind trusted proxie
 
 from __future__ import annotations
 
+import os
+import re
+from itertools import count
 from typing import Any
 
 from autoresearch.hub.rules.addresses import client_address, is_trusted, read_prefix
 from autoresearch.hub.settings import Settings
 
+REQUEST_ID = re.compile(r"[A-Za-z0-9._:=-]{1,64}", re.ASCII)
+_SAID = {
+    b"x-forwarded-for": "for",
+    b"x-forwarded-proto": "proto",
+    b"x-forwarded-prefix": "prefix",
+    b"x-request-id": "id",
+}
+_worker, _numbers = os.urandom(4).hex(), count(1)
+
 
 def resolve_origin(scope: Any, settings: Settings) -> None:
-    """Write the caller's own address, scheme and path into `scope`."""
+    """Write the caller's own address, scheme and path into `scope`, and the request's id."""
     client = scope.get("client")
     peer, port = client or ("", 0)
     base = settings.base_path
+    scope["request_id"] = f"{_worker}-{next(_numbers):x}"
     if settings.trusted_proxies and is_trusted(peer, settings):
         said = _forwarded(scope["headers"])
         scope["client"] = (client_address(peer, ",".join(said["for"]), settings), port)
         scheme = said["proto"][0].partition(",")[0].strip().lower() if said["proto"] else ""
         scope["scheme"] = "https" if scheme == "https" else scope["scheme"]
         base = read_prefix(said["prefix"][0]) if said["prefix"] else base
+        if said["id"] and REQUEST_ID.fullmatch(said["id"][0]):
+            scope["request_id"] = said["id"][0]
     elif client:
         scope["client"] = (client_address(peer, "", settings), port)
     scope["base_path"] = base
@@ -31,10 +46,10 @@ def resolve_origin(scope: Any, settings: Settings) -> None:
 
 
 def _forwarded(headers: Any) -> dict[str, list[str]]:
-    """What X-Forwarded-For, -Proto and -Prefix say; a proxy may add a line of its own."""
-    said: dict[str, list[str]] = {"for": [], "proto": [], "prefix": []}
+    """What X-Forwarded-For, -Proto and -Prefix say, and X-Request-Id; a proxy may add a line of
+    its own."""
+    said: dict[str, list[str]] = {key: [] for key in _SAID.values()}
     for name, value in headers:
-        _, _, what = name.lower().partition(b"x-forwarded-")
-        if (key := what.decode("latin-1")) in said:
+        if key := _SAID.get(name.lower()):
             said[key].append(value.decode("latin-1"))
     return said

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import logging
 import multiprocessing
+import queue
 import signal
 import socket
 import threading
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
-from multiprocessing.connection import wait
+from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from time import monotonic
 from types import FrameType
@@ -20,14 +23,17 @@ from typing import TYPE_CHECKING
 
 import uvicorn
 
-from autoresearch.errors import BadInput, Conflict
+from autoresearch.errors import AutoresearchError, BadInput, Conflict
 from autoresearch.hub import logs
 from autoresearch.hub.http_protocol import LimitedHttpProtocol
 from autoresearch.hub.rules.addresses import is_trusted
-from autoresearch.hub.settings import Settings
+from autoresearch.hub.settings import Settings, merge_settings
 
 if TYPE_CHECKING:  # the supervisor needs no framework
     from autoresearch.hub.middleware import Middleware
+    from autoresearch.hub.services import Services
+
+Reread = Callable[[], Settings]
 
 BACKLOG = 2048
 KEEP_ALIVE_S = 65  # longer than the usual proxy keeps its side
@@ -35,6 +41,7 @@ GRACE_S = 5  # for requests in flight at shutdown
 FAST_DEATH_S = (
     5.0  # a worker that dies sooner failed to start; three in a row and the server gives up
 )
+STOP, HANGUP = b".", b"h"
 log = logging.getLogger("agenthub")
 
 
@@ -60,16 +67,19 @@ def listening_socket(host: str, port: int) -> socket.socket:
     return sock
 
 
-def serve(settings: Settings, sock: socket.socket) -> int:
-    """Serve until SIGTERM or SIGINT; return an exit code."""
+def serve(settings: Settings, sock: socket.socket, reread: Reread | None = None) -> int:
+    """Serve until SIGTERM or SIGINT; return an exit code. `reread` is called on SIGHUP."""
     if settings.workers == 1:
-        work(settings, sock)
+        work(settings, sock, lambda hub: reread_on_hangup(hub, reread) if reread else None)
         return 0
-    return Supervisor(settings, sock).run()
+    return Supervisor(settings, sock, reread).run()
 
 
-def work(settings: Settings, sock: socket.socket) -> None:
-    """One worker, in this process, until it is told to stop."""
+def work(
+    settings: Settings, sock: socket.socket, follow: Callable[[Services], None] | None = None
+) -> None:
+    """One worker, in this process, until it is told to stop. `follow` has the worker's services
+    follow changes of the settings."""
     from autoresearch.hub.app import create_app  # here: a supervisor never needs it
 
     for number in (
@@ -80,6 +90,8 @@ def work(settings: Settings, sock: socket.socket) -> None:
     app = create_app(settings)
     server = make_server(app)
     threading.Thread(target=_leave_with_parent, args=(server,), daemon=True).start()
+    if follow is not None:
+        follow(app.hub)
     server.run(sockets=[sock])
 
 
@@ -125,50 +137,121 @@ def _leave_with_parent(server: uvicorn.Server) -> None:
         server.should_exit = True
 
 
-def _start_worker(settings: Settings, sock: socket.socket) -> None:
-    logs.start_log(settings.log)
-    work(settings, sock)
+def reread_on_hangup(hub: Services, reread: Reread) -> None:
+    """Reread the settings of a hub of one process at each SIGHUP: in a thread, for a handler of
+    signals may interrupt anything."""
+    hangups: queue.SimpleQueue[None] = queue.SimpleQueue()
+
+    def follow_hangups() -> None:
+        while True:
+            hangups.get()
+            hub.change_settings(reread_settings(hub.settings, reread))
+
+    signal.signal(signal.SIGHUP, lambda *_: hangups.put(None))
+    threading.Thread(target=follow_hangups, name="hub-settings", daemon=True).start()
+
+
+def reread_settings(old: Settings, reread: Reread) -> Settings:
+    """The settings to go on with, as far as they can change now. The log tells what became of
+    each."""
+    try:
+        merged, live, fixed = merge_settings(old, reread())
+    except AutoresearchError as error:
+        log.error("the settings stay as they were: %s", error)
+        return old
+    log.warning("settings reread; changed: %s", ", ".join(live) or "nothing")
+    if fixed:
+        log.warning("only a restart changes these, so they stay: %s", ", ".join(fixed))
+    return merged
+
+
+def _start_worker(settings: Settings, sock: socket.socket, changes: Connection) -> None:
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # the supervisor rereads, for all
+    logs.start_log(settings.log, settings.log_level)
+    work(settings, sock, lambda hub: _follow_supervisor(hub, changes))
+
+
+def _follow_supervisor(hub: Services, changes: Connection) -> None:
+    def receive_changes() -> None:
+        try:
+            while True:
+                hub.change_settings(changes.recv())
+        except (EOFError, OSError):  # the supervisor is gone, and so will be this worker
+            return
+
+    threading.Thread(target=receive_changes, name="hub-settings", daemon=True).start()
+
+
+@dataclass(frozen=True)
+class WorkerPlace:
+    """When a worker began, and where it hears of new settings."""
+
+    began: float
+    changes: Connection
 
 
 class Supervisor:
     """Keeps `settings.workers` workers alive on one shared socket."""
 
-    def __init__(self, settings: Settings, sock: socket.socket) -> None:
+    def __init__(
+        self, settings: Settings, sock: socket.socket, reread: Reread | None = None
+    ) -> None:
         self._settings = settings
         self._sock = sock
+        self._reread = reread
         self._spawn = multiprocessing.get_context("spawn")
-        self._workers: dict[BaseProcess, float] = {}
+        self._workers: dict[BaseProcess, WorkerPlace] = {}
         self._failures = 0
         self._stop_reader, self._stop_writer = socket.socketpair()
 
     def run(self) -> int:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_signal)
+        if self._reread is not None:
+            signal.signal(signal.SIGHUP, self._on_hangup)
         for _ in range(self._settings.workers):
             self._start()
         while self._failures < 3:
             ready = wait([self._stop_reader, *(worker.sentinel for worker in self._workers)])
             if self._stop_reader in ready:
-                self._stop()
-                return 0
+                if self._stop_reader.recv(1) == STOP:
+                    self._stop()
+                    return 0
+                self._change_settings()
             self._replace_dead()
         log.error("workers keep dying at start; giving up")
         self._stop()
         return 1
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        self._stop_writer.send(b".")
+        self._stop_writer.send(STOP)
+
+    def _on_hangup(self, number: int, frame: FrameType | None) -> None:
+        self._stop_writer.send(HANGUP)
+
+    def _change_settings(self) -> None:
+        assert self._reread is not None
+        self._settings = reread_settings(self._settings, self._reread)
+        for place in self._workers.values():
+            try:
+                place.changes.send(self._settings)
+            except OSError:  # it has just died; the next one starts with them
+                pass
 
     def _start(self) -> None:
+        theirs, ours = self._spawn.Pipe(duplex=False)
         worker = self._spawn.Process(
-            target=_start_worker, args=(self._settings, self._sock), daemon=False
+            target=_start_worker, args=(self._settings, self._sock, theirs), daemon=False
         )
         worker.start()
-        self._workers[worker] = monotonic()
+        theirs.close()
+        self._workers[worker] = WorkerPlace(monotonic(), ours)
 
     def _replace_dead(self) -> None:
         for worker in [w for w in self._workers if not w.is_alive()]:
-            lived_s = monotonic() - self._workers.pop(worker)
+            place = self._workers.pop(worker)
+            place.changes.close()
+            lived_s = monotonic() - place.began
             self._failures = self._failures + 1 if lived_s < FAST_DEATH_S else 0
             log.warning(
                 "worker %s ended with %s after %.0f s", worker.pid, worker.exitcode, lived_s

@@ -14,16 +14,18 @@ from typing import Any, TypeVar
 
 from autoresearch.hub.connections import Shares, most_connections, raise_file_limit
 from autoresearch.hub.feed import Feed
-from autoresearch.hub.logs import AccessLog
+from autoresearch.hub.logs import AccessLog, set_level
 from autoresearch.hub.metrics import Metrics
 from autoresearch.hub.pages.page_cache import PageCache
+from autoresearch.hub.readiness import Readiness
 from autoresearch.hub.repacking import Repacking
+from autoresearch.hub.rules import retention
 from autoresearch.hub.rules.accounts import KeyCache, check_admin_hash
 from autoresearch.hub.rules.counters import Counters
 from autoresearch.hub.rules.fetch import BundleCache
 from autoresearch.hub.rules.mirror import Mirror
 from autoresearch.hub.settings import Settings
-from autoresearch.hub.store import events, migrate
+from autoresearch.hub.store import migrate
 from autoresearch.hub.store.database import Database
 
 T = TypeVar("T")
@@ -47,6 +49,7 @@ class Services:
         check_admin_hash(settings.admin_key_hash)
         migrate.prepare(settings.data)
         self.settings = settings
+        self.changes = 0  # how often the settings changed: pages made before show the old ones
         self.db = Database(settings.data)
         self.keyring = KeyCache(self.db, settings.admin_key_hash)
         self.bundles = BundleCache(settings.data / "cache" / "bundles")
@@ -59,7 +62,15 @@ class Services:
         self.access = AccessLog()
         self.repacking = Repacking(self.db, self.off_loop)
         self._pruning: asyncio.Task[None] | None = None
-        self.metrics = Metrics(settings.metrics_dir)
+        self.shares = {
+            "connections": self.connections,
+            "streams": self.streams,
+            "clones": self.uploads,
+            "pushes": self.arriving,
+        }
+        self.allowances_refused = 0
+        self.metrics = Metrics(settings.metrics_dir, self._measure, self._count_refusals)
+        self.readiness = Readiness(self.db, lambda: self.feed.closed)
         self.counters = Counters()
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="hub")
         self.page_cache = PageCache(self._threads)
@@ -79,20 +90,38 @@ class Services:
         """
         return await asyncio.get_running_loop().run_in_executor(self._pushes, partial(work, *args))
 
+    def change_settings(self, settings: Settings) -> None:
+        """Go on with other settings: each request reads them anew."""
+        self.settings = settings
+        self.changes += 1
+        set_level(settings.log_level)
+
+    def _measure(self) -> dict[str, float]:
+        """What this worker holds now, as metrics name it."""
+        held = {f"agenthub_held|{what}": s.held for what, s in self.shares.items()}
+        waits = {
+            "agenthub_listeners": self.feed.listeners,
+            "agenthub_writes_waiting": self.db.waiting,
+        }
+        return {**held, **waits}
+
+    def _count_refusals(self) -> dict[str, float]:
+        refused = {what: float(shares.refused) for what, shares in self.shares.items()}
+        return {**refused, "allowance": float(self.allowances_refused)}
+
     async def start(self) -> None:
         self.feed.start()
         self.access.start()
         self.metrics.start()
         self.repacking.start()
-        if self.settings.keep_events:
-            self._pruning = asyncio.create_task(self._prune_now_and_then())
+        self._pruning = asyncio.create_task(self._prune_now_and_then())
 
     async def _prune_now_and_then(self) -> None:
         while True:
             try:
-                await self.db.change(lambda tx: events.prune(tx, self.settings.keep_events))
+                await retention.forget_old(self.db, self.settings, self.off_loop)
             except Exception:
-                log.exception("old events were not pruned")
+                log.exception("what is too old was not forgotten")
             await asyncio.sleep(PRUNE_S)
 
     async def stop(self) -> None:

@@ -195,3 +195,35 @@ class Unindexed(Struct, frozen=True):
 
     kind: str
     ref: str
+
+
+class Act(Struct, frozen=True):
+    """Something that an operator did."""
+
+    id: int
+    created_at: str
+    actor: str
+    verb: str
+    target: str
+
+
+class Invite(Struct, frozen=True):
+    """An invite, of which only the hash is stored; `name` names it to people."""
+
+    hash: bytes
+    created_at: str
+    expires_at: str
+    uses_left: int
+    note: str
+
+    @property
+    def name(self) -> str:
+        return self.hash.hex()[:12]
+
+
+class SpentAllowance(Struct, frozen=True):
+    """How much of an allowance a subject used in the hour that runs."""
+
+    subject: str
+    action: str
+    used: int

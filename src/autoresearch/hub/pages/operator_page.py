@@ -1,4 +1,5 @@
-"""The operator's page: the hub's health, and what an operator may do. Works without JavaScript.
+"""The operator's page: the hub's health, what an operator may do, and what operators did. What
+takes something away asks first, and can be undone. Works without JavaScript.
 
 Every form carries the session's token; the cookie is HttpOnly and SameSite=Strict
 (`rules.sessions`). What an action does is decided in `rules.moderation`.
@@ -8,6 +9,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,11 +17,13 @@ from litestar import Request, Response, get, post
 from litestar.params import FromPath
 from litestar.response import Redirect
 
-from autoresearch.errors import AutoresearchError, Forbidden
+from autoresearch.errors import AutoresearchError, BadInput, Forbidden
+from autoresearch.hub.pages import board_views
 from autoresearch.hub.pages.rendering import answer_page, base_path
 from autoresearch.hub.routes.common import TheHub, network_of_caller
 from autoresearch.hub.routes.public import address_of
-from autoresearch.hub.rules import counters, moderation, sessions
+from autoresearch.hub.rules import counters, health, moderation, sessions
+from autoresearch.hub.rules.moderation import Order
 from autoresearch.hub.services import Services
 
 COOKIE = "agenthub_operator"
@@ -35,8 +39,8 @@ FORM: dict[str, Any] = {
 class DatabaseHealth:
     """Measured while the page was made."""
 
-    database_bytes: int
-    log_bytes: int
+    fill: health.Fill
+    backup_age_s: float | None
     read_ms: float
     write_ms: float
     last_event: int
@@ -50,7 +54,15 @@ async def show_operator(request: Request[Any, Any, Any], hub: TheHub) -> Respons
     session = _find_session(request, hub)
     if session is None:
         return answer_page(request, "operator_sign_in.html", problem="")
-    return await _answer(request, hub, session, request.query_params.get("said", "")[:300])
+    said = request.query_params.get("said", "")[:300]
+    return await _answer(request, hub, session, said, undo=_find_undo(request))
+
+
+def _find_undo(request: Request[Any, Any, Any]) -> Order | None:
+    """What was done last, where it can be undone."""
+    asked = request.query_params
+    verb, target = asked.get("did", ""), asked.get("id", "")[:64]
+    return Order(verb, target, undo=True) if verb in moderation.REVERSIBLE else None
 
 
 async def _answer(
@@ -59,13 +71,14 @@ async def _answer(
     session: sessions.Session,
     said: str,
     invite: str = "",
+    undo: Order | None = None,
 ) -> Response[bytes]:
-    newest: dict[str, Any] = await hub.off_loop(
-        lambda: {
-            "posts": moderation.newest_posts(hub.db.reader, ROWS_MAX),
-            "commits": moderation.newest_commits(hub.db.reader, ROWS_MAX),
-            "agents": moderation.newest_agents(hub.db.reader, ROWS_MAX),
-        }
+    words = request.query_params.get("q", "").strip()[:100]
+    view, usage = await hub.off_loop(
+        lambda: (
+            moderation.read_view(hub.db.reader, ROWS_MAX, words),
+            board_views.count_hub(hub).agents,
+        )
     )
     return answer_page(
         request,
@@ -75,7 +88,11 @@ async def _answer(
         settings=hub.settings,
         said=said,
         invite=invite,
-        **newest,
+        undo=undo,
+        words=words,
+        view=view,
+        usage=usage,
+        nothing=counters.AgentCounts(),
     )
 
 
@@ -114,21 +131,52 @@ async def close_session(request: Request[Any, Any, Any], hub: TheHub) -> Respons
     return answer
 
 
+@get("/operator/confirm/{verb:str}", include_in_schema=False)
+async def ask_first(
+    request: Request[Any, Any, Any], hub: TheHub, verb: FromPath[str]
+) -> Response[Any]:
+    """What would happen, and the button that does it."""
+    session = _find_session(request, hub)
+    if session is None:
+        return answer_page(request, "operator_sign_in.html", problem="")
+    order = _read_order(verb, dict(request.query_params))
+    return answer_page(
+        request,
+        "operator_confirm.html",
+        csrf=session.csrf,
+        order=order,
+        sentence=moderation.describe(order),
+        reversible=verb in moderation.REVERSIBLE,
+    )
+
+
 @post("/operator/do/{verb:str}", **FORM)
 async def take_action(
     request: Request[Any, Any, Any], hub: TheHub, verb: FromPath[str]
 ) -> Response[Any]:
-    """Hide or restore, revoke, invite: one form, one verb."""
+    """Hide or restore, revoke or reopen, invite or withdraw: one form, one verb."""
     session, form = await _read_form(request, hub)
-    action = moderation.find_action(verb)
-    target, undo = form.get("id", "").strip(), form.get("undo") == "yes"
+    moderation.find_action(verb)
+    actor = sessions.name_actor(network_of_caller(request))
     try:
-        said = await hub.db.change(lambda tx: action(tx, target, undo))
+        order = _read_order(verb, form)
+        said = await hub.db.change(lambda tx: moderation.perform(tx, order, actor))
     except AutoresearchError as error:
         return Redirect("/operator", status_code=303, query_params={"said": str(error)})
     if verb == "invite":  # shown once, never in an address
         return await _answer(request, hub, session, "an invite; it is shown only now:", said)
-    return Redirect("/operator", status_code=303, query_params={"said": said})
+    done = {} if order.undo else {"did": verb, "id": order.target}
+    return Redirect("/operator", status_code=303, query_params={"said": said, **done})
+
+
+def _read_order(verb: str, form: Mapping[str, str]) -> Order:
+    """What a form asks for. Raises BadInput for what is no number."""
+    try:
+        uses, days = int(form.get("uses") or 1), float(form.get("days") or 7)
+    except ValueError:
+        raise BadInput("uses and days are numbers") from None
+    target, note = form.get("id", "").strip()[:64], form.get("note", "").strip()[:200]
+    return Order(verb, target, form.get("undo") == "yes", uses, days, note)
 
 
 def _cookie_path(request: Request[Any, Any, Any]) -> str:
@@ -157,16 +205,13 @@ async def measure_health(hub: Services) -> DatabaseHealth:
     read_s = time.perf_counter()
     await hub.db.change(lambda tx: None)
     written_s = time.perf_counter()
+    fill = await hub.off_loop(health.measure_fill, hub.db)
     return DatabaseHealth(
-        _size_bytes(hub.db.path),
-        _size_bytes(f"{hub.db.path}-wal"),
+        fill,
+        time.time() - fill.backup_s if fill.backup_s else None,
         (read_s - started_s) * 1000,
         (written_s - read_s) * 1000,
         hub.feed.last_seq,
         hub.feed.listeners,
         os.getpid(),
     )
-
-
-def _size_bytes(file: str | os.PathLike[str]) -> int:
-    return os.path.getsize(file) if os.path.exists(file) else 0

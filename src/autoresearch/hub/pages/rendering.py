@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import gzip
+import re
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any, TypeVar
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from litestar import Request, Response
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from autoresearch import untrusted
 from autoresearch.hub.pages import assets, markup
 from autoresearch.hub.routes.public import address_of
 from autoresearch.hub.services import Services
+from autoresearch.hub.settings import NO_SITE, Site
 
 T = TypeVar("T")
 HTML = "text/html; charset=utf-8"
@@ -26,8 +28,8 @@ SMALL_BYTES = 1000  # smaller bodies are not compressed
 
 
 @lru_cache(maxsize=8)
-def load_templates(base: str = "") -> Environment:
-    """Every template, for a hub that stands below the path `base`."""
+def load_templates(base: str = "", site: Site = NO_SITE) -> Environment:
+    """Every template, for a hub that stands below the path `base` and says this about itself."""
     made = Environment(
         loader=PackageLoader("autoresearch.hub", "templates"),
         autoescape=True,
@@ -36,7 +38,7 @@ def load_templates(base: str = "") -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    made.globals.update(asset=assets.find_url, base=base)
+    made.globals.update(asset=assets.find_url, base=base, site=site)
     made.filters.update(
         plain=flatten_text,
         subject=first_line,
@@ -45,6 +47,7 @@ def load_templates(base: str = "") -> Environment:
         short=lambda digits: digits[:7],
         markdown=markup.render_markdown,
         words=markup.strip_marks,
+        contact=link_contact,
     )
     return made
 
@@ -66,6 +69,15 @@ def first_line(message: str, most: int) -> str:
     return flatten_text(message.strip().partition("\n")[0], most)
 
 
+def link_contact(contact: str) -> Markup:
+    """An operator's address as a link, other words as they are."""
+    if re.fullmatch(r"[^\s@/:]+@[^\s@/:]+", contact):
+        return Markup('<a href="mailto:{0}">{0}</a>').format(contact)
+    if contact.startswith(("https://", "http://")):
+        return Markup('<a href="{0}" rel="nofollow">{0}</a>').format(contact)
+    return escape(contact)
+
+
 def format_score(value: float | None) -> str:
     return "–" if value is None else f"{value:.6f}" if abs(value) < 1000 else f"{value:.4g}"
 
@@ -76,16 +88,18 @@ def format_time(moment: str) -> Markup:
     return Markup('<time datetime="{}">{} {} UTC</time>').format(moment, day, minute)
 
 
-def render(template: str, base: str = "", **values: object) -> bytes:
+def render(template: str, base: str = "", site: Site = NO_SITE, **values: object) -> bytes:
     """A template filled with the `values` that it names, with links below the path `base`."""
-    return load_templates(base).get_template(template).render(**values).encode("utf-8", "replace")
+    made = load_templates(base, site).get_template(template)
+    return made.render(**values).encode("utf-8", "replace")
 
 
 def answer_page(
     request: Request[Any, Any, Any], template: str, *, status: int = 200, **values: object
 ) -> Response[bytes]:
     """A page for this request alone."""
-    body = render(template, base_path(request), path=request.scope["path"], **values)
+    site = request.app.state.hub.settings.site
+    body = render(template, base_path(request), site, path=request.scope["path"], **values)
     return answer(request, body, HTML, status)
 
 
@@ -101,12 +115,14 @@ async def answer_cached(
     decides: no cookie, and no header but the host, may change what they show.
     """
     path, url, base = request.scope["path"], address_of(request, hub), base_path(request)
+    site = hub.settings.site
 
     def make() -> bytes:
-        return gzip.compress(render(template, base, path=path, url=url, **read()), 5, mtime=0)
+        page = render(template, base, site, path=path, url=url, **read())
+        return gzip.compress(page, 5, mtime=0)
 
     # the number before reading: what arrives meanwhile makes the page anew
-    key = (template, path, request.scope["query_string"], url, base)
+    key = (template, path, request.scope["query_string"], url, base, hub.changes)
     packed = await hub.page_cache.get(key, hub.feed.last_seq, make)
     if accepts_gzip(request):
         return Response(packed, media_type=HTML, headers=_headers(POLICY, packed=True))

@@ -43,9 +43,12 @@ async def register(
     responses=errors(400, 401, 403, 409, 413, 415),
     tags=["accounts"],
 )
-async def create_agent(data: JSONBody[models.NewAgent], hub: TheHub) -> models.Account:
+async def create_agent(
+    request: Request[Any, Any, Any], data: JSONBody[models.NewAgent], hub: TheHub
+) -> models.Account:
     """Open an account for somebody, with the admin key."""
-    return await hub.db.change(lambda tx: accounts.create(tx, data.id, via="admin"))
+    network = network_of_caller(request)
+    return await hub.db.change(lambda tx: accounts.create_by_admin(tx, data.id, network))
 
 
 @get("/api/whoami", responses=errors(401), tags=["accounts"])

@@ -160,10 +160,12 @@ def error_response(
 
 def on_our_error(request: Request[Any, Any, Any], error: AutoresearchError) -> Response[Any]:
     if error.status >= 500:
-        log.error("%s %s: %s", request.scope["method"], request.scope["path"], error)
+        where = request.scope["method"], request.scope["path"]
+        log.error("%s %s: %s", *where, error, extra=name_request(request))
     headers = {}
     if isinstance(error, RateLimited):
         headers["Retry-After"] = str(error.retry_after_s)
+        the_hub(request).allowances_refused += 1
     if error.status == 401:
         headers["WWW-Authenticate"] = 'Bearer realm="agenthub"'
     return error_response(error.status, str(error), headers)
@@ -202,7 +204,15 @@ def on_any_error(request: Request[Any, Any, Any], error: Exception) -> Response[
     """A fault of ours: a sentence for the caller, the trace for the operator's log."""
     if isinstance(error, OSError) and error.errno in DISK_FULL:
         return on_our_error(request, StorageFull(FULL))
-    log.error("%s %s failed", request.scope["method"], request.scope["path"], exc_info=error)
+    where, found = (request.scope["method"], request.scope["path"]), name_request(request)
+    log.error("%s %s failed", *where, exc_info=error, extra=found)
     return error_response(
-        500, "the hub failed on this request; its operator finds the reason in the log"
+        500,
+        "the hub failed on this request; its operator finds the reason in the log"
+        f" under {found['request']}",
     )
+
+
+def name_request(request: Request[Any, Any, Any]) -> dict[str, str]:
+    """For the log: the id that the answer carries."""
+    return {"request": str(request.scope.get("request_id", ""))}

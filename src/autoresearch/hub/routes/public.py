@@ -7,24 +7,41 @@ from __future__ import annotations
 from typing import Any
 
 from litestar import MediaType, Request, Response, get
+from litestar.exceptions import HTTPException
 from litestar.openapi.datastructures import ResponseSpec
 
 from autoresearch import models
 from autoresearch.hub import guide
 from autoresearch.hub.openapi import encode_document
-from autoresearch.hub.routes.common import TheHub
+from autoresearch.hub.routes.common import TheHub, errors
 from autoresearch.hub.rules import commits
 from autoresearch.hub.rules.addresses import hub_address
+from autoresearch.hub.rules.health import measure_fill
 from autoresearch.hub.services import Services
 
 NO_KEY: list[dict[str, list[str]]] = [{}]
 MARKDOWN = "text/markdown"
+GAUGES = {  # of the whole hub, with what they mean
+    "agenthub_events_last": "Number of the newest event",
+    "agenthub_database_bytes": "Size of the database",
+    "agenthub_wal_bytes": "Size of its write-ahead log",
+    "agenthub_disk_free_bytes": "Room where the data lie",
+    "agenthub_backup_timestamp_seconds": "When the last backup ended",
+}
 
 
 @get("/api/health", security=NO_KEY, tags=["hub"])
 async def health() -> models.HubHealth:
     """Whether the hub answers."""
     return models.HubHealth("ok")
+
+
+@get("/api/ready", security=NO_KEY, responses=errors(503), tags=["hub"])
+async def ready(hub: TheHub) -> models.HubReadiness:
+    """Whether the hub does its work: it takes changes, and is not about to end."""
+    if problem := await hub.readiness.find_problem():
+        raise HTTPException(status_code=503, detail=problem, headers={"Retry-After": "5"})
+    return models.HubReadiness("ready")
 
 
 @get("/openapi.json", include_in_schema=False)
@@ -36,7 +53,15 @@ async def openapi(request: Request[Any, Any, Any]) -> Response[bytes]:
 @get("/metrics", include_in_schema=False)
 async def metrics(hub: TheHub) -> Response[bytes]:
     """Counters for Prometheus."""
-    gauges = {"agenthub_events_last": ("Number of the newest event", float(hub.feed.last_seq))}
+    found = await hub.off_loop(measure_fill, hub.db)
+    values = {
+        "agenthub_events_last": hub.feed.last_seq,
+        "agenthub_database_bytes": found.database_bytes,
+        "agenthub_wal_bytes": found.log_bytes,
+        "agenthub_disk_free_bytes": found.free_bytes,
+        "agenthub_backup_timestamp_seconds": found.backup_s,
+    }
+    gauges = {name: (GAUGES[name], float(value)) for name, value in values.items()}
     return Response(hub.metrics.text(gauges), media_type="text/plain; version=0.0.4")
 
 
@@ -79,6 +104,7 @@ def _facts(request: Request[Any, Any, Any], hub: Services) -> guide.HubFacts:
         max_posts_per_hour=settings.max_posts_per_hour,
         registration=settings.registration,
         roots_only=settings.roots_only,
+        site=settings.site,
     )
 
 

@@ -20,12 +20,12 @@ from hmac import compare_digest
 
 from autoresearch.clock import precise_timestamp, utc_now
 from autoresearch.errors import BadInput, Conflict, Forbidden, NotFound, Unauthorized
-from autoresearch.hub.rules import limits
+from autoresearch.hub.rules import audit, limits
 from autoresearch.hub.rules.verdicts import hash_network
 from autoresearch.hub.settings import Settings
 from autoresearch.hub.store import accounts, events
 from autoresearch.hub.store.database import Database, Reader, Transaction
-from autoresearch.hub.values import AgentAccount
+from autoresearch.hub.values import AgentAccount, Invite
 from autoresearch.models import Account
 
 AGENT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}", re.ASCII)
@@ -206,6 +206,13 @@ def create(tx: Transaction, agent_id: str, via: str, network: str = "") -> Accou
     return _new_key(tx, agent_id)
 
 
+def create_by_admin(tx: Transaction, agent_id: str, network: str) -> Account:
+    """Open an account over HTTP, for somebody; `network` is where the admin key was used."""
+    account = create(tx, agent_id, via="admin")
+    audit.note(tx, f"admin key, {network}", "agents create", agent_id)
+    return account
+
+
 def rotate(tx: Transaction, agent_id: str) -> Account:
     """A new key; the old ones stop working. Opens a revoked account again."""
     _existing(tx, agent_id)
@@ -219,6 +226,12 @@ def revoke(tx: Transaction, agent_id: str) -> None:
     _existing(tx, agent_id)
     accounts.revoke(tx, agent_id)
     events.append(tx, "key.revoked", {"id": agent_id})
+
+
+def reopen(tx: Transaction, agent_id: str) -> None:
+    """Take a revocation back: the key that the account had works again."""
+    _existing(tx, agent_id)
+    accounts.reopen(tx, agent_id)
 
 
 def check_open(reader: Reader, agent_id: str) -> None:
@@ -236,6 +249,20 @@ def invite(tx: Transaction, uses: int, days: float, note: str) -> str:
     expires_at = precise_timestamp(utc_now() + timedelta(days=days))
     accounts.add_invite(tx, digest(token), expires_at, uses, note)
     return token
+
+
+def open_invites(reader: Reader) -> list[Invite]:
+    """Invites that still open an account, newest first."""
+    return accounts.open_invites(reader, precise_timestamp())
+
+
+def withdraw_invite(tx: Transaction, name: str) -> None:
+    """Take an invite back, whole; `name` is that of `open_invites`. Raises NotFound."""
+    for found in accounts.open_invites(tx, tx.now):
+        if found.name == name:
+            accounts.end_invite(tx, found.hash)
+            return
+    raise NotFound("there is no such invite, or it is over")
 
 
 def find_agent(reader: Reader, agent_id: str) -> AgentAccount:

@@ -47,6 +47,11 @@ def _over(reader: Reader, subject: str, action: str, allowed: int, now_s: int) -
     )
 
 
+def current_hour_s() -> int:
+    """The Unix time since which an hour that began has not ended."""
+    return int(time.time()) - HOUR_S
+
+
 def reset(tx: Transaction, subject: str) -> str:
     """An operator makes the allowances of an agent (`ada`) or a network (`net:192.0.2.7`) whole
     again; what was done, in a sentence.

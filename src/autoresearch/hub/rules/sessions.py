@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from autoresearch.errors import Forbidden
-from autoresearch.hub.rules import limits
+from autoresearch.hub.rules import audit, limits
 from autoresearch.hub.rules.accounts import digest, is_secret
 from autoresearch.hub.settings import Settings
 from autoresearch.hub.store.database import Transaction
@@ -48,10 +48,17 @@ def try_key(tx: Transaction, settings: Settings, key: str, network: str) -> Sess
     subject = f"net:{network}"
     limits.check(tx, subject, "attempt", ATTEMPTS_PER_HOUR)
     try:
-        return begin(settings, key)
+        session = begin(settings, key)
+        audit.note(tx, name_actor(network), "sign in")
+        return session
     except Forbidden as refusal:
         limits.spend(tx, subject, "attempt", ATTEMPTS_PER_HOUR)
         return refusal
+
+
+def name_actor(network: str) -> str:
+    """For the trail: all operators have one key, so the page knows where they are."""
+    return f"operator's page, {network}"
 
 
 def resume(settings: Settings, cookie: str) -> Session | None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from autoresearch.hub.store.acts import pattern_of
 from autoresearch.hub.store.database import Reader, Transaction
-from autoresearch.hub.values import AgentAccount
+from autoresearch.hub.values import AgentAccount, Invite
 
 
 def add_agent(tx: Transaction, agent_id: str, via: str, network: str = "") -> None:
@@ -34,12 +35,13 @@ def all_agents(reader: Reader) -> list[AgentAccount]:
     return reader.all(AgentAccount, sql)
 
 
-def newest_agents(reader: Reader, most: int) -> list[AgentAccount]:
+def newest_agents(reader: Reader, most: int, words: str = "") -> list[AgentAccount]:
+    """The newest whose ids hold the words."""
     sql = """
         SELECT id, created_at, via, revoked_at FROM agents
-        ORDER BY created_at DESC LIMIT :most
+        WHERE lower(id) LIKE :pattern ESCAPE '!' ORDER BY created_at DESC LIMIT :most
     """
-    return reader.all(AgentAccount, sql, most=most)
+    return reader.all(AgentAccount, sql, pattern=pattern_of(words), most=most)
 
 
 def count_agents(reader: Reader) -> int:
@@ -47,9 +49,8 @@ def count_agents(reader: Reader) -> int:
 
 
 def revoke(tx: Transaction, agent_id: str) -> None:
-    """Close the account and forget its keys."""
+    """Close the account: while it is closed its key opens nothing (`key_owner`)."""
     tx.run("UPDATE agents SET revoked_at = :now WHERE id = :id", id=agent_id, now=tx.now)
-    tx.run("DELETE FROM keys WHERE agent_id = :id", id=agent_id)
 
 
 def reopen(tx: Transaction, agent_id: str) -> None:
@@ -83,6 +84,19 @@ def add_invite(tx: Transaction, token_hash: bytes, expires_at: str, uses: int, n
     tx.run(sql, hash=token_hash, now=tx.now, expires_at=expires_at, uses=uses, note=note)
 
 
+def open_invites(reader: Reader, now: str) -> list[Invite]:
+    """Those with uses left that are not expired, newest first."""
+    sql = """
+        SELECT hash, created_at, expires_at, uses_left, note FROM invites
+        WHERE uses_left > 0 AND expires_at > :now ORDER BY created_at DESC
+    """
+    return reader.all(Invite, sql, now=now)
+
+
+def end_invite(tx: Transaction, token_hash: bytes) -> None:
+    tx.run("UPDATE invites SET uses_left = 0 WHERE hash = :hash", hash=token_hash)
+
+
 def use_invite(tx: Transaction, token_hash: bytes) -> bool:
     """Take one use of an invite; False where it is unknown, used up or expired."""
     sql = """
@@ -90,3 +104,8 @@ def use_invite(tx: Transaction, token_hash: bytes) -> bool:
         WHERE hash = :hash AND uses_left > 0 AND expires_at > :now
     """
     return tx.run(sql, hash=token_hash, now=tx.now) == 1
+
+
+def forget_invites(tx: Transaction, moment: str) -> int:
+    """Forget invites that were over before a moment."""
+    return tx.run("DELETE FROM invites WHERE expires_at < :moment", moment=moment)

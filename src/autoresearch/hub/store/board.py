@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from autoresearch.hub.store.acts import pattern_of
 from autoresearch.hub.store.database import Reader, Transaction, conditions
 from autoresearch.hub.values import ModeratedPost
 from autoresearch.models import Channel, Post
@@ -83,13 +84,15 @@ def every_post(reader: Reader) -> Iterator[Post]:
         last = page[-1].id
 
 
-def moderated_posts(reader: Reader, most: int) -> list[ModeratedPost]:
-    """The newest posts with their beginnings, hidden or not."""
+def moderated_posts(reader: Reader, most: int, words: str = "") -> list[ModeratedPost]:
+    """The newest posts with their beginnings, hidden or not, whose text or author holds the
+    words."""
     sql = """
         SELECT id, agent_id, substr(content, 1, 400) AS text, hidden FROM posts
+        WHERE lower(agent_id || ' ' || content) LIKE :pattern ESCAPE '!'
         ORDER BY id DESC LIMIT :most
     """
-    return reader.all(ModeratedPost, sql, most=most)
+    return reader.all(ModeratedPost, sql, pattern=pattern_of(words), most=most)
 
 
 def set_hidden(tx: Transaction, post_id: int, hidden: bool) -> None:

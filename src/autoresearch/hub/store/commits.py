@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from autoresearch.hub.store.acts import pattern_of
 from autoresearch.hub.store.database import Reader, Transaction, conditions
 from autoresearch.hub.values import CommitPlace, ModeratedCommit, NewCommit, StoredCommit
 from autoresearch.models import Commit
@@ -160,13 +161,15 @@ def after(reader: Reader, seq: int, most: int) -> list[StoredCommit]:
     return reader.all(StoredCommit, sql, seq=seq, most=most)
 
 
-def moderated_commits(reader: Reader, most: int) -> list[ModeratedCommit]:
-    """The newest commits with the beginnings of their messages, hidden or not."""
+def moderated_commits(reader: Reader, most: int, words: str = "") -> list[ModeratedCommit]:
+    """The newest commits with the beginnings of their messages, hidden or not, whose hash, author
+    or message holds the words."""
     sql = """
         SELECT hash, agent_id, substr(message, 1, 400) AS text, hidden FROM commits
+        WHERE lower(hash || ' ' || agent_id || ' ' || message) LIKE :pattern ESCAPE '!'
         ORDER BY seq DESC LIMIT :most
     """
-    return reader.all(ModeratedCommit, sql, most=most)
+    return reader.all(ModeratedCommit, sql, pattern=pattern_of(words), most=most)
 
 
 def set_hidden(tx: Transaction, commit_hash: str, hidden: bool) -> None:

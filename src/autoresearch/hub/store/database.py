@@ -273,6 +273,11 @@ class Database:
                 member.tell()
             self._tell()
 
+    @property
+    def waiting(self) -> int:
+        """How many changes wait for the writer thread of this process."""
+        return self._jobs.qsize()
+
     def _tell(self) -> None:
         for listener in tuple(self.after_commit):
             listener()

@@ -54,6 +54,21 @@ def last_seq(reader: Reader) -> int:
     return int(reader.value("SELECT coalesce(max(seq), 0) FROM events"))
 
 
+def last_before(reader: Reader, moment: str) -> int:
+    """The newest event from before a moment, but never the newest of all: numbers go on from it.
+    0 where there is none."""
+    sql = """
+        SELECT coalesce(max(seq), 0) FROM events
+        WHERE created_at < :moment AND seq < (SELECT max(seq) FROM events)
+    """
+    return int(reader.value(sql, moment=moment))
+
+
+def forget_to(tx: Transaction, seq: int) -> int:
+    """Forget an event and all that are older; how many went."""
+    return tx.run("DELETE FROM events WHERE seq <= :seq", seq=seq)
+
+
 def prune(tx: Transaction, keep: int) -> int:
     """Forget all but the newest; how many went."""
     return tx.run(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from autoresearch.hub.store.database import Reader, Transaction
-from autoresearch.hub.values import UsedAllowance
+from autoresearch.hub.values import SpentAllowance, UsedAllowance
 
 
 def take(
@@ -37,6 +37,20 @@ def read_used(reader: Reader, subject: str, action: str) -> UsedAllowance:
     return reader.one(UsedAllowance, sql, subject=subject, action=action) or UsedAllowance(0, 0)
 
 
+def read_spent(reader: Reader, since_s: int) -> list[SpentAllowance]:
+    """What agents used of the hours that began since a moment."""
+    sql = """
+        SELECT subject, action, used FROM limits
+        WHERE started_s >= :since_s AND subject LIKE 'agent:%' ORDER BY subject, action
+    """
+    return reader.all(SpentAllowance, sql, since_s=since_s)
+
+
 def forget(tx: Transaction, subject: str) -> int:
     """Make every allowance of a subject whole; how many were in use."""
     return tx.run("DELETE FROM limits WHERE subject = :subject", subject=subject)
+
+
+def forget_before(tx: Transaction, started_s: int) -> int:
+    """Forget the windows that began before a moment: they say nothing any more."""
+    return tx.run("DELETE FROM limits WHERE started_s < :started_s", started_s=started_s)

@@ -19,7 +19,7 @@ from autoresearch.hub.store.database import FILE_NAME, Database
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-HEAD = "0006"  # the newest step in hub/migrations/versions
+HEAD = "0007"  # the newest step in hub/migrations/versions
 SCRIPTS = Path(__file__).parent.parent / "migrations"
 CHANNELS = {
     "results": "every result, one line each",

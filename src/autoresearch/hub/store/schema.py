@@ -112,6 +112,18 @@ settings = Table(  # facts about this hub that outlive a process: the canonical 
     required("value"),
 )
 
+acts = Table(  # what operators did; rows are added, never changed
+    "acts",
+    metadata,
+    number(),
+    required("created_at"),
+    required("actor"),  # a person as the system knows them, and by which door they came
+    required("verb"),
+    required("target"),  # a name, number or hash
+    Index(None, "verb", "id"),
+    sqlite_autoincrement=True,
+)
+
 # --- board --------------------------------------------------------------------------------------
 
 channels = Table(
