@@ -16,9 +16,7 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import json
 import os
-import re
 import shutil
 import statistics
 import subprocess
@@ -31,51 +29,14 @@ from typing import Any
 
 import psutil
 
-from autoresearch.researcher.init import read_constants, replace_constants
+from experiments import LAB, make_experiment, read_block, read_results, write_results
+from original import ADVISED, BASELINE
 
-LAB = Path(__file__).resolve().parent.parent / "lab"
-sys.path.insert(0, str(LAB))
-
-# What upstream's baseline runs on a large GPU before any experiment, as constants of the scale
-# `climbmix` (docs/architecture-of-the-model.md).
-BASELINE: dict[str, Any] = {
-    "DEPTH": 8, "ASPECT": 64, "HEAD_DIM": 128, "PATTERN": "SSSL", "SHORT_WINDOW": 1024,
-    "ROTARY_BASE": 10000, "TOTAL_BATCH": 524288, "MICRO_ROWS": 128, "EMBED_LR": 0.6,
-    "TABLE_LR": 0.6, "HEAD_LR": 0.004, "HEAD_DECAY": 0.0, "EMBED_DECAY": 0.0, "B_START": 0.1,
-    "MATRIX_START": 1.0, "MOMENTUM_RAMP": 0.31, "FALL": 0.5, "FINAL_RATE": 0.0, "COMPILE": 2,
-}  # fmt: skip
-# The same on a small machine, as users are advised: all of it smaller, nothing of it different.
-# Vocabulary 4096, rows of 256.
+# The scale of ours; the reference's constants and its vocabulary by track. Rows as the track has.
 REFERENCES = {
     "climbmix": (BASELINE, {"climbmix": 8192}),
-    "cpu": (
-        BASELINE | {"DEPTH": 4, "PATTERN": "L", "TOTAL_BATCH": 16384, "MICRO_ROWS": 32},
-        {"pystd": 4096, "stories": 4096},
-    ),
+    "cpu": (ADVISED, {"pystd": 4096, "stories": 4096}),
 }
-
-
-def experiment(
-    folder: Path, scale: str, settings: dict[str, Any] | None, vocab: dict[str, int]
-) -> Path:
-    """A folder with the lab's files; with `settings` as its scale and `vocab` as its tracks'
-    vocabularies, if given."""
-    folder.mkdir(parents=True)
-    shutil.copy(LAB / "prepare.py", folder)
-    shutil.copytree(LAB / "fixed", folder / "fixed")
-    source = (LAB / "fixed" / "tracks.py").read_text("utf-8")
-    for track, size in vocab.items():
-        source, found = re.subn(rf'("{track}": {{"vocab_size": )\d+', rf"\g<1>{size}", source)
-        assert found == 1, f"the lab has no track {track}"
-    (folder / "fixed" / "tracks.py").write_text(source, "utf-8")
-    train = (LAB / "train.py").read_text("utf-8")
-    constants = read_constants(LAB, "climbmix" if settings else scale)
-    train = replace_constants(train, constants) if constants else train
-    for name, value in (settings or {}).items():
-        train, found = re.subn(rf"^{name} = \S+", f"{name} = {value!r}", train, flags=re.M)
-        assert found == 1, f"train.py has no constant {name}"
-    (folder / "train.py").write_text(train, "utf-8")
-    return folder
 
 
 def python(folder: Path, *arguments: str, **env: str) -> str:
@@ -102,14 +63,9 @@ def measure(folder: Path, track: str, seed: int) -> dict[str, float]:
         AUTORESEARCH_SEED=str(seed),
         AUTORESEARCH_RUN_DIR="run",
     )
-    block = {
-        name: float(value)
-        for name, value in re.findall(r"^(\w+): +([\d.]+|nan)$", out.split("\n---\n")[-1], re.M)
-    }
-    entropy = re.search(r"exact entropy.* is ([\d.]+)", out)
-    block["tokens_per_s"] = block["total_tokens_M"] * 1e6 / block["training_seconds"]
+    block = read_block(out)
     block["overhead_s"] = time.monotonic() - began - block["training_seconds"]
-    return block | ({"entropy_bpb": float(entropy[1])} if entropy else {})
+    return block
 
 
 def pairs(args: argparse.Namespace, root: Path) -> Iterator[dict[str, Any]]:
@@ -118,9 +74,9 @@ def pairs(args: argparse.Namespace, root: Path) -> Iterator[dict[str, Any]]:
     track = args.track if args.budget_s is None else f"{args.track}-{args.budget_s:g}s"
     settings, vocab = REFERENCES[args.scale]
     sides = {
-        "ours": experiment(root / "ours", args.scale, None, {}),
-        "reference": experiment(
-            root / "reference", args.scale, settings, {args.track: vocab[args.track]}
+        "ours": make_experiment(root / "ours", args.scale, {}, {}),
+        "reference": make_experiment(
+            root / "reference", "climbmix", settings, {args.track: vocab[args.track]}
         ),
     }
     for folder in sides.values():
@@ -319,7 +275,7 @@ def main() -> None:
     parser.add_argument("--skip-loader", action="store_true")
     parser.add_argument("--summary", action="store_true", help="only print what --json has")
     args = parser.parse_args()
-    done = json.loads(args.json.read_text("utf-8")) if args.json and args.json.exists() else []
+    done = read_results(args.json)
     args.first = len(done)
     if not args.summary:
         if not args.skip_loader:
@@ -328,8 +284,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as root:
             for pair in pairs(args, Path(root)):
                 done.append(pair)
-                if args.json:
-                    args.json.write_text(json.dumps(done, indent=1), "utf-8")
+                write_results(args.json, done)
             shutil.rmtree(root, ignore_errors=True)
     summarise(done)
 

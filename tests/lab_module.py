@@ -10,7 +10,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from autoresearch.researcher.init import read_constants, replace_constants
+from autoresearch.researcher.scales import read_constants, replace_constants
 
 LAB = Path(__file__).parent.parent / "lab"
 if str(LAB) not in sys.path:

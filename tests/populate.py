@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from autoresearch.researcher.init import read_constants, replace_constants
+from autoresearch.researcher.scales import read_constants, replace_constants
 from git_work import bundled, commit, oid, tree
 
 COMMIT, TREE, BLOB = 1, 2, 3

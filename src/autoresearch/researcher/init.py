@@ -25,17 +25,16 @@ from autoresearch.researcher import config
 from autoresearch.researcher.command_line import PYTHONS, command_words
 from autoresearch.researcher.gpus import GpuLoad, GpuMonitor
 from autoresearch.researcher.own_text import hash_text, note_place
+from autoresearch.researcher.scales import read_constants, replace_constants
 from autoresearch.researcher.workspace import IGNORED
 
 GITIGNORE = (*IGNORED, "/run/", "/.track", "__pycache__/", ".venv/")
 LARGE_GPU_GB = 28
-# In train.py: from its heading to the rule above the next section.
 LARGER_IS_BETTER = re.compile(
     r"(^|[_.-])(acc|accuracy|auc|auroc|f1|f_score|precision|recall|r2|bleu|rouge\w*|iou|dice|ndcg|mrr|"
     r"psnr|ssim|reward|return|win_?rate|pass_?rate|pass_?at_?\d+|throughput|fps|qps|rps|speedup|"
     r"tflops|gflops|mfu|\w*_per_s(ec|econd)?|elo|correct|hit_?rate)([_.-]|\d|$)"
 )
-CONSTANTS = re.compile(r"^# Constants\b.*?(?=^# ---)", re.MULTILINE | re.DOTALL)
 
 
 def start_lab(folder: Path, track: str, data: Path | None = None, scale: str = "auto") -> Repo:
@@ -88,7 +87,7 @@ def make_repository(folder: Path, track: str, data: Path | None) -> Repo:
     return repo
 
 
-# ---------------------------------------------------------------- the constants of a scale
+# ---------------------------------------------------------------- the scale of a machine
 
 
 def choose_scale(track: str, gpus: Sequence[GpuLoad], apple_silicon: bool = False) -> str:
@@ -101,30 +100,6 @@ def choose_scale(track: str, gpus: Sequence[GpuLoad], apple_silicon: bool = Fals
 
 def is_apple_silicon() -> bool:
     return sys.platform == "darwin" and platform.machine() == "arm64"
-
-
-def read_constants(lab: Path, scale: str) -> str:
-    """The block of constants of a scale; empty for `cpu`, which train.py has itself."""
-    others = sorted(file.stem for file in (lab / "scales").glob("*.py"))
-    if scale == "cpu":
-        return ""
-    if scale not in others:
-        raise BadInput(f"--scale {scale!r} is none of auto, cpu, {', '.join(others)}")
-    return (lab / "scales" / f"{scale}.py").read_text("utf-8")
-
-
-def replace_constants(source: str, constants: str) -> str:
-    """train.py with another block of constants.
-
-    A field of the model's Config takes the constant of its name. Where the CPU's block has no such
-    constant, because it would have no effect there, the field is a literal until then."""
-    source, found = CONSTANTS.subn(lambda _: constants + "\n", source, count=1)
-    if not found:
-        raise BadWorkspace("train.py has no block that begins with the line `# Constants`")
-    for name in re.findall(r"^([A-Z]\w*) =", constants, re.MULTILINE):
-        field = rf"^(    {name.lower()}: \w+ = )\S+"
-        source = re.sub(field, rf"\g<1>{name}", source, count=1, flags=re.MULTILINE)
-    return source
 
 
 # ---------------------------------------------------------------- a repository of one's own
