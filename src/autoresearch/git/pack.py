@@ -14,7 +14,7 @@ import hashlib
 import tempfile
 import zlib
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from struct import unpack
@@ -29,13 +29,14 @@ from autoresearch.git.recall import RECALL
 MIB = 1024 * 1024
 BLOCK = 256 * 1024
 CACHE_BYTES = 16 * MIB  # inflated objects kept at hand while deltas are resolved
+ASKED_MAX, ASKED_BYTES = 250, 4 * MIB  # objects, and their bytes, that are looked up at once
 HELD_BYTES = 16 * MIB  # of deltas kept between the two times they are needed
 SPOOL_BYTES = 2 * MIB  # of compressed objects kept in memory before they go to a temporary file
 LEVEL = 3  # of compression for what a delta made: half the time of 6 for a few per cent in size
 
 # object name to (kind, data, how many deltas lead to it), for the bases of thin packs
 Lookup = Callable[[bytes], "tuple[int, bytes, int] | None"]
-KindOf = Callable[[bytes], "int | None"]  # the kind of an object that is stored already
+KindsOf = Callable[[Sequence[bytes]], Mapping[bytes, int]]  # of those that are stored already
 Visit = Callable[[bytes, int, bytes], None]  # (object name, kind, data), once for every new object
 
 
@@ -91,20 +92,24 @@ class Pack:
     `body`."""
 
     def __init__(
-        self, file: BinaryIO, start: int, limits: PackLimits, lookup: Lookup, kind_of: KindOf
+        self, file: BinaryIO, start: int, limits: PackLimits, lookup: Lookup, kinds_of: KindsOf
     ) -> None:
         self.records: dict[bytes, PackEntry] = {}
         self._file = _Window(file)
         self._start = start
         self._limits = limits
         self._lookup = lookup
-        self._kind_of = kind_of
+        self._kinds_of = kinds_of
         self._end = self._file.size - 20
         self._budget = limits.most_inflated(self._file.size - start)
         self._spool = tempfile.SpooledTemporaryFile(max_size=SPOOL_BYTES)  # noqa: SIM115  (closed by `close`)
         self._cache: OrderedDict[bytes, bytes] = OrderedDict()
         self._cached_bytes = 0
         self._held_bytes = 0
+        self._names: dict[int, bytes] = {}  # of the objects at these offsets; empty while unknown
+        self._deltas: Deltas = {}
+        self._asked: list[tuple[PackEntry, int, bytes | None]] = []  # which of these are stored?
+        self._asked_bytes = 0
         self._depths: dict[bytes, int] = {}  # of bases that are stored
 
     def read(self, visit: Visit) -> None:
@@ -113,47 +118,61 @@ class Pack:
         count = self._header()
         self._check_trailer()
         at = self._start + 12
-        names: dict[int, bytes] = {}  # of the objects at these offsets; empty while unknown
-        deltas: Deltas = {}
         for _ in range(count):
             kind, size, body = self._entry_header(at)
             if kind in KINDS:
                 data, length = self._inflate(body, size)
                 entry = PackEntry(kind, size, body, length, object_name(kind, data))
-                names[at] = self._add_object(entry, data, visit).oid
+                self._ask(entry, at, data)
             else:
-                base, body = self._base(kind, at, body, names)
-                length = self._scan_delta(at, base, body, size, names, deltas)
+                base, body = self._base(kind, at, body)
+                length = self._scan_delta(at, base, body, size)
             at = body + length
+            if len(self._asked) >= ASKED_MAX or self._asked_bytes >= ASKED_BYTES:
+                self._answer(visit)
         if at != self._end:
             raise BadBundle("the pack holds more bytes than objects")
-        self._resolve(names, deltas, visit)
+        self._answer(visit)
+        self._resolve(visit)
 
-    def _scan_delta(
-        self,
-        at: int,
-        base: int | bytes,
-        body: int,
-        size: int,
-        names: dict[int, bytes],
-        deltas: Deltas,
-    ) -> int:
+    def _scan_delta(self, at: int, base: int | bytes, body: int, size: int) -> int:
         """Check a delta's form and say how long it is; its object is named where it was made of
-        the same bytes before and is stored, and waits for its base otherwise."""
+        the same bytes before, and waits for its base otherwise."""
         data, length = self._inflate(body, size)
         made = delta_sizes(data)[1]
         self._check_size(made)
-        against = base if isinstance(base, bytes) else names[base]
-        name = RECALL.get(self._key(against, body, length)) if against else None
-        if name is not None and (kind := self._kind_of(name)) is not None:
-            self._note(PackEntry(kind, made, body, length, name, against, size, is_stored=True))
-            names[at] = name
+        against = base if isinstance(base, bytes) else self._names[base]
+        if against and (name := RECALL.get(self._key(against, body, length))) is not None:
+            self._ask(PackEntry(0, made, body, length, name, against, size), at, None)
             return length
         self._held_bytes += size
         held = data if self._held_bytes <= HELD_BYTES else None
-        deltas.setdefault(base, []).append(_Delta(at, body, length, size, held))
-        names[at] = b""
+        self._deltas.setdefault(base, []).append(_Delta(at, body, length, size, held))
+        self._names[at] = b""
         return length
+
+    def _ask(self, entry: PackEntry, at: int, data: bytes | None) -> None:
+        """Note an object; whether it is stored is asked of many at once."""
+        self._note(entry)
+        self._names[at] = entry.oid
+        self._asked.append((entry, at, data))
+        self._asked_bytes += len(data or b"")
+
+    def _answer(self, visit: Visit) -> None:
+        """Visit what is new of those asked about; what is only remembered has to be made."""
+        kinds = self._kinds_of([entry.oid for entry, _, _ in self._asked])
+        for entry, at, data in self._asked:
+            entry.is_stored = entry.oid in kinds
+            if data is not None and not entry.is_stored:
+                visit(entry.oid, entry.kind, data)
+            elif data is None and entry.is_stored:
+                entry.kind = kinds[entry.oid]
+            elif data is None and entry.base is not None:
+                del self.records[entry.oid]
+                self._names[at] = b""
+                delta = _Delta(at, entry.at, entry.length, entry.delta_size, None)
+                self._deltas.setdefault(entry.base, []).append(delta)
+        self._asked, self._asked_bytes = [], 0
 
     def _key(self, base: bytes, body: int, length: int) -> bytes:
         return blake2b(base + self._file.get(body, length), digest_size=20).digest()
@@ -239,9 +258,7 @@ class Pack:
         self._check_size(size)
         return kind, size, at + used
 
-    def _base(
-        self, kind: int, at: int, body: int, offsets: dict[int, bytes]
-    ) -> tuple[int | bytes, int]:
+    def _base(self, kind: int, at: int, body: int) -> tuple[int | bytes, int]:
         """What a delta is made against, an offset or a name, and where its body begins."""
         if kind == REF_DELTA:
             return self._file.get(body, 20), body + 20
@@ -256,7 +273,7 @@ class Pack:
             if not byte & 0x80:
                 break
             distance += 1
-        if at - distance not in offsets or distance == 0:
+        if at - distance not in self._names or distance == 0:
             raise BadBundle("the pack has a delta whose base is no object of it")
         return at - distance, body + used
 
@@ -294,7 +311,7 @@ class Pack:
         return data, fed - len(inflater.unused_data)
 
     def _add_object(self, record: PackEntry, data: bytes, visit: Visit) -> PackEntry:
-        record.is_stored = self._kind_of(record.oid) is not None
+        record.is_stored = record.oid in self._kinds_of([record.oid])
         if not record.is_stored:
             visit(record.oid, record.kind, data)
         return self._note(record)
@@ -305,15 +322,17 @@ class Pack:
         self.records[record.oid] = record
         return record
 
-    def _resolve(self, names: dict[int, bytes], deltas: Deltas, visit: Visit) -> None:
+    def _resolve(self, visit: Visit) -> None:
         """Make every delta's object: from bases in the pack first, then from those the store has."""
+        deltas = self._deltas
         if not deltas:
             return
-        ready = [(at, oid) for at, oid in names.items() if oid and (at in deltas or oid in deltas)]
-        self._grow(ready, deltas, visit)
+        named = self._names.items()
+        ready = [(at, oid) for at, oid in named if oid and (at in deltas or oid in deltas)]
+        self._grow(ready, visit)
         for oid in [base for base in deltas if isinstance(base, bytes)]:
-            if oid in deltas and (kind := self._kind_of(oid)) is not None:
-                self._grow([(-1, oid)], deltas, visit, kind)
+            if oid in deltas and (kind := self._kinds_of([oid]).get(oid)) is not None:
+                self._grow([(-1, oid)], visit, kind)
         if deltas:
             base = next(iter(deltas))
             told = base.hex() if isinstance(base, bytes) else "another delta"
@@ -322,11 +341,10 @@ class Pack:
                 "hub; fetch first, then push"
             )
 
-    def _grow(
-        self, ready: list[tuple[int, bytes]], deltas: Deltas, visit: Visit, kind: int = 0
-    ) -> None:
+    def _grow(self, ready: list[tuple[int, bytes]], visit: Visit, kind: int = 0) -> None:
         """Make what is a delta against an object of `ready` (offset, name), then what is one
         against those, and so on. All have one `kind` where that is given."""
+        deltas = self._deltas
         while ready:
             at, oid = ready.pop()
             children = deltas.pop(at, []) + deltas.pop(oid, [])

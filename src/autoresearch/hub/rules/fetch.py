@@ -33,6 +33,7 @@ HAVE_STEPS_MAX = (
     # how far back the asker's commits are followed; beyond, some of what it has is sent again
     5000
 )
+PAGE = 250  # commits that are looked up at once
 CACHE_BYTES = 512 * 1024 * 1024
 KEPT_FROM = 64  # commits in a bundle worth keeping: smaller ones are made as fast as they are read
 
@@ -141,24 +142,31 @@ def names(reader: Reader, chosen: Sequence[int], held: set[bytes] | None = None)
     trees = Trees(reader)
     tree_of: dict[int, bytes] = {}
     found: list[bytes] = []
-    for seq in chosen:
-        place = rows.place_by_seq(reader, seq)
-        tree_of[seq] = place.tree
-        found.append(bytes.fromhex(place.hash))
-        beside = []
-        for parent in rows.parent_seqs(reader, seq):
-            tree = tree_of.get(parent)
-            if tree is None:
-                above = rows.place_by_seq(reader, parent)
-                tree = above.tree
+    for start in range(0, len(chosen), PAGE):
+        page = chosen[start : start + PAGE]
+        places, parents = rows.places_by_seq(reader, page), rows.parents_by_seq(reader, page)
+        trees.expect([places[seq].tree for seq in page])
+        for seq in page:
+            place = places[seq]
+            tree_of[seq] = place.tree
+            found.append(bytes.fromhex(place.hash))
+            beside = [
+                tree_of.get(parent) or _hold(reader, parent, held)
+                for parent in parents.get(seq, ())
+            ]
+            for oid, twins in trees.new(place.tree, beside, seen):
+                found.append(oid)
                 if held is not None:
-                    held.add(bytes.fromhex(above.hash))
-            beside.append(tree)
-        for oid, twins in trees.new(place.tree, beside, seen):
-            found.append(oid)
-            if held is not None:
-                held.update(twins)
+                    held.update(twins)
     return found
+
+
+def _hold(reader: Reader, seq: int, held: set[bytes] | None) -> bytes:
+    """The tree of a commit that the asker has."""
+    place = rows.place_by_seq(reader, seq)
+    if held is not None:
+        held.add(bytes.fromhex(place.hash))
+    return place.tree
 
 
 class BundleCache:

@@ -57,7 +57,7 @@ class Incoming:
         self._skip_tags = skip_tags
         self._tags: set[bytes] = set()
         self._reader = reader
-        self._pack = Pack(file, start, limits, self._read_stored, self._kind_of)
+        self._pack = Pack(file, start, limits, self._read_stored, self._read_kinds)
         self._named: dict[bytes, int] = {}  # what trees name, and the kind it must be of
         self._attributes: set[bytes] = set()
         self._entries = 0
@@ -140,8 +140,8 @@ class Incoming:
             size = record.size if record.base is None else record.delta_size
             yield NewObject(oid, record.kind, size, self._pack.body(record), record.base)
 
-    def _kind_of(self, oid: bytes) -> int | None:
-        return objects.kind(self._reader, oid)
+    def _read_kinds(self, oids: Sequence[bytes]) -> dict[bytes, int]:
+        return objects.kinds(self._reader, oids)
 
     def _read_stored(self, oid: bytes) -> GitObject | None:
         return objects.get(self._reader, oid)

@@ -8,7 +8,7 @@ it stands when its turn comes.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
 from autoresearch.git.pack import LEVEL
 from autoresearch.git.pack_writer import Packed
@@ -16,11 +16,12 @@ from autoresearch.hub.store import objects
 from autoresearch.hub.store.database import Reader
 from autoresearch.hub.store.objects import BROKEN_CHAIN, BrokenObject, StoredObject
 
+PAGE = 250  # rows that are read at once
 NOTHING: Collection[bytes] = frozenset()
 
 
 def pack_objects(
-    reader: Reader, oids: Collection[bytes], held: Collection[bytes] = NOTHING
+    reader: Reader, oids: Sequence[bytes], held: Collection[bytes] = NOTHING
 ) -> Iterator[Packed]:
     """These objects, each once, for somebody who has `held`. Raises KeyError for one that is not
     stored.
@@ -35,12 +36,12 @@ def pack_range(reader: Reader, behind: int, upto: int) -> Iterator[Packed]:
     return _pack(reader, rows, lambda row: behind < row.id <= upto, NOTHING)
 
 
-def _read(reader: Reader, oids: Iterable[bytes]) -> Iterator[StoredObject]:
-    for oid in oids:
-        row = objects.by_name(reader, oid)
-        if row is None:
-            raise KeyError(oid.hex())
-        yield row
+def _read(reader: Reader, oids: Sequence[bytes]) -> Iterator[StoredObject]:
+    for start in range(0, len(oids), PAGE):
+        page = oids[start : start + PAGE]
+        rows = objects.by_names(reader, page)
+        for oid in page:
+            yield rows[oid]
 
 
 def _pack(

@@ -24,6 +24,10 @@ class Trees:
         self._objects = contents or ObjectReader(reader)
         self._cache: dict[bytes, Named] = {}
 
+    def expect(self, oids: Sequence[bytes]) -> None:
+        """Have these at hand, which are walked next."""
+        self._objects.expect([oid for oid in oids if oid not in self._cache])
+
     def entries(self, oid: bytes) -> Named:
         """The entries of a tree by name, in its order. Raises KeyError where it is not stored."""
         found = self._cache.get(oid)

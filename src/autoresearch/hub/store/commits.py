@@ -7,6 +7,7 @@ for git's sake: lists leave them out, a lineage keeps their place but not their 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from autoresearch.hub.store.acts import pattern_of
 from autoresearch.hub.store.database import Reader, Transaction, conditions
@@ -57,6 +58,11 @@ _HISTORY = """
 """
 
 
+class _Parent(NamedTuple):
+    child_seq: int
+    parent_seq: int
+
+
 def _commit(
     seq: int, hash: str, parents: str, agent_id: str, message: str, created_at: str
 ) -> Commit:
@@ -90,6 +96,28 @@ def place(reader: Reader, commit_hash: str) -> CommitPlace | None:
 def place_by_seq(reader: Reader, seq: int) -> CommitPlace:
     found = reader.one(CommitPlace, f"SELECT {_PLACE} FROM commits WHERE seq = :seq", seq=seq)
     assert found is not None  # the foreign keys hold
+    return found
+
+
+def places_by_seq(reader: Reader, seqs: Sequence[int]) -> dict[int, CommitPlace]:
+    """The places of some hundred commits, by number."""
+    marks = ", ".join(f":seq{number}" for number in range(len(seqs)))
+    sql = f"SELECT {_PLACE} FROM commits WHERE seq IN ({marks})"
+    values = {f"seq{number}": seq for number, seq in enumerate(seqs)}
+    return {place.seq: place for place in reader.all(CommitPlace, sql, **values)}
+
+
+def parents_by_seq(reader: Reader, seqs: Sequence[int]) -> dict[int, list[int]]:
+    """The numbers of the parents of some hundred commits; roots are left out."""
+    marks = ", ".join(f":seq{number}" for number in range(len(seqs)))
+    sql = f"""
+        SELECT child_seq, parent_seq FROM commit_parents WHERE child_seq IN ({marks})
+        ORDER BY child_seq, position
+    """
+    values = {f"seq{number}": seq for number, seq in enumerate(seqs)}
+    found: dict[int, list[int]] = {}
+    for link in reader.all(_Parent, sql, **values):
+        found.setdefault(link.child_seq, []).append(link.parent_seq)
     return found
 
 

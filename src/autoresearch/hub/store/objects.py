@@ -10,14 +10,15 @@ from __future__ import annotations
 
 import zlib
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import NamedTuple, TypeVar
 
 from autoresearch.errors import AutoresearchError, BadBundle
 from autoresearch.git.delta import apply_delta, delta_sizes
 from autoresearch.hub.store.database import Reader, Transaction
 from autoresearch.hub.values import Ref
 
+T = TypeVar("T")
 CHAIN_MAX = 50  # deltas between an object and a whole one, when it comes in
 # repacking bounds the settled part of a chain by as many again
 BROKEN_CHAIN = 2 * CHAIN_MAX
@@ -38,6 +39,7 @@ _ADD = """
     VALUES (:oid, :kind, :size, :body, :base_id, :step) ON CONFLICT DO NOTHING
 """
 _PAGE = 500
+_LOOKED_UP = (1, 8, 250)  # names in one statement: few lengths, so that few are prepared
 
 
 class BrokenObject(AutoresearchError):
@@ -93,6 +95,11 @@ class GitObject(NamedTuple):
     depth: int = 0
 
 
+class _Kind(NamedTuple):
+    oid: bytes
+    kind: int
+
+
 class _Link(NamedTuple):
     kind: int
     body: bytes
@@ -105,6 +112,28 @@ def kind(reader: Reader, oid: bytes) -> int | None:
     """
     value = reader.value("SELECT kind FROM objects WHERE oid = :oid", oid=oid)
     return None if value is None else int(value)
+
+
+def kinds(reader: Reader, oids: Sequence[bytes]) -> dict[bytes, int]:
+    """The kinds of those of these objects that are stored."""
+    return dict(_look_up(reader, _Kind, "oid, kind", oids))
+
+
+def by_names(reader: Reader, oids: Sequence[bytes]) -> dict[bytes, StoredObject]:
+    """Those of these objects that are stored, by name."""
+    return {row.oid: row for row in _look_up(reader, StoredObject, _ROW, oids)}
+
+
+def _look_up(
+    reader: Reader, make: Callable[..., T], columns: str, oids: Sequence[bytes]
+) -> Iterator[T]:
+    """Rows by their names, many with one statement."""
+    length = next((length for length in _LOOKED_UP if len(oids) <= length), _LOOKED_UP[-1])
+    marks = ", ".join(f":oid{number}" for number in range(length))
+    sql = f"SELECT {columns} FROM objects WHERE oid IN ({marks})"
+    for start in range(0, len(oids), length):
+        page = [*oids[start : start + length], *[b""] * length][:length]
+        yield from reader.all(make, sql, **{f"oid{n}": oid for n, oid in enumerate(page)})
 
 
 def get(reader: Reader, oid: bytes) -> GitObject | None:
@@ -177,30 +206,43 @@ class ObjectReader:
         self._reader = reader
         self._most_bytes = most_bytes
         self._found: OrderedDict[int, GitObject] = OrderedDict()
+        self._expected: dict[bytes, StoredObject] = {}
         self._bytes = 0
+
+    def expect(self, oids: Sequence[bytes]) -> None:
+        """Have the rows of these at hand, which are asked for next."""
+        self._expected = by_names(self._reader, oids)
 
     def get(self, oid: bytes) -> GitObject | None:
         """As `objects.get`."""
-        row = by_name(self._reader, oid)
+        row = self._expected.pop(oid, None) or by_name(self._reader, oid)
         return None if row is None else self.content(row)
 
     def content(self, row: StoredObject) -> GitObject:
         """What an object holds. Raises BrokenObject."""
-        chain = [row]
-        while (found := self._found.get(chain[-1].id)) is None and chain[-1].base_id is not None:
-            base = by_id(self._reader, chain[-1].base_id)
-            if base is None or len(chain) > BROKEN_CHAIN:
-                raise BrokenObject(_lacks_base(row.oid, len(chain)))
-            chain.append(base)
-        first = chain.pop()
+        found = self._recall(row.id)
+        chain = [] if found else [row]
+        while found is None and (base_id := chain[-1].base_id) is not None:
+            found = self._recall(base_id)
+            if found is None:
+                base = by_id(self._reader, base_id)
+                if base is None or len(chain) > BROKEN_CHAIN:
+                    raise BrokenObject(_lacks_base(row.oid, len(chain)))
+                chain.append(base)
         if found is None:
+            first = chain.pop()
             found = self._keep(first, GitObject(row.kind, _inflate(row.oid, first.body)))
-        self._found.move_to_end(first.id)
         for link in reversed(chain):
             data = _apply(row.oid, found.data, _inflate(row.oid, link.body))
             found = self._keep(link, GitObject(row.kind, data, found.depth + 1))
         if found.depth > BROKEN_CHAIN:
             raise BrokenObject(_lacks_base(row.oid, found.depth + 1))
+        return found
+
+    def _recall(self, number: int) -> GitObject | None:
+        found = self._found.get(number)
+        if found is not None:
+            self._found.move_to_end(number)
         return found
 
     def _keep(self, row: StoredObject, found: GitObject) -> GitObject:
