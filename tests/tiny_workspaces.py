@@ -19,6 +19,7 @@ from rich.console import Console
 
 from autoresearch.git.repo import Repo
 from autoresearch.researcher.agents.base import Agent, Brief, Edit
+from autoresearch.researcher.agents.mixture import Mixture
 from autoresearch.researcher.display import Display
 from autoresearch.researcher.executors.local import LocalExecutor
 from autoresearch.researcher.executors.slots import Slot
@@ -104,7 +105,7 @@ class Writes:
 
 def research(
     workspace: Workspace,
-    agent: Agent,
+    agent: Agent | Mixture,
     slots: int = 1,
     using: Runner | None = None,
     display: Display | None = None,

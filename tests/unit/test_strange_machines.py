@@ -13,8 +13,7 @@ import pytest
 
 from autoresearch.git.repo import Repo
 from autoresearch.researcher.agents.llm import free_files
-from autoresearch.researcher.agents.search import read_sources
-from autoresearch.researcher.agents.sources import read_source, write_source
+from autoresearch.researcher.agents.sources import read_source, read_sources, write_source
 from autoresearch.researcher.workspace import Workspace
 from tiny_workspaces import TOML, make, noisy
 

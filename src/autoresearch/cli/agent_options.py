@@ -6,7 +6,7 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
@@ -14,15 +14,17 @@ from urllib.parse import urlsplit
 import click
 
 from autoresearch.cli.options import PATH, combine
-from autoresearch.errors import BadInput
+from autoresearch.errors import AutoresearchError, BadInput
 
 if TYPE_CHECKING:
     from autoresearch.researcher.agents.base import Agent
+    from autoresearch.researcher.agents.ideas import CatalogueIdea
+    from autoresearch.researcher.agents.mixture import Mixture
     from autoresearch.researcher.agents.prompt import Note
     from autoresearch.researcher.sandbox import Sandbox
 
 T = TypeVar("T")
-AGENTS = ("search", "random", "cmaes", "llm", "command", "scripted")
+AGENTS = ("search", "catalogue", "mixed", "random", "cmaes", "llm", "command", "scripted")
 NO_ROOM = (
     "no sandbox for the coding agent: it can read and change whatever you can, keys and validation "
     "text among it, and its brief quotes strangers"
@@ -35,8 +37,9 @@ agent_options = combine(
         "--agent",
         type=click.Choice(AGENTS),
         default="search",
-        help="Who edits: search tunes the constants of the free file, random and cmaes are its "
-        "controls, llm asks a model, command starts a coding agent.",
+        help="Who edits: search tunes the constants of the free file, catalogue tries edits from "
+        "papers, llm asks a model, command starts a coding agent, mixed shares the night between "
+        "those that are set up; random and cmaes are controls.",
     ),
     click.option(
         "--command",
@@ -97,6 +100,12 @@ agent_options = combine(
         help="For --agent scripted: a file of edits, one JSON object a line.",
     ),
     click.option(
+        "--ideas",
+        type=PATH,
+        multiple=True,
+        help="A file of ideas of your own beside the catalogue (repeatable).",
+    ),
+    click.option(
         "--fallback",
         type=click.Choice(("search",)),
         help="Who edits while the agent cannot: at a usage limit, without a network.",
@@ -125,6 +134,7 @@ class AgentOptions:
     reads: tuple[Path, ...] = ()
     writes: tuple[Path, ...] = ()
     variables: tuple[str, ...] = ()
+    ideas: tuple[Path, ...] = ()
 
 
 def make_agent(
@@ -134,20 +144,54 @@ def make_agent(
     notes: Callable[[], Sequence[Note]] = tuple,
     hidden: tuple[Path, ...] = (),
     stop: threading.Event | None = None,
-) -> Agent:
+) -> Agent | Mixture:
     """The agent; BadInput names the option it lacks. `environment` is the user's own, whole;
     `notes` tells what others wrote; `hidden` is what no agent may read; `stop` ends it."""
     if options.kind == "scripted":
         from autoresearch.researcher.agents.scripted import ScriptedAgent
 
         return ScriptedAgent.load(require_option(options.script, "scripted", "--script FILE"))
+    if options.kind == "mixed":
+        return mix(options, transcripts, environment, notes, hidden, stop)
     if options.kind == "llm":
         return llm(options, transcripts, environment, notes)
     if options.kind == "command":
         return command(options, transcripts, environment, notes, hidden, stop)
+    if options.kind == "catalogue":
+        from autoresearch.researcher.agents.idea_agent import IdeaAgent
+
+        return IdeaAgent(read_ideas(options))
     from autoresearch.researcher.agents.search import SearchAgent
 
     return SearchAgent(options.kind)
+
+
+def mix(
+    options: AgentOptions,
+    transcripts: Path,
+    environment: Mapping[str, str],
+    notes: Callable[[], Sequence[Note]],
+    hidden: tuple[Path, ...],
+    stop: threading.Event | None,
+) -> Mixture:
+    """Search, the catalogue, and a model or a coding agent where the options name one."""
+    from autoresearch.researcher.agents.mixture import Mixture
+
+    kinds = ["search", "catalogue"]
+    kinds += ["llm"] if options.model or options.base_url else []
+    kinds += ["command"] if options.command else []
+    agents = (
+        make_agent(replace(options, kind=kind), transcripts, environment, notes, hidden, stop)
+        for kind in kinds
+    )
+    return Mixture(tuple(agent for agent in agents if not isinstance(agent, Mixture)))
+
+
+def read_ideas(options: AgentOptions) -> tuple[CatalogueIdea, ...]:
+    """The catalogue with the user's own ideas."""
+    from autoresearch.researcher.agents.ideas import read_catalogue
+
+    return read_catalogue(options.ideas)
 
 
 def make_fallback(kind: str | None) -> Agent | None:
@@ -157,10 +201,19 @@ def make_fallback(kind: str | None) -> Agent | None:
     return SearchAgent() if kind == "search" else None
 
 
-def check_agent(agent: Agent, say: Callable[[str], None]) -> None:
-    """Ask the agent whether it can work at all, before minutes go into a baseline."""
+def check_agent(agent: Agent | Mixture, say: Callable[[str], None]) -> None:
+    """Ask the agent whether it can work at all, before minutes go into a baseline. Where several
+    share the night, one that cannot work is named, and the others go on."""
     from autoresearch.researcher.agents.base import AgentUnavailable
+    from autoresearch.researcher.agents.mixture import Mixture
 
+    if isinstance(agent, Mixture):
+        for one in agent.agents:
+            try:
+                check_agent(one, say)
+            except AutoresearchError as error:
+                say(f"{one.name} does not work, the others go on: {error}")
+        return
     check = getattr(agent, "check", None)
     try:
         if check is not None:
@@ -187,7 +240,14 @@ def llm(
         api_key=choose_key(base_url, environment),
         timeout_s=options.minutes * 60,
     )
-    return LlmAgent(endpoint, transcripts, Price(*options.prices), template(options), notes)
+    return LlmAgent(
+        endpoint,
+        transcripts,
+        Price(*options.prices),
+        template(options),
+        notes,
+        ideas=read_ideas(options),
+    )
 
 
 def choose_key(base_url: str, environment: Mapping[str, str]) -> str:
@@ -231,7 +291,16 @@ def command(
         options.variables,
         hidden,
     )
-    agent = CommandAgent(line, transcripts, room, seconds, template(options), notes, stop)
+    agent = CommandAgent(
+        line,
+        transcripts,
+        room,
+        seconds,
+        template(options),
+        notes,
+        stop,
+        ideas=read_ideas(options),
+    )
     agent.words()  # a line that cannot be split is told now, not after the baseline
     return agent
 

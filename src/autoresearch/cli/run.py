@@ -105,6 +105,7 @@ def run(
     agent_env: tuple[str, ...],
     price: tuple[float, float],
     script: Path | None,
+    ideas: tuple[Path, ...],
     fallback: str | None,
     max_cost: float | None,
     policy: Policy,
@@ -154,6 +155,7 @@ def run(
         agent_reads,
         agent_writes,
         agent_env,
+        ideas,
     )
     with (
         workspace.lock(),

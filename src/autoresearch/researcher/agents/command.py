@@ -31,10 +31,12 @@ from autoresearch.researcher.agents.base import (
     Edit,
 )
 from autoresearch.researcher.agents.failures import explain_failure, tells_failure
+from autoresearch.researcher.agents.ideas import CatalogueIdea, open_ideas
 from autoresearch.researcher.agents.output import Output, find_description, read_output
 from autoresearch.researcher.agents.presets import PRESETS, preset_line
 from autoresearch.researcher.agents.prompt import IN_PLACE, Note, render_brief
 from autoresearch.researcher.agents.room import Room
+from autoresearch.researcher.agents.sources import read_sources
 from autoresearch.researcher.sandbox import Finished, Job, Limits
 from autoresearch.untrusted import to_line
 
@@ -57,11 +59,14 @@ class CommandAgent:
     notes: Callable[[], Sequence[Note]] = tuple
     stop: threading.Event | None = None
     name: str = "command"
+    ideas: Sequence[CatalogueIdea] = ()
 
     def edit(self, worktree: Path, brief: Brief) -> Edit:
         """Run the program once. Raises AgentFailed with its last words where it fails or hangs."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        text = render_brief(brief, IN_PLACE, notes=self.notes(), template=self.template)
+        ideas = open_ideas(self.ideas, read_sources(worktree, brief.free), brief)
+        notes, words = self.notes(), self.template
+        text = render_brief(brief, IN_PLACE, notes=notes, template=words, ideas=ideas)
         file = (self.folder / f"{brief.number:05d}.brief.md").absolute()
         file.write_text(text, "utf-8")
         log = file.with_name(f"{brief.number:05d}.log")

@@ -4,7 +4,8 @@ without touching anything else.
 A constant is a name in capitals on module level with a literal value, or an entry of a dictionary
 with such a name. Its comment may give a range, `0.01 to 0.2`, or the choices, `one of relu, gelu`;
 where any comment does, constants without one are facts and left alone. Names with SEED in them
-are not constants to tune: luck is not an improvement.
+are not constants to tune: luck is not an improvement. Neither is one whose comment says that it
+has `no influence on the score`.
 Leaves to others: which value to try (search).
 """
 
@@ -29,6 +30,7 @@ Kind = Literal[
 ]  # tail: shares near one, such as a momentum of 0.95
 NUMBER = r"-?\d[\d_]*(?:\.\d+)?(?:e-?\d+)?"
 RANGE = re.compile(rf"(?<![\w.])({NUMBER}) to ({NUMBER})(?![\w])")
+NO_INFLUENCE = re.compile(r"\bno (part of|influence on) the score\b")
 CHOICES = re.compile(r"\bone of ([^;]+)")
 
 
@@ -160,7 +162,7 @@ def describe_constant(name: str, node: cst.BaseExpression, comment: str) -> Cons
     """The constant with the range its comment gives, else one around its value; None where there
     is nothing to try."""
     value = literal_value(node)
-    if value is None:
+    if value is None or NO_INFLUENCE.search(comment):
         return None
     if isinstance(value, bool):
         return Constant(

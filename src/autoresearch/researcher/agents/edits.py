@@ -17,7 +17,7 @@ all.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -52,7 +52,15 @@ def parse_answer(answer: str) -> ProposedEdit:
     """The proposal in a model's answer; BadEdit where there is none, or where a block is cut or
     malformed."""
     answer = drop_reasoning(answer.replace("\r\n", "\n"))
-    lines = answer.split("\n")
+    blocks = parse_blocks(answer.split("\n"))
+    described = DESCRIPTION.search(answer)
+    if not described:
+        raise BadEdit("the line `DESCRIPTION: …` is missing")
+    return ProposedEdit(described["text"].strip()[:200], blocks)
+
+
+def parse_blocks(lines: Sequence[str]) -> tuple[EditBlock, ...]:
+    """All blocks of a text; BadEdit where there is none, or where one is cut or malformed."""
     blocks = tuple(whole_blocks(lines))
     if not blocks:
         raise BadEdit(
@@ -61,10 +69,7 @@ def parse_answer(answer: str) -> ProposedEdit:
     opened = sum(line.startswith(SEARCH) for line in lines)
     if opened != len(blocks):
         raise BadEdit(f"{opened} blocks were begun, {len(blocks)} are whole; was the answer cut?")
-    described = DESCRIPTION.search(answer)
-    if not described:
-        raise BadEdit("the line `DESCRIPTION: …` is missing")
-    return ProposedEdit(described["text"].strip()[:200], blocks)
+    return blocks
 
 
 def drop_reasoning(answer: str) -> str:
@@ -77,7 +82,7 @@ def drop_reasoning(answer: str) -> str:
     return answer
 
 
-def whole_blocks(lines: list[str]) -> Iterator[EditBlock]:
+def whole_blocks(lines: Sequence[str]) -> Iterator[EditBlock]:
     """The blocks from their FILE line to their REPLACE line; one that is cut ends the search."""
     at = 0
     while at < len(lines):
@@ -101,16 +106,16 @@ def file_name(line: str) -> str:
     return name if line.startswith("FILE:") and "`" not in name else ""
 
 
-def is_mark(lines: list[str], at: int, mark: str) -> bool:
+def is_mark(lines: Sequence[str], at: int, mark: str) -> bool:
     return at < len(lines) and lines[at].rstrip(" \t") == mark
 
 
-def find_mark(lines: list[str], begin: int, mark: str) -> int:
+def find_mark(lines: Sequence[str], begin: int, mark: str) -> int:
     """The number of the next line that is `mark`, or that of the end."""
     return next((at for at in range(begin, len(lines)) if is_mark(lines, at, mark)), len(lines))
 
 
-def text_of(lines: list[str]) -> str:
+def text_of(lines: Sequence[str]) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 

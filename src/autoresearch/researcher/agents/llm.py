@@ -25,6 +25,7 @@ from autoresearch.researcher.agents.chat_answers import (
 )
 from autoresearch.researcher.agents.edits import BadEdit, ProposedEdit, apply_edit, parse_answer
 from autoresearch.researcher.agents.endpoint import Endpoint, Message
+from autoresearch.researcher.agents.ideas import CatalogueIdea, open_ideas
 from autoresearch.researcher.agents.prompt import AS_BLOCKS, Note, render_brief
 from autoresearch.researcher.agents.sources import read_source, write_source
 
@@ -63,6 +64,7 @@ class LlmAgent:
     template: str = ""
     notes: Callable[[], Sequence[Note]] = tuple
     name: str = "llm"
+    ideas: Sequence[CatalogueIdea] = ()
 
     def edit(self, worktree: Path, brief: Brief) -> Edit:
         """Ask, check, apply. Raises AgentFailed with the reason where no answer could be used."""
@@ -99,7 +101,9 @@ class LlmAgent:
         return failed
 
     def question(self, brief: Brief, files: dict[str, str]) -> str:
-        parts = [render_brief(brief, AS_BLOCKS, notes=self.notes(), template=self.template)]
+        ideas = open_ideas(self.ideas, files, brief)
+        notes, words = self.notes(), self.template
+        parts = [render_brief(brief, AS_BLOCKS, notes=notes, template=words, ideas=ideas)]
         fence = f"----- {secrets.token_hex(8)} -----"  # what it holds may be another agent's code, and cannot guess how it ends
         parts += [
             f"## `{name}` as it stands, code between two lines of "

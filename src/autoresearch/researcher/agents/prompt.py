@@ -7,6 +7,7 @@ FILE`); its `$names` are those below.
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
@@ -14,12 +15,14 @@ from string import Template
 
 from autoresearch.errors import BadInput
 from autoresearch.researcher.agents.base import Brief
+from autoresearch.researcher.agents.ideas import CatalogueIdea
 from autoresearch.researcher.agents.quote import NOTICE, quote_text
 from autoresearch.researcher.judging.amounts import show_amount
 from autoresearch.researcher.judging.values import Record
 
 SHOWN = 40  # experiments told in full; older ones only count
 HISTORY_CHARS = 12_000
+IDEAS_SHOWN = 20  # others in each brief, so that all are seen
 
 IN_PLACE = """\
 ## How to hand over
@@ -59,10 +62,15 @@ def default_template() -> str:
 
 
 def render_brief(
-    brief: Brief, handover: str, *, notes: Sequence[Note] = (), template: str = ""
+    brief: Brief,
+    handover: str,
+    *,
+    notes: Sequence[Note] = (),
+    template: str = "",
+    ideas: Sequence[CatalogueIdea] = (),
 ) -> str:
     """The whole brief. Raises BadInput with a sentence where a person's own template has a `$name`
-    we do not know."""
+    we do not know. `ideas`: of the catalogue, those that are open here."""
     words = {
         "number": str(brief.number),
         "metric": brief.metric,
@@ -72,6 +80,7 @@ def render_brief(
         "history": quote_text(
             "the ledger of this machine", describe_tried(brief), limit=HISTORY_CHARS
         ),
+        "ideas": describe_ideas(ideas, brief.number),
         "notes": "\n\n".join(["## What others say", *(quote_text(n.source, n.text) for n in notes)])
         if notes
         else "",
@@ -109,6 +118,15 @@ def describe_standing(brief: Brief) -> str:
             f"and {show_amount(max(spread))}"
         )
     return "\n".join(lines)
+
+
+def describe_ideas(ideas: Sequence[CatalogueIdea], number: int) -> str:
+    """Some ideas of the catalogue that nobody tried here; empty where there is none."""
+    if not ideas:
+        return ""
+    shown = random.Random(number).sample(list(ideas), min(IDEAS_SHOWN, len(ideas)))
+    lines = [f"- {idea.name}: {idea.about} ({idea.source})" for idea in shown]
+    return "\n".join(["## Ideas from papers that nobody tried here", "", *lines])
 
 
 def describe_tried(brief: Brief) -> str:

@@ -13,7 +13,6 @@ from __future__ import annotations
 import random
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
-from hashlib import sha256
 from pathlib import Path
 from statistics import pstdev
 from typing import Any
@@ -37,7 +36,7 @@ from autoresearch.researcher.agents.search_space import (
     round_proposal,
     scale_value,
 )
-from autoresearch.researcher.agents.sources import read_source, write_source
+from autoresearch.researcher.agents.sources import hash_sources, read_sources, write_source
 from autoresearch.researcher.judging.values import Record
 
 STARTUP_TRIALS = 8  # proposals before TPE trusts what it learned
@@ -74,23 +73,9 @@ class SearchAgent:
         return Edit(message, {"edit": edit, **sources_then, **notes})
 
 
-def read_sources(worktree: Path, free: Sequence[str]) -> dict[str, str]:
-    """The free Python files, by path. Bytes are kept as they are, line ends too."""
-    files = sorted(
-        {p for pattern in free for p in worktree.glob(pattern) if p.suffix == ".py" and p.is_file()}
-    )
-    return {file.relative_to(worktree).as_posix(): read_source(file) for file in files}
-
-
 def read_constants(sources: Mapping[str, str]) -> dict[Key, Constant]:
     """The constants of all files."""
     return {(file, c.name): c for file, text in sources.items() for c in find_constants(text)}
-
-
-def hash_sources(sources: Mapping[str, str]) -> str:
-    return sha256(
-        "\0".join(f"{file}\0{text}" for file, text in sorted(sources.items())).encode()
-    ).hexdigest()[:16]
 
 
 def propose_values(

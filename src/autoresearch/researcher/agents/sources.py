@@ -3,6 +3,8 @@ byte for byte. Leaves to others: which files are free (workspace)."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from hashlib import sha256
 from pathlib import Path
 
 
@@ -28,3 +30,17 @@ def write_source(file: Path, text: str) -> None:
     except UnicodeEncodeError:
         data = text.encode("utf-8", "backslashreplace")
     file.write_bytes(data)
+
+
+def read_sources(worktree: Path, free: Sequence[str]) -> dict[str, str]:
+    """The free Python files, by path. Bytes are kept as they are, line ends too."""
+    files = sorted(
+        {p for pattern in free for p in worktree.glob(pattern) if p.suffix == ".py" and p.is_file()}
+    )
+    return {file.relative_to(worktree).as_posix(): read_source(file) for file in files}
+
+
+def hash_sources(sources: Mapping[str, str]) -> str:
+    return sha256(
+        "\0".join(f"{file}\0{text}" for file, text in sorted(sources.items())).encode()
+    ).hexdigest()[:16]

@@ -7,11 +7,14 @@ becomes of the experiment (loop).
 
 from __future__ import annotations
 
+import random
+import time
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 
 from autoresearch.researcher.agents.base import AgentFailed, AgentStopped, Edit, NothingLeft
+from autoresearch.researcher.agents.mixture import choose_agent
 from autoresearch.researcher.display import Display
 from autoresearch.researcher.journal import Attempt
 from autoresearch.researcher.judging.judge import Finding
@@ -32,11 +35,13 @@ class OpenEdit:
     attempt_id: str
     asked: AskedAgent
     answer: Future[Proposal]
+    began_s: float  # of the monotonic clock
 
 
 class Editing:
     """`asked`: whom to ask for edits, the first that can be asked; what comes after the first
-    stands in for it. `seed`: the user's, for agents that draw lots."""
+    stands in for it. `mixed`: the agents share the night instead, by what each brings. `name`: the
+    user's word for them. `seed`: the user's, for agents that draw lots."""
 
     def __init__(
         self,
@@ -45,8 +50,12 @@ class Editing:
         swarm: Swarm,
         display: Display,
         seed: int,
+        name: str,
+        mixed: bool = False,
     ) -> None:
         self.asked = asked
+        self.name = name
+        self.mixed = mixed
         self.state = state
         self.swarm = swarm
         self.display = display
@@ -56,9 +65,17 @@ class Editing:
         self.spent_usd = 0.0  # by this call, as far as agents say
 
     def who_can_edit(self) -> AskedAgent | None:
-        """The first agent that can be asked now."""
-        ready = (one for one in self.asked if not one.why_not and not one.wait_left_s())
-        return next(ready, None)
+        """The first agent that can be asked now; of several that share the night, the one whose
+        turn it is."""
+        ready = [one for one in self.asked if not one.why_not and not one.wait_left_s()]
+        if not self.mixed or len(ready) < 2:
+            return next(iter(ready), None)
+        history = self.state.history()
+        direction = self.state.workspace.config.experiment.direction
+        chance = random.Random(f"{self.seed}/{self.state.journal.state.next_id}/mixed")
+        lost_s = {one.agent.name: one.lost_s for one in ready}
+        name = choose_agent(list(lost_s), history, direction, lost_s, chance)
+        return next(one for one in ready if one.agent.name == name)
 
     @property
     def why_not(self) -> str:
@@ -69,6 +86,8 @@ class Editing:
     @property
     def has_given_up(self) -> bool:
         """Whether research ends for the sake of the agent that the user named."""
+        if self.mixed:
+            return all(one.has_given_up for one in self.asked)
         first = self.asked[0]
         return first.has_given_up or first.wait_left_s() > 0
 
@@ -81,14 +100,14 @@ class Editing:
         """Have an agent edit, in a thread; `take_edit` reads what comes of it."""
         asked = self.who_can_edit()
         assert asked is not None
-        stands_in = asked is not self.asked[0]
+        name = asked.agent.name
         attempt = self.state.begin(
-            self.state.best().commit, agent=asked.agent.name if stands_in else ""
+            self.state.best().commit, agent="" if name == self.name else name
         )
         brief = self.state.brief(attempt, self.seed)
         workspace, agent = self.state.workspace, asked.agent
         answer = in_thread(lambda: propose(workspace, agent, brief))
-        self.open_edit = OpenEdit(attempt.id, asked, answer)
+        self.open_edit = OpenEdit(attempt.id, asked, answer, time.monotonic())
 
     def allow_asking(self) -> None:
         """An experiment was settled: there may be ideas again, for something was learned."""
@@ -108,6 +127,7 @@ class Editing:
             self.state.journal.close(attempt.id)
             return
         except AgentFailed as error:
+            edit.asked.lost_s += time.monotonic() - edit.began_s
             self.spent_usd += error.cost_usd
             self.display.say(edit.asked.note_failure(error))
             self.state.journal.close(attempt.id)
@@ -176,8 +196,7 @@ class Editing:
         )
         self.display.say(f"experiment {attempt.id}  {commit[:7]}  {subject}")
         if proposal.refused:
-            name = self.asked[0].agent.name
-            self.state.decide(attempt, Finding("crash", proposal.refused), name)
+            self.state.decide(attempt, Finding("crash", proposal.refused), self.name)
 
 
 def cost_usd(edit: Edit) -> float:

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from autoresearch.researcher.agents.base import Agent
+from autoresearch.researcher.agents.mixture import Mixture
 from autoresearch.researcher.display import Display, show_duration
 from autoresearch.researcher.evidence import case_of
 from autoresearch.researcher.executors.base import Executor
@@ -73,7 +74,7 @@ class Loop:
     def __init__(
         self,
         workspace: Workspace,
-        agent: Agent,
+        agent: Agent | Mixture,
         runner: Runner,
         options: Options,
         display: Display,
@@ -92,8 +93,11 @@ class Loop:
         self.state = BranchState(workspace, options.branch, options.slot, options.platform)
         self.journal = self.state.journal
         self.runs = RunsInProgress(runner, self.executor, self.state, display, options.seed)
-        asked = [AskedAgent(one, options.first_wait_s) for one in (agent, options.fallback) if one]
-        self.editing = Editing(asked, self.state, self.swarm, display, options.seed)
+        mixed = isinstance(agent, Mixture)
+        agents = agent.agents if isinstance(agent, Mixture) else (agent, options.fallback)
+        asked = [AskedAgent(one, options.first_wait_s) for one in agents if one]
+        seed, name = options.seed, agent.name
+        self.editing = Editing(asked, self.state, self.swarm, display, seed, name, mixed)
         display.many = self.executor.slots > 1
 
     # ---------------------------------------------------------------- the loop

@@ -30,6 +30,7 @@ class AskedAgent:
     failed: int = 0
     waits: int = 0
     waited_s: float = 0.0
+    lost_s: float = 0.0  # with answers that came to nothing
     asked_again_at: float = 0.0  # Unix time: a machine that sleeps meanwhile has waited as well
     last_words: str = field(default="")
     why_not: str = ""
