@@ -17,7 +17,7 @@ need() {
     if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
         [ -n "${apt_updated:-}" ] || { say "apt-get update"; apt-get update -qq || die "apt-get update failed; is the network up?"; apt_updated=1; }
         say "installing $2 ($3)"
-        DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$2" >/dev/null || die "could not install $2 ($3)"
+        DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends -o Dpkg::Options::=--force-confold "$2" >/dev/null || die "could not install $2 ($3)"
     else
         return 1
     fi
@@ -33,6 +33,13 @@ if [ "$what" != run ] && ! command -v chromium-browser >/dev/null && ! command -
     need chromium chromium "the tests look at the hub's pages" || die "no Chromium here, and the tests look at the hub's pages with one; run: sudo apt install chromium"
 fi
 [ "$what" = run ] || need curl curl "agents that know only curl and git" || die "curl is missing; run: sudo apt install curl"
+if [ "$what" != run ] && ! command -v initdb >/dev/null && ! ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1; then
+    # the tests start a server of their own: Debian need not start another
+    if [ "$(id -u)" = 0 ] && [ ! -e /etc/postgresql-common/createcluster.conf ]; then
+        mkdir -p /etc/postgresql-common && echo "create_main_cluster = false" >/etc/postgresql-common/createcluster.conf
+    fi
+    need initdb postgresql "the tests run hubs on it" || die "no PostgreSQL here, and the tests run hubs on one; run: sudo apt install postgresql"
+fi
 
 if [ ! -x .venv/bin/python ] || ! .venv/bin/python -m pip --version >/dev/null 2>&1; then
     say "making .venv with $("$PYTHON" --version)"

@@ -25,7 +25,7 @@ for version in "$@"; do
     echo "== Python $version"
     [ -x "$folder/bin/python" ] || "$python" -m venv "$folder"
     "$folder/bin/python" -m pip --disable-pip-version-check -q install -c requirements.txt \
-        -e '.[hub,researcher,mcp]' hypothesis playwright pytest pytest-timeout schemathesis
+        -e '.[hub,postgres,researcher,mcp]' hypothesis playwright pytest pytest-timeout schemathesis
     "$folder/bin/python" -m pytest -q -p no:cacheprovider tests/unit tests/contract $ignored ||
         failed="$failed $version"
 done

@@ -1,10 +1,10 @@
 """Hubs for every test that needs one: real sockets, real databases, one server per session shared
 by all.
 
-`hub` runs a test twice: against the application in this process, and against `agenthub serve
---workers 2`. Tests share the two servers, so they use agents and channels of their own
-(`hub.agent()`, `hub.channel()`). `own_hub` starts a hub with settings of a test's own, in this
-process.
+`hub` runs a test three times: against the application in this process, against `agenthub serve
+--workers 2`, and against the same on PostgreSQL. Tests share the three servers, so they use agents
+and channels of their own (`hub.agent()`, `hub.channel()`). `own_hub` starts a hub with settings of
+a test's own, in this process.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ from typing import Any
 
 import httpx
 import pytest
+
+from postgres import Cluster, cluster
 
 pytest_plugins = ("browser",)
 # Every test sees git as a newcomer has it: no name, no e-mail, no settings of whoever runs the
@@ -47,6 +49,7 @@ class RunningHub:
     data: Path
     http: httpx.Client = field(init=False)
     process: subprocess.Popen[str] | None = None
+    database: str = ""  # the address of its PostgreSQL database
 
     def __post_init__(self) -> None:
         self.http = httpx.Client(base_url=self.url, timeout=60)
@@ -126,6 +129,7 @@ def in_process(data: Path, **overrides: Any) -> Iterator[RunningHub]:
     thread = threading.Thread(target=server.run, args=([sock],), daemon=True)
     thread.start()
     hub = RunningHub(f"http://127.0.0.1:{sock.getsockname()[1]}", admin_key, data)
+    hub.database = settings.database
     try:
         wait_until_ready(hub.url)
         yield hub
@@ -186,25 +190,50 @@ def wait_until_ready(url: str) -> None:
 
 
 @pytest.fixture(scope="session")
-def _hubs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], RunningHub]]:
+def postgres() -> Iterator[Cluster]:
+    """A PostgreSQL server of this session's own."""
+    with cluster() as found:
+        yield found
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest) -> str:
+    """The address of a new hub's database, or none for SQLite: each test runs on both."""
+    if request.param == "sqlite":
+        return ""
+    return str(request.getfixturevalue("postgres").hub_database())
+
+
+@pytest.fixture(scope="session")
+def _hubs(
+    tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Iterator[Callable[[str], RunningHub]]:
     """Starts each kind of hub once, when the first test asks for it."""
     started: dict[str, RunningHub] = {}
     with ExitStack() as stack:
 
+        def start(kind: str) -> RunningHub:
+            data = tmp_path_factory.mktemp("hub") / kind
+            if kind == "in-process":
+                return stack.enter_context(in_process(data))
+            if kind == "two-workers":
+                return stack.enter_context(served(data))
+            url = request.getfixturevalue("postgres").hub_database()
+            hub = stack.enter_context(served(data, f"--database={url}"))
+            hub.database = url
+            return hub
+
         def get(kind: str) -> RunningHub:
             if kind not in started:
-                data = tmp_path_factory.mktemp("hub") / kind
-                started[kind] = stack.enter_context(
-                    in_process(data) if kind == "in-process" else served(data)
-                )
+                started[kind] = start(kind)
             return started[kind]
 
         yield get
 
 
-@pytest.fixture(params=["in-process", "two-workers"])
+@pytest.fixture(params=["in-process", "two-workers", "postgres"])
 def hub(request: pytest.FixtureRequest, _hubs: Callable[[str], RunningHub]) -> RunningHub:
-    """A hub shared with the session's other tests; each test runs against both kinds."""
+    """A hub shared with the session's other tests; each test runs against all kinds."""
     return _hubs(request.param)
 
 

@@ -119,7 +119,8 @@ def test_torch_lives_in_the_lab_alone() -> None:
 
 def test_sql_lives_in_the_store_alone() -> None:
     """Nobody but the hub's store and its migrations speaks SQL."""
-    owners = importers("sqlalchemy") | importers("sqlite3") | importers("alembic")
+    libraries = ("sqlalchemy", "sqlite3", "alembic", "psycopg")
+    owners = set[str]().union(*map(importers, libraries))
     assert not {o for o in owners if not o.startswith(("hub/store/", "hub/migrations/"))}
 
 

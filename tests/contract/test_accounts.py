@@ -120,7 +120,7 @@ def test_the_first_of_two_alike_at_once_wins(hub: Any) -> None:
 
 def test_accounts_that_looked_alike_before_go_on(hub: Any) -> None:
     """Both keys of a pair from an older hub work, each for its own."""
-    db = Database(hub.data)
+    db = Database(hub.data, hub.database)
     agent = hub.agent("carol")
     twin, key = agent.id.upper(), "ahk_" + "7" * 63 + "0123456789abcdef"[len(agent.id) % 16]
     with db.write() as tx:

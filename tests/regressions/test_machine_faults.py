@@ -26,6 +26,7 @@ from autoresearch.cli import agenthub
 from autoresearch.clock import parse_timestamp
 from autoresearch.errors import AutoresearchError, Conflict, NotFound
 from autoresearch.hub.rules import limits, sessions
+from autoresearch.hub.rules.maintenance import index_words
 from autoresearch.hub.settings import Settings
 from autoresearch.hub.store import backup, migrate
 from autoresearch.hub.store.database import Database
@@ -189,8 +190,8 @@ def test_a_backup_is_restored_whatever_it_is_called(tmp_path: Path, name: str) -
     target = tmp_path / name / f"{name}.db"
     target.parent.mkdir()
 
-    backup.save(db, target)
-    backup.restore(db, target)
+    backup.save(db, target, index_words)
+    backup.restore(db, target, index_words)
 
     assert [path.name for path in target.parent.iterdir()] == [target.name]
     assert not list(data.glob(".backup*"))
@@ -203,17 +204,17 @@ def test_backups_that_cannot_be_are_sentences(
     """A missing folder, a file that is there, a file system without hard links, a newer
     database: told, and nothing is littered."""
     with pytest.raises(NotFound, match="no folder"):
-        backup.save(db, tmp_path / "none" / "x.db")
+        backup.save(db, tmp_path / "none" / "x.db", index_words)
     (tmp_path / "there").write_text("kept")
     with pytest.raises(Conflict, match="overwrites nothing"):
-        backup.save(db, tmp_path / "there")
+        backup.save(db, tmp_path / "there", index_words)
 
     def refuse(*_: Any) -> None:
         raise OSError(errno.EOPNOTSUPP, "no hard links here")
 
     monkeypatch.setattr(os, "link", refuse)
-    backup.save(db, tmp_path / "copy.db")
-    backup.restore(db, tmp_path / "copy.db")
+    backup.save(db, tmp_path / "copy.db", index_words)
+    backup.restore(db, tmp_path / "copy.db", index_words)
     with db.exclusive() as connection:
         connection.execute("UPDATE alembic_version SET version_num = '9999'")
     with pytest.raises(Conflict, match="newer version"):

@@ -22,9 +22,10 @@ from git_work import Work, push, push_new
 AGENTHUB = [sys.executable, "-m", "autoresearch.cli.agenthub"]
 
 
-def agenthub(*arguments: str, data: Path, ok: bool = True) -> str:
+def agenthub(*arguments: str, data: Path, url: str = "", ok: bool = True) -> str:
+    place = ["--data", str(data), *(["--database", url] if url else [])]
     done = subprocess.run(
-        [*AGENTHUB, *arguments, "--data", str(data)], capture_output=True, text=True, timeout=60
+        [*AGENTHUB, *arguments, *place], capture_output=True, text=True, timeout=60
     )
     assert ok == (done.returncode == 0), done.stderr
     assert "Traceback" not in done.stderr
@@ -153,20 +154,23 @@ def test_hiding_a_post_hides_its_results_and_undo_brings_them_back(hub: Any) -> 
         )
 
     before = seen()
-    agenthub("hide", "post", str(post), data=hub.data)
+    agenthub("hide", "post", str(post), data=hub.data, url=hub.database)
     assert seen()[:3] == (404, 1, 1.5) and seen()[3] < before[3]
-    agenthub("hide", "post", str(post), "--undo", data=hub.data)
+    agenthub("hide", "post", str(post), "--undo", data=hub.data, url=hub.database)
     assert before == seen() == (200, 2, 0.1, before[3])
 
 
 def test_channels_are_opened_and_listed(hub: Any) -> None:
     """The operator's channel is there for everyone at once."""
     name = hub.channel() + "-op"
-    agenthub("channels", "create", name, "--description", "for all", data=hub.data)
+    agenthub(
+        "channels", "create", name, "--description", "for all", data=hub.data, url=hub.database
+    )
 
-    assert name in agenthub("channels", "list", data=hub.data)
+    assert name in agenthub("channels", "list", data=hub.data, url=hub.database)
     assert name in [channel["name"] for channel in hub.agent().get("/api/channels").json()]
-    assert "already" in agenthub("channels", "create", name, data=hub.data, ok=False)
+    again = agenthub("channels", "create", name, data=hub.data, url=hub.database, ok=False)
+    assert "already" in again
 
 
 def test_a_backup_brings_the_hub_back_while_it_serves(own_hub: Any, tmp_path: Path) -> None:

@@ -17,7 +17,17 @@ from autoresearch.hub.store.database import Database, Transaction
 
 
 @pytest.fixture
-def db(tmp_path: Path) -> Iterator[Database]:
+def db(tmp_path: Path, database_url: str) -> Iterator[Database]:
+    """On either kind of database."""
+    migrate.prepare(tmp_path, database_url)
+    database = Database(tmp_path, database_url)
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def in_file(tmp_path: Path) -> Iterator[Database]:
+    """On SQLite."""
     migrate.prepare(tmp_path)
     database = Database(tmp_path)
     yield database
@@ -44,10 +54,10 @@ def most_pages(db: Database, more: int) -> None:
         connection.execute(f"PRAGMA max_page_count = {pages + more}")
 
 
-def test_a_full_disk_has_a_sentence_and_loses_nothing(db: Database) -> None:
+def test_a_full_disk_has_a_sentence_and_loses_nothing(in_file: Database) -> None:
     """SQLite's own SQLITE_FULL, by either way of writing: what was stored stays, what did not fit
     is not there, and with room again everything goes on."""
-    written: list[str] = []
+    db, written = in_file, list[str]()
 
     def add(name: str) -> None:
         db.transact(lambda tx: accounts.add_agent(tx, name, "open"))
@@ -143,13 +153,10 @@ def test_migrations_make_the_tables_of_the_schema(db: Database) -> None:
     alone."""
     from alembic.autogenerate import compare_metadata
     from alembic.migration import MigrationContext
-    from sqlalchemy import create_engine
-    from sqlalchemy.pool import NullPool
 
     from autoresearch.hub.store.schema import metadata
 
-    engine = create_engine(f"sqlite:///{db.path}", poolclass=NullPool)
-    with engine.connect() as connection:
+    with migrate.make_engine(db).connect() as connection:
         context = MigrationContext.configure(connection, opts={"include_object": _ours})
         assert compare_metadata(context, metadata) == []
 
@@ -211,7 +218,7 @@ def test_a_database_of_an_earlier_version_is_brought_up_to_date(tmp_path: Path) 
 
 
 def _ours(item: object, name: str | None, kind: str, reflected: bool, compare_to: object) -> bool:
-    """The full-text index and its shadows are SQLite's own tables."""
+    """The full-text index is each database's own."""
     return not (kind == "table" and (name or "").startswith("search"))
 
 

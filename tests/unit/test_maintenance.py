@@ -19,10 +19,10 @@ LINE = "commit:{} platform:cpu val_bpb:{} vram_gb:1 | run {}"
 
 
 @pytest.fixture
-def db(tmp_path: Path) -> Iterator[Database]:
+def db(tmp_path: Path, database_url: str) -> Iterator[Database]:
     """A database with six results, one of them hidden."""
-    migrate.prepare(tmp_path)
-    database = Database(tmp_path)
+    migrate.prepare(tmp_path, database_url)
+    database = Database(tmp_path, database_url)
     settings, caller = Settings(tmp_path, b""), Caller("agent")
     baseline = tmp_path / "baseline"
     baseline.mkdir()
@@ -76,6 +76,7 @@ def test_damage_is_named_and_mended(db: Database, damage: str, said: str) -> Non
     assert list(maintenance.find_problems(db.reader)) == [] and before == seen(db.reader)
 
 
+@pytest.mark.parametrize("database_url", [""], ids=["sqlite"])
 def test_missing_rows_are_named(db: Database) -> None:
     """A reference to a row that is gone is a problem that no index mends."""
     with db.exclusive() as connection:

@@ -6,7 +6,6 @@ import os
 import sys
 from collections.abc import Mapping
 from functools import partial
-from hashlib import sha256
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -60,7 +59,7 @@ site_options = combine(
 @click.option(
     "--listen", default="127.0.0.1:8000", help="HOST:PORT; port 0 lets the system choose."
 )
-@operator.data_option
+@operator.data_options
 @click.option(
     "--admin-key",
     help="Or AGENTHUB_ADMIN_KEY. Generated once and printed, unless given.",
@@ -152,22 +151,22 @@ def serve(context: click.Context, /, **options: Any) -> None:
 
     host, port = _address(options["listen"], options["local"])
     read_settings(options, b"")  # what cannot be used is told before anything is made
-    data, given = options["data"], options["admin_key"]
-    migrate.prepare(data)
+    place = (options["data"], options["database"])
+    given = options["admin_key"]
+    migrate.prepare(*place)
     if given is None:  # read here, for an empty one is refused and not taken for none
         given = os.environ.get("AGENTHUB_ADMIN_KEY")
-    key = keys.find_or_make(data, given)
+    key = keys.find_or_make(options["data"], given, options["database"])
     if key.is_new:
         print(f"admin key (shown this once, kept in {key.path}): {key.text}", flush=True)
-    key_hash = sha256(key.text.encode()).digest()
-    settings = read_settings(options, key_hash)
+    settings = read_settings(options, key.digest)
     if settings.metrics_dir:
         _empty_folder(settings.metrics_dir)
     logs.start_log(settings.log, settings.log_level)
     sock = listening_socket(host, port)
     _greet(settings, host, sock.getsockname()[1])
     arguments = context.meta["arguments"]
-    reread = partial(_reread, context.command, arguments, key_hash) if options["config"] else None
+    reread = partial(_reread, context.command, arguments, key.digest) if options["config"] else None
     sys.exit(run(settings, sock, reread))
 
 
@@ -185,6 +184,7 @@ def read_settings(options: Mapping[str, Any], admin_key_hash: bytes) -> Settings
     limits = {name: LOCAL_LIMIT if local else options[name] for name in HOURLY}
     return Settings(
         data=data,
+        database=options["database"],
         listen=options["listen"],
         admin_key_hash=admin_key_hash,
         max_bundle_bytes=options["max_bundle_mb"] * MIB,
@@ -257,9 +257,9 @@ def _greet(settings: Settings, host: str, port: int) -> None:
             "front (docs/hub.md) or give --listen 0.0.0.0:PORT",
             flush=True,
         )
+    kept = f"PostgreSQL, caches in {settings.data}" if settings.database else settings.data
     print(
-        f"data in {settings.data}, {settings.workers} worker(s), registration "
-        f"{settings.registration}",
+        f"data in {kept}, {settings.workers} worker(s), registration {settings.registration}",
         flush=True,
     )
     print(f"listening on http://{shown}:{port}", flush=True)

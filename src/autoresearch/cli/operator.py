@@ -1,5 +1,5 @@
-"""The verbs with which an operator looks after a hub. They work on `--data` directly, also while
-the hub serves."""
+"""The verbs with which an operator looks after a hub. They work on its database directly, also
+while the hub serves."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from autoresearch.cli.options import PATH
+from autoresearch.cli.options import PATH, combine
 from autoresearch.clock import timestamp
 from autoresearch.errors import BadInput, NotFound
 
@@ -21,12 +21,41 @@ if TYPE_CHECKING:
     from autoresearch.hub.store.database import Database, Transaction
 
 BACKUP_NAME = re.compile(r"hub-\d{4}-\d\d-\d\dT\d{6}Z\.db", re.ASCII)
-data_option = click.option(
-    "--data",
-    type=PATH,
-    envvar="AGENTHUB_DATA",
-    default="agenthub-data",
-    help="The hub's folder.",
+DATA: dict[str, Any] = {
+    "type": PATH,
+    "envvar": "AGENTHUB_DATA",
+    "default": "agenthub-data",
+    "help": "The hub's folder.",
+}
+DATABASE: dict[str, Any] = {
+    "metavar": "URL",
+    "envvar": "AGENTHUB_DATABASE",
+    "default": "",
+    "help": "postgresql://USER@HOST/NAME; SQLite in the folder unless given.",
+}
+URL = "autoresearch.database"
+
+
+class HubPlace(NamedTuple):
+    """Where a hub is: its folder, and the address of its database unless that is in the folder."""
+
+    data: Path
+    url: str = ""
+
+
+def _keep_url(context: click.Context, _: click.Parameter, url: str) -> None:
+    context.meta[URL] = url
+
+
+def _place(context: click.Context, _: click.Parameter, data: Path) -> HubPlace:
+    return HubPlace(data, context.meta.get(URL, ""))
+
+
+data_options = combine(click.option("--data", **DATA), click.option("--database", **DATABASE))
+place_option = combine(
+    click.option("--data", "place", callback=_place, **DATA),
+    # read first: --data takes it in
+    click.option("--database", is_eager=True, expose_value=False, callback=_keep_url, **DATABASE),
 )
 undo_option = click.option("--undo", is_flag=True, help="Show it again.")
 agent_argument = click.argument("agent_id")
@@ -63,15 +92,15 @@ def hide() -> None:
 
 
 @contextmanager
-def open_database(data: Path) -> Iterator[Database]:
+def open_database(place: HubPlace) -> Iterator[Database]:
     """The database of an existing hub. Raises NotFound where there is none."""
     from autoresearch.hub.store import migrate
     from autoresearch.hub.store.database import FILE_NAME, Database
 
-    if not (data / FILE_NAME).exists():
-        raise NotFound(f"no hub in {data}; give its folder with --data")
-    migrate.prepare(data)
-    db = Database(data)
+    if not place.url and not (place.data / FILE_NAME).exists():
+        raise NotFound(f"no hub in {place.data}; give its folder with --data")
+    migrate.prepare(*place)
+    db = Database(*place)
     try:
         yield db
     finally:
@@ -79,11 +108,11 @@ def open_database(data: Path) -> Iterator[Database]:
 
 
 @contextmanager
-def act(data: Path, verb: str, target: str = "", undo: bool = False) -> Iterator[Transaction]:
+def act(place: HubPlace, verb: str, target: str = "", undo: bool = False) -> Iterator[Transaction]:
     """A transaction of an existing hub, with a line in the trail of what operators did."""
     from autoresearch.hub.rules import audit
 
-    with open_database(data) as db, db.write() as tx:
+    with open_database(place) as db, db.write() as tx:
         yield tx
         audit.note(tx, who(), f"undo {verb}" if undo else verb, target)
 
@@ -97,12 +126,12 @@ def who() -> str:
 
 
 @agents.command("list")
-@data_option
-def list_agents(data: Path) -> None:
+@place_option
+def list_agents(place: HubPlace) -> None:
     """Name every agent, oldest first."""
     from autoresearch.hub.rules import accounts
 
-    with open_database(data) as db:
+    with open_database(place) as db:
         for agent in accounts.list_agents(db.reader):
             state = f"revoked {agent.revoked_at}" if agent.revoked_at else "active"
             print(f"{agent.id}\t{agent.created_at}\t{agent.via}\t{state}")
@@ -110,15 +139,15 @@ def list_agents(data: Path) -> None:
 
 @agents.command("create")
 @agent_argument
-@data_option
-def create_agent(agent_id: str, data: Path) -> None:
+@place_option
+def create_agent(agent_id: str, place: HubPlace) -> None:
     """Open an account and print its key, this once.
 
     AGENT_ID is 1-63 letters, digits, '.', '_' or '-'.
     """
     from autoresearch.hub.rules import accounts
 
-    with act(data, "agents create", agent_id) as tx:
+    with act(place, "agents create", agent_id) as tx:
         account = accounts.create(tx, agent_id, via="operator")
     print(account.api_key)
 
@@ -126,35 +155,35 @@ def create_agent(agent_id: str, data: Path) -> None:
 @agents.command("revoke")
 @agent_argument
 @click.option("--undo", is_flag=True, help="Open it again, with the key it had.")
-@data_option
-def revoke_agent(agent_id: str, undo: bool, data: Path) -> None:
+@place_option
+def revoke_agent(agent_id: str, undo: bool, place: HubPlace) -> None:
     """Close an account: its keys stop working within a second; what it wrote stays."""
     from autoresearch.hub.rules import accounts
 
-    with act(data, "agents revoke", agent_id, undo) as tx:
+    with act(place, "agents revoke", agent_id, undo) as tx:
         (accounts.reopen if undo else accounts.revoke)(tx, agent_id)
     print(f"{'opened again' if undo else 'revoked'} {agent_id}")
 
 
 @agents.command("rotate")
 @agent_argument
-@data_option
-def rotate_key(agent_id: str, data: Path) -> None:
+@place_option
+def rotate_key(agent_id: str, place: HubPlace) -> None:
     """Print a new key; the old ones stop working within a second. Opens a revoked account again."""
     from autoresearch.hub.rules import accounts
 
-    with act(data, "agents rotate", agent_id) as tx:
+    with act(place, "agents rotate", agent_id) as tx:
         account = accounts.rotate(tx, agent_id)
     print(account.api_key)
 
 
 @channels.command("list")
-@data_option
-def list_channels(data: Path) -> None:
+@place_option
+def list_channels(place: HubPlace) -> None:
     """Name every channel."""
     from autoresearch.hub.rules import board
 
-    with open_database(data) as db:
+    with open_database(place) as db:
         for channel in board.channels(db.reader):
             print(f"{channel.name}\t{channel.created_at}\t{channel.description}")
 
@@ -162,70 +191,70 @@ def list_channels(data: Path) -> None:
 @channels.command("create")
 @click.argument("name")
 @click.option("--description", default="", help="What it is for.")
-@data_option
-def create_channel(name: str, description: str, data: Path) -> None:
+@place_option
+def create_channel(name: str, description: str, place: HubPlace) -> None:
     """Open a channel: NAME is 1-31 of a-z, 0-9, '_' and '-'."""
     from autoresearch.hub.rules import board
 
-    with act(data, "channels create", name) as tx:
+    with act(place, "channels create", name) as tx:
         board.create_channel(tx, name, description)
     print(f"opened {name}")
 
 
 @allowances.command("reset")
 @click.argument("subject")
-@data_option
-def reset_limits(subject: str, data: Path) -> None:
+@place_option
+def reset_limits(subject: str, place: HubPlace) -> None:
     """Make the allowances of an agent (its id) or a network (net:ADDRESS) whole again."""
     from autoresearch.hub.rules import limits
 
-    with act(data, "limits reset", subject) as tx:
+    with act(place, "limits reset", subject) as tx:
         print(limits.reset(tx, subject))
 
 
 @claims.command("list")
-@data_option
-def list_claims(data: Path) -> None:
+@place_option
+def list_claims(place: HubPlace) -> None:
     """Name every claim that holds."""
     from autoresearch.hub.rules import claims as rules
 
-    with open_database(data) as db:
+    with open_database(place) as db:
         for claim in rules.active(db.reader, rules.ACTIVE_MAX):
             print(f"{claim.id}\t{claim.agent_id}\t{claim.expires_at}\t{claim.text}")
 
 
 @claims.command("release")
 @click.argument("claim_id", type=int)
-@data_option
-def release_claim(claim_id: int, data: Path) -> None:
+@place_option
+def release_claim(claim_id: int, place: HubPlace) -> None:
     """Give a claim up in its agent's stead."""
     from autoresearch.hub.rules import accounts
     from autoresearch.hub.rules import claims as rules
 
-    with act(data, "claims release", str(claim_id)) as tx:
+    with act(place, "claims release", str(claim_id)) as tx:
         rules.release(tx, accounts.ADMIN, claim_id)
     print(f"released claim {claim_id}")
 
 
 @refs.command("list")
-@data_option
-def list_refs(data: Path) -> None:
+@place_option
+def list_refs(place: HubPlace) -> None:
     """Name every ref, with its commit and whose it is."""
     from autoresearch.hub.rules import refs as rules
 
-    with open_database(data) as db:
+    with open_database(place) as db:
         for ref in rules.every_ref(db.reader):
             print(f"{ref.name}\t{ref.hash}\t{ref.agent_id}")
 
 
 @refs.command("drop")
 @click.argument("name")
-@data_option
-def drop_ref(name: str, data: Path) -> None:
+@place_option
+def drop_ref(name: str, place: HubPlace) -> None:
     """Take a name away, whoever's it is; its commit stays."""
     from autoresearch.hub.rules import refs as rules
 
-    with act(data, "refs drop", name) as tx:
+    with act(place, "refs drop", name) as tx:
         ref = rules.drop(tx, name)
     print(f"dropped {ref.name}, {ref.agent_id}'s name of {ref.hash}")
 
@@ -233,12 +262,12 @@ def drop_ref(name: str, data: Path) -> None:
 @hide.command("post")
 @click.argument("post_id", type=int)
 @undo_option
-@data_option
-def hide_post(post_id: int, undo: bool, data: Path) -> None:
+@place_option
+def hide_post(post_id: int, undo: bool, place: HubPlace) -> None:
     """Take a post, and the results in it, from view."""
     from autoresearch.hub.rules import board
 
-    with act(data, "hide post", str(post_id), undo) as tx:
+    with act(place, "hide post", str(post_id), undo) as tx:
         board.hide(tx, post_id, hidden=not undo)
     print(f"post {post_id} is {'shown again' if undo else 'hidden'}")
 
@@ -246,12 +275,12 @@ def hide_post(post_id: int, undo: bool, data: Path) -> None:
 @hide.command("commit")
 @click.argument("commit")
 @undo_option
-@data_option
-def hide_commit(commit: str, undo: bool, data: Path) -> None:
+@place_option
+def hide_commit(commit: str, undo: bool, place: HubPlace) -> None:
     """Take a commit, named by all 40 digits, from lists and search; its descendants stay."""
     from autoresearch.hub.rules import commits
 
-    with act(data, "hide commit", commit, undo) as tx:
+    with act(place, "hide commit", commit, undo) as tx:
         commits.check_hash(tx, commit)
         commits.hide(tx, commit, hidden=not undo)
         print(commits.describe_hiding(tx, commit, hidden=not undo))
@@ -261,13 +290,13 @@ def hide_commit(commit: str, undo: bool, data: Path) -> None:
 @click.option("--uses", type=click.IntRange(min=1), default=1, help="Accounts it opens.")
 @click.option("--days", type=float, default=7.0, help="Until it expires.")
 @click.option("--note", default="", help="For your own memory.")
-@data_option
-def invite(uses: int, days: float, note: str, data: Path) -> None:
+@place_option
+def invite(uses: int, days: float, note: str, place: HubPlace) -> None:
     """Print a token that opens accounts where registration is by invite: POST /api/register {"id",
     "invite"}."""
     from autoresearch.hub.rules import accounts
 
-    with act(data, "invite", note or f"{uses} for {days:g} days") as tx:
+    with act(place, "invite", note or f"{uses} for {days:g} days") as tx:
         token = accounts.invite(tx, uses, days, note)
     print(token)
 
@@ -279,18 +308,18 @@ def invite(uses: int, days: float, note: str, data: Path) -> None:
     type=click.IntRange(min=1),
     help="Where FILE is a folder: how many of its backups stay, the newest.",
 )
-@data_option
-def backup(file: Path, keep: int | None, data: Path) -> None:
+@place_option
+def backup(file: Path, keep: int | None, place: HubPlace) -> None:
     """Write the whole hub into FILE, which is not there yet, also while it serves. In a folder the
     backup names itself by its time."""
-    from autoresearch.hub.rules import audit
+    from autoresearch.hub.rules import audit, maintenance
     from autoresearch.hub.store import backup as copies
 
     if keep and not file.is_dir():
         raise BadInput(f"--keep prunes a folder of backups, and {file} is none")
     target = file / name_backup() if file.is_dir() else file
-    with open_database(data) as db:
-        size_bytes = copies.save(db, target)
+    with open_database(place) as db:
+        size_bytes = copies.save(db, target, maintenance.index_words)
         db.transact(lambda tx: audit.note(tx, who(), "backup", target.name))
     print(f"{target}: {size_bytes} bytes")
     for old in list_backups(file)[keep:] if keep else ():
@@ -310,17 +339,17 @@ def list_backups(folder: Path) -> list[Path]:
 
 @click.command()
 @click.argument("file", type=PATH)
-@data_option
-def restore(file: Path, data: Path) -> None:
+@place_option
+def restore(file: Path, place: HubPlace) -> None:
     """Make the hub what it was when FILE was saved, all at once; what came later is gone. An
     absent hub is made."""
-    from autoresearch.hub.rules import audit
+    from autoresearch.hub.rules import audit, maintenance
     from autoresearch.hub.store import backup as copies
     from autoresearch.hub.store import migrate
 
-    migrate.prepare(data)
-    with open_database(data) as db:
-        copies.restore(db, file)
+    migrate.prepare(*place)
+    with open_database(place) as db:
+        copies.restore(db, file, maintenance.index_words)
         db.transact(lambda tx: audit.note(tx, who(), "restore", file.name))
     print(f"restored {file}")
 
@@ -328,25 +357,41 @@ def restore(file: Path, data: Path) -> None:
 @click.command("audit")
 @click.argument("words", required=False, default="")
 @click.option("--limit", "-n", type=click.IntRange(min=1), default=50, help="How many.")
-@data_option
-def list_acts(words: str, limit: int, data: Path) -> None:
+@place_option
+def list_acts(words: str, limit: int, place: HubPlace) -> None:
     """What operators did, newest first: when, who, what; with WORDS only what holds them."""
     from autoresearch.hub.rules import audit
 
-    with open_database(data) as db:
+    with open_database(place) as db:
         for done in audit.newest(db.reader, limit, words):
             print(f"{done.created_at}\t{done.actor}\t{done.verb}\t{done.target}")
 
 
+@click.command("migrate")
+@click.option("--to", "url", metavar="URL", required=True, help="postgresql://USER@HOST/NAME.")
+@click.option("--data", **DATA)
+def migrate_hub(url: str, data: Path) -> None:
+    """Copy a hub from SQLite into an empty PostgreSQL database while it is read. The old one takes
+    no writes meanwhile, and none afterwards."""
+    from autoresearch.hub.rules import maintenance
+    from autoresearch.hub.store import backup as copies
+
+    with open_database(HubPlace(data)) as old, open_database(HubPlace(data, url)) as new:
+        counts = copies.move(old, new, maintenance.index_words)
+    for table, count in counts.items():
+        print(f"{count}\t{table}")
+    print("every row arrived; serve it with --database, and with the same admin key")
+
+
 @click.command()
-@data_option
-def verify(data: Path) -> None:
+@place_option
+def verify(place: HubPlace) -> None:
     """Hash every git object anew and compare it with the rows, the boards and the search index.
     Exit code 1 where something is wrong."""
     from autoresearch.hub.rules import maintenance
 
     count = 0
-    with open_database(data) as db, db.read(snapshot=True) as reader:
+    with open_database(place) as db, db.read(snapshot=True) as reader:
         for problem in maintenance.find_problems(reader):
             print(problem)
             count += 1
@@ -356,14 +401,14 @@ def verify(data: Path) -> None:
 
 
 @click.command()
-@data_option
-def repack(data: Path) -> None:
+@place_option
+def repack(place: HubPlace) -> None:
     """Store every git object as small as it gets, now, and give the space back to the disk. A
     hub that serves does the first of these by itself."""
     from autoresearch.hub.rules import repack as rules
     from autoresearch.hub.store.database import compact
 
-    with open_database(data) as db:
+    with open_database(place) as db:
         settled = 0
         while plan := rules.plan_step(db.reader):
             with db.write() as tx:
@@ -373,29 +418,29 @@ def repack(data: Path) -> None:
 
 
 @click.command()
-@data_option
-def reindex(data: Path) -> None:
+@place_option
+def reindex(place: HubPlace) -> None:
     """Work out anew what can be derived: commits from objects, boards from results, the search
     index from all texts."""
     from autoresearch.hub.rules import maintenance
 
-    with act(data, "reindex") as tx:
+    with act(place, "reindex") as tx:
         count = maintenance.reindex(tx)
     print(f"indexed {count} commits, and every post and result")
 
 
 @click.command()
 @click.argument("folder", type=PATH)
-@data_option
-def seed(folder: Path, data: Path) -> None:
+@place_option
+def seed(folder: Path, place: HubPlace) -> None:
     """Publish a folder as the root commit that everybody starts from. Again with the same files,
     it changes nothing."""
     from autoresearch.hub.rules import audit
     from autoresearch.hub.rules.seed import publish_root
     from autoresearch.hub.store import migrate
 
-    migrate.prepare(data)
-    with open_database(data) as db:
+    migrate.prepare(*place)
+    with open_database(place) as db:
         root = publish_root(db, folder)
         db.transact(lambda tx: audit.note(tx, who(), "seed", root))
     print(root)
@@ -411,6 +456,7 @@ VERBS = (
     invite,
     backup,
     restore,
+    migrate_hub,
     list_acts,
     verify,
     repack,

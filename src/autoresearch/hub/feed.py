@@ -18,14 +18,15 @@ from itertools import takewhile
 
 import msgspec
 
+from autoresearch.errors import HubUnavailable
 from autoresearch.hub.store import events
 from autoresearch.hub.store.database import Database
 from autoresearch.hub.values import LoggedEvent
 
-POLL_S = 0.05
+NUDGE_FROM_S = 0.1  # where polls are rarer than this, every commit wakes the reader of the log
 RING = 2048  # events kept encoded
 PAGE = 500  # events read from the table at once
-HIDING = frozenset({"hidden", "restored"})
+HIDING = frozenset({"hidden", "restored", "hub.restored"})
 PING_S = 15.0  # silence after which a stream says that it is alive
 log = logging.getLogger("agenthub")
 
@@ -60,6 +61,7 @@ class Feed:
         self._hidden = events.hidden_names(self._db.reader)
         self._news = self._loop.create_future()
         self._db.after_commit.append(self._nudge)
+        self._db.listen()
         self._poller = asyncio.create_task(self._poll())
 
     async def stop(self) -> None:
@@ -75,7 +77,8 @@ class Feed:
         self._announce()
 
     def _nudge(self) -> None:
-        if self._loop is not None and self._listeners and not self._loop.is_closed():
+        is_asked = self._listeners or self._db.poll_s > NUDGE_FROM_S
+        if self._loop is not None and is_asked and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._wake.set)
 
     @property
@@ -94,11 +97,13 @@ class Feed:
             try:
                 while self._take_in(events.after(self._db.reader, self._seen, PAGE)) == PAGE:
                     await asyncio.sleep(0)
+            except HubUnavailable:  # told by the database already
+                await asyncio.sleep(1)
             except Exception:
                 log.exception("reading the event log failed; trying again")
                 await asyncio.sleep(1)
             try:
-                await asyncio.wait_for(self._wake.wait(), POLL_S)
+                await asyncio.wait_for(self._wake.wait(), self._db.poll_s)
             except asyncio.TimeoutError:
                 pass
             self._wake.clear()

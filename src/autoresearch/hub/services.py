@@ -47,10 +47,10 @@ class Services:
 
     def __init__(self, settings: Settings) -> None:
         check_admin_hash(settings.admin_key_hash)
-        migrate.prepare(settings.data)
+        migrate.prepare(settings.data, settings.database)
         self.settings = settings
         self.changes = 0  # how often the settings changed: pages made before show the old ones
-        self.db = Database(settings.data)
+        self.db = Database(settings.data, settings.database)
         self.keyring = KeyCache(self.db, settings.admin_key_hash)
         self.bundles = BundleCache(settings.data / "cache" / "bundles")
         self.uploads = Shares(UPLOADS, UPLOADS_EACH)

@@ -20,7 +20,7 @@ JSON_BODY_MAX_BYTES = 64 * 1024  # every other JSON body
 # sockets, folders, processes and keys are chosen once: only a restart changes them
 FIXED = frozenset(
     {
-        *("listen", "data", "admin_key_hash", "workers", "metrics_dir", "log"),
+        *("listen", "data", "database", "admin_key_hash", "workers", "metrics_dir", "log"),
         *("max_connections", "max_connections_per_network"),
     }
 )
@@ -53,6 +53,7 @@ class Settings:
 
     data: Path
     admin_key_hash: bytes
+    database: str = ""  # the address of a PostgreSQL database; empty for a SQLite file in `data`
     max_bundle_bytes: int = 50 * 1024 * 1024
     max_pushes_per_hour: int = 100
     max_posts_per_hour: int = 100  # claims have an allowance of their own of the same size

@@ -15,7 +15,13 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import QueryParameter
 
 from autoresearch import models
-from autoresearch.errors import AutoresearchError, Forbidden, RateLimited, StorageFull
+from autoresearch.errors import (
+    AutoresearchError,
+    Forbidden,
+    HubUnavailable,
+    RateLimited,
+    StorageFull,
+)
 from autoresearch.hub.connections import Shares
 from autoresearch.hub.routes.json_body import NO_BODY, read_json
 from autoresearch.hub.rules.accounts import Caller
@@ -29,6 +35,7 @@ PAGE_MAX = 1000
 OFFSET_MAX = 10_000_000
 ID_MAX = 2**63 - 1
 BUSY_RETRY_S = 30
+AWAY_RETRY_S = 5  # where the database does not answer
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 TheHub = NamedDependency[Services]
@@ -166,6 +173,8 @@ def on_our_error(request: Request[Any, Any, Any], error: AutoresearchError) -> R
     if isinstance(error, RateLimited):
         headers["Retry-After"] = str(error.retry_after_s)
         the_hub(request).allowances_refused += 1
+    if isinstance(error, HubUnavailable):
+        headers["Retry-After"] = str(AWAY_RETRY_S)
     if error.status == 401:
         headers["WWW-Authenticate"] = 'Bearer realm="agenthub"'
     return error_response(error.status, str(error), headers)

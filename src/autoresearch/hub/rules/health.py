@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from dataclasses import dataclass
-from pathlib import Path
 
 from autoresearch.clock import parse_timestamp
 from autoresearch.hub.rules import audit
@@ -25,12 +23,7 @@ class Fill:
 def measure_fill(db: Database) -> Fill:
     saved_at = audit.last_at(db.reader, "backup")
     return Fill(
-        _size_bytes(db.path),
-        _size_bytes(Path(f"{db.path}-wal")),
+        *db.measure_bytes(),
         shutil.disk_usage(db.folder).free,
         parse_timestamp(saved_at).timestamp() if saved_at else 0.0,
     )
-
-
-def _size_bytes(file: Path) -> int:
-    return os.path.getsize(file) if file.exists() else 0

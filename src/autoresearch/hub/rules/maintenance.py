@@ -130,6 +130,17 @@ def reindex(tx: Transaction) -> int:
     return count
 
 
+def index_words(tx: Transaction) -> None:
+    """Make every document findable by its words anew, as after a copy from another database."""
+    search.clear_words(tx)
+    for post in board.every_post(tx):
+        search.add_words(tx, "post", str(post.id), post.content)
+    for result in rows.every_result(tx):
+        search.add_words(tx, "result", str(result.id), results.search_text(result))
+    for commit in commits.every_commit(tx):
+        search.add_words(tx, "commit", commit.hash, commit.message)
+
+
 def _reindex_commits(tx: Transaction) -> int:
     """List every stored commit anew, from the objects; who pushed one, and when, is kept where it
     is known. How many there are.

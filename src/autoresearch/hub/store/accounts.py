@@ -76,6 +76,20 @@ def key_owner(reader: Reader, key_hash: bytes) -> str | None:
     return found
 
 
+def admin_key_hash(reader: Reader) -> bytes:
+    """SHA-256 of the admin key that the nodes of this hub share; empty where none is stored."""
+    sql = "SELECT value FROM settings WHERE name = 'admin_key_hash'"
+    return bytes.fromhex(reader.value(sql) or "")
+
+
+def set_admin_key_hash(tx: Transaction, digest: bytes) -> None:
+    sql = """
+        INSERT INTO settings (name, value) VALUES ('admin_key_hash', :digest)
+        ON CONFLICT (name) DO UPDATE SET value = excluded.value
+    """
+    tx.run(sql, digest=digest.hex())
+
+
 def add_invite(tx: Transaction, token_hash: bytes, expires_at: str, uses: int, note: str) -> None:
     sql = """
         INSERT INTO invites (hash, created_at, expires_at, uses_left, note)

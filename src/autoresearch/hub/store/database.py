@@ -1,12 +1,13 @@
 """The one door to the database: connections, transactions, durability.
 
-Which statements run is decided elsewhere.
+Which statements run is decided elsewhere. What differs between SQLite and PostgreSQL is each
+engine's business (`sqlite`, `postgres`).
 
 Reads: `with db.read() as reader`, from any thread, on that thread's own connection; cheap enough
 for the event loop.
 
 Writes come in three ways, all with the same promise (durable once they return, nothing of them
-otherwise):
+otherwise, and no other writer between their statements):
 
     with db.write() as tx: ...      a transaction of the caller's own; not on the event loop
     db.transact(change)             `change(tx)` runs on the writer thread, many share one fsync
@@ -14,52 +15,76 @@ otherwise):
 
 `change` may be run at most once; raising in it takes back what it did and leaves its neighbours
 in the group alone.
-
-SQLite never says "database is locked" here: writers queue for a file lock before they begin,
-first within the process and then between processes (a turnstile in front of the lock keeps a busy
-worker from overtaking a waiting one).
 """
 
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import inspect
-import os
 import queue
-import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, InvalidStateError
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from itertools import starmap
 from pathlib import Path
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, Protocol, TypeVar, get_type_hints
 
 from autoresearch.clock import precise_timestamp
-from autoresearch.errors import StorageFull
+from autoresearch.errors import HubUnavailable, MissingTool
+from autoresearch.hub.store import sqlite
+from autoresearch.hub.store.dialect import COMPACT, SQLITE
+from autoresearch.hub.store.sqlite import FILE_NAME, SqliteEngine
+from autoresearch.installation import install_command
 
+__all__ = ["FILE_NAME", "Database", "Reader", "Transaction", "conditions", "find_damage"]
 T = TypeVar("T")
-
-FILE_NAME = "hub.sqlite3"
-OLDEST_SQLITE = (3, 35, 0)  # RETURNING
-BUSY_TIMEOUT_S = (
-    # only for what the file lock cannot order: recovery after a crash, a backup by a stranger
-    60.0
-)
-CACHE_KIB = 8192  # page cache of one connection
 GROUP_MAX = 256  # changes that share one commit
-
-_PRAGMAS = (  # per connection: most of these are forgotten with the connection that set them
-    "PRAGMA journal_mode=WAL",
-    "PRAGMA synchronous=FULL",
-    "PRAGMA foreign_keys=ON",
-    f"PRAGMA busy_timeout={int(BUSY_TIMEOUT_S * 1000)}",
-    f"PRAGMA cache_size=-{CACHE_KIB}",
-    "PRAGMA temp_store=MEMORY",
-    "PRAGMA journal_size_limit=67108864",
-    "PRAGMA trusted_schema=OFF",
+CHANGE_WAIT_S = 40.0  # longer than a writer waits for its turn
+UNCERTAIN = (
+    "the hub's database does not answer: this may be stored or not; look before you send it again"
 )
+
+
+class Connection(Protocol):
+    """What statements run on."""
+
+    dialect: str
+
+    @property
+    def in_transaction(self) -> bool: ...
+
+    def execute(self, sql: str, values: Any = ..., /) -> Any: ...
+
+    def read_rows(self, sql: str) -> Iterator[Any]: ...
+
+    def insert_rows(self, table: str, columns: Sequence[str], rows: Iterable[Any]) -> None: ...
+
+
+class Engine(Protocol):
+    """One kind of database: its connections, whose turn it is to write, what its errors mean."""
+
+    snapshot: str  # begins a transaction whose statements see the same moment
+    poll_s: float  # how often to look for what other processes changed
+
+    def open(self) -> Connection: ...
+
+    def turn(self) -> AbstractContextManager[Connection]:
+        """The writing connection, while no other thread writes."""
+
+    def exclusive(self) -> AbstractContextManager[Connection]:
+        """The same while no other process writes either."""
+
+    def begin(self) -> None:
+        """Begin a transaction on the writing connection, alone among all writers."""
+
+    def describe(self, error: BaseException) -> BaseException: ...
+
+    def listen(self, on_news: Callable[[], None]) -> None: ...
+
+    def measure_bytes(self, connection: Any) -> tuple[int, int]: ...
+
+    def close(self) -> None: ...
 
 
 class Reader:
@@ -70,8 +95,12 @@ class Reader:
 
     __slots__ = ("connection",)
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self.connection = connection
+
+    @property
+    def dialect(self) -> str:
+        return self.connection.dialect
 
     def all(self, make: Callable[..., T], sql: str, /, **values: Any) -> list[T]:
         """`make(*row)` of every row.
@@ -105,13 +134,13 @@ class Transaction(Reader):
 
     __slots__ = ("now",)
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: Connection) -> None:
         super().__init__(connection)
         self.now = precise_timestamp()
 
     def run(self, sql: str, /, **values: Any) -> int:
         """Run a change; return how many rows it touched."""
-        return self.connection.execute(sql, values).rowcount
+        return int(self.connection.execute(sql, values).rowcount)
 
 
 _FLAGS: dict[tuple[Callable[..., Any], str], list[int]] = {}
@@ -145,42 +174,27 @@ def conditions(known: Mapping[str, str], asked: Iterable[str]) -> str:
 
 
 class Database:
-    """One SQLite file below `folder`, shared by threads, by the workers of a server and by the
-    operator's verbs.
+    """A hub's rows, shared by threads, by the workers of a server and by the operator's verbs.
+
+    In a SQLite file below `folder`, or in the PostgreSQL database at `url`, where any number of
+    nodes share it, each with a folder of its own.
     """
 
-    def __init__(self, folder: Path) -> None:
-        if sqlite3.sqlite_version_info < OLDEST_SQLITE:
-            raise RuntimeError(
-                f"SQLite {sqlite3.sqlite_version} is too old for the hub; it needs 3.35 or newer"
-            )
+    def __init__(self, folder: Path, url: str = "") -> None:
         self.folder = folder
-        self.path = folder / FILE_NAME
+        self.url = url
+        self.engine = _open_engine(folder, url)
         self._threads = threading.local()
-        self._connections: list[sqlite3.Connection] = []
         self._turn = threading.Lock()
-        self._turnstile = os.open(folder / "turn.lock", os.O_RDWR | os.O_CREAT, 0o600)
-        self._lock = os.open(folder / "write.lock", os.O_RDWR | os.O_CREAT, 0o600)
-        with self._alone():  # SQLite waits for nobody when it turns a new file to WAL
-            self._writing = self._open()
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._writer: threading.Thread | None = None
-        self.after_commit: list[
-            Callable[[], None]
-        ] = []  # called on whatever thread committed; must be quick
+        # called on whatever thread committed, or heard of a commit; must be quick
+        self.after_commit: list[Callable[[], None]] = []
 
-    def _open(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(
-            self.path,
-            timeout=BUSY_TIMEOUT_S,
-            isolation_level=None,
-            check_same_thread=False,
-            cached_statements=512,
-        )
-        for pragma in _PRAGMAS:
-            connection.execute(pragma)
-        self._connections.append(connection)
-        return connection
+    @property
+    def poll_s(self) -> float:
+        """How often to look for what other processes changed."""
+        return self.engine.poll_s
 
     @property
     def reader(self) -> Reader:
@@ -188,7 +202,7 @@ class Database:
         try:
             return self._threads.reader  # type: ignore[no-any-return]
         except AttributeError:
-            self._threads.reader = Reader(self._open())
+            self._threads.reader = Reader(self.engine.open())
             return self._threads.reader  # type: ignore[no-any-return]
 
     @contextmanager
@@ -198,55 +212,55 @@ class Database:
         if not snapshot or reader.connection.in_transaction:
             yield reader
             return
-        reader.connection.execute("BEGIN")
+        reader.connection.execute(self.engine.snapshot)
         try:
             yield reader
         finally:
             reader.connection.execute("COMMIT")
 
-    @contextmanager
-    def exclusive(self) -> Iterator[sqlite3.Connection]:
-        """The writing connection, while no other thread or process writes."""
-        with self._alone():
-            yield self._writing
-
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        with self._turn:
-            fcntl.flock(self._turnstile, fcntl.LOCK_EX)
-            try:
-                fcntl.flock(self._lock, fcntl.LOCK_EX)
-            finally:
-                fcntl.flock(self._turnstile, fcntl.LOCK_UN)
-            try:
-                yield
-            finally:
-                fcntl.flock(self._lock, fcntl.LOCK_UN)
+    def exclusive(self) -> AbstractContextManager[Connection]:
+        """The writing connection, without a transaction, while nobody else writes."""
+        return self.engine.exclusive()
 
     @contextmanager
     def write(self) -> Iterator[Transaction]:
         """One transaction: committed and on disk when the block ends, undone when it raises."""
-        with self.exclusive() as connection:
-            connection.execute("BEGIN IMMEDIATE")
+        with self.engine.turn() as connection:
             try:
+                self.engine.begin()
                 yield Transaction(connection)
                 connection.execute("COMMIT")
             except BaseException as error:
                 _roll_back(connection)
-                raise _describe(error) from error
+                raise self.engine.describe(error) from error
         self._tell()
 
     def transact(self, change: Callable[[Transaction], T]) -> T:
         """Run `change` in a transaction that may be shared with others' changes; return what it
         returned.
         """
-        return self._submit(change).result()
+        result: T = self._submit(change).done.result()
+        return result
 
     async def change(self, change: Callable[[Transaction], T]) -> T:
-        """`transact` for the event loop."""
-        return await asyncio.wrap_future(self._submit(change))
+        """`transact` for the event loop. Raises HubUnavailable where it takes too long."""
+        job = self._submit(change)
+        try:
+            result: T = await asyncio.wait_for(asyncio.wrap_future(job.done), CHANGE_WAIT_S)
+            return result
+        except asyncio.TimeoutError:
+            raise HubUnavailable(job.withdraw()) from None
 
-    def _submit(self, change: Callable[[Transaction], T]) -> Future[T]:
+    def listen(self) -> None:
+        """From now on `after_commit` is called for what other processes commit as well, where the
+        database tells."""
+        self.engine.listen(self._tell)
+
+    def measure_bytes(self) -> tuple[int, int]:
+        """The sizes of the database and of its log, as far as it is a file of its own."""
+        return self.engine.measure_bytes(self.reader.connection)
+
+    def _submit(self, change: Callable[[Transaction], Any]) -> _Job:
         if self._writer is None:
             with self._turn:
                 if self._writer is None:
@@ -256,27 +270,43 @@ class Database:
                     self._writer.start()
         job = _Job(change)
         self._jobs.put(job)
-        return job.done
+        return job
 
     def _write_groups(self) -> None:
         while (job := self._jobs.get()) is not None:
-            with self.exclusive() as connection:
-                # gathered after the wait for the lock: those who waited meanwhile share the commit
-                group = [job]
-                while len(group) < GROUP_MAX and not self._jobs.empty():
-                    if (more := self._jobs.get()) is None:
-                        self._jobs.put(None)
-                        break
-                    group.append(more)
-                _commit_group(connection, group)
+            group = [job]
+            with self.engine.turn() as connection:
+                self._commit_group(connection, group)
             for member in group:
-                member.tell()
+                member.tell(self.engine)
             self._tell()
 
     @property
     def waiting(self) -> int:
         """How many changes wait for the writer thread of this process."""
         return self._jobs.qsize()
+
+    def _commit_group(self, connection: Connection, group: list[_Job]) -> None:
+        try:
+            try:
+                self.engine.begin()
+            finally:
+                # after the wait for the turn: those who waited meanwhile share what comes of it
+                self._gather(group)
+            for job in group:
+                job.run(connection)
+            connection.execute("COMMIT")
+        except BaseException as error:  # noqa: BLE001  (every member of the group gets it)
+            _roll_back(connection)
+            for job in group:
+                job.error = job.error or error
+
+    def _gather(self, group: list[_Job]) -> None:
+        while len(group) < GROUP_MAX and not self._jobs.empty():
+            if (more := self._jobs.get()) is None:
+                self._jobs.put(None)
+                return
+            group.append(more)
 
     def _tell(self) -> None:
         for listener in tuple(self.after_commit):
@@ -290,71 +320,67 @@ class Database:
         if self._writer is not None:
             self._jobs.put(None)
             self._writer.join()
-        for connection in self._connections:
-            connection.close()
-        os.close(self._turnstile)
-        os.close(self._lock)
+        self.engine.close()
+
+
+def _open_engine(folder: Path, url: str) -> Engine:
+    if not url:
+        return SqliteEngine(folder)
+    try:
+        from autoresearch.hub.store.postgres import PostgresEngine
+    except ImportError as error:
+        if (error.name or "").partition(".")[0] != "psycopg":
+            raise
+        raise MissingTool(
+            "PostgreSQL needs a driver that is not installed here;"
+            f" install it with: {install_command('postgres')}"
+        ) from error
+    return PostgresEngine(url)
 
 
 class _Job:
     """A change that waits for the writer thread, and its outcome."""
 
-    __slots__ = ("change", "done", "error", "result")
+    __slots__ = ("change", "done", "error", "has_begun", "is_withdrawn", "result")
 
     def __init__(self, change: Callable[[Transaction], Any]) -> None:
         self.change = change
         self.done: Future[Any] = Future()
         self.result: Any = None
         self.error: BaseException | None = None
+        self.has_begun = self.is_withdrawn = False
 
-    def run(self, connection: sqlite3.Connection) -> None:
+    def withdraw(self) -> str:
+        """The caller waits no longer; what it is to be told. Never begun, it is never run."""
+        self.is_withdrawn = True
+        return UNCERTAIN if self.has_begun else "the hub's database is too slow; try again later"
+
+    def run(self, connection: Connection) -> None:
+        self.has_begun = True  # before the look: whoever withdraws now hears that it has
+        if self.is_withdrawn:
+            return
         connection.execute("SAVEPOINT job")
         try:
             self.result = self.change(Transaction(connection))
         except BaseException as error:
             self.error = error
-            if (
-                not connection.in_transaction
-            ):  # SQLite itself gave up the whole transaction: disk full, I/O error
+            # the database itself gave up the whole transaction: disk full, connection lost
+            if not connection.in_transaction:
                 raise
             connection.execute("ROLLBACK TO job")
         connection.execute("RELEASE job")
 
-    def tell(self) -> None:
+    def tell(self, engine: Engine) -> None:
         try:
             if self.error is not None:
-                self.done.set_exception(_describe(self.error))
+                self.done.set_exception(engine.describe(self.error))
             else:
                 self.done.set_result(self.result)
         except InvalidStateError:  # the caller went away; what it asked for is done all the same
             pass
 
 
-def _commit_group(connection: sqlite3.Connection, group: list[_Job]) -> None:
-    try:
-        connection.execute("BEGIN IMMEDIATE")
-        for job in group:
-            job.run(connection)
-        connection.execute("COMMIT")
-    except BaseException as error:  # noqa: BLE001  (every member of the group gets it)
-        _roll_back(connection)
-        for job in group:
-            job.error = job.error or error
-
-
-def _describe(error: BaseException) -> BaseException:
-    """The error as callers should hear it: a full disk is nobody's fault but has a sentence of
-    its own.
-    """
-    if isinstance(error, sqlite3.OperationalError) and "disk is full" in str(error):
-        return StorageFull(
-            "the hub's disk is full; nothing of this was stored:"
-            " try again later, and tell its operator"
-        )
-    return error
-
-
-def _roll_back(connection: sqlite3.Connection) -> None:
+def _roll_back(connection: Connection) -> None:
     if connection.in_transaction:
         connection.execute("ROLLBACK")
 
@@ -362,15 +388,13 @@ def _roll_back(connection: sqlite3.Connection) -> None:
 def compact(db: Database) -> None:
     """Write the database anew, so that what is free in it goes back to the disk."""
     with db.exclusive() as connection:
-        connection.execute("VACUUM")
+        for sql in COMPACT[connection.dialect]:
+            connection.execute(sql)
 
 
 def find_damage(reader: Reader) -> Iterator[str]:
     """What is wrong with the database file and with references between its rows; nothing where
-    all is well.
+    all is well. PostgreSQL guards both itself.
     """
-    for said in reader.column("PRAGMA integrity_check(10)"):
-        if said != "ok":
-            yield f"the database file is damaged: {said}"
-    for table, row, other, _ in reader.connection.execute("PRAGMA foreign_key_check"):
-        yield f"row {row} of {table} refers to a missing row of {other}"
+    if reader.dialect == SQLITE:
+        yield from sqlite.find_damage(reader.connection)

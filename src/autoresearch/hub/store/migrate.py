@@ -9,15 +9,19 @@ from __future__ import annotations
 
 import secrets
 import sqlite3
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from autoresearch.clock import precise_timestamp
-from autoresearch.errors import Conflict
-from autoresearch.hub.store.database import FILE_NAME, Database
+from autoresearch.errors import BadInput, Conflict
+from autoresearch.hub.store.database import FILE_NAME, Connection, Database
+from autoresearch.hub.store.dialect import HAS_VERSION, POSTGRESQL, WORDS_INDEX
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    import sqlalchemy
+
+    from autoresearch.hub.store.postgres import PostgresEngine
 
 HEAD = "0007"  # the newest step in hub/migrations/versions
 SCRIPTS = Path(__file__).parent.parent / "migrations"
@@ -25,54 +29,59 @@ CHANNELS = {
     "results": "every result, one line each",
     "discussion": "ideas, questions, findings",
 }
-# words only, under the numbers of `documents`; the text stays where it was written
-FULL_TEXT_INDEX = """
-    CREATE VIRTUAL TABLE search
-    USING fts5(kind, body, content='', tokenize='unicode61 remove_diacritics 2')
-"""
 
 
-def version(connection: sqlite3.Connection) -> str:
+def version(connection: Connection) -> str:
     """The step a database is at; empty for a new one."""
-    try:
-        row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
-    except sqlite3.OperationalError:
+    if not connection.execute(HAS_VERSION[connection.dialect]).fetchone()[0]:
         return ""
+    row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
     return str(row[0]) if row else ""
 
 
-def prepare(folder: Path) -> None:
-    """Make `folder` if need be and bring its database up to date.
+def prepare(folder: Path, url: str = "") -> None:
+    """Make `folder` if need be and bring its database, or that at `url`, up to date.
 
-    Several processes may call it at once.
+    Several processes may call it at once, on several machines.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    db = Database(folder)
+    db = Database(folder, url)
     try:
         with db.exclusive() as connection:
             found = version(connection)
             if found > HEAD:
                 raise Conflict(
-                    f"the hub in {folder} was written by a newer version of this program ({found},"
-                    f" this one knows {HEAD}); update it"
+                    f"the hub in {'its database' if url else folder} was written by a newer"
+                    f" version of this program ({found}, this one knows {HEAD}); update it"
                 )
             if found != HEAD:
-                _bring_up_to_date(folder / FILE_NAME, is_new=not found)
+                bring_up_to_date(make_engine(db), is_new=not found)
     finally:
         db.close()
-    (folder / FILE_NAME).chmod(0o600)
+    if not url:
+        (folder / FILE_NAME).chmod(0o600)
 
 
-def _bring_up_to_date(path: Path, is_new: bool) -> None:
-    from alembic import command
-    from alembic.config import Config
+def make_engine(db: Database) -> sqlalchemy.Engine:
+    """SQLAlchemy's way to a database, for changes of its tables: all or nothing."""
+    from sqlalchemy import create_engine
+    from sqlalchemy.pool import NullPool
+
+    if db.url:
+        connect = partial(cast("PostgresEngine", db.engine).connect, is_plain=True)
+        return create_engine("postgresql+psycopg://", creator=connect, poolclass=NullPool)
+    return sqlite_engine(db.folder / FILE_NAME)
+
+
+def sqlite_engine(path: Path) -> sqlalchemy.Engine:
+    """The same for a file."""
     from sqlalchemy import URL, create_engine, event
     from sqlalchemy.pool import NullPool
 
     engine = create_engine(URL.create("sqlite", database=str(path)), poolclass=NullPool)
 
     @event.listens_for(engine, "begin")
-    def _begin(connection: Connection) -> None:
+    def _begin(connection: sqlalchemy.Connection) -> None:
         # the driver would commit between steps: we want all or nothing
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
@@ -80,6 +89,14 @@ def _bring_up_to_date(path: Path, is_new: bool) -> None:
     def _connect(raw: sqlite3.Connection, _: object) -> None:
         raw.isolation_level = None
         raw.execute("PRAGMA synchronous=FULL")
+
+    return engine
+
+
+def bring_up_to_date(engine: sqlalchemy.Engine, is_new: bool) -> None:
+    """Make the tables, or take the steps that lead to those of this version."""
+    from alembic import command
+    from alembic.config import Config
 
     config = Config()
     config.set_main_option("script_location", str(SCRIPTS).replace("%", "%%"))
@@ -93,15 +110,28 @@ def _bring_up_to_date(path: Path, is_new: bool) -> None:
     engine.dispose()
 
 
-def _create(connection: Connection) -> None:
+def _create(connection: sqlalchemy.Connection) -> None:
     from autoresearch.hub.store.schema import channels, metadata, settings
 
+    _check_encoding(connection)
     metadata.create_all(connection)
-    connection.exec_driver_sql(FULL_TEXT_INDEX)
+    for statement in WORDS_INDEX[connection.dialect.name]:
+        connection.exec_driver_sql(statement)
     connection.execute(settings.insert().values(name="draw_key", value=secrets.token_hex(32)))
     for name, description in CHANNELS.items():
         connection.execute(
             channels.insert().values(
                 name=name, description=description, created_at=precise_timestamp()
             )
+        )
+
+
+def _check_encoding(connection: sqlalchemy.Connection) -> None:
+    if connection.dialect.name != POSTGRESQL:
+        return
+    found = connection.exec_driver_sql("SHOW server_encoding").scalar()
+    if found != "UTF8":
+        raise BadInput(
+            f"the database keeps its texts in {found}; make one with"
+            " CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0"
         )

@@ -21,9 +21,9 @@ from sqlalchemy import (
     LargeBinary,
     MetaData,
     Table,
-    Text,
     text,
 )
+from sqlalchemy import Text as SqlText
 
 metadata = MetaData(
     naming_convention={
@@ -35,6 +35,8 @@ metadata = MetaData(
 )
 
 Id = BigInteger().with_variant(Integer, "sqlite")  # SQLite: the rowid itself
+# compared and sorted by its bytes, as SQLite does, whatever the database's own language is
+Text = SqlText(collation="C").with_variant(SqlText(), "sqlite")
 
 
 def number(name: str = "id") -> Column[Any]:

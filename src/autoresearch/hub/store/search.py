@@ -1,8 +1,8 @@
 """The full-text index: what can be found, and finding it.
 
 `documents` numbers everything that can be found, in the order it came; the index holds only
-words, under the same numbers. The index is each database's own: FTS5 in SQLite; PostgreSQL's
-tsvector goes behind the same functions.
+words, under the same numbers. The index is each database's own: FTS5 in SQLite, a tsvector in
+PostgreSQL, of the same words (`words`).
 """
 
 from __future__ import annotations
@@ -11,6 +11,14 @@ import re
 from functools import lru_cache
 
 from autoresearch.hub.store.database import Reader, Transaction
+from autoresearch.hub.store.dialect import (
+    ADD_WORDS,
+    CLEAR_WORDS,
+    FIND_WORDS,
+    POSTGRESQL,
+    SQLITE,
+)
+from autoresearch.hub.store.words import make_query, make_vector
 from autoresearch.hub.values import Unindexed
 from autoresearch.models import Found
 
@@ -26,12 +34,6 @@ _ADD = """
     INSERT INTO documents (kind, ref, agent_id, excerpt, created_at)
     VALUES (:kind, :ref, :agent_id, :excerpt, :created_at) RETURNING id
 """
-_FIND = """
-    SELECT d.id AS cursor, d.kind, d.ref AS id, d.agent_id, d.excerpt, d.created_at
-    FROM search JOIN documents AS d ON d.id = search.rowid
-    WHERE search MATCH :match AND search.rowid < :before AND d.hidden = 0
-    ORDER BY search.rowid DESC LIMIT :most
-"""
 _SOURCES = {  # kind: the table of what can be found, and the column that documents name it by
     "post": ("posts", "id"),
     "result": ("results", "id"),
@@ -45,8 +47,24 @@ def add(tx: Transaction, kind: str, ref: str, agent_id: str, text: str, created_
     number = tx.value(
         _ADD, kind=kind, ref=ref, agent_id=agent_id, excerpt=excerpt, created_at=created_at
     )
-    sql = "INSERT INTO search (rowid, kind, body) VALUES (:number, :kind, :body)"
-    tx.run(sql, number=number, kind=f"kind{kind}", body=_split_scripts(text))
+    _add_words(tx, number, kind, text)
+
+
+def add_words(tx: Transaction, kind: str, ref: str, text: str) -> None:
+    """Make a document findable by the words of its text anew, under the number that it has."""
+    sql = "SELECT id FROM documents WHERE kind = :kind AND ref = :ref"
+    number = tx.value(sql, kind=kind, ref=ref)
+    if number is not None:
+        _add_words(tx, number, kind, text)
+
+
+def _add_words(tx: Transaction, number: int, kind: str, text: str) -> None:
+    words = _split_scripts(text)
+    sql = ADD_WORDS[tx.dialect]
+    if tx.dialect == SQLITE:
+        tx.run(sql, number=number, kind=f"kind{kind}", words=words)
+    else:
+        tx.run(sql, number=number, words=f"'kind:{kind}' {make_vector(words)}")
 
 
 def has(reader: Reader, kind: str, ref: str) -> bool:
@@ -86,14 +104,20 @@ def find_unindexed(reader: Reader, most: int) -> list[Unindexed]:
 
 def find(reader: Reader, words: str, kinds: tuple[str, ...], before: int, most: int) -> list[Found]:
     """Documents that have all of `words`, newest first."""
-    match = _match(words, kinds)
-    return reader.all(Found, _FIND, match=match, before=before, most=most) if match else []
+    match = _MATCHES[reader.dialect](words, kinds)
+    sql = FIND_WORDS[reader.dialect]
+    return reader.all(Found, sql, match=match, before=before, most=most) if match else []
 
 
 def clear(tx: Transaction) -> None:
     """Forget everything, to be indexed anew."""
     tx.run("DELETE FROM documents")
-    tx.run("INSERT INTO search (search) VALUES ('delete-all')")
+    clear_words(tx)
+
+
+def clear_words(tx: Transaction) -> None:
+    """Forget the words of all documents, which keep their numbers."""
+    tx.run(CLEAR_WORDS[tx.dialect])
 
 
 def _split_scripts(text: str) -> str:
@@ -114,3 +138,16 @@ def _match(words: str, kinds: tuple[str, ...]) -> str:
     if not quoted or not kinds:
         return quoted
     return f"kind:({' OR '.join(f'kind{kind}' for kind in kinds)}) AND {quoted}"
+
+
+@lru_cache(maxsize=512)
+def _match_vector(words: str, kinds: tuple[str, ...]) -> str:
+    """The same for PostgreSQL, where the kind is a word that no text can hold."""
+    found = make_query(map(_split_scripts, _WORD.findall(words)[:WORDS_MAX]))
+    if not found or not kinds:
+        return found
+    chosen = " | ".join(f"'kind:{kind}'" for kind in kinds)
+    return f"({chosen}) & {found}"
+
+
+_MATCHES = {SQLITE: _match, POSTGRESQL: _match_vector}
