@@ -256,7 +256,7 @@ def test_operators_leave_a_trail(hub: Any, operator: Any) -> None:
     operator.post("/operator/do/revoke", data={"id": agent.id, "csrf": csrf, "undo": "yes"})
     operator.post("/operator/do/revoke", data={"id": f"{agent.id}-no", "csrf": csrf})
 
-    with closing(Database(hub.data)) as db:
+    with closing(Database(hub.data, hub.database)) as db:
         acts = audit.newest(db.reader, 10, agent.id)
     assert [done.verb for done in acts] == ["undo revoke", "revoke", "agents create"]
     assert acts[0].actor == "operator's page, 127.0.0.1" and "admin key" in acts[2].actor

@@ -14,6 +14,7 @@ import click
 
 from autoresearch.cli import operator
 from autoresearch.cli.config_file import ConfiguredCommand, reread_options, use_file
+from autoresearch.cli.hub_place import data_options
 from autoresearch.cli.options import PATH, combine
 from autoresearch.cli.program import SETTINGS, completion_command, run_program
 from autoresearch.errors import BadInput
@@ -59,7 +60,7 @@ site_options = combine(
 @click.option(
     "--listen", default="127.0.0.1:8000", help="HOST:PORT; port 0 lets the system choose."
 )
-@operator.data_options
+@data_options
 @click.option(
     "--admin-key",
     help="Or AGENTHUB_ADMIN_KEY. Generated once and printed, unless given.",
