@@ -15,7 +15,7 @@ from fixed.environment import validation
 from fixed.errors import EvaluationError, PrepareError
 from fixed.losses import check_logits, check_range, token_nats
 from fixed.plausibility import Limits, judged_bpb
-from fixed.probes import Plan, check_next, is_too_much
+from fixed.probes import Plan, check_gain, check_next, is_too_much
 from fixed.terminal import say
 
 
@@ -97,11 +97,15 @@ class Evaluation:
                 torch.cuda.empty_cache()
 
     def attempt(self):
-        self.slots, calls = [], []
+        self.slots, self.turns, self.apart, calls = [], [], set(), []
         for side in range(len(self.models)):
             for turn, call in enumerate(self.plan.calls(side, self.batch_size)):
-                calls.append((turn, side, len(self.slots)))
+                at = len(self.slots)
+                calls.append((turn, side, at))
                 self.slots += call
+                self.turns += [turn] * len(call)
+                if any(slot.cut == 0 for slot in call):
+                    self.apart.update(range(at, at + len(call)))
         # (slots, T) nats of the row's own targets
         self.losses = torch.empty(len(self.slots), self.T)
         nats = {}
@@ -146,7 +150,9 @@ class Evaluation:
         for own, answers, slot in zip(losses, logits, slots, strict=True):
             if slot.cut < self.T:
                 check_range(answers[slot.cut :])
-            own[: slot.cut] = token_nats(answers[: slot.cut], self.rows[slot.row, 1 : slot.cut + 1])
+            if slot.cut > 0:
+                y = self.rows[slot.row, 1 : slot.cut + 1]
+                own[: slot.cut] = token_nats(answers[: slot.cut], y)
         return losses
 
     def compare(self):
@@ -156,13 +162,47 @@ class Evaluation:
         for i, slot in enumerate(self.slots):
             if self.plan.is_score(slot):
                 scored.setdefault(slot.row, i)
-        pairs = [(i, scored[s.row]) for i, s in enumerate(self.slots) if scored[s.row] != i]
+        asked = [(i, scored[s.row]) for i, s in enumerate(self.slots) if s.cut > 0]
+        pairs = [(i, first) for i, first in asked if i != first]
         again = [pair for pair in pairs if self.slots[pair[0]].cut == self.T]
         ahead = [pair for pair in pairs if self.slots[pair[0]].cut < self.T]
         if again and is_too_much(*self.differences(again)):
             self.explain(*max(again, key=lambda pair: float(self.differences([pair])[0].max())))
         if ahead:
             self.check_ahead(ahead)
+        if pairs:
+            self.check_memory(pairs)
+            self.check_company([pair for pair in pairs if pair[0] in self.apart])
+
+    def check_memory(self, pairs):
+        """What a token gains by being asked later, and by being scored."""
+        moved, tokens = self.moves(pairs)
+        later = np.sign([self.turns[first] - self.turns[i] for i, first in pairs])
+        rows = [self.slots[i].row for i, _ in pairs]
+        words = "the model remembers earlier calls: a token {} costs {{}} nats less; keep no state"
+        for signs, when in ((later, "that is asked later"), (1, "that is scored")):
+            gains = np.bincount(rows, moved * signs, len(self.rows))
+            check_gain(gains, tokens.sum(), words.format(when))
+
+    def check_company(self, apart):
+        """What a token gains in the company of text, beside that of noise."""
+        moved, tokens = self.moves(apart)
+        check_gain(
+            moved,
+            tokens.sum(),
+            "the model's answers for a row depend on the other rows of the batch: a token costs "
+            "{} nats less among text than among noise; a row may use its own past only",
+        )
+
+    def moves(self, pairs):
+        """(sums, counts): by how many nats all shared tokens of each pair cost more than when
+        they were scored."""
+        cuts = [self.slots[i].cut for i, _ in pairs]
+        both = [
+            (self.losses[i, :cut] - self.losses[first, :cut]).double().sum()
+            for (i, first), cut in zip(pairs, cuts, strict=True)
+        ]
+        return np.array(both, float), np.array(cuts)
 
     def check_ahead(self, ahead):
         """The answers to rows with another future: all that were shared, and the last of each."""

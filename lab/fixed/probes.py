@@ -1,8 +1,9 @@
 """Probes: rows asked once more, with another future or in other company, and what they may change.
 
 A model that looks ahead gains where the true future follows. So each probe pairs two losses of one
-token: before its true future, as scored, and before another. Leaves to others: asking (evaluation),
-losses (losses).
+token: before its true future, as scored, and before another. One that remembers gains with every
+call, one that looks at its neighbours in the company of text: their losses are paired as well.
+Leaves to others: asking (evaluation), losses (losses).
 """
 
 import math
@@ -22,10 +23,12 @@ TOLERANCE_NEXT = 0.005
 SURE = 5.5  # symmetric differences: P(sum >= SURE * root of the sum of squares) < 3e-7, any n
 LEAST_GAIN = 2e-4  # nats a token: a tenth of the noise of a run or less; below it is rounding
 AGAIN = 32, 8, 64  # one row in so many comes again as it is, at least, at most
+APART = 64  # rows that come again among rows of noise
 
 
 class Slot(NamedTuple):
-    """A row of a call: from place `cut` on it has the tokens of `donor`; cut = T: as it is."""
+    """A row of a call: from place `cut` on it has the tokens of `donor`; cut = T: as it is;
+    cut = 0: noise."""
 
     row: int
     cut: int
@@ -50,7 +53,9 @@ class Plan:
         self.at_home = [[r for r in range(self.N) if self.home[r] == s] for s in range(sides)]
         share, least, most = AGAIN
         again = order[: min(max(self.N // share, least), most)].tolist()
-        ahead = order[len(again) :] if self.N > 2 * len(again) else order
+        self.apart = order[: min(self.N // 4, APART)].tolist()
+        whole = max(len(again), len(self.apart))  # asked for as they are, future and all
+        ahead = order[whole:] if self.N > 2 * whole else order
         slots = [Slot(row, self.T, row, self.home[row]) for row in range(self.N)]
         slots += [Slot(row, self.T, row, self.other(row)) for row in again]
         times = random.random(len(slots)).tolist()
@@ -61,6 +66,7 @@ class Plan:
             slots += found
             times += sorted(random.random(len(found)).tolist())
         self.slots = [slots[i] for i in np.argsort(times)]
+        self.salt = int(random.integers(2**32))
 
     def other(self, row):
         return (self.home[row] + 1) % self.sides
@@ -89,17 +95,39 @@ class Plan:
         own = [slot for slot in self.slots if slot.side == side]
         columns = [[] for _ in range(batch_size)]
         for slot in own:
-            columns[self.place[slot.row] % self.block % batch_size].append(slot)
+            columns[self.column(slot.row, batch_size)].append(slot)
         most = max(map(len, columns))
         for column in columns:
             again = [s for s in column if self.is_score(s)] or column or own
             fill = self.random.integers(len(again), size=most - len(column)) if own else ()
             column += [again[i] for i in fill]
-        return [list(call) for call in zip(*columns, strict=True)]
+        calls = [list(call) for call in zip(*columns, strict=True)]
+        for call in self.calls_apart(side, batch_size):
+            calls.insert(int(self.random.integers(len(calls) + 1)), call)
+        return calls
+
+    def calls_apart(self, side, batch_size):
+        """Calls half of text and half of noise, from which no row can learn about another."""
+        calls = []
+        for row in self.apart if batch_size > 1 else ():
+            if self.other(row) == side:
+                at = self.column(row, batch_size)
+                free = (c for c in calls if at not in c and 2 * len(c) < batch_size)
+                call = next(free, None)
+                if call is None:
+                    calls.append(call := {})
+                call[at] = Slot(row, self.T, row, side)
+        return [[call.get(at, Slot(at, 0, at, side)) for at in range(batch_size)] for call in calls]
+
+    def column(self, row, batch_size):
+        return self.place[row] % self.block % batch_size
 
     def tokens(self, slot, vocab_size):
         """(T,) what the model sees of a slot; the same whenever it is asked."""
         row, cut, donor, _ = slot
+        if not cut:
+            noise = np.random.default_rng([self.salt, row]).integers(vocab_size - 4, size=self.T)
+            return torch.from_numpy(noise)
         x = self.rows[row, : self.T].clone()
         if cut < self.T:
             future = self.rows[donor, cut : self.T].clone()
@@ -113,18 +141,27 @@ class Plan:
 
 def check_next(gains):
     """The tokens before a changed future: what each loses with the true future gone, in nats."""
-    total, squares = math.fsum(gains), math.fsum(gain * gain for gain in gains)
+    squares = math.fsum(gain * gain for gain in gains)
     if squares > TOLERANCE_NEXT**2 * len(gains):
         raise EvaluationError(
             "the model looks ahead, or its answers move too much to tell: those for a token "
             f"changed by {math.sqrt(squares / len(gains)):.4f} nats when only later tokens did; "
             "make every part of it causal, or compute in float32"
         )
-    if total > max(SURE * math.sqrt(squares), LEAST_GAIN * len(gains)):
-        raise EvaluationError(
-            f"the model looks ahead: a token before its true future costs {total / len(gains):.5f} "
-            "nats less than before another; make every part of it causal"
-        )
+    check_gain(
+        gains,
+        len(gains),
+        "the model looks ahead: a token before its true future costs {} nats less than before "
+        "another; make every part of it causal",
+    )
+
+
+def check_gain(gains, tokens, sentence):
+    """Whether sums of signed differences, each of another row, are more than luck and rounding.
+    `sentence` takes the nats that a token gains."""
+    total, squares = math.fsum(gains), math.fsum(gain * gain for gain in gains)
+    if total > max(SURE * math.sqrt(squares), LEAST_GAIN * tokens):
+        raise EvaluationError(sentence.format(f"{total / tokens:.5f}"))
 
 
 def is_too_much(differences, losses):
