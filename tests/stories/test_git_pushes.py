@@ -14,7 +14,8 @@ import pytest
 
 from autoresearch.cli import agenthub
 from autoresearch.git import pktline
-from git_work import Work
+from git_work import Work, bundled, commit, oid, tree
+from git_work import push as push_bundle
 
 HEADS = "refs/heads"
 
@@ -255,3 +256,118 @@ def test_what_is_hidden_is_hidden_from_git(
     assert other.get(f"/api/git/fetch/{hidden}").status_code == 404
     agenthub.app([*verb, "--undo"], standalone_mode=False)
     assert hidden in work.git("ls-remote", url(other), "bad")
+
+
+def want(agent: Any, name: str, spoiled: bool = False) -> bytes:
+    """Ask for an object as protocol 2 does, by hand; the answer. `spoiled`: the line before ends
+    in what a search for `want` could take for one."""
+    agent_line = b"agent=00aawant " + b"0" * 32 if spoiled else b"agent=git/2.39"
+    body = b"".join(
+        [
+            pktline.write_line("command=fetch\n"),
+            pktline.write_line(agent_line),
+            b"0001",
+            pktline.write_line(f"want {name}\n"),
+            pktline.write_line("done\n"),
+            pktline.FLUSH,
+        ]
+    )
+    headers = {**agent.headers, "Git-Protocol": "version=2"}
+    return bytes(agent.hub.http.post("/git/git-upload-pack", content=body, headers=headers).content)
+
+
+def test_files_of_a_hidden_commit(own_hub: Any, tmp_path: Path, capsys: Any) -> None:
+    """What only a hidden commit holds is not had by its own hash: a file, a folder, the top; by
+    protocols 0 and 2, in capitals, or behind a line that looks like another want. What something
+    in view holds too is, a clone without files gets them later, and `--undo` opens all."""
+    hub = own_hub()
+    owner, other = hub.agent(), hub.agent()
+    work = Work.new(tmp_path / "w")
+    (work.path / "sub").mkdir()
+    work.commit("one", **{"kept": "kept\n", "sub/a": "a\n"})
+    push(work, owner, "good")
+    work.commit("secret", **{"key": "secret\n", "sub/b": "b\n", "moved": "kept\n"})
+    push(work, owner, "bad")
+    hidden = work.git("rev-parse", "HEAD")
+    secret = [work.git("rev-parse", f"HEAD:{at}") for at in ("key.py", "sub/b.py", "sub", "")]
+    shared = [work.git("rev-parse", f"HEAD:{at}") for at in ("kept.py", "sub/a.py")]
+    verb = ["hide", "commit", hidden, "--data", str(hub.data)]
+    agenthub.app(verb, standalone_mode=False)
+
+    for protocol in ("0", "2"):
+        fresh = Work.new(tmp_path / f"fresh{protocol}")
+        fetch = ("-c", f"protocol.version={protocol}", "fetch", "-q", url(other))
+        for name in secret:
+            refused = fresh.run(*fetch, name)
+            assert refused.returncode != 0 and b"no commit that this hub shows" in refused.stderr
+        for name in shared:
+            fresh.git(*fetch, name)
+    for name in (secret[0].upper(), hidden.upper()):
+        assert want(other, name)[4:8] == b"ERR "
+        assert want(other, name, spoiled=True)[4:8] == b"ERR "
+    assert b"packfile" in want(other, shared[0].upper())
+    partial = ("clone", "-q", "--filter=blob:none", "-b", "good", url(other), "partial")
+    Work(tmp_path).git(*partial)
+    assert (tmp_path / "partial" / "sub" / "a.py").read_text() == "a\n"
+    work.git("checkout", "-q", "HEAD~1")
+    work.commit("says it too", **{"key": "secret\n"})  # and is in view
+    push(work, other, "told")
+    assert b"packfile" in want(other, secret[0]) and want(other, secret[1])[4:8] == b"ERR "
+    agenthub.app([*verb, "--undo"], standalone_mode=False)
+    assert all(b"packfile" in want(other, name) for name in secret)
+
+
+@pytest.mark.parametrize("body", [b"00", b"0003", b"zzzz", b"+032want ", b"0032want 1234"])
+def test_a_fetch_that_is_none(two_workers: Any, body: bytes) -> None:
+    """What git would not read is refused with a sentence, before any program sees it."""
+    agent = two_workers.agent()
+    answer = agent.hub.http.post("/git/git-upload-pack", content=body, headers=agent.headers)
+    assert answer.status_code == 400 and "none of git's" in answer.json()["error"]
+
+
+def test_leaves_older_than_those_that_a_clone_gets(
+    own_hub: Any, tmp_path: Path, capsys: Any
+) -> None:
+    """A leaf is listed and fetched by its name however many are newer, alone or with all others,
+    also after somebody has built on it; a default clone gets the newest. Hidden it has no name."""
+    hub = own_hub()
+    agent = hub.agent()
+    top = tree((b"100644", b"train.py", oid(3, b"x")))
+    root = commit(oid(2, top), message=b"root")
+    many = [commit(oid(2, top), oid(1, root), message=b"%d" % n) for n in range(105)]
+    objects = [(3, b"x"), (2, top), (1, root), *((1, leaf) for leaf in many)]
+    assert push_bundle(agent, bundled(objects)).status_code == 201
+    old = agent.get("/api/git/leaves", limit=1000).json()[-1]["hash"]
+    name = f"leaf/{old[:12]}"
+    work = Work.new(tmp_path / "w")
+
+    assert work.git("ls-remote", url(agent), name) == f"{old}\trefs/heads/{name}"
+    work.git("fetch", "-q", url(agent), name)
+    assert work.git("rev-parse", "FETCH_HEAD") == old
+    Work(tmp_path).git("clone", "-q", "-b", name, url(agent), "one")
+    assert Work(tmp_path / "one").git("branch", "-r").count("origin/leaf/") == 101
+    work.git("fetch", "-q", url(agent), "refs/heads/leaf/*:refs/all/*")
+    assert len(work.git("for-each-ref", "refs/all").splitlines()) == 105
+    work.git("-c", "protocol.version=0", "fetch", "-q", url(agent), old)
+    work.git("checkout", "-q", old)
+    work.commit("on top")
+    push(work, agent, "on-top")
+    work.git("fetch", "-q", url(agent), name)
+    assert work.run("fetch", url(agent), "leaf/000000000000").returncode != 0
+    agenthub.app(["hide", "commit", old, "--data", str(hub.data)], standalone_mode=False)
+    assert b"couldn't find" in work.run("fetch", url(agent), name).stderr
+
+
+def test_both_protocols_list_the_same(own_hub: Any, work: Work) -> None:
+    """Names, hashes and where HEAD points, of a hub with and without commits; and only what was
+    asked for."""
+    agent = own_hub().agent()
+
+    def listed(protocol: int, *words: str) -> str:
+        return work.git("-c", f"protocol.version={protocol}", "ls-remote", *words, url(agent))
+
+    assert listed(2) == listed(0) == ""
+    push(work, agent, "a", "b/ö", "heads/x")
+    for words in (("--symref",), ("--heads",), ("--tags",), ()):
+        assert sorted(listed(2, *words).split("\n")) == sorted(listed(0, *words).split("\n"))
+    assert "ref: refs/heads/root\tHEAD" in listed(2, "--symref")

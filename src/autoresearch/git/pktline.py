@@ -4,11 +4,11 @@ advertises, and what became of a push."""
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from autoresearch.errors import BadBundle
+from autoresearch.errors import BadBundle, BadInput
 from autoresearch.git.bundle import is_ref_name
 
 FLUSH = b"0000"
@@ -17,7 +17,9 @@ SHALLOW_MAX = 100_000
 OPTIONS_MAX = 100  # push options, which are read and not used
 BAND_BYTES = 65_515  # of data in one packet of side-band-64k
 ZERO = "0" * 40
-_WANT = re.compile(rb"[0-9a-f]{4}want ([0-9a-f]{40})")
+PREFIX = "ref-prefix "
+_WANT = re.compile(rb"want ([0-9a-fA-F]{40})")
+_LENGTH = re.compile(rb"[0-9a-fA-F]{4}")
 _HEX = frozenset(b"0123456789abcdef")
 
 
@@ -43,8 +45,59 @@ class PushRequest:
 
 
 def read_wants(body: bytes) -> set[str]:
-    """The hashes that a fetch asks for, by protocol 0, 1 or 2."""
-    return {found[1].decode() for found in _WANT.finditer(body)}
+    """The hashes that a fetch asks for, by protocol 0, 1 or 2, read line by line as git reads
+    them. Raises BadInput for what is no request of git's.
+    """
+    return {found[1].decode().lower() for line in _split(body) if (found := _WANT.match(line))}
+
+
+def _split(body: bytes) -> Iterator[bytes]:
+    """The lines of a whole request, without the marks between its parts."""
+    at = 0
+    while at < len(body):
+        head = body[at : at + 4]
+        length = int(head, 16) if _LENGTH.fullmatch(head) else 3
+        if length == 3 or at + length > len(body):
+            raise BadInput("the request is cut off, or is none of git's")
+        if length > 4:
+            yield body[at + 4 : at + length]
+        at += max(length, 4)
+
+
+@dataclass(frozen=True, slots=True)
+class RefsAsked:
+    """What `ls-refs` of protocol 2 asks for: names that begin with one of `prefixes`, or all
+    where there is none. Of what no ref has (peeled tags) nothing is said.
+    """
+
+    prefixes: tuple[str, ...]
+    symrefs: bool
+    unborn: bool
+
+
+def read_ls_refs(body: bytes) -> RefsAsked | None:
+    """None for another command. Raises BadInput for what is no request of git's."""
+    lines = [line.rstrip(b"\n").decode("utf-8", "replace") for line in _split(body)]
+    if lines[:1] != ["command=ls-refs"]:
+        return None
+    prefixes = [line[len(PREFIX) :] for line in lines if line.startswith(PREFIX)]
+    return RefsAsked(tuple(prefixes), "symrefs" in lines, "unborn" in lines)
+
+
+def write_ls_refs(refs: Mapping[str, str], head: str, asked: RefsAsked) -> bytes:
+    """The answer: HEAD, which points at the name `head`, and those of `refs` (name to hash) that
+    were asked for.
+    """
+    at = f" symref-target:{head}" if asked.symrefs else ""
+    lines = []
+    if _is_asked("HEAD", asked) and (head in refs or asked.unborn):
+        lines.append(f"{refs.get(head, 'unborn')} HEAD{at}\n")
+    lines += [f"{refs[name]} {name}\n" for name in sorted(refs) if _is_asked(name, asked)]
+    return b"".join(write_line(line) for line in lines) + FLUSH
+
+
+def _is_asked(name: str, asked: RefsAsked) -> bool:
+    return not asked.prefixes or name.startswith(asked.prefixes)
 
 
 def write_error(sentence: str) -> bytes:

@@ -23,6 +23,7 @@ from autoresearch.hub.rules import retention
 from autoresearch.hub.rules.accounts import KeyCache, check_admin_hash
 from autoresearch.hub.rules.counters import Counters
 from autoresearch.hub.rules.fetch import BundleCache
+from autoresearch.hub.rules.hidden import HiddenObjects
 from autoresearch.hub.rules.mirror import Mirror
 from autoresearch.hub.settings import Settings
 from autoresearch.hub.store import migrate
@@ -53,6 +54,7 @@ class Services:
         self.db = Database(settings.data, settings.database)
         self.keyring = KeyCache(self.db, settings.admin_key_hash)
         self.bundles = BundleCache(settings.data / "cache" / "bundles")
+        self.hidden = HiddenObjects()
         self.uploads = Shares(UPLOADS, UPLOADS_EACH)
         self.arriving = Shares(ARRIVING, ARRIVING_EACH)
         self.advertisements = asyncio.Semaphore(ADVERTISEMENTS)

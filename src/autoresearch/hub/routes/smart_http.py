@@ -70,7 +70,7 @@ async def info_refs(
         body = pktline.write_advertisement(named, have, CAPABILITIES)
         return Response(body, media_type=media_type, headers=NO_CACHE)
     protocol = _protocol(request)
-    body = await _list_refs(hub, None, protocol)
+    body = await _advertise(hub, protocol)
     if protocol != "version=2":
         body = pktline.write_line("# service=git-upload-pack\n") + pktline.FLUSH + body
     return Response(body, media_type=media_type, headers=NO_CACHE)
@@ -90,16 +90,9 @@ async def upload_pack(
     media_type = "application/x-git-upload-pack-result"
     protocol = _protocol(request)
     try:
-        is_list = file.read(len(LS_REFS)) == LS_REFS
-        file.seek(0)
-        if is_list:
-            body = await _list_refs(hub, file, protocol)
+        if answer := await hub.off_loop(_answer_at_once, hub, file.read(), protocol):
             file.close()
-            return Response(body, media_type=media_type, headers=NO_CACHE)
-        if hidden := commits.find_hidden(hub.db.reader, pktline.read_wants(file.read())):
-            file.close()
-            body = pktline.write_error(f"commit {hidden} was hidden by this hub's operator")
-            return Response(body, media_type=media_type, headers=NO_CACHE)
+            return Response(answer, media_type=media_type, headers=NO_CACHE)
         file.seek(0)
         await _await_turn(request, hub, f"agent:{caller.agent_id}")
         bare = await hub.off_loop(hub.mirror.refresh)
@@ -111,15 +104,13 @@ async def upload_pack(
     return Stream(pieces, media_type=media_type, headers=NO_CACHE)
 
 
-async def _list_refs(hub: TheHub, file: BinaryIO | None, protocol: str) -> bytes:
-    """What git answers who asks for refs only: gathered whole, so that no slow reader holds a
-    turn.
+def _answer_at_once(hub: TheHub, body: bytes, protocol: str) -> bytes:
+    """Refs by protocol 2, or why what is asked for is not handed out; empty where git shall
+    answer.
     """
     bare = await hub.off_loop(hub.mirror.refresh)
-    if file is not None:
-        file = give_descriptor(file)
     async with hub.advertisements:
-        return b"".join([piece async for piece in bare.upload_pack(file, protocol)])
+        return b"".join([piece async for piece in bare.upload_pack(None, protocol)])
 
 
 async def _await_turn(request: Request[Any, Any, Any], hub: TheHub, owner: str) -> None:
@@ -128,6 +119,16 @@ async def _await_turn(request: Request[Any, Any, Any], hub: TheHub, owner: str) 
     Raises HTTPException 503 after a while.
     """
     ends = asyncio.get_running_loop().time() + TURN_S
+    asked = pktline.read_ls_refs(body) if protocol == "version=2" else None
+    if asked is not None:
+        named = refs.list_asked(hub.db.reader, asked.prefixes)
+        return pktline.write_ls_refs(named, refs.name_head(named), asked)
+    refusal = hub.hidden.refuse(hub.db.reader, pktline.read_wants(body))
+    return pktline.write_error(refusal) if refusal else b""
+
+
+async def _advertise(hub: TheHub, protocol: str) -> bytes:
+    """What git answers first: gathered whole, so that no slow reader holds a turn."""
     while asyncio.get_running_loop().time() < ends and not hub.uploads.has_room(owner):
         await asyncio.sleep(TURN_POLL_S)
     hold_share(request, hub.uploads, owner, "clones and fetches")
@@ -179,13 +180,13 @@ async def _push_body(
 ) -> tuple[BinaryIO, str]:
     """The body of a push, and why it is not taken in; empty where it is whole.
 
-    Of one that is too large, or that has a `problem` already, its beginning, which names the
-    refs. The server drops the rest.
+    Of one that is too large, that the disk has no room for, or that has a `problem` already, its
+    beginning, which names the refs. The server drops the rest.
     """
     announced = request.headers.get("content-length", "")
     if announced.isdecimal() and int(announced) > most_bytes:
         most_bytes, problem = COMMANDS_MAX_BYTES, _too_large(most_bytes)
-    file, received = open_spool(BODY_BYTES), 0
+    file, head, received = open_spool(BODY_BYTES), b"", 0
     try:
         async for chunk in request.stream():
             room = most_bytes - received

@@ -178,11 +178,6 @@ def describe_hiding(reader: Reader, commit_hash: str, hidden: bool) -> str:
     return f"commit {commit_hash} is hidden{built}"
 
 
-def find_hidden(reader: Reader, wanted: set[str]) -> str | None:
-    """One of the commits asked for that is hidden."""
-    return min(wanted.intersection(commits.hidden_commits(reader)), default=None)
-
-
 def root_hash(reader: Reader) -> str:
     """The hash of the commit everybody should start from; empty where the operator has published
     none.

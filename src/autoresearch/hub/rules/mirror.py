@@ -15,7 +15,7 @@ from autoresearch.git.pack_writer import write_pack
 from autoresearch.git.repo import GitFailed
 from autoresearch.git.upload import Bare, MirrorPack
 from autoresearch.hub.rules.packing import pack_range
-from autoresearch.hub.rules.refs import ROOT, list_refs
+from autoresearch.hub.rules.refs import list_refs, name_head
 from autoresearch.hub.rules.spool import FULL
 from autoresearch.hub.store import objects
 from autoresearch.hub.store.database import Database, Reader
@@ -48,7 +48,7 @@ class Mirror:
         with self.bare.lock(), self._db.read(snapshot=True) as reader:
             self._add_objects(reader)
             refs = list_refs(reader)
-            self.bare.set_refs(refs, ROOT if ROOT in refs else next(iter(refs), ROOT))
+            self.bare.set_refs(refs, name_head(refs))
 
     def _add_objects(self, reader: Reader) -> None:
         held, upto = self._good(reader), objects.last_id(reader)

@@ -6,7 +6,7 @@ A name belongs to whoever pushed it first; commits need none, and lose nothing w
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import BinaryIO, NamedTuple
 
 from autoresearch.errors import Conflict, NotFound
@@ -20,7 +20,9 @@ from autoresearch.hub.values import Ref
 
 ROOT = "refs/heads/root"
 LEAF = "refs/heads/leaf"  # below it, the newest leaves have names of the hub's own
-LEAVES_SHOWN = 100
+LEAVES_SHOWN = 100  # to those who ask for all branches, as a clone does
+LEAF_DIGITS = 12
+_HEX = frozenset("0123456789abcdef")
 
 
 class Outcome(NamedTuple):
@@ -40,11 +42,12 @@ class AllRefused(Conflict):
 
 def list_refs(reader: Reader) -> dict[str, str]:
     """The refs that plain git sees, by name: the root (or the hub's first commit), the newest
-    leaves, and every name that agents gave to what is in view. To git a name that is not listed does not exist.
+    leaves, and every name that agents gave to what is in view. To git a name that is not listed
+    does not exist.
 
     Of names that no client can store together (an older hub took them) one is left out.
     """
-    shown = {f"{LEAF}/{leaf[:12]}": leaf for leaf in commits.leaves(reader, LEAVES_SHOWN)}
+    shown = {f"{LEAF}/{leaf[:LEAF_DIGITS]}": leaf for leaf in commits.leaves(reader, LEAVES_SHOWN)}
     # HEAD: a name that stays, so that `git pull` works in any clone
     if root := commits.root(reader) or commits.first(reader):
         shown[ROOT] = root
@@ -55,6 +58,26 @@ def list_refs(reader: Reader) -> dict[str, str]:
             shown[name] = commit_hash
             folders.add(name)
     return shown
+
+
+def list_asked(reader: Reader, prefixes: Sequence[str]) -> dict[str, str]:
+    """As `list_refs`, and those older leaves that somebody asks for: by a name that begins as
+    theirs, or for all there is. A commit's whole name holds when it is no leaf any more.
+    """
+    shown = list_refs(reader)
+    for prefix in prefixes or [f"{LEAF}/"]:
+        digits = prefix.removeprefix(f"{LEAF}/")
+        if digits == prefix or len(digits) > LEAF_DIGITS or set(digits) - _HEX:
+            continue
+        whole = len(digits) == LEAF_DIGITS
+        for leaf in commits.shown_beginning_with(reader, digits, only_leaves=not whole):
+            shown.setdefault(f"{LEAF}/{leaf[:LEAF_DIGITS]}", leaf)
+    return shown
+
+
+def name_head(names: Mapping[str, str]) -> str:
+    """The name that HEAD stands for, also where there is no commit yet."""
+    return ROOT if ROOT in names else next(iter(names), ROOT)
 
 
 def list_for_push(reader: Reader, agent_id: str) -> list[Ref]:

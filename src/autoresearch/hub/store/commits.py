@@ -126,6 +126,10 @@ def parent_seqs(reader: Reader, seq: int) -> list[int]:
     return reader.column(sql, seq=seq)
 
 
+def child_seqs(reader: Reader, seq: int) -> list[int]:
+    return reader.column("SELECT child_seq FROM commit_parents WHERE parent_seq = :seq", seq=seq)
+
+
 def has_children(reader: Reader, seq: int) -> bool:
     sql = "SELECT child_seq FROM commit_parents WHERE parent_seq = :seq LIMIT 1"
     return reader.value(sql, seq=seq) is not None
@@ -155,6 +159,15 @@ def leaves(reader: Reader, most: int) -> list[str]:
     """The hashes of the newest leaves."""
     sql = "SELECT hash FROM commits WHERE is_leaf = 1 AND hidden = 0 ORDER BY seq DESC LIMIT :most"
     return reader.column(sql, most=most)
+
+
+def shown_beginning_with(reader: Reader, digits: str, only_leaves: bool) -> list[str]:
+    """The hashes of commits in view, or of leaves only, that begin with `digits`; newest first."""
+    sql = f"""
+        SELECT hash FROM commits WHERE hidden = 0 AND hash >= :first AND hash < :behind
+        {"AND is_leaf = 1" if only_leaves else ""} ORDER BY seq DESC
+    """
+    return reader.column(sql, first=digits, behind=f"{digits}g")
 
 
 def add_commit(tx: Transaction, new: NewCommit, on: Sequence[CommitPlace]) -> None:
@@ -207,6 +220,17 @@ def set_hidden(tx: Transaction, commit_hash: str, hidden: bool) -> None:
 
 def hidden_commits(reader: Reader) -> list[str]:
     return reader.column("SELECT hash FROM commits WHERE hidden = 1")
+
+
+def hidden_seqs(reader: Reader) -> list[int]:
+    """Newest first."""
+    return reader.column("SELECT seq FROM commits WHERE hidden = 1 ORDER BY seq DESC")
+
+
+def seqs_behind(reader: Reader, behind: int, most: int) -> list[int]:
+    """The numbers of the next commits, hidden or not, oldest first."""
+    sql = "SELECT seq FROM commits WHERE seq > :behind ORDER BY seq LIMIT :most"
+    return reader.column(sql, behind=behind, most=most)
 
 
 def count_visible_children(reader: Reader, seq: int) -> int:
