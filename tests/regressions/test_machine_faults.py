@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import resource
+import secrets
 import shutil
 import signal
 import subprocess
@@ -128,6 +129,31 @@ def test_reading_goes_on_where_the_disk_is_full(served_hub: Any, tmp_path: Path)
     resource.prlimit(hub.process.pid, resource.RLIMIT_FSIZE, (soft, hard))
     Work(tmp_path).git("clone", "-q", "-b", "x", url, "after")
     assert work.commit("more") and push_bundle(agent, work.bundle()).status_code == 201
+
+
+def test_a_push_of_plain_git_that_the_disk_has_no_room_for(served_hub: Any, tmp_path: Path) -> None:
+    """Whether the disk is full while its body arrives, announced or in pieces, or once it is
+    checked: git shows why beside the ref, nothing of it is stored, and with room again the same
+    push is taken."""
+    hub = served_hub(workers=1)
+    agent = hub.agent()
+    work = Work.new(tmp_path / "w")
+    url = hub.url.replace("http://", f"http://x:{agent.key}@") + "/git"
+    small = work.commit("small")
+    (work.path / "big.bin").write_bytes(secrets.token_bytes(3_000_000))
+    big = work.commit("big")
+    soft, hard = resource.prlimit(hub.process.pid, resource.RLIMIT_FSIZE)
+
+    resource.prlimit(hub.process.pid, resource.RLIMIT_FSIZE, (4096, hard))
+    for buffer, commit in (("9000000", big), ("65536", big), ("9000000", small)):
+        refused = work.run("-c", f"http.postBuffer={buffer}", "push", url, f"{commit}:refs/heads/x")
+        assert refused.returncode != 0 and b"disk is full" in refused.stderr
+        assert b"remote rejected" in refused.stderr
+    assert agent.get("/api/git/commits").json() == []
+
+    resource.prlimit(hub.process.pid, resource.RLIMIT_FSIZE, (soft, hard))
+    work.git("push", "-q", url, "HEAD:refs/heads/x")
+    assert len(agent.get("/api/git/commits").json()) == 2
 
 
 def test_an_hour_that_begins_in_the_future_is_over(db: Database) -> None:

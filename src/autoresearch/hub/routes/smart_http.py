@@ -8,8 +8,11 @@ same rules, same rows.
 from __future__ import annotations
 
 import asyncio
+import io
+import logging
 import zlib
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import Annotated, Any, BinaryIO, Literal
 
 import msgspec
@@ -22,10 +25,17 @@ from litestar.response import Stream
 
 from autoresearch.errors import AutoresearchError, BadBundle, BadInput, TooLarge, Unauthorized
 from autoresearch.git import pktline
-from autoresearch.hub.routes.common import TheCaller, TheHub, hold_share, needs_key, try_share
+from autoresearch.hub.routes.common import (
+    DISK_FULL,
+    TheCaller,
+    TheHub,
+    hold_share,
+    needs_key,
+    try_share,
+)
 from autoresearch.hub.routes.git import spool_body
 from autoresearch.hub.rules import commits, refs
-from autoresearch.hub.rules.spool import BODY_BYTES, give_descriptor, open_spool
+from autoresearch.hub.rules.spool import BODY_BYTES, FULL, give_descriptor, open_spool
 
 ASK_MAX_BYTES = (
     4 * 1024 * 1024
@@ -33,12 +43,15 @@ ASK_MAX_BYTES = (
 HAVE_SHOWN = 50
 NO_CACHE = {"Cache-Control": "no-cache, max-age=0, must-revalidate"}
 COMMANDS_MAX_BYTES = 1024 * 1024  # read of a push that is too large, to say so for each ref
+HEAD_BYTES = 256 * 1024  # of a push that stay in memory, to say so where the disk is full
+NO_ROOM = f"507: {FULL}"
+GZIP = b"\x1f\x8b"
 CAPABILITIES = (
     "report-status report-status-v2 delete-refs side-band-64k quiet atomic ofs-delta"
     " push-options object-format=sha1 agent=agenthub"
 )
 BLOCK = 256 * 1024
-LS_REFS = b"0014command=ls-refs\n"
+log = logging.getLogger("agenthub")
 TURN_S, TURN_POLL_S = 30.0, 0.1  # how long a clone waits for its turn
 
 
@@ -108,6 +121,16 @@ def _answer_at_once(hub: TheHub, body: bytes, protocol: str) -> bytes:
     """Refs by protocol 2, or why what is asked for is not handed out; empty where git shall
     answer.
     """
+    asked = pktline.read_ls_refs(body) if protocol == "version=2" else None
+    if asked is not None:
+        named = refs.list_asked(hub.db.reader, asked.prefixes)
+        return pktline.write_ls_refs(named, refs.name_head(named), asked)
+    refusal = hub.hidden.refuse(hub.db.reader, pktline.read_wants(body))
+    return pktline.write_error(refusal) if refusal else b""
+
+
+async def _advertise(hub: TheHub, protocol: str) -> bytes:
+    """What git answers first: gathered whole, so that no slow reader holds a turn."""
     bare = await hub.off_loop(hub.mirror.refresh)
     async with hub.advertisements:
         return b"".join([piece async for piece in bare.upload_pack(None, protocol)])
@@ -119,16 +142,6 @@ async def _await_turn(request: Request[Any, Any, Any], hub: TheHub, owner: str) 
     Raises HTTPException 503 after a while.
     """
     ends = asyncio.get_running_loop().time() + TURN_S
-    asked = pktline.read_ls_refs(body) if protocol == "version=2" else None
-    if asked is not None:
-        named = refs.list_asked(hub.db.reader, asked.prefixes)
-        return pktline.write_ls_refs(named, refs.name_head(named), asked)
-    refusal = hub.hidden.refuse(hub.db.reader, pktline.read_wants(body))
-    return pktline.write_error(refusal) if refusal else b""
-
-
-async def _advertise(hub: TheHub, protocol: str) -> bytes:
-    """What git answers first: gathered whole, so that no slow reader holds a turn."""
     while asyncio.get_running_loop().time() < ends and not hub.uploads.has_room(owner):
         await asyncio.sleep(TURN_POLL_S)
     hold_share(request, hub.uploads, owner, "clones and fetches")
@@ -171,8 +184,17 @@ async def _receive(hub: TheHub, caller: TheCaller, file: BinaryIO, problem: str)
     except refs.AllRefused as refused:
         return pktline.write_report("ok", refused.outcomes, asked.capabilities)
     except AutoresearchError as error:
-        told = [(command.name, str(error)) for command in asked.commands]
-        return pktline.write_report(str(error), told, asked.capabilities)
+        return _refuse_all(asked, str(error))
+    except OSError as error:
+        if error.errno not in DISK_FULL:
+            raise
+        log.error("a push was not taken in: %s", error)
+        return _refuse_all(asked, NO_ROOM)
+
+
+def _refuse_all(asked: pktline.PushRequest, why: str) -> bytes:
+    told = [(command.name, why) for command in asked.commands]
+    return pktline.write_report(why, told, asked.capabilities)
 
 
 async def _push_body(
@@ -190,6 +212,7 @@ async def _push_body(
     try:
         async for chunk in request.stream():
             room = most_bytes - received
+            head += chunk[: max(0, HEAD_BYTES - len(head))]
             received += file.write(chunk[:room])
             if len(chunk) > room and not problem:
                 problem = _too_large(most_bytes)
@@ -198,10 +221,24 @@ async def _push_body(
         file.seek(0)
         if request.headers.get("content-encoding", "") not in ("", "identity"):
             file = _inflate(request, file, most_bytes)
+    except OSError as error:
+        with suppress(OSError):  # closing writes what is left
+            file.close()
+        if error.errno not in DISK_FULL:
+            raise
+        log.error("a push was not taken in: %s", error)
+        return _inflate_head(head), NO_ROOM
     except BaseException:
         file.close()
         raise
     return file, problem
+
+
+def _inflate_head(head: bytes) -> BinaryIO:
+    """The beginning of a body, which names the refs, inflated where it is compressed."""
+    if head.startswith(GZIP):
+        head = zlib.decompressobj(31).decompress(head, COMMANDS_MAX_BYTES)
+    return io.BytesIO(head)
 
 
 def _too_large(most_bytes: int) -> str:

@@ -20,6 +20,7 @@ from autoresearch.errors import HubUnavailable, StorageFull
 from autoresearch.hub.store.dialect import SQLITE
 
 FILE_NAME = "hub.sqlite3"
+FULL_DISK = ("disk is full", "disk I/O error")  # as which SQLite tells a used-up quota
 OLDEST_SQLITE = (3, 35, 0)  # RETURNING
 BUSY_TIMEOUT_S = (
     # only for what the file lock cannot order: recovery after a crash, a backup by a stranger
@@ -126,7 +127,7 @@ class SqliteEngine:
         """The error as callers should hear it: a full disk is nobody's fault but has a sentence
         of its own.
         """
-        if isinstance(error, sqlite3.OperationalError) and "disk is full" in str(error):
+        if isinstance(error, sqlite3.OperationalError) and str(error).endswith(FULL_DISK):
             return StorageFull(
                 "the hub's disk is full; nothing of this was stored:"
                 " try again later, and tell its operator"
