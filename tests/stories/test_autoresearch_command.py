@@ -69,14 +69,17 @@ def test_a_report_of_what_was_run(tmp_path: Path) -> None:
 
 def test_doctor_tells_of_the_folder_and_the_machine(tmp_path: Path) -> None:
     """One object for scripts: every check has a name, a level and what was found; the exit code
-    says whether all is well."""
+    says whether all is well. An agent that is named and does not answer is a failure."""
     make(tmp_path, noisy())
+    nobody = ("--agent", "llm", "--model", "m", "--base-url", "http://127.0.0.1:9/v1")
 
-    told = command("doctor", str(tmp_path), "--json")
+    told = command("doctor", str(tmp_path), "--json", *nobody)
 
     answer = json.loads(told.stdout)
-    assert told.returncode == (0 if answer["ok"] else 1), told.stderr
+    assert told.returncode == 1 and answer["ok"] is False, told.stderr
     assert all(check["name"] and check["level"] and check["found"] for check in answer["checks"])
+    asked = [check for check in answer["checks"] if check["name"] == "agent"]
+    assert [check["level"] for check in asked] == ["failure"] and "--base-url" in asked[0]["found"]
 
 
 def test_init_makes_a_clean_repository_of_the_lab(tmp_path: Path) -> None:

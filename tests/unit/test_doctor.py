@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import os
+import sys
+from functools import partial
 from pathlib import Path
 
+import pytest
+
+from autoresearch.cli.agent_options import AgentOptions
+from autoresearch.cli.autoresearch import ask_agent
 from autoresearch.git.repo import Repo
 from autoresearch.researcher import doctor
 from autoresearch.researcher.config import NAME
 from autoresearch.researcher.sandbox import choose_sandbox
 from autoresearch.researcher.sandbox.attacks import ATTACKS
 from autoresearch.researcher.sandbox.conformance import Unprotected, attacks_on_room
+from chat_server import Say, chat_server
 
 TOML = '[experiment]\nfree = ["train.py"]\ncommand = ["python", "train.py"]\n'
 
@@ -167,3 +174,66 @@ def test_the_agents_room_is_attacked_and_doctor_says_so() -> None:
 
     assert (check.level, check.name) == ("ok", "agent room"), check
     assert f"{len(attacks_on_room())} of {len(attacks_on_room())}" in check.found
+
+
+def look_at(chosen: AgentOptions, folder: Path) -> doctor.Check:
+    return doctor.look_at_agent(partial(ask_agent, chosen, folder))
+
+
+@pytest.mark.parametrize(
+    ("program", "level", "words"),
+    [
+        ("print('ready')", "ok", "answers"),
+        ("import sys; sys.exit('Invalid API key')", "failure", "key is refused"),
+        ("import sys; sys.exit('Please run /login')", "failure", "not logged in"),
+        ("import sys; sys.exit('There is an issue: unknown model x')", "failure", "the model"),
+        ("import sys; sys.exit('Do you trust the files in this folder?')", "failure", "trust"),
+        ("import sys; sys.exit('usage limit reached')", "warning", "usage limit"),
+        ("import sys; sys.exit('connect ECONNREFUSED 192.0.2.7:443')", "warning", "its server"),
+    ],
+)
+def test_a_coding_agent_is_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: str, level: str, words: str
+) -> None:
+    """Program, login and model are proven by an answer; each fault has its sentence, and what it
+    said stays on disk."""
+    (tmp_path / "bin").mkdir()
+    file = tmp_path / "bin" / "claude"
+    file.write_text(f"#!{sys.executable}\n{program}")
+    file.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{file.parent}:{os.environ['PATH']}")
+
+    check = look_at(AgentOptions("command", command="claude", sandbox="none"), tmp_path)
+
+    assert (check.level, check.name) == (level, "agent") and words in check.found
+    if level != "ok":
+        assert check.todo and Path(check.found.partition("all of it: ")[2].split(")")[0]).exists()
+
+
+def test_an_agent_that_is_not_there_or_not_known(tmp_path: Path) -> None:
+    """A missing program and a missing option are failures; of a line of one's own only the program
+    can be looked for."""
+    missing = look_at(AgentOptions("command", command="no-such-coder", sandbox="none"), tmp_path)
+    assert missing.level == "failure" and "is not installed" in missing.found
+    unsaid = look_at(AgentOptions("command", sandbox="none"), tmp_path)
+    assert unsaid.level == "failure" and "--command" in unsaid.found
+    own = look_at(AgentOptions("command", command="env true", sandbox="none"), tmp_path)
+    assert own.level == "ok" and "first edit" in own.found
+
+
+@pytest.mark.parametrize(
+    ("status", "level", "words"),
+    [
+        (200, "ok", "answers"),
+        (401, "failure", "the key"),
+        (404, "failure", "--model"),
+        (429, "warning", "429"),
+        (503, "warning", "503"),
+    ],
+)
+def test_a_model_is_asked(tmp_path: Path, status: int, level: str, words: str) -> None:
+    """By its address, name and key."""
+    with chat_server(Say("said", status=status)) as server:
+        check = look_at(AgentOptions("llm", model="m", base_url=server.url), tmp_path)
+
+    assert check.level == level and words in check.found

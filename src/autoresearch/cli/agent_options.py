@@ -32,7 +32,8 @@ NO_ROOM = (
 OPENAI_HOSTS = (".openai.com", ".openai.azure.com")
 
 
-agent_options = combine(
+# which agent it is, and what it may reach: all that it takes to ask whether it answers
+which_agent = combine(
     click.option(
         "--agent",
         type=click.Choice(AGENTS),
@@ -50,17 +51,6 @@ agent_options = combine(
     click.option(
         "--base-url",
         help="For --agent llm: an OpenAI-compatible endpoint, up to and with /v1.",
-    ),
-    click.option(
-        "--brief",
-        type=PATH,
-        help="For llm and command: a template of your own instead of the built-in brief.",
-    ),
-    click.option(
-        "--agent-minutes",
-        type=click.FloatRange(min=0.01),
-        default=30.0,
-        help="The longest an agent may take over one edit.",
     ),
     click.option(
         "--agent-sandbox",
@@ -86,6 +76,20 @@ agent_options = combine(
         metavar="NAME",
         help="For --agent command: a variable it gets besides; * stands for any letters "
         "(repeatable).",
+    ),
+)
+agent_options = combine(
+    which_agent,
+    click.option(
+        "--brief",
+        type=PATH,
+        help="For llm and command: a template of your own instead of the built-in brief.",
+    ),
+    click.option(
+        "--agent-minutes",
+        type=click.FloatRange(min=0.01),
+        default=30.0,
+        help="The longest an agent may take over one edit.",
     ),
     click.option(
         "--price",

@@ -7,11 +7,14 @@ Heavy modules are imported inside the command that needs them.
 from __future__ import annotations
 
 import json
+import os
+from functools import partial
 from pathlib import Path
 
 import click
 
-from autoresearch.cli import distill, options, run, show, simulate, verify, watch
+from autoresearch.cli import credentials, distill, options, run, show, simulate, verify, watch
+from autoresearch.cli.agent_options import AgentOptions, make_agent, which_agent
 from autoresearch.cli.common import FOR_PREPARE, FOR_RUNS, cache, environment
 from autoresearch.cli.options import PATH, examples
 from autoresearch.cli.program import SETTINGS, completion_command, run_program
@@ -89,8 +92,8 @@ def init(
 ) -> None:
     """Make an experiment repository: the lab's files and a first commit.
 
-    DIRECTORY is a new folder; or, with --command, a repository of your own, which gets a
-    configuration.
+    DIRECTORY is a new folder; or, with --command, a repository of your own or a folder in one,
+    which gets a configuration.
     """
     from autoresearch.researcher.init import (
         describe_environment,
@@ -103,10 +106,10 @@ def init(
         repo = start_own(directory, list(free), command, metric, direction)
         better = "higher" if (direction or usual_direction(metric)) == "max" else "lower"
         text = (
-            f"wrote {repo.path / 'autoresearch.toml'} ({metric}: {better} is better); look at it, "
-            f"then: autoresearch run {directory}"
+            f"wrote {directory / 'autoresearch.toml'} ({metric}: {better} is better); look at "
+            f"it, then: autoresearch run {directory}"
         )
-        text = "\n".join(part for part in (text, describe_environment(repo.path, command)) if part)
+        text = "\n".join(part for part in (text, describe_environment(directory, command)) if part)
     else:
         if data is not None and not data.exists():
             raise BadInput(f"--data {data} does not exist")
@@ -118,7 +121,8 @@ def init(
             f"{directory} is an experiment on track {track}; go on with: autoresearch run "
             f"{directory}"
         )
-    show.tell({"directory": str(repo.path), "commit": repo.maybe("HEAD")}, text, in_json)
+    made = {"directory": str(directory.resolve()), "commit": repo.maybe("HEAD")}
+    show.tell(made, text, in_json)
 
 
 def name_own_text(directory: Path, data: Path, in_json: bool) -> None:
@@ -216,25 +220,54 @@ def report(
         "autoresearch doctor nightly --json",
         "autoresearch doctor --attacks",
         "autoresearch doctor --hub https://hub.example",
+        "autoresearch doctor --agent command --command claude",
     )
 )
 @options.directory
 @click.option("--hub", default="", help="Also ask whether this hub answers.")
+@which_agent
 @click.option(
     "--attacks",
     is_flag=True,
     help="Try every attack on every sandbox that works here; a line for each.",
 )
 @options.in_json
-def doctor(directory: Path, hub: str, attacks: bool, in_json: bool) -> None:
-    """Look at this machine and the experiment's folder.
+def doctor(
+    directory: Path,
+    hub: str,
+    agent: str,
+    command: str | None,
+    model: str | None,
+    base_url: str | None,
+    agent_sandbox: str,
+    agent_reads: tuple[Path, ...],
+    agent_writes: tuple[Path, ...],
+    agent_env: tuple[str, ...],
+    attacks: bool,
+    in_json: bool,
+) -> None:
+    """Look at this machine, the experiment's folder and, where one is named, the agent.
 
     Exit code 1 only where something is missing that runs need.
     """
     from autoresearch.researcher import doctor as examination
 
+    chosen = AgentOptions(
+        agent,
+        command=command,
+        model=model,
+        base_url=base_url,
+        sandbox=agent_sandbox,
+        reads=agent_reads,
+        writes=agent_writes,
+        variables=agent_env,
+    )
     machine = examination.MachineFacts(
-        environment((*FOR_RUNS, *FOR_PREPARE)), cache(), hub, attacks
+        environment((*FOR_RUNS, *FOR_PREPARE)),
+        cache(),
+        hub,
+        attacks,
+        partial(ask_agent, chosen, directory) if agent in ("llm", "command") else None,
     )
     checks = []
     for check in examination.examine(directory, machine):
@@ -245,6 +278,13 @@ def doctor(directory: Path, hub: str, attacks: bool, in_json: bool) -> None:
         print(json.dumps(examination.as_json(checks), ensure_ascii=False))
     if not examination.is_well(checks):
         raise click.exceptions.Exit(1)
+
+
+def ask_agent(chosen: AgentOptions, directory: Path, transcripts: Path) -> str:
+    """Ask the agent that the options name, as `run` would; a sentence of what was found."""
+    keys = (directory / credentials.FOLDER, *credentials.user_files(os.environ))
+    agent = make_agent(chosen, transcripts, os.environ, hidden=(*keys, cache()))
+    return str(agent.check())  # type: ignore[attr-defined]
 
 
 def main() -> None:

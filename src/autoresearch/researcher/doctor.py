@@ -13,7 +13,7 @@ import platform
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -21,9 +21,11 @@ from typing import Any, Literal
 import psutil
 
 from autoresearch.errors import AutoresearchError
+from autoresearch.folders import wipe
 from autoresearch.git.repo import Repo
 from autoresearch.installation import install_command
 from autoresearch.researcher import config
+from autoresearch.researcher.agents.base import AgentUnavailable
 from autoresearch.researcher.experiment import argv
 from autoresearch.researcher.measurement import last_line, read_log
 from autoresearch.researcher.sandbox import Job, Limits, Sandbox, choose_sandbox, probe_backends
@@ -74,6 +76,8 @@ class MachineFacts:
     cache: Path
     hub_url: str = ""
     attacks: bool = False  # try all on every level, instead of the quickest on the active one
+    # asks the agent, given a folder for what it says: a sentence, or an error; none: nobody does
+    ask_agent: Callable[[Path], str] | None = None
 
 
 def examine(directory: Path, machine: MachineFacts) -> Iterator[Check]:
@@ -90,6 +94,8 @@ def examine(directory: Path, machine: MachineFacts) -> Iterator[Check]:
     yield look_at_room()
     yield look_at_git(directory, machine)
     yield look_at_compiler(machine)
+    if machine.ask_agent:
+        yield look_at_agent(machine.ask_agent)
     if machine.hub_url:
         yield look_at_hub(machine.hub_url)
 
@@ -327,6 +333,21 @@ def look_at_compiler(machine: MachineFacts) -> Check:
         "training on the CPU is about twice as fast with it"
     )
     return Check("compiler", "warning", "no C compiler, so torch.compile falls back", todo)
+
+
+def look_at_agent(ask_agent: Callable[[Path], str]) -> Check:
+    """Whether the agent answers: what `run` asks before its baseline, with the same login, key
+    and model. Where it does not, what it said stays on disk."""
+    place = Path(tempfile.mkdtemp(prefix="autoresearch-doctor-agent-"))
+    try:
+        found = ask_agent(place)
+    except AgentUnavailable as error:
+        todo = "`run` waits for it; with --fallback search it goes on meanwhile"
+        return Check("agent", "warning", str(error), todo)
+    except AutoresearchError as error:
+        return Check("agent", "failure", str(error), "mend that, then ask again")
+    wipe(place)
+    return Check("agent", "ok", found)
 
 
 def look_at_hub(url: str) -> Check:

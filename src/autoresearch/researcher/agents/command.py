@@ -86,14 +86,14 @@ class CommandAgent:
             unused=self.explain("changed nothing", output, repeated, log),
         )
 
-    def check(self) -> None:
-        """Whether the program can be asked at all: it is there, and a known one answers. BadInput
-        or MissingTool where it cannot; AgentUnavailable where it cannot now."""
+    def check(self) -> str:
+        """Whether the program can be asked at all: it is there, and a known one answers. A
+        sentence; BadInput or MissingTool where it cannot, AgentUnavailable where it cannot now."""
         path = self.room.environment.get("PATH", os.defpath)
         if shutil.which(self.program(), path=path) is None and "/" not in self.program():
             raise MissingTool(f"`{self.program()}` is not installed, or not on PATH")
         if self.command not in PRESETS or (self.stop is not None and self.stop.is_set()):
-            return
+            return f"`{self.program()}` is there; what it answers only its first edit tells"
         place = (self.folder / "check").absolute()
         wipe(place)
         place.mkdir(parents=True)
@@ -108,6 +108,7 @@ class CommandAgent:
             trouble = f"came to nothing: {finished.reason or 'it did not answer'}"
             error = self.explain(trouble, output, {READY.strip()}, log)
             raise error if isinstance(error, AgentUnavailable) else BadInput(str(error))
+        return f"`{self.program()}` answers: program, login and model are well"
 
     def run(self, argv: tuple[str, ...], worktree: Path, file: Path, log: Path) -> Finished:
         """The program in its room, to its end."""

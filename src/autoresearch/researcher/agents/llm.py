@@ -81,15 +81,16 @@ class LlmAgent:
             write_source(worktree / name, text)
         return Edit(proposal.description, self.costs(answers))
 
-    def check(self) -> None:
-        """Whether the endpoint answers to this model and key. BadInput where it never will;
-        AgentUnavailable where it does not now."""
+    def check(self) -> str:
+        """Whether the endpoint answers to this model and key. A sentence; BadInput where it never
+        will, AgentUnavailable where it does not now."""
         try:
             self.endpoint.ask_once([Message("user", READY)])
         except EndpointFailed as error:
             failed = self.explain(error, ())
             passes = isinstance(failed, AgentUnavailable) and not isinstance(error, Unreachable)
             raise failed if passes else BadInput(str(failed)) from error
+        return f"{self.endpoint.model} answers: address, key and model are well"
 
     def explain(self, error: BadEdit | EndpointFailed, answers: Sequence[Answer]) -> AgentFailed:
         """The failure for the loop; what passes by itself is waited for."""
