@@ -110,6 +110,36 @@ def test_a_run_behind_in_tokens_is_compared_at_as_many() -> None:
     assert watch.find_stop((*start, *(point._replace(loss=point.loss + 0.5) for point in slower)))
 
 
+@pytest.mark.parametrize(
+    ("points", "stopped"),
+    [
+        (curve(0.5, tokens=100.0), True),
+        (curve(0.5, until=0.3, tokens=600.0), True),
+        (curve(0.5, until=0.2, tokens=100.0), False),
+        (curve(0.0, tokens=100.0), False),
+        (curve(-0.5, tokens=10.0), False),
+    ],
+    ids=["much worse", "at the first mark", "too early", "as good", "better"],
+)
+def test_a_slow_idea_on_a_quiet_machine_is_judged_by_its_budget(
+    points: tuple[CurvePoint, ...], stopped: bool
+) -> None:
+    """With few tokens by a mark a curve is compared at the same share of the budget, where the
+    machine was at rest: that is asked only where it decides, and where it is busy the run goes
+    on."""
+    asked: list[bool] = []
+
+    def is_quiet() -> bool:
+        asked.append(True)
+        return True
+
+    early = watched().find_stop(points, is_quiet)
+
+    assert (early is not None) == stopped == bool(asked)
+    assert watched().find_stop(points, lambda: False) is None
+    assert early is None or "of its tokens, on a quiet machine" in early.reason
+
+
 def test_losses_are_smoothed_over_a_window() -> None:
     """One step's luck does not decide; a curve that has not reached a mark, or has a hole before
     it, says nothing there."""

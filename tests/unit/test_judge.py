@@ -323,6 +323,27 @@ def test_a_quiet_machine_is_no_excuse(
 
 
 @pytest.mark.parametrize(
+    ("others", "cards", "repeat", "told"),
+    [
+        (0.02, 0.9, True, "90% of the GPU"),
+        (0.5, 0.9, True, "90% of the GPU"),
+        (0.5, 0.02, True, "50% of the processors"),
+        (None, 0.4, True, "40% of the GPU"),
+        (None, 0.0, True, "17% of the parent's"),
+        (0.02, 0.05, False, "on a quiet machine"),
+        (0.02, None, False, "on a quiet machine"),
+    ],
+)
+def test_a_busy_card_beside_quiet_processors_is_no_quiet_machine(
+    others: float | None, cards: float | None, repeat: bool, told: str
+) -> None:
+    """And is named: whichever of the two had more of other work."""
+    found = usable_runs((0.17,), 1.0, 0.7, 2, (others,), (cards,))
+
+    assert found.repeat == repeat and told in found.label
+
+
+@pytest.mark.parametrize(
     ("throughput", "word"),
     [(0.69, "slow"), (0.71, ""), (1.0, ""), (1.42, ""), (1.44, "fast"), (None, "")],
 )

@@ -5,12 +5,22 @@ from __future__ import annotations
 import multiprocessing
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from autoresearch.researcher.machine_load import CpuTimes, read_cpu, share_of_others
-from tiny_workspaces import make, measure
+from autoresearch.researcher import machine_load
+from autoresearch.researcher.gpus import GpuMonitor
+from autoresearch.researcher.machine_load import (
+    CpuTimes,
+    had_machine,
+    read_cpu,
+    share_of_others,
+    share_on_cards,
+)
+from tiny_workspaces import make, measure, runner
 
 BUSY = """\
 import time
@@ -61,3 +71,81 @@ def test_a_runs_own_work_is_not_the_machines(tmp_path: Path) -> None:
 
     assert measured.value == 1.0 and measured.others_share is not None
     assert 0.1 < measured.others_share <= 1.0
+
+
+def test_whether_a_run_has_the_machine_to_itself_so_far() -> None:
+    """Told by the processors' counters, and by what the cards said before it; a moment says
+    nothing."""
+    now = read_cpu()
+    quiet = replace(now, at_s=now.at_s - 1000.0)  # so long nobody worked
+    busy = replace(quiet, worked_s=now.worked_s - 500.0 * now.cores)
+
+    assert had_machine(quiet, (), "no-such-run", None) and had_machine(quiet, (), "x", 0.05)
+    assert not had_machine(busy, (), "no-such-run", None)
+    assert not had_machine(quiet, (), "no-such-run", 0.5)
+    assert not had_machine(read_cpu(), (), "no-such-run", None)
+
+
+class Cards:
+    """A driver whose cards are as busy as it is told, in turn, the last for ever."""
+
+    def __init__(self, *percent: tuple[int, ...]) -> None:
+        self.percent = list(percent)
+
+    def nvmlDeviceGetCount_v2(self, count: Any) -> int:
+        count._obj.value = len(self.percent[0])
+        return 0
+
+    def nvmlDeviceGetHandleByIndex_v2(self, index: int, handle: Any) -> int:
+        handle._obj.value = index + 1
+        return 0
+
+    def nvmlDeviceGetName(self, handle: Any, name: Any, length: int) -> int:
+        return 0
+
+    def nvmlDeviceGetMemoryInfo(self, handle: Any, memory: Any) -> int:
+        return 0
+
+    def nvmlDeviceGetUtilizationRates(self, handle: Any, use: Any) -> int:
+        use._obj.gpu = self.percent[0][handle.value - 1]
+        if handle.value == len(self.percent[0]) and len(self.percent) > 1:
+            self.percent.pop(0)
+        return 0
+
+
+def monitor(*percent: tuple[int, ...]) -> GpuMonitor:
+    found = GpuMonitor("no-such-library")
+    found.nvml = Cards(*percent)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("named", "percent", "share"),
+    [
+        (None, [(90, 0)], 0.9),
+        ("1", [(90, 0)], 0.0),
+        ("0", [(90, 0)], 0.9),
+        ("0,1", [(90, 40), (50, 0), (40, 0)], 0.4),
+        (None, [(90,), (3,)], 0.03),  # our own last run, which a card still tells of
+        ("", [(90,)], None),
+    ],
+)
+def test_how_busy_a_runs_own_cards_are(
+    monkeypatch: pytest.MonkeyPatch, named: str | None, percent: list[Any], share: float | None
+) -> None:
+    """The busiest of those that it is shown, looked at until it is quiet or stays busy."""
+    monkeypatch.setattr(machine_load, "CARD_PAUSE_S", 0.0)
+    environment = {} if named is None else {"CUDA_VISIBLE_DEVICES": named}
+
+    assert share_on_cards(environment, monitor(*percent)) == share
+    assert share_on_cards(environment, GpuMonitor("no-such-library")) is None
+
+
+def test_a_run_beside_a_busy_card_says_so(tmp_path: Path) -> None:
+    """Busy before it, or only afterwards."""
+    workspace = make(tmp_path, "print('val_bpb: 1.0')\n")
+    for percent in ([(98,)], [(2,), (70,)]):
+        alone = replace(runner(workspace), gpus=monitor(*percent))
+        place = workspace.private / "runs" / "1"
+        measured = alone.measure(workspace.repo.head(), 1, "m", place, 60)
+        assert measured.others_on_cards == percent[-1][0] / 100

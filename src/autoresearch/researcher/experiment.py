@@ -13,7 +13,8 @@ import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -32,7 +33,9 @@ from autoresearch.researcher.feeding import (
     read_after_budget,
     run_fed,
 )
+from autoresearch.researcher.gpus import GpuMonitor
 from autoresearch.researcher.judging.curves import StopRule
+from autoresearch.researcher.judging.throughput import QUIET_BELOW
 from autoresearch.researcher.judging.values import Measurement
 from autoresearch.researcher.leftovers import (
     CACHE,
@@ -43,7 +46,12 @@ from autoresearch.researcher.leftovers import (
     too_heavy,
     weigh_leftovers,
 )
-from autoresearch.researcher.machine_load import read_cpu, share_of_others
+from autoresearch.researcher.machine_load import (
+    had_machine,
+    read_cpu,
+    share_of_others,
+    share_on_cards,
+)
 from autoresearch.researcher.measurement import (
     compare,
     in_time,
@@ -80,6 +88,7 @@ class Runner:
     stop: threading.Event | None = None
     links: tuple[str, ...] = ()  # places of the user's own folder that a run finds in its checkout
     cores: tuple[int, ...] = ()  # the processors runs are kept on; empty for all
+    gpus: GpuMonitor = field(default_factory=GpuMonitor)
 
     @property
     def config(self) -> Config:
@@ -142,9 +151,11 @@ class Runner:
         if hides:
             job = replace(job, env={**job.env, "AUTORESEARCH_VALIDATION": "hidden"})
         job = replace(job, hidden=self.hidden(hides))
+        cards = share_on_cards(job.env, self.gpus)
         before = read_cpu(self.cores)
+        quiet = partial(had_machine, before, self.cores, mark, cards)
         budget = self.watch_budget(folder)
-        with watch_curve(watch, folder / "out" / CURVE, self.stop) as ending:
+        with watch_curve(watch, folder / "out" / CURVE, self.stop, quiet) as ending:
             if self.config.data.feed:
                 overrun = None if replay else budget
                 job = replace(job, hidden=self.hidden_from_all(), overrun=overrun)
@@ -152,6 +163,8 @@ class Runner:
             else:
                 finished = self.run(job, ending.now)
         others = share_of_others(before, read_cpu(self.cores), finished.cpu_s)
+        if cards is not None and cards < QUIET_BELOW:
+            cards = share_on_cards(job.env, self.gpus)
         log = job.log.relative_to(self.workspace.folder).as_posix()
         early = ending.found
         if early and finished.exit_code != 0:  # else it was done before it could be ended
@@ -177,7 +190,8 @@ class Runner:
             # only of the user's own code: others would ask what exists here
             advice = explain_missing(read.reason, self.workspace)
             read = replace(read, reason="; ".join(part for part in (read.reason, advice) if part))
-        read = replace(read, seed=seed, seconds=finished.seconds, log=log, others_share=others)
+        read = replace(read, seed=seed, seconds=finished.seconds, log=log)
+        read = replace(read, others_share=others, others_on_cards=cards)
         if not self.config.data.feed:
             return read
         if replay:  # its time is nobody's business

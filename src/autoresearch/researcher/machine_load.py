@@ -1,19 +1,27 @@
 """How busy the machine was with other work while a run lasted: measured by itself, not guessed from
 the run's speed.
 
-The processors' own counters say how long they worked, stolen time included; what the run used itself
-is taken off. Leaves to others: what is made of it (judging.throughput).
+The processors' own counters say how long they worked, stolen time included; what the run used
+itself is taken off. A card is asked before the run begins and after it has ended: it does not say
+who keeps it busy. Leaves to others: what is made of it (judging.throughput), asking cards (gpus).
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import psutil
 
+from autoresearch.researcher.gpus import GpuMonitor
+from autoresearch.researcher.judging.throughput import QUIET_BELOW, is_quiet
+from autoresearch.researcher.sandbox.processes import find_marked
+from autoresearch.researcher.sandbox.usage import sum_seconds
+
 SHORTEST_S = 2.0  # counters tick a hundred times a second; a shorter run says nothing
+# a card tells the share of about its last second, in which our own last run may have worked
+CARD_LOOKS, CARD_PAUSE_S = 4, 0.5
 NOT_WORK = ("idle", "iowait", "guest", "guest_nice")  # a guest's time is in user time already
 
 
@@ -43,3 +51,30 @@ def share_of_others(before: CpuTimes, after: CpuTimes, own_s: float | None) -> f
         return None
     others_s = after.worked_s - before.worked_s - own_s
     return round(min(1.0, max(0.0, others_s / (seconds * after.cores))), 3)
+
+
+def had_machine(since: CpuTimes, cores: Sequence[int], mark: str, cards: float | None) -> bool:
+    """Whether the living run of this mark had the processors to itself so far, and `cards` were
+    at rest before it."""
+    own_s = sum_seconds(find_marked(mark))
+    return is_quiet(share_of_others(since, read_cpu(cores), own_s), cards)
+
+
+def share_on_cards(environment: Mapping[str, str], monitor: GpuMonitor) -> float | None:
+    """How busy the busiest card is that a run with this environment uses, while none of ours
+    does; None where there is none, or it does not tell."""
+    named = environment.get("CUDA_VISIBLE_DEVICES")
+    numbers = None if named is None else [part.strip() for part in named.split(",")]
+    least = None
+    for look in range(CARD_LOOKS):
+        cards = monitor.read()
+        shown = [c for n, c in enumerate(cards) if numbers is None or str(n) in numbers]
+        busy = [card.busy for card in shown if card.busy is not None]
+        if not busy:
+            return None
+        least = max(busy) if least is None else min(least, max(busy))
+        if least < QUIET_BELOW:
+            break
+        if look < CARD_LOOKS - 1:
+            time.sleep(CARD_PAUSE_S)
+    return least

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -29,15 +29,18 @@ class StopFlag:
 
 @contextlib.contextmanager
 def watch_curve(
-    rule: StopRule | None, curve: Path, stop: threading.Event | None
+    rule: StopRule | None,
+    curve: Path,
+    stop: threading.Event | None,
+    is_quiet: Callable[[], bool] = lambda: False,
 ) -> Iterator[StopFlag]:
     """Watch a curve as it grows, and pass on the user's `stop`. Without a rule only the user ends
-    the run."""
+    the run. `is_quiet` says whether it had the machine to itself so far."""
     if rule is None:
         yield StopFlag(stop or threading.Event())
         return
     flag, over = StopFlag(), threading.Event()
-    arguments = (rule, curve, stop, flag, over)
+    arguments = (rule, curve, stop, is_quiet, flag, over)
     thread = threading.Thread(target=follow_curve, args=arguments, name="curve", daemon=True)
     thread.start()
     try:
@@ -51,11 +54,12 @@ def follow_curve(
     rule: StopRule,
     curve: Path,
     stop: threading.Event | None,
+    is_quiet: Callable[[], bool],
     flag: StopFlag,
     over: threading.Event,
 ) -> None:
     while not flag.now.is_set() and not over.wait(POLL_S):
         if stop is None or not stop.is_set():
-            flag.found = rule.find_stop(curve_files.read(curve))
+            flag.found = rule.find_stop(curve_files.read(curve), is_quiet)
         if flag.found or (stop is not None and stop.is_set()):
             flag.now.set()

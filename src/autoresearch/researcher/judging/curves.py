@@ -5,8 +5,9 @@ At each mark the mean loss just before it is compared with that of the best's ru
 seed, which saw the same batches; where there is none, with the mean of the best's runs. The spread
 between seeds is pooled over every commit that ran more than once. A run that had fewer tokens by
 then (a slow machine, a large model) is also compared with the best at as many tokens, and the
-kinder comparison counts. Where curves cannot be compared (another loss scale, a much slower
-machine, too few curves) the run goes on. Stopping can only cost a candidate its chance: scored
+kinder comparison counts. One that had far fewer is judged by what it reaches in the budget where
+the machine was measured to be quiet, else it goes on, as it does where curves cannot be compared
+(another loss scale, too few curves). Stopping can only cost a candidate its chance: scored
 values alone decide what is kept. Leaves to others: reading curves (curve_files), ending the run
 (watching).
 """
@@ -14,7 +15,7 @@ values alone decide what is kept. Leaves to others: reading curves (curve_files)
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 from typing import NamedTuple
@@ -55,12 +56,14 @@ class EarlyStop:
     loss: float
     best: float
     limit: float
+    pace: float = 1.0  # its tokens by then, as a share of the best's
 
     @property
     def reason(self) -> str:
+        slow = f"; {self.pace:.0%} of its tokens, on a quiet machine" if self.pace < SLOW else ""
         return (
             f"stopped early at {self.progress:.0%}: training loss {self.loss:.4f}, "
-            f"the best had {self.best:.4f} there (stopped above {self.limit:.4f})"
+            f"the best had {self.best:.4f} there (stopped above {self.limit:.4f}){slow}"
         )
 
 
@@ -73,17 +76,22 @@ class StopRule:
     start: float
     beside: tuple[tuple[CurvePoint, ...], ...] = ()
 
-    def find_stop(self, points: Sequence[CurvePoint]) -> EarlyStop | None:
-        """Where a run with this curve so far is to be stopped; None where it may go on."""
+    def find_stop(
+        self, points: Sequence[CurvePoint], is_quiet: Callable[[], bool] = lambda: False
+    ) -> EarlyStop | None:
+        """Where a run with this curve so far is to be stopped; None where it may go on.
+        `is_quiet`: whether it had the machine to itself, asked only where that decides."""
         if not points or abs(points[0].loss - self.start) > OTHER_SCALE * abs(self.start):
             return None
         for mark in self.marks:
             loss, tokens = smooth_loss(points, mark.progress), tokens_at(points, mark.progress)
-            if loss is None or tokens < SLOW * mark.tokens:
+            if loss is None:
                 continue
-            limit = mark.limit + max(0.0, self.extra_loss(mark, tokens))
-            if loss > limit:
-                return EarlyStop(mark.progress, loss, mark.mean, limit)
+            pace = tokens / mark.tokens if mark.tokens else 1.0
+            extra = self.extra_loss(mark, tokens) if pace >= SLOW else 0.0
+            limit = mark.limit + max(0.0, extra)
+            if loss > limit and (pace >= SLOW or is_quiet()):
+                return EarlyStop(mark.progress, loss, mark.mean, limit, pace)
         return None
 
     def extra_loss(self, mark: StopMark, tokens: float) -> float:

@@ -105,6 +105,7 @@ def weigh(case: Case, best: Sample, met: Sample) -> Finding:
         rules.contended_below,
         rules.contended_repeats,
         [run.others_share for run in runs],
+        [run.others_on_cards for run in runs],
     )
     if usable.repeat:
         return Finding("repeat", f"{usable.label}: run again rather than judged")
@@ -113,7 +114,7 @@ def weigh(case: Case, best: Sample, met: Sample) -> Finding:
     decision = decide(sample, met, noise, case.lines, rules)
     speed = compare_speed(sample.throughput, met.throughput, rules.contended_below)
     doubts = [("fast", "keep")]
-    if not all(is_quiet(runs[i].others_share) for i in usable.indices):
+    if not all(had_quiet(runs[i]) for i in usable.indices):
         doubts.append(("slow", "discard"))
     if not case.rechecks and (speed, decision.action) in doubts:
         word = "faster" if speed == "fast" else "slower"
@@ -128,10 +129,14 @@ def weigh(case: Case, best: Sample, met: Sample) -> Finding:
         decision.action,
         "; ".join(part for part in parts if part),
         usable.indices,
-        bool(usable.label) and not all(is_quiet(run.others_share) for run in runs),
+        bool(usable.label) and not all(had_quiet(run) for run in runs),
         standing_sample(sample, met, noise, rules) if kept else NO_RUNS,
         look=len(sample) + 1,
     )
+
+
+def had_quiet(run: Measurement) -> bool:
+    return is_quiet(run.others_share, run.others_on_cards)
 
 
 def take_turns(decision: Decision, looks: int, rechecks: int) -> Finding | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import starmap, zip_longest
 from typing import Literal
 
 QUIET_BELOW = 0.1  # of the processors; a machine at rest has a few hundredths
@@ -42,9 +43,20 @@ def near_fastest(throughputs: Sequence[float | None], below: float) -> tuple[int
     return tuple(i for i, t in enumerate(known) if t >= below * max(known))
 
 
-def is_quiet(others_share: float | None) -> bool:
-    """Whether a run is known to have had the machine to itself."""
-    return others_share is not None and others_share < QUIET_BELOW
+def is_quiet(others_share: float | None, on_cards: float | None = None) -> bool:
+    """Whether a run is known to have had the machine to itself: processors, and GPUs if any."""
+    return (
+        others_share is not None and others_share < QUIET_BELOW and (on_cards or 0.0) < QUIET_BELOW
+    )
+
+
+def describe_others(others: Sequence[float | None], on_cards: Sequence[float | None]) -> str:
+    """What other work had of the machine at most; empty where nobody knows."""
+    most = max((share for share in others if share is not None), default=None)
+    of_cards = max((share for share in on_cards if share is not None), default=0.0)
+    if of_cards >= QUIET_BELOW and of_cards > (most or 0.0):
+        return f"other work had {of_cards:.0%} of the GPU"
+    return "" if most is None else f"other work had {most:.0%} of the processors"
 
 
 def usable_runs(
@@ -53,9 +65,10 @@ def usable_runs(
     below: float,
     repeats: int,
     others: Sequence[float | None] = (),
+    on_cards: Sequence[float | None] = (),
 ) -> UsableRuns:
-    """Choose the runs of a candidate that may be judged. `others`: the share of the machine that
-    other work had during each.
+    """Choose the runs of a candidate that may be judged. `others`: the share of the processors
+    that other work had during each; `on_cards`: of its GPUs.
 
     A run far below the reference (the best's throughput) on a quiet machine is the code's own
     speed. On a busy one, or where that is not known, it is repeated, `repeats` times at most. A run
@@ -73,10 +86,10 @@ def usable_runs(
         label = f"{dropped} of {len(known)} runs were slowed by other work" if dropped else ""
         return UsableRuns(usable, label=label)
     slow = f"throughput {max(known) / reference:.0%} of the parent's"
-    if any(is_quiet(share) for share in others):
+    if any(starmap(is_quiet, zip_longest(others, on_cards))):
         return UsableRuns(usable, label=f"{slow} on a quiet machine: slower code")
-    shares = [share for share in others if share is not None]
-    busy = f": other work had {max(shares):.0%} of the processors" if shares else ""
+    told = describe_others(others, on_cards)
+    busy = f": {told}" if told else ""
     cause = f"slower code, or a busy machine{busy}"
     if len(usable) > 1:
         return UsableRuns(usable, label=f"{slow} in {len(usable)} runs: {cause}")

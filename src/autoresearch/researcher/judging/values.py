@@ -58,6 +58,7 @@ class Measurement:
     log: str = ""
     left: tuple[str, ...] = ()
     others_share: float | None = None  # of the processors, that other work had meanwhile
+    others_on_cards: float | None = None  # of the run's GPUs, before or after it
 
     @property
     def throughput(self) -> float | None:

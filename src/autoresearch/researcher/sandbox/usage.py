@@ -60,7 +60,7 @@ class UsageMonitor:
         """Of the whole tree, those that have ended included."""
         with suppress(psutil.NoSuchProcess):
             tree = [psutil.Process(self.warden), *descendants(self.warden)]
-            return sum(_each(tree, spent_seconds))
+            return sum_seconds(tree)
         return 0.0
 
     def memory(self, tree: list[psutil.Process]) -> str:
@@ -114,6 +114,11 @@ def shared_bytes(tree: Iterable[psutil.Process]) -> int:
     return sum(
         _each(tree, lambda p: getattr(p.memory_full_info(), "pss", 0) or p.memory_full_info().uss)
     )
+
+
+def sum_seconds(processes: Iterable[psutil.Process]) -> float:
+    """The processor time of them all."""
+    return sum(_each(processes, spent_seconds))
 
 
 def spent_seconds(process: psutil.Process) -> float:
