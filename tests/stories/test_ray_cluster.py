@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ deadline = time.monotonic() + 200
 while not pathlib.Path({gate!r}).exists() and time.monotonic() < deadline:
     time.sleep(0.05)
 """
+READS = "assert open('data/own.txt').read() == 'mine'\n"
 TOML = """\
 [experiment]
 free = ["train.py"]
@@ -94,13 +96,15 @@ def research(workspace: Workspace, executor: RayExecutor, agent: Writes, experim
 @pytest.mark.timeout(600)
 def test_a_lost_nodes_experiment_is_done_elsewhere(tmp_path: Path, cluster: Any) -> None:
     """Two experiments run on two nodes, one node dies: both still get one verdict each, with log
-    and curve here; nothing stays behind."""
+    and curve here; nothing stays behind. They read the user's ignored data over there."""
     place, gate = tmp_path / "place", tmp_path / "gate"
     place.mkdir()
     gated = GATED.format(place=str(place), gate=str(gate))
-    workspace = make(tmp_path / "w", noisy(1.0, 0.001), TOML, {"prepare.py": PREPARES})
-    agent = Writes(gated + noisy(0.9, 0.001), gated + noisy(2.0, 0.001))
-    executor = RayExecutor(runner(workspace), 2, 1, cluster.address, surroundings)
+    files = {"prepare.py": PREPARES, ".gitignore": "data/\n", "data/own.txt": "mine"}
+    workspace = make(tmp_path / "w", READS + noisy(1.0, 0.001), TOML, files)
+    agent = Writes(*(READS + gated + noisy(value, 0.001) for value in (0.9, 2.0)))
+    alone = replace(runner(workspace), links=("data",))
+    executor = RayExecutor(alone, 2, 1, cluster.address, surroundings)
 
     def fate() -> None:
         wait_for(lambda: len(list(place.iterdir())) == 2)

@@ -3,60 +3,26 @@ tools are there for a run, read-only; nothing else is, and a sentence says which
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pytest
 
 from autoresearch.errors import BadWorkspace
-from autoresearch.git.repo import Repo
+from autoresearch.git.bundles import create_bundle, temporary_bundle
+from autoresearch.researcher.executors.base import RunRequest
+from autoresearch.researcher.executors.worker import (
+    Shipment,
+    Surroundings,
+    carry_out,
+    check_own_files,
+)
 from autoresearch.researcher.experiment import Runner
 from autoresearch.researcher.init import describe_environment, split_command
 from autoresearch.researcher.judging.values import Measurement
 from autoresearch.researcher.own_files import find_own_files
 from autoresearch.researcher.sandbox import choose_sandbox
 from autoresearch.researcher.workspace import Workspace
-
-READS_DATA = "print('score:', float(open('data/text.txt').read()))\n"
-PATH = "/usr/bin:/bin"
-
-
-def make(
-    folder: Path, command: list[str], bench: str = READS_DATA, reads: tuple[str, ...] = ()
-) -> Workspace:
-    """A repository with an ignored `data/`, as people have them."""
-    repo = Repo.init(folder)
-    (folder / "opt.py").write_text("X = 5\n")
-    (folder / "bench.py").write_text(bench)
-    (folder / ".gitignore").write_text("data/\n.venv/\nvenv/\nbuild/\n")
-    (folder / "autoresearch.toml").write_text(
-        f'[experiment]\nfree = ["opt.py"]\ncommand = {command!r}\nreads = {list(reads)!r}\n'
-        'metric = "score"\n'
-    )
-    repo.add(["opt.py", "bench.py", ".gitignore"])
-    repo.commit("Start")
-    (folder / "data").mkdir()
-    (folder / "data" / "text.txt").write_text("3.5")
-    return Workspace(folder)
-
-
-def measure(
-    workspace: Workspace, granted: tuple[Path, ...] = (), level: str = "auto", path: str = PATH
-) -> Measurement:
-    own = find_own_files(workspace, granted, path)
-    runner = Runner(
-        workspace, choose_sandbox(level), {"PATH": path}, readable=own.paths, links=own.links
-    )
-    return runner.measure(workspace.repo.head(), 1, "m", workspace.private / "runs" / "1", 60)
-
-
-def add_environment(root: Path, package: str = "SCORE = 1.25\n") -> None:
-    """An environment with a package of its own, as `python -m venv` makes them."""
-    import venv
-
-    venv.create(root, with_pip=False, symlinks=True)
-    version = f"python{sys.version_info[0]}.{sys.version_info[1]}"
-    (root / "lib" / version / "site-packages" / "theirs.py").write_text(package)
+from own_repositories import PATH, READS_DATA, add_environment, make, measure
 
 
 @pytest.mark.parametrize("level", ["auto", "landlock", "none"])
@@ -246,6 +212,44 @@ def test_init_says_whose_python_it_is(tmp_path: Path) -> None:
     assert "venv/bin/python" in describe_environment(tmp_path, "cd . && python3 bench.py")
     assert not describe_environment(tmp_path, "venv/bin/python bench.py")
     assert split_command("source venv/bin/activate && python bench.py")[0] == "bash"
+
+
+def ship(workspace: Workspace, granted: tuple[Path, ...] = ()) -> Measurement:
+    """One run as a machine of a cluster carries it out, in a folder of its own."""
+    own = find_own_files(workspace, granted, PATH)
+    commit, cache = workspace.repo.head(), workspace.folder.parent / "cache"
+    with temporary_bundle() as file:
+        create_bundle(workspace.repo, file, [commit])
+        request = RunRequest(commit, 1, "m", Path(".autoresearch/runs/1"), 60)
+        settings = (workspace.folder / "autoresearch.toml").read_bytes()
+        places = (workspace.inside, "", str(workspace.repo.path), own)
+        shipment = Shipment("w", file.read_bytes(), settings, request, "auto", 1, *places)
+    return carry_out(shipment, Surroundings({"PATH": PATH}, {"PATH": PATH}, (), cache)).measurement
+
+
+def test_a_machine_of_a_cluster_finds_them_too(tmp_path: Path) -> None:
+    """Ignored data, the repository's own environment, and a file that `--reads` opens."""
+    far = tmp_path / "far.txt"
+    far.write_text("2.5")
+    data = make(tmp_path / "a", ["python", "bench.py"], reads=("data",))
+    own = make(
+        tmp_path / "b", [".venv/bin/python", "bench.py"], "import theirs\nprint('score: 1')\n"
+    )
+    add_environment(tmp_path / "b" / ".venv")
+    bench = f"print('score:', float(open({str(far)!r}).read()))\n"
+    outside = make(tmp_path / "c", ["python", "bench.py"], bench, (str(far),))
+
+    assert (ship(data).value, ship(own).value, ship(outside, (far,)).value) == (3.5, 1, 2.5)
+
+
+def test_a_machine_of_a_cluster_that_lacks_them_says_so(tmp_path: Path) -> None:
+    """With the path where it looked."""
+    workspace = make(tmp_path / "w", ["python", "bench.py"], reads=("data",))
+    own = find_own_files(workspace, (), PATH)
+    shipment = Shipment("w", b"", b"", RunRequest("c", 1, "m", Path(), 1), "auto", 1, "", "",
+                        str(tmp_path / "elsewhere"), own)  # fmt: skip
+    with pytest.raises(BadWorkspace, match=r"has no .*elsewhere/data; put it at the same path"):
+        check_own_files(shipment)
 
 
 def test_a_missing_file_elsewhere_names_the_option(tmp_path: Path) -> None:

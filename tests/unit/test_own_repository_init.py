@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from autoresearch.errors import BadInput, BadWorkspace, Conflict
+from autoresearch.errors import BadWorkspace, Conflict
 from autoresearch.git.repo import Repo
 from autoresearch.researcher import config
 from autoresearch.researcher.init import split_command, start_own, usual_direction
@@ -45,11 +45,25 @@ def test_a_free_file_that_is_not_there_is_told_at_once(repo: Repo, name: str) ->
     assert not (repo.path / config.NAME).exists()
 
 
-def test_a_folder_of_a_larger_repository_says_how(repo: Repo) -> None:
-    """An experiment checks out all of a repository, so it is set up at its top."""
-    with pytest.raises(BadInput, match=r"--command 'cd sub && …' --free sub/FILE"):
-        start_own(repo.path / "sub", ["opt.py"], "python opt.py", "score")
-    assert not list(repo.path.rglob(config.NAME))
+def test_a_folder_of_a_larger_repository_is_an_experiment_of_its_own(repo: Repo) -> None:
+    """Names begin at the folder, for the user, and at the top, for git; what belongs to nobody is
+    refused with the way on."""
+    start_own(repo.path / "sub", ["./opt.py"], "python opt.py", "score")
+
+    workspace = Workspace(repo.path / "sub")
+    assert config.read(repo.path / "sub").experiment.free == ["opt.py"]
+    assert workspace.config.experiment.free == ["sub/opt.py"]
+    assert (workspace.folder, workspace.repo.path) == (repo.path / "sub", repo.path)
+    assert workspace.is_free("sub/opt.py") and not workspace.is_free("opt.py")
+    (repo.path / "else").mkdir()
+    with pytest.raises(BadWorkspace, match="neither is an experiment"):
+        Workspace(repo.path / "else")
+
+
+def test_a_folder_without_a_configuration_belongs_to_the_top(repo: Repo) -> None:
+    """Where the repository is an experiment as a whole."""
+    start_own(repo.path, ["opt.py"], "python opt.py", "score")
+    assert Workspace(repo.path / "sub").folder == repo.path
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -284,7 +285,8 @@ def ask_agent(chosen: AgentOptions, directory: Path, transcripts: Path) -> str:
     """Ask the agent that the options name, as `run` would; a sentence of what was found."""
     keys = (directory / credentials.FOLDER, *credentials.user_files(os.environ))
     agent = make_agent(chosen, transcripts, os.environ, hidden=(*keys, cache()))
-    return str(agent.check())  # type: ignore[attr-defined]
+    check: Callable[[], str] = agent.check  # type: ignore[union-attr]
+    return check()
 
 
 def main() -> None:

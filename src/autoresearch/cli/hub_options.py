@@ -9,6 +9,7 @@ and AGENTHUB_ID; never one that other folders use too. Leaves joining to
 from __future__ import annotations
 
 import os
+import posixpath
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -102,7 +103,7 @@ def make_swarm(
             raise BadInput("--agent-id and --share-all need --hub URL")
         return Alone()
     address = checked_url(url)
-    workspace.repo.exclude([f"/{credentials.FOLDER}/"])
+    workspace.repo.exclude([f"/{posixpath.join(workspace.inside, credentials.FOLDER)}/"])
     keyring = FolderKeyring(workspace.folder, address)
     member = keyring.load()
     if member is not None and agent_id and member.agent_id not in ("", agent_id):

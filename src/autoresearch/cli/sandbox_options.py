@@ -71,4 +71,5 @@ def make_runner(
     seen |= limit_threads(seen)
     granted = (*reads, Path("/")) if sandbox.name == "none" else reads  # then all is open
     own = find_own_files(workspace, granted, seen.get("PATH", os.defpath))
-    return Runner(workspace, sandbox, seen, (*readable(), *own.paths), stop, links=own.links)
+    opened = (*readable(), *own.paths)
+    return Runner(workspace, sandbox, seen, opened, stop, links=own.links, variables=own.variables)

@@ -86,7 +86,9 @@ class Runner:
     environment: Mapping[str, str]
     readable: tuple[Path, ...] = ()
     stop: threading.Event | None = None
-    links: tuple[str, ...] = ()  # places of the user's own folder that a run finds in its checkout
+    links: tuple[str, ...] = ()  # places in the user's repository that a run finds in its checkout
+    links_from: Path | None = None  # that repository, where it is not the workspace's
+    variables: tuple[tuple[str, str], ...] = ()  # what leads to the user's own environment
     cores: tuple[int, ...] = ()  # the processors runs are kept on; empty for all
     gpus: GpuMonitor = field(default_factory=GpuMonitor)
 
@@ -131,7 +133,7 @@ class Runner:
     def fresh(self, commit: str) -> Iterator[Checkout]:
         """A checkout of the commit with links to what its user opens to runs; gone afterwards."""
         with self.workspace.fresh(commit) as checkout:
-            yield add_links(checkout, self.workspace.folder, self.links)
+            yield add_links(checkout, self.links_from or self.workspace.repo.path, self.links)
 
     def train(
         self,
@@ -222,7 +224,7 @@ class Runner:
         return replace(
             job,
             argv=(*command, *(("--replay", str(replay)) if replay else ())),
-            cwd=pristine.path,
+            cwd=pristine.path / self.workspace.inside,
             # not `<mark>-...`: it outlives the run by as long as it takes to write the record
             env={**job.env, **places(place), MARK: f"{job.mark}.feed"},
             mark=f"{job.mark}.feed",
@@ -385,9 +387,10 @@ class Runner:
         limits = self.config.limits
         return Job(
             argv=command,
-            cwd=checkout.path,
+            cwd=checkout.path / self.workspace.inside,
             env={
                 **self.environment,
+                **dict(self.variables),
                 **self.config.environment,
                 **places(folder / "tmp"),
                 "PYTHONDONTWRITEBYTECODE": "1",

@@ -26,7 +26,12 @@ from autoresearch.researcher.command_line import PYTHONS, command_words
 from autoresearch.researcher.gpus import GpuLoad, GpuMonitor
 from autoresearch.researcher.own_text import hash_text, note_place
 from autoresearch.researcher.scales import read_constants, replace_constants
-from autoresearch.researcher.workspace import IGNORED
+from autoresearch.researcher.workspace import (
+    IGNORED,
+    ignored_files,
+    name_inside,
+    read_inside,
+)
 
 GITIGNORE = (*IGNORED, "/run/", "/.track", "__pycache__/", ".venv/")
 LARGE_GPU_GB = 28
@@ -108,42 +113,33 @@ def is_apple_silicon() -> bool:
 def start_own(
     folder: Path, free: Sequence[str], line: str, metric: str, direction: str | None = None
 ) -> Repo:
-    """Write autoresearch.toml into a repository of the user's own; nothing is committed for them.
-    Without a direction the metric's name decides."""
-    repo = Repo.at(folder)
-    if (repo.path / config.NAME).exists():
+    """Write autoresearch.toml into a repository of the user's own, or into a folder of it, where
+    names of files begin; nothing is committed for them. Without a direction the metric's name
+    decides."""
+    repo, folder = Repo.at(folder), folder.resolve()
+    file = folder / config.NAME
+    if file.exists():
         raise Conflict(
-            f"{repo.path} has an {config.NAME} already; edit it, or `autoresearch run {folder}`"
+            f"{folder} has an {config.NAME} already; edit it, or `autoresearch run {folder}`"
         )
-    refuse_subfolder(repo, folder)
     direction = direction or usual_direction(metric)
     if direction not in ("min", "max"):
         raise BadInput(f"--direction {direction!r} is neither min (lower is better) nor max")
+    inside = name_inside(folder, repo.path)
     text = config.OWN.format(
         free=json.dumps([plain_path(name) for name in free]),
         command=json.dumps(split_command(line)),
         metric=metric,
         direction=direction,
     )
-    (repo.path / config.NAME).write_text(text, "utf-8")
+    file.write_text(text, "utf-8")
     try:
-        check_free(repo, config.read(repo.path).experiment.free)
+        check_free(repo, read_inside(folder, inside).experiment.free)
     except BadWorkspace:
-        (repo.path / config.NAME).unlink()
+        file.unlink()
         raise
-    repo.exclude(IGNORED)
+    repo.exclude(ignored_files(inside))
     return repo
-
-
-def refuse_subfolder(repo: Repo, folder: Path) -> None:
-    """BadInput for a folder inside a repository: a checkout holds the whole of it."""
-    top, inner = repo.path.resolve(), folder.resolve()
-    if top != inner:
-        name = inner.relative_to(top).as_posix()
-        raise BadInput(
-            f"{folder} lies inside the repository {top}, and an experiment checks out all of it; "
-            f"there: autoresearch init {top} --command 'cd {name} && …' --free {name}/FILE"
-        )
 
 
 def check_free(repo: Repo, free: Sequence[str]) -> None:

@@ -3,7 +3,7 @@ or tool that the command starts.
 
 A repository may be a stranger's, and so may its autoresearch.toml: it opens what lies in the
 repository's own folder, and installed programs; anything else its user names with `--reads`.
-Leaves to others: where programs lie (`agents.programs`), the walls (`sandbox`).
+Leaves to others: which environment it is (`own_environments`), the walls (`sandbox`).
 """
 
 from __future__ import annotations
@@ -14,54 +14,66 @@ import shlex
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from pathlib import Path
 
 from autoresearch.errors import BadWorkspace
 from autoresearch.git.checkouts import Checkout, FileState, hash_blob
 from autoresearch.git.trees import LINK
-from autoresearch.researcher.agents.programs import follow_program, surroundings
+from autoresearch.researcher.agents.programs import follow_program
 from autoresearch.researcher.command_line import PYTHONS, command_words
+from autoresearch.researcher.own_environments import (
+    environment_parts,
+    find_conda,
+    find_editable,
+    find_environments,
+    find_interpreter,
+    refuse_others,
+)
 from autoresearch.researcher.sandbox import mounts
 from autoresearch.researcher.workspace import PRIVATE, Workspace
-
-ENVIRONMENT = ("pyvenv.cfg", "conda-meta")  # what only the root of a Python environment holds
-PARTS = ("bin", "lib", "lib64", "libexec", "include", "share", "etc", "ssl", *ENVIRONMENT)
-CONDAS = ("conda", "mamba", "micromamba")
 
 
 @dataclass(frozen=True)
 class OwnFiles:
-    """`links`: places below the repository that a checkout gets as links to the user's own.
-    `paths`: what the sandbox opens, to read."""
+    """`links`: places in the repository that a checkout gets as links to the user's own.
+    `paths`: what the sandbox opens, to read. `variables`: what leads to them."""
 
     links: tuple[str, ...] = ()
     paths: tuple[Path, ...] = ()
+    variables: tuple[tuple[str, str], ...] = ()
 
 
 def find_own_files(workspace: Workspace, granted: Sequence[Path], search: str) -> OwnFiles:
     """What runs of this experiment read besides; `search` is their PATH. BadWorkspace with a
     sentence for what is missing, or what nobody but the user may open."""
     folder, experiment = workspace.folder, workspace.config.experiment
+    top = workspace.repo.path
     links: dict[str, None] = {}
     paths = {path.absolute(): None for path in granted}
     for name in experiment.reads:
         path = folder / Path(name).expanduser()
-        check_readable(name, path, folder, granted)
+        check_readable(name, path, top, granted)
         paths[path.resolve()] = None
-        if path.is_relative_to(folder):
-            links[os.path.relpath(path, folder)] = None
+        if (plain := Path(os.path.normpath(path))).is_relative_to(top):
+            links[os.path.relpath(plain, top)] = None
     words = command_words(experiment.command)
     tracked = set(workspace.repo.files(workspace.repo.head()))
-    for root in find_environments(words, folder, tracked):
-        if root.is_relative_to(folder):
-            links[root.relative_to(folder).as_posix()] = None
-        paths |= dict.fromkeys((*environment_parts(root, folder), *find_interpreter(root)))
+    variables: dict[str, str] = {}
+    if Path("/") not in granted:
+        refuse_others(words)
+    for found in find_environments(words, workspace, tracked):
+        root = found.root
+        if root.is_relative_to(top):
+            links[root.relative_to(top).as_posix()] = None
+        paths |= dict.fromkeys((*environment_parts(root, top), *find_interpreter(root)))
+        variables |= dict(found.variables)
+        if editable := find_editable(root, workspace):
+            variables["PYTHONPATH"] = os.pathsep.join(editable)
     for word in words:
         if "/" not in word and word not in PYTHONS:
             paths |= dict.fromkeys(follow_program(word, search))
     paths |= dict.fromkeys(find_conda(words, search))
-    own = OwnFiles(tuple(links), tuple(show_needed(paths)))
+    own = OwnFiles(tuple(links), tuple(show_needed(paths)), tuple(variables.items()))
     check_program(experiment.command, own, workspace, tracked, search)
     return own
 
@@ -76,16 +88,16 @@ def show_needed(paths: dict[Path, None]) -> list[Path]:
 # ---------------------------------------------------------------- what the configuration names
 
 
-def check_readable(name: str, path: Path, folder: Path, granted: Sequence[Path]) -> None:
-    """BadWorkspace where a path of `reads` is not there, or lies outside the repository's folder
-    and the user has not named it."""
+def check_readable(name: str, path: Path, top: Path, granted: Sequence[Path]) -> None:
+    """BadWorkspace where a path of `reads` is not there, or lies outside the repository and the
+    user has not named it."""
     if not path.exists():
         raise BadWorkspace(
             f"experiment.reads names {name}, and there is no {path}; put it there, or mend the name"
         )
-    real, top = path.resolve(), folder.resolve()
+    real, top = path.resolve(), top.resolve()
     inside = real != top and real.is_relative_to(top)
-    if inside and real.relative_to(top).parts[0] not in (".git", PRIVATE):
+    if inside and not {".git", PRIVATE}.intersection(real.relative_to(top).parts):
         return
     if real == top or inside:
         raise BadWorkspace(
@@ -99,67 +111,7 @@ def check_readable(name: str, path: Path, folder: Path, granted: Sequence[Path])
         )
 
 
-# ---------------------------------------------------------------- environments and tools
-
-
-def find_environments(words: Sequence[str], folder: Path, tracked: set[str]) -> Iterator[Path]:
-    """The roots of Python environments whose programs the command names by their path. None that
-    the commit holds a part of: that would be the repository's word, not its user's."""
-    for word in words:
-        root = Path(os.path.normpath(folder / Path(word).expanduser())).parent.parent
-        if "/" not in word or root == folder or not is_environment(root):
-            continue
-        name = os.path.relpath(root, folder)
-        if not any(path == name or path.startswith(f"{name}/") for path in tracked):
-            yield root
-
-
-def is_environment(root: Path) -> bool:
-    return any((root / name).exists() for name in ENVIRONMENT)
-
-
-def environment_parts(root: Path, folder: Path) -> Iterator[Path]:
-    """All of an environment in the repository's folder; elsewhere what an installation has, since
-    people make environments in folders of other work."""
-    real = root.resolve()
-    if real.is_relative_to(folder.resolve()):
-        yield real
-    else:
-        yield from (real / name for name in PARTS)
-
-
-def find_interpreter(root: Path) -> Iterator[Path]:
-    """What stands behind an environment's own Python: links to another installation, and where
-    that keeps its library."""
-    yield from follow_program(str(root / "bin" / "python"), "")
-    config = root / "pyvenv.cfg"
-    text = config.read_text("utf-8", "replace") if config.is_file() else ""
-    homes = [Path(home.strip()) for home in re.findall(r"^home\s*=(.*)$", text, re.M)]
-    file = root / "bin" / "python"
-    if file.is_symlink():
-        homes.append(Path(os.path.normpath(file.parent / file.readlink())).parent)
-    for home in homes:
-        if home.name != "bin":
-            continue
-        yield from surroundings(home / "python3")
-        if home.parent.is_symlink():  # managers of versions link `3.12` to `3.12.7`
-            yield home.parent
-
-
-def find_conda(words: Sequence[str], search: str) -> Iterator[Path]:
-    """`conda run -n NAME …`: the installation and the environment of that name."""
-    if len(words) < 4 or words[0] not in CONDAS or words[1] != "run":
-        return
-    program = shutil.which(words[0], path=search)
-    if program is None:
-        return
-    base = Path(program).resolve().parent.parent
-    pairs = list(pairwise(words))
-    named = [base / "envs" / name for option, name in pairs if option in ("-n", "--name")]
-    placed = [Path(path).expanduser() for option, path in pairs if option in ("-p", "--prefix")]
-    for root in (base, *named, *placed):
-        if (root / "conda-meta").is_dir():
-            yield from (root / name for name in PARTS)
+# ---------------------------------------------------------------- the program
 
 
 def check_program(
@@ -177,12 +129,11 @@ def check_program(
             )
         return
     path = Path(os.path.normpath(workspace.folder / program))
-    if path.is_relative_to(workspace.folder):
-        name = path.relative_to(workspace.folder).as_posix()
+    if path.is_relative_to(workspace.repo.path):
+        name = path.relative_to(workspace.repo.path).as_posix()
         if name in tracked or any(Path(name).is_relative_to(link) for link in own.links):
             return
-        top = name.split("/")[0]
-        advice = f'commit it, or add reads = ["{top}"] below [experiment]'
+        advice = f"commit it, or add {name_key(path, workspace)} below [experiment]"
         there = "in your folder, but in no commit" if path.exists() else "not there"
         raise BadWorkspace(f"experiment.command starts {program}, which is {there}: {advice}")
     seen = [*mounts.system_folders(), *own.paths]
@@ -222,6 +173,14 @@ def link_missing(source: Path, target: Path, name: str) -> Iterator[str]:
             yield from link_missing(source, target, f"{name}/{entry.name}")
 
 
+def name_key(path: Path, workspace: Workspace) -> str:
+    """The line of the configuration that opens a file of the repository: the folder that it is
+    in, as seen from the experiment's."""
+    parts = Path(os.path.relpath(path, workspace.folder)).parts
+    up = [part for part in parts if part == ".."]
+    return f'reads = ["{"/".join([*up, *parts[len(up) : len(up) + 1]])}"]'
+
+
 def explain_missing(words: str, workspace: Workspace) -> str:
     """A sentence where a run's last words name a file that its user has and the run has not."""
     for told in re.findall(r"['\"]([^'\"\n]+)['\"]|([^\s'\":,;]*/[^\s'\":,;]*)", words):
@@ -231,14 +190,13 @@ def explain_missing(words: str, workspace: Workspace) -> str:
             continue
         if PRIVATE in path.parts and path.is_relative_to(workspace.folder):
             continue
-        if path.is_relative_to(workspace.folder):
-            name = path.relative_to(workspace.folder).as_posix()
+        if path.is_relative_to(workspace.repo.path):
+            name = path.relative_to(workspace.repo.path).as_posix()
             if name in workspace.repo.files(workspace.repo.head()):
                 continue
-            top = name.split("/")[0]
             return (
                 f"{name} lies in your folder, and not in the commit: "
-                f'reads = ["{top}"] below [experiment] shows it to runs'
+                f"{name_key(path, workspace)} below [experiment] shows it to runs"
             )
         if not mounts.is_beneath(path.resolve(), mounts.system_folders()):
             return f"{text} lies outside the repository: --reads {path.parent} shows it to runs"

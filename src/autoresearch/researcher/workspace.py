@@ -9,6 +9,8 @@ below `refs/autoresearch/attempts/`. Leaves to others: git itself (`git.repo`), 
 
 from __future__ import annotations
 
+import glob
+import posixpath
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -17,6 +19,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from filelock import FileLock, Timeout
+from msgspec import structs
 
 from autoresearch.errors import BadInput, BadWorkspace, Conflict, TooLarge
 from autoresearch.folders import Bounds, read_bytes, wipe
@@ -37,22 +40,20 @@ class OutsideFree(BadInput):
 
 
 class Workspace:
-    """The repository in `folder`. Opening it reads and checks the configuration; nothing is
-    changed."""
+    """The experiment in `folder`, a repository or a part of one. Opening it reads and checks the
+    configuration; nothing is changed.
+
+    `inside`: where the folder lies in the repository; empty at its top. Paths of commits and
+    checkouts, free ones too, begin at the top."""
 
     def __init__(self, folder: Path) -> None:
         self.repo = Repo.at(folder.resolve())
-        if not (self.repo.path / config.NAME).exists() and folder.resolve() != self.repo.path:
-            raise BadWorkspace(
-                f"{folder} lies inside the repository {self.repo.path}, which is no "
-                "experiment; give its own folder"
-            )
-        self.folder = self.repo.path
-        self.config = config.read(self.folder)
+        self.folder = find_experiment(folder, self.repo.path)
+        self.inside = name_inside(self.folder, self.repo.path)
+        self.config = read_inside(self.folder, self.inside)
         self.private = self.folder / PRIVATE
-        self.users_folders = {
-            self.folder
-        }  # where the branch may be checked out; an agent's are none
+        # where the branch may be checked out; an agent's are none
+        self.users_folders = {self.repo.path}
         self.ledger = Ledger(self.folder, self.private, self.config.experiment.metric)
         self.listing = (
             threading.Lock()
@@ -62,7 +63,7 @@ class Workspace:
     def lock(self, wait_s: float = 1.0) -> Iterator[None]:
         """Hold the workspace alone; Conflict where another runner has it. A killed runner's lock
         is gone with it."""
-        self.repo.exclude(IGNORED)
+        self.repo.exclude(ignored_files(self.inside))
         self.private.mkdir(exist_ok=True)
         lock = FileLock(self.private / "lock", timeout=wait_s)
         try:
@@ -83,7 +84,8 @@ class Workspace:
     def check_clean(self) -> None:
         """BadWorkspace where tracked files differ from the last commit: experiments start from
         commits, not from files."""
-        dirty = [c.path for c in self.repo.changes() if c.kind != "?" and c.path != config.NAME]
+        own = posixpath.join(self.inside, config.NAME)
+        dirty = [c.path for c in self.repo.changes() if c.kind != "?" and c.path != own]
         if dirty:
             raise BadWorkspace(
                 f"uncommitted changes in {name_some(dirty)}: experiments start from "
@@ -314,6 +316,37 @@ class Workspace:
             self.repo.set_ref(branch, commit, old=parent)
         else:
             Repo(folder).follow(commit, old=parent)
+
+
+def find_experiment(folder: Path, top: Path) -> Path:
+    """The folder of a configuration: this one, or its repository's top. BadWorkspace where
+    neither has one and this one is not the top."""
+    inner = folder.resolve()
+    if inner == top or (inner / config.NAME).exists():
+        return inner
+    if (top / config.NAME).exists():
+        return top
+    raise BadWorkspace(
+        f"{folder} lies inside the repository {top}, and neither is an experiment; "
+        f"`autoresearch init {folder} --command … --free FILE` makes this part one"
+    )
+
+
+def name_inside(folder: Path, top: Path) -> str:
+    """Where a folder lies in its repository, as git calls it; empty at the top."""
+    return "" if folder == top else folder.relative_to(top).as_posix()
+
+
+def read_inside(folder: Path, inside: str) -> config.Config:
+    """The configuration, with free files by their names in the repository."""
+    found = config.read(folder)
+    free = [posixpath.join(glob.escape(inside), name) for name in found.experiment.free]
+    return structs.replace(found, experiment=structs.replace(found.experiment, free=free))
+
+
+def ignored_files(inside: str) -> list[str]:
+    """What git is not to see, as patterns of the whole repository."""
+    return [f"/{inside}{name}" if inside and name[0] == "/" else name for name in IGNORED]
 
 
 def branch_name(folder: Path, name: str | None) -> str:

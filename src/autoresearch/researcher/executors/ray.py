@@ -28,6 +28,7 @@ from autoresearch.researcher.executors.worker import RunResult, Shipment, Surrou
 from autoresearch.researcher.experiment import Runner, Stopped
 from autoresearch.researcher.judging.values import Measurement
 from autoresearch.researcher.machine import one_word
+from autoresearch.researcher.own_files import OwnFiles
 from autoresearch.researcher.own_text import find_text
 
 LIVES = 4  # a request is sent so often at most
@@ -164,7 +165,18 @@ class RayExecutor:
         travelling = worker.request_for(request, workspace.folder)
         text = str(find_text(workspace)) if workspace.config.has_own_text else ""
         sandbox = self.runner.sandbox.name
-        return Shipment(worker_dir, bundle, settings, travelling, sandbox, self.share.cores, text)
+        return Shipment(
+            worker_dir,
+            bundle,
+            settings,
+            travelling,
+            sandbox,
+            self.share.cores,
+            workspace.inside,
+            text,
+            str(workspace.repo.path),
+            OwnFiles(self.runner.links, self.runner.readable, self.runner.variables),
+        )
 
     def unpack(self, request: RunRequest, result: RunResult) -> Measurement:
         """Put log and curve where a run of this machine would have left them."""

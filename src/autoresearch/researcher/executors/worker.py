@@ -11,15 +11,16 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import platform
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from autoresearch.errors import Conflict
+from autoresearch.errors import BadWorkspace, Conflict
 from autoresearch.folders import wipe
 from autoresearch.git.bundles import unbundle
 from autoresearch.git.repo import Repo
@@ -28,6 +29,7 @@ from autoresearch.researcher.executors.base import RunRequest
 from autoresearch.researcher.executors.slots import Plan, Slot, hold_slots, usable_cores
 from autoresearch.researcher.experiment import Runner
 from autoresearch.researcher.judging.values import Measurement
+from autoresearch.researcher.own_files import OwnFiles
 from autoresearch.researcher.own_text import note_place
 from autoresearch.researcher.preparation import prepare
 from autoresearch.researcher.sandbox import choose_sandbox
@@ -58,7 +60,12 @@ class Shipment:
     request: RunRequest
     sandbox: str
     cores: int
-    text: str = ""  # where the user's own text lies, on every machine of the cluster
+    inside: str = ""  # where the experiment lies in its repository
+    # of the user's own, at the same place on every machine of the cluster: the text, the
+    # repository whose files `links` names, and what else runs may read
+    text: str = ""
+    own_repository: str = ""
+    own_files: OwnFiles = field(default_factory=OwnFiles)
 
 
 @dataclass(frozen=True)
@@ -78,13 +85,17 @@ def carry_out(shipment: Shipment, here: Surroundings) -> RunResult:
         hold_slot(shipment.cores, here.cache / LOCKS) as mine,
     ):
         workspace = fill_worker_dir(folder, shipment)
+        check_own_files(shipment)
         prepare_once(workspace, shipment, here)
         environment = {**here.environment, **mine.environment()}
         runner = Runner(
             workspace,
             choose_sandbox(shipment.sandbox),
             environment,
-            here.readable,
+            (*here.readable, *(path for path in shipment.own_files.paths if path.exists())),
+            links=shipment.own_files.links,
+            links_from=Path(shipment.own_repository) if shipment.own_repository else None,
+            variables=shipment.own_files.variables,
             cores=mine.cores,
         )
         o = shipment.request
@@ -143,13 +154,23 @@ def fill_worker_dir(folder: Path, shipment: Shipment) -> Workspace:
     file.write_bytes(shipment.bundle)
     unbundle(repo, file)
     repo.git("checkout", "-q", "--force", "--detach", shipment.request.commit)
-    (folder / config.NAME).write_bytes(shipment.config)
-    workspace = Workspace(folder)
+    (folder / shipment.inside / config.NAME).write_bytes(shipment.config)
+    workspace = Workspace(folder / shipment.inside)
     workspace.private.mkdir(exist_ok=True)
     if shipment.text:
-        note_place(folder, Path(shipment.text))
+        note_place(workspace.folder, Path(shipment.text))
     workspace.sweep_checkouts()
     return workspace
+
+
+def check_own_files(shipment: Shipment) -> None:
+    """BadWorkspace where a file that runs find in their checkout is not on this machine."""
+    for link in shipment.own_files.links:
+        if not (place := Path(shipment.own_repository) / link).exists():
+            raise BadWorkspace(
+                f"runs read {link}, and {platform.node()} of the cluster has no {place}; put it at "
+                "the same path on every machine, or on a disk that they share"
+            )
 
 
 def prepare_once(workspace: Workspace, shipment: Shipment, here: Surroundings) -> None:
