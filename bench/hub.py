@@ -29,6 +29,8 @@ from statistics import median
 import httpx
 import psutil
 
+from hub_bytes import measure as compare_with_git
+from hub_bytes import table as bytes_table
 from hub_client import Lists, write_requests
 from hub_data import AGENTS, PLENTY, Loaded, Pusher, fill
 from hub_git import git_baseline
@@ -120,7 +122,10 @@ def _pushes(
     server: Server, rng: random.Random, seconds: float, count: int = 0, pushers: int = PUSHERS
 ) -> Lists:
     many = count or int(seconds * 1500 / pushers) + 50
-    lines = [Pusher(f"bench-{n}", _some(server, rng), secrets.token_hex(4)) for n in range(pushers)]
+    lines = [
+        Pusher(server.loaded, f"bench-{n}", _some(server, rng), secrets.token_hex(4))
+        for n in range(pushers)
+    ]
     return [[server.push(n, line) for _ in range(many)] for n, line in enumerate(lines)]
 
 
@@ -139,7 +144,7 @@ def _swarm(server: Server, rng: random.Random, seconds: float) -> Lists:
     """Sixteen agents without pauses: of ten requests seven read, two post, one pushes."""
     lists: Lists = []
     for n in range(SWARM):
-        line = Pusher(f"bench-{n}", _some(server, rng), secrets.token_hex(4))
+        line = Pusher(server.loaded, f"bench-{n}", _some(server, rng), secrets.token_hex(4))
         mine = []
         for _ in range(int(seconds * 6000 / SWARM) + 50):
             dice = rng.random()
@@ -442,11 +447,14 @@ def run(
             ).format(**pushes)
         )
     parts += [f"bare git, {name}: {ms:.1f} ms" for name, ms in git.items()]
+    compared = [] if given.no_git else compare_with_git([len(h.parents) for _, h in hubs])
+    parts += [bytes_table(compared)] if compared else []
     return {
         "machine": machine,
         "verbs": [asdict(m) for m in found],
         "pushes": pushes,
         "git_ms": git,
+        "compared": [asdict(each) for each in compared],
         "text": "\n\n".join(parts),
     }
 

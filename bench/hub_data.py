@@ -13,8 +13,9 @@ from pathlib import Path
 
 from autoresearch import models
 from autoresearch.git.bundle import write_header
+from autoresearch.git.delta import make_delta
 from autoresearch.git.pack_writer import Packed, write_pack
-from autoresearch.hub.rules import accounts, board
+from autoresearch.hub.rules import accounts, board, repack
 from autoresearch.hub.rules.accounts import Caller
 from autoresearch.hub.settings import Settings
 from autoresearch.hub.store import commits, events, migrate, objects, search
@@ -26,7 +27,7 @@ from autoresearch.resultline import read_lines
 AGENTS = 16
 PLENTY = 100_000_000
 PER_TRANSACTION = 1000
-TRUNK = 0.65  # of commits go on top of the trunk; the others branch off it and are leaves
+TRUNK = 0.78  # of commits go on top of the trunk; the others branch off it and are leaves
 RECENT = 200  # how far back branches start
 POSTS_RESULTS = 0.3  # of posts report a result
 PLATFORMS, TRACKS = 4, 2  # of the results of `fill`, eight boards in all
@@ -35,7 +36,7 @@ CRASHED, KEPT = 0.07, 0.3
 COMMIT, TREE, BLOB = 1, 2, 3
 
 SOURCE = "\n".join(
-    f"parameter_{n} = {n * 7919 % 1000 / 1000}  # a line of a training script" for n in range(40)
+    f"parameter_{n} = {n * 7919 % 1000 / 1000}  # of a training run" for n in range(600)
 )
 
 
@@ -46,6 +47,7 @@ class Loaded:
     keys: list[str]
     trunk: list[str] = field(default_factory=list)  # hashes, oldest first
     parents: dict[str, str] = field(default_factory=dict)  # of the newest commits
+    marks: dict[str, str] = field(default_factory=dict)  # what each wrote into its file
     posts: int = 0
 
 
@@ -55,10 +57,19 @@ def stored(kind: int, data: bytes) -> NewObject:
     return NewObject(oid, kind, len(data), zlib.compress(data, 1))
 
 
-def experiment(parent: str, who: str, mark: str) -> tuple[list[NewObject], bytes]:
-    """A commit that changes one line of a file of 2.5 KB, as blob, tree and commit; and the tree's
-    id."""
-    blob = stored(BLOB, f"{SOURCE}\nmark = '{mark}'\n".encode())
+def source(mark: str) -> bytes:
+    return f"{SOURCE}\nmark = '{mark}'\n".encode()
+
+
+def experiment(
+    parent: str, who: str, mark: str, before: str | None
+) -> tuple[list[NewObject], bytes]:
+    """A commit that changes one line of a file of 25 KB, as blob, tree and commit; and the tree's
+    id. The blob is a delta against its parent's, whose mark is `before`, as git sends it."""
+    blob = stored(BLOB, source(mark))
+    if before is not None:
+        delta, base = make_delta(source(before), source(mark)), stored(BLOB, source(before)).oid
+        blob = NewObject(blob.oid, BLOB, len(delta), zlib.compress(delta), base)
     fixed = stored(BLOB, b"the fixed file\n")
     tree = stored(TREE, b"100644 prepare.py\0" + fixed[0] + b"100644 train.py\0" + blob[0])
     line = f"{who} <{who}@swarm> 1700000000 +0000"
@@ -81,6 +92,9 @@ def fill(data: Path, sizes: tuple[int, int], results: int = 0, seed: int = 1) ->
         keys = [accounts.create(tx, f"bench-{n}", via="operator").api_key for n in range(AGENTS)]
     loaded = Loaded(keys, posts=sizes[1])
     _many(db, sizes[0], lambda tx, number: _add_commit(tx, loaded, number, rng))
+    while step := repack.plan_step(db.reader):
+        with db.write() as tx:
+            repack.take_step(tx, step)
     _many(db, sizes[1], lambda tx, number: _add_post(tx, settings, loaded, number, rng))
     _many(db, results, lambda tx, number: _add_result(tx, settings, loaded, number / results, rng))
     db.close()
@@ -104,7 +118,7 @@ def _add_commit(tx: Transaction, loaded: Loaded, number: int, rng: random.Random
         else ""
     )
     who = f"bench-{rng.randrange(AGENTS)}"
-    rows, tree = experiment(below, who, str(number))
+    rows, tree = experiment(below, who, str(number), loaded.marks.get(below))
     objects.add(tx, rows)
     name, message = rows[-1][0].hex(), f"experiment {number}: another value"
     place = commits.place(tx, below) if below else None
@@ -115,6 +129,7 @@ def _add_commit(tx: Transaction, loaded: Loaded, number: int, rng: random.Random
         tx, "commit", {"hash": name, "agent_id": who, "parents": [below] if below else []}
     )
     loaded.parents[name] = below
+    loaded.marks[name] = str(number)
     if on_trunk:
         loaded.trunk.append(name)
 
@@ -170,14 +185,14 @@ def _add_result(
         loaded.posts += 1
 
 
-def bundle(parent: str, who: str, mark: str) -> tuple[str, bytes]:
+def bundle(parent: str, who: str, mark: str, before: str) -> tuple[str, bytes]:
     """The bundle of one new commit on `parent`, as `git bundle create F HEAD ^HEAD~1` makes it;
     and the commit's hash."""
-    rows, _ = experiment(parent, who, mark)
+    rows, _ = experiment(parent, who, mark, before)
     rows = rows[1:]  # the fixed file is there
     tip = rows[-1][0].hex()
     header = write_header([(tip, "HEAD")], [parent])
-    packed = (Packed(row.kind, row.size, row.body) for row in rows)
+    packed = (Packed(row.kind, row.size, row.body, base=row.base) for row in rows)
     pack = write_pack(len(rows), packed, header)
     return tip, b"".join(pack)
 
@@ -185,10 +200,13 @@ def bundle(parent: str, who: str, mark: str) -> tuple[str, bytes]:
 class Pusher:
     """One agent's line of pushes, each on top of the last."""
 
-    def __init__(self, who: str, start: str, mark: str) -> None:
+    def __init__(self, loaded: Loaded, who: str, start: str, mark: str) -> None:
         self.who, self.tip, self.mark, self.count = who, start, mark, 0
+        self.before = loaded.marks[start]
 
     def next(self) -> bytes:
         self.count += 1
-        self.tip, data = bundle(self.tip, self.who, f"{self.mark}-{self.count}")
+        mark = f"{self.mark}-{self.count}"
+        self.tip, data = bundle(self.tip, self.who, mark, self.before)
+        self.before = mark
         return data

@@ -29,7 +29,7 @@ def git_baseline(http: httpx.Client, loaded: Loaded, scratch: Path) -> dict[str,
     _git(repo, "update-ref", "refs/heads/trunk", tip)
     steps = list(zip(loaded.trunk[-TIMES - 1 :], loaded.trunk[-TIMES:], strict=False))
     return {
-        "push of one commit (unbundle, update-ref)": _pushes(repo, tip, scratch),
+        "push of one commit (unbundle, update-ref)": _pushes(repo, loaded, scratch),
         "incremental fetch (pack-objects)": _median(
             [
                 lambda a=a, b=b: _git(
@@ -55,8 +55,9 @@ def git_baseline(http: httpx.Client, loaded: Loaded, scratch: Path) -> dict[str,
     }
 
 
-def _pushes(repo: Path, tip: str, scratch: Path) -> float:
-    line, file = Pusher("bench-0", tip, secrets.token_hex(4)), scratch / "one.bundle"
+def _pushes(repo: Path, loaded: Loaded, scratch: Path) -> float:
+    tip = loaded.trunk[-1]
+    line, file = Pusher(loaded, "bench-0", tip, secrets.token_hex(4)), scratch / "one.bundle"
     times = []
     for number in range(TIMES):
         file.write_bytes(line.next())

@@ -32,4 +32,6 @@ def test_the_benchmark_of_the_hub_runs_without_errors(tmp_path: Path) -> None:
     assert len(told["verbs"]) >= 15
     assert not [verb["verb"] for verb in told["verbs"] if verb["errors"] or not verb["requests"]]
     assert told["pushes"]["errors"] == 0 and len(told["git_ms"]) == 4
+    assert len(told["compared"]) == 8
+    assert all(each["ours"] > 0 and each["theirs"] > 0 for each in told["compared"])
     assert list(tmp_path.iterdir()) == []
