@@ -18,6 +18,7 @@ def pages(lively: Lively) -> dict[str, str]:
         "progress": f"/progress?{board}",
         "graph": "/graph",
         "commit": f"/commits/{lively.commits[-1]}",
+        "result": f"/results/{lively.results[0]}",
         "board": "/board",
         "channel": "/board/discussion",
         "post": f"/posts/{lively.threads[0]}",

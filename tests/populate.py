@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from autoresearch.researcher.scales import read_constants, replace_constants
+from autoresearch.resultdetails import write_curve
 from git_work import bundled, commit, oid, tree
 
 COMMIT, TREE, BLOB = 1, 2, 3
@@ -136,6 +137,7 @@ class Lively:
     commits: list[str] = field(default_factory=list)
     posts: list[int] = field(default_factory=list)
     threads: list[int] = field(default_factory=list)
+    results: list[int] = field(default_factory=list)  # kept, on the first board, newest first
 
 
 @dataclass(frozen=True)
@@ -164,6 +166,9 @@ def populate(hub: Any, results: int = 200, seed: int = 3) -> Lively:
         if next(turn, None) is None:
             turns.remove(turn)
     _talk(lively)
+    kept = {"status": "keep", "platform": RACES[0].platform}
+    answer = lively.agents["ada-h100"].get("/api/results", **kept)
+    lively.results = [told["id"] for told in answer.json()]
     return lively
 
 
@@ -202,11 +207,25 @@ def _race(lively: Lively, race: Race, count: int, rng: random.Random) -> Iterato
         if better or rng.random() < PUSHED_DISCARDS:
             _push(lively, agent, objects, parent.hash)
             lively.commits.append(name)
-        post = _tell(lively, race, agent, name, value, words if better else f"{words} (DISCARD)")
+        told = words if better else f"{words} (DISCARD)"
+        post = _tell(lively, race, agent, name, value, told, _details(name, value, parent))
         if better:
             kept.append(_Tried(name, text, value))
             _verify(lively, race, agent, name, value, post, rng)
         yield post
+
+
+def _details(name: str, value: float, parent: _Tried) -> str:
+    """What a researcher posts beneath the line: two runs, and a curve that ends near them."""
+    rng = random.Random(name)
+    apart = abs(rng.gauss(0, 0.0006))
+    points = [(n / 40, 3.2 * value * (1 + 1.6 * 0.86**n) + rng.gauss(0, 0.01)) for n in range(1, 41)]
+    return (
+        f"\n\n- runs: {value + apart:.6f}, {value - apart:.6f}\n- seeds: 1, 2\n"
+        f"- parent: {parent.hash[:12]}\n- training: 300.1 s\n- in all: 341.8 s\n"
+        f"- tokens: {rng.uniform(380, 520):.1f} M\n- steps: {rng.randrange(700, 990)}\n"
+        f"- mfu: {rng.uniform(35, 45):.1f} %\n- curve: {write_curve(points)}"
+    )
 
 
 def _measured(parent: float, race: Race, rng: random.Random) -> float:
@@ -256,7 +275,13 @@ def _push(lively: Lively, agent: str, objects: list[tuple[int, bytes]], *below: 
 
 
 def _tell(
-    lively: Lively, race: Race, agent: str, name: str, value: float | None, words: str
+    lively: Lively,
+    race: Race,
+    agent: str,
+    name: str,
+    value: float | None,
+    words: str,
+    details: str = "",
 ) -> int:
     numbers = (
         "val_bpb:--- vram_gb:---"
@@ -267,7 +292,7 @@ def _tell(
         lively,
         agent,
         "results",
-        f"commit:{name[:7]} platform:{race.platform} {numbers} track:{race.track} | {words}",
+        f"commit:{name[:7]} platform:{race.platform} {numbers} track:{race.track} | {words}{details}",
     )
 
 

@@ -20,6 +20,7 @@ SHARED = {
     "folders",
     "installation",
     "models",
+    "resultdetails",
     "resultline",
     "untrusted",
 }
@@ -30,6 +31,7 @@ ROOMS = {
     "folders": {"errors"},
     "installation": {"errors"},
     "models": set(),
+    "resultdetails": {"models", "resultline"},
     "resultline": {"models", "untrusted"},
     "untrusted": set(),
     "git": SHARED,

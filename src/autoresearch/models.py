@@ -132,7 +132,7 @@ class Result(ResultLine, frozen=True):
     """A line of the result format as a post reports it.
 
     `commit_hash` is null until such a commit is pushed; `leads` where it was the best of its
-    board when it came.
+    board when it came. `runs` and their standard deviation `sd` are what its details say.
     """
 
     id: int
@@ -142,6 +142,8 @@ class Result(ResultLine, frozen=True):
     created_at: str
     leads: bool = False
     verified: Verified = "unverified"
+    runs: int | None = None
+    sd: float | None = None
 
 
 class BoardRecord(Struct, frozen=True):
@@ -167,6 +169,8 @@ class BoardRecord(Struct, frozen=True):
     replayed_by: list[str] = field(default_factory=list)
     waits: Waits = ""
     asked: bool = False
+    runs: int | None = None
+    sd: float | None = None
 
 
 class Board(Struct, frozen=True):

@@ -54,10 +54,15 @@ def may_lead(line: ResultLine) -> bool:
 
 def read_lines(content: str) -> list[Line]:
     """Every result and verification in `content`, at most LINES_MAX of them."""
+    return [line for _, line in find_lines(content)]
+
+
+def find_lines(content: str) -> list[tuple[int, Line]]:
+    """The same, each with the number of its line, from 0."""
     if ":" not in content or "commit" not in content.lower():
         return []
-    found: list[Line] = []
-    for raw in content.splitlines():
+    found: list[tuple[int, Line]] = []
+    for number, raw in enumerate(content.splitlines()):
         text = _MARKS.sub("", raw[:LINE_MAX], count=1).rstrip(" `*\t")
         head = text[:12].lower()
         line: Line | None = None
@@ -66,7 +71,7 @@ def read_lines(content: str) -> list[Line]:
         elif head.startswith("verify"):
             line = _verification(text[len("verify") :].strip())
         if line is not None:
-            found.append(line)
+            found.append((number, line))
             if len(found) == LINES_MAX:
                 break
     return found

@@ -38,6 +38,7 @@ from autoresearch.researcher.report import tsv
 from autoresearch.researcher.swarm import lines as swarm_lines
 from autoresearch.researcher.swarm import track
 from autoresearch.researcher.verify import board
+from autoresearch.resultdetails import read_details
 from autoresearch.resultline import read_lines
 
 POST = 32 * 1024
@@ -54,6 +55,7 @@ def stream(data: bytes) -> list[Any]:
 
 PARSERS: dict[str, Parser] = {
     "result lines": read_lines,
+    "details of results": read_details,
     "claims": claims.idea.__wrapped__,
     "search words": lambda text: search._match.__wrapped__(text, ()),
     "one line of a page": rendering.flatten_text,

@@ -28,6 +28,7 @@ from autoresearch.hub.pages import (
     live_events,
     operator_page,
     rendering,
+    result_page,
 )
 from autoresearch.hub.pages.error_pages import add_error_page
 from autoresearch.hub.routes import (
@@ -73,7 +74,7 @@ PAGES = [
     board_pages.show_channels,
     board_pages.show_channel,
     board_pages.show_post,
-    board_pages.show_result,
+    result_page.show_result,
     board_pages.show_search,
     agent_pages.show_agents,
     agent_pages.show_agent,

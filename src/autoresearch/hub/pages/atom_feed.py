@@ -12,7 +12,7 @@ from litestar import Request, Response, get
 
 from autoresearch import models
 from autoresearch.hub.pages import board_views
-from autoresearch.hub.pages.leaderboard_pages import BoardName
+from autoresearch.hub.pages.leaderboard_pages import BoardWord
 from autoresearch.hub.pages.rendering import answer
 from autoresearch.hub.routes.common import TheHub
 from autoresearch.hub.routes.public import address_of
@@ -30,8 +30,8 @@ EMPTY_AT = "1970-01-01T00:00:00Z"  # the format wants a time where nothing happe
 async def send_feed(
     request: Request[Any, Any, Any],
     hub: TheHub,
-    platform: BoardName = None,
-    track: BoardName = None,
+    platform: BoardWord = None,
+    track: BoardWord = None,
 ) -> Response[bytes]:
     """The newest records, newest first."""
     chosen = (platform or None, track or None)

@@ -7,7 +7,6 @@ from typing import Annotated, Any
 
 from litestar import Request, Response, get
 from litestar.params import FromPath, QueryParameter
-from litestar.response import Redirect
 
 from autoresearch import models
 from autoresearch.errors import NotFound
@@ -15,7 +14,7 @@ from autoresearch.hub.pages.post_cards import PostCards, read_cards
 from autoresearch.hub.pages.rendering import answer_cached, answer_page
 from autoresearch.hub.routes.board import known_id
 from autoresearch.hub.routes.common import Before, TheHub
-from autoresearch.hub.rules import board, results, search
+from autoresearch.hub.rules import board, search
 from autoresearch.hub.services import Services
 
 POSTS_MAX = 30  # of one page
@@ -108,12 +107,6 @@ async def show_post(
     return await answer_cached(
         request, hub, "post.html", lambda: {"thread": read_thread(hub, number)}
     )
-
-
-@get("/results/{result_id:int}", include_in_schema=False)
-async def show_result(hub: TheHub, result_id: FromPath[int]) -> Redirect:
-    """The post that reported the result."""
-    return Redirect(f"/posts/{results.find_post(hub.db.reader, known_id(result_id, 'result'))}")
 
 
 @get("/search", include_in_schema=False)

@@ -9,13 +9,22 @@ from dataclasses import dataclass
 
 from autoresearch import models
 from autoresearch.hub.pages import chart
-from autoresearch.hub.rules import leaderboards
+from autoresearch.hub.pages.rendering import read_cached
+from autoresearch.hub.rules import leaderboards, significance
 from autoresearch.hub.rules.counters import BoardCounts, HubCounts
 from autoresearch.hub.services import Services
 from autoresearch.hub.values import BoardName
 
 BOARDS_MAX = 40
 SPARK_MAX = 200  # records of a sparkline
+
+
+@dataclass(frozen=True)
+class BoardPoints:
+    """Every result of one board that has a value or crashed, oldest first, and their noise."""
+
+    points: list[models.Result]
+    noise: float | None
 
 
 @dataclass(frozen=True)
@@ -48,6 +57,16 @@ class BoardStanding:
     more: int
     claims: list[models.BoardRecord]
     more_claims: int
+
+
+def read_board(hub: Services, board: BoardName) -> BoardPoints:
+    """Read once until something new comes, for all pages that show the board."""
+
+    def read() -> BoardPoints:
+        points = leaderboards.board_points(hub.db.reader, board.platform, board.track)
+        return BoardPoints(points, significance.estimate_noise(points))
+
+    return read_cached(hub, ("board", *board), read)
 
 
 def count_hub(hub: Services) -> HubCounts:

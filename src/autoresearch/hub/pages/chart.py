@@ -245,7 +245,7 @@ def _fits(box: Box, placed: Sequence[Box]) -> bool:
     return all(right < x0 or left > x1 or bottom < y0 or top > y1 for x0, y0, x1, y1 in placed)
 
 
-def _round_values(low: float, high: float, about: int) -> list[float]:
+def find_round_values(low: float, high: float, about: int) -> list[float]:
     """Round numbers between two, about so many."""
     step = 10 ** floor(log10((high - low) / about))
     step *= next(f for f in (1, 2, 5, 10) if (high - low) / (step * f) <= about)
@@ -254,14 +254,14 @@ def _round_values(low: float, high: float, about: int) -> list[float]:
 
 def _place_y_ticks(scale: ChartScale) -> tuple[ChartTick, ...]:
     digits = max(0, min(6, ceil(-log10((scale.high - scale.low) / 6)) + 1))
-    values = _round_values(scale.low, scale.high, 6)
+    values = find_round_values(scale.low, scale.high, 6)
     return tuple(ChartTick(scale.y_of(value), f"{value:.{digits}f}") for value in values)
 
 
 def _place_x_ticks(scale: ChartScale) -> tuple[ChartTick, ...]:
     first, last = scale.first, scale.last
     if scale.axis == "number":
-        numbers = [n for n in _round_values(first, last, 8) if n == round(n) and n >= 1]
+        numbers = [n for n in find_round_values(first, last, 8) if n == round(n) and n >= 1]
         return tuple(ChartTick(scale.x_at(n), f"{n:.0f}") for n in numbers)
     form = "%H:%M" if last - first < 36 * 3600 else "%b %d"
     step = (last - first) / 7

@@ -51,11 +51,21 @@ def read_commit(hub: Services, digits: str) -> CommitView:
         commits.children(reader, commit.hash, CHILDREN_MAX),
         results.of_commit(reader, commit.hash, RESULTS_MAX),
         results.verifications_of_commit(reader, commit.hash, RESULTS_MAX),
-        _read_diff(hub, commit),
+        read_diff(hub, commit),
     )
 
 
-def _read_diff(hub: Services, commit: models.Commit) -> CommitDiff:
+def find_diff(hub: Services, commit_hash: str | None) -> CommitDiff:
+    """The diff of a commit that may not be here."""
+    if commit_hash is None:
+        return CommitDiff([], 0, "The commit was not pushed to this hub.")
+    try:
+        return read_diff(hub, commits.one(hub.db.reader, commit_hash))
+    except AutoresearchError as error:
+        return CommitDiff([], 0, f"The diff cannot be shown: {error}.")
+
+
+def read_diff(hub: Services, commit: models.Commit) -> CommitDiff:
     if not commit.parent_hash:
         return CommitDiff([], 0, "This commit is a root: it has no parent to compare it with.")
     try:

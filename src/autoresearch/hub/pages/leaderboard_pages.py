@@ -19,13 +19,14 @@ from autoresearch.errors import NotFound
 from autoresearch.hub.pages import assets, board_views, chart, chart_png
 from autoresearch.hub.pages.rendering import answer, answer_cached, read_cached, render
 from autoresearch.hub.routes.common import TheHub
-from autoresearch.hub.rules import leaderboards
+from autoresearch.hub.rules import leaderboards, significance
 from autoresearch.hub.rules.counters import BoardCounts
 from autoresearch.hub.services import Services
+from autoresearch.hub.values import BoardName
 
 RECORDS_MAX, FEW = 200, 10  # records of one board alone, and where there are many boards
 PNG_S = 5.0  # a picture takes most of a second to draw: it may be this old
-BoardName = Annotated[str | None, QueryParameter(required=False, max_length=200)]
+BoardWord = Annotated[str | None, QueryParameter(required=False, max_length=200)]
 XAxis = Annotated[Literal["number", "time"], QueryParameter(required=False)]
 BOARD_COLUMNS = ("platform", "track")
 RECORD_COLUMNS = (
@@ -38,8 +39,8 @@ RECORD_COLUMNS = (
 async def show_leaderboard(
     request: Request[Any, Any, Any],
     hub: TheHub,
-    platform: BoardName = None,
-    track: BoardName = None,
+    platform: BoardWord = None,
+    track: BoardWord = None,
 ) -> Response[bytes]:
     """The records of each platform and track."""
 
@@ -69,8 +70,8 @@ def _read_boards(hub: Services, platform: str | None, track: str | None) -> list
 async def send_leaderboard_json(
     request: Request[Any, Any, Any],
     hub: TheHub,
-    platform: BoardName = None,
-    track: BoardName = None,
+    platform: BoardWord = None,
+    track: BoardWord = None,
 ) -> Response[bytes]:
     """The same as JSON."""
     found = await hub.off_loop(_read_boards, hub, platform, track)
@@ -79,7 +80,7 @@ async def send_leaderboard_json(
 
 @get("/leaderboard.csv", include_in_schema=False)
 async def send_leaderboard_csv(
-    hub: TheHub, platform: BoardName = None, track: BoardName = None
+    hub: TheHub, platform: BoardWord = None, track: BoardWord = None
 ) -> Response[str]:
     """Every record of every board, one a line, and the claims beside them with why they wait."""
 
@@ -108,8 +109,8 @@ def _quote_formula(cell: object) -> object:
 async def show_progress(
     request: Request[Any, Any, Any],
     hub: TheHub,
-    platform: BoardName = None,
-    track: BoardName = None,
+    platform: BoardWord = None,
+    track: BoardWord = None,
     x: XAxis = "number",
     start: Annotated[int, QueryParameter(name="from", required=False, ge=1)] = 1,
     end: Annotated[int | None, QueryParameter(name="to", required=False, ge=1)] = None,
@@ -137,8 +138,8 @@ async def show_progress(
 async def send_progress_svg(
     request: Request[Any, Any, Any],
     hub: TheHub,
-    platform: BoardName = None,
-    track: BoardName = None,
+    platform: BoardWord = None,
+    track: BoardWord = None,
     x: XAxis = "number",
 ) -> Response[bytes]:
     """The chart as a file that stands alone."""
@@ -159,7 +160,7 @@ async def send_progress_svg(
 
 @get("/charts/progress.png", include_in_schema=False)
 async def send_progress_png(
-    hub: TheHub, platform: BoardName = None, track: BoardName = None
+    hub: TheHub, platform: BoardWord = None, track: BoardWord = None
 ) -> Response[bytes]:
     """The picture that a shared link shows; without results, one that says so."""
 
@@ -167,7 +168,7 @@ async def send_progress_png(
         chosen = _choose_board(board_views.list_boards(hub), platform, track)
         name = (chosen.platform, chosen.track) if chosen else ("", "")
         points = leaderboards.board_points(hub.db.reader, *name) if chosen else []
-        return chart_png.draw_png(points, *name, leaderboards.estimate_noise(points))
+        return chart_png.draw_png(points, *name, significance.estimate_noise(points))
 
     key = ("png", platform, track, hub.feed.hidden_seq)  # what was hidden is in no picture
     data = await hub.page_cache.get(key, int(time.monotonic() / PNG_S), make)
@@ -192,7 +193,7 @@ def _draw_chart(
     hub: Services, board: BoardCounts, x: chart.Axis, start: int, end: int | None
 ) -> chart.Chart:
     def make() -> chart.Chart:
-        points = leaderboards.board_points(hub.db.reader, board.platform, board.track)
-        return chart.draw_chart(points[start - 1 : end], x, leaderboards.estimate_noise(points))
+        read = board_views.read_board(hub, BoardName(board.platform, board.track))
+        return chart.draw_chart(read.points[start - 1 : end], x, read.noise)
 
     return read_cached(hub, ("chart", board.platform, board.track, x, start, end), make)

@@ -25,6 +25,7 @@ class PostCard:
     commit_hash: str | None
     text: str
     problem: str = ""
+    result_id: int | None = None
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ def _read_post(hub: Services, post_id: int) -> Iterator[PostCard]:
     for r in results.in_post(hub.db.reader, post_id):
         text = ": ".join(part for part in (r.description, r.reason) if part)
         yield PostCard(
-            r.status, r.val_bpb, r.platform, r.track, r.commit, r.commit_hash, text, r.problem
+            r.status, r.val_bpb, r.platform, r.track, r.commit, r.commit_hash, text, r.problem, r.id
         )
     for v in results.verifications_in_post(hub.db.reader, post_id):
         verdict = "reproduced" if v.reproduced else "disputed"

@@ -10,7 +10,6 @@ costs the same to read whatever its history. Claims that do not count are listed
 from __future__ import annotations
 
 from collections.abc import Iterable
-from statistics import stdev
 from typing import NamedTuple
 
 from autoresearch.hub.rules import boards, verdicts
@@ -144,6 +143,8 @@ def _record(result: Result, votes: Votes, waits: Waits = "", asked: bool = False
         replayed_by=sorted(replayed.intersection(yes)),
         waits=waits,
         asked=asked,
+        runs=result.runs,
+        sd=result.sd,
     )
 
 
@@ -183,6 +184,21 @@ def remeasured_values(
     return found
 
 
+def leader_before(reader: Reader, result: Result) -> Result | None:
+    """The best of its board when a result came."""
+    return results.leader_before(reader, result.platform, result.track, result.id)
+
+
+def verifications_of(reader: Reader, result: Result, most: int) -> list[Verification]:
+    """What others said who ran a result's commit on its board, newest first."""
+    if result.commit_hash is None:
+        return []
+    found = results.latest_verifications(
+        reader, most, commit_hash=result.commit_hash, platform=result.platform
+    )
+    return [vote for vote in found if vote.track in ("", result.track)]
+
+
 def board_points(reader: Reader, platform: str, track: str) -> list[Result]:
     """Every result of a board that has a value or crashed, oldest first."""
     return results.points(reader, platform, track)
@@ -191,18 +207,3 @@ def board_points(reader: Reader, platform: str, track: str) -> list[Result]:
 def commit_results(reader: Reader, first_seq: int, last_seq: int) -> list[Result]:
     """Results of the commits numbered from `first_seq` to `last_seq`, oldest first."""
     return results.of_commits(reader, first_seq, last_seq)
-
-
-def estimate_noise(points: Iterable[Result]) -> float | None:
-    """The pooled standard deviation of commits that were reported more than once; None without
-    any.
-    """
-    by_commit: dict[str, list[float]] = {}
-    for point in points:
-        if point.val_bpb is not None and point.commit_hash:
-            by_commit.setdefault(point.commit_hash, []).append(point.val_bpb)
-    groups = [values for values in by_commit.values() if len(values) > 1]
-    freedom = sum(len(values) - 1 for values in groups)
-    if not freedom:
-        return None
-    return float((sum(stdev(g) ** 2 * (len(g) - 1) for g in groups) / freedom) ** 0.5)

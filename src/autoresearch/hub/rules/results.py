@@ -11,11 +11,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from autoresearch.errors import BadInput, NotFound
 from autoresearch.hub.rules import boards, verdicts
 from autoresearch.hub.rules.verification import DOUBTED
+from autoresearch.hub.store import board as posts
 from autoresearch.hub.store import commits, results, search
 from autoresearch.hub.store import verdicts as store_verdicts
 from autoresearch.hub.store.database import Reader, Transaction
 from autoresearch.hub.values import BoardName, Verification
 from autoresearch.models import Post, Result, ResultLine, VerifyLine
+from autoresearch.resultdetails import NO_DETAILS, ResultDetails, read_details
 from autoresearch.resultline import Line, may_lead
 
 NAMED_MIN = 7  # hex digits a result names its commit by
@@ -25,12 +27,13 @@ VERIFICATIONS_MAX = 1000  # of one post
 def store_lines(tx: Transaction, post: Post, found: Sequence[Line]) -> None:
     """Store what a post reports, in the post's own transaction."""
     changed: set[BoardName] = set()
+    details = iter(read_details(post.content))
     for line in found:
         commit_hash = _pushed_commit(tx, line.commit)
         if isinstance(line, VerifyLine):
             changed.update(_store_verification(tx, post, line, commit_hash))
         else:
-            changed.update(_store_result(tx, post, line, commit_hash))
+            changed.update(_store_result(tx, post, line, commit_hash, next(details, NO_DETAILS)))
     for board in changed:
         rebuild_board(tx, *board)
 
@@ -42,14 +45,16 @@ def _pushed_commit(reader: Reader, digits: str) -> str | None:
 
 
 def _store_result(
-    tx: Transaction, post: Post, line: ResultLine, commit_hash: str | None
+    tx: Transaction, post: Post, line: ResultLine, commit_hash: str | None, details: ResultDetails
 ) -> Iterator[BoardName]:
     """Store a result; the board that it may lead."""
+    is_told = details.fits(line.val_bpb)
     result_id = results.add_result(
         tx, post_id=post.id, agent_id=post.agent_id, commit=line.commit, commit_hash=commit_hash,
         platform=line.platform, track=line.track, val_bpb=line.val_bpb, vram_gb=line.vram_gb,
         status=line.status, description=line.description, reason=line.reason,
-        problem=line.problem,
+        problem=line.problem, runs=len(details.values) if is_told else None,
+        sd=details.spread if is_told else None,
     )  # fmt: skip
     search.add(tx, "result", str(result_id), post.agent_id, search_text(line), tx.now)
     if commit_hash is not None and _may_become_best(tx, line):
@@ -159,9 +164,17 @@ def verifications_of_commit(reader: Reader, commit_hash: str, most: int) -> list
     return results.latest_verifications(reader, most, commit_hash=commit_hash)
 
 
-def find_post(reader: Reader, result_id: int) -> int:
-    """The id of the post a result was read from. Raises NotFound."""
-    post_id = results.post_of(reader, result_id)
-    if post_id is None:
-        raise NotFound(f"no result {result_id}")
-    return post_id
+def one(reader: Reader, result_id: int) -> Result:
+    """Raises NotFound, also for a hidden one."""
+    found = results.result(reader, result_id)
+    if found is None:
+        raise NotFound(f"no result {result_id}; GET /api/results lists those this hub has")
+    return found
+
+
+def read_its_details(reader: Reader, result: Result) -> ResultDetails:
+    """What its post says beneath the line."""
+    post = posts.post(reader, result.post_id)
+    told = read_details(post.content) if post else []
+    place = [other.id for other in results.of_post(reader, result.post_id)].index(result.id)
+    return told[place] if place < len(told) else NO_DETAILS

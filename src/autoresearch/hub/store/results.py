@@ -14,7 +14,7 @@ from autoresearch.models import Result
 PAGE = 500
 _RESULT = """
     named AS "commit", platform, track, val_bpb, vram_gb, status, description, reason, problem,
-    id, post_id, agent_id, commit_hash, created_at, leads, verified
+    id, post_id, agent_id, commit_hash, created_at, leads, verified, runs, sd
 """
 _VERIFICATION = """
     named AS "commit", platform, track, val_bpb, runs, reproduced, reason, replayed,
@@ -36,9 +36,9 @@ _FILTERS = {
 }
 _ADD = """
     INSERT INTO results (post_id, agent_id, named, commit_hash, platform, track, val_bpb, vram_gb,
-        status, description, reason, problem, created_at, leads)
+        status, description, reason, problem, created_at, leads, runs, sd)
     VALUES (:post_id, :agent_id, :commit, :commit_hash, :platform, :track, :val_bpb, :vram_gb,
-        :status, :description, :reason, :problem, :now, 0)
+        :status, :description, :reason, :problem, :now, 0, :runs, :sd)
     RETURNING id
 """
 _ADD_VERIFICATION = """
@@ -114,12 +114,20 @@ def of_post(reader: Reader, post_id: int) -> list[Result]:
     return reader.all(Result, sql, post_id=post_id)
 
 
-def post_of(reader: Reader, result_id: int) -> int | None:
-    """The post that a result was read from; None where it is hidden."""
-    found: int | None = reader.value(
-        "SELECT post_id FROM results WHERE id = :id AND hidden = 0", id=result_id
-    )
-    return found
+def result(reader: Reader, result_id: int) -> Result | None:
+    """A result that is not hidden."""
+    sql = f"SELECT {_RESULT} FROM results WHERE id = :id AND hidden = 0"
+    return reader.one(Result, sql, id=result_id)
+
+
+def leader_before(reader: Reader, platform: str, track: str, before: int) -> Result | None:
+    """The best of a board when the result numbered `before` came."""
+    sql = f"""
+        SELECT {_RESULT} FROM results
+        WHERE {_ON_BOARD} AND hidden = 0 AND leads = 1 AND id < :before
+        ORDER BY id DESC LIMIT 1
+    """
+    return reader.one(Result, sql, platform=platform, track=track, before=before)
 
 
 def leading_value(reader: Reader, platform: str, track: str) -> float | None:

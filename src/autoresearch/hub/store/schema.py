@@ -173,6 +173,8 @@ results = Table(
     flag("leads"),  # was the best of its board when it came, among those that count
     required("verified", server_default=text("'unverified'")),  # what verdicts come to
     flag("hidden"),
+    Column("runs", Integer),  # how many, where its details say it
+    Column("sd", Float),  # of these
     Index(None, "post_id"),
     Index(None, "commit_hash"),
     Index(None, "agent_id", "id"),

@@ -36,6 +36,7 @@ from autoresearch.researcher.swarm.digest import Digest
 from autoresearch.researcher.swarm.hub_session import HubSession
 from autoresearch.researcher.swarm.membership import Membership
 from autoresearch.researcher.swarm.outbox import Outbox, Step
+from autoresearch.researcher.swarm.run_details import read_run_details
 from autoresearch.researcher.swarm.standing import MEMORY, OUTBOX
 from autoresearch.researcher.swarm.swarm_state import Offer, OwnClaim, SwarmState
 from autoresearch.researcher.swarm.track import track_id
@@ -314,7 +315,8 @@ class HubSwarm:
         record = replace(record, platform=record.platform or self.options.platform, reason=reason)
         offer = self.memory.facts.offers.get(record.commit)
         if offer is None:
-            content = lines.result_post(record, self.track, self.attachment(record))
+            measured = read_run_details(self.workspace.folder, record.logs)
+            content = lines.result_post(record, self.track, self.attachment(record), measured)
             return [Step("post", content=content)]
         why = self.dispute(record, offer)
         if why is None:

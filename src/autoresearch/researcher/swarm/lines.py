@@ -14,13 +14,17 @@ from autoresearch.resultline import write_result
 from autoresearch.untrusted import to_line
 
 DETAIL_CHARS = 600
+Detail = tuple[str, str]  # its name and its text, in one line
 _HOME = re.compile(r"/(?:home|Users)/[^/\s'\"]+|/root\b")
 
 
-def result_post(record: Record, track: str = "", attachment: str = "") -> str:
-    """A post for #results: the line, a blank line, the details in markdown, and the record of a
-    run where there is one."""
-    parts = [result_line(record, track), "", result_details(record, track), attachment]
+def result_post(
+    record: Record, track: str = "", attachment: str = "", measured: Sequence[Detail] = ()
+) -> str:
+    """A post for #results: the line, a blank line, the details in markdown, what was measured
+    along the way, and the record of a run where there is one."""
+    details = [f"- {name}: {text}" for name, text in measured]
+    parts = [result_line(record, track), "", result_details(record, track), *details, attachment]
     return "\n".join(parts).rstrip("\n") + "\n"
 
 

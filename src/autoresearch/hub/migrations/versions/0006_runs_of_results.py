@@ -1,0 +1,14 @@
+"""How many runs stand behind a result, and how far they lie apart, where its post says so."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0006"
+down_revision = "0005"
+
+
+def upgrade() -> None:
+    op.add_column("results", sa.Column("runs", sa.Integer))
+    op.add_column("results", sa.Column("sd", sa.Float))
