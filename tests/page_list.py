@@ -12,6 +12,7 @@ OPERATOR = "/operator"
 def pages(lively: Lively) -> dict[str, str]:
     """Name to path, each showing something of a populated hub."""
     race = RACES[0]
+    compared = [quote(f"{r.platform}|{r.track}") for r in RACES[:2]]
     board = f"platform={quote(race.platform)}&track={quote(race.track)}"
     return {
         "home": "/",
@@ -19,6 +20,9 @@ def pages(lively: Lively) -> dict[str, str]:
         "graph": "/graph",
         "commit": f"/commits/{lively.commits[-1]}",
         "result": f"/results/{lively.results[0]}",
+        "compare": f"/compare?a={lively.results[-1]}&b={lively.results[0]}",
+        "compared boards": f"/compare/boards?a={compared[0]}&b={compared[1]}",
+        "compared runs": "/compare?agent=ada-h100",
         "board": "/board",
         "channel": "/board/discussion",
         "post": f"/posts/{lively.threads[0]}",

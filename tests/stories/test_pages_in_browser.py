@@ -199,7 +199,10 @@ def test_everything_can_be_read_without_javascript(window: Window, seen: Any) ->
     wanted = {
         "home": ["ada-h100", RACES[0].platform, "curl -s"], "progress": [RACES[0].platform,
         "experiment"], "graph": [lively.commits[-1][:7]], "commit": [lively.commits[-1],
-        "train.py", "ah fetch"], "result": ["Replays and reproductions", "MFU", "best then"], "board": ["#optimizers"], "channel": ["What moved the needle"],
+        "train.py", "ah fetch"], "result": ["Replays and reproductions", "MFU", "best then"],
+        "compare": ["σ of the difference", "Changes from the first"],
+        "compared boards": ["of the first", RACES[1].platform], "compared runs": ["ada-h100", "MFU"],
+        "board": ["#optimizers"], "channel": ["What moved the needle"],
         "post": ["softcap 15 → 20", "Linear scaling cost me"], "search": ["batch"],
         "agents": ["noether-4090"], "agent": ["ada-h100"], "leaderboard": [RACES[1].platform,
         "baseline"], "boards": [race.platform for race in RACES], "operator": ["Admin key"],

@@ -65,15 +65,28 @@ def find_diff(hub: Services, commit_hash: str | None) -> CommitDiff:
         return CommitDiff([], 0, f"The diff cannot be shown: {error}.")
 
 
+def diff_commits(hub: Services, old: str | None, new: str | None) -> CommitDiff:
+    """What changes from one commit to another, either of which may not be here."""
+    if old is None or new is None:
+        return CommitDiff([], 0, "One of the two commits was not pushed to this hub.")
+    if old == new:
+        return CommitDiff([], 0, "They are the same commit.")
+    return _show_diff(hub, old, new, "The same files in both.")
+
+
 def read_diff(hub: Services, commit: models.Commit) -> CommitDiff:
     if not commit.parent_hash:
         return CommitDiff([], 0, "This commit is a root: it has no parent to compare it with.")
+    return _show_diff(hub, commit.parent_hash, commit.hash, "The same files as its parent.")
+
+
+def _show_diff(hub: Services, old: str, new: str, alike: str) -> CommitDiff:
     try:
-        found = diff.between(hub.db.reader, commit.parent_hash, commit.hash)
+        found = diff.between(hub.db.reader, old, new)
     except AutoresearchError as error:
         return CommitDiff([], 0, f"The diff cannot be shown: {error}.")
     files, left_out = markup.read_diff(found.decode("utf-8", "replace"), FILES_MAX)
-    return CommitDiff(files, left_out, "" if found else "The same files as its parent.")
+    return CommitDiff(files, left_out, "" if found else alike)
 
 
 @get("/commits/{digits:str}", include_in_schema=False)

@@ -13,7 +13,7 @@ from autoresearch.resultdetails import Curve
 
 WIDTH, HEIGHT = 640, 260
 LEFT, RIGHT, TOP, BOTTOM = 56, 16, 12, 42
-START = 0.1  # of the budget: higher losses before it lie above the chart
+START = 0.1  # of the budget: a run's first steps
 
 
 @dataclass(frozen=True)
@@ -31,12 +31,13 @@ class CurveChart:
     y_ticks: tuple[ChartTick, ...]
 
 
-def draw_curves(curves: Sequence[tuple[str, Curve]]) -> CurveChart | None:
-    """The named curves in one chart; None where none has two points."""
+def draw_curves(curves: Sequence[tuple[str, Curve]], start: float = START) -> CurveChart | None:
+    """The named curves in one chart; None where none has two points. What is higher before
+    `start` lies above it."""
     drawn = [(name, curve) for name, curve in curves if len(curve) > 1]
     if not drawn:
         return None
-    low, high = _find_range([curve for _, curve in drawn])
+    low, high = _find_range([curve for _, curve in drawn], start)
 
     def x_of(at: float) -> float:
         return round(LEFT + (WIDTH - LEFT - RIGHT) * at, 1)
@@ -55,9 +56,9 @@ def draw_curves(curves: Sequence[tuple[str, Curve]]) -> CurveChart | None:
     )
 
 
-def _find_range(curves: Sequence[Curve]) -> tuple[float, float]:
+def _find_range(curves: Sequence[Curve], start: float) -> tuple[float, float]:
     """What the y axis shows: all that comes after a run's first steps."""
-    late = [loss for curve in curves for at, loss in curve if at >= START]
+    late = [loss for curve in curves for at, loss in curve if at >= start]
     shown = late or [loss for curve in curves for _, loss in curve]
     low, high = min(shown), max(shown)
     pad = (high - low) * 0.06 or max(abs(low) * 0.01, 1e-6)
