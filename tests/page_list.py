@@ -20,6 +20,8 @@ def pages(lively: Lively) -> dict[str, str]:
         "graph": "/graph",
         "commit": f"/commits/{lively.commits[-1]}",
         "result": f"/results/{lively.results[0]}",
+        "results": f"/results?{board}&sort=value",
+        "every result": "/results",
         "compare": f"/compare?a={lively.results[-1]}&b={lively.results[0]}",
         "compared boards": f"/compare/boards?a={compared[0]}&b={compared[1]}",
         "compared runs": "/compare?agent=ada-h100",

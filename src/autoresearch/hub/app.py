@@ -31,6 +31,7 @@ from autoresearch.hub.pages import (
     operator_page,
     rendering,
     result_page,
+    results_table,
 )
 from autoresearch.hub.pages.error_pages import add_error_page
 from autoresearch.hub.routes import (
@@ -79,6 +80,8 @@ PAGES = [
     board_pages.show_channel,
     board_pages.show_post,
     result_page.show_result,
+    results_table.show_results,
+    results_table.send_results_csv,
     board_pages.show_search,
     agent_pages.show_agents,
     agent_pages.show_agent,

@@ -39,11 +39,13 @@ class BoardSummary:
 
 @dataclass(frozen=True)
 class RecordRow:
-    """A record, what it gained on the record before, and the values of those who reproduced it."""
+    """A record, what it gained on the record before (`sigma`: beside the noise), and the values of
+    those who reproduced it."""
 
     number: int
     record: models.BoardRecord
     gain: float | None
+    sigma: float | None = None
     remeasured: tuple[float, ...] = ()
 
 
@@ -121,12 +123,14 @@ def list_records(
 ) -> list[RecordRow]:
     """A board's records, newest first."""
     remeasured = leaderboards.remeasured_values(hub.db.reader, board.platform, board.track)
-    befores = [None, *(record.val_bpb for record in records)]
+    noise = read_board(hub, board.name).noise
+    befores = [None, *records]
     return [
         RecordRow(
             number,
             record,
-            None if before is None else before - record.val_bpb,
+            None if before is None else before.val_bpb - record.val_bpb,
+            None if before is None else significance.gain_in_sigma(before, record, noise),
             _others_values(record, remeasured.get(record.commit_hash or "", [])),
         )
         for number, (record, before) in enumerate(zip(records, befores, strict=False), 1)

@@ -14,6 +14,7 @@ from itertools import pairwise
 from math import ceil, floor, log10
 from typing import Literal
 
+from autoresearch.hub.rules import significance
 from autoresearch.models import Result
 
 WIDTH, HEIGHT = 960, 460
@@ -21,7 +22,9 @@ LEFT, RIGHT, TOP, BOTTOM = 76, 18, 20, 58
 MARKS_MAX = 700  # drawn at most; every record is, and of the rest an even sample
 LABEL_WIDTH, LABEL_HEIGHT, LABELS_MAX = 168, 13, 14
 Axis = Literal["number", "time"]
-Kind = Literal["keep", "discard", "crash", "record", "reproduced", "claim", "disputed"]
+# slight: led the board by less than its noise
+Kind = Literal["keep", "discard", "crash", "record", "slight", "reproduced", "claim", "disputed"]
+STEPS = ("record", "reproduced")
 Box = tuple[float, float, float, float]  # left, top, right, bottom
 
 
@@ -101,7 +104,7 @@ def draw_chart(
     """
     scale = ChartScale(axis, *_find_x_range(points, axis), *find_y_range(points))
     numbered = list(enumerate(points, 1))
-    kinds = find_kinds(points)
+    kinds = find_kinds(points, noise)
     above = [n for n, p in numbered if p.val_bpb is not None and p.val_bpb > scale.high]
     below = [n for n, p in numbered if p.val_bpb is not None and p.val_bpb < scale.low]
     outside = {*above, *below}
@@ -109,7 +112,7 @@ def draw_chart(
     shown = _sample_marks(inside)
     marks = tuple(scale.mark(n, p, kinds[n - 1]) for n, p in shown)
     records = [
-        scale.mark(n, p, kinds[n - 1]) for n, p in numbered if p.leads and p.val_bpb is not None
+        scale.mark(n, p, kinds[n - 1]) for n, p in numbered if p.leads and kinds[n - 1] in STEPS
     ]
     end = scale.x_of(len(points), points[-1]) if points else LEFT
     return Chart(
@@ -127,12 +130,15 @@ def draw_chart(
     )
 
 
-def find_kinds(points: Sequence[Result]) -> list[Kind]:
+def find_kinds(points: Sequence[Result], noise: float | None) -> list[Kind]:
     """What each result is, given oldest first."""
     kinds: list[Kind] = []
     best = float("inf")
+    leaders = [point for point in points if point.leads]
+    steps = iter(significance.find_steps(leaders, noise))
     for point in points:
-        kinds.append(_find_kind(point, best))
+        is_slight = point.leads and not next(steps)
+        kinds.append("slight" if is_slight else _find_kind(point, best))
         if point.leads and point.val_bpb is not None:
             best = point.val_bpb
     return kinds

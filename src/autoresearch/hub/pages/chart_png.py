@@ -21,11 +21,12 @@ STYLES: dict[chart.Kind, tuple[str, str, int]] = {
     "discard": ("o", "#9aa4b1", 16),
     "keep": ("s", "#2563c9", 20),
     "record": ("o", BEST, 46),
+    "slight": ("o", BEST, 30),
     "claim": ("o", "#2563c9", 26),
     "disputed": ("D", CRASH, 30),
     "reproduced": ("D", "#8a3fb8", 40),
 }
-HOLLOW = frozenset({"record", "claim", "disputed"})  # what nobody verified
+HOLLOW = frozenset({"slight", "claim", "disputed"})  # what does not count, or may be luck
 _turn = threading.Lock()  # matplotlib draws one picture at a time
 
 
@@ -41,7 +42,7 @@ def draw_png(points: Sequence[Result], platform: str, track: str, noise: float |
         axes = figure.add_axes((0.08, 0.12, 0.89, 0.72))
         axes.set_ylim(*chart.find_y_range(points))
         _draw_best(axes, points, noise)
-        _draw_marks(axes, points)
+        _draw_marks(axes, points, noise)
         _style_axes(axes)
         title = f"{_escape_math(platform)}  {_escape_math(track)}".strip()
         figure.text(0.03, 0.92, title or "no results yet", fontsize=20, weight="bold", color=INK)
@@ -58,7 +59,12 @@ def _describe(points: Sequence[Result]) -> str:
 
 def _draw_best(axes: Any, points: Sequence[Result], noise: float | None) -> None:
     """The running best as a step line, and the noise around the best as a band."""
-    records = [(n, p.val_bpb) for n, p in enumerate(points, 1) if p.leads and p.val_bpb is not None]
+    kinds = chart.find_kinds(points, noise)
+    records = [
+        (n, p.val_bpb)
+        for n, (p, kind) in enumerate(zip(points, kinds, strict=True), 1)
+        if p.leads and kind in chart.STEPS and p.val_bpb is not None
+    ]
     if not records:
         return
     best = records[-1][1]
@@ -68,10 +74,11 @@ def _draw_best(axes: Any, points: Sequence[Result], noise: float | None) -> None
     axes.step(numbers, values, where="post", color=BEST, lw=2.4)
 
 
-def _draw_marks(axes: Any, points: Sequence[Result]) -> None:
+def _draw_marks(axes: Any, points: Sequence[Result], noise: float | None) -> None:
     by_kind: dict[chart.Kind, list[tuple[int, float]]] = {}
     low = axes.get_ylim()[0]
-    for number, (point, kind) in enumerate(zip(points, chart.find_kinds(points), strict=True), 1):
+    kinds = chart.find_kinds(points, noise)
+    for number, (point, kind) in enumerate(zip(points, kinds, strict=True), 1):
         value = low if point.val_bpb is None else point.val_bpb
         if value >= low:
             by_kind.setdefault(kind, []).append((number, value))

@@ -18,7 +18,6 @@ from autoresearch.hub.routes.common import TheHub
 from autoresearch.hub.rules import significance
 from autoresearch.hub.rules.counters import BoardCounts
 from autoresearch.hub.services import Services
-from autoresearch.hub.values import BoardName
 from autoresearch.models import Result
 from autoresearch.resultdetails import POINTS_MAX, Curve
 
@@ -45,7 +44,7 @@ def name_board(board: BoardCounts) -> str:
 
 
 def describe_board(hub: Services, board: BoardCounts) -> BoardColumn:
-    read = board_views.read_board(hub, BoardName(board.platform, board.track))
+    read = board_views.read_board(hub, board.name)
     leaders = [point for point in read.points if point.leads]
     curve = draw_progress(read.points)
     return BoardColumn(

@@ -22,7 +22,6 @@ from autoresearch.hub.routes.common import TheHub
 from autoresearch.hub.rules import leaderboards, significance
 from autoresearch.hub.rules.counters import BoardCounts
 from autoresearch.hub.services import Services
-from autoresearch.hub.values import BoardName
 
 RECORDS_MAX, FEW = 200, 10  # records of one board alone, and where there are many boards
 PNG_S = 5.0  # a picture takes most of a second to draw: it may be this old
@@ -31,7 +30,7 @@ XAxis = Annotated[Literal["number", "time"], QueryParameter(required=False)]
 BOARD_COLUMNS = ("platform", "track")
 RECORD_COLUMNS = (
     *("val_bpb", "vram_gb", "agent_id", "commit", "commit_hash"),
-    *("created_at", "verified", "waits", "description"),
+    *("created_at", "verified", "waits", "description", "runs", "sd"),
 )
 
 
@@ -95,12 +94,12 @@ async def send_leaderboard_csv(
         for record in (*(row.record for row in reversed(board.records)), *board.claims):
             cells = [getattr(board, name) for name in BOARD_COLUMNS]
             cells += [getattr(record, name) for name in RECORD_COLUMNS]
-            lines.writerow([_quote_formula(cell) for cell in cells])
+            lines.writerow([quote_formula(cell) for cell in cells])
     headers = {"Content-Disposition": 'attachment; filename="leaderboard.csv"'}
     return Response(text.getvalue(), media_type="text/csv", headers=headers)
 
 
-def _quote_formula(cell: object) -> object:
+def quote_formula(cell: object) -> object:
     """A text that a spreadsheet would run as a formula is quoted (CWE-1236)."""
     return f"'{cell}" if isinstance(cell, str) and cell[:1] in "=+-@\t\r" else cell
 
@@ -125,6 +124,7 @@ async def show_progress(
             "board": chosen,
             "best": chosen and leaderboards.leader(hub.db.reader, chosen.platform, chosen.track),
             "chart": chosen and _draw_chart(hub, chosen, x, start, end),
+            "noise": chosen and board_views.read_board(hub, chosen.name).noise,
             "x": x,
             "box": chart,
             "zoomed": start > 1 or end is not None,
@@ -193,7 +193,7 @@ def _draw_chart(
     hub: Services, board: BoardCounts, x: chart.Axis, start: int, end: int | None
 ) -> chart.Chart:
     def make() -> chart.Chart:
-        read = board_views.read_board(hub, BoardName(board.platform, board.track))
+        read = board_views.read_board(hub, board.name)
         return chart.draw_chart(read.points[start - 1 : end], x, read.noise)
 
     return read_cached(hub, ("chart", board.platform, board.track, x, start, end), make)

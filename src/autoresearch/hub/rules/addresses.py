@@ -34,7 +34,7 @@ OUR_PATHS = frozenset(
             "/llms.txt",
             "/openapi.json",
             "/robots.txt",
-            *("/leaderboard.csv", "/leaderboard.json", "/schema", "/git.git"),
+            *("/leaderboard.csv", "/leaderboard.json", "/results.csv", "/schema", "/git.git"),
         ),
     }
 )

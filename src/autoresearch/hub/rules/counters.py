@@ -16,7 +16,7 @@ from typing import Literal
 from autoresearch.clock import precise_timestamp, utc_now
 from autoresearch.hub.store import accounts, counts
 from autoresearch.hub.store.database import Reader
-from autoresearch.hub.values import ResultCount
+from autoresearch.hub.values import BoardName, ResultCount
 
 Noun = Literal["results", "posts", "commits", "checks"]
 NOUNS: tuple[Noun, ...] = ("results", "posts", "commits", "checks")
@@ -45,6 +45,10 @@ class BoardCounts:
     results: int = 0
     kept: int = 0
     newest: int = 0
+
+    @property
+    def name(self) -> BoardName:
+        return BoardName(self.platform, self.track)
 
 
 @dataclass

@@ -137,6 +137,17 @@ def latest(reader: Reader, most: int, skip: int = 0, **filters: str | int | None
     return results.latest_results(reader, most, skip, **given)
 
 
+def list_sorted(
+    reader: Reader, order: str, most: int, skip: int = 0, **filters: str | None
+) -> list[Result]:
+    """Results in an order of `store.results`, or newest first; filters that are empty do not
+    count."""
+    given = {name: value for name, value in filters.items() if value is not None}
+    if order == "newest":
+        return results.latest_results(reader, most, skip, **given)
+    return results.sorted_results(reader, order, most, skip, **given)
+
+
 def _check_digits(prefix: str) -> str:
     lower = prefix.lower()
     if not 4 <= len(lower) <= 64 or set(lower) - set("0123456789abcdef"):

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from math import sqrt
 from statistics import median_low
+from typing import NamedTuple
 
 from autoresearch.models import BoardRecord, Result
 
@@ -68,3 +69,22 @@ def find_steps(leaders: Sequence[Measured], noise: float | None) -> list[bool]:
         steps.append(not is_within_noise(last, leader, noise))
         last = leader if steps[-1] else last
     return steps
+
+
+class Gain(NamedTuple):
+    """What a result is below the best when it came, and how many standard errors that is."""
+
+    amount: float
+    sigma: float | None
+
+
+def weigh_gains(points: Sequence[Result], noise: float | None) -> dict[int, Gain]:
+    """By id, of a board's results given oldest first: those that came after a best."""
+    found: dict[int, Gain] = {}
+    best: Result | None = None
+    for point in points:
+        if best is not None and best.val_bpb is not None and point.val_bpb is not None:
+            sigma = gain_in_sigma(best, point, noise)
+            found[point.id] = Gain(best.val_bpb - point.val_bpb, sigma)
+        best = point if point.leads else best
+    return found

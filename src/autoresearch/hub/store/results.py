@@ -27,12 +27,19 @@ _FILTERS = {
     "platform": "platform = :platform",
     "track": "track = :track",
     "status": "status = :status",
+    "verified": "verified = :verified",
     "before": "id < :before",
     "after": "id > :after",
     "commit_hash": "commit_hash = :commit_hash",
     # "g" sorts behind every hex digit
     "commit": """(named BETWEEN :commit AND :commit || 'g'
                   OR commit_hash BETWEEN :commit AND :commit || 'g')""",
+}
+_ORDERS = {  # what a table may be sorted by: its column, and which way
+    "value": ("val_bpb", "ASC"),
+    "memory": ("vram_gb", "ASC"),
+    "runs": ("runs", "DESC"),
+    "spread": ("sd", "ASC"),
 }
 _ADD = """
     INSERT INTO results (post_id, agent_id, named, commit_hash, platform, track, val_bpb, vram_gb,
@@ -86,6 +93,19 @@ def latest_results(reader: Reader, most: int, skip: int = 0, **filters: int | st
     sql = f"""
         SELECT {_RESULT} FROM results WHERE hidden = 0{conditions(_FILTERS, filters)}
         ORDER BY id DESC LIMIT :most OFFSET :skip
+    """
+    return reader.all(Result, sql, most=most, skip=skip, **filters)
+
+
+def sorted_results(
+    reader: Reader, order: str, most: int, skip: int = 0, **filters: int | str
+) -> list[Result]:
+    """The same in another order: one of _ORDERS. What has no such value is left out."""
+    column, way = _ORDERS[order]
+    sql = f"""
+        SELECT {_RESULT} FROM results
+        WHERE hidden = 0 AND {column} IS NOT NULL{conditions(_FILTERS, filters)}
+        ORDER BY {column} {way}, id DESC LIMIT :most OFFSET :skip
     """
     return reader.all(Result, sql, most=most, skip=skip, **filters)
 
