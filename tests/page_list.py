@@ -18,6 +18,7 @@ def pages(lively: Lively) -> dict[str, str]:
         "home": "/",
         "progress": f"/progress?{board}",
         "graph": "/graph",
+        "graph of a board": f"/graph?{board}",
         "commit": f"/commits/{lively.commits[-1]}",
         "result": f"/results/{lively.results[0]}",
         "results": f"/results?{board}&sort=value",

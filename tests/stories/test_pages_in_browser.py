@@ -198,7 +198,8 @@ def test_everything_can_be_read_without_javascript(window: Window, seen: Any) ->
     page = window.tab(hub.url.removeprefix("http://"), script=False)
     wanted = {
         "home": ["ada-h100", RACES[0].platform, "curl -s"], "progress": [RACES[0].platform,
-        "experiment"], "graph": [lively.commits[-1][:7]], "commit": [lively.commits[-1],
+        "experiment"], "graph": [lively.commits[-1][:7]], "graph of a board": [RACES[0].platform],
+        "commit": [lively.commits[-1],
         "train.py", "ah fetch"], "result": ["Replays and reproductions", "MFU", "best then"],
         "results": ["against best then", "baseline"], "every result": [RACES[1].platform, "GB"],
         "compare": ["σ of the difference", "Changes from the first"],

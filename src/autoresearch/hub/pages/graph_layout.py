@@ -11,7 +11,7 @@ from typing import Literal
 
 from autoresearch import models
 
-ROW, LANE, MARGIN = 30, 22, 20
+ROW, LANE, MARGIN = 30, 16, 20
 SMALL, LARGE = 4.5, 11.0  # radii
 LANES_MAX = 24
 Verdict = Literal["record", "keep", "discard", "crash", "unknown"]
@@ -24,6 +24,7 @@ class GraphNode:
     lane: int
     verdict: Verdict
     value: float | None
+    board: tuple[str, str]  # of its result
     on_best: bool
     radius: float
     parents: tuple[str, ...]  # of these, the ones in view
@@ -78,7 +79,8 @@ def lay_out(
     nodes = tuple(
         GraphNode(
             commit, row, lanes[commit.hash], verdicts.get(commit.hash, NO_VERDICT).verdict,
-            verdicts.get(commit.hash, NO_VERDICT).value, commit.hash in best_line,
+            verdicts.get(commit.hash, NO_VERDICT).value,
+            verdicts.get(commit.hash, NO_VERDICT).board, commit.hash in best_line,
             radii.get(commit.hash, SMALL),
             tuple(p for p in commit.parents if p in there), tuple(children.get(commit.hash, ())),
         )

@@ -7,15 +7,17 @@ from typing import Annotated, Any
 from litestar import Request, Response, get
 from litestar.params import QueryParameter
 
-from autoresearch.hub.pages import graph_layout
+from autoresearch.hub.pages import board_views, graph_layout
 from autoresearch.hub.pages.graph_layout import CommitVerdict
+from autoresearch.hub.pages.leaderboard_pages import BoardWord
 from autoresearch.hub.pages.rendering import answer_cached
 from autoresearch.hub.routes.common import ID_MAX, TheHub
 from autoresearch.hub.rules import commits, leaderboards
 from autoresearch.hub.services import Services
+from autoresearch.hub.values import BoardName
 
 COMMITS_MAX = 120
-BOARDS_MAX = 4  # boards whose best lineage is drawn
+BOARDS_MAX = 60  # boards whose best lineage is drawn
 
 
 @get("/graph", include_in_schema=False)
@@ -24,14 +26,45 @@ async def show_graph(
     hub: TheHub,
     before: Annotated[int | None, QueryParameter(required=False, ge=1, le=ID_MAX)] = None,
     focus: Annotated[str | None, QueryParameter(required=False, max_length=40)] = None,
+    platform: BoardWord = None,
+    track: BoardWord = None,
 ) -> Response[bytes]:
-    """Which commit was built on which."""
+    """Which commit was built on which: of the whole hub, or of one board."""
+    board = BoardName(platform, track or "") if platform else None
 
     def read() -> dict[str, object]:
-        found, older = read_graph(hub, before, focus)
-        return {"graph": found, "older": older, "focus": focus or "", "paged": before is not None}
+        found, older = (
+            read_board_graph(hub, board, before) if board else read_graph(hub, before, focus)
+        )
+        return {
+            "graph": found,
+            "older": older,
+            "focus": focus or "",
+            "paged": before is not None,
+            "board": board,
+            "every": board_views.list_boards(hub),
+        }
 
     return await answer_cached(request, hub, "graph.html", read)
+
+
+def read_board_graph(
+    hub: Services, board: BoardName, before: int | None
+) -> tuple[graph_layout.GraphLayout, int | None]:
+    """The commits with results on a board, and between them the lineage of its best."""
+    reader = hub.db.reader
+    measured = commits.on_board(reader, board, before, COMMITS_MAX)
+    first, last = (measured[-1].seq, measured[0].seq) if measured else (0, 0)
+    line = commits.best_lineage(reader, board, first)
+    known = {c.hash: c for c in (*line, *measured) if c.seq <= last}
+    shown = sorted(known.values(), key=lambda commit: -commit.seq)[:COMMITS_MAX]
+    verdicts = {
+        name: verdict
+        for name, verdict in read_verdicts(hub, first, last).items()
+        if verdict.board == board
+    }
+    found = graph_layout.lay_out(shown, verdicts, {commit.hash for commit in line})
+    return found, shown[-1].seq if len(measured) == COMMITS_MAX else None
 
 
 def read_graph(

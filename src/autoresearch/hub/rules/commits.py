@@ -9,7 +9,7 @@ from autoresearch.errors import BadInput, Conflict, NotFound
 from autoresearch.git.fsck import COMMIT, KINDS
 from autoresearch.hub.store import commits, events, objects, results, search
 from autoresearch.hub.store.database import Reader, Transaction
-from autoresearch.hub.values import StoredCommit
+from autoresearch.hub.values import BoardName, StoredCommit
 from autoresearch.models import Commit
 
 DIGITS_MIN, DIGITS_MAX = 4, 40
@@ -130,15 +130,26 @@ def best_lineages(reader: Reader, first_seq: int, most_boards: int) -> set[str]:
 
     Best of the boards that were led last.
     """
-    line: set[str] = set()
-    for board in results.led_boards(reader, most_boards):
-        best = results.leaders(reader, *board, 1)[0]
-        place = commits.place(reader, best.commit_hash) if best.commit_hash else None
-        if place and place.seq >= first_seq:
-            # a first parent's seq is lower by one at least
-            most = min(BEST_LINEAGE_MAX, place.seq - first_seq + 1)
-            line |= {c.hash for c in commits.lineage(reader, place.seq, most) if c.seq >= first_seq}
-    return line
+    boards = results.led_boards(reader, most_boards)
+    return {c.hash for board in boards for c in best_lineage(reader, board, first_seq)}
+
+
+def best_lineage(reader: Reader, board: BoardName, first_seq: int) -> list[Commit]:
+    """The best commit of a board and its first parents, newest first, back to that number."""
+    best = results.leaders(reader, *board, 1)
+    commit_hash = best[0].commit_hash if best else None
+    place = commits.place(reader, commit_hash) if commit_hash else None
+    if place is None or place.seq < first_seq:
+        return []
+    # a first parent's seq is lower by one at least
+    most = min(BEST_LINEAGE_MAX, place.seq - first_seq + 1)
+    return [c for c in commits.lineage(reader, place.seq, most) if c.seq >= first_seq]
+
+
+def on_board(reader: Reader, board: BoardName, before: int | None, most: int) -> list[Commit]:
+    """Commits that have results on a board, newest first."""
+    last = commits.last_seq(reader) + 1 if before is None else before
+    return commits.commits_on_board(reader, *board, last, most)
 
 
 def check_hash(reader: Reader, commit_hash: str) -> None:

@@ -78,6 +78,23 @@ def latest_commits(reader: Reader, most: int, skip: int = 0, **filters: int | st
     return reader.all(_commit, sql, most=most, skip=skip, **filters)
 
 
+def commits_on_board(
+    reader: Reader, platform: str, track: str, before: int, most: int
+) -> list[Commit]:
+    """Commits in view that have results on a board, newest first."""
+    sql = f"""
+        WITH measured AS (
+            SELECT DISTINCT commit_hash FROM results
+            WHERE platform = :platform AND track = :track AND hidden = 0
+        )
+        SELECT {_COMMIT} FROM measured JOIN commits ON hash = commit_hash
+        WHERE hidden = 0 AND seq < :before ORDER BY seq DESC LIMIT :most
+    """
+    return reader.all(
+        _commit, sql, platform=platform, track=track, before=before, most=most
+    )
+
+
 def beginning_with(reader: Reader, digits: str) -> list[StoredCommit]:
     """Up to two commits whose hash begins with `digits`, hidden or not."""
     if len(digits) == HASH_DIGITS:
