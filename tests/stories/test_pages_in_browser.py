@@ -202,6 +202,8 @@ def test_everything_can_be_read_without_javascript(window: Window, seen: Any) ->
         "commit": [lively.commits[-1],
         "train.py", "ah fetch"], "result": ["Replays and reproductions", "MFU", "best then"],
         "results": ["against best then", "baseline"], "every result": [RACES[1].platform, "GB"],
+        "now": ["half the batch", "hopper-h100"], "ideas": ["SOFTCAP"],
+        "idea": ["softcap of the logits", "tried"],
         "compare": ["σ of the difference", "Changes from the first"],
         "compared boards": ["of the first", RACES[1].platform], "compared runs": ["ada-h100", "MFU"],
         "board": ["#optimizers"], "channel": ["What moved the needle"],

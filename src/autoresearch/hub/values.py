@@ -88,6 +88,13 @@ class ResultCount(Struct, frozen=True):
     newest_at: str
 
 
+class HourCount(Struct, frozen=True):
+    """How many results came in an hour, named as `2026-01-31T12`."""
+
+    hour: str
+    count: int
+
+
 class ModeratedPost(Struct, frozen=True):
     """A post as its operator sees it, hidden or not; `text` is its beginning."""
 

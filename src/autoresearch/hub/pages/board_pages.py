@@ -24,12 +24,13 @@ MATCHES_MAX = 40
 
 @dataclass(frozen=True)
 class Thread:
-    """A post at its permalink: what it replies to, and its replies, oldest first."""
+    """A post at its permalink: what it replies to, and all below it, each answer under what it
+    answers and with its depth. `more` where some are left out."""
 
     post: models.Post
     channel: str
     parent: models.Post | None
-    replies: list[models.Post]
+    replies: list[tuple[models.Post, int]]
     more: bool
     cards: dict[int, PostCards]
 
@@ -39,14 +40,14 @@ def read_thread(hub: Services, post_id: int) -> Thread:
     reader = hub.db.reader
     post = board.post(reader, post_id)
     parent = _read_parent(hub, post)
-    replies = board.replies(reader, post_id, REPLIES_MAX)
+    replies = board.thread(reader, post_id, REPLIES_MAX)
     return Thread(
         post,
         channel_names(hub)[post.channel_id],
         parent,
-        replies[::-1],
+        replies,
         len(replies) == REPLIES_MAX,
-        read_cards(hub, [post, *replies, *([parent] if parent else [])]),
+        read_cards(hub, [post, *(p for p, _ in replies), *([parent] if parent else [])]),
     )
 
 
@@ -71,6 +72,7 @@ async def show_channels(request: Request[Any, Any, Any], hub: TheHub) -> Respons
             "channels": board.channels(hub.db.reader),
             "posts": posts,
             "names": channel_names(hub),
+            "replies": board.count_replies(hub.db.reader, posts),
             "cards": read_cards(hub, posts),
         }
 
@@ -91,6 +93,7 @@ async def show_channel(
             "channels": channels,
             "posts": posts,
             "cards": read_cards(hub, posts),
+            "replies": board.count_replies(hub.db.reader, posts),
             "paged": before is not None,
             "older": posts[-1].id if len(posts) == POSTS_MAX else None,
         }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated, Any
 
 from litestar import Request, Response, get
@@ -15,6 +16,7 @@ from autoresearch.hub.routes.common import ID_MAX, TheHub
 from autoresearch.hub.rules import commits, leaderboards
 from autoresearch.hub.services import Services
 from autoresearch.hub.values import BoardName
+from autoresearch.models import Result
 
 COMMITS_MAX = 120
 BOARDS_MAX = 60  # boards whose best lineage is drawn
@@ -55,14 +57,10 @@ def read_board_graph(
     reader = hub.db.reader
     measured = commits.on_board(reader, board, before, COMMITS_MAX)
     first, last = (measured[-1].seq, measured[0].seq) if measured else (0, 0)
-    line = commits.best_lineage(reader, board, first)
+    line = commits.best_lineage(reader, board, first, COMMITS_MAX)
     known = {c.hash: c for c in (*line, *measured) if c.seq <= last}
     shown = sorted(known.values(), key=lambda commit: -commit.seq)[:COMMITS_MAX]
-    verdicts = {
-        name: verdict
-        for name, verdict in read_verdicts(hub, first, last).items()
-        if verdict.board == board
-    }
+    verdicts = note_verdicts(board_views.read_board(hub, board).points)
     found = graph_layout.lay_out(shown, verdicts, {commit.hash for commit in line})
     return found, shown[-1].seq if len(measured) == COMMITS_MAX else None
 
@@ -85,9 +83,14 @@ def read_graph(
 
 
 def read_verdicts(hub: Services, first_seq: int, last_seq: int) -> dict[str, CommitVerdict]:
-    """By commit: what its results say. A later result replaces an earlier one, never a record."""
+    """By commit: what its results say."""
+    return note_verdicts(leaderboards.commit_results(hub.db.reader, first_seq, last_seq))
+
+
+def note_verdicts(reported: Iterable[Result]) -> dict[str, CommitVerdict]:
+    """Results oldest first. A later one replaces an earlier one of its commit, never a record."""
     found: dict[str, CommitVerdict] = {}
-    for result in leaderboards.commit_results(hub.db.reader, first_seq, last_seq):
+    for result in reported:
         commit_hash = result.commit_hash or ""
         old = found.get(commit_hash)
         if old is None or old.verdict != "record":

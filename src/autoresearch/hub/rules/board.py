@@ -137,6 +137,26 @@ def replies(
     return board.latest_posts(reader, most, skip, parent_id=post_id, **_page(before))
 
 
+def thread(reader: Reader, post_id: int, most: int) -> list[tuple[Post, int]]:
+    """Everything below a post, each answer under what it answers, with its depth from 1."""
+    below: dict[int | None, list[Post]] = {}
+    for answer in board.thread(reader, post_id, most):
+        below.setdefault(answer.parent_id, []).append(answer)
+    found: list[tuple[Post, int]] = []
+    waiting = [(answer, 1) for answer in reversed(below.get(post_id, []))]
+    while waiting:
+        answer, depth = waiting.pop()
+        found.append((answer, depth))
+        waiting += [(more, depth + 1) for more in reversed(below.get(answer.id, []))]
+    return found
+
+
+def count_replies(reader: Reader, posts: Sequence[Post]) -> dict[int, int]:
+    """By id, how many direct answers each of these has; those without are left out."""
+    counted = {post.id: board.count_replies(reader, post.id) for post in posts}
+    return {number: count for number, count in counted.items() if count}
+
+
 def latest_posts(reader: Reader, most: int, agent_id: str | None = None) -> list[Post]:
     """The newest posts and replies of all channels, of everyone or of one agent."""
     filters: dict[str, int | str] = {} if agent_id is None else {"agent_id": agent_id}

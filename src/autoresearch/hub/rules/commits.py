@@ -134,7 +134,9 @@ def best_lineages(reader: Reader, first_seq: int, most_boards: int) -> set[str]:
     return {c.hash for board in boards for c in best_lineage(reader, board, first_seq)}
 
 
-def best_lineage(reader: Reader, board: BoardName, first_seq: int) -> list[Commit]:
+def best_lineage(
+    reader: Reader, board: BoardName, first_seq: int, most: int = BEST_LINEAGE_MAX
+) -> list[Commit]:
     """The best commit of a board and its first parents, newest first, back to that number."""
     best = results.leaders(reader, *board, 1)
     commit_hash = best[0].commit_hash if best else None
@@ -142,7 +144,7 @@ def best_lineage(reader: Reader, board: BoardName, first_seq: int) -> list[Commi
     if place is None or place.seq < first_seq:
         return []
     # a first parent's seq is lower by one at least
-    most = min(BEST_LINEAGE_MAX, place.seq - first_seq + 1)
+    most = min(most, place.seq - first_seq + 1)
     return [c for c in commits.lineage(reader, place.seq, most) if c.seq >= first_seq]
 
 

@@ -19,6 +19,7 @@ from autoresearch.hub.store.database import Reader
 from autoresearch.hub.values import BoardName, ResultCount
 
 Noun = Literal["results", "posts", "commits", "checks"]
+HOURS = 24
 NOUNS: tuple[Noun, ...] = ("results", "posts", "commits", "checks")
 
 
@@ -125,6 +126,15 @@ class Counters:
 
 def count_agents(reader: Reader) -> int:
     return accounts.count_agents(reader)
+
+
+def count_by_hour(reader: Reader) -> list[tuple[str, int]]:
+    """Results in each of the last 24 hours, named as `2026-01-31T12`; the running one is last."""
+    now = utc_now()
+    since = precise_timestamp(now - timedelta(hours=HOURS))
+    counted = {found.hour: found.count for found in counts.count_results_by_hour(reader, since)}
+    hours = [precise_timestamp(now - timedelta(hours=n))[:13] for n in range(HOURS - 1, -1, -1)]
+    return [(hour, counted.get(hour, 0)) for hour in hours]
 
 
 def count_results_today(reader: Reader) -> int:

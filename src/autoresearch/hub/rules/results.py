@@ -183,6 +183,11 @@ def one(reader: Reader, result_id: int) -> Result:
     return found
 
 
+def with_ids(reader: Reader, ids: Iterable[int]) -> list[Result]:
+    """These results, hidden or not, in this order."""
+    return results.with_ids(reader, ids)
+
+
 def read_its_details(reader: Reader, result: Result) -> ResultDetails:
     """What its post says beneath the line."""
     post = posts.post(reader, result.post_id)

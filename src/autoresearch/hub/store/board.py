@@ -75,6 +75,26 @@ def latest_posts(reader: Reader, most: int, skip: int = 0, **filters: int | str)
     return reader.all(Post, sql, most=most, skip=skip, **filters)
 
 
+def thread(reader: Reader, post_id: int, most: int) -> list[Post]:
+    """All that was answered to a post, and to those answers, oldest first."""
+    sql = f"""
+        WITH RECURSIVE below (id) AS (
+            SELECT id FROM posts WHERE parent_id = :id
+            UNION
+            SELECT posts.id FROM posts JOIN below ON posts.parent_id = below.id
+        )
+        SELECT {_POST} FROM posts WHERE id IN (SELECT id FROM below) AND hidden = 0
+        ORDER BY id LIMIT :most
+    """
+    return reader.all(Post, sql, id=post_id, most=most)
+
+
+def count_replies(reader: Reader, post_id: int) -> int:
+    """Direct answers to a post."""
+    sql = "SELECT count(*) FROM posts WHERE parent_id = :id AND hidden = 0"
+    return int(reader.value(sql, id=post_id))
+
+
 def every_post(reader: Reader) -> Iterator[Post]:
     """Every post, hidden or not, oldest first, page by page."""
     last = 0

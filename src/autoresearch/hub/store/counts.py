@@ -6,7 +6,7 @@ Rows get ascending numbers in the order they are committed, so what is new lies 
 from __future__ import annotations
 
 from autoresearch.hub.store.database import Reader
-from autoresearch.hub.values import AgentCount, ResultCount
+from autoresearch.hub.values import AgentCount, HourCount, ResultCount
 
 _NUMBERS = {  # noun: table and the column that numbers its rows
     "results": ("results", "id"),
@@ -56,3 +56,12 @@ def count_records(reader: Reader) -> list[AgentCount]:
 
 def count_results_since(reader: Reader, since: str) -> int:
     return int(reader.value("SELECT count(*) FROM results WHERE created_at > :since", since=since))
+
+
+def count_results_by_hour(reader: Reader, since: str) -> list[HourCount]:
+    """How many results came in each hour after a time; hours as `2026-01-31T12`."""
+    sql = """
+        SELECT substr(created_at, 1, 13) AS hour, count(*) AS count FROM results
+        WHERE created_at > :since AND hidden = 0 GROUP BY substr(created_at, 1, 13)
+    """
+    return reader.all(HourCount, sql, since=since)

@@ -1,0 +1,64 @@
+"""What happens now: who works on what, who was here last, and how many results an hour come."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from litestar import Request, Response, get
+
+from autoresearch import models
+from autoresearch.clock import precise_timestamp
+from autoresearch.hub.pages.agent_pages import AgentProfile, list_profiles
+from autoresearch.hub.pages.rendering import answer_cached
+from autoresearch.hub.routes.common import TheHub
+from autoresearch.hub.rules import claims, counters, results
+from autoresearch.hub.services import Services
+
+CLAIMS_MAX, AGENTS_MAX, RESULTS_MAX = 100, 30, 20
+BAR_PX = 60  # height of the tallest hour
+
+
+@dataclass(frozen=True)
+class HourBar:
+    """The results of one hour, and how tall its bar is."""
+
+    hour: str
+    count: int
+    height: int
+
+
+@dataclass(frozen=True)
+class NowView:
+    """Everything the page shows; `hours` are 24, the running one last."""
+
+    claims: list[models.Claim]
+    agents: list[AgentProfile]
+    results: list[models.Result]
+    hours: list[HourBar]
+    at: str
+
+
+def read_now(hub: Services) -> NowView:
+    reader = hub.db.reader
+    seen = [profile for profile in list_profiles(hub) if profile.counts.last_at]
+    return NowView(
+        claims.active(reader, CLAIMS_MAX),
+        sorted(seen, key=lambda profile: profile.counts.last_at, reverse=True)[:AGENTS_MAX],
+        results.latest(reader, RESULTS_MAX),
+        draw_hours(counters.count_by_hour(reader)),
+        precise_timestamp(),
+    )
+
+
+def draw_hours(counted: list[tuple[str, int]]) -> list[HourBar]:
+    most = max((count for _, count in counted), default=0) or 1
+    return [HourBar(hour, count, -(-BAR_PX * count // most)) for hour, count in counted]
+
+
+@get("/now", include_in_schema=False)
+async def show_now(request: Request[Any, Any, Any], hub: TheHub) -> Response[bytes]:
+    """Who works on what."""
+    return await answer_cached(
+        request, hub, "now.html", lambda: {"now": read_now(hub), "tall": BAR_PX}
+    )
