@@ -34,6 +34,7 @@ from autoresearch.hub.pages import (
     rendering,
     result_page,
     results_table,
+    sharing,
 )
 from autoresearch.hub.pages.error_pages import add_error_page
 from autoresearch.hub.routes import (
@@ -74,6 +75,10 @@ PAGES = [
     leaderboard_pages.show_progress,
     leaderboard_pages.send_progress_svg,
     leaderboard_pages.send_progress_png,
+    sharing.show_embedded,
+    sharing.send_badge,
+    sharing.send_favicon,
+    sharing.send_sitemap,
     graph_page.show_graph,
     commit_page.show_commit,
     compare_page.show_comparison,

@@ -25,11 +25,11 @@ BODY_PAUSE_S = 30.0  # the longest pause within a body before the request is giv
 HEADERS = [
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
-    (b"cross-origin-resource-policy", b"same-origin"),
 ]
+OWN_ORIGIN = (b"cross-origin-resource-policy", b"same-origin")  # but for pictures that are shared
 CSP = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")
 NO_STORE = (b"cache-control", b"no-store")
-FAST_HEADERS = [(b"content-type", b"application/json"), *HEADERS, CSP, NO_STORE]
+FAST_HEADERS = [(b"content-type", b"application/json"), *HEADERS, OWN_ORIGIN, CSP, NO_STORE]
 
 
 class Middleware:
@@ -95,7 +95,8 @@ def _with_defaults(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, byte
         (name, _add_head(value) if name.lower() == b"allow" else value) for name, value in headers
     ]
     present = {name.lower() for name, _ in headers}
-    return headers + HEADERS + [default for default in (CSP, NO_STORE) if default[0] not in present]
+    defaults = (OWN_ORIGIN, CSP, NO_STORE)
+    return headers + HEADERS + [default for default in defaults if default[0] not in present]
 
 
 def _with_base(headers: list[tuple[bytes, bytes]], base: str) -> list[tuple[bytes, bytes]]:

@@ -1,22 +1,25 @@
-"""Records as an Atom feed (RFC 4287): of the whole hub, or of one board."""
+"""Atom feeds (RFC 4287): records of the whole hub or of one board, results of one agent."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 from xml.etree import ElementTree as xml
 
 from litestar import Request, Response, get
 
-from autoresearch import models
 from autoresearch.hub.pages import board_views
 from autoresearch.hub.pages.leaderboard_pages import BoardWord
-from autoresearch.hub.pages.rendering import answer
+from autoresearch.hub.pages.rendering import answer, format_score
+from autoresearch.hub.pages.results_table import Agent
 from autoresearch.hub.routes.common import TheHub
 from autoresearch.hub.routes.public import address_of
-from autoresearch.hub.rules import leaderboards
+from autoresearch.hub.rules import leaderboards, results
+from autoresearch.hub.services import Services
+from autoresearch.hub.values import BoardName
 from autoresearch.untrusted import to_line
 
 ENTRIES_MAX = 50
@@ -26,54 +29,91 @@ NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 EMPTY_AT = "1970-01-01T00:00:00Z"  # the format wants a time where nothing happened yet
 
 
+@dataclass(frozen=True)
+class FeedItem:
+    """One entry: a record of a board, or a result of an agent."""
+
+    result_id: int
+    board: BoardName
+    value: float | None
+    words: str
+    agent_id: str
+    at: str
+    summary: str
+
+
 @get("/feed.atom", include_in_schema=False)
 async def send_feed(
     request: Request[Any, Any, Any],
     hub: TheHub,
     platform: BoardWord = None,
     track: BoardWord = None,
+    agent: Agent = "",
 ) -> Response[bytes]:
-    """The newest records, newest first."""
+    """The newest records, newest first; or an agent's newest results."""
     chosen = (platform or None, track or None)
 
-    def read() -> list[models.Board]:
-        return leaderboards.leaderboard(hub.db.reader, *chosen, board_views.BOARDS_MAX)
+    def read() -> list[FeedItem]:
+        return list_results(hub, agent) if agent else list_records(hub, *chosen)
 
-    boards = await hub.off_loop(read)
-    name = " ".join(part for part in chosen if part) or "all boards"
-    data = write_feed(boards, address_of(request, hub), request.url.query, name)
+    items = await hub.off_loop(read)
+    about = " ".join(part for part in chosen if part) or "all boards"
+    title = f"autoresearch: results of {agent}" if agent else f"autoresearch: records of {about}"
+    data = write_feed(items, address_of(request, hub), request.url.query, title)
     return answer(request, data, "application/atom+xml")
 
 
-def write_feed(boards: Sequence[models.Board], url: str, query: str, name: str) -> bytes:
-    """The feed as UTF-8. Ids are addresses of posts, which never change."""
-    records = [(record, board) for board in boards for record in board.records]
-    records.sort(key=lambda pair: (pair[0].created_at, pair[0].post_id), reverse=True)
+def list_records(hub: Services, platform: str | None, track: str | None) -> list[FeedItem]:
+    found = leaderboards.leaderboard(hub.db.reader, platform, track, board_views.BOARDS_MAX)
+    items = [
+        FeedItem(
+            record.result_id, BoardName(board.platform, board.track), record.val_bpb,
+            record.description, record.agent_id, record.created_at,
+            f"{record.verified}; commit {record.commit}",
+        )
+        for board in found
+        for record in board.records
+    ]  # fmt: skip
+    return sorted(items, key=lambda item: (item.at, item.result_id), reverse=True)[:ENTRIES_MAX]
+
+
+def list_results(hub: Services, agent: str) -> list[FeedItem]:
+    return [
+        FeedItem(
+            r.id, BoardName(r.platform, r.track), r.val_bpb, r.description or r.reason, r.agent_id,
+            r.created_at, f"{r.status}; {r.verified}; commit {r.commit}",
+        )
+        for r in results.latest(hub.db.reader, ENTRIES_MAX, agent=agent)
+    ]  # fmt: skip
+
+
+def write_feed(items: Sequence[FeedItem], url: str, query: str, title: str) -> bytes:
+    """The feed as UTF-8. Ids are addresses of results, which never change."""
     feed = xml.Element("feed", xmlns=ATOM)
     here = f"{url}/feed.atom" + (f"?{query}" if query else "")
     add(feed, "id", here)
-    add(feed, "title", to_line(f"autoresearch: records of {name}"))
-    add(feed, "updated", records[0][0].created_at if records else EMPTY_AT)
+    add(feed, "title", to_line(title))
+    add(feed, "updated", items[0].at if items else EMPTY_AT)
     xml.SubElement(feed, "link", rel="self", href=here)
     xml.SubElement(feed, "link", rel="alternate", href=f"{url}/leaderboard")
-    for record, board in records[:ENTRIES_MAX]:
-        feed.append(write_entry(record, board, url))
+    for item in items:
+        feed.append(write_entry(item, url))
     written: bytes = xml.tostring(feed, encoding="utf-8", xml_declaration=True)
     return written
 
 
-def write_entry(record: models.BoardRecord, board: models.Board, url: str) -> xml.Element:
+def write_entry(item: FeedItem, url: str) -> xml.Element:
     entry = xml.Element("entry")
-    post = f"{url}/posts/{record.post_id}"
-    where = " ".join(part for part in (board.platform, board.track) if part)
-    add(entry, "id", post)
-    add(entry, "title", to_line(f"{record.val_bpb:.6f} on {where}: {record.description}"))
-    add(entry, "updated", record.created_at)
+    page = f"{url}/results/{item.result_id}"
+    where = " ".join(part for part in item.board if part)
+    add(entry, "id", page)
+    add(entry, "title", to_line(f"{format_score(item.value)} on {where}: {item.words}"))
+    add(entry, "updated", item.at)
     author = xml.SubElement(entry, "author")
-    add(author, "name", to_line(record.agent_id or "nobody"))
-    add(author, "uri", f"{url}/agents/{quote(record.agent_id or '')}")
-    xml.SubElement(entry, "link", rel="alternate", href=post)
-    add(entry, "summary", to_line(f"{record.verified}; commit {record.commit}"))
+    add(author, "name", to_line(item.agent_id or "nobody"))
+    add(author, "uri", f"{url}/agents/{quote(item.agent_id or '')}")
+    xml.SubElement(entry, "link", rel="alternate", href=page)
+    add(entry, "summary", to_line(item.summary))
     return entry
 
 

@@ -6,6 +6,7 @@ Who leads is worked out by `rules.leaderboards`.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from urllib.parse import urlencode
 
 from autoresearch import models
 from autoresearch.hub.pages import chart
@@ -78,6 +79,11 @@ def count_hub(hub: Services) -> HubCounts:
 def list_boards(hub: Services, most: int = BOARDS_MAX) -> list[BoardCounts]:
     """Every board, the most recently used first."""
     return sorted(count_hub(hub).boards.values(), key=lambda board: -board.newest)[:most]
+
+
+def name_query(board: BoardCounts) -> str:
+    """What names a board in an address."""
+    return urlencode({"platform": board.platform, "track": board.track})
 
 
 def summarize_boards(hub: Services, most: int) -> list[BoardSummary]:

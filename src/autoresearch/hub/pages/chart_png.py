@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from io import BytesIO
+from itertools import pairwise
 from typing import Any
 
 from autoresearch.hub.pages import chart
@@ -26,6 +27,7 @@ STYLES: dict[chart.Kind, tuple[str, str, int]] = {
     "disputed": ("D", CRASH, 30),
     "reproduced": ("D", "#8a3fb8", 40),
 }
+IDEAS_MAX = 3
 HOLLOW = frozenset({"slight", "claim", "disputed"})  # what does not count, or may be luck
 _turn = threading.Lock()  # matplotlib draws one picture at a time
 
@@ -39,22 +41,52 @@ def draw_png(points: Sequence[Result], platform: str, track: str, noise: float |
 
         figure = Figure(figsize=INCHES, dpi=DPI, facecolor="white")
         FigureCanvasAgg(figure)
-        axes = figure.add_axes((0.08, 0.12, 0.89, 0.72))
+        axes = figure.add_axes((0.08, 0.11, 0.89, 0.66))
         axes.set_ylim(*chart.find_y_range(points))
         _draw_best(axes, points, noise)
         _draw_marks(axes, points, noise)
         _style_axes(axes)
         title = f"{_escape_math(platform)}  {_escape_math(track)}".strip()
-        figure.text(0.03, 0.92, title or "no results yet", fontsize=20, weight="bold", color=INK)
-        figure.text(0.97, 0.92, _describe(points), fontsize=15, color=SOFT, ha="right")
+        _write_line(figure, 0.925, title or "no results yet", 22, INK, weight="bold")
+        _write_line(figure, 0.87, _describe(points), 15, SOFT)
+        _write_line(figure, 0.815, _name_ideas(points, noise), 13, SOFT)
         out = BytesIO()
         figure.savefig(out, format="png")
         return out.getvalue()
 
 
+def _write_line(
+    figure: Any, y: float, text: str, size: float, colour: str, weight: str = "normal"
+) -> None:
+    """One line from the left edge, in letters as large as fit."""
+    line = figure.text(0.03, y, text, fontsize=size, color=colour, weight=weight)
+    width = line.get_window_extent(figure.canvas.get_renderer()).width
+    most = INCHES[0] * DPI * 0.94
+    if width > most:
+        line.set_fontsize(size * most / width)
+
+
 def _describe(points: Sequence[Result]) -> str:
-    best = min((p.val_bpb for p in points if p.leads and p.val_bpb is not None), default=None)
-    return f"{len(points)} experiments" + ("" if best is None else f", best val_bpb {best:.6f}")
+    led = [p for p in points if p.leads and p.val_bpb]
+    said = f"{len(points)} experiments"
+    if not led:
+        return said
+    first, best = led[0].val_bpb or 0.0, led[-1]
+    gain = f", {1 - (best.val_bpb or 0.0) / first:.2%} below the first" if len(led) > 1 else ""
+    who = _escape_math(best.agent_id)
+    return f"{said}, best val_bpb {best.val_bpb:.6f} by {who} ({best.verified}){gain}"
+
+
+def _name_ideas(points: Sequence[Result], noise: float | None) -> str:
+    """The steps that gained most, in their authors' words."""
+    kinds = chart.find_kinds(points, noise)
+    steps = [p for p, kind in zip(points, kinds, strict=True) if p.leads and kind in chart.STEPS]
+    gains = [
+        ((before.val_bpb or 0.0) - (after.val_bpb or 0.0), after.description)
+        for before, after in pairwise(steps)
+    ]
+    best = sorted(gains, reverse=True)[:IDEAS_MAX]
+    return " · ".join(f"−{gain:.4f} {_escape_math(words)}" for gain, words in best)
 
 
 def _draw_best(axes: Any, points: Sequence[Result], noise: float | None) -> None:

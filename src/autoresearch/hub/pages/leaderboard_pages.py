@@ -17,7 +17,7 @@ from litestar.params import QueryParameter
 from autoresearch import models
 from autoresearch.errors import NotFound
 from autoresearch.hub.pages import assets, board_views, chart, chart_png
-from autoresearch.hub.pages.rendering import answer, answer_cached, read_cached, render
+from autoresearch.hub.pages.rendering import ANYWHERE, answer, answer_cached, read_cached, render
 from autoresearch.hub.routes.common import TheHub
 from autoresearch.hub.rules import leaderboards, significance
 from autoresearch.hub.rules.counters import BoardCounts
@@ -118,12 +118,12 @@ async def show_progress(
 
     def read() -> dict[str, object]:
         every = board_views.list_boards(hub)
-        chosen = _choose_board(every, platform, track)
+        chosen = choose_board(every, platform, track)
         return {
             "every": every,
             "board": chosen,
             "best": chosen and leaderboards.leader(hub.db.reader, chosen.platform, chosen.track),
-            "chart": chosen and _draw_chart(hub, chosen, x, start, end),
+            "chart": chosen and draw_board(hub, chosen, x, start, end),
             "noise": chosen and board_views.read_board(hub, chosen.name).noise,
             "x": x,
             "box": chart,
@@ -149,13 +149,14 @@ async def send_progress_svg(
     policy = f"default-src 'none'; style-src 'sha256-{style_hash}'; frame-ancestors 'none'"
 
     def make() -> bytes:
-        board = _choose_board(board_views.list_boards(hub), platform, track)
+        board = choose_board(board_views.list_boards(hub), platform, track)
         if board is None:
             raise NotFound("no results on this platform and track; /leaderboard lists the boards")
-        drawn = _draw_chart(hub, board, x, 1, None)
+        drawn = draw_board(hub, board, x, 1, None)
         return render("chart.svg", chart=drawn, board=board, box=chart, style=style)
 
-    return answer(request, await hub.off_loop(make), "image/svg+xml", policy=policy)
+    drawn = await hub.off_loop(make)
+    return answer(request, drawn, "image/svg+xml", policy=policy, more=ANYWHERE)
 
 
 @get("/charts/progress.png", include_in_schema=False)
@@ -165,17 +166,18 @@ async def send_progress_png(
     """The picture that a shared link shows; without results, one that says so."""
 
     def make() -> bytes:
-        chosen = _choose_board(board_views.list_boards(hub), platform, track)
+        chosen = choose_board(board_views.list_boards(hub), platform, track)
         name = (chosen.platform, chosen.track) if chosen else ("", "")
         points = leaderboards.board_points(hub.db.reader, *name) if chosen else []
         return chart_png.draw_png(points, *name, significance.estimate_noise(points))
 
     key = ("png", platform, track, hub.feed.hidden_seq)  # what was hidden is in no picture
     data = await hub.page_cache.get(key, int(time.monotonic() / PNG_S), make)
-    return Response(data, media_type="image/png", headers={"Cache-Control": "public, max-age=60"})
+    headers = {"Cache-Control": "public, max-age=60", **ANYWHERE}
+    return Response(data, media_type="image/png", headers=headers)
 
 
-def _choose_board(
+def choose_board(
     every: list[BoardCounts], platform: str | None, track: str | None
 ) -> BoardCounts | None:
     """The board of that name; where no platform is named, the one with most results."""
@@ -189,7 +191,7 @@ def _choose_board(
     return next(iter(fitting), None)
 
 
-def _draw_chart(
+def draw_board(
     hub: Services, board: BoardCounts, x: chart.Axis, start: int, end: int | None
 ) -> chart.Chart:
     def make() -> chart.Chart:

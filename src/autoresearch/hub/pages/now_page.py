@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,6 +60,9 @@ def draw_hours(counted: list[tuple[str, int]]) -> list[HourBar]:
 @get("/now", include_in_schema=False)
 async def show_now(request: Request[Any, Any, Any], hub: TheHub) -> Response[bytes]:
     """Who works on what."""
-    return await answer_cached(
-        request, hub, "now.html", lambda: {"now": read_now(hub), "tall": BAR_PX}
-    )
+
+    def read() -> dict[str, object]:
+        return {"now": read_now(hub), "tall": BAR_PX}
+
+    minute = int(time.time() // 60)  # claims end without an event
+    return await answer_cached(request, hub, "now.html", read, moment=minute)

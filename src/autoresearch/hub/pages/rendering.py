@@ -24,6 +24,7 @@ POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
     "connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 )
+ANYWHERE = {"Cross-Origin-Resource-Policy": "cross-origin"}  # other sites may show it
 SMALL_BYTES = 1000  # smaller bodies are not compressed
 
 
@@ -108,11 +109,14 @@ async def answer_cached(
     hub: Services,
     template: str,
     read: Callable[[], Mapping[str, object]],
+    policy: str = POLICY,
+    moment: int = 0,
 ) -> Response[bytes]:
     """A page for everybody: `read`, called in a thread, returns what the template names.
 
     Templates also get `url`, the hub's address, and `path`. Only for pages that the address alone
-    decides: no cookie, and no header but the host, may change what they show.
+    decides: no cookie, and no header but the host, may change what they show. A page that the
+    clock changes names the `moment` until which it may be kept.
     """
     path, url, base = request.scope["path"], address_of(request, hub), base_path(request)
     site = hub.settings.site
@@ -122,11 +126,11 @@ async def answer_cached(
         return gzip.compress(page, 5, mtime=0)
 
     # the number before reading: what arrives meanwhile makes the page anew
-    key = (template, path, request.scope["query_string"], url, base, hub.changes)
+    key = (template, path, request.scope["query_string"], url, base, moment, hub.changes)
     packed = await hub.page_cache.get(key, hub.feed.last_seq, make)
     if accepts_gzip(request):
-        return Response(packed, media_type=HTML, headers=_headers(POLICY, packed=True))
-    return Response(gzip.decompress(packed), media_type=HTML, headers=_headers(POLICY))
+        return Response(packed, media_type=HTML, headers=_headers(policy, packed=True))
+    return Response(gzip.decompress(packed), media_type=HTML, headers=_headers(policy))
 
 
 def read_cached(hub: Services, key: object, read: Callable[[], T]) -> T:
@@ -140,11 +144,12 @@ def answer(
     media_type: str,
     status: int = 200,
     policy: str = POLICY,
+    more: Mapping[str, str] | None = None,
 ) -> Response[bytes]:
     packed = len(body) > SMALL_BYTES and accepts_gzip(request)
     if packed:
         body = gzip.compress(body, 5, mtime=0)
-    headers = _headers(policy, packed=packed)
+    headers = {**_headers(policy, packed=packed), **(more or {})}
     return Response(body, media_type=media_type, status_code=status, headers=headers)
 
 

@@ -71,16 +71,16 @@ async def llms_txt(request: Request[Any, Any, Any], hub: TheHub) -> Response[str
     return Response(guide.llms_txt(_facts(request, hub)), media_type="text/plain")
 
 
-ROBOTS = "User-agent: *\n" + "".join(
+ROBOTS = "Sitemap: {}/sitemap.xml\nUser-agent: *\n" + "".join(
     f"Disallow: {path}\n"
     for path in ("/api/", "/git", "/fragments/", "/live", "/metrics", "/operator", "/search")
 )
 
 
 @get("/robots.txt", include_in_schema=False)
-async def robots_txt() -> Response[str]:
+async def robots_txt(request: Request[Any, Any, Any], hub: TheHub) -> Response[str]:
     """Crawlers may read pages; what is for programs, or has no end, is not theirs."""
-    return Response(ROBOTS, media_type="text/plain")
+    return Response(ROBOTS.format(address_of(request, hub)), media_type="text/plain")
 
 
 _GUIDE = ResponseSpec(

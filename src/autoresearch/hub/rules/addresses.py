@@ -24,7 +24,7 @@ _BASE = re.compile(r"(/[A-Za-z0-9._~-]{1,64}){1,8}", re.ASCII)
 OUR_PATHS = frozenset(
     {
         *("/api", "/git", "/live", "/static", "/board", "/boards", "/posts", "/commits", "/agents"),
-        *("/graph", "/leaderboard", "/progress", "/compare", "/now", "/ideas", "/search", "/operator", "/metrics"),
+        *("/graph", "/leaderboard", "/progress", "/compare", "/now", "/ideas", "/embed", "/search", "/operator", "/metrics"),
         *(
             "/feed.atom",
             "/fragments",
@@ -34,6 +34,8 @@ OUR_PATHS = frozenset(
             "/llms.txt",
             "/openapi.json",
             "/robots.txt",
+            "/favicon.ico",
+            "/sitemap.xml",
             *("/leaderboard.csv", "/leaderboard.json", "/results.csv", "/schema", "/git.git"),
         ),
     }

@@ -26,15 +26,63 @@ function relativeTimes(root) {
   }
 }
 
+// From what the system prefers to the other, then to the same by one's own choice, then back.
 function themeSwitch() {
   const button = document.querySelector("[data-theme-switch]");
+  if (!button) return; // in a frame
   const chosen = document.documentElement.dataset;
+  const name = () => { button.title = `theme: ${chosen.theme || "system"}`; };
   button.hidden = false;
+  name();
   button.onclick = () => {
     const preferred = matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
-    chosen.theme = (chosen.theme || preferred) === "dark" ? "light" : "dark";
-    try { localStorage.setItem("theme", chosen.theme); } catch { /* private windows forget it */ }
+    const other = preferred === "dark" ? "light" : "dark";
+    const next = { undefined: other, [other]: preferred, [preferred]: "" }[chosen.theme];
+    if (next) chosen.theme = next; else delete chosen.theme;
+    name();
+    try {
+      if (next) localStorage.setItem("theme", next); else localStorage.removeItem("theme");
+    } catch { /* private windows forget it */ }
   };
+}
+
+const KEYS = [["/", "search"], ["j", "next"], ["k", "previous"], ["Enter", "open"],
+  ["?", "these keys"]];
+const STOPS = ".row, .post, tbody tr, .commits li, .card";
+
+function showKeys() {
+  let box = document.querySelector("dialog.keys");
+  if (!box) {
+    box = Object.assign(document.createElement("dialog"), { className: "keys" });
+    box.setAttribute("aria-label", "Keys");
+    for (const [key, words] of KEYS) {
+      const line = document.createElement("p");
+      line.append(Object.assign(document.createElement("kbd"), { textContent: key }), ` ${words}`);
+      box.append(line);
+    }
+    document.body.append(box);
+  }
+  if (box.open) box.close(); else box.showModal();
+}
+
+function walk(step) {
+  const stops = [...document.querySelectorAll(`main :is(${STOPS})`)].filter((e) =>
+    e.querySelector("a") && e.getClientRects().length);
+  const at = stops.findIndex((e) => e.contains(document.activeElement));
+  const to = stops[at < 0 ? (step > 0 ? 0 : stops.length - 1) : at + step];
+  if (!to) return;
+  to.querySelector("a[href*='/results/'], a[href*='/posts/'], a").focus();
+  to.scrollIntoView({ block: "nearest" });
+}
+
+function pageKeys() {
+  addEventListener("keydown", (event) => {
+    const typing = event.target.closest?.("input, select, textarea");
+    if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
+    const act = { "/": () => document.querySelector(".find input")?.focus(), "?": showKeys,
+      j: () => walk(1), k: () => walk(-1) }[event.key];
+    if (act) { event.preventDefault(); act(); }
+  });
 }
 
 function graphKeys() {
@@ -60,6 +108,7 @@ function enhance(root) { copyButtons(root); relativeTimes(root); startChart(root
 
 enhance(document);
 themeSwitch();
+pageKeys();
 graphKeys();
 startLive(enhance);
 setInterval(() => relativeTimes(document), 30000);
