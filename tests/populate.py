@@ -219,7 +219,8 @@ def _details(name: str, value: float, parent: _Tried) -> str:
     """What a researcher posts beneath the line: two runs, and a curve that ends near them."""
     rng = random.Random(name)
     apart = abs(rng.gauss(0, 0.0006))
-    points = [(n / 40, 3.2 * value * (1 + 1.6 * 0.86**n) + rng.gauss(0, 0.01)) for n in range(1, 41)]
+    end = 3.2 * value
+    points = [(n / 40, end * (1 + 1.6 * 0.86**n) + rng.gauss(0, 0.01)) for n in range(1, 41)]
     return (
         f"\n\n- runs: {value + apart:.6f}, {value - apart:.6f}\n- seeds: 1, 2\n"
         f"- parent: {parent.hash[:12]}\n- training: 300.1 s\n- in all: 341.8 s\n"

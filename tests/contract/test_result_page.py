@@ -43,7 +43,7 @@ def test_a_result_has_a_page_of_its_own(hub: Any) -> None:
 
     shown = page(
         hub, better, "wider &amp; deeper", "0.900000", "n = 2", "0.050000 (", "better than",
-        "512.4 M", "41.2 %", "training loss", f"/results/{first}", "7, 8",
+        "512.4 M", "41.2 %", "Training loss", f"/results/{first}", "7, 8",
     )  # fmt: skip
     assert "within noise" not in shown
     assert "The commit was not pushed" not in shown

@@ -72,6 +72,12 @@ class Zoo:
             "no commit": f"/commits/{words}", "no page": f"/{words}",
             "focus": f"/graph?focus={words[:30]}",
             "chart": "/charts/progress.svg?platform=gpu&track=",
+            "table": "/results?platform=gpu&track=&sort=value", "now": "/now", "ideas": "/ideas",
+            "idea": f"/ideas?q={words}", "compare": f"/compare?a={words}&b=1",
+            "compared": "/compare?a=1&b=2", "runs": f"/compare?agent={self.keeper.id}",
+            "no boards": f"/compare/boards?a={words}&b={words}",
+            "boards": "/compare/boards?a=gpu|&b=gpu|", "frame": "/embed?platform=gpu&track=",
+            **{f"result {number}": f"/results/{number}" for number in range(1, 9)},
             **{f"post: {name}": f"/posts/{post}" for name, post in self.posts.items()},
             **{f"commit: {name}": f"/commits/{digits}" for name, digits in self.commits.items()},
         }  # fmt: skip

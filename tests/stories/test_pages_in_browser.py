@@ -5,13 +5,17 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
 import venv
+from collections import Counter
 from collections.abc import Iterator
+from html import unescape
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -27,6 +31,7 @@ APPEARS_MS = (
     10_000  # what a busy machine is allowed; the aim is one second, and bench/pages.py measures it
 )
 DOWN_S = 10.0
+OF_ONE_SHAPE = 6  # addresses that differ in a number or a word
 SERIOUS = ("serious", "critical")
 BIN = Path(sys.executable).parent
 
@@ -222,17 +227,73 @@ def test_everything_can_be_read_without_javascript(window: Window, seen: Any) ->
 
 
 def test_every_page_fits_a_telephone(window: Window, seen: Any) -> None:
-    """At 375 px, and at 1280, no page scrolls sideways; what is wide scrolls within itself."""
+    """From 375 to 2560 px no page scrolls sideways; what is wide scrolls within itself."""
     hub, lively = seen
     page = window.tab(hub.url.removeprefix("http://"))
     operator_enters(page, hub)
     over = {}
     for name, path in pages(lively).items():
         page.goto(hub.url + path)
-        for width, height in (WIDE, NARROW):
+        for width, height in (WIDE, NARROW, (1440, 900), (2560, 1300)):
             page.set_viewport_size({"width": width, "height": height})
             over[name, width] = overflow_px(page)
     assert {place: px for place, px in over.items() if px > 0} == {}
+
+
+def test_every_link_leads_somewhere(seen: Any) -> None:
+    """From the front page on, whatever pages link to or load answers 200; of many addresses of one
+    shape a few are asked."""
+    hub, lively = seen
+    waiting, known, asked, dead = list(pages(lively).values()), set(), Counter(), {}
+    while waiting:
+        path = waiting.pop().partition("#")[0]
+        shape = (path.split("?")[0].split("/")[1], *sorted(dict(parse_qsl(urlsplit(path).query))))
+        if path in known or asked[shape] >= OF_ONE_SHAPE:
+            continue
+        known.add(path)
+        asked[shape] += 1
+        answer = hub.http.get(path)
+        if answer.status_code != 200:
+            dead[path] = answer.status_code
+        if "html" in answer.headers["content-type"]:
+            links = re.findall(r'(?:href|src|data-live-part)="(/[^"]*)"', answer.text)
+            waiting += [unescape(link) for link in links]
+    assert len(known) > 100
+    assert dead == {}
+
+
+def test_keys_reach_everything(window: Window, seen: Any) -> None:
+    """`/` searches, `j` and `k` walk along what is listed, `?` tells the keys."""
+    hub, _ = seen
+    page = window.open(f"{hub.url}/results", still=True)
+    focused = "document.activeElement.getAttribute('href')"
+    page.keyboard.press("j")
+    first = page.evaluate(focused)
+    page.keyboard.press("j")
+    assert first.startswith("/results/") and page.evaluate(focused) != first
+    page.keyboard.press("k")
+    assert page.evaluate(focused) == first
+    page.keyboard.press("?")
+    assert "search" in page.inner_text("dialog[open]")
+    page.keyboard.press("?")
+    page.keyboard.press("/")
+    assert page.evaluate("document.activeElement.name") == "q"
+
+
+def test_every_mark_of_a_chart_opens_its_result(window: Window, seen: Any) -> None:
+    """What lies at the middle of a mark is the mark, unless a later mark lies over it."""
+    hub, lively = seen
+    page = window.open(hub.url + pages(lively)["progress"])
+    covered = page.evaluate(
+        """() => [...document.querySelectorAll('.marks a')].filter(a => {
+          const b = a.getBoundingClientRect();
+          const at = document.elementFromPoint(b.x + b.width / 2, b.y + b.height / 2);
+          return !at || !at.closest('.marks a') }).length"""
+    )
+    assert covered == 0
+    page.locator(".marks a").last.focus()
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/results/*")
 
 
 @pytest.mark.slow

@@ -174,6 +174,8 @@ FIRST_VERSION = (
     "ALTER TABLE objects DROP COLUMN step",
     "ALTER TABLE agents DROP COLUMN network",
     "ALTER TABLE results DROP COLUMN verified",
+    "ALTER TABLE results DROP COLUMN runs",
+    "ALTER TABLE results DROP COLUMN sd",
     "ALTER TABLE verifications DROP COLUMN result_id",
     "ALTER TABLE verifications DROP COLUMN replayed",
     "ALTER TABLE verifications DROP COLUMN weight",

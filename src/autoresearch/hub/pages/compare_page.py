@@ -49,7 +49,7 @@ class ComparedRow:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class SideBySide:
     """Everything the page shows. `sentence` says what the difference of two is worth."""
 
     sides: list[ComparedSide]
@@ -59,10 +59,10 @@ class Comparison:
     diff: CommitDiff | None
 
 
-def compare_sides(hub: Services, sides: list[ComparedSide]) -> Comparison:
+def compare_sides(hub: Services, sides: list[ComparedSide]) -> SideBySide:
     """`sides` in the order in which they were asked for."""
     pair = sides if len(sides) == 2 else []
-    return Comparison(
+    return SideBySide(
         sides,
         [row for row in list_rows(sides) if any(row.texts)],
         weigh_pair(hub, *(side.result for side in pair)) if pair else "",
@@ -164,9 +164,7 @@ async def show_comparison(
 
     def read() -> dict[str, object]:
         asked = [side.strip() for side in (a, b) if side.strip()]
-        sides = (
-            find_agent_sides(hub, agent) if agent else [find_side(hub, side) for side in asked]
-        )
+        sides = find_agent_sides(hub, agent) if agent else [find_side(hub, side) for side in asked]
         found = compare_sides(hub, sides)
         return {"found": found, "a": a, "b": b, "agent": agent, "curve": curve_chart}
 

@@ -1,4 +1,4 @@
-"""Ideas: what was tried most, and of one idea or constant who tried it, where, and what came of it."""
+"""Ideas: what was tried most; and of one idea or constant who tried it, and what came of it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,24 @@ NEWEST, WORDS_MAX = 1000, 80  # descriptions that are counted, and words that ar
 _CONSTANT = re.compile(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)*", re.ASCII)
 _WORD = re.compile(r"[A-Za-z_]\w{3,31}")
 # what descriptions are made of, whatever the idea
-_FILLERS = frozenset("from with that this into than then more less same again when only baseline".split())
+_FILLERS = frozenset(
+    [
+        "from",
+        "with",
+        "that",
+        "this",
+        "into",
+        "than",
+        "then",
+        "more",
+        "less",
+        "same",
+        "again",
+        "when",
+        "only",
+        "baseline",
+    ]
+)
 
 
 @dataclass(frozen=True)
@@ -37,7 +54,7 @@ class TriedIdea:
 
 @dataclass(frozen=True)
 class IdeaOutcomes:
-    """What came of an idea on one board, the newest try first. `best` is the try that gained most."""
+    """What came of an idea on one board, the newest try first. `best` gained most."""
 
     board: BoardName
     tries: list[TriedIdea]

@@ -47,6 +47,7 @@ def load_templates(base: str = "", site: Site = NO_SITE) -> Environment:
         when=format_time,
         short=lambda digits: digits[:7],
         markdown=markup.render_markdown,
+        prose=drop_curve,
         words=markup.strip_marks,
         contact=link_contact,
     )
@@ -77,6 +78,11 @@ def link_contact(contact: str) -> Markup:
     if contact.startswith(("https://", "http://")):
         return Markup('<a href="{0}" rel="nofollow">{0}</a>').format(contact)
     return escape(contact)
+
+
+def drop_curve(text: str) -> str:
+    """A post without the points of its curves, which the page of a result draws."""
+    return "\n".join(line for line in text.split("\n") if not line.startswith("- curve: "))
 
 
 def format_score(value: float | None) -> str:

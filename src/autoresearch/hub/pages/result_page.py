@@ -25,7 +25,7 @@ OTHERS_MAX = 20
 
 @dataclass(frozen=True)
 class ResultWorth:
-    """What a result gained on the best when it came; `sigma` is None where the noise is not known."""
+    """What a result gained on the best when it came; `sigma` is None without a known noise."""
 
     before: Result | None
     gain: float | None
@@ -92,5 +92,8 @@ async def show_result(
     """One result."""
     number = known_id(result_id, "result")
     return await answer_cached(
-        request, hub, "result.html", lambda: {"view": read_result(hub, number), "curve": curve_chart}
+        request,
+        hub,
+        "result.html",
+        lambda: {"view": read_result(hub, number), "curve": curve_chart},
     )

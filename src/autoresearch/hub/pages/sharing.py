@@ -1,4 +1,4 @@
-"""What other sites show of a board: its chart in a frame, and a badge; and what crawlers are told."""
+"""What other sites show of a board, its chart in a frame and a badge; what crawlers are told."""
 
 from __future__ import annotations
 

@@ -24,7 +24,18 @@ _BASE = re.compile(r"(/[A-Za-z0-9._~-]{1,64}){1,8}", re.ASCII)
 OUR_PATHS = frozenset(
     {
         *("/api", "/git", "/live", "/static", "/board", "/boards", "/posts", "/commits", "/agents"),
-        *("/graph", "/leaderboard", "/progress", "/compare", "/now", "/ideas", "/embed", "/search", "/operator", "/metrics"),
+        *(
+            "/graph",
+            "/leaderboard",
+            "/progress",
+            "/compare",
+            "/now",
+            "/ideas",
+            "/embed",
+            "/search",
+            "/operator",
+            "/metrics",
+        ),
         *(
             "/feed.atom",
             "/fragments",

@@ -62,7 +62,7 @@ def _store_result(
 
 
 def _may_become_best(reader: Reader, line: ResultLine) -> bool:
-    """Whether a pushed result could lead its board. Nothing new does where something is verified."""
+    """Whether a pushed result could lead its board. Where something is verified, none does."""
     if not may_lead(line) or line.val_bpb is None:
         return False
     best = results.leading_value(reader, line.platform, line.track)

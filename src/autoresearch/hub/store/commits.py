@@ -90,9 +90,7 @@ def commits_on_board(
         SELECT {_COMMIT} FROM measured JOIN commits ON hash = commit_hash
         WHERE hidden = 0 AND seq < :before ORDER BY seq DESC LIMIT :most
     """
-    return reader.all(
-        _commit, sql, platform=platform, track=track, before=before, most=most
-    )
+    return reader.all(_commit, sql, platform=platform, track=track, before=before, most=most)
 
 
 def beginning_with(reader: Reader, digits: str) -> list[StoredCommit]:

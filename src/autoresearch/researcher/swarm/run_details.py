@@ -19,7 +19,7 @@ SUMMARY_BYTES = 16_384  # of a log's end, where a program prints what came out
 
 
 def read_run_details(folder: Path, logs: Sequence[str]) -> list[Detail]:
-    """The details of the first of an experiment's judged runs; its logs are named below `folder`."""
+    """Details of the first of an experiment's judged runs; `logs` lie below `folder`."""
     return list(_read_details(folder / logs[0])) if logs else []
 
 
