@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from autoresearch.hub.pages.chart import ChartTick, find_round_values
 from autoresearch.resultdetails import Curve
 
-WIDTH, HEIGHT = 640, 260
-LEFT, RIGHT, TOP, BOTTOM = 56, 16, 12, 42
+WIDTH, HEIGHT = 520, 250
+LEFT, RIGHT, TOP, BOTTOM = 52, 26, 12, 42
 START = 0.1  # of the budget: a run's first steps
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from autoresearch.hub.store.postgres import PostgresEngine
 
-HEAD = "0007"  # the newest step in hub/migrations/versions
+HEAD = "0008"  # the newest step in hub/migrations/versions
 SCRIPTS = Path(__file__).parent.parent / "migrations"
 CHANNELS = {
     "results": "every result, one line each",
