@@ -51,6 +51,17 @@ if [ ! -x .venv/bin/python ] || ! .venv/bin/python -m pip --version >/dev/null 2
         "$PYTHON" -m venv .venv || die "could not make .venv with $PYTHON"
     fi
 fi
+# The proxies that tests put before the hub, unpacked below .venv and not installed: no service starts, root is not needed.
+unpack() {
+    command -v "$1" >/dev/null || [ -x ".venv/debian/usr/sbin/$1" ] || [ -x ".venv/debian/usr/bin/$1" ] && return 0
+    command -v apt-get >/dev/null || die "$1 is missing, and the tests put a real one before the hub; install it"
+    say "unpacking $1 (the tests put it before the hub)"
+    mkdir -p .venv/debian
+    (cd .venv/debian && { apt-get download -qq "$1" 2>/dev/null || { [ "$(id -u)" = 0 ] && apt-get update -qq && apt-get download -qq "$1"; }; } &&
+        dpkg -x "$1"_*.deb . && rm -f "$1"_*.deb) || die "could not unpack $1; run: sudo apt install $1"
+}
+[ "$what" = run ] || { unpack nginx && unpack caddy; }
+
 pip() { .venv/bin/python -m pip --disable-pip-version-check -q "$@"; }
 
 # torch first and pinned: an open range would bring the newest build with gigabytes of GPU libraries.
