@@ -1,4 +1,5 @@
-"""`autoresearch watch`: a picture that renews itself in a terminal, lines anywhere else."""
+"""`autoresearch watch`: a picture that renews itself in a terminal, lines anywhere else, or a page
+for browsers of this machine."""
 
 from __future__ import annotations
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 EPILOG = examples(
     "autoresearch watch nightly",
     "autoresearch watch nightly --once",
+    "autoresearch watch nightly --web",
     "autoresearch watch nightly >> night.log",
 )
 
@@ -33,8 +35,15 @@ EPILOG = examples(
 @click.option(
     "--every", type=click.FloatRange(0.2, 3600), default=1.0, help="Seconds between two looks."
 )
+@click.option("--web", is_flag=True, help="Serve a live page to this machine's browsers.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=0,
+    help="With --web: where; 0 lets the system choose.",
+)
 @options.in_json
-def watch(directory: Path, once: bool, every: float, in_json: bool) -> None:
+def watch(directory: Path, once: bool, every: float, web: bool, port: int, in_json: bool) -> None:
     """See the research happen: progress, the loss beside the best's, verdicts, GPU.
 
     Reads only; Ctrl-C ends it, not the research.
@@ -45,6 +54,11 @@ def watch(directory: Path, once: bool, every: float, in_json: bool) -> None:
     from autoresearch.researcher.dashboard.snapshot import Watcher
 
     stop = ended_by_signals()
+    if web:
+        from autoresearch.cli.watch_web import serve_night
+
+        serve_night(directory, port, every, stop)
+        return
     watcher = Watcher(directory)
     first = watcher.read_snapshot()
     console = Console()
