@@ -54,7 +54,8 @@ def lab_folder() -> Path:
 def list_lab_files(lab: Path) -> list[Path]:
     """The files that make up the lab, and nothing that runs left beside them."""
     top = [file for file in lab.iterdir() if file.suffix in LAB_SUFFIXES and file.is_file()]
-    return sorted([*top, *(file for name in LAB_FOLDERS for file in (lab / name).glob("*.py"))])
+    inner = [file for name in LAB_FOLDERS for file in (lab / name).glob("*.py")]
+    return sorted([*top, *inner, *(lab / "skills").glob("*/SKILL.md")])
 
 
 # ---------------------------------------------------------------- what installs an extra

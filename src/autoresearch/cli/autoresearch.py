@@ -140,7 +140,8 @@ def name_own_text(directory: Path, data: Path, in_json: bool) -> None:
     show.tell({"directory": str(workspace.folder)}, text, in_json)
 
 
-for imported in (run.run, distill.distill, simulate.simulate, verify.verify, watch.watch):
+IMPORTED = (run.run, distill.distill, simulate.simulate, verify.verify, watch.watch)
+for imported in IMPORTED:
     app.add_command(imported)
 app.add_command(completion_command("autoresearch"))
 
