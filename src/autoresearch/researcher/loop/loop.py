@@ -26,6 +26,7 @@ from autoresearch.researcher.executors.base import Executor
 from autoresearch.researcher.executors.local import LocalExecutor
 from autoresearch.researcher.experiment import Runner, Stopped
 from autoresearch.researcher.journal import Attempt
+from autoresearch.researcher.judging.confirm import describe_night, weigh_claims
 from autoresearch.researcher.judging.judge import Finding
 from autoresearch.researcher.judging.policies import Policy
 from autoresearch.researcher.judging.values import Record
@@ -68,6 +69,7 @@ class Summary:
     finished: list[Record] = field(default_factory=list)
     ended: str = ""  # why the loop ended, a sentence
     gave_up: bool = False  # it ended for the sake of the agent, which failed or was not available
+    claim: str = ""  # whether the best is confirmed, a sentence; empty where nothing was kept
 
 
 class Loop:
@@ -112,6 +114,7 @@ class Loop:
             self.measure_baseline()
             summary.ended = self.research(summary.finished, started_s)
             summary.gave_up = self.editing.has_given_up and not self.is_done(summary.finished)
+            summary.claim = self.weigh_best()
         except Stopped:
             summary.ended = STOPPED
         finally:
@@ -138,6 +141,14 @@ class Loop:
                 return over or self.editing.why_not
             elif late := self.wait_for_agent(time.monotonic() - started_s):
                 return late
+
+    def weigh_best(self) -> str:
+        """Whether the best is surely better than the unchanged code, a sentence."""
+        best, history = self.state.best(), self.state.history()
+        if best.is_baseline:
+            return ""
+        claims = weigh_claims(history, self.workspace.config.experiment.direction)
+        return describe_night(claims, best.commit)
 
     def wait_for_agent(self, seconds: float) -> str:
         """Wait a little for an agent that is not available. Why there is no use in it, or the
