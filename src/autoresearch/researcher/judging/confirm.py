@@ -28,7 +28,7 @@ FEWEST_DEGREES = 1
 
 
 @dataclass(frozen=True)
-class Claim:
+class GainClaim:
     """A kept commit against the unchanged code: its gain with an interval that holds at any time,
     `evidence` (the e-value), and the number of `runs` behind it."""
 
@@ -44,7 +44,7 @@ class Claim:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class MeanComparison:
     """What a t-test of two means needs. `gain`: their difference; `error`: its standard error."""
 
     gain: float
@@ -85,7 +85,7 @@ def weigh_t(t: float, degrees: int, size: float) -> float:
     return float(np.mean(densities) / stats.t.pdf(t, degrees))
 
 
-def weigh_claims(history: Sequence[Record], direction: str) -> tuple[Claim, ...]:
+def weigh_claims(history: Sequence[Record], direction: str) -> tuple[GainClaim, ...]:
     """A claim for each kept commit that ran again after it was kept, oldest first."""
     base = next((record for record in history if record.is_baseline), None)
     if base is None:
@@ -118,13 +118,13 @@ def claim_of(
     sigma: float,
     degrees: int,
     direction: str,
-) -> Claim:
+) -> GainClaim:
     size = len(runs) * len(unchanged) / (len(runs) + len(unchanged))
     gain = fmean(unchanged) - fmean(runs)
     gain = gain if direction == "min" else -gain
-    above = Comparison(gain, sigma / math.sqrt(size), degrees, size)
-    below = Comparison(-gain, sigma / math.sqrt(size), degrees, size)
-    return Claim(
+    above = MeanComparison(gain, sigma / math.sqrt(size), degrees, size)
+    below = MeanComparison(-gain, sigma / math.sqrt(size), degrees, size)
+    return GainClaim(
         record.id,
         record.commit,
         record.description,
@@ -136,7 +136,7 @@ def claim_of(
     )
 
 
-def confirm_claims(claims: Sequence[Claim], kept: int) -> tuple[Claim, ...]:
+def confirm_claims(claims: Sequence[GainClaim], kept: int) -> tuple[GainClaim, ...]:
     """e-BH over all `kept` commits, those without a fresh run among them: the most claims so that
     each has evidence for its share of the level."""
     order = sorted((claim.evidence for claim in claims), reverse=True)
@@ -145,7 +145,7 @@ def confirm_claims(claims: Sequence[Claim], kept: int) -> tuple[Claim, ...]:
     return tuple(replace(claim, confirmed=claim.evidence >= least) for claim in claims)
 
 
-def describe_night(claims: Sequence[Claim], best: str) -> str:
+def describe_night(claims: Sequence[GainClaim], best: str) -> str:
     """The sentence at a night's end, about its best commit."""
     claim = next((claim for claim in claims if claim.commit == best), None)
     last = next((claim for claim in reversed(claims) if claim.confirmed), None)
