@@ -96,7 +96,7 @@ def test_there_and_back(own_hub: Any, postgres: Cluster, tmp_path: Path) -> None
     assert "every row arrived" in said and acknowledged
     paths = asked(lively)
     before = answers(hub, paths, agent.key)
-    assert {status for status, _ in before.values()} == {200}
+    assert [path for path, (status, _) in before.items() if status != 200] == ["/api/git/root"]
     assert "holds a hub already" in agenthub(
         "migrate", "--data", str(empty_hub(tmp_path)), "--to", url, code=5
     )
@@ -116,7 +116,8 @@ def test_there_and_back(own_hub: Any, postgres: Cluster, tmp_path: Path) -> None
         assert "no problems" in agenthub("verify", "--data", str(back))
         assert agent_posts(again, agent.key) == 201
     agenthub("restore", str(saved), "--data", str(moved.data), "--database", url)
-    paths.remove("/api/events?wait=0&after=0&limit=1000")  # tells of the restore's own number
+    del before["/api/events?wait=0&after=0&limit=1000"]  # tells of the restore's own number
+    paths = list(before)
     assert differing(before, answers(moved, paths, agent.key)) == []
     after = moved.http.post(
         "/api/channels/results/posts",

@@ -201,8 +201,8 @@ class PostgresEngine:
         self._stop = threading.Event()
         self._listener: threading.Thread | None = None
 
-    def open(self, patience_s: float = READ_PATIENCE_S) -> PostgresConnection:
-        connection = PostgresConnection(self.connect, patience_s)
+    def open(self, patience_s: float = 0.0) -> PostgresConnection:
+        connection = PostgresConnection(self.connect, patience_s or READ_PATIENCE_S)
         self._connections.append(connection)
         return connection
 
