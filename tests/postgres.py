@@ -86,11 +86,17 @@ class Cluster:
             self.process.send_signal(signal.SIGQUIT)
             self.process.wait(30)
 
-    def run(self, sql: Any) -> None:
+    def run(self, sql: Any, url: str = "") -> None:
         import psycopg
 
-        with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
+        with psycopg.connect(url or self.url("postgres"), autocommit=True) as connection:
             connection.execute(sql)
+
+    def column(self, sql: Any, url: str) -> list[Any]:
+        import psycopg
+
+        with psycopg.connect(url) as connection:
+            return [row[0] for row in connection.execute(sql)]
 
     def empty_database(self) -> str:
         """The address of a database without a table."""

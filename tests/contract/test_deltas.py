@@ -43,7 +43,7 @@ def take(work: Work, data: bytes) -> None:
 
 def stored(hub: Any, work: Work, name: str) -> objects.StoredObject:
     """How the hub keeps what git calls `name`."""
-    db = Database(hub.data)
+    db = Database(hub.data, hub.database)
     row = objects.by_name(db.reader, bytes.fromhex(work.git("rev-parse", name)))
     db.close()
     assert row is not None
@@ -110,7 +110,7 @@ def test_the_whole_history_again_and_one_commit(hub: Any, work: Work) -> None:
     """What agents are taught to send: the known part is no news, and one commit is."""
     agent = hub.agent()
     assert push(agent, work.bundle("--all")).status_code == 201
-    db = Database(hub.data)
+    db = Database(hub.data, hub.database)
     before = objects.last_id(db.reader)
 
     for number in range(3):
@@ -216,7 +216,7 @@ def test_a_hub_repacks_by_itself(served_hub: Any, work: Work, tmp_path: Path) ->
     hub = served_hub()
     agent, line = hub.agent(), trunk(work)
     assert push(agent, work.bundle("--all")).status_code == 201
-    db = Database(hub.data)
+    db = Database(hub.data, hub.database)
     deadline = time.monotonic() + REPACKED_S
     while not repack.is_done(db.reader):
         assert time.monotonic() < deadline, "nobody repacks"

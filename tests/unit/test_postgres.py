@@ -3,6 +3,7 @@ answer that is not true."""
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -11,13 +12,15 @@ from pathlib import Path
 
 import pytest
 
-from autoresearch.errors import BadInput, HubUnavailable
+from autoresearch.errors import BadInput, HubUnavailable, MissingTool
 from autoresearch.hub.rules import admin_key
 from autoresearch.hub.store import accounts, events, migrate
 from autoresearch.hub.store.database import Database, Transaction
 from postgres import Cluster, cluster
+from tables import compare_tables
 
 WRITES = 60
+SCHEMAS = sorted((Path(__file__).parent.parent / "schemas").glob("postgresql_*.sql"))
 
 
 @pytest.fixture
@@ -151,6 +154,35 @@ def test_an_address_that_is_none_is_a_sentence(tmp_path: Path) -> None:
         Database(tmp_path, "postgresql://a b c/??")
     with pytest.raises(HubUnavailable):
         migrate.prepare(tmp_path, "postgresql://nobody@127.0.0.1:9/none")
+
+
+def test_a_missing_driver_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With what installs it."""
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    with pytest.raises(MissingTool, match=r"pip install .*postgres"):
+        Database(tmp_path, "postgresql://ada@/hub")
+
+
+@pytest.mark.parametrize("file", SCHEMAS, ids=lambda file: file.stem)
+def test_tables_of_each_version_are_brought_up_to_date(
+    file: Path, tmp_path: Path, postgres: Cluster
+) -> None:
+    """From the first on PostgreSQL on; texts compare by their bytes in new columns too."""
+    url = postgres.empty_database()
+    postgres.run(file.read_text("utf-8"), url)
+    migrate.prepare(tmp_path, url)
+    db = Database(tmp_path, url)
+    assert compare_tables(db) == []
+    words = """
+        SELECT attrelid::regclass || '.' || attname FROM pg_attribute
+        JOIN pg_class ON pg_class.oid = attrelid
+        JOIN pg_collation ON pg_collation.oid = attcollation
+        WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace
+            AND relname <> 'alembic_version' AND collname <> 'C'
+    """
+    assert postgres.column(words, url) == []
+    db.transact(lambda tx: accounts.add_agent(tx, "new", "open"))
+    db.close()
 
 
 def test_nodes_that_start_at_once_make_the_tables_once(tmp_path: Path, postgres: Cluster) -> None:

@@ -326,8 +326,10 @@ class Database:
 def _open_engine(folder: Path, url: str) -> Engine:
     if not url:
         return SqliteEngine(folder)
+    from autoresearch.hub.store.postgres import PostgresEngine
+
     try:
-        from autoresearch.hub.store.postgres import PostgresEngine
+        return PostgresEngine(url)
     except ImportError as error:
         if (error.name or "").partition(".")[0] != "psycopg":
             raise
@@ -335,7 +337,6 @@ def _open_engine(folder: Path, url: str) -> Engine:
             "PostgreSQL needs a driver that is not installed here;"
             f" install it with: {install_command('postgres')}"
         ) from error
-    return PostgresEngine(url)
 
 
 class _Job:
