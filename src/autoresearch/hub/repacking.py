@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
+from autoresearch.errors import HubUnavailable
 from autoresearch.hub.rules import repack
 from autoresearch.hub.store.database import Database
 
@@ -42,6 +43,8 @@ class Repacking:
             await asyncio.sleep(EVERY_S)
             try:
                 await self._repack()
+            except HubUnavailable:  # told by the database already
+                continue
             except Exception:
                 log.exception("the repacking of objects stopped; it goes on in a moment")
 
