@@ -23,23 +23,31 @@ need() {
     fi
 }
 
-need git git "commits and bundles" || die "git is missing; install it first"
+# What is missing is collected, so that whoever may not install it hears of all of it at once.
+packages= reasons=
+want() { need "$1" "$2" "$3" || { packages="$packages $2" reasons="$reasons${reasons:+, }$2 ($3)"; }; }
+
+want git git "commits and bundles"
 if [ "$(uname -s)" = Linux ]; then
-    need bwrap bubblewrap "the sandbox of experiments" ||
-        { [ "$what" = run ] && say "no bubblewrap here: the next best sandbox is used (for the best: sudo apt install bubblewrap)"; } ||
-        die "bubblewrap is missing, and the tests attack the sandbox it makes; run: sudo apt install bubblewrap"
-fi
-if [ "$what" != run ] && ! command -v chromium-browser >/dev/null && ! command -v google-chrome >/dev/null; then
-    need chromium chromium "the tests look at the hub's pages" || die "no Chromium here, and the tests look at the hub's pages with one; run: sudo apt install chromium"
-fi
-[ "$what" = run ] || need curl curl "agents that know only curl and git" || die "curl is missing; run: sudo apt install curl"
-if [ "$what" != run ] && ! command -v initdb >/dev/null && ! ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1; then
-    # the tests start a server of their own: Debian need not start another
-    if [ "$(id -u)" = 0 ] && [ ! -e /etc/postgresql-common/createcluster.conf ]; then
-        mkdir -p /etc/postgresql-common && echo "create_main_cluster = false" >/etc/postgresql-common/createcluster.conf
+    if [ "$what" = run ]; then
+        need bwrap bubblewrap "the sandbox of experiments" ||
+            say "no bubblewrap here: the next best sandbox is used (for the best: sudo apt install bubblewrap)"
+    else
+        want bwrap bubblewrap "the sandbox of experiments, which the tests attack"
     fi
-    need initdb postgresql "the tests run hubs on it" || die "no PostgreSQL here, and the tests run hubs on one; run: sudo apt install postgresql"
 fi
+if [ "$what" != run ]; then
+    command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || want chromium chromium "the tests look at the hub's pages"
+    want curl curl "agents that know only curl and git"
+    if ! command -v initdb >/dev/null && ! ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1; then
+        # the tests start a server of their own: Debian need not start another
+        if [ "$(id -u)" = 0 ] && [ ! -e /etc/postgresql-common/createcluster.conf ]; then
+            mkdir -p /etc/postgresql-common && echo "create_main_cluster = false" >/etc/postgresql-common/createcluster.conf
+        fi
+        want initdb postgresql "the tests run hubs on it"
+    fi
+fi
+[ -z "$packages" ] || die "missing here: $reasons. On Debian and Ubuntu: sudo apt install$packages"
 
 if [ ! -x .venv/bin/python ] || ! .venv/bin/python -m pip --version >/dev/null 2>&1; then
     say "making .venv with $("$PYTHON" --version)"
