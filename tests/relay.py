@@ -57,7 +57,11 @@ class Relay:
                 caller, _ = listener.accept()
             except OSError:
                 return
-            server = socket.create_connection(("127.0.0.1", self.port))
+            try:
+                server = socket.create_connection(("127.0.0.1", self.port))
+            except OSError:  # the server is away for a while
+                caller.close()
+                continue
             with self._lock:
                 self._open |= {caller, server}
             for one, other in ((caller, server), (server, caller)):
