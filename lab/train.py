@@ -95,6 +95,11 @@ class Config:
     bigram_rows: int = BIGRAM_ROWS
     trigram_rows: int = TRIGRAM_ROWS
     value_embeds: int = VALUE_EMBEDS
+    value_bigram_rows: int = 0  # hashed tables mixed into V, in the layers of value embeddings
+    value_trigram_rows: int = 0
+    smear: int = 0  # 1: each token's embedding takes from the one before, gated
+    backout: int = 0  # 1: what stood in the middle of the layers is taken out before the head
+    qk_scale: float = 1.0  # of the products of queries and keys
     b_start: float = B_START
     matrix_start: float = MATRIX_START
     softcap: float = SOFTCAP
@@ -146,6 +151,29 @@ class CappedLoss(torch.autograd.Function):
         return ((p - hit.float()) * slope).to(raw.dtype), None, None
 
 
+class Ngrams(nn.Module):
+    """Hashed tables of the last two and three tokens: the sum of their rows (B, T, width), or None.
+
+    Sparse: a step writes only the few thousand rows it touches, which makes tables cheap. Another
+    `salt` lets other n-grams share a row."""
+
+    def __init__(self, bigram_rows, trigram_rows, width, salt=0):
+        super().__init__()
+        self.salt = salt
+        self.bigram, self.trigram = (
+            nn.Embedding(rows, width, sparse=True) if rows else None
+            for rows in (bigram_rows, trigram_rows)
+        )
+
+    def forward(self, idx):
+        hashed, rows = idx ^ self.salt, []
+        for back, table in enumerate((self.bigram, self.trigram), start=1):
+            hashed = hashed * 1000003 ^ F.pad(idx, (back, 0))[:, : idx.size(1)] * 36313 + 7
+            if table is not None:
+                rows.append(table((hashed ^ hashed >> 17) % table.num_embeddings))
+        return sum(rows) if rows else None
+
+
 class Attention(nn.Module):
     def __init__(self, c: Config, layer: int):
         super().__init__()
@@ -153,25 +181,32 @@ class Attention(nn.Module):
         matrices = (nn.Linear(c.width, c.width, bias=False) for _ in range(4))
         self.q, self.k, self.v, self.out = matrices
         self.conv = nn.Parameter(torch.zeros(c.conv_taps, c.width)) if c.conv_taps else None
-        # every second layer, counted so that the last one has it
-        self.value = self.gate = None
-        if c.value_embeds and layer % 2 == (c.depth - 1) % 2:
-            self.value = nn.Embedding(c.vocab_size, c.width)
-            self.gate = nn.Linear(min(32, c.width), c.width // c.head_dim, bias=False)
+        # every second layer, counted so that the last one has them
+        has = layer % 2 == (c.depth - 1) % 2
+        salt = 0x9E3779B1 * (layer + 1)
+        self.value = nn.Embedding(c.vocab_size, c.width) if has and c.value_embeds else None
+        self.ngrams = Ngrams(has * c.value_bigram_rows, has * c.value_trigram_rows, c.width, salt)
+        sources = (self.value is not None) + any(True for _ in self.ngrams.parameters())
+        gates = sources * (c.width // c.head_dim)
+        self.gate = nn.Linear(min(32, c.width), gates, bias=False) if gates else None
 
-    def forward(self, x, idx, cos, sin, attend):
+    def forward(self, x, idx, rows, cos, sin, attend):
         B, T, C = x.shape
         H, D = C // self.c.head_dim, self.c.head_dim
         if self.conv is not None:
             x = self.convolve(x)
         q, k, v = (f(x).view(B, T, H, D) for f in (self.q, self.k, self.v))
-        if self.value is not None:
-            gate = 2 * torch.sigmoid(self.gate(x[..., : self.gate.in_features]))  # 1 at first
-            v = v + gate[..., None] * self.value(idx).view(B, T, H, D)
+        if self.gate is not None:
+            gates = 2 * torch.sigmoid(self.gate(x[..., : self.gate.in_features]))  # 1 at first
+            found = [self.value(idx)] if self.value is not None else []
+            found += [rows] if rows is not None else []
+            for gate, each in zip(gates.split(H, dim=-1), found, strict=True):
+                v = v + gate[..., None] * each.view(B, T, H, D)
         if self.c.key_shift:
             still = torch.arange(D, device=x.device) % (D // 2) >= D // 4
             k = torch.where(still, F.pad(k, (0, 0, 0, 0, 1, 0))[:, :-1], k)
-        q, k = norm(rotate(q, cos, sin)).to(v.dtype), norm(rotate(k, cos, sin)).to(v.dtype)
+        q, k = norm(rotate(q, cos, sin)) * self.c.qk_scale, norm(rotate(k, cos, sin))
+        q, k = q.to(v.dtype), k.to(v.dtype)
         return self.out(attend(q, k, v, self.window).reshape(B, T, C))
 
     def convolve(self, x):
@@ -189,9 +224,9 @@ class Block(nn.Module):
         self.up = nn.Linear(c.width, 4 * c.width, bias=False)
         self.down = nn.Linear(4 * c.width, c.width, bias=False)
 
-    def forward(self, x, x0, idx, cos, sin, attend):
+    def forward(self, x, x0, idx, rows, cos, sin, attend):
         x = self.a.to(x.dtype) * x + self.b.to(x.dtype) * x0
-        x = x + self.attention(norm(x), idx, cos, sin, attend)
+        x = x + self.attention(norm(x), idx, rows, cos, sin, attend)
         return x + self.down(F.relu(self.up(norm(x))).square())
 
 
@@ -202,11 +237,9 @@ class GPT(nn.Module):
         super().__init__()
         self.c = c
         self.embed = nn.Embedding(c.vocab_size, c.width)
-        # sparse: a step writes only the few thousand rows it touches, which makes tables cheap
-        self.bigram, self.trigram = (
-            nn.Embedding(rows, c.width, sparse=True) if rows else None
-            for rows in (c.bigram_rows, c.trigram_rows)
-        )
+        self.ngrams = Ngrams(c.bigram_rows, c.trigram_rows, c.width)
+        self.smear = nn.Parameter(torch.zeros(min(32, c.width))) if c.smear else None
+        self.backout = nn.Parameter(torch.zeros(1)) if c.backout else None
         self.blocks = nn.ModuleList(Block(c, i) for i in range(c.depth))
         self.head = nn.Linear(c.width, c.vocab_size, bias=False)
         speeds = c.rotary_base ** -(torch.arange(0, c.head_dim, 2) / c.head_dim)
@@ -231,6 +264,7 @@ class GPT(nn.Module):
                 nn.init.zeros_(matrix.weight)
             if att.value is not None:
                 nn.init.uniform_(att.value.weight, -bound, bound)
+            if att.gate is not None:
                 nn.init.zeros_(att.gate.weight)
             if att.conv is not None:
                 att.conv[0] = 1
@@ -238,25 +272,28 @@ class GPT(nn.Module):
             nn.init.zeros_(table.weight)
 
     def tables(self):
-        return [t for t in (self.bigram, self.trigram) if t is not None]
+        return [m for m in self.modules() if isinstance(m, nn.Embedding) and m.sparse]
 
     def lookup(self, idx):
-        """The hashed rows of the last two and three tokens (B, T, C), or None. Outside `body`,
-        which is compiled: sparse gradients do not go through the compiler."""
-        hashed, rows = idx, []
-        for back, table in enumerate((self.bigram, self.trigram), start=1):
-            hashed = hashed * 1000003 ^ F.pad(idx, (back, 0))[:, : idx.size(1)] * 36313 + 7
-            if table is not None:
-                rows.append(table((hashed ^ hashed >> 17) % table.num_embeddings))
-        return sum(rows) if rows else None
+        """The hashed rows for the input and for each layer, None where there are none. Outside
+        `body`, which is compiled: sparse gradients do not go through the compiler."""
+        return [part(idx) for part in (self.ngrams, *(b.attention.ngrams for b in self.blocks))]
 
-    def body(self, idx, rows=None, targets=None):
+    def body(self, idx, rows, targets=None):
         T, c = idx.size(1), self.c
+        first, *rows = rows
         x = self.embed(idx)
-        x = x0 = norm(x if rows is None else x + rows)
+        x = norm(x if first is None else x + first)
+        if self.smear is not None:
+            much = torch.tanh(x[..., : len(self.smear)] @ self.smear.to(x.dtype))
+            x = x + much[..., None] * F.pad(x, (0, 0, 1, 0))[:, :-1]
+        x0 = middle = x
         cos, sin = self.cos[:T].to(x.dtype), self.sin[:T].to(x.dtype)
-        for block in self.blocks:
-            x = block(x, x0, idx, cos, sin, self.attend)
+        for i, block in enumerate(self.blocks):
+            x = block(x, x0, idx, rows[i], cos, sin, self.attend)
+            middle = x if i + 1 == 2 * c.depth // 3 else middle
+        if self.backout is not None:
+            x = x - self.backout.to(x.dtype) * middle
         raw = self.head(norm(x))
         if targets is not None:
             return CappedLoss.apply(raw.view(-1, c.vocab_size), targets.reshape(-1), c.softcap)
@@ -375,12 +412,13 @@ class Optimizer:
         shrink = (model.c.width / 768) ** -0.5
         blocks, head, embed = model.blocks, model.head.weight, model.embed.weight
         values = [b.attention.value.weight for b in blocks if b.attention.value is not None]
+        extra = [w for w in (model.smear, model.backout) if w is not None]
         convs = [b.attention.conv for b in blocks if b.attention.conv is not None]
         groups = (
             ([head], HEAD_LR * shrink, ADAM_BETA1, HEAD_DECAY),
             ([embed], EMBED_LR * shrink, ADAM_BETA1, EMBED_DECAY),
             (values, TABLE_LR * shrink, ADAM_BETA1, 3 * EMBED_DECAY),
-            ([b.a for b in blocks], SCALAR_LR * A_RATE, ADAM_BETA1, 0.0),
+            ([b.a for b in blocks] + extra, SCALAR_LR * A_RATE, ADAM_BETA1, 0.0),
             ([b.b for b in blocks], SCALAR_LR, B_BETA1, 0.0),
             (convs, SCALAR_LR, ADAM_BETA1, 0.0),
         )

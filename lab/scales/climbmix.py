@@ -13,6 +13,11 @@ CONV_TAPS = 0  # causal depthwise convolution before attention, 0 = none, 0 to 4
 BIGRAM_ROWS = 0  # hashed input tables, 0 = none, 0 to 1048576
 TRIGRAM_ROWS = 0  # 0 to 1048576
 VALUE_EMBEDS = 1  # every second layer mixes its own token table into V, one of 0, 1
+VALUE_BIGRAM_ROWS = 0  # and hashed tables, a hash for each layer, 0 = none, 0 to 1048576
+VALUE_TRIGRAM_ROWS = 0  # 0 to 1048576
+SMEAR = 0  # each embedding takes from the one before, gated, one of 0, 1
+BACKOUT = 0  # what stood in the middle of the layers is taken out before the head, one of 0, 1
+QK_SCALE = 1.0  # of the products of queries and keys, 0.5 to 3.0
 B_START = 0.05  # how much of x0 enters every layer at first, 0.0 to 0.5
 MATRIX_START = 0.68  # first matrices: uniform within this * sqrt(3 / width), 0.1 to 2.0
 SOFTCAP = 15.0  # logits stay within plus and minus this, 5 to 50

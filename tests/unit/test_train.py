@@ -22,7 +22,7 @@ from lab_module import SCALES, device, load_train, source_of, train
 
 SMALL = {
     "depth": 2, "width": 64, "head_dim": 32, "pattern": "SL", "short_window": 8, "bigram_rows": 64,
-    "trigram_rows": 128,
+    "trigram_rows": 128, "value_bigram_rows": 64, "value_trigram_rows": 64, "smear": 1, "backout": 1,
 }  # fmt: skip
 scale_module = cache(load_train)
 
@@ -232,7 +232,10 @@ def test_the_free_file_is_flat(scale: str) -> None:
     assert ("SHORT_WINDOW" in names) == (scale == "climbmix")
 
 
-SMALL_STEPS = {"DEPTH": 3, "ASPECT": 64, "BIGRAM_ROWS": 256, "TRIGRAM_ROWS": 256}  # quick ones
+SMALL_STEPS = {  # quick ones
+    "DEPTH": 3, "ASPECT": 64, "BIGRAM_ROWS": 256, "TRIGRAM_ROWS": 256,
+    "VALUE_BIGRAM_ROWS": 256, "VALUE_TRIGRAM_ROWS": 256,
+}  # fmt: skip
 
 
 def another_value(constant: Constant) -> object:
