@@ -41,7 +41,7 @@ class Plan:
     """Sizes of one kind of call: on a GPU, or the rehearsal."""
 
     budgets_s: dict[str, float]  # of training, by kind of job
-    changes: dict[str, dict[str, Any]]  # of a scale's constants
+    changes: dict[str, dict[str, Any]]  # of a scale's constants, and of ours alone
     tokens: dict[str, tuple[int, int]]  # vocabulary and row length by scale
     text_bytes: dict[str, int]
     memory: tuple[int, float]  # rows that shall not fit, GiB that there are
@@ -62,11 +62,13 @@ FULL = Plan(
     spare_s=20,
     compiler="inductor",
 )
+TABLES = ("BIGRAM_ROWS", "TRIGRAM_ROWS", "VALUE_BIGRAM_ROWS", "VALUE_TRIGRAM_ROWS")
 TINY = {"DEPTH": 2, "ASPECT": 16, "HEAD_DIM": 16, "TOTAL_BATCH": 2048, "MICRO_ROWS": 16}
 REHEARSAL = Plan(
     budgets_s={"smoke": 0.5, "run": 1.5, "long": 2},
     changes={
         "climbmix": TINY | {"DEPTH": 3, "SHORT_WINDOW": 32},
+        "ours": dict.fromkeys(TABLES, 256),
         "tinystories": TINY,
         "cpu": {"TOTAL_BATCH": 1024, "MICRO_ROWS": 8},
     },
@@ -158,7 +160,7 @@ class Workplace:
         small = {"COMPILE": 0} if rehearsing else {}
         changes = plan.changes.get("climbmix", {}) | small
         settings = {
-            "ours": ("climbmix", changes),
+            "ours": ("climbmix", changes | plan.changes.get("ours", {})),
             "best": ("climbmix", BEST | changes),
             "baseline": ("climbmix", BASELINE | changes),
             "tinystories": ("tinystories", plan.changes.get("tinystories", {})),

@@ -10,6 +10,7 @@ dial. fixed/device.py adapts to the machine (attention, precision, memory).
 
     tokens -> embedding (+ hashed bigram and trigram rows) -> norm = x0
     per layer: x = a*x + b*x0;  x += attention(norm(conv(x)));  x += mlp(norm(x))
+        (on large GPUs hashed rows go into the attention's values too, a table for each layer)
     -> norm -> untied head -> logits, soft-capped
 """
 
@@ -97,9 +98,6 @@ class Config:
     value_embeds: int = VALUE_EMBEDS
     value_bigram_rows: int = 0  # hashed tables mixed into V, in the layers of value embeddings
     value_trigram_rows: int = 0
-    smear: int = 0  # 1: each token's embedding takes from the one before, gated
-    backout: int = 0  # 1: what stood in the middle of the layers is taken out before the head
-    qk_scale: float = 1.0  # of the products of queries and keys
     b_start: float = B_START
     matrix_start: float = MATRIX_START
     softcap: float = SOFTCAP
@@ -205,8 +203,7 @@ class Attention(nn.Module):
         if self.c.key_shift:
             still = torch.arange(D, device=x.device) % (D // 2) >= D // 4
             k = torch.where(still, F.pad(k, (0, 0, 0, 0, 1, 0))[:, :-1], k)
-        q, k = norm(rotate(q, cos, sin)) * self.c.qk_scale, norm(rotate(k, cos, sin))
-        q, k = q.to(v.dtype), k.to(v.dtype)
+        q, k = norm(rotate(q, cos, sin)).to(v.dtype), norm(rotate(k, cos, sin)).to(v.dtype)
         return self.out(attend(q, k, v, self.window).reshape(B, T, C))
 
     def convolve(self, x):
@@ -238,8 +235,6 @@ class GPT(nn.Module):
         self.c = c
         self.embed = nn.Embedding(c.vocab_size, c.width)
         self.ngrams = Ngrams(c.bigram_rows, c.trigram_rows, c.width)
-        self.smear = nn.Parameter(torch.zeros(min(32, c.width))) if c.smear else None
-        self.backout = nn.Parameter(torch.zeros(1)) if c.backout else None
         self.blocks = nn.ModuleList(Block(c, i) for i in range(c.depth))
         self.head = nn.Linear(c.width, c.vocab_size, bias=False)
         speeds = c.rotary_base ** -(torch.arange(0, c.head_dim, 2) / c.head_dim)
@@ -283,17 +278,10 @@ class GPT(nn.Module):
         T, c = idx.size(1), self.c
         first, *rows = rows
         x = self.embed(idx)
-        x = norm(x if first is None else x + first)
-        if self.smear is not None:
-            much = torch.tanh(x[..., : len(self.smear)] @ self.smear.to(x.dtype))
-            x = x + much[..., None] * F.pad(x, (0, 0, 1, 0))[:, :-1]
-        x0 = middle = x
+        x = x0 = norm(x if first is None else x + first)
         cos, sin = self.cos[:T].to(x.dtype), self.sin[:T].to(x.dtype)
-        for i, block in enumerate(self.blocks):
-            x = block(x, x0, idx, rows[i], cos, sin, self.attend)
-            middle = x if i + 1 == 2 * c.depth // 3 else middle
-        if self.backout is not None:
-            x = x - self.backout.to(x.dtype) * middle
+        for block, more in zip(self.blocks, rows, strict=True):
+            x = block(x, x0, idx, more, cos, sin, self.attend)
         raw = self.head(norm(x))
         if targets is not None:
             return CappedLoss.apply(raw.view(-1, c.vocab_size), targets.reshape(-1), c.softcap)
@@ -412,13 +400,12 @@ class Optimizer:
         shrink = (model.c.width / 768) ** -0.5
         blocks, head, embed = model.blocks, model.head.weight, model.embed.weight
         values = [b.attention.value.weight for b in blocks if b.attention.value is not None]
-        extra = [w for w in (model.smear, model.backout) if w is not None]
         convs = [b.attention.conv for b in blocks if b.attention.conv is not None]
         groups = (
             ([head], HEAD_LR * shrink, ADAM_BETA1, HEAD_DECAY),
             ([embed], EMBED_LR * shrink, ADAM_BETA1, EMBED_DECAY),
             (values, TABLE_LR * shrink, ADAM_BETA1, 3 * EMBED_DECAY),
-            ([b.a for b in blocks] + extra, SCALAR_LR * A_RATE, ADAM_BETA1, 0.0),
+            ([b.a for b in blocks], SCALAR_LR * A_RATE, ADAM_BETA1, 0.0),
             ([b.b for b in blocks], SCALAR_LR, B_BETA1, 0.0),
             (convs, SCALAR_LR, ADAM_BETA1, 0.0),
         )

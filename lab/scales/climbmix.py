@@ -1,5 +1,5 @@
 # Constants for one large GPU and rows of 1024 tokens or more: the best of 125 experiments of 300 s
-# on an H100. Each comment ends with a range that makes sense. Adam's and the tables' rates hold at
+# on an H100, and hashed tables (docs/architecture-of-the-model.md). Each comment ends with a range that makes sense. Adam's and the tables' rates hold at
 # width 768: times (width/768)^-0.5.
 
 DEPTH = 9  # layers, 2 to 24
@@ -10,14 +10,11 @@ SHORT_WINDOW = 256  # tokens a short window looks back beside its own, 16 to 102
 ROTARY_BASE = 200000  # 1000 to 1000000
 KEY_SHIFT = 0  # half of the channels: no rotation, keys of the token before, one of 0, 1
 CONV_TAPS = 0  # causal depthwise convolution before attention, 0 = none, 0 to 4
-BIGRAM_ROWS = 0  # hashed input tables, 0 = none, 0 to 1048576
-TRIGRAM_ROWS = 0  # 0 to 1048576
+BIGRAM_ROWS = 131072  # hashed input tables, 0 = none, 0 to 1048576
+TRIGRAM_ROWS = 131072  # 0 to 1048576
 VALUE_EMBEDS = 1  # every second layer mixes its own token table into V, one of 0, 1
-VALUE_BIGRAM_ROWS = 0  # and hashed tables, a hash for each layer, 0 = none, 0 to 1048576
-VALUE_TRIGRAM_ROWS = 0  # 0 to 1048576
-SMEAR = 0  # each embedding takes from the one before, gated, one of 0, 1
-BACKOUT = 0  # what stood in the middle of the layers is taken out before the head, one of 0, 1
-QK_SCALE = 1.0  # of the products of queries and keys, 0.5 to 3.0
+VALUE_BIGRAM_ROWS = 131072  # and hashed tables, a hash for each layer, 0 = none, 0 to 1048576
+VALUE_TRIGRAM_ROWS = 131072  # 0 to 1048576
 B_START = 0.05  # how much of x0 enters every layer at first, 0.0 to 0.5
 MATRIX_START = 0.68  # first matrices: uniform within this * sqrt(3 / width), 0.1 to 2.0
 SOFTCAP = 15.0  # logits stay within plus and minus this, 5 to 50

@@ -11,7 +11,9 @@ sys.path.insert(0, str(Path(__file__).parent.parent.parent / "bench"))
 
 import costs
 
-TABLES = {"BIGRAM_ROWS": 512, "TRIGRAM_ROWS": 512}
+TABLES = {
+    "BIGRAM_ROWS": 512, "TRIGRAM_ROWS": 512, "VALUE_BIGRAM_ROWS": 512, "VALUE_TRIGRAM_ROWS": 512,
+}  # fmt: skip
 SMALL = {"DEPTH": 2, "ASPECT": 32, "HEAD_DIM": 32, "SHORT_WINDOW": 16} | TABLES
 
 

@@ -22,7 +22,7 @@ from lab_module import SCALES, device, load_train, source_of, train
 
 SMALL = {
     "depth": 2, "width": 64, "head_dim": 32, "pattern": "SL", "short_window": 8, "bigram_rows": 64,
-    "trigram_rows": 128, "value_bigram_rows": 64, "value_trigram_rows": 64, "smear": 1, "backout": 1,
+    "trigram_rows": 128, "value_bigram_rows": 64, "value_trigram_rows": 64,
 }  # fmt: skip
 scale_module = cache(load_train)
 
@@ -284,7 +284,9 @@ def test_every_constant_has_an_effect(scale: str) -> None:
     row_len = {"cpu": 256, "tinystories": 512, "climbmix": 2048}[scale]
     small = {"ASPECT": 16, "HEAD_DIM": 32, "DEPTH": {"cpu": 1}.get(scale, 2)}
     small |= {"BIGRAM_ROWS": 64, "TRIGRAM_ROWS": 64} if scale == "cpu" else {}
-    small |= {"SHORT_WINDOW": 16} if scale == "climbmix" else {}
+    if scale == "climbmix":
+        small |= {"SHORT_WINDOW": 16, "BIGRAM_ROWS": 64, "TRIGRAM_ROWS": 64}
+        small |= {"VALUE_BIGRAM_ROWS": 64, "VALUE_TRIGRAM_ROWS": 64}
     before = trace(load_train(scale, **small), row_len)
     constants = [c for c in find_constants(source_of(scale, **small)) if c.name != "COMPILE"]
 
