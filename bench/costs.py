@@ -36,11 +36,11 @@ MICRO_ROWS = (128, 64, 32, 16, 8, 4, 2, 1)
 ROOM = 0.92  # of a card's memory: the rest is the driver's, and holes between blocks
 
 
-class LiveBytes(TorchDispatchMode):
+class LiveBytes(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Adds up the memory of all tensors that are made while it is on, and notes the peak."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.now = self.peak = 0
         self.known: set[int] = set()
 
@@ -53,8 +53,9 @@ class LiveBytes(TorchDispatchMode):
 
     def add(self, tensor: torch.Tensor) -> None:
         if tensor.layout is not torch.strided:
-            parts = (tensor._indices(), tensor._values())
-            return [self.add(part) for part in parts] and None
+            self.add(tensor._indices())
+            self.add(tensor._values())
+            return
         storage = tensor.untyped_storage()
         key, size = storage._cdata, storage.nbytes()
         if key not in self.known:
@@ -62,7 +63,6 @@ class LiveBytes(TorchDispatchMode):
             self.now += size
             self.peak = max(self.peak, self.now)
             weakref.finalize(storage, self.forget, key, size)
-        return None
 
     def forget(self, key: int, size: int) -> None:
         self.known.discard(key)
