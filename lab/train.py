@@ -10,7 +10,7 @@ dial. fixed/device.py adapts to the machine (attention, precision, memory).
 
     tokens -> embedding (+ hashed bigram and trigram rows) -> norm = x0
     per layer: x = a*x + b*x0;  x += attention(norm(conv(x)));  x += mlp(norm(x))
-        (on large GPUs hashed rows go into the attention's values too, a table for each layer)
+        (VALUE_BIGRAM_ROWS: hashed rows in the attention's values too, a table for each layer)
     -> norm -> untied head -> logits, soft-capped
 """
 

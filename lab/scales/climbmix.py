@@ -13,8 +13,8 @@ CONV_TAPS = 0  # causal depthwise convolution before attention, 0 = none, 0 to 4
 BIGRAM_ROWS = 131072  # hashed input tables, 0 = none, 0 to 1048576
 TRIGRAM_ROWS = 131072  # 0 to 1048576
 VALUE_EMBEDS = 1  # every second layer mixes its own token table into V, one of 0, 1
-VALUE_BIGRAM_ROWS = 131072  # and hashed tables, a hash for each layer, 0 = none, 0 to 1048576
-VALUE_TRIGRAM_ROWS = 131072  # 0 to 1048576
+VALUE_BIGRAM_ROWS = 0  # and hashed tables, a hash for each layer, 0 = none, 0 to 1048576
+VALUE_TRIGRAM_ROWS = 0  # 0 to 1048576
 B_START = 0.05  # how much of x0 enters every layer at first, 0.0 to 0.5
 MATRIX_START = 0.68  # first matrices: uniform within this * sqrt(3 / width), 0.1 to 2.0
 SOFTCAP = 15.0  # logits stay within plus and minus this, 5 to 50
