@@ -14,7 +14,17 @@ from pathlib import Path
 
 import click
 
-from autoresearch.cli import credentials, distill, options, run, show, simulate, verify, watch
+from autoresearch.cli import (
+    credentials,
+    distill,
+    export,
+    options,
+    run,
+    show,
+    simulate,
+    verify,
+    watch,
+)
 from autoresearch.cli.agent_options import AgentOptions, make_agent, which_agent
 from autoresearch.cli.common import FOR_PREPARE, FOR_RUNS, cache, environment
 from autoresearch.cli.options import PATH, examples
@@ -140,7 +150,7 @@ def name_own_text(directory: Path, data: Path, in_json: bool) -> None:
     show.tell({"directory": str(workspace.folder)}, text, in_json)
 
 
-IMPORTED = (run.run, distill.distill, simulate.simulate, verify.verify, watch.watch)
+IMPORTED = (run.run, distill.distill, simulate.simulate, verify.verify, watch.watch, export.export)
 for imported in IMPORTED:
     app.add_command(imported)
 app.add_command(completion_command("autoresearch"))
