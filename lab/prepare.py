@@ -6,6 +6,8 @@ experiments never edit this file, nor the folder fixed/ behind it.
     python prepare.py --track pystd-20s  # another track, here with a budget of 20 s
     python prepare.py --show             # the prepared track: id, sizes, anchors, a sample
     python prepare.py score CHECKPOINT   # evaluate what train.py saved, in processes of its own
+    python prepare.py draw FILE          # rows of text that nobody saw: the track's test part
+    python prepare.py test CHECKPOINT < FILE   # evaluate on these instead
 
 What train.py calls:
 
@@ -45,6 +47,7 @@ from fixed.scoring import score
 from fixed.summary import print_summary
 from fixed.tokenizer import BYTE_VOCAB, Tokenizer
 from fixed.tracks import TRACKS, anchor_line, load_track, open_track
+from fixed.unseen import draw, test
 
 __all__ = [
     "EvaluationError",
@@ -86,6 +89,10 @@ def parse(argv):
     """(what to do, its arguments)"""
     if argv[:1] == ["score"]:
         return score, score_parser().parse_args(argv[1:])
+    if argv[:1] == ["test"]:
+        return test, score_parser("test", "test_bpb").parse_args(argv[1:])
+    if argv[:1] == ["draw"]:
+        return draw, draw_parser().parse_args(argv[1:])
     if argv[:1] == ["model"]:  # what `score` and the researcher start
         return serve, model_parser("model", "Answer tokens with logits.").parse_args(argv[1:])
     args = prepare_parser().parse_args(argv)
@@ -93,8 +100,17 @@ def parse(argv):
     return (lambda a: show(open_track(a.track, a.budget_s))) if args.show else prepare, args
 
 
-def score_parser():
-    parser = model_parser("score", "Evaluate a checkpoint; prints --- and val_bpb.")
+def draw_parser():
+    parser = argparse.ArgumentParser(
+        prog="prepare.py draw", description="Write rows of text that nobody saw."
+    )
+    parser.add_argument("file", help="where they go; `prepare.py test` reads them")
+    parser.add_argument("--track", help="default: AUTORESEARCH_TRACK, else the one prepared here")
+    return parser
+
+
+def score_parser(name="score", metric="val_bpb"):
+    parser = model_parser(name, f"Evaluate a checkpoint; prints --- and {metric}.")
     add = parser.add_argument
     add("--track", help="default: AUTORESEARCH_TRACK, else the track last prepared here")
     add("--batch-size", type=int, default=32, help="rows at once; has no influence on the score")

@@ -122,6 +122,7 @@ def test_every_file_says_what_it_can_change(lab: labs.Lab) -> None:
         "summary",
         "terminal",
         "tracks",
+        "unseen",
     }
     rules = lab.fixed.rules
     files = {f"fixed/{file.name}" for file in (lab.folder / "fixed").glob("*.py")}

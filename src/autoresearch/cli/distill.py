@@ -99,6 +99,7 @@ def distill_branch(
     from autoresearch.researcher.distill.chain import read_chain
     from autoresearch.researcher.distill.distiller import Distiller, count_pairs
     from autoresearch.researcher.distill.effects import SPARE
+    from autoresearch.researcher.distill.looks import note_look
     from autoresearch.researcher.loop.branch_state import BranchState
     from autoresearch.researcher.workspace import short_name
 
@@ -124,8 +125,33 @@ def distill_branch(
         f"{workspace.folder}: {len(chain.edits)} kept edits, {count} runs{about(run_s, count)}"
     )
     stop = runner.stop or threading.Event()
-    distiller = Distiller(workspace, runner, display, stop, state.timeout_s())
-    return distiller.distill(chain, f"{short_name(state.branch)}-distilled", wanted, end_pairs)
+    unseen = draw_rows(runner, chain.tip, stop, display)
+    distiller = Distiller(workspace, runner, display, stop, state.timeout_s(), unseen)
+    name = f"{short_name(state.branch)}-distilled"
+    result = distiller.distill(chain, name, wanted, end_pairs)
+    result = note_look(workspace, result, state.platform)
+    if unseen is not None:
+        unseen.unlink(missing_ok=True)  # the look is over
+    return result
+
+
+def draw_rows(runner: Runner, tip: str, stop: threading.Event, display: Display) -> Path | None:
+    """Rows of the track's test part for one distill; None where there are none, which is said."""
+    from autoresearch.errors import BadWorkspace
+    from autoresearch.researcher.preparation import draw_unseen
+
+    workspace = runner.workspace
+    if not workspace.config.score.test:
+        return None
+    file = workspace.private / "distill" / f"{tip[:12]}.unseen"
+    if not file.is_file():  # a killed distill goes on with the same rows
+        file.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            draw_unseen(workspace, runner.environment, stop, file)
+        except BadWorkspace as error:
+            display.say(f"no test part: {error}")
+            return None
+    return file
 
 
 def seconds_a_run(state: BranchState) -> float:
@@ -163,6 +189,8 @@ def as_data(result: Distilled) -> dict[str, Any]:
         "sigma": result.effects.sigma,
         "total": total_data(result.total),
         "end_pairs": result.end_pairs,
+        "test": total_data(result.test),
+        "test_look": result.look,
     }
 
 
@@ -180,6 +208,8 @@ def word(result: Distilled, place: int) -> str:
 
 def describe(result: Distilled) -> str:
     """A line for each edit, and the sentence at the end."""
+    from autoresearch.researcher.distill.looks import describe_look
+
     lines = [
         f"{edit.id}  {word(result, i):21}  {show_effect(effect)}  {show.clean(edit.description)}"
         for i, (edit, effect) in enumerate(
@@ -194,6 +224,8 @@ def describe(result: Distilled) -> str:
     if result.total is not None:
         pairs = f"{result.end_pairs} pairs of fresh seeds"
         lines.append(f"true improvement {show_effect(result.total)} on {pairs}")
+    if result.test is not None:
+        lines.append(describe_look(result.test, result.look))
     return "\n".join(lines)
 
 

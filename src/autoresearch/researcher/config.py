@@ -24,6 +24,7 @@ else:
 NAME = "autoresearch.toml"
 INPUT = "{input}"  # in `prepare`: the file that becomes the score command's standard input
 DATA = "{data}"  # in `prepare`: where the user's own text lies on this machine
+UNSEEN = "{unseen}"  # in `score.draw`: the file that becomes the test command's standard input
 MASKS = "{masks}"  # in `prepare`: the file it names paths in, one a line, that no run may read
 
 
@@ -47,13 +48,16 @@ class ScoreTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     `model`: the program that answers for the model, run in two sandboxes of its own beside
     `command`'s. `hidden`: patterns below the cache of what neither a run nor its scoring may
     read, such as the validation text; then a run need not print the metric. `hidden_too`: of what
-    the scoring may not read besides."""
+    the scoring may not read besides. `draw` writes text that nobody saw to `{unseen}`, and `test`
+    scores a result on it, as `command` does on the validation text: distill asks both, once."""
 
     command: list[str] = []
     model: list[str] = []
     tolerance: float = 0.001
     hidden: list[str] = []
     hidden_too: list[str] = []
+    draw: list[str] = []
+    test: list[str] = []
 
 
 class DataTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -257,6 +261,9 @@ command = ["python", "prepare.py", "score", "{{run_dir}}/checkpoint.safetensors"
 model = ["python", "prepare.py", "model", "{{run_dir}}/checkpoint.safetensors"]
 hidden = ["*/*/val.*", "*/*/eval.bin", "*/raw"]  # in the cache: no run finds the validation text; the score gets {{input}} as its input
 hidden_too = ["*/*/train.*"]  # a model that is scored has no data to train on; a run is fed
+# once, when `autoresearch distill` is done: text that neither runs nor agents nor verdicts saw
+draw = ["python", "prepare.py", "draw", "{{unseen}}"]
+test = ["python", "prepare.py", "test", "{{run_dir}}/checkpoint.safetensors"]
 
 [limits]
 free_kb = 40  # of each free file: the program, and no room for a good part of the validation text

@@ -17,8 +17,6 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
-import psutil
-
 from autoresearch.errors import BadWorkspace
 from autoresearch.folders import size_bytes, wipe
 from autoresearch.git.checkouts import Checkout
@@ -63,6 +61,7 @@ from autoresearch.researcher.measurement import (
 )
 from autoresearch.researcher.model_jobs import PER_SCORE, run_beside
 from autoresearch.researcher.own_files import add_links, explain_missing
+from autoresearch.researcher.run_limits import GB, memory_bytes, places, read_masks
 from autoresearch.researcher.run_record import CHECKPOINT, hash_weights, write_run_record
 from autoresearch.researcher.sandbox import Finished, Job, Limits, Sandbox
 from autoresearch.researcher.sandbox.processes import MARK
@@ -70,7 +69,7 @@ from autoresearch.researcher.watching import watch_curve
 from autoresearch.researcher.workspace import Workspace
 
 INPUT, MASKS = "score.input", "masks"  # what preparing writes for scoring, and for every run
-GB = 2**30
+TEST_METRIC = "test_bpb"
 
 
 class Stopped(Exception):
@@ -105,12 +104,14 @@ class Runner:
         timeout_s: float,
         watch: StopRule | None = None,
         replay: Path | None = None,
+        unseen: Path | None = None,
     ) -> Measurement:
         """Run a commit once and return what came of it. `folder` is this run's own; whatever lies
         in it is removed first, so that no evidence of an earlier run can be taken for this one's.
         With a `watch`, training ends where its curve is hopeless. With `replay`, a record of an
         earlier run, it gets the same batches at the same progress, and its time does not count.
-        Raises Stopped."""
+        With `unseen`, rows of the test part, the result is scored on these as well. Raises
+        Stopped."""
         wipe(folder)
         (folder / "out").mkdir(parents=True)
         (folder / "score").mkdir()
@@ -124,6 +125,9 @@ class Runner:
         if measured.outcome == "ok" and self.config.score.command:
             with self.fresh(commit) as checkout:
                 measured = self.score(measured, checkout, mark, folder, timeout_s)
+        if measured.outcome == "ok" and unseen is not None:
+            with self.fresh(commit) as checkout:
+                measured = self.test(measured, checkout, mark, folder, timeout_s, unseen)
         weights = hash_weights(folder / "out" / CHECKPOINT)
         tidy(folder)
         write_run_record(folder, weights, measured.value)
@@ -261,26 +265,9 @@ class Runner:
     ) -> Measurement:
         """The second half: the harness's own command, from a fresh checkout; its number is the one
         that counts."""
-        baseline = self.workspace.ledger.baseline()
-        known_s = baseline.score_seconds if baseline else None
-        timeout_s = min(timeout_s, outside_limit_s(known_s, self.config.limits.outside_s))
-        command = argv(self.config.score.command, folder / "out")
-        job = self.job(command, checkout, measured.seed, mark, folder, "score.log", timeout_s)
-        apart = bool(self.config.score.model)
-        # nothing that the run left may be found by the scorer but its answers, unchangeable
-        job = replace(
-            job,
-            env={
-                **job.env,
-                **places(folder / "score"),
-                **({"AUTORESEARCH_VALIDATION": "stdin"} if self.input() else {}),
-            },
-            readable=(*self.readable, folder / "out"),
-            writable=(*(() if apart else (checkout.path,)), folder / "score"),
-            hidden=self.hidden_from_all(),
-            stdin=self.input(),
+        finished, job = self.ask_harness(
+            self.config.score.command, measured, checkout, mark, folder, timeout_s, self.input()
         )
-        finished = self.run(job, models=self.models(job, folder) if apart else ())
         log = read_log(job.log)
         scored = read_run(log, finished, self.config.experiment.metric, timeout_s)
         budget_s = number(*metric_lines(log).get("budget_s", [])[-1:])
@@ -289,6 +276,55 @@ class Runner:
             outside_s = max(0.0, measured.seconds - budget_s)
         measured = replace(measured, score_seconds=finished.seconds, outside_seconds=outside_s)
         return self.in_time(compare(measured, scored, self.config.score.tolerance))
+
+    def test(
+        self,
+        measured: Measurement,
+        checkout: Checkout,
+        mark: str,
+        folder: Path,
+        timeout_s: float,
+        unseen: Path,
+    ) -> Measurement:
+        """The result's number on text that nobody saw; a failed test leaves the run as it is."""
+        finished, job = self.ask_harness(
+            self.config.score.test, measured, checkout, mark, folder, timeout_s, unseen
+        )
+        found = read_run(read_log(job.log), finished, TEST_METRIC, timeout_s)
+        return replace(measured, test_value=found.value)
+
+    def ask_harness(
+        self,
+        command: Sequence[str],
+        measured: Measurement,
+        checkout: Checkout,
+        mark: str,
+        folder: Path,
+        timeout_s: float,
+        stdin: Path | None,
+    ) -> tuple[Finished, Job]:
+        """A program of the harness about a run's result, with the model beside it."""
+        baseline = self.workspace.ledger.baseline()
+        known_s = baseline.score_seconds if baseline else None
+        timeout_s = min(timeout_s, outside_limit_s(known_s, self.config.limits.outside_s))
+        log = "score.log" if command == self.config.score.command else "test.log"
+        words = argv(command, folder / "out")
+        job = self.job(words, checkout, measured.seed, mark, folder, log, timeout_s)
+        apart = bool(self.config.score.model)
+        # nothing that the run left may be found by the scorer but its answers, unchangeable
+        job = replace(
+            job,
+            env={
+                **job.env,
+                **places(folder / "score"),
+                **({"AUTORESEARCH_VALIDATION": "stdin"} if stdin else {}),
+            },
+            readable=(*self.readable, folder / "out"),
+            writable=(*(() if apart else (checkout.path,)), folder / "score"),
+            hidden=self.hidden_from_all(),
+            stdin=stdin,
+        )
+        return self.run(job, models=self.models(job, folder) if apart else ()), job
 
     def models(self, harness: Job, folder: Path) -> tuple[Job, ...]:
         """The scored model's own jobs: they write nowhere but in memory, and what they print is
@@ -415,29 +451,6 @@ class Runner:
             mark=mark,
             cores=self.cores,
         )
-
-
-def read_masks(file: Path) -> set[Path]:
-    """The absolute paths in it, one a line."""
-    lines = os.fsdecode(file.read_bytes()).split("\n")
-    return {Path(line) for line in lines if line.startswith("/")}
-
-
-def memory_bytes(limit_gb: float | None) -> int | None:
-    """What a run may use: as configured (0: no limit), else nine tenths of the machine's memory."""
-    if limit_gb is None:
-        return int(0.9 * psutil.virtual_memory().total)
-    return int(limit_gb * GB) or None
-
-
-def places(home: Path) -> dict[str, str]:
-    """Where a program that we start keeps what it keeps."""
-    return {
-        "HOME": str(home),
-        "TMPDIR": str(home),
-        "XDG_CACHE_HOME": str(home / "cache"),
-        "TORCHINDUCTOR_CACHE_DIR": str(home / "cache" / "torchinductor"),
-    }
 
 
 def argv(command: Sequence[str], run_dir: Path) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ kept in `.autoresearch/prepare.log`.
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from autoresearch.errors import BadWorkspace
@@ -27,9 +27,28 @@ def prepare(workspace: Workspace, environment: Mapping[str, str], stop: threadin
     places = {config.INPUT: workspace.private / INPUT, config.MASKS: workspace.private / MASKS}
     if workspace.config.has_own_text:
         places[config.DATA] = find_text(workspace)
-    command = argv(workspace.config.experiment.prepare, workspace.private)
+    run_outside(workspace, workspace.config.experiment.prepare, places, environment, stop, log)
+
+
+def draw_unseen(
+    workspace: Workspace, environment: Mapping[str, str], stop: threading.Event, file: Path
+) -> None:
+    """Write rows of the track's test part. BadWorkspace where the track has none."""
+    log, places = workspace.private / "draw.log", {config.UNSEEN: file}
+    run_outside(workspace, workspace.config.score.draw, places, environment, stop, log)
+
+
+def run_outside(
+    workspace: Workspace,
+    command: Sequence[str],
+    places: Mapping[str, Path],
+    environment: Mapping[str, str],
+    stop: threading.Event,
+    log: Path,
+) -> None:
+    """Run a command of the fixed files outside of every sandbox, its `{names}` filled in."""
     job = Job(
-        argv=tuple(fill_in(word, places) for word in command),
+        argv=tuple(fill_in(word, places) for word in argv(command, workspace.private)),
         cwd=workspace.folder,
         env={**environment, **workspace.config.environment},
         limits=Limits(timeout_s=TIMEOUT_S),

@@ -57,7 +57,8 @@ class DistillNotes(msgspec.Struct, frozen=True):
 @dataclass(frozen=True)
 class Distilled:
     """What remains. `real`: the edits with an effect of their own; `row`: those of the branch, with
-    what they do not apply without. `total` is None where nothing remains."""
+    what they do not apply without. `total` is None where nothing remains, `test` where there is no
+    such text."""
 
     chain: Chain
     effects: Effects
@@ -66,6 +67,10 @@ class Distilled:
     branch: str = ""
     total: Effect | None = None
     end_pairs: int = 0
+    tip: str = ""
+    values: tuple[float, ...] = ()  # of the result, at the end
+    test: Effect | None = None  # the total's on text that nobody saw
+    look: int = 0  # the how manieth at that text
 
 
 def count_pairs(edits: int) -> int:
@@ -81,6 +86,7 @@ class Distiller:
     display: Display
     stop: threading.Event
     timeout_s: float
+    unseen: Path | None = None  # rows of the test part: the end's runs are scored on them too
 
     def distill(self, chain: Chain, branch: str, pairs: int = 0, ends: int = 5) -> Distilled:
         """Run, decide, and make `branch`. Raises Stopped; BadWorkspace where too many runs
@@ -110,14 +116,26 @@ class Distiller:
             tip = combiner.series(row, describe_edits(chain, effects, real))
             name = self.make_branch(branch, tip)
             notes = self.write_notes(msgspec.structs.replace(notes, tip=tip, branch=name))
-        measured = []
+        measured, tested, values = [], [], []
         for number in range(ends):
-            title = f"the end, pair {number + 1} of {ends}"
+            name, title = f"end-{number}", f"the end, pair {number + 1} of {ends}"
             halves = (notes.tip, chain.base)
-            notes, gain = self.run_pair(notes, f"end-{number}", halves, title)
-            measured += [] if gain is None else [gain]
-        total = measure_total(measured) if len(measured) >= FEWEST_ENDS else None
-        return Distilled(chain, effects, real, row, notes.branch, total, len(measured))
+            notes, gain = self.run_pair(notes, name, halves, title, self.unseen)
+            if gain is None:
+                continue
+            measured.append(gain)
+            pair = [notes.runs[f"{name}.{half}"] for half in (0, 1)]
+            values += [run.value for run in pair[:1] if run.value is not None]
+            gain = self.gain_of(*(run.test_value for run in pair))
+            tested += [] if gain is None else [gain]
+        total, test = (
+            measure_total(gains) if len(gains) >= FEWEST_ENDS else None
+            for gains in (measured, tested)
+        )
+        count = len(measured)
+        return Distilled(
+            chain, effects, real, row, notes.branch, total, count, notes.tip, tuple(values), test
+        )
 
     def choose_real(self, chain: Chain, effects: Effects) -> Row:
         """The edits that are better than nothing and worth their lines."""
@@ -166,7 +184,12 @@ class Distiller:
         return notes
 
     def run_pair(
-        self, notes: DistillNotes, name: str, commits: tuple[str, str], title: str
+        self,
+        notes: DistillNotes,
+        name: str,
+        commits: tuple[str, str],
+        title: str,
+        unseen: Path | None = None,
     ) -> tuple[DistillNotes, float | None]:
         """Both halves with one fresh seed; by how much the first is better, None on a crash. The
         order alternates, so that a drifting machine favours neither."""
@@ -175,21 +198,36 @@ class Distiller:
         for half in order:
             key = f"{name}.{half}"
             if key not in notes.runs:
-                run = self.run(notes, commits[half], seed, key, f"{title}, {'ab'[half]}")
+                named = f"{title}, {'ab'[half]}"
+                run = self.run(notes, commits[half], seed, key, named, unseen)
                 notes = msgspec.structs.replace(notes, runs={**notes.runs, key: run})
                 self.write_notes(notes)
-        first, second = (notes.runs[f"{name}.{half}"].value for half in (0, 1))
-        if first is None or second is None:
-            return notes, None
-        better = second - first
-        return notes, better if self.workspace.config.experiment.direction == "min" else -better
+        values = (notes.runs[f"{name}.{half}"].value for half in (0, 1))
+        return notes, self.gain_of(*values)
 
-    def run(self, notes: DistillNotes, commit: str, seed: int, key: str, title: str) -> Measurement:
+    def gain_of(self, first: float | None, second: float | None) -> float | None:
+        """By how much the first is better; None where one is not known."""
+        if first is None or second is None:
+            return None
+        is_min = self.workspace.config.experiment.direction == "min"
+        return second - first if is_min else first - second
+
+    def run(
+        self,
+        notes: DistillNotes,
+        commit: str,
+        seed: int,
+        key: str,
+        title: str,
+        unseen: Path | None = None,
+    ) -> Measurement:
         if self.stop.is_set():
             raise Stopped
         folder = self.workspace.private / "runs" / "distill" / key
         with self.display.running(f"  {title}", folder / "out"):
-            run = self.runner.measure(commit, seed, notes.mark, folder, self.timeout_s)
+            run = self.runner.measure(
+                commit, seed, notes.mark, folder, self.timeout_s, unseen=unseen
+            )
         value = "none" if run.value is None else show_amount(run.value)
         said = f": {run.reason}" if run.reason else ""
         self.display.say(f"  {title}: {value} in {show_duration(run.seconds)}{said}")
