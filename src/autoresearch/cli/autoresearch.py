@@ -211,6 +211,7 @@ def report(
     lines of JSON, or a markdown table.
     """
     from autoresearch.researcher import report as reports
+    from autoresearch.researcher.report.morning_page import morning_lines
 
     summary = reports.summarise(directory, metric, direction or "")
     files = reports.write_summary(summary, out)
@@ -218,6 +219,8 @@ def report(
         from rich.console import Console
 
         reports.render_table(summary, Console(), last)
+        if morning := reports.read_night(summary):
+            print("\n".join(show.clean(line) for line in morning_lines(morning)))
     written = {"png": str(files.png), "svg": str(files.svg), "html": str(files.html)}
     show.tell(
         {**summary.to_json(), "files": written},

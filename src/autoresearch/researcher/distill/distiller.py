@@ -124,9 +124,9 @@ class Distiller:
             if gain is None:
                 continue
             measured.append(gain)
-            pair = [notes.runs[f"{name}.{half}"] for half in (0, 1)]
-            values += [run.value for run in pair[:1] if run.value is not None]
-            gain = self.gain_of(*(run.test_value for run in pair))
+            ours, theirs = (notes.runs[f"{name}.{half}"] for half in (0, 1))
+            values += [] if ours.value is None else [ours.value]
+            gain = self.gain_of(ours.test_value, theirs.test_value)
             tested += [] if gain is None else [gain]
         total, test = (
             measure_total(gains) if len(gains) >= FEWEST_ENDS else None

@@ -8,6 +8,7 @@ settle.py     what a ledger leaves open: direction, zeros, missing verdicts
 read.py       both ledgers brought together and summed up
 plots.py      progress.png and progress.svg; labels.py where a label fits
 page.py       report.html, one file
+morning.py    what a night has taught; importance.py, forest.py its picture, morning_page.py
 table.py      the table in the terminal
 """
 
@@ -16,13 +17,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from autoresearch.errors import BadInput
+from autoresearch.errors import BadInput, BadWorkspace
 from autoresearch.files import replace_file
+from autoresearch.researcher.ledger import Ledger
+from autoresearch.researcher.report.morning import Morning, read_morning
 from autoresearch.researcher.report.read import summarise
 from autoresearch.researcher.report.rows import Experiment, TableSummary
 from autoresearch.researcher.report.table import render_table
 
-__all__ = ["Experiment", "ReportFiles", "Summary", "render_table", "summarise", "write"]
+__all__ = [
+    "Experiment",
+    "ReportFiles",
+    "Summary",
+    "read_night",
+    "render_table",
+    "summarise",
+    "write",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +58,7 @@ def write_summary(summary: TableSummary, out: Path | str | None = None) -> Repor
     """The same for a ledger that was read already."""
     from autoresearch.researcher.report import page, plots
 
+    morning = read_night(summary)
     folder = (Path(out) if out is not None else summary.directory).absolute()
     figure = plots.draw(summary)
     picture = plots.svg(figure)
@@ -54,10 +66,19 @@ def write_summary(summary: TableSummary, out: Path | str | None = None) -> Repor
     try:
         replace_file(files.png, plots.png(figure))
         replace_file(files.svg, picture.encode("utf-8"))
-        replace_file(files.html, page.render(summary, picture).encode("utf-8"))
+        replace_file(files.html, page.render(summary, picture, morning).encode("utf-8"))
     except OSError as error:
         raise BadInput(
             f"the report cannot be written to {folder}: {error.strerror}; "
             "name another folder with --out"
         ) from error
     return files
+
+
+def read_night(summary: TableSummary) -> Morning | None:
+    """What the night has taught; None where the ledger is not ours."""
+    try:
+        records = Ledger(summary.directory).records()
+    except BadWorkspace:  # another tool's experiments.jsonl
+        return None
+    return read_morning(summary.directory, records, summary.direction)

@@ -9,6 +9,9 @@ from __future__ import annotations
 import re
 from html import escape
 
+from autoresearch.researcher.report import forest, plots
+from autoresearch.researcher.report.morning import Morning
+from autoresearch.researcher.report.morning_page import render_morning
 from autoresearch.researcher.report.rows import Experiment, TableSummary
 from autoresearch.researcher.report.table import HEADINGS, NUMERIC, VERDICT, cells, closing_lines
 
@@ -28,7 +31,8 @@ body {
   font: 16px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--back);
   margin: 2rem auto; max-width: 1200px; padding: 0 1rem;
 }
-h1 { font-size: 1.5rem; margin-bottom: .3rem } p { margin: .2rem 0 }
+h1 { font-size: 1.5rem; margin-bottom: .3rem } h2 { font-size: 1.15rem; margin: 1.2rem 0 .3rem }
+ p { margin: .2rem 0 }
 figure {
   margin: 1rem 0; background: #fff; border: 1px solid var(--line); border-radius: 8px;
   padding: .5rem;
@@ -50,8 +54,9 @@ td small { display: block; color: var(--faint) }
 """
 
 
-def render(summary: TableSummary, picture: str) -> str:
+def render(summary: TableSummary, picture: str, morning: Morning | None = None) -> str:
     """The page; `picture` is the SVG of plots.svg, whose points link to the lines of the table."""
+    section = morning_section(summary, morning) if morning else ""
     title = f"{len(summary.experiments)} experiments" + (
         f" on {summary.track}" if summary.track else ""
     )
@@ -82,6 +87,7 @@ A point of the picture leads to its line in the table.</p>
 <figure role="img" aria-label="{escape(title)}: every experiment and the running best">
 {inline(picture)}
 </figure>
+{section}
 <div class="scroll">
 <table>
 <thead><tr>{heads}</tr></thead>
@@ -93,6 +99,14 @@ A point of the picture leads to its line in the table.</p>
 </body>
 </html>
 """
+
+
+def morning_section(summary: TableSummary, morning: Morning) -> str:
+    """What the night has taught, with the forest plot of its kept edits."""
+    drawn = ""
+    if morning.effects:
+        drawn = inline(plots.svg(forest.draw_forest(morning, summary.metric)))
+    return render_morning(morning, drawn)
 
 
 def table_row(summary: TableSummary, row: Experiment, gain: float | None) -> str:
