@@ -26,8 +26,8 @@ from autoresearch.git.repo import Repo
 from autoresearch.installation import install_command
 from autoresearch.researcher import config
 from autoresearch.researcher.agents.base import AgentUnavailable
-from autoresearch.researcher.experiment import argv
 from autoresearch.researcher.measurement import last_line, read_log
+from autoresearch.researcher.run_limits import argv
 from autoresearch.researcher.sandbox import Job, Limits, Sandbox, choose_sandbox, probe_backends
 from autoresearch.researcher.sandbox.attacks import ATTACKS, Attack
 from autoresearch.researcher.sandbox.conformance import (

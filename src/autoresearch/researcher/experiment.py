@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -61,7 +60,7 @@ from autoresearch.researcher.measurement import (
 )
 from autoresearch.researcher.model_jobs import PER_SCORE, run_beside
 from autoresearch.researcher.own_files import add_links, explain_missing
-from autoresearch.researcher.run_limits import GB, memory_bytes, places, read_masks
+from autoresearch.researcher.run_limits import GB, argv, memory_bytes, places, read_masks
 from autoresearch.researcher.run_record import CHECKPOINT, hash_weights, write_run_record
 from autoresearch.researcher.sandbox import Finished, Job, Limits, Sandbox
 from autoresearch.researcher.sandbox.processes import MARK
@@ -126,8 +125,13 @@ class Runner:
             with self.fresh(commit) as checkout:
                 measured = self.score(measured, checkout, mark, folder, timeout_s)
         if measured.outcome == "ok" and unseen is not None:
+            words = self.config.score.test
             with self.fresh(commit) as checkout:
-                measured = self.test(measured, checkout, mark, folder, timeout_s, unseen)
+                finished, job = self.ask_harness(
+                    words, measured, checkout, mark, folder, timeout_s, unseen
+                )
+            found = read_run(read_log(job.log), finished, TEST_METRIC, timeout_s)
+            measured = replace(measured, test_value=found.value)
         weights = hash_weights(folder / "out" / CHECKPOINT)
         tidy(folder)
         write_run_record(folder, weights, measured.value)
@@ -276,22 +280,6 @@ class Runner:
             outside_s = max(0.0, measured.seconds - budget_s)
         measured = replace(measured, score_seconds=finished.seconds, outside_seconds=outside_s)
         return self.in_time(compare(measured, scored, self.config.score.tolerance))
-
-    def test(
-        self,
-        measured: Measurement,
-        checkout: Checkout,
-        mark: str,
-        folder: Path,
-        timeout_s: float,
-        unseen: Path,
-    ) -> Measurement:
-        """The result's number on text that nobody saw; a failed test leaves the run as it is."""
-        finished, job = self.ask_harness(
-            self.config.score.test, measured, checkout, mark, folder, timeout_s, unseen
-        )
-        found = read_run(read_log(job.log), finished, TEST_METRIC, timeout_s)
-        return replace(measured, test_value=found.value)
 
     def ask_harness(
         self,
@@ -451,10 +439,3 @@ class Runner:
             mark=mark,
             cores=self.cores,
         )
-
-
-def argv(command: Sequence[str], run_dir: Path) -> tuple[str, ...]:
-    """The command with `python` as the interpreter we run under and `{run_dir}` filled in."""
-    first, *rest = command
-    program = sys.executable if first in ("python", "python3") else first
-    return (program, *(part.replace("{run_dir}", str(run_dir)) for part in rest))

@@ -11,9 +11,10 @@ from pathlib import Path
 
 from autoresearch.errors import BadWorkspace
 from autoresearch.researcher import config
-from autoresearch.researcher.experiment import INPUT, MASKS, Stopped, argv
+from autoresearch.researcher.experiment import INPUT, MASKS, Stopped
 from autoresearch.researcher.measurement import last_line, read_log
 from autoresearch.researcher.own_text import find_text
+from autoresearch.researcher.run_limits import argv
 from autoresearch.researcher.sandbox import Job, Limits, choose_sandbox
 from autoresearch.researcher.workspace import Workspace
 

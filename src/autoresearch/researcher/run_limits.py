@@ -1,9 +1,11 @@
-"""What a run may use and where it keeps things: memory, places, masked paths. Leaves to others: the
+"""What a run may use and where it keeps things: command, memory, places, masked paths. Leaves to others: the
 job that these become (experiment)."""
 
 from __future__ import annotations
 
 import os
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import psutil
@@ -32,3 +34,10 @@ def places(home: Path) -> dict[str, str]:
         "XDG_CACHE_HOME": str(home / "cache"),
         "TORCHINDUCTOR_CACHE_DIR": str(home / "cache" / "torchinductor"),
     }
+
+
+def argv(command: Sequence[str], run_dir: Path) -> tuple[str, ...]:
+    """The command with `python` as the interpreter we run under and `{run_dir}` filled in."""
+    first, *rest = command
+    program = sys.executable if first in ("python", "python3") else first
+    return (program, *(part.replace("{run_dir}", str(run_dir)) for part in rest))
