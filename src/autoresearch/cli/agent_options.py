@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from autoresearch.researcher.sandbox import Sandbox
 
 T = TypeVar("T")
-AGENTS = ("search", "catalogue", "mixed", "random", "cmaes", "llm", "command", "scripted")
+AGENTS = ("search", "catalogue", "mixed", "joint", "random", "cmaes", "llm", "command", "scripted")
 NO_ROOM = (
     "no sandbox for the coding agent: it can read and change whatever you can, keys and validation "
     "text among it, and its brief quotes strangers"
@@ -38,7 +38,7 @@ which_agent = combine(
         "--agent",
         type=click.Choice(AGENTS),
         default="search",
-        help="Who edits: search tunes the constants of the free file, catalogue tries edits from "
+        help="Who edits: search tunes constants of the free file, joint all of them together, catalogue tries edits from "
         "papers, llm asks a model, command starts a coding agent, mixed shares the night between "
         "those that are set up; random and cmaes are controls.",
     ),

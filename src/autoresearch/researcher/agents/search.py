@@ -26,6 +26,7 @@ from autoresearch.researcher.agents.constants import (
     show_value,
 )
 from autoresearch.researcher.agents.controls import choose_by_cmaes, choose_uniformly
+from autoresearch.researcher.agents.joint import choose_jointly
 from autoresearch.researcher.agents.search_space import (
     Chooser,
     Key,
@@ -45,7 +46,8 @@ TWO_AT_ONCE = 0.3
 
 
 class SearchAgent:
-    """`name`: the method, one of search (TPE near the best), random and cmaes (the controls)."""
+    """`name`: the method, one of search (TPE near the best), joint (a model of all
+    constants), random and cmaes (the controls)."""
 
     def __init__(self, name: str = "search") -> None:
         self.name = name
@@ -224,6 +226,7 @@ def stopped_loss(one: Record | Pending) -> dict[int, float]:
 
 METHODS: dict[str, Chooser] = {
     "search": choose_by_tpe,
+    "joint": choose_jointly,
     "random": choose_uniformly,
     "cmaes": choose_by_cmaes,
 }

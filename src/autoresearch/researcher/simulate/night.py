@@ -158,7 +158,14 @@ class Simulation:
             early = watch.find_stop(points[: at + 2]) if watch else None
             if early:
                 self.spend(land.start_s + mark * land.run_s)
-                return Measurement("stopped early", early.reason, seed)
+                behind = early.loss - early.best
+                return Measurement(
+                    "stopped early",
+                    early.reason,
+                    seed,
+                    stopped_at=early.progress,
+                    stopped_behind=behind,
+                )
         self.spend(land.start_s + land.run_s + land.score_s)
         value = 1 - code.gain + self.machine + luck + (land.slowed if slow else 0.0)
         if not slow:  # slow runs are not usable, and a real stop rule is made of usable ones alone

@@ -1,0 +1,202 @@
+"""Proposals over all constants at once, around the best commit: a surrogate of the score says which
+constants matter, and where they should go together.
+
+Each constant's curve is drawn from what is known of it (Thompson sampling); the constants with the
+largest drawn gains move together, one, two, four or eight; what the surrogate expects to improve
+most over the best is tried. Steps are as long as a constant is known: short at first. Leaves to
+others: the model (surrogate), which experiments it sees (settings), writing values (search).
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Mapping, Sequence
+from statistics import fmean
+from typing import Any
+
+import numpy as np
+
+from autoresearch.researcher.agents.base import Brief
+from autoresearch.researcher.agents.constants import Constant, Value
+from autoresearch.researcher.agents.search_space import Key, ValueChoice, from_unit, to_unit
+from autoresearch.researcher.agents.settings import KnownCode, pending_codes, read_codes
+from autoresearch.researcher.agents.surrogate import Array, Observed, Surrogate
+from autoresearch.researcher.judging.noise import pool_noise
+from autoresearch.researcher.judging.values import Record
+
+NEWEST = 240  # experiments that are looked at
+GRID = 17  # places of a range at which a curve is drawn
+REACH = 0.3  # of a range: how far one step goes at most
+TOGETHER = (1, 2, 3, 5, 8)  # constants that move at once
+DRAWS = 12  # of all curves, for each proposal
+SHOWN_LOSS = 0.5  # of the score, for one nat that a stopped run's training loss was behind
+
+
+def choose_jointly(
+    constants: Mapping[Key, Constant], brief: Brief, chance: random.Random, attempt: int
+) -> ValueChoice:
+    """The values of some constants that promise most together."""
+    keys = sorted(constants)
+    seen, here = observe(constants, keys, brief)
+    generator = np.random.default_rng(chance.randrange(2**32))
+    scale = believed_scale(seen)
+    model = Surrogate.fit(seen, scale)
+    points = draw_points(model, constants, keys, here, generator)
+    mean, spread = model.predict_gain(points, here, 0.0)
+    # a new draw each time: a proposal that was tried before leads to another one
+    promise = expected_improvement(mean, spread) * generator.uniform(0.9**attempt, 1, len(mean))
+    best = points[int(np.argmax(promise))]
+    digits = 2 + attempt // 20
+    return ValueChoice(
+        {
+            key: from_unit(constants[key], float(share), digits)
+            for key, share, before in zip(keys, best, here, strict=True)
+            if share != before
+        }
+    )
+
+
+def observe(
+    constants: Mapping[Key, Constant], keys: Sequence[Key], brief: Brief
+) -> tuple[Observed, Array]:
+    """What was measured, as points of the unit cube; and the best commit's point."""
+    names = [":".join(key) for key in keys]
+    now: dict[str, Value] = {
+        name: constants[key].value for name, key in zip(names, keys, strict=True)
+    }
+    codes = read_codes(brief.history, brief.parent, now)
+    origin = codes.get(brief.parent) or KnownCode(now, brief.parent)
+    sign = 1.0 if brief.direction == "min" else -1.0
+    sigma = noise_of(brief.history)
+    rows: list[tuple[KnownCode, float, float]] = []
+    values = known_values(brief.history, sign)
+    for record in brief.history[-NEWEST:]:
+        code, before = codes.get(record.commit), values.get(record.parent)
+        if code is None:
+            continue
+        if record.value is not None:
+            rows.append((code, sign * record.value, sigma**2 / max(1, len(record.values))))
+        elif before is not None:
+            loss = guessed_loss(record, sigma)
+            rows.append((code, before + loss, (loss / 2) ** 2))
+    for code in pending_codes(brief.pending, codes):  # as if it changed nothing: slots spread out
+        rows.append((code, values.get(brief.parent, 0.0), sigma**2))
+    if not rows:
+        rows.append((origin, 0.0, sigma**2))
+    structures = {origin.structure: 0.0}
+    points = [unit_point(constants, keys, code) for code, _, _ in rows]
+    numbers = [structures.setdefault(code.structure, float(len(structures))) for code, _, _ in rows]
+    return Observed(
+        np.array(points),
+        np.array([value for _, value, _ in rows]),
+        np.array([variance for _, _, variance in rows]),
+        np.array(numbers),
+        np.array(unit_point(constants, keys, codes.get(baseline_of(brief), origin))),
+    ), np.array(unit_point(constants, keys, origin))
+
+
+def baseline_of(brief: Brief) -> str:
+    """The commit of the unchanged code."""
+    return next((r.commit for r in brief.history if r.is_baseline), brief.parent)
+
+
+def unit_point(
+    constants: Mapping[Key, Constant], keys: Sequence[Key], code: KnownCode
+) -> list[float]:
+    """Each constant's place in its range; what has left the range stands at its end."""
+    shares = []
+    for key in keys:
+        constant, value = constants[key], code.settings[":".join(key)]
+        if constant.kind == "choice" and value not in constant.choices:
+            value = constant.value
+        shares.append(to_unit(constant, value))
+    return shares
+
+
+def known_values(history: Sequence[Record], sign: float) -> dict[str, float]:
+    """The value of every commit that has one, by its newest estimate; lower is better."""
+    return {
+        r.commit: sign * (r.value if r.estimate is None else r.estimate)
+        for r in history
+        if r.value is not None
+    }
+
+
+def noise_of(history: Sequence[Record]) -> float:
+    """The standard deviation of a run; where nothing ran twice, a thousandth of the value."""
+    noise = pool_noise([record.values for record in history])
+    if noise.sigma > 0:
+        return noise.sigma
+    values = [abs(record.value) for record in history if record.value is not None]
+    return 1e-3 * fmean(values) if values and fmean(values) > 0 else 1e-3
+
+
+def guessed_loss(record: Record, sigma: float) -> float:
+    """By how much a run without a value was worse: its curve says so, or it crashed."""
+    if record.stopped_behind is None:
+        return 8 * sigma
+    return max(3 * sigma, min(30 * sigma, SHOWN_LOSS * record.stopped_behind))
+
+
+def believed_scale(seen: Observed) -> float:
+    """How much a step of one constant is believed to move the score: about three deviations of the
+    noise, as recorded nights have it."""
+    return 3 * math.sqrt(float(np.min(seen.variances)))
+
+
+# ---------------------------------------------------------------- where to go
+
+
+def draw_points(
+    model: Surrogate,
+    constants: Mapping[Key, Constant],
+    keys: Sequence[Key],
+    here: Array,
+    generator: np.random.Generator,
+) -> Array:
+    """Points around the best: for each draw of all curves, the constants that gain most by it move
+    to their best places, several together."""
+    grids = [grid_of(constants[key], share) for key, share in zip(keys, here, strict=True)]
+    factors = [factor_curve(model, place, grid) for place, grid in enumerate(grids)]
+    points = []
+    for _ in range(DRAWS):
+        moves, gains = [], []
+        for grid, (mean, root) in zip(grids, factors, strict=True):
+            drawn = mean + root @ generator.standard_normal(len(grid))
+            best = int(np.argmin(drawn))
+            moves.append(grid[best])
+            gains.append(drawn[0] - drawn[best])
+        order = np.argsort(gains)[::-1]
+        for count in TOGETHER:
+            point = here.copy()
+            for place in order[:count]:
+                point[place] = moves[place]
+            points.append(point)
+    return np.array([point for point in points if not np.array_equal(point, here)] or [here])
+
+
+def grid_of(constant: Constant, share: float) -> Array:
+    """Where a constant may go in one step; its present place comes first."""
+    if constant.kind == "choice":
+        steps = np.linspace(0, 1, len(constant.choices))
+    else:
+        steps = np.linspace(max(0.0, share - REACH), min(1.0, share + REACH), GRID)
+        steps = steps[np.abs(steps - share) > 1e-9]
+    return np.concatenate([[share], steps])
+
+
+def factor_curve(model: Surrogate, place: int, grid: Array) -> tuple[Array, Any]:
+    """A curve's mean on a grid, and a square root of its covariance."""
+    mean, covariance = model.curve(place, grid)
+    values, vectors = np.linalg.eigh((covariance + covariance.T) / 2)
+    return mean, vectors * np.sqrt(np.maximum(values, 0))
+
+
+def expected_improvement(mean: Array, spread: Array) -> Array:
+    """Of a gain that is normal."""
+    z = mean / spread
+    density = np.exp(-0.5 * z**2) / math.sqrt(2 * math.pi)
+    below = np.array([0.5 * math.erfc(-x / math.sqrt(2)) for x in z])
+    improvement: Array = mean * below + spread * density
+    return improvement
