@@ -44,9 +44,9 @@ def packed(whole: bytes, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def with_database(folder: Path, *bundles: bytes) -> Database:
-    migrate.prepare(folder)
-    db = Database(folder)
+def with_database(folder: Path, *bundles: bytes, url: str = "") -> Database:
+    migrate.prepare(folder, url)
+    db = Database(folder, url)
     for data in bundles:
         take_in(db, data)
     return db
@@ -135,10 +135,12 @@ def test_the_database_is_small(db: Database, work: Work) -> None:
     assert db.measure_bytes()[0] < 5 * theirs + 500_000  # of which empty tables are half
 
 
-def test_a_stream_of_small_pushes_needs_no_repacking(work: Work, tmp_path: Path) -> None:
+def test_a_stream_of_small_pushes_needs_no_repacking(
+    work: Work, tmp_path: Path, database_url: str
+) -> None:
     """Deltas against what is settled are settled themselves; what is left to do is little."""
     line = trunk(work)
-    db = with_database(tmp_path / "hub", work.bundle_of(line[0]))
+    db = with_database(tmp_path / "hub", work.bundle_of(line[0]), url=database_url)
     settle(db)
     for before, commit in itertools.pairwise(line[:60]):
         take_in(db, work.bundle_of(commit, before))
@@ -152,14 +154,19 @@ def test_a_stream_of_small_pushes_needs_no_repacking(work: Work, tmp_path: Path)
     db.close()
 
 
-def test_long_chains_of_strangers_are_cut(work: Work, tmp_path: Path) -> None:
+def test_long_chains_of_strangers_are_cut(work: Work, tmp_path: Path, database_url: str) -> None:
     """A pack whose deltas stand a thousand deep is stored with short chains."""
     work.git("repack", "-adfq", "--depth=4095", "--window=250")
-    db = with_database(tmp_path / "hub", work.bundle("--all"))
-
+    db = with_database(tmp_path / "hub", work.bundle("--all"), url=database_url)
     deepest = max(found.depth for found in contents(db.reader).values() if found)
-
     assert deepest <= objects.CHAIN_MAX
+
+    with ThreadPoolExecutor(2) as pool:  # and two who repack at once settle them
+        for done in [pool.submit(settle, db) for _ in range(2)]:
+            done.result(120)
+    assert max(found.depth for found in contents(db.reader).values() if found) < VERSIONS
+    assert all(step is not None for _, _, step in forms(db.reader))
+    assert list(maintenance.find_problems(db.reader)) == []
     db.close()
 
 
@@ -277,4 +284,19 @@ def test_a_backup_holds_deltas_and_how_far_it_came(db: Database, tmp_path: Path)
     assert list(maintenance.find_problems(db.reader)) == []
     settle(db)
     assert all(place is not None for _, _, place in forms(db.reader))
+    assert list(maintenance.find_problems(db.reader)) == []
+
+
+def test_what_was_worked_out_on_another_hub_does_not_fit(db: Database) -> None:
+    """A step that was worked out before a backup was put back: no delta is stored against an
+    object that has taken the number of its base."""
+    settle(db, 20)
+    row = next(row for row in objects.read_numbered(db.reader, 0, 10_000) if (row.step or 0) > 5)
+    with db.write() as tx:
+        tx.run("UPDATE objects SET step = NULL WHERE id = :id", id=row.id)
+        assert row.base_id is not None
+        form = objects.NewForm(
+            row.id, row.oid, row.size, row.body, row.base_id, row.step or 0, b"another object"
+        )
+        assert not objects.settle(tx, form)
     assert list(maintenance.find_problems(db.reader)) == []

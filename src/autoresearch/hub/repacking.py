@@ -12,12 +12,12 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
-from autoresearch.errors import HubUnavailable
+from autoresearch.errors import AutoresearchError, HubUnavailable
 from autoresearch.hub.rules import repack
 from autoresearch.hub.store.database import Database
 
 log = logging.getLogger("agenthub")
-EVERY_S = 5.0
+EVERY_S = 2.0
 PAUSE_LEAST_S = 0.01
 
 
@@ -45,6 +45,8 @@ class Repacking:
                 await self._repack()
             except HubUnavailable:  # told by the database already
                 continue
+            except AutoresearchError as error:  # a full disk
+                log.warning("objects are not repacked for the moment: %s", error)
             except Exception:
                 log.exception("the repacking of objects stopped; it goes on in a moment")
 

@@ -129,7 +129,7 @@ class _Planner:
             delta = make_delta(self._objects.content(under).data, data, row.kind == TREE)
             body = zlib.compress(delta, LEVEL)
             if len(body) < WORTH * len(zlib.compress(data, 1) if row.base_id else row.body):
-                return NewForm(place.id, oid, len(delta), body, *base)
+                return NewForm(place.id, oid, len(delta), body, *base, under.oid)
         whole = b"" if row.base_id is None else zlib.compress(data, LEVEL)
         return NewForm(place.id, oid, len(data), whole, None, 0)
 

@@ -85,6 +85,7 @@ class NewForm(NamedTuple):
     body: bytes
     base_id: int | None
     step: int
+    base: bytes = b""  # the name of what has `base_id`, where a delta was made against it
 
 
 class GitObject(NamedTuple):
@@ -281,22 +282,24 @@ def settle(tx: Transaction, form: NewForm) -> bool:
     """Give an object its form for good, if that is still open and its base has one; whether it
     was.
     """
-    body = ", size = :size, body = :body, base_id = :base_id" if form.body else ""
-    settled = (
-        "EXISTS (SELECT 1 FROM objects AS base WHERE base.id = :base_id AND base.step < :step)"
-    )
-    if form.base_id is None:
-        settled = "1 = 1"
-    sql = f"""
-        UPDATE objects SET step = :step{body}
-        WHERE id = :id AND oid = :oid AND step IS NULL AND {settled}
-    """
+    if form.base_id is not None and not _can_rest_on(tx, form):
+        return False
     values: dict[str, object] = {"id": form.id, "oid": form.oid, "step": form.step}
+    body = ""
     if form.body:
-        values |= {"size": form.size, "body": form.body}
-    if form.body or form.base_id is not None:
-        values["base_id"] = form.base_id
+        body = ", size = :size, body = :body, base_id = :base_id"
+        values |= {"size": form.size, "body": form.body, "base_id": form.base_id}
+    sql = f"UPDATE objects SET step = :step{body} WHERE id = :id AND oid = :oid AND step IS NULL"
     return tx.run(sql, **values) > 0
+
+
+def _can_rest_on(tx: Transaction, form: NewForm) -> bool:
+    """Whether the base is settled before it, and still the object that the delta was made against:
+    a backup may have been restored meanwhile.
+    """
+    sql = "SELECT oid FROM objects WHERE id = :id AND step < :step"
+    name = tx.value(sql, id=form.base_id, step=form.step)
+    return name is not None and (not form.base or bytes(name) == form.base)
 
 
 def is_misplaced(reader: Reader, row: StoredObject) -> bool:
