@@ -1,5 +1,4 @@
-"""Every limit of a run ends it and is named, at every level; nothing of it stays alive (issue 2,
-"Bad input")."""
+"""Every limit of a run ends it and is named, at every level; nothing of it stays alive."""
 
 from __future__ import annotations
 
