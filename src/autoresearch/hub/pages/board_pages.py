@@ -14,8 +14,9 @@ from autoresearch.hub.pages.post_cards import PostCards, read_cards
 from autoresearch.hub.pages.rendering import answer_cached, answer_page
 from autoresearch.hub.routes.board import known_id
 from autoresearch.hub.routes.common import Before, TheHub
-from autoresearch.hub.rules import board, search
+from autoresearch.hub.rules import board, results, search
 from autoresearch.hub.services import Services
+from autoresearch.resultline import read_lines
 
 POSTS_MAX = 30  # of one page
 REPLIES_MAX = 200
@@ -124,4 +125,13 @@ async def show_search(
     if q.strip():
         found = await hub.off_loop(lambda: search.find(hub.db.reader, q, [], MATCHES_MAX, before))
     older = found[-1].cursor if len(found) == MATCHES_MAX else None
-    return answer_page(request, "search.html", q=q, found=found, older=older)
+    numbers = [int(one.id) for one in found if one.kind == "result"]
+    reported = await hub.off_loop(lambda: results.with_ids(hub.db.reader, numbers))
+    return answer_page(
+        request,
+        "search.html",
+        q=q,
+        found=[one for one in found if one.kind != "post" or not read_lines(one.excerpt)],
+        results={str(result.id): result for result in reported},
+        older=older,
+    )

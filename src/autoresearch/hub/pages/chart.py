@@ -21,6 +21,13 @@ WIDTH, HEIGHT = 960, 460
 LEFT, RIGHT, TOP, BOTTOM = 76, 18, 20, 58
 MARKS_MAX = 700  # drawn at most; every record is, and of the rest an even sample
 LABEL_WIDTH, LABEL_HEIGHT, LABELS_MAX = 168, 13, 14
+# between ticks of time: seconds, minutes, hours, days, weeks
+TIME_STEPS_S = (
+    [1, 5, 15, 30]
+    + [60 * m for m in (1, 2, 5, 10, 15, 30, 60, 120, 180, 360, 720)]
+    + [86_400 * d for d in (1, 2, 7, 14, 28, 91, 182, 364)]
+)
+TIMES_MAX = 12
 Axis = Literal["number", "time"]
 # slight: led the board by less than its noise
 Kind = Literal["keep", "discard", "crash", "record", "slight", "reproduced", "claim", "disputed"]
@@ -269,9 +276,10 @@ def _place_x_ticks(scale: ChartScale) -> tuple[ChartTick, ...]:
     if scale.axis == "number":
         numbers = [n for n in find_round_values(first, last, 8) if n == round(n) and n >= 1]
         return tuple(ChartTick(scale.x_at(n), f"{n:.0f}") for n in numbers)
-    form = "%H:%M" if last - first < 36 * 3600 else "%b %d"
-    step = (last - first) / 7
-    times = [first + i * step for i in range(1, 7)]
+    step = next((s for s in TIME_STEPS_S if (last - first) / s <= 8), TIME_STEPS_S[-1])
+    hours = "%H:%M" if step >= 60 else "%H:%M:%S"
+    form = "%b %d" if step >= 86_400 else hours if last - first < 36 * 3600 else "%b %d %H:%M"
+    times = [i * step for i in range(ceil(first / step), floor(last / step) + 1)][:TIMES_MAX]
     return tuple(
         ChartTick(scale.x_at(t), datetime.fromtimestamp(t, timezone.utc).strftime(form))
         for t in times

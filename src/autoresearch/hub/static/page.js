@@ -7,7 +7,13 @@ function copyButtons(root) {
   for (const button of root.querySelectorAll("[data-copy]")) {
     button.hidden = false;
     button.onclick = async () => {
-      await navigator.clipboard.writeText(button.parentElement.querySelector("code").textContent);
+      const code = button.parentElement.querySelector("code");
+      try {
+        await navigator.clipboard.writeText(code.textContent);
+      } catch { // plain http in a local network: the browser lets no page write by itself
+        getSelection().selectAllChildren(code);
+        document.execCommand("copy");
+      }
       button.textContent = "Copied";
       setTimeout(() => { button.textContent = "Copy"; }, 1500);
     };
