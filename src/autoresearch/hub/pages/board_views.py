@@ -72,6 +72,20 @@ def read_board(hub: Services, board: BoardName) -> BoardPoints:
     return read_cached(hub, ("board", *board), read)
 
 
+def read_noise(hub: Services, board: BoardName) -> float | None:
+    """A board's noise, read again only when the board has a new result or a hidden one."""
+    counted = read_cached(hub, "counted", lambda: count_hub(hub).boards).get(board)
+    newest = counted.newest if counted else 0
+
+    def read() -> float | None:
+        points = leaderboards.board_points(hub.db.reader, board.platform, board.track)
+        return significance.estimate_noise(points)
+
+    # both numbers only grow
+    version = newest + hub.feed.hidden_seq
+    return hub.page_cache.get_in_thread(("noise", *board), version, read)
+
+
 def count_hub(hub: Services) -> HubCounts:
     return hub.counters.count(hub.db.reader, hub.feed.hidden_seq)
 
@@ -129,7 +143,7 @@ def list_records(
 ) -> list[RecordRow]:
     """A board's records, newest first."""
     remeasured = leaderboards.remeasured_values(hub.db.reader, board.platform, board.track)
-    noise = read_board(hub, board.name).noise
+    noise = read_noise(hub, board.name)
     befores = [None, *records]
     return [
         RecordRow(

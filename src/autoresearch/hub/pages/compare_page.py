@@ -144,7 +144,7 @@ def weigh_pair(hub: Services, one: Result | None, other: Result | None) -> str:
     if board != BoardName(other.platform, other.track):
         return "They are of different boards: their values cannot be compared."
     gain = one.val_bpb - other.val_bpb
-    sigma = significance.gain_in_sigma(one, other, board_views.read_board(hub, board).noise)
+    sigma = significance.gain_in_sigma(one, other, board_views.read_noise(hub, board))
     words = f"The second is {abs(gain):.6f} {'better' if gain > 0 else 'worse'}"
     if sigma is None:
         return f"{words}; the noise of this board is not known."

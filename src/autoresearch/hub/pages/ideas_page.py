@@ -12,14 +12,15 @@ from litestar import Request, Response, get
 from litestar.params import QueryParameter
 
 from autoresearch import models
+from autoresearch.hub.pages import board_views
 from autoresearch.hub.pages.rendering import answer_cached, read_cached
-from autoresearch.hub.pages.results_table import weigh_board
 from autoresearch.hub.routes.common import TheHub
-from autoresearch.hub.rules import results, search, significance
+from autoresearch.hub.rules import leaderboards, results, search, significance
+from autoresearch.hub.rules.significance import Gain
 from autoresearch.hub.services import Services
 from autoresearch.hub.values import BoardName
 
-TRIES_MAX = 200
+TRIES_MAX = 100
 NEWEST, WORDS_MAX = 1000, 80  # descriptions that are counted, and words that are named
 _CONSTANT = re.compile(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)*", re.ASCII)
 _WORD = re.compile(r"[A-Za-z_]\w{3,31}")
@@ -49,7 +50,7 @@ class TriedIdea:
     """One result of an idea. `gain` is against the best of its board when it came."""
 
     result: models.Result
-    gain: significance.Gain | None
+    gain: Gain | None
 
 
 @dataclass(frozen=True)
@@ -74,8 +75,8 @@ def find_outcomes(hub: Services, words: str) -> list[IdeaOutcomes]:
 
 
 def sum_up(hub: Services, board: BoardName, tried: list[models.Result]) -> IdeaOutcomes:
-    gains = weigh_board(hub, board)
-    tries = [TriedIdea(result, gains.get(result.id)) for result in tried]
+    noise = board_views.read_noise(hub, board)
+    tries = [TriedIdea(result, find_gain(hub, result, noise)) for result in tried]
     return IdeaOutcomes(
         board,
         tries,
@@ -83,6 +84,14 @@ def sum_up(hub: Services, board: BoardName, tried: list[models.Result]) -> IdeaO
         len({result.agent_id for result in tried}),
         max(tries, key=lambda one: one.gain.amount if one.gain else float("-inf"), default=None),
     )
+
+
+def find_gain(hub: Services, result: models.Result, noise: float | None) -> Gain | None:
+    before = leaderboards.leader_before(hub.db.reader, result)
+    if before is None or before.val_bpb is None or result.val_bpb is None:
+        return None
+    sigma = significance.gain_in_sigma(before, result, noise)
+    return Gain(before.val_bpb - result.val_bpb, sigma)
 
 
 def count_words(descriptions: Iterable[str]) -> list[tuple[str, int]]:

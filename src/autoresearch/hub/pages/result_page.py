@@ -77,7 +77,7 @@ def read_result(hub: Services, result_id: int) -> ResultView:
 
 def weigh_result(hub: Services, result: Result) -> ResultWorth:
     board = BoardName(result.platform, result.track)
-    noise = board_views.read_board(hub, board).noise
+    noise = board_views.read_noise(hub, board)
     before = leaderboards.leader_before(hub.db.reader, result)
     if before is None or before.val_bpb is None or result.val_bpb is None:
         return ResultWorth(before, None, None, noise)

@@ -105,11 +105,19 @@ async def write_pages(hub: Services, chosen: dict[str, str | None]) -> AsyncIter
     yield write_rows([COLUMNS])
     before: int | None = None
     while True:
-        page = await hub.off_loop(results.latest, hub.db.reader, CSV_PAGE, before=before, **chosen)
-        yield write_rows([_list_cells(result) for result in page])
-        if len(page) < CSV_PAGE:
+        text, before = await hub.off_loop(write_page, hub, before, chosen)
+        yield text
+        if before is None:
             return
-        before = page[-1].id
+
+
+def write_page(
+    hub: Services, before: int | None, chosen: dict[str, str | None]
+) -> tuple[str, int | None]:
+    """One page of the CSV, and where the next begins."""
+    page = results.latest(hub.db.reader, CSV_PAGE, before=before, **chosen)
+    text = write_rows([_list_cells(result) for result in page])
+    return text, page[-1].id if len(page) == CSV_PAGE else None
 
 
 def _list_cells(result: Result) -> list[object]:
