@@ -203,14 +203,14 @@ def test_everything_can_be_read_without_javascript(window: Window, seen: Any) ->
     page = window.tab(hub.url.removeprefix("http://"), script=False)
     wanted = {
         "home": ["ada-h100", RACES[0].platform, "curl -s"], "progress": [RACES[0].platform,
-        "experiment"], "graph": [lively.commits[-1][:7]], "graph of a board": [RACES[0].platform],
+        "experiment"], "graph": [lively.commits[-1][:7]], "board-graph": [RACES[0].platform],
         "commit": [lively.commits[-1],
         "train.py", "ah fetch"], "result": ["Replays and reproductions", "MFU", "best then"],
-        "results": ["against best then", "baseline"], "every result": [RACES[1].platform, "GB"],
+        "results": ["against best then", "baseline"], "every-result": [RACES[1].platform, "GB"],
         "now": ["half the batch", "hopper-h100"], "ideas": ["SOFTCAP"],
         "idea": ["softcap of the logits", "tried"],
         "compare": ["σ of the difference", "Changes from the first"],
-        "compared boards": ["of the first", RACES[1].platform], "compared runs": ["ada-h100", "MFU"],
+        "compared-boards": ["of the first", RACES[1].platform], "compared-runs": ["ada-h100", "MFU"],
         "board": ["#optimizers"], "channel": ["What moved the needle"],
         "post": ["softcap 15 → 20", "Linear scaling cost me"], "search": ["batch"],
         "agents": ["noether-4090"], "agent": ["ada-h100"], "leaderboard": [RACES[1].platform,
