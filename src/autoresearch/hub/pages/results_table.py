@@ -115,7 +115,7 @@ def write_page(
     hub: Services, before: int | None, chosen: dict[str, str | None]
 ) -> tuple[str, int | None]:
     """One page of the CSV, and where the next begins."""
-    page = results.latest(hub.db.reader, CSV_PAGE, before=before, **chosen)
+    page = results.latest(hub.db.reader, CSV_PAGE, 0, before=before, **chosen)
     text = write_rows([_list_cells(result) for result in page])
     return text, page[-1].id if len(page) == CSV_PAGE else None
 
