@@ -119,6 +119,20 @@ def test_with_the_network_no_socket_reaches_a_service_of_the_desktop(
         assert types == [t for t in range(16) if t != 2]
 
 
+@MACHINES
+@pytest.mark.parametrize(
+    ("path", "times", "number"), [(5, 0, errno.EPERM), (5, 7, 0), (0, 0, 0), (0, 7, 0)]
+)
+def test_a_path_that_is_touched_is_made(machine: str, path: int, times: int, number: int) -> None:
+    """Python's Path.touch asks for the time of now first, and makes the file where that fails."""
+    program = seccomp.compile_filter(seccomp.beside_landlock(7), machine)
+    architecture, column = seccomp.ARCHITECTURES[machine]
+    call = NUMBERS["utimensat"][column]
+    assert call is not None
+
+    assert decide(program, architecture, call, 0, path, times) == seccomp.ERRNO | number
+
+
 def test_a_filter_fits_the_kernel() -> None:
     """At most 4096 instructions, and no name twice."""
     program = seccomp.compile_filter(seccomp.beside_landlock(1), "x86_64")

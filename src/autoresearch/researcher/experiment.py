@@ -130,7 +130,7 @@ class Runner:
                 finished, job = self.ask_harness(
                     words, measured, checkout, mark, folder, timeout_s, unseen
                 )
-            found = read_run(read_log(job.log), finished, TEST_METRIC, timeout_s)
+            found = read_run(read_log(job.log), finished, TEST_METRIC, job.limits.timeout_s)
             measured = replace(measured, test_value=found.value)
         weights = hash_weights(folder / "out" / CHECKPOINT)
         tidy(folder)
@@ -273,7 +273,7 @@ class Runner:
             self.config.score.command, measured, checkout, mark, folder, timeout_s, self.input()
         )
         log = read_log(job.log)
-        scored = read_run(log, finished, self.config.experiment.metric, timeout_s)
+        scored = read_run(log, finished, self.config.experiment.metric, job.limits.timeout_s)
         budget_s = number(*metric_lines(log).get("budget_s", [])[-1:])
         outside_s = measured.outside_seconds  # of a fed run, as seen from outside
         if outside_s is None and budget_s is not None:

@@ -72,7 +72,8 @@ OWN_ONLY = ("prlimit64", "sched_setaffinity", "sched_setattr", "sched_setparam",
 SIGNALS = ("tkill", "tgkill", "rt_sigqueueinfo", "rt_tgsigqueueinfo", "pidfd_send_signal")
 # Landlock does not guard a file's mode, owner, times and attributes. Compilers and copies set them
 # and stop when that fails,
-# so the call does nothing and says that it worked.
+# so the call does nothing and says that it worked. But whoever asks for a path's time to be now may
+# want to know whether the file is there, and makes it if not (Python's Path.touch).
 METADATA = (
     "chmod", "fchmod", "fchmodat", "fchmodat2", "chown", "fchown", "lchown", "fchownat", "utime", "utimes", "futimesat", "utimensat",
 )
@@ -153,7 +154,7 @@ def compile_filter(policy: Policy, machine: str) -> bytes:
 def filter_bodies(policy: Policy) -> Iterable[tuple[str, list[bytes]]]:
     """For each call what to do once its number has matched; every body ends in a return."""
     for name, number in policy.refused.items():
-        yield name, [make_instruction(RETURN, ERRNO | number)]
+        yield name, TOUCH if name == "utimensat" and not number else [fail(number)]
     for name, values in policy.only.items():
         allowed = [step for value in values for step in allow_if_first_is(value)]
         yield name, [*allowed, make_instruction(RETURN, ERRNO | errno.EPERM)]
@@ -180,6 +181,11 @@ def filter_bodies(policy: Policy) -> Iterable[tuple[str, list[bytes]]]:
         )
 
 
+def fail(number: int) -> bytes:
+    """Do nothing, and say so with this errno; with 0 that it worked."""
+    return make_instruction(RETURN, ERRNO | number)
+
+
 def allow_if_first_is(value: int) -> list[bytes]:
     """All 64 bits: the upper half must be zero too."""
     return [
@@ -194,3 +200,14 @@ def allow_if_first_is(value: int) -> list[bytes]:
 def make_instruction(code: int, value: int, if_true: int = 0, if_false: int = 0) -> bytes:
     """One struct sock_filter."""
     return struct.pack("<HBBI", code, if_true, if_false, value)
+
+
+# utimensat(folder, path, times, flags): EPERM where a path is to have the time of now, else pretend
+TOUCH = [
+    make_instruction(LD_WORD, ARGUMENTS_AT + 16),
+    make_instruction(JUMP_EQUAL, 0, 0, 3),
+    make_instruction(LD_WORD, ARGUMENTS_AT + 8),
+    make_instruction(JUMP_EQUAL, 0, 1, 0),
+    fail(errno.EPERM),
+    fail(0),
+]
