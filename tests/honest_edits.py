@@ -18,7 +18,7 @@ SQUARED, LOGITS = "F.relu(self.up(norm(x))).square()", "soft_cap(raw.float(), c.
 NORM = "return F.rms_norm(x, (x.size(-1),))  # no weights: the next matrix can learn them"
 SCALE = "return cap - 2 * cap / ((2 / cap * raw).exp() + 1)"
 CAST = "with autocast(idx.device.type):"
-RESIDUAL = "x = x + self.attention(norm(x), idx, cos, sin, attend)"
+RESIDUAL = "x = x + self.attention(norm(x), idx, rows, cos, sin, attend)"
 TAIL = "return x + self.down(F.relu(self.up(norm(x))).square())"
 CACHED = 'self.register_buffer("cos", angles.cos()[:, None], persistent=False)'
 ROTATED = "q, k = norm(rotate(q, cos, sin)).to(v.dtype), norm(rotate(k, cos, sin)).to(v.dtype)"
@@ -44,7 +44,7 @@ BY_HAND: dict[str, tuple[str, str]] = {
     "logits in double": (LOGITS, "soft_cap(raw.double(), c.softcap)\n\n"),
     "logits without a cap": (LOGITS, "raw.float()\n\n"),
     "logits at half the height": (LOGITS, "soft_cap(raw.float(), c.softcap) / 2\n\n"),
-    "attention and mlp side by side": (RESIDUAL, "mixed = self.attention(norm(x), idx, cos, sin, attend)\n        x = x + mixed"),
+    "attention and mlp side by side": (RESIDUAL, "mixed = self.attention(norm(x), idx, rows, cos, sin, attend)\n        x = x + mixed"),
     "attention without a norm": (RESIDUAL, RESIDUAL.replace("norm(x)", "x")),
     "no attention": (RESIDUAL, RESIDUAL.replace("x + ", "x + 0 * ")),
     "attention twice": (RESIDUAL, RESIDUAL + "\n        " + RESIDUAL),
@@ -63,7 +63,7 @@ BY_HAND: dict[str, tuple[str, str]] = {
     "signs of gradients": ("u = polar(g * (1 - h_momentum) + momentum * h_momentum).float()", "u = (g * (1 - h_momentum) + momentum * h_momentum).sign()"),
     "cosine schedule": ("left = min(1.0, (1 - p) / FALL) if FALL > 0 else 1.0", "left = 0.5 + 0.5 * math.cos(math.pi * p)"),
     "warm-up": ("left = min(1.0, (1 - p) / FALL) if FALL > 0 else 1.0", "left = min(1.0, p * 10 + 0.1)"),
-    "embedding in bf16": ("x = x0 = norm(x if rows is None else x + rows)", "x = x0 = norm(x if rows is None else x + rows).bfloat16().float()"),
+    "embedding in bf16": ("x = x0 = norm(x if first is None else x + first)", "x = x0 = norm(x if first is None else x + first).bfloat16().float()"),
     "weights in bf16 when saved": ("    prepare.save_checkpoint(model,", "    model.bfloat16()\n    prepare.save_checkpoint(model,"),
     "larger rows at once when scored": ("evaluate_bpb(model, tokenizer, 32)", "evaluate_bpb(model, tokenizer, 7)"),
     "another first weight": ("nn.init.normal_(self.embed.weight)", "nn.init.uniform_(self.embed.weight, -1, 1)"),

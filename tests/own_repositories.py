@@ -3,6 +3,7 @@ environment of their own."""
 
 from __future__ import annotations
 
+import os
 import sys
 import venv
 from pathlib import Path
@@ -49,7 +50,9 @@ def measure(
         links=own.links,
         variables=own.variables,
     )
-    return runner.measure(workspace.repo.head(), 1, "m", workspace.private / "runs" / "1", 60)
+    return runner.measure(
+        workspace.repo.head(), 1, f"own-{os.getpid()}", workspace.private / "runs" / "1", 60
+    )
 
 
 def add_environment(root: Path, package: str = "SCORE = 1.25\n") -> None:

@@ -77,7 +77,10 @@ def runner(workspace: Workspace, stop: threading.Event | None = None) -> Runner:
 
 
 def measure(
-    workspace: Workspace, timeout_s: float = 60, mark: str = "test-mark", seed: int = 1
+    workspace: Workspace,
+    timeout_s: float = 60,
+    mark: str = f"test-mark-{os.getpid()}",
+    seed: int = 1,
 ) -> Measurement:
     """One run of the commit checked out."""
     folder = workspace.private / "runs" / "0001" / "1"

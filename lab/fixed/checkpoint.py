@@ -49,16 +49,18 @@ def read_about(args, track):
 
     if os.path.islink(args.checkpoint):
         raise PrepareError(
-            f"{args.checkpoint} is a link, not a checkpoint; save_checkpoint writes a file of "
-            "the run's own"
+            "what the run left is a link, not a checkpoint; save_checkpoint writes a file of "
+            f"the run's own ({args.checkpoint})"
         )
     if not os.path.exists(args.checkpoint):
         raise PrepareError(
-            f"the run left no checkpoint at {args.checkpoint}; it has to call save_checkpoint "
-            "before it ends"
+            "the run left no checkpoint; it has to call save_checkpoint before it ends "
+            f"({args.checkpoint})"
         )
     if not os.path.isfile(args.checkpoint):  # a pipe would keep its reader waiting
-        raise PrepareError(f"{args.checkpoint} is no file, so no checkpoint of save_checkpoint")
+        raise PrepareError(
+            f"what the run left is no file, so no checkpoint of save_checkpoint ({args.checkpoint})"
+        )
     try:
         with safe_open(args.checkpoint, framework="pt") as file:
             about = file.metadata() or {}
@@ -66,11 +68,13 @@ def read_about(args, track):
         json.loads(about["config"])
     except (SafetensorError, OSError, KeyError, ValueError) as error:
         raise PrepareError(
-            f"{args.checkpoint} is no checkpoint of save_checkpoint ({first_line(error)})"
+            "what the run left is no checkpoint of save_checkpoint "
+            f"({first_line(error)}; {args.checkpoint})"
         ) from error
     if made_on != track.id:
         raise PrepareError(
-            f"{args.checkpoint} was trained on {made_on}, which cannot be compared with {track.id}"
+            f"a checkpoint of {printable(made_on)[:60]} cannot be compared with {track.id} "
+            f"({args.checkpoint})"
         )
     check_owner(about, args)
 

@@ -198,4 +198,4 @@ def test_a_repository_without_a_model_command_is_scored_as_ever(tmp_path: Path) 
     )
     place = workspace.private / "runs" / "0001" / "1"
 
-    assert runner(workspace).measure(workspace.repo.head(), 1, "one", place, 60).value == 1.0
+    assert runner(workspace).measure(workspace.repo.head(), 1, "alone", place, 60).value == 1.0

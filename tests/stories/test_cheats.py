@@ -48,7 +48,7 @@ VERDICTS = {
     "carries_its_weights": "a program carries no data",
     "changes_its_memory": "NaN or infinite logits",
     "claims_another_run": "claims another's checkpoint",
-    "claims_another_track": "which cannot be compared with",
+    "claims_another_track": "cannot be compared with",
     "claims_anothers_checkpoint": "claims another's checkpoint",
     "counts_ngrams_ahead": "the training text is not here",
     "drifts_beyond_the_bound": r"a logit of 2e\+05",

@@ -127,7 +127,7 @@ def test_what_a_run_in_a_folder_reads(repo: Repo, name: str) -> None:
     workspace = experiment(repo, "apps/rank", *([] if name == "." else [name]))
 
     place = workspace.private / "runs" / "1"
-    measured = sandboxed(workspace).measure(repo.head(), 1, "m", place, 60)
+    measured = sandboxed(workspace).measure(repo.head(), 1, "monorepo", place, 60)
 
     assert measured.value == (None if name == "." else 7), measured
 

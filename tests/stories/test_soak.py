@@ -13,7 +13,7 @@ SOAK = Path(__file__).parent.parent.parent / "bench" / "soak.py"
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_a_short_soak_of_a_hub_finds_nothing_wrong(tmp_path: Path) -> None:
     """Whatever was acknowledged is there, no answer was wrong, and the hub was killed at least
     once or met another fault."""

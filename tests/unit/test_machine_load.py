@@ -147,5 +147,5 @@ def test_a_run_beside_a_busy_card_says_so(tmp_path: Path) -> None:
     for percent in ([(98,)], [(2,), (70,)]):
         alone = replace(runner(workspace), gpus=monitor(*percent))
         place = workspace.private / "runs" / "1"
-        measured = alone.measure(workspace.repo.head(), 1, "m", place, 60)
+        measured = alone.measure(workspace.repo.head(), 1, "load", place, 60)
         assert measured.others_on_cards == percent[-1][0] / 100

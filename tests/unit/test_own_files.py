@@ -220,7 +220,7 @@ def ship(workspace: Workspace, granted: tuple[Path, ...] = ()) -> Measurement:
     commit, cache = workspace.repo.head(), workspace.folder.parent / "cache"
     with temporary_bundle() as file:
         create_bundle(workspace.repo, file, [commit])
-        request = RunRequest(commit, 1, "m", Path(".autoresearch/runs/1"), 60)
+        request = RunRequest(commit, 1, "shipped", Path(".autoresearch/runs/1"), 60)
         settings = (workspace.folder / "autoresearch.toml").read_bytes()
         places = (workspace.inside, "", str(workspace.repo.path), own)
         shipment = Shipment("w", file.read_bytes(), settings, request, "auto", 1, *places)
