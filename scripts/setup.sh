@@ -42,7 +42,7 @@ if [ "$what" != run ]; then
     if ! command -v initdb >/dev/null && ! ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1; then
         # the tests start a server of their own: Debian need not start another
         if [ "$(id -u)" = 0 ] && [ ! -e /etc/postgresql-common/createcluster.conf ]; then
-            mkdir -p /etc/postgresql-common && echo "create_main_cluster = false" >/etc/postgresql-common/createcluster.conf
+            (umask 022 && mkdir -p /etc/postgresql-common && echo "create_main_cluster = false" >/etc/postgresql-common/createcluster.conf)
         fi
         want initdb postgresql "the tests run hubs on it"
     fi
