@@ -1,5 +1,6 @@
-"""What a run may use and where it keeps things: command, memory, places, masked paths. Leaves to others: the
-job that these become (experiment)."""
+"""What a run may use and where it keeps things: command, memory, places, masked paths.
+
+Leaves to others: the job that these become (experiment)."""
 
 from __future__ import annotations
 
