@@ -40,6 +40,12 @@ READY_S = 60.0  # machines are shared: a start takes a second here and ten elsew
 _numbers = itertools.count(1)
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Bytes give a test no name: what packs them may write the clock into them, and two processes
+    that share the tests between them have to know each by the same name."""
+    return argname if isinstance(val, bytes) else None
+
+
 @dataclass
 class RunningHub:
     """A hub that answers at `url`."""
