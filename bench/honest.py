@@ -2,6 +2,7 @@
 
     python bench/honest.py --count 200 --out honest.jsonl   # goes on where an earlier call ended
     python bench/honest.py --count 12                       # a sample, about a minute
+    python bench/honest.py --budget-s 4 --out honest.jsonl  # on a machine with other work
 
 A refusal is a run that trained to its end and got no score. Edits that fail while they train (a
 loss that is lost, a shape that does not fit) are counted apart: no harness can help them.
@@ -36,9 +37,11 @@ def all_edits(count: int) -> Iterator[tuple[str, str]]:
     yield from [*edits, *honest_edits.by_search(max(0, count - len(edits)))][:count]
 
 
-def judge_edits(edits: list[tuple[str, str]], place: Path) -> Iterator[dict[str, str]]:
+def judge_edits(
+    edits: list[tuple[str, str]], place: Path, budget_s: int
+) -> Iterator[dict[str, str]]:
     """What becomes of each: its name, how the run ended and the sentence about it."""
-    arena = make_arena(place, source_of("cpu", COMPILE=0))
+    arena = make_arena(place, source_of("cpu", COMPILE=0), budget_s)
     for number, (name, text) in enumerate(edits):
         measured = arena.run(f"honest-{number}", text)
         yield {"name": name, "outcome": measured.outcome, "reason": measured.reason}
@@ -54,13 +57,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else "")
     parser.add_argument("--count", type=int, default=200)
     parser.add_argument("--out", type=Path, help="a file of results; known ones are not run again")
+    parser.add_argument("--budget-s", type=int, default=1, help="seconds of training; default 1")
     args = parser.parse_args()
     results = read_results(args.out)
     known = {result["name"] for result in results}
     edits = [edit for edit in all_edits(args.count) if edit[0] not in known]
     random.Random(1).shuffle(edits)
     with tempfile.TemporaryDirectory() as folder:
-        for result in judge_edits(edits, Path(folder)):
+        for result in judge_edits(edits, Path(folder), args.budget_s):
             results.append(result)
             print(f"{result['outcome']:12} {result['name']}  {result['reason']}", flush=True)
             if args.out:

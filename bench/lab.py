@@ -3,6 +3,7 @@ against the advice for small machines.
 
     python bench/lab.py                                # loader, feeder, then 3 pairs of 60 s on pystd: about 12 minutes
     python bench/lab.py --pairs 0                      # loader and feeder alone: one minute
+    python bench/lab.py --pairs 0 --skip-loader --fed-pairs 8   # training fed from outside: ten minutes
     python bench/lab.py --track stories --pairs 3 --skip-loader
     python bench/lab.py --pairs 1 --json pairs.json    # one more pair, kept with the earlier ones in that file
     python bench/lab.py --scale climbmix --track climbmix --budget-s 300   # on a large GPU
@@ -23,7 +24,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +41,16 @@ REFERENCES = {
 }
 
 
+Ends = tuple[int, int, int]  # descriptors
+
+
 def python(folder: Path, *arguments: str, **env: str) -> str:
+    return run_python(folder, arguments, env)
+
+
+def run_python(
+    folder: Path, arguments: Sequence[str], env: Mapping[str, str], pass_fds: Collection[int] = ()
+) -> str:
     """The program's output; ends the bench with the program's own last lines when it fails."""
     done = subprocess.run(
         [sys.executable, *arguments],
@@ -47,6 +58,7 @@ def python(folder: Path, *arguments: str, **env: str) -> str:
         env={**os.environ, **env},
         capture_output=True,
         text=True,
+        pass_fds=pass_fds,
     )
     if done.returncode:
         sys.exit(f"{' '.join(arguments)} failed:\n{done.stdout[-1500:]}{done.stderr[-1500:]}")
@@ -221,13 +233,31 @@ def take_fed(track: Any, rows: int, seconds: float) -> tuple[float, float]:
 
     from fixed.fed_batches import FedBatches
 
+    with open_feeder() as (feeder, ends):
+        os.environ["AUTORESEARCH_FEED"] = ",".join(map(str, ends))
+        source = FedBatches(rows, track.seq_len, False, torch.device("cpu"))
+        del os.environ["AUTORESEARCH_FEED"]
+        source.next()
+        process, count = psutil.Process(feeder.pid), 0
+        began, ours, its = time.perf_counter(), time.process_time(), sum(process.cpu_times()[:2])
+        while time.perf_counter() - began < seconds:
+            source.next()
+            count += rows * track.seq_len
+        took = time.perf_counter() - began
+        busier = max(time.process_time() - ours, sum(process.cpu_times()[:2]) - its)
+    return count / took, count / busier
+
+
+@contextmanager
+def open_feeder(folder: Path = LAB, **env: str) -> Iterator[tuple[subprocess.Popen[bytes], Ends]]:
+    """A feeder on a core of its own, and a run's ends of it: batches, requests, memory."""
     memory = os.memfd_create("batch")
     batches, its_batches = os.pipe()
     its_requests, requests = os.pipe()
     feeder = subprocess.Popen(
         [sys.executable, "-m", "fixed.feeder"],
-        cwd=LAB,
-        env={**os.environ, "AUTORESEARCH_MEMORY": str(memory)},
+        cwd=folder,
+        env={**os.environ, **env, "AUTORESEARCH_MEMORY": str(memory)},
         stdin=its_requests,
         stdout=its_batches,
         stderr=subprocess.DEVNULL,
@@ -235,21 +265,41 @@ def take_fed(track: Any, rows: int, seconds: float) -> tuple[float, float]:
     )
     os.close(its_batches)
     os.close(its_requests)
-    os.environ["AUTORESEARCH_FEED"] = f"{batches},{requests},{memory}"
-    source = FedBatches(rows, track.seq_len, False, torch.device("cpu"))
-    del os.environ["AUTORESEARCH_FEED"]
-    source.next()
-    process, count = psutil.Process(feeder.pid), 0
-    began, ours, its = time.perf_counter(), time.process_time(), sum(process.cpu_times()[:2])
-    while time.perf_counter() - began < seconds:
-        source.next()
-        count += rows * track.seq_len
-    took = time.perf_counter() - began
-    busier = max(time.process_time() - ours, sum(process.cpu_times()[:2]) - its)
-    for end in (requests, batches, memory):
-        os.close(end)
-    feeder.wait()
-    return count / took, count / busier
+    try:
+        yield feeder, (batches, requests, memory)
+    finally:
+        for end in (requests, batches, memory):
+            os.close(end)
+        feeder.wait()
+
+
+def compare_fed_training(pairs: int, track: str = "pystd-20s") -> None:
+    """The speed of train.py with batches from a feeder outside, beside the loader in its process:
+    whole runs in turn, each pair in the other order."""
+    with tempfile.TemporaryDirectory() as root:
+        folder = make_experiment(Path(root) / "work", "cpu", {}, {})
+        python(folder, "prepare.py", "--track", track)
+        speeds: dict[str, list[float]] = {"in process": [], "fed": []}
+        for number in range(pairs):
+            for name in sorted(speeds, reverse=bool(number % 2)):
+                speeds[name].append(train_once(folder, track, name == "fed"))
+                print(f"  pair {number} {name:10s} {speeds[name][-1]:8,.0f} tokens/s", flush=True)
+    print(f"training on {track}, {pairs} pairs in turn; median (lowest to highest)")
+    for name, values in speeds.items():
+        print(f"  {name:10s} {spread(values, 0)} tokens/s")
+    ratios = [fed / own for own, fed in zip(*speeds.values(), strict=True)]
+    print(f"  fed to in process, by pairs: {spread(ratios)}")
+
+
+def train_once(folder: Path, track: str, fed: bool) -> float:
+    """Tokens a second of one run of train.py."""
+    env = {"AUTORESEARCH_TRACK": track, "AUTORESEARCH_SEED": "1", "AUTORESEARCH_RUN_DIR": "run"}
+    if not fed:
+        return read_block(python(folder, "train.py", **env))["tokens_per_s"]
+    with open_feeder(folder, **env) as (_, ends):
+        feed = ",".join(map(str, ends))
+        out = run_python(folder, ["train.py"], {**env, "AUTORESEARCH_FEED": feed}, ends)
+    return read_block(out)["tokens_per_s"]
 
 
 def main() -> None:
@@ -273,6 +323,9 @@ def main() -> None:
         "--json", type=Path, help="keep the pairs in this file, together with those it already has"
     )
     parser.add_argument("--skip-loader", action="store_true")
+    parser.add_argument(
+        "--fed-pairs", type=int, default=0, help="training fed from outside and in process, in turn"
+    )
     parser.add_argument("--summary", action="store_true", help="only print what --json has")
     args = parser.parse_args()
     done = read_results(args.json)
@@ -281,6 +334,8 @@ def main() -> None:
         if not args.skip_loader:
             bench_loader()
             bench_feeder()
+        if args.fed_pairs:
+            compare_fed_training(args.fed_pairs)
         with tempfile.TemporaryDirectory() as root:
             for pair in pairs(args, Path(root)):
                 done.append(pair)

@@ -124,7 +124,7 @@ LEVELS = itertools.cycle(os.environ.get("CHEATS_LEVEL", "bwrap landlock").split(
 TOML = """\
 [experiment]
 free = ["train.py"]
-prepare = ["python", "prepare.py", "--track", "custom-1s", "--data", {data}, "--vocab-size", "300", "--seq-len", "32", "--rows", "{{input}}", "--masks", "{{masks}}"]
+prepare = ["python", "prepare.py", "--track", {track}, "--data", {data}, "--vocab-size", "300", "--seq-len", "32", "--rows", "{{input}}", "--masks", "{{masks}}"]
 command = ["python", "train.py"]
 timeout_s = 240
 
@@ -144,7 +144,7 @@ memory_gb = 3
 processes = 100
 
 [environment]
-AUTORESEARCH_TRACK = "custom-1s"
+AUTORESEARCH_TRACK = {track}
 """
 
 
@@ -180,7 +180,7 @@ def arena(tmp_path_factory: pytest.TempPathFactory) -> Arena:
     return make_arena(tmp_path_factory.mktemp("cheats"))
 
 
-def make_arena(place: Path, honest: str = "") -> Arena:
+def make_arena(place: Path, honest: str = "", budget_s: int = 1) -> Arena:
     folder = place / "work"
     repo = Repo.init(folder)
     data = labs.write_texts(place / "texts")
@@ -189,7 +189,8 @@ def make_arena(place: Path, honest: str = "") -> Arena:
     (folder / ".gitignore").write_text(
         "/.track\n/.autoresearch/\n/results.tsv\n/experiments.jsonl\n", "utf-8"
     )
-    (folder / "autoresearch.toml").write_text(TOML.format(data=json.dumps(str(data))), "utf-8")
+    names = {"data": json.dumps(str(data)), "track": json.dumps(f"custom-{budget_s}s")}
+    (folder / "autoresearch.toml").write_text(TOML.format(**names), "utf-8")
     repo.add(change.path for change in repo.changes())
     repo.commit("Start")
     (place / "cache").mkdir()
