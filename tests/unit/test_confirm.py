@@ -101,8 +101,8 @@ def test_intervals_hold_at_every_look() -> None:
             degrees = len(runs) + 1
             error = math.sqrt(sum(v * v for v in values) / degrees / size)
             gain = sum(base) / 3 - sum(runs) / len(runs)
-            low = MeanComparison(gain, error, degrees, size).bound(0.025)
-            high = -MeanComparison(-gain, error, degrees, size).bound(0.025)
+            low = MeanComparison(gain, error, degrees, size).lower_bound(0.025)
+            high = -MeanComparison(-gain, error, degrees, size).lower_bound(0.025)
             out = out or not low <= 2 <= high
         missed += out
 

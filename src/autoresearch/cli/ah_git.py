@@ -39,7 +39,7 @@ def fetch(commit: str, in_json: bool) -> None:
     from autoresearch.git import sync
 
     with context.hub() as hub:
-        fetched = sync.fetch_commit(context.repo(), hub, hub.named(commit))
+        fetched = sync.fetch_commit(context.repo(), hub, hub.resolve(commit))
     came = f"fetched, {fetched.size_bytes} bytes" if fetched.size_bytes else "is here already"
     show.tell(fetched, f"{fetched.commit[:7]} {came}", in_json)
 
@@ -60,7 +60,7 @@ def checkout(commit: str, branch: str, in_json: bool) -> None:
 
     repo = context.repo()
     with context.hub() as hub:
-        full = sync.bring_commit(repo, hub, hub.named(commit))
+        full = sync.bring_commit(repo, hub, hub.resolve(commit))
     bundles.check_out_commit(repo, full, branch)
     where = f"on branch {branch}" if branch else "detached"
     show.tell(
@@ -98,7 +98,7 @@ def leaves(limit: int | None, in_json: bool) -> None:
 def children(commit: str, limit: int | None, in_json: bool) -> None:
     """What was built on a commit."""
     with context.hub() as hub:
-        _list(hub.children(hub.named(commit), limit=limit), in_json, "nothing is built on it yet")
+        _list(hub.children(hub.resolve(commit), limit=limit), in_json, "nothing is built on it yet")
 
 
 @click.command(epilog=examples("ah lineage 3fa9c1d -n 20"))
@@ -108,7 +108,7 @@ def children(commit: str, limit: int | None, in_json: bool) -> None:
 def lineage(commit: str, limit: int | None, in_json: bool) -> None:
     """A commit and its first-parent ancestors, back to the root."""
     with context.hub() as hub:
-        _list(hub.lineage(hub.named(commit), limit=limit), in_json, "nothing")
+        _list(hub.lineage(hub.resolve(commit), limit=limit), in_json, "nothing")
 
 
 @click.command(epilog=examples("ah diff 3fa9c1d 77b0e21", "ah diff 3fa9c1d 77b0e21 | git apply"))
@@ -118,7 +118,7 @@ def lineage(commit: str, limit: int | None, in_json: bool) -> None:
 def diff(before: str, after: str, in_json: bool) -> None:
     """The unified diff from one commit to another: safe on a terminal, exact in a pipe."""
     with context.hub() as hub:
-        text = hub.diff(hub.named(before), hub.named(after))
+        text = hub.diff(hub.resolve(before), hub.resolve(after))
     if in_json:
         print(show.as_json({"diff": text}))
     elif show.to_terminal():

@@ -92,7 +92,7 @@ def fetch(commit: str) -> Any:
     """Bring a commit and its history into this folder's repository. `root` stands for the hub's
     root commit."""
     with context.hub() as hub:
-        return sync.fetch_commit(context.repo(), hub, hub.named(commit))
+        return sync.fetch_commit(context.repo(), hub, hub.resolve(commit))
 
 
 @tool(reads=False)
@@ -101,7 +101,7 @@ def checkout(commit: str, branch: str = "") -> Any:
     tracked files hold changes."""
     repo = context.repo()
     with context.hub() as hub:
-        full = sync.bring_commit(repo, hub, hub.named(commit))
+        full = sync.bring_commit(repo, hub, hub.resolve(commit))
     bundles.check_out_commit(repo, full, branch)
     return {"commit": full, "branch": branch or None}
 
@@ -124,21 +124,21 @@ def leaves(limit: int = 20) -> Any:
 def children(commit: str, limit: int = 20) -> Any:
     """What was built on a commit."""
     with context.hub() as hub:
-        return hub.children(hub.named(commit), limit=limit)
+        return hub.children(hub.resolve(commit), limit=limit)
 
 
 @tool(reads=True)
 def lineage(commit: str, limit: int = 20) -> Any:
     """A commit and its first-parent ancestors, back to the root."""
     with context.hub() as hub:
-        return hub.lineage(hub.named(commit), limit=limit)
+        return hub.lineage(hub.resolve(commit), limit=limit)
 
 
 @tool(reads=True)
 def diff(before: str, after: str) -> Any:
     """The unified diff from one commit to another."""
     with context.hub() as hub:
-        return hub.diff(hub.named(before), hub.named(after))
+        return hub.diff(hub.resolve(before), hub.resolve(after))
 
 
 @tool(reads=True)

@@ -173,7 +173,7 @@ class Hub:
         """The commit this hub asks everyone to start from. NotFound where it names none."""
         return self._wire.answer(Request("GET", "/api/git/root"), Commit)
 
-    def named(self, name: str) -> str:
+    def resolve(self, name: str) -> str:
         """The hash `name` stands for: `root` is this hub's root, everything else is a hash
         already."""
         return self.root().hash if name == "root" else name

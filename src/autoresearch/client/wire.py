@@ -146,7 +146,7 @@ class Wire:
         def save(response: httpx.Response) -> int:
             with replacement_of(target, mode=PRIVATE, durable=False) as file:
                 return sum(
-                    file.write(chunk) for chunk in _bounded(response.iter_bytes(CHUNK_BYTES))
+                    file.write(chunk) for chunk in _bounded_parts(response.iter_bytes(CHUNK_BYTES))
                 )
 
         return self._send(request, save)
@@ -219,7 +219,7 @@ class Wire:
             )
         sentence = _sentence(_read(response))
         if status == 429:
-            return self._limited(sentence, response.headers.get("retry-after", ""))
+            return self._over_limit(sentence, response.headers.get("retry-after", ""))
         if status in BUSY:
             error = HubUnavailable(
                 f"the hub at {self.url} is not ready ({status}): {sentence or 'try again later'}"
@@ -234,7 +234,7 @@ class Wire:
             return self._strange(request, f"status {status} without a reason")
         return BY_STATUS.get(status, BadInput)(sentence)
 
-    def _limited(self, sentence: str, retry_after: str) -> AutoresearchError | _Again:
+    def _over_limit(self, sentence: str, retry_after: str) -> AutoresearchError | _Again:
         wait_s = (
             int(retry_after)
             if retry_after.isascii() and retry_after.isdecimal() and len(retry_after) < 8
@@ -318,7 +318,7 @@ def _read(response: httpx.Response) -> bytes:
     return b"".join(parts)
 
 
-def _bounded(parts: Iterator[bytes]) -> Iterator[bytes]:
+def _bounded_parts(parts: Iterator[bytes]) -> Iterator[bytes]:
     """The parts of a bundle, until there are too many: a hub must not fill a disk."""
     size = 0
     for part in parts:

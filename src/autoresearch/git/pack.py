@@ -364,7 +364,7 @@ class Pack:
         self._spend(delta_sizes(told)[1])
         data = apply_delta(base_data, told)
         oid = object_name(kind, data)
-        RECALL.put(self._key(base, delta.at, delta.length), oid)
+        RECALL.remember(self._key(base, delta.at, delta.length), oid)
         record = PackEntry(kind, len(data), delta.at, delta.length, oid, base, delta.size)
         self._add_object(record, data, visit)
         if not record.is_stored and not self._keep_delta(record):

@@ -21,10 +21,10 @@ class Recall:
     def get(self, key: bytes) -> bytes | None:
         name = self._young.get(key)
         if name is None and (name := self._old.get(key)) is not None:
-            self.put(key, name)
+            self.remember(key, name)
         return name
 
-    def put(self, key: bytes, name: bytes) -> None:
+    def remember(self, key: bytes, name: bytes) -> None:
         if len(self._young) >= self._most:
             self._old, self._young = self._young, {}
         self._young[key] = name

@@ -31,7 +31,7 @@ def resolve_origin(scope: Any, settings: Settings) -> None:
     base = settings.base_path
     scope["request_id"] = f"{_worker}-{next(_numbers):x}"
     if settings.trusted_proxies and is_trusted(peer, settings):
-        said = _forwarded(scope["headers"])
+        said = _read_forwarded(scope["headers"])
         scope["client"] = (client_address(peer, ",".join(said["for"]), settings), port)
         scheme = said["proto"][0].partition(",")[0].strip().lower() if said["proto"] else ""
         scope["scheme"] = "https" if scheme == "https" else scope["scheme"]
@@ -45,7 +45,7 @@ def resolve_origin(scope: Any, settings: Settings) -> None:
         scope["path"] = scope["path"][len(base) :] or "/"
 
 
-def _forwarded(headers: Any) -> dict[str, list[str]]:
+def _read_forwarded(headers: Any) -> dict[str, list[str]]:
     """What X-Forwarded-For, -Proto and -Prefix say, and X-Request-Id; a proxy may add a line of
     its own."""
     said: dict[str, list[str]] = {key: [] for key in _SAID.values()}

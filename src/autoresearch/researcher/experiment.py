@@ -160,7 +160,7 @@ class Runner:
         hides = self.config.score.hidden
         if hides:
             job = replace(job, env={**job.env, "AUTORESEARCH_VALIDATION": "hidden"})
-        job = replace(job, hidden=self.hidden(hides))
+        job = replace(job, hidden=self.hidden_paths(hides))
         cards = share_on_cards(job.env, self.gpus)
         before = read_cpu(self.cores)
         quiet = partial(had_machine, before, self.cores, mark, cards)
@@ -240,7 +240,7 @@ class Runner:
             log=folder / "feed.log",
             readable=(*self.readable, *((replay,) if replay else ())),
             writable=(place,),
-            hidden=self.hidden(self.config.score.hidden),
+            hidden=self.hidden_paths(self.config.score.hidden),
             overrun=None,
         )
 
@@ -262,7 +262,7 @@ class Runner:
 
     def hidden_from_all(self) -> tuple[Path, ...]:
         """What neither a scoring nor a run that is fed may read."""
-        return self.hidden([*self.config.score.hidden, *self.config.score.hidden_too])
+        return self.hidden_paths([*self.config.score.hidden, *self.config.score.hidden_too])
 
     def score(
         self, measured: Measurement, checkout: Checkout, mark: str, folder: Path, timeout_s: float
@@ -340,9 +340,9 @@ class Runner:
     def input(self) -> Path | None:
         """What the scorer reads from its standard input. BadWorkspace where `prepare` has not
         written it."""
-        return self.prepared(INPUT) if self.config.feeds_score else None
+        return self.find_prepared(INPUT) if self.config.feeds_score else None
 
-    def prepared(self, name: str) -> Path:
+    def find_prepared(self, name: str) -> Path:
         """A file that preparing leaves in the private folder."""
         file = self.workspace.private / name
         if not file.is_file():
@@ -352,12 +352,12 @@ class Runner:
             )
         return file
 
-    def hidden(self, patterns: Sequence[str]) -> tuple[Path, ...]:
+    def hidden_paths(self, patterns: Sequence[str]) -> tuple[Path, ...]:
         """The paths below the cache that patterns name now, and what preparing has named."""
         cache = Path(self.environment.get("AUTORESEARCH_CACHE", os.devnull))
         found = {path for pattern in patterns for path in cache.glob(pattern)}
         if self.config.names_masks:
-            found |= read_masks(self.prepared(MASKS))
+            found |= read_masks(self.find_prepared(MASKS))
         return tuple(sorted(found))
 
     def run(

@@ -29,7 +29,14 @@ import msgspec
 
 from autoresearch.files import replace_file
 from autoresearch.researcher.judging.values import Measurement
-from autoresearch.researcher.model_jobs import MEMORY, STDIN, STDOUT, connect, open_channel, opened
+from autoresearch.researcher.model_jobs import (
+    MEMORY,
+    STDIN,
+    STDOUT,
+    connect,
+    open_channel,
+    open_raw,
+)
 from autoresearch.researcher.sandbox import Finished, Job, Sandbox, choose_sandbox, mounts
 
 FEED = "AUTORESEARCH_FEED"
@@ -108,8 +115,8 @@ def open_named_pipes(job: Job, feeder: Job, folder: Path) -> Iterator[tuple[Job,
     reading = os.open(requests, os.O_RDONLY | os.O_NONBLOCK)
     os.set_blocking(reading, True)
     ends: dict[int, IO[bytes]] = {
-        STDIN: opened(reading, "rb"),
-        STDOUT: opened(os.open(batches, os.O_RDWR), "wb"),
+        STDIN: open_raw(reading, "rb"),
+        STDOUT: open_raw(os.open(batches, os.O_RDWR), "wb"),
     }
     env = {**job.env, FEED: f"{batches},{requests},-1"}
     held = os.open(requests, os.O_WRONLY)

@@ -81,12 +81,15 @@ def open_channel(at: int, with_memory: bool) -> ModelChannel:
     questions, questions_in = os.pipe()
     answers, answers_in = os.pipe()
     first = FIRST + 3 * at
-    harness = {first: opened(answers, "rb"), first + 1: opened(questions_in, "wb")}
-    model = {STDIN: opened(questions, "rb"), STDOUT: opened(answers_in, "wb")}
+    harness = {
+        first: open_raw(answers, "rb"),
+        first + 1: open_raw(questions_in, "wb"),
+    }
+    model = {STDIN: open_raw(questions, "rb"), STDOUT: open_raw(answers_in, "wb")}
     if with_memory:
         for memory in memory_file():
-            harness[first + 2] = opened(memory, "r+b")
-            model[FIRST] = opened(os.dup(memory), "r+b")
+            harness[first + 2] = open_raw(memory, "r+b")
+            model[FIRST] = open_raw(os.dup(memory), "r+b")
     return ModelChannel(harness, model)
 
 
@@ -95,5 +98,5 @@ def memory_file() -> Iterator[int]:
         yield os.memfd_create("answers", os.MFD_CLOEXEC)
 
 
-def opened(descriptor: int, mode: str) -> IO[bytes]:
+def open_raw(descriptor: int, mode: str) -> IO[bytes]:
     return os.fdopen(descriptor, mode, 0)

@@ -30,7 +30,7 @@ class PageCache:
             future = self._find(key, version)
             if future is None:
                 future = self._threads.submit(self._run, key, make)
-                self._put(key, version, future)
+                self._remember(key, version, future)
         if future.done():
             return cast(T, future.result())
         # shielded: one viewer who goes away does not take the page from the others
@@ -44,14 +44,14 @@ class PageCache:
             future = Future()
             future.set_result(make())
             with self._turn:
-                self._put(key, version, future)
+                self._remember(key, version, future)
         return cast(T, future.result())
 
     def _find(self, key: Hashable, version: int) -> Future[Any] | None:
         entry = self._entries.get(key)
         return entry[1] if entry is not None and entry[0] == version else None
 
-    def _put(self, key: Hashable, version: int, future: Future[Any]) -> None:
+    def _remember(self, key: Hashable, version: int, future: Future[Any]) -> None:
         if len(self._entries) >= ENTRIES_MAX:
             self._entries.clear()
         self._entries[key] = (version, future)

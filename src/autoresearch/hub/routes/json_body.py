@@ -42,14 +42,14 @@ def check_form(body: bytes, headers: Mapping[str, str]) -> None:
     """Refuse what is packed, in parts, or in two bytes a letter, before anything is read."""
     encoding = headers.get("content-encoding", "").strip().lower()
     if encoding not in ("", "identity") or body.startswith(GZIP_MARK):
-        raise _unsupported("the body is compressed; send the JSON plain, without Content-Encoding")
+        raise _media_error("the body is compressed; send the JSON plain, without Content-Encoding")
     if headers.get("content-type", "").strip().lower().startswith("multipart/"):
-        raise _unsupported("the body is a form in parts; send a JSON object instead")
+        raise _media_error("the body is a form in parts; send a JSON object instead")
     if body.startswith(UTF16_MARKS) or b"\0" in body[:4]:
         raise BadInput("the body is not UTF-8 but looks like UTF-16 or UTF-32; send UTF-8")
 
 
-def _unsupported(sentence: str) -> HTTPException:
+def _media_error(sentence: str) -> HTTPException:
     return HTTPException(status_code=415, detail=sentence)
 
 

@@ -44,7 +44,7 @@ class RepackStep:
 
 def find_progress(reader: Reader) -> int:
     """The number of the last commit whose objects are settled."""
-    return leases.repacked(reader)
+    return leases.last_repacked(reader)
 
 
 def is_done(reader: Reader) -> bool:

@@ -61,18 +61,18 @@ def last_numbers(reader: Reader) -> dict[str, int]:
             int(reader.value(f"SELECT coalesce(max({column}), 0) FROM {table}")),
             int(reader.value(LAST_NUMBER[reader.dialect], table=table, column=column)),
         )
-        for table, column in _numbered().items()
+        for table, column in _numbered_tables().items()
     }
 
 
 def continue_numbers(tx: Transaction, numbers: Mapping[str, int]) -> None:
     """Let each table number on behind these."""
-    for table, column in _numbered().items():
+    for table, column in _numbered_tables().items():
         for sql in SET_NUMBER[tx.dialect] if numbers[table] else ():
             tx.run(sql, table=table, column=column, number=numbers[table])
 
 
-def _numbered() -> dict[str, str]:
+def _numbered_tables() -> dict[str, str]:
     """Tables whose rows are numbered, with the column."""
     keys = {table.name: list(table.primary_key) for table in TABLES}
     return {

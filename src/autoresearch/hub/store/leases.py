@@ -23,7 +23,7 @@ def take(tx: Transaction, task: str, who: str, now_s: int, length_s: int) -> boo
     ) > 0  # fmt: skip
 
 
-def repacked(reader: Reader) -> int:
+def last_repacked(reader: Reader) -> int:
     sql = "SELECT value FROM settings WHERE name = :name"
     return int(reader.value(sql, name=_REPACKED) or 0)
 

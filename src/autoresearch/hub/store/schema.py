@@ -48,17 +48,17 @@ def key(name: str, kind: Any = Text) -> Column[Any]:
     return Column(name, kind, primary_key=True)
 
 
-def required(name: str, kind: Any = Text, *args: Any, **kwargs: Any) -> Column[Any]:
+def not_null(name: str, kind: Any = Text, *args: Any, **kwargs: Any) -> Column[Any]:
     """A column that always has a value."""
     return Column(name, kind, *args, nullable=False, **kwargs)
 
 
 def flag(name: str) -> Column[Any]:
-    return required(name, Integer, server_default=text("0"))
+    return not_null(name, Integer, server_default=text("0"))
 
 
 def agent() -> Column[Any]:
-    return required("agent_id", Text, ForeignKey("agents.id"))
+    return not_null("agent_id", Text, ForeignKey("agents.id"))
 
 
 def index_where(condition: str, name: str, *columns: str) -> Index:
@@ -72,9 +72,9 @@ agents = Table(
     "agents",
     metadata,
     key("id"),
-    required("created_at"),
-    required("via"),  # open, invite, admin, operator
-    required("network", server_default=text("''")),  # keyed hash of where it was opened from
+    not_null("created_at"),
+    not_null("via"),  # open, invite, admin, operator
+    not_null("network", server_default=text("''")),  # keyed hash of where it was opened from
     Column("revoked_at", Text),
     Index("ix_agents_alike", text("lower(rtrim(id, '._-'))")),
 )
@@ -84,7 +84,7 @@ keys = Table(
     metadata,
     key("hash", LargeBinary),  # SHA-256 of the key; the key itself is stored nowhere
     agent(),
-    required("created_at"),
+    not_null("created_at"),
     Index(None, "agent_id"),
 )
 
@@ -92,10 +92,10 @@ invites = Table(
     "invites",
     metadata,
     key("hash", LargeBinary),
-    required("created_at"),
-    required("expires_at"),
-    required("uses_left", Integer),
-    required("note"),
+    not_null("created_at"),
+    not_null("expires_at"),
+    not_null("uses_left", Integer),
+    not_null("note"),
 )
 
 limits = Table(  # how much of an allowance is used; the hour starts with its first use
@@ -103,25 +103,25 @@ limits = Table(  # how much of an allowance is used; the hour starts with its fi
     metadata,
     key("subject"),  # "agent:<id>" or "net:<network>"
     key("action"),  # push, post, claim, register
-    required("started_s", Integer),  # Unix time
-    required("used", Integer),
+    not_null("started_s", Integer),  # Unix time
+    not_null("used", Integer),
 )
 
 settings = Table(  # facts about this hub that outlive a process: the canonical root, for one
     "settings",
     metadata,
     key("name"),
-    required("value"),
+    not_null("value"),
 )
 
 acts = Table(  # what operators did; rows are added, never changed
     "acts",
     metadata,
     number(),
-    required("created_at"),
-    required("actor"),  # a person as the system knows them, and by which door they came
-    required("verb"),
-    required("target"),  # a name, number or hash
+    not_null("created_at"),
+    not_null("actor"),  # a person as the system knows them, and by which door they came
+    not_null("verb"),
+    not_null("target"),  # a name, number or hash
     Index(None, "verb", "id"),
     sqlite_autoincrement=True,
 )
@@ -132,20 +132,20 @@ channels = Table(
     "channels",
     metadata,
     number(),
-    required("name", Text, unique=True),
-    required("description"),
-    required("created_at"),
+    not_null("name", Text, unique=True),
+    not_null("description"),
+    not_null("created_at"),
 )
 
 posts = Table(
     "posts",
     metadata,
     number(),
-    required("channel_id", Id, ForeignKey("channels.id")),
+    not_null("channel_id", Id, ForeignKey("channels.id")),
     agent(),
     Column("parent_id", Id, ForeignKey("posts.id")),
-    required("content"),
-    required("created_at"),
+    not_null("content"),
+    not_null("created_at"),
     flag("hidden"),
     Index(None, "channel_id", "id"),
     Index(None, "parent_id", "id"),
@@ -157,21 +157,21 @@ results = Table(
     "results",
     metadata,
     number(),
-    required("post_id", Id, ForeignKey("posts.id")),
+    not_null("post_id", Id, ForeignKey("posts.id")),
     agent(),
-    required("named"),  # the commit as the post names it, lower case
+    not_null("named"),  # the commit as the post names it, lower case
     Column("commit_hash", Text),  # the pushed commit that is, once known
-    required("platform"),
-    required("track"),  # empty where the post names none
+    not_null("platform"),
+    not_null("track"),  # empty where the post names none
     Column("val_bpb", Float),
     Column("vram_gb", Float),
-    required("status"),  # keep, discard, crash
-    required("description"),
-    required("reason"),  # of a crash
-    required("problem"),  # why it never leads a board; empty where it may
-    required("created_at"),
+    not_null("status"),  # keep, discard, crash
+    not_null("description"),
+    not_null("reason"),  # of a crash
+    not_null("problem"),  # why it never leads a board; empty where it may
+    not_null("created_at"),
     flag("leads"),  # was the best of its board when it came, among those that count
-    required("verified", server_default=text("'unverified'")),  # what verdicts come to
+    not_null("verified", server_default=text("'unverified'")),  # what verdicts come to
     flag("hidden"),
     Column("runs", Integer),  # how many, where its details say it
     Column("sd", Float),  # of these
@@ -189,21 +189,21 @@ verifications = Table(
     "verifications",
     metadata,
     number(),
-    required("post_id", Id, ForeignKey("posts.id")),
+    not_null("post_id", Id, ForeignKey("posts.id")),
     agent(),
-    required("named"),
+    not_null("named"),
     Column("commit_hash", Text),
-    required("platform"),
-    required("track"),
+    not_null("platform"),
+    not_null("track"),
     Column("val_bpb", Float),
-    required("runs", Integer),
-    required("reproduced", Integer),
-    required("reason"),
-    required("created_at"),
+    not_null("runs", Integer),
+    not_null("reproduced", Integer),
+    not_null("reason"),
+    not_null("created_at"),
     flag("hidden"),
     flag("replayed"),
     Column("result_id", Id),  # the result it judges
-    required("weight", Float, server_default=text("0")),  # when it came; 0 where nobody asked
+    not_null("weight", Float, server_default=text("0")),  # when it came; 0 where nobody asked
     flag("challenges"),  # unasked, and against what was settled
     Index(None, "post_id"),
     Index(None, "commit_hash"),
@@ -218,10 +218,10 @@ claims = Table(
     metadata,
     number(),
     agent(),
-    required("text"),
-    required("created_at"),
-    required("expires_at"),
-    required("ttl_s", Integer),
+    not_null("text"),
+    not_null("created_at"),
+    not_null("expires_at"),
+    not_null("ttl_s", Integer),
     Column("released_at", Text),
     index_where("released_at IS NULL", "ix_claims_open", "expires_at"),
     sqlite_autoincrement=True,
@@ -231,11 +231,11 @@ documents = Table(  # everything full-text search can find, in the order it came
     "documents",
     metadata,
     number(),
-    required("kind"),  # post, result, commit
-    required("ref"),  # the id of the post or result, the hash of the commit
-    required("agent_id"),
-    required("excerpt"),
-    required("created_at"),
+    not_null("kind"),  # post, result, commit
+    not_null("ref"),  # the id of the post or result, the hash of the commit
+    not_null("agent_id"),
+    not_null("excerpt"),
+    not_null("created_at"),
     flag("hidden"),
     Index(None, "kind", "ref", unique=True),
     sqlite_autoincrement=True,
@@ -247,9 +247,9 @@ events = Table(  # one row for every change, in the change's own transaction
     "events",
     metadata,
     number("seq"),
-    required("kind"),
-    required("payload"),  # JSON; ids and names only, so that hiding a post hides it here too
-    required("created_at"),
+    not_null("kind"),
+    not_null("payload"),  # JSON; ids and names only, so that hiding a post hides it here too
+    not_null("created_at"),
     sqlite_autoincrement=True,
 )
 
@@ -259,16 +259,16 @@ commits = Table(
     "commits",
     metadata,
     number("seq"),  # grows from parents to children: every walk through history is bounded by it
-    required("hash", Text, unique=True),  # 40 hex digits
-    required("parents"),  # their hashes, a space between; empty for a root
-    required("agent_id"),  # who pushed it first; empty for one nobody pushed as their own
-    required("message"),
-    required("created_at"),  # when this hub took it in
-    required("tree", LargeBinary),
+    not_null("hash", Text, unique=True),  # 40 hex digits
+    not_null("parents"),  # their hashes, a space between; empty for a root
+    not_null("agent_id"),  # who pushed it first; empty for one nobody pushed as their own
+    not_null("message"),
+    not_null("created_at"),  # when this hub took it in
+    not_null("tree", LargeBinary),
     Column("parent_seq", Id),
-    required("root_seq", Id),  # where its first parents end
-    required("generation", Integer),  # how many first parents it has
-    required("is_leaf", Integer),  # no commit names it as a parent, first or other
+    not_null("root_seq", Id),  # where its first parents end
+    not_null("generation", Integer),  # how many first parents it has
+    not_null("is_leaf", Integer),  # no commit names it as a parent, first or other
     flag("hidden"),
     Index(None, "agent_id", "seq"),
     index_where("is_leaf = 1", "ix_commits_leaves", "seq"),
@@ -281,7 +281,7 @@ commit_parents = Table(
     metadata,
     Column("child_seq", Id, ForeignKey("commits.seq"), primary_key=True),
     key("position", Integer),  # 0 is the first parent
-    required("parent_seq", Id, ForeignKey("commits.seq")),
+    not_null("parent_seq", Id, ForeignKey("commits.seq")),
     Index(None, "parent_seq", "child_seq"),
     sqlite_with_rowid=False,
 )
@@ -290,10 +290,10 @@ objects = Table(  # as it stands in a pack, so that packs are written without co
     "objects",
     metadata,
     number(),  # grows: what a cache has not seen is behind the last it has
-    required("oid", LargeBinary, unique=True),  # 20 bytes
-    required("kind", Integer),  # 1 commit, 2 tree, 3 blob, as in packs
-    required("size", Integer),  # of the body, inflated
-    required("body", LargeBinary),  # zlib: the object, or a delta as packs have them
+    not_null("oid", LargeBinary, unique=True),  # 20 bytes
+    not_null("kind", Integer),  # 1 commit, 2 tree, 3 blob, as in packs
+    not_null("size", Integer),  # of the body, inflated
+    not_null("body", LargeBinary),  # zlib: the object, or a delta as packs have them
     Column("base_id", Id),  # the object that the delta is made against; empty: the body is whole
     Column("step", Integer),  # its place behind a whole one (`rules.repack`); empty: as it came
 )
@@ -302,9 +302,9 @@ refs = Table(  # names given by plain `git push`; bundles need none
     "refs",
     metadata,
     key("name"),  # refs/heads/...
-    required("hash"),
-    required("agent_id"),  # whose it is: nobody else moves it
-    required("updated_at"),
+    not_null("hash"),
+    not_null("agent_id"),  # whose it is: nobody else moves it
+    not_null("updated_at"),
     Index(None, "updated_at"),
     Index(None, "agent_id"),
     Index("ix_refs_alike", text("lower(name)")),

@@ -58,7 +58,7 @@ class MeanComparison:
             return math.inf if self.gain > shift else 0.0
         return weigh_t((self.gain - shift) / self.error, self.degrees, self.size)
 
-    def bound(self, level: float) -> float:
+    def lower_bound(self, level: float) -> float:
         """The lower end of the gain: every shift below it is refuted."""
         return self.gain - critical_t(self.degrees, self.size, level) * self.error
 
@@ -129,8 +129,8 @@ def claim_of(
         record.commit,
         record.description,
         gain,
-        above.bound(LEVEL / 2),
-        -below.bound(LEVEL / 2),
+        above.lower_bound(LEVEL / 2),
+        -below.lower_bound(LEVEL / 2),
         above.evidence(),
         len(runs),
     )

@@ -195,7 +195,7 @@ def find_column(header: Sequence[str], name: str) -> int | None:
 def named_column(header: Sequence[str], wanted: str) -> int:
     found = find_column(header, wanted)
     if found is None:
-        raise BadInput(f"there is no column {wanted!r}; there are {listed(header)}")
+        raise BadInput(f"there is no column {wanted!r}; there are {name_columns(header)}")
     return found
 
 
@@ -218,11 +218,11 @@ def find_metric(
             return pool[0]
         if pool and pool is not validated:
             raise BadInput(
-                f"which column is the metric: {listed([header[at] for at in pool], ' or ')}? "
+                f"which column is the metric: {name_columns([header[at] for at in pool], ' or ')}? "
                 "name it with --metric"
             )
     raise BadInput(
-        f"no column of numbers can be the metric; there are {listed(header)}: name it with --metric"
+        f"no column of numbers can be the metric; there are {name_columns(header)}: name it with --metric"
     )
 
 
@@ -242,6 +242,6 @@ def is_validated(name: str) -> bool:
     return re.search(r"(^|_)(val|valid|validation)(_|$)", name) is not None and not is_best
 
 
-def listed(header: Sequence[str], last: str = " and ") -> str:
+def name_columns(header: Sequence[str], last: str = " and ") -> str:
     names = [shown_name(cell) for cell in header[:20] if cell.strip()]
     return ", ".join(names[:-1]) + last + names[-1] if len(names) > 1 else "".join(names)

@@ -34,7 +34,7 @@ def draw_forest(morning: Morning, metric: str) -> Figure:
         figure = Figure(figsize=(12, HEAD_IN + ROW_IN * rows), dpi=100, facecolor="white")
         widths = [2.1, 1] if constants else [1]
         axes = figure.subplots(1, len(widths), squeeze=False, width_ratios=widths)[0]
-        draw_effects(axes[0], effects, metric, morning.distilled)
+        draw_effects(axes[0], effects, metric, morning.is_distilled)
         if constants:
             draw_importance(axes[1], constants)
         height = HEAD_IN + ROW_IN * rows

@@ -65,7 +65,7 @@ class Morning:
     next_steps: tuple[str, ...] = ()
 
     @property
-    def distilled(self) -> bool:
+    def is_distilled(self) -> bool:
         """Whether the effects were measured anew, with seeds that decided nothing."""
         return self.measured == DISTILLED
 
@@ -211,7 +211,7 @@ def tried_in_vain(tried: Sequence[Record]) -> tuple[tuple[str, int], ...]:
 def next_steps(morning: Morning, tried: Sequence[Record]) -> tuple[str, ...]:
     """What the numbers suggest, a sentence each."""
     steps = []
-    if not morning.distilled and morning.effects:
+    if not morning.is_distilled and morning.effects:
         steps.append("`autoresearch distill`: which of the kept edits are real is not measured yet")
     if top := [name for name, share in morning.importance[:3] if share > 0.1]:
         steps.append(f"go on with {', '.join(top)}: they explain most of what was seen")
