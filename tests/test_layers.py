@@ -15,6 +15,7 @@ ROOT = Path(__file__).parent.parent
 SRC = ROOT / "src" / "autoresearch"
 SHARED = {
     "clock",
+    "devices",
     "errors",
     "files",
     "folders",
@@ -27,6 +28,7 @@ SHARED = {
 }
 ROOMS = {
     "clock": set(),
+    "devices": set(),
     "errors": set(),
     "files": set(),
     "folders": {"errors"},

@@ -141,3 +141,50 @@ def test_the_hub_asks_those_it_believes(hub: Any) -> None:
     assert board.read()["best"]["verified"] == "reproduced" or operator not in asked
     if operator in asked:
         assert not any(map(is_asked, asked))
+
+
+def test_one_device_is_one_board_however_it_is_spelled(hub: Any) -> None:
+    """Results and verdicts of other spellings stand on the board of the first one; it is found by
+    every spelling, and what a post says stays as its author wrote it."""
+    board, other, judge = Board(hub), hub.agent(), hub.vouched()
+    first = board.claim(hub.agent(), "1.5")
+    shown = board.gpu
+    spellings = [shown.upper(), shown.lower().replace(" ", "_"), shown.replace(" ", "-")]
+    for number, board.gpu in enumerate(spellings):
+        post_id = board.claim(other, f"1.{4 - number}")[1]
+        assert board.gpu in hub.agent().get(f"/api/posts/{post_id}").json()["content"]
+    board.judge(judge, first, "reproduced")
+
+    for board.gpu in (shown, *spellings):
+        found = board.read()
+        assert found["platform"] == shown
+        assert [r["val_bpb"] for r in found["records"]] == [1.5], "what is verified leads"
+        assert {claim["val_bpb"] for claim in found["claims"]} == {1.4, 1.3, 1.2}
+        results = other.get("/api/results", platform=board.gpu).json()
+        assert len(results) == 4 and {r["platform"] for r in results} == {shown}
+
+
+def test_a_verdict_may_name_a_device_first(hub: Any) -> None:
+    """A verdict on a device that nobody reported from yet decides its spelling as a result does."""
+    board, author, judge = Board(hub), hub.agent(), hub.vouched()
+    commit = push_new(author)
+    spelled, board.gpu = board.gpu, board.gpu.replace(" ", "_")
+    board.judge(judge, (commit, board.post(author, "soon")), "reproduced")
+    first, board.gpu = board.gpu, spelled
+    board.claim(author, "1.5", commit)
+
+    assert board.read()["platform"] == first
+
+
+def test_pages_find_a_board_by_every_spelling(hub: Any) -> None:
+    """The leaderboard, the chart, the table, its CSV, the graph, the feed and two boards beside
+    each other."""
+    board = Board(hub)
+    board.claim(hub.agent(), "1.5")
+    spelled = board.gpu.lower().replace(" ", "_")
+    pages = ("leaderboard", "leaderboard.csv", "progress", "embed", "results", "results.csv")
+    for page in (*pages, "graph", "feed.atom", "leaderboard.json", "charts/badge.svg"):
+        answer = board.reader.get(f"/{page}", platform=spelled, track="")
+        assert answer.status_code == 200 and board.gpu in answer.text, page
+    compared = board.reader.get("/compare/boards", a=f"{spelled}|", b=f"{board.gpu}|")
+    assert compared.text.count(f"<bdi>{board.gpu}</bdi>") >= 2

@@ -16,6 +16,7 @@ from autoresearch.cli.hub_options import FolderKeyring
 from autoresearch.cli.options import examples
 from autoresearch.cli.run import prepare
 from autoresearch.cli.sandbox_options import choose_sandbox, make_runner, sandbox_options
+from autoresearch.devices import is_same_device
 from autoresearch.errors import BadInput, Conflict, HubUnavailable
 
 if TYPE_CHECKING:
@@ -188,7 +189,8 @@ def reported_here(
     if claimed is not None:
         return ReportedResult(full, claimed, track=workspace.config.track, platform=platform)
     told = [r for r in workspace.ledger.records() if r.commit == full and r.value is not None]
-    same = [r for r in told if r.platform == platform and r.track == workspace.config.track]
+    track = workspace.config.track
+    same = [r for r in told if is_same_device(r.platform, platform) and r.track == track]
     if not same or same[-1].value is None:
         where = (
             f" (only for {told[-1].platform} on track {told[-1].track or '(none)'})" if told else ""

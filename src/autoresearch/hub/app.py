@@ -164,6 +164,7 @@ def create_app(settings: Settings) -> Middleware:
         dependencies={
             "hub": Provide(common.the_hub, sync_to_thread=False),
             "caller": Provide(common.the_caller, sync_to_thread=False),
+            "platform": Provide(common.read_platform),
         },
         exception_handlers={
             AutoresearchError: add_error_page(common.on_our_error),

@@ -24,6 +24,7 @@ from autoresearch.hub.rules.accounts import KeyCache, check_admin_hash
 from autoresearch.hub.rules.counters import Counters
 from autoresearch.hub.rules.fetch import BundleCache
 from autoresearch.hub.rules.hidden import HiddenObjects
+from autoresearch.hub.rules.maintenance import join_stored
 from autoresearch.hub.rules.mirror import Mirror
 from autoresearch.hub.settings import Settings
 from autoresearch.hub.store import migrate
@@ -52,6 +53,7 @@ class Services:
         self.settings = settings
         self.changes = 0  # how often the settings changed: pages made before show the old ones
         self.db = Database(settings.data, settings.database)
+        join_stored(self.db)
         self.keyring = KeyCache(self.db, settings.admin_key_hash)
         self.bundles = BundleCache(settings.data / "cache" / "bundles")
         self.hidden = HiddenObjects()

@@ -15,7 +15,7 @@ from autoresearch.hub.pages import board_views
 from autoresearch.hub.pages.leaderboard_pages import BoardWord
 from autoresearch.hub.pages.rendering import answer, format_score
 from autoresearch.hub.pages.results_table import Agent
-from autoresearch.hub.routes.common import TheHub
+from autoresearch.hub.routes.common import TheHub, ThePlatform
 from autoresearch.hub.routes.public import address_of
 from autoresearch.hub.rules import leaderboards, results
 from autoresearch.hub.services import Services
@@ -46,7 +46,7 @@ class FeedItem:
 async def send_feed(
     request: Request[Any, Any, Any],
     hub: TheHub,
-    platform: BoardWord = None,
+    platform: ThePlatform,
     track: BoardWord = None,
     agent: Agent = "",
 ) -> Response[bytes]:

@@ -5,12 +5,14 @@ Values of two boards cannot be compared; what share of the first value is left c
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated, Any
 
 from litestar import Request, Response, get
 from litestar.params import QueryParameter
 
+from autoresearch.devices import is_same_device
 from autoresearch.hub.pages import board_views, curve_chart
 from autoresearch.hub.pages.board_views import BoardSummary
 from autoresearch.hub.pages.rendering import answer_cached
@@ -41,6 +43,13 @@ class BoardColumn:
 def name_board(board: BoardCounts) -> str:
     """A board in one word of an address: a platform holds no bar."""
     return f"{board.platform}|{board.track}"
+
+
+def find_board(every: Iterable[BoardCounts], name: str) -> BoardCounts | None:
+    """The board that an address means, however its device is spelled."""
+    platform, _, track = name.rpartition("|")
+    same = (b for b in every if b.track == track and is_same_device(b.platform, platform))
+    return next(same, None)
 
 
 def describe_board(hub: Services, board: BoardCounts) -> BoardColumn:
@@ -80,8 +89,9 @@ async def show_boards_compared(
 
     def read() -> dict[str, object]:
         every = board_views.list_boards(hub, CHOICES_MAX)
-        known = {name_board(board): board for board in board_views.count_hub(hub).boards.values()}
-        columns = [describe_board(hub, known[name]) for name in (a, b) if name in known]
+        known = board_views.count_hub(hub).boards.values()
+        found = [find_board(known, name) for name in (a, b)]
+        columns = [describe_board(hub, board) for board in found if board]
         return {
             "choices": [name_board(board) for board in every],
             "asked": (a, b),

@@ -12,7 +12,7 @@ from autoresearch.hub.pages import board_views, graph_layout
 from autoresearch.hub.pages.graph_layout import CommitVerdict
 from autoresearch.hub.pages.leaderboard_pages import BoardWord
 from autoresearch.hub.pages.rendering import answer_cached
-from autoresearch.hub.routes.common import ID_MAX, TheHub
+from autoresearch.hub.routes.common import ID_MAX, TheHub, ThePlatform
 from autoresearch.hub.rules import commits, leaderboards
 from autoresearch.hub.services import Services
 from autoresearch.hub.values import BoardName
@@ -26,9 +26,9 @@ BOARDS_MAX = 60  # boards whose best lineage is drawn
 async def show_graph(
     request: Request[Any, Any, Any],
     hub: TheHub,
+    platform: ThePlatform,
     before: Annotated[int | None, QueryParameter(required=False, ge=1, le=ID_MAX)] = None,
     focus: Annotated[str | None, QueryParameter(required=False, max_length=40)] = None,
-    platform: BoardWord = None,
     track: BoardWord = None,
 ) -> Response[bytes]:
     """Which commit was built on which: of the whole hub, or of one board."""

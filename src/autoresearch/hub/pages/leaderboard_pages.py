@@ -18,7 +18,7 @@ from autoresearch import models
 from autoresearch.errors import NotFound
 from autoresearch.hub.pages import assets, board_views, chart, chart_png
 from autoresearch.hub.pages.rendering import ANYWHERE, answer, answer_cached, read_cached, render
-from autoresearch.hub.routes.common import TheHub
+from autoresearch.hub.routes.common import TheHub, ThePlatform
 from autoresearch.hub.rules import leaderboards, significance
 from autoresearch.hub.rules.counters import BoardCounts
 from autoresearch.hub.services import Services
@@ -38,7 +38,7 @@ RECORD_COLUMNS = (
 async def show_leaderboard(
     request: Request[Any, Any, Any],
     hub: TheHub,
-    platform: BoardWord = None,
+    platform: ThePlatform,
     track: BoardWord = None,
 ) -> Response[bytes]:
     """The records of each platform and track."""
@@ -69,7 +69,7 @@ def _read_boards(hub: Services, platform: str | None, track: str | None) -> list
 async def send_leaderboard_json(
     request: Request[Any, Any, Any],
     hub: TheHub,
-    platform: BoardWord = None,
+    platform: ThePlatform,
     track: BoardWord = None,
 ) -> Response[bytes]:
     """The same as JSON."""
@@ -79,7 +79,7 @@ async def send_leaderboard_json(
 
 @get("/leaderboard.csv", include_in_schema=False)
 async def send_leaderboard_csv(
-    hub: TheHub, platform: BoardWord = None, track: BoardWord = None
+    hub: TheHub, platform: ThePlatform, track: BoardWord = None
 ) -> Response[str]:
     """Every record of every board, one a line, and the claims beside them with why they wait."""
 
@@ -108,7 +108,7 @@ def quote_formula(cell: object) -> object:
 async def show_progress(
     request: Request[Any, Any, Any],
     hub: TheHub,
-    platform: BoardWord = None,
+    platform: ThePlatform,
     track: BoardWord = None,
     x: XAxis = "number",
     start: Annotated[int, QueryParameter(name="from", required=False, ge=1)] = 1,
@@ -138,7 +138,7 @@ async def show_progress(
 async def send_progress_svg(
     request: Request[Any, Any, Any],
     hub: TheHub,
-    platform: BoardWord = None,
+    platform: ThePlatform,
     track: BoardWord = None,
     x: XAxis = "number",
 ) -> Response[bytes]:
@@ -161,7 +161,7 @@ async def send_progress_svg(
 
 @get("/charts/progress.png", include_in_schema=False)
 async def send_progress_png(
-    hub: TheHub, platform: BoardWord = None, track: BoardWord = None
+    hub: TheHub, platform: ThePlatform, track: BoardWord = None
 ) -> Response[bytes]:
     """The picture that a shared link shows; without results, one that says so."""
 

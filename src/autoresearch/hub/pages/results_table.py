@@ -15,7 +15,7 @@ from litestar.response import Stream
 from autoresearch.hub.pages import board_views
 from autoresearch.hub.pages.leaderboard_pages import BoardWord, quote_formula
 from autoresearch.hub.pages.rendering import answer_cached, read_cached
-from autoresearch.hub.routes.common import OFFSET_MAX, TheHub
+from autoresearch.hub.routes.common import OFFSET_MAX, TheHub, ThePlatform
 from autoresearch.hub.rules import results, significance
 from autoresearch.hub.services import Services
 from autoresearch.hub.values import BoardName
@@ -44,7 +44,7 @@ Agent = Annotated[str, QueryParameter(required=False, max_length=64)]
 async def show_results(
     request: Request[Any, Any, Any],
     hub: TheHub,
-    platform: BoardWord = None,
+    platform: ThePlatform,
     track: BoardWord = None,
     agent: Agent = "",
     status: Status = "",
@@ -93,7 +93,7 @@ def weigh_board(hub: Services, board: BoardName) -> dict[int, significance.Gain]
 
 @get("/results.csv", include_in_schema=False)
 async def send_results_csv(
-    hub: TheHub, platform: BoardWord = None, track: BoardWord = None, agent: Agent = ""
+    hub: TheHub, platform: ThePlatform, track: BoardWord = None, agent: Agent = ""
 ) -> Stream:
     """Every result, newest first; page by page, however many."""
     chosen = {"platform": platform or None, "track": track, "agent": agent or None}

@@ -19,7 +19,7 @@ from autoresearch.hub.pages.rendering import (
     format_score,
     render,
 )
-from autoresearch.hub.routes.common import TheHub
+from autoresearch.hub.routes.common import TheHub, ThePlatform
 from autoresearch.hub.routes.public import address_of
 from autoresearch.hub.rules import leaderboards, results
 from autoresearch.hub.services import Services
@@ -35,7 +35,7 @@ SITEMAP = "http://www.sitemaps.org/schemas/sitemap/0.9"
 async def show_embedded(
     request: Request[Any, Any, Any],
     hub: TheHub,
-    platform: BoardWord = None,
+    platform: ThePlatform,
     track: BoardWord = None,
     x: XAxis = "number",
 ) -> Response[bytes]:
@@ -56,7 +56,7 @@ async def show_embedded(
 async def send_badge(
     request: Request[Any, Any, Any],
     hub: TheHub,
-    platform: BoardWord = None,
+    platform: ThePlatform,
     track: BoardWord = None,
 ) -> Response[bytes]:
     """The best of a board as a badge."""

@@ -26,6 +26,7 @@ from autoresearch.hub.connections import Shares
 from autoresearch.hub.routes.json_body import NO_BODY, read_json
 from autoresearch.hub.rules.accounts import Caller
 from autoresearch.hub.rules.addresses import network_of
+from autoresearch.hub.rules.devices import spell_device
 from autoresearch.hub.rules.spool import FULL
 from autoresearch.hub.services import Services
 
@@ -40,6 +41,7 @@ DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 TheHub = NamedDependency[Services]
 TheCaller = NamedDependency[Caller]
+ThePlatform = NamedDependency[str | None]
 Limit = Annotated[
     int,
     QueryParameter(
@@ -124,6 +126,18 @@ def needs_admin(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRou
 
 def the_caller(request: Request[Any, Any, Any]) -> Caller:
     return request.scope["caller"]  # type: ignore[typeddict-item, no-any-return]
+
+
+async def read_platform(
+    hub: TheHub,
+    asked: Annotated[
+        str | None, QueryParameter(name="platform", required=False, max_length=200)
+    ] = None,
+) -> str | None:
+    """The platform that a request names, as the hub spells it."""
+    if not asked:
+        return asked
+    return await hub.off_loop(lambda: spell_device(hub.db.reader, asked))
 
 
 def the_hub(request: Request[Any, Any, Any]) -> Services:

@@ -15,6 +15,7 @@ from autoresearch.hub.routes.common import (
     Offset,
     TheCaller,
     TheHub,
+    ThePlatform,
     errors,
     page,
 )
@@ -26,8 +27,8 @@ Text = Annotated[str | None, QueryParameter(required=False, max_length=200)]
 @get("/api/results", responses=errors(400, 401), tags=["results"])
 async def list_results(
     hub: TheHub,
+    platform: ThePlatform,
     agent: Text = None,
-    platform: Text = None,
     track: Text = None,
     status: Annotated[
         Literal["keep", "discard", "crash"] | None, QueryParameter(required=False)
@@ -60,7 +61,7 @@ async def list_results(
 async def leaderboard(
     hub: TheHub,
     caller: TheCaller,
-    platform: Text = None,
+    platform: ThePlatform,
     track: Text = None,
     limit: Limit = PAGE_DEFAULT,
 ) -> list[models.Board]:

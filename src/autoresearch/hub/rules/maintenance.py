@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from autoresearch.git import fsck
 from autoresearch.git.fsck import COMMIT, KINDS, TREE
 from autoresearch.git.pack import object_name
-from autoresearch.hub.rules import results
+from autoresearch.hub.rules import devices, results
 from autoresearch.hub.rules.incoming import add_commit, message_of
 from autoresearch.hub.store import board, commits, database, objects, search
 from autoresearch.hub.store import results as rows
-from autoresearch.hub.store.database import Reader, Transaction
+from autoresearch.hub.store.database import Database, Reader, Transaction
 from autoresearch.hub.store.objects import BrokenObject, ObjectReader, StoredObject
 from autoresearch.hub.values import StoredCommit
 
@@ -128,6 +128,22 @@ def reindex(tx: Transaction) -> int:
     count = _reindex_commits(tx)
     search.copy_hidden(tx)
     return count
+
+
+def join_stored(db: Database) -> None:
+    """Bring a hub of before, where each spelling was a board of its own, to one board a device."""
+    if devices.find_split(db.reader):
+        with db.write() as tx:
+            join_spellings(tx)
+
+
+def join_spellings(tx: Transaction) -> None:
+    """Store everything under the first spelling of its device, and work its boards out anew."""
+    for first, *others in devices.find_split(tx):
+        for other in others:
+            rows.rename_platform(tx, other, first)
+        for track in rows.list_tracks(tx, first):
+            results.rebuild_board(tx, first, track)
 
 
 def index_words(tx: Transaction) -> None:

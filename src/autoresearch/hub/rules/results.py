@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from msgspec.structs import replace
+
 from autoresearch.errors import BadInput, NotFound
-from autoresearch.hub.rules import boards, verdicts
+from autoresearch.hub.rules import boards, devices, verdicts
 from autoresearch.hub.rules.verification import DOUBTED
 from autoresearch.hub.store import board as posts
 from autoresearch.hub.store import commits, results, search
@@ -28,7 +30,8 @@ def store_lines(tx: Transaction, post: Post, found: Sequence[Line]) -> None:
     """Store what a post reports, in the post's own transaction."""
     changed: set[BoardName] = set()
     details = iter(read_details(post.content))
-    for line in found:
+    for told in found:
+        line = replace(told, platform=devices.spell_device(tx, told.platform))
         commit_hash = _pushed_commit(tx, line.commit)
         if isinstance(line, VerifyLine):
             changed.update(_store_verification(tx, post, line, commit_hash))

@@ -55,6 +55,17 @@ _ADD_VERIFICATION = """
         :runs, :reproduced, :reason, :replayed, :now)
     RETURNING id
 """
+# each next name is one step in the index, however many rows there are
+_PLATFORMS = """
+    WITH RECURSIVE names(name) AS (
+        SELECT min(platform) FROM {table}
+        UNION ALL
+        SELECT (SELECT min(platform) FROM {table} WHERE platform > name)
+        FROM names WHERE name IS NOT NULL
+    )
+    SELECT name FROM names WHERE name IS NOT NULL
+"""
+_TABLES = ("results", "verifications")
 # kept, pushed, and neither disputed nor doubted
 _COUNTS = """
     hidden = 0 AND problem = '' AND status = 'keep' AND commit_hash IS NOT NULL
@@ -183,6 +194,40 @@ def all_boards(reader: Reader) -> list[BoardName]:
     return reader.all(BoardName, "SELECT DISTINCT platform, track FROM results")
 
 
+def has_platform(reader: Reader, name: str) -> bool:
+    """Whether anything is stored under exactly this platform."""
+    return any(
+        reader.column(f"SELECT 1 FROM {table} WHERE platform = :name LIMIT 1", name=name)
+        for table in _TABLES
+    )
+
+
+def list_platforms(reader: Reader) -> list[str]:
+    """Every platform that anything is stored under."""
+    found = (reader.column(_PLATFORMS.format(table=table)) for table in _TABLES)
+    return sorted({name for names in found for name in names})
+
+
+def list_tracks(reader: Reader, platform: str) -> list[str]:
+    """The tracks that a platform has results on."""
+    sql = "SELECT DISTINCT track FROM results WHERE platform = :platform"
+    return reader.column(sql, platform=platform)
+
+
+def first_use(reader: Reader, platform: str) -> int:
+    """The post that first named a platform."""
+    used = " UNION ALL ".join(
+        f"SELECT post_id FROM {table} WHERE platform = :platform" for table in _TABLES
+    )
+    return int(reader.value(f"SELECT min(post_id) FROM ({used}) AS used", platform=platform))
+
+
+def rename_platform(tx: Transaction, old: str, new: str) -> None:
+    """What was stored under one spelling of a device is stored under another."""
+    for table in _TABLES:
+        tx.run(f"UPDATE {table} SET platform = :new WHERE platform = :old", old=old, new=new)
+
+
 def may_lead(reader: Reader, platform: str, track: str, doubted: float) -> list[Result]:
     """Every kept and pushed result of the board that is not disputed, and whose verdicts add up
     to more than `-doubted`, oldest first."""
@@ -257,7 +302,7 @@ def of_commits(reader: Reader, first_seq: int, last_seq: int) -> list[Result]:
 
 def set_hidden(tx: Transaction, post_id: int, hidden: bool) -> None:
     """Hide the results and verifications of a post, or show them again."""
-    for table in ("results", "verifications"):
+    for table in _TABLES:
         sql = f"UPDATE {table} SET hidden = :hidden WHERE post_id = :post_id"
         tx.run(sql, post_id=post_id, hidden=int(hidden))
 
@@ -267,7 +312,7 @@ def name_commit(tx: Transaction, commit_hash: str, shortest: int) -> set[BoardNa
     it; the boards that these are on.
     """
     found: set[BoardName] = set()
-    for table in ("results", "verifications"):
+    for table in _TABLES:
         sql = f"""
             UPDATE {table} SET commit_hash = :hash
             WHERE commit_hash IS NULL AND named >= :first AND named <= :hash

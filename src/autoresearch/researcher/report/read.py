@@ -17,6 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from autoresearch.devices import is_same_device
 from autoresearch.errors import BadWorkspace, NotFound
 from autoresearch.researcher.report.rows import Experiment, TableSummary, renumber
 from autoresearch.researcher.report.settle import find_direction, find_idea, settle_rows
@@ -239,7 +240,11 @@ def latest_group(rows: list[Experiment]) -> tuple[list[Experiment], list[str]]:
         return [], []
     track = next((row.track for row in reversed(rows) if row.track), "")
     platform = next((row.platform for row in reversed(rows) if row.platform), "")
-    chosen = [row for row in rows if row.track in ("", track) and row.platform in ("", platform)]
+    chosen = [
+        row
+        for row in rows
+        if row.track in ("", track) and (not row.platform or is_same_device(row.platform, platform))
+    ]
     left_out = len(rows) - len(chosen)
     note = (
         f"{left_out} experiment(s) of other tracks or platforms are not shown: "

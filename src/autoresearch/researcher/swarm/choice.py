@@ -15,6 +15,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from autoresearch.client import Hub
+from autoresearch.devices import is_same_device
 from autoresearch.researcher.reported import ReportedResult
 from autoresearch.untrusted import first_line
 
@@ -56,7 +57,7 @@ def results_on(hub: Hub, scope: Scope) -> list[ReportedResult]:
     records = [
         r
         for b in boards
-        if (b.platform, b.track) == (scope.platform, scope.track)
+        if b.track == scope.track and is_same_device(b.platform, scope.platform)
         for r in (*b.records, *(claim for claim in b.claims if claim.asked))
     ]
     found = [

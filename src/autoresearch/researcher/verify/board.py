@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from autoresearch.client import Hub
+from autoresearch.devices import is_same_device
 from autoresearch.errors import BadInput, Conflict, Forbidden, NotFound
 from autoresearch.git.repo import Repo
 from autoresearch.git.sync import fetch_commit
@@ -62,7 +63,7 @@ class HubBoard:
 
     def is_ours_to_check(self, result: Result) -> bool:
         return (
-            result.platform == self.platform
+            is_same_device(result.platform, self.platform)
             and result.track == self.track
             and result.agent_id != self.me
             and result.commit_hash is not None

@@ -17,6 +17,7 @@ from typing import Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
+from autoresearch.devices import is_same_device
 from autoresearch.errors import BadInput
 from autoresearch.researcher.display import Display, show_duration
 from autoresearch.researcher.experiment import Runner, Stopped
@@ -180,7 +181,7 @@ class Verifier:
         return [
             r
             for r in self.workspace.ledger.records()
-            if r.platform == self.platform and r.track == track
+            if is_same_device(r.platform, self.platform) and r.track == track
         ]
 
     def groups(self) -> list[Sequence[float]]:
