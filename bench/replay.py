@@ -58,9 +58,13 @@ def make_night(folder: Path, track: str, experiments: int) -> None:
         subprocess.run([program, "run", folder, "--experiments", count, "--seed", "1"], check=True)
 
 
-def make_verifier(folder: Path) -> Verifier:
+def open_verifier(folder: Path) -> Verifier:
     workspace, stop = Workspace(folder), threading.Event()
     runner = Runner(workspace, choose_sandbox("auto"), environment(FOR_RUNS), readable(), stop)
+    return make_verifier(workspace, runner, stop)
+
+
+def make_verifier(workspace: Workspace, runner: Runner, stop: threading.Event) -> Verifier:
     display = Display(Console(stderr=True))
     notebook = Notebook(workspace.private / "bench")
     return Verifier(workspace, runner, notebook, display, stop, machine_name())
@@ -87,20 +91,27 @@ def replay_night(verifier: Verifier, done: Path) -> Iterator[dict[str, Any]]:
 
 
 def judge_row(entry: Record, record: RunRecord, again: Replay) -> dict[str, Any]:
-    """Honest and forged claims about one experiment, by its one replay."""
+    """Honest and forged claims about one experiment, by its one replay, and what it cost."""
     assert entry.value is not None
-    draw = random.Random(entry.id)
+    return {
+        "status": entry.status,
+        **judge_claims(entry.id, entry.value, record, again),
+        "replay_s": again.run.seconds + again.run.score_seconds,
+        "usual_s": (entry.total_seconds or 0.0) + (entry.score_seconds or 0.0),
+    }
+
+
+def judge_claims(name: str, value: float, record: RunRecord, again: Replay) -> dict[str, Any]:
+    """What one replay says of the true value and of forged ones."""
+    draw = random.Random(name)
     lowered = [round(record.score - draw.uniform(*GAINS), 6) for _ in range(FORGED)]
     forged = [(value, msgspec.structs.replace(record, score=value)) for value in lowered]
     return {
-        "status": entry.status,
         "weights_equal": again.weights_sha256 == record.weights_sha256,
         "score_off": None if again.run.value is None else again.run.value - record.score,
-        "honest": judge_replay(entry.value, record, (again,)).outcome,
+        "honest": judge_replay(value, record, (again,)).outcome,
         "caught": sum(judge_replay(v, r, (again,)).outcome == "differs" for v, r in forged),
-        "replay_s": again.run.seconds + again.run.score_seconds,
-        "usual_s": (entry.total_seconds or 0.0) + (entry.score_seconds or 0.0),
-        "reason": again.run.reason,
+        "replay_reason": again.run.reason,
     }
 
 
@@ -168,7 +179,7 @@ def main() -> None:
     parser.add_argument("--bits", action="store_true")
     args = parser.parse_args()
     make_night(args.folder, args.track, 0 if args.bits else args.experiments)
-    verifier = make_verifier(args.folder.resolve())
+    verifier = open_verifier(args.folder.resolve())
     os.chdir(args.folder)
     with verifier.workspace.lock():
         if args.bits:

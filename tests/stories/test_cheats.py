@@ -165,14 +165,21 @@ class Arena:
 
     def run(self, name: str, text: str, outside_s: float = 0) -> Measurement:
         """Commit a train.py on the first commit and run it once."""
+        return self.measure(name, self.commit(name, text), outside_s)
+
+    def commit(self, name: str, text: str) -> str:
+        with self.workspace.fresh(self.workspace.repo.head()) as checkout:
+            (checkout.path / "train.py").write_text(text, "utf-8")
+            return self.workspace.commit(checkout, name)
+
+    def measure(self, name: str, commit: str, outside_s: float = 0) -> Measurement:
         config = self.workspace.config
         limits = msgspec.structs.replace(config.limits, outside_s=outside_s)
         self.workspace.config = msgspec.structs.replace(config, limits=limits)
-        with self.workspace.fresh(self.workspace.repo.head()) as checkout:
-            (checkout.path / "train.py").write_text(text, "utf-8")
-            commit = self.workspace.commit(checkout, name)
-        folder = self.workspace.private / "runs" / name / "1"
-        return self.runner.measure(commit, 7, f"cheat-{name}", folder, 240)
+        return self.runner.measure(commit, 7, f"cheat-{name}", self.folder_of(name), 240)
+
+    def folder_of(self, name: str) -> Path:
+        return self.workspace.private / "runs" / name / "1"
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ import re
 import subprocess
 import tempfile
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -145,9 +145,7 @@ class Bare:
         except asyncio.TimeoutError:
             raise AutoresearchError("git upload-pack took too long") from None
         finally:
-            if process.returncode is None:
-                try:
+            if process.returncode is None and not process.stdout.at_eof():
+                with suppress(ProcessLookupError):
                     process.kill()
-                except ProcessLookupError:
-                    pass
             await process.wait()

@@ -17,7 +17,7 @@ import re
 import tokenize
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import libcst as cst
 from libcst.metadata import MetadataWrapper, PositionProvider
@@ -77,14 +77,24 @@ def replace_values(source: str, values: Mapping[str, Value]) -> str:
     """The source with new values for some constants; every other character stays."""
     module = cst.parse_module(source)
     nodes = dict(find_literals(module))
-    for name, value in values.items():
-        if name not in nodes:
-            raise AgentFailed(f"no constant {name} in the free file")
-        module = cst.ensure_type(
-            module.deep_replace(nodes[name], value_node(value, nodes[name])), cst.Module
-        )
-        nodes = dict(find_literals(module))
-    return module.code
+    if missing := [name for name in values if name not in nodes]:
+        raise AgentFailed(f"no constant {missing[0]} in the free file")
+    wanted = {id(nodes[name]): value_node(value, nodes[name]) for name, value in values.items()}
+    return cst.ensure_type(module.visit(Replacement(wanted)), cst.Module).code
+
+
+class Replacement(cst.CSTTransformer):
+    """Puts others in the place of some nodes, all in one pass."""
+
+    def __init__(self, wanted: Mapping[int, cst.BaseExpression]) -> None:
+        super().__init__()
+        self.wanted = wanted
+
+    def on_visit(self, node: cst.CSTNode) -> bool:
+        return not isinstance(node, cst.FunctionDef | cst.ClassDef)  # constants stand outside them
+
+    def on_leave(self, original_node: Any, updated_node: Any) -> Any:
+        return self.wanted.get(id(original_node), updated_node)
 
 
 # ---------------------------------------------------------------- reading the tree
