@@ -30,7 +30,9 @@ PER_TRANSACTION = 1000
 TRUNK = 0.78  # of commits go on top of the trunk; the others branch off it and are leaves
 RECENT = 200  # how far back branches start
 POSTS_RESULTS = 0.3  # of posts report a result
-PLATFORMS, TRACKS = 4, 2  # of the results of `fill`, eight boards in all
+PLATFORMS, TRACKS = 15, 4  # of the results of `fill`, 60 boards in all
+BUSY = "platform:gpu1", "track:track-0"  # the board that has a quarter of them
+BUSY_SHARE = 0.25
 VERIFIED = 0.05  # of the results are run again by somebody
 CRASHED, KEPT = 0.07, 0.3
 COMMIT, TREE, BLOB = 1, 2, 3
@@ -162,8 +164,7 @@ def _add_result(
 ) -> None:
     """The result of a commit of its time, on a board whose values fall; some are verified."""
     commit, dice = loaded.trunk[int(share * len(loaded.trunk))][:7], rng.random()
-    where = f"platform:gpu{rng.randrange(PLATFORMS)}"
-    track = f"track:track-{rng.randrange(TRACKS)}"
+    where, track = _choose_board(rng)
     value = 0.95 + 0.25 * math.exp(-3 * share) + rng.expovariate(1 / 0.02)
     numbers = "val_bpb:--- vram_gb:---" if dice < CRASHED else f"val_bpb:{value:.6f} vram_gb:44.0"
     ending = (
@@ -183,6 +184,13 @@ def _add_result(
         line = f"verify commit:{commit} {where} val_bpb:{value:.6f} n:3 {track} | reproduced"
         _write(tx, settings, caller, "results", models.NewPost(line, told.id))
         loaded.posts += 1
+
+
+def _choose_board(rng: random.Random) -> tuple[str, str]:
+    """Platform and track, as a result line names them."""
+    if rng.random() < BUSY_SHARE:
+        return BUSY
+    return f"platform:gpu{rng.randrange(PLATFORMS)}", f"track:track-{rng.randrange(TRACKS)}"
 
 
 def bundle(parent: str, who: str, mark: str, before: str) -> tuple[str, bytes]:

@@ -34,7 +34,7 @@ def test_a_chart_may_be_framed_and_nothing_else(filled: RunningHub) -> None:
 
     assert "frame-ancestors *" in framed.headers["Content-Security-Policy"]
     assert "unsafe" not in framed.headers["Content-Security-Policy"]
-    assert framed.text.count("<svg") == 1 and "&lt;H100&gt;" in framed.text
+    assert framed.text.count("<svg") == 2 and "&lt;H100&gt;" in framed.text
     for path in ("/", "/progress", "/results/1", "/operator"):
         policy = filled.http.get(path).headers["Content-Security-Policy"]
         assert "frame-ancestors 'none'" in policy, path

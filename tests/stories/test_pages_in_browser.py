@@ -280,20 +280,60 @@ def test_keys_reach_everything(window: Window, seen: Any) -> None:
     assert page.evaluate("document.activeElement.name") == "q"
 
 
-def test_every_mark_of_a_chart_opens_its_result(window: Window, seen: Any) -> None:
-    """What lies at the middle of a mark is the mark, unless a later mark lies over it."""
+def test_every_mark_of_a_chart_is_told_and_opened(window: Window, seen: Any) -> None:
+    """Whatever lies over it, the pointer at the middle of a mark shows that mark's words, and a
+    click opens it; so does Enter."""
     hub, lively = seen
     page = window.open(hub.url + pages(lively)["progress"])
-    covered = page.evaluate(
-        """() => [...document.querySelectorAll('.marks a')].filter(a => {
+    marks = page.evaluate(
+        """() => [...document.querySelectorAll('.wide .marks a')].map(a => {
           const b = a.getBoundingClientRect();
-          const at = document.elementFromPoint(b.x + b.width / 2, b.y + b.height / 2);
-          return !at || !at.closest('.marks a') }).length"""
+          return [a.dataset.n, b.x + b.width / 2, b.y + b.height / 2, a.href.baseVal] })"""
     )
-    assert covered == 0
-    page.locator(".marks a").last.focus()
+    told = []
+    for _, x, y, _ in marks:
+        page.mouse.move(x, y)
+        told.append(page.inner_text(".tip").partition(" ")[0])
+    assert told == [f"#{number}" for number, *_ in marks] and len(marks) > 20
+
+    covered = page.evaluate(
+        """(marks) => marks.find(([n, x, y]) =>
+          document.elementFromPoint(x, y).closest('a')?.dataset.n !== n)""",
+        marks,
+    )
+    _, x, y, path = covered or marks[0]
+    page.mouse.click(x, y)
+    page.wait_for_url(f"**{path}")
+    page.go_back()
+    page.locator(".wide .marks a").last.focus()
     page.keyboard.press("Enter")
     page.wait_for_url("**/results/*")
+
+
+@pytest.mark.parametrize("width", [375, 1280, 2560])
+def test_no_words_of_a_chart_lie_over_each_other(window: Window, seen: Any, width: int) -> None:
+    """Measured as drawn: texts touch no other text and no mark, and end within the chart."""
+    hub, lively = seen
+    page = window.open(hub.url + pages(lively)["progress"], size=(width, 1000))
+    for path in (pages(lively)["progress"], pages(lively)["progress"] + "&x=time"):
+        page.goto(hub.url + path)
+        assert page.evaluate(OVERLAPS) == []
+
+
+OVERLAPS = """() => {
+  const svg = [...document.querySelectorAll("svg[data-chart]")].find(s => s.clientWidth);
+  const boxes = (what) => [...svg.querySelectorAll(what)].map(e => [e, e.getBoundingClientRect()]);
+  const texts = boxes("text"), around = svg.getBoundingClientRect();
+  const touch = (a, b) => a.left < b.right - 1 && b.left < a.right - 1 && a.top < b.bottom - 1
+    && b.top < a.bottom - 1;
+  const name = (e) => e.textContent.trim() || e.getAttribute("aria-label") || e.dataset?.n;
+  const bad = texts.filter(([, t]) => t.left < around.left || t.right > around.right
+    || t.top < around.top || t.bottom > around.bottom).map(([e]) => name(e) + " is cut");
+  texts.forEach(([e, t], i) => {
+    for (const [f, u] of [...texts.slice(i + 1), ...boxes(".marks a")])
+      if (touch(t, u)) bad.push(name(e) + " over " + name(f));
+  });
+  return bad }"""
 
 
 @pytest.mark.slow

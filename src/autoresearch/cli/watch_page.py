@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
     from autoresearch.hub.pages.chart import Chart
+    from autoresearch.hub.pages.chart_labels import ChartLabel
     from autoresearch.researcher.dashboard.snapshot import RunView, VerdictView, View
     from autoresearch.researcher.judging.curves import CurvePoint
 
 CURVE_WIDTH, CURVE_HEIGHT, CURVE_PAD = 960, 200, 12
 CURVE_POINTS_MAX = 400
-LABEL_SHIFT = 8  # a label stands 6 above its mark or 14 below it
 BEGINNING = 0.05  # of the budget: the steep fall there would press everything else flat
 
 
@@ -84,8 +84,6 @@ def load_page() -> Environment:
 
 def render_view(page: Environment, view: View, number: int) -> bytes:
     """The page of one look; `number` counts the looks that showed something new."""
-    from autoresearch.hub.pages import chart
-
     better = "lower" if view.direction == "min" else "higher"
     text = page.get_template("watch.html").render(
         problem="",
@@ -96,8 +94,8 @@ def render_view(page: Environment, view: View, number: int) -> bytes:
         runs=[make_run_row(run) for run in view.runs],
         edited=view.edited,
         verdicts=list_verdicts(view.verdicts)[::-1],
-        box=chart,
-        chart=draw_night(view),
+        charts=draw_night(view),
+        summary=f"{to_line(view.about.metric, 40)} of {len(view.verdicts)} experiments",
         y_title=f"{to_line(view.about.metric, 40)}, {better} is better",
     )
     return text.encode("utf-8", "replace")
@@ -118,34 +116,46 @@ def list_verdicts(verdicts: Sequence[VerdictView]) -> list[VerdictRow]:
     ]
 
 
-def draw_night(view: View) -> Chart:
-    """The hub's chart of this night, with the best at the bottom where lower is better, else at
-    the top."""
-    from autoresearch.hub.pages.chart import draw_chart
+def draw_night(view: View) -> tuple[Chart, Chart]:
+    """The hub's chart of this night and the newest of it for telephones, with the best at the
+    bottom where lower is better, else at the top."""
+    from autoresearch.hub.pages.chart import draw_both
 
     sign = 1.0 if view.direction == "min" else -1.0
-    drawn = draw_chart(list_points(view.verdicts, sign), noise=view.about.noise)
-    return drawn if sign > 0 else mirror(drawn, list_points(view.verdicts, sign, shown=1.0))
+    charts = draw_both(list_points(view.verdicts, sign), noise=view.about.noise)
+    if sign > 0:
+        return charts
+    shown = list_points(view.verdicts, sign, shown=1.0)
+    return mirror(charts[0], shown), mirror(charts[1], shown)
 
 
 def mirror(drawn: Chart, points: Sequence[Result]) -> Chart:
     """The chart of negated values turned upside down, with the values as they are. Crashes stay on
-    the axis; a label above its mark comes to lie below it."""
-    from autoresearch.hub.pages.chart import BOTTOM, HEIGHT, TOP
+    the axis."""
+    frame = drawn.frame
 
     def turn(y: float) -> float:
-        return round(TOP + HEIGHT - BOTTOM - y, 1)
+        return round(frame.top + frame.floor - y, 1)
 
     def turn_found(found: re.Match[str]) -> str:
         return f"{found[1]}{turn(float(found[2]))}"
 
-    marks = [replace(m, point=points[m.number - 1]) for m in drawn.marks]
+    def turn_label(label: ChartLabel) -> ChartLabel:
+        x1, y1, x2, y2 = label.leader
+        return replace(
+            label,
+            y=turn(label.y + label.height),
+            lines=tuple(line.replace("↑ -", "↓ ") for line in label.lines),
+            leader=(x1, turn(y1), x2, turn(y2)),
+        )
+
+    marks = [replace(m, point=points[m.number - 1], is_above=False) for m in drawn.marks]
     return replace(
         drawn,
         marks=tuple(m if m.kind == "crash" else replace(m, y=turn(m.y)) for m in marks),
         steps=re.sub(r"(V|^M[\d.]+ )([\d.]+)", turn_found, drawn.steps),
         band=drawn.band and (turn(sum(drawn.band)), drawn.band[1]),
-        labels=tuple(replace(label, y=turn(label.y) + LABEL_SHIFT) for label in drawn.labels),
+        labels=tuple(turn_label(label) for label in drawn.labels),
         y_ticks=tuple(replace(t, at=turn(t.at), text=negate(t.text)) for t in drawn.y_ticks),
     )
 

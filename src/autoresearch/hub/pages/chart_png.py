@@ -11,7 +11,7 @@ from io import BytesIO
 from itertools import pairwise
 from typing import Any
 
-from autoresearch.hub.pages import chart
+from autoresearch.hub.pages import chart, chart_axes
 from autoresearch.hub.pages.rendering import flatten_text
 from autoresearch.models import Result
 
@@ -32,8 +32,10 @@ HOLLOW = frozenset({"slight", "claim", "disputed"})  # what does not count, or m
 _turn = threading.Lock()  # matplotlib draws one picture at a time
 
 
-def draw_png(points: Sequence[Result], platform: str, track: str, noise: float | None) -> bytes:
-    """The picture of a board's results, given oldest first."""
+def draw_png(
+    points: Sequence[Result], platform: str, track: str, noise: float | None, hub: str
+) -> bytes:
+    """The picture of a board's results, given oldest first; it names its hub and its last day."""
     with _turn:
         # a second to import: only where a picture is asked for
         from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -42,14 +44,16 @@ def draw_png(points: Sequence[Result], platform: str, track: str, noise: float |
         figure = Figure(figsize=INCHES, dpi=DPI, facecolor="white")
         FigureCanvasAgg(figure)
         axes = figure.add_axes((0.08, 0.11, 0.89, 0.66))
-        axes.set_ylim(*chart.find_y_range(points))
+        axes.set_ylim(*chart_axes.find_y_range(points))
         _draw_best(axes, points, noise)
         _draw_marks(axes, points, noise)
         _style_axes(axes)
         title = f"{_escape_math(platform)}  {_escape_math(track)}".strip()
         _write_line(figure, 0.925, title or "no results yet", 22, INK, weight="bold")
-        _write_line(figure, 0.87, _describe(points), 15, SOFT)
+        _write_line(figure, 0.87, _escape_math(chart.summarize(points, noise), 160), 15, SOFT)
         _write_line(figure, 0.815, _name_ideas(points, noise), 13, SOFT)
+        signed = " · ".join([_escape_math(hub), *(point.created_at[:10] for point in points[-1:])])
+        figure.text(0.97, 0.022, signed, fontsize=11, color=SOFT, ha="right")
         out = BytesIO()
         figure.savefig(out, format="png")
         return out.getvalue()
@@ -64,17 +68,6 @@ def _write_line(
     most = INCHES[0] * DPI * 0.94
     if width > most:
         line.set_fontsize(size * most / width)
-
-
-def _describe(points: Sequence[Result]) -> str:
-    led = [p for p in points if p.leads and p.val_bpb]
-    said = f"{len(points)} experiments"
-    if not led:
-        return said
-    first, best = led[0].val_bpb or 0.0, led[-1]
-    gain = f", {1 - (best.val_bpb or 0.0) / first:.2%} below the first" if len(led) > 1 else ""
-    who = _escape_math(best.agent_id)
-    return f"{said}, best val_bpb {best.val_bpb:.6f} by {who} ({best.verified}){gain}"
 
 
 def _name_ideas(points: Sequence[Result], noise: float | None) -> str:
@@ -137,6 +130,6 @@ def _style_axes(axes: Any) -> None:
         axes.spines[side].set_visible(False)
 
 
-def _escape_math(text: str) -> str:
+def _escape_math(text: str, most: int = 64) -> str:
     """A stranger's name as matplotlib may print it: `$` begins mathematics there."""
-    return flatten_text(text, 48).replace("$", "\\$")
+    return flatten_text(text, most).replace("$", "\\$")

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from autoresearch.hub.pages.chart import ChartTick, find_round_values
+from autoresearch.hub.pages.chart_axes import ChartTick, find_round_values
 from autoresearch.resultdetails import Curve
 
 WIDTH, HEIGHT = 520, 250

@@ -17,7 +17,15 @@ from litestar.params import QueryParameter
 from autoresearch import models
 from autoresearch.errors import NotFound
 from autoresearch.hub.pages import assets, board_views, chart, chart_png
-from autoresearch.hub.pages.rendering import ANYWHERE, answer, answer_cached, read_cached, render
+from autoresearch.hub.pages.chart_axes import Axis
+from autoresearch.hub.pages.rendering import (
+    ANYWHERE,
+    answer,
+    answer_cached,
+    flatten_text,
+    read_cached,
+    render,
+)
 from autoresearch.hub.routes.common import TheHub, ThePlatform
 from autoresearch.hub.rules import leaderboards, significance
 from autoresearch.hub.rules.counters import BoardCounts
@@ -122,13 +130,11 @@ async def show_progress(
         return {
             "every": every,
             "board": chosen,
-            "best": chosen and leaderboards.leader(hub.db.reader, chosen.platform, chosen.track),
-            "chart": chosen and draw_board(hub, chosen, x, start, end),
+            **(draw_board(hub, chosen, x, start, end) if chosen else {}),
             "noise": chosen and board_views.read_board(hub, chosen.name).noise,
             "x": x,
-            "box": chart,
+            "zoom": x,
             "zoomed": start > 1 or end is not None,
-            "start": start,
         }
 
     return await answer_cached(request, hub, "progress.html", read)
@@ -152,8 +158,14 @@ async def send_progress_svg(
         board = choose_board(board_views.list_boards(hub), platform, track)
         if board is None:
             raise NotFound("no results on this platform and track; /leaderboard lists the boards")
-        drawn = draw_board(hub, board, x, 1, None)
-        return render("chart.svg", chart=drawn, board=board, box=chart, style=style)
+        drawn = draw_board(hub, board, x)
+        return render(
+            "chart.svg",
+            chart=drawn["charts"][0],
+            summary=drawn["summary"],
+            board=board,
+            style=style,
+        )
 
     drawn = await hub.off_loop(make)
     return answer(request, drawn, "image/svg+xml", policy=policy, more=ANYWHERE)
@@ -169,7 +181,8 @@ async def send_progress_png(
         chosen = choose_board(board_views.list_boards(hub), platform, track)
         name = (chosen.platform, chosen.track) if chosen else ("", "")
         points = leaderboards.board_points(hub.db.reader, *name) if chosen else []
-        return chart_png.draw_png(points, *name, significance.estimate_noise(points))
+        noise = significance.estimate_noise(points)
+        return chart_png.draw_png(points, *name, noise, hub.settings.site.title)
 
     key = ("png", platform, track, hub.feed.hidden_seq)  # what was hidden is in no picture
     data = await hub.page_cache.get(key, int(time.monotonic() / PNG_S), make)
@@ -192,10 +205,16 @@ def choose_board(
 
 
 def draw_board(
-    hub: Services, board: BoardCounts, x: chart.Axis, start: int, end: int | None
-) -> chart.Chart:
-    def make() -> chart.Chart:
-        read = board_views.read_board(hub, board.name)
-        return chart.draw_chart(read.points[start - 1 : end], x, read.noise)
+    hub: Services, board: BoardCounts, x: Axis, first: int = 1, last: int | None = None
+) -> dict[str, Any]:
+    """What `charts.html` shows: the chart from number `first` to `last`, the newest of it for
+    telephones, and the board in one sentence."""
 
-    return read_cached(hub, ("chart", board.platform, board.track, x, start, end), make)
+    def make() -> dict[str, Any]:
+        read = board_views.read_board(hub, board.name)
+        return {
+            "charts": chart.draw_both(read.points, x, read.noise, first, last),
+            "summary": flatten_text(chart.summarize(read.points, read.noise), 200),
+        }
+
+    return read_cached(hub, ("chart", board.platform, board.track, x, first, last), make)

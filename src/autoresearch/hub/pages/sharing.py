@@ -8,7 +8,7 @@ from xml.etree import ElementTree as xml
 from litestar import Request, Response, get
 from litestar.response import Redirect
 
-from autoresearch.hub.pages import assets, board_views, chart
+from autoresearch.hub.pages import assets, board_views
 from autoresearch.hub.pages.leaderboard_pages import BoardWord, XAxis, choose_board, draw_board
 from autoresearch.hub.pages.rendering import (
     ANYWHERE,
@@ -43,9 +43,8 @@ async def show_embedded(
 
     def read() -> dict[str, object]:
         board = choose_board(board_views.list_boards(hub), platform, track)
-        drawn = board and draw_board(hub, board, x, 1, None)
         best = board and leaderboards.leader(hub.db.reader, board.platform, board.track)
-        return {"board": board, "chart": drawn, "best": best, "box": chart}
+        return {"board": board, "best": best, **(draw_board(hub, board, x) if board else {})}
 
     found = await answer_cached(request, hub, "embed.html", read, policy=FRAMED)
     found.headers.update(ANYWHERE)

@@ -1,5 +1,7 @@
 // What JavaScript adds to a chart: a tip about the mark under the pointer, and zoom by dragging.
 
+const REACH_PX = 14;
+
 export function start(root) {
   for (const svg of root.querySelectorAll("svg[data-chart]")) { tips(svg); zoom(svg); }
 }
@@ -8,22 +10,50 @@ function makeTip() {
   return Object.assign(document.createElement("div"), { className: "tip", hidden: true });
 }
 
+// The mark whose middle is closest to the pointer, so that those which lie over each other can all
+// be reached.
+function nearest(svg, event) {
+  let found = null, least = REACH_PX;
+  for (const mark of svg.querySelectorAll("a[data-v]")) {
+    const box = mark.getBoundingClientRect();
+    const away = Math.hypot(box.x + box.width / 2 - event.clientX,
+      box.y + box.height / 2 - event.clientY);
+    if (away < least) [found, least] = [mark, away];
+  }
+  return found;
+}
+
 function tips(svg) {
   const tip = document.querySelector(".tip") || document.body.appendChild(makeTip());
-  const show = (event) => {
-    const mark = event.target.closest?.("a[data-v]");
+  let near = null;
+  const show = (mark) => {
+    if (mark === near) return;
+    near?.classList.remove("near");
+    near = mark;
     tip.hidden = !mark;
+    svg.classList.toggle("near", !!mark);
     if (!mark) return;
+    mark.classList.add("near");
     const { n, v, a, d } = mark.dataset;
     tip.textContent = `#${n}  ${v}  ${a}: ${d}`;
     const box = mark.getBoundingClientRect();
-    tip.style.left = `${Math.min(box.left + 12, innerWidth - 330)}px`;
-    tip.style.top = `${box.bottom + 10}px`;
+    tip.style.left = `${Math.max(4, Math.min(box.left + 12, innerWidth - 330))}px`;
+    const below = box.bottom + 10;
+    tip.style.top = `${below + tip.offsetHeight < innerHeight ? below
+      : box.top - 10 - tip.offsetHeight}px`;
   };
-  svg.addEventListener("pointerover", show);
-  svg.addEventListener("focusin", show);
-  svg.addEventListener("pointerleave", () => { tip.hidden = true; });
-  svg.addEventListener("focusout", () => { tip.hidden = true; });
+  svg.addEventListener("pointermove", (event) => show(nearest(svg, event)));
+  svg.addEventListener("focusin", (event) => show(event.target.closest("a[data-v]")));
+  svg.addEventListener("pointerleave", () => show(null));
+  svg.addEventListener("focusout", () => show(null));
+  svg.addEventListener("click", (event) => {
+    const mark = event.isTrusted && event.detail && nearest(svg, event);
+    if (!mark || event.target.closest("a") === mark) return;
+    event.preventDefault();
+    const { ctrlKey, metaKey, shiftKey } = event;
+    mark.dispatchEvent(new MouseEvent("click",
+      { bubbles: true, cancelable: true, ctrlKey, metaKey, shiftKey }));
+  });
 }
 
 function zoom(svg) {
@@ -36,7 +66,7 @@ function zoom(svg) {
   };
   let from, band;
   svg.addEventListener("pointerdown", (event) => {
-    if (event.button || event.target.closest("a")) return;
+    if (event.button || nearest(svg, event)) return;
     from = at(event);
     band = svg.appendChild(document.createElementNS("http://www.w3.org/2000/svg", "rect"));
     band.setAttribute("class", "zoom");
@@ -52,7 +82,7 @@ function zoom(svg) {
   });
   svg.addEventListener("pointerup", (event) => {
     if (!band) return;
-    const number = (u) => Math.round(+start + (u - left) / (right - left) * total - 0.5);
+    const number = (u) => Math.round(+start - 0.5 + (u - left) / (right - left) * total);
     const [low, high] = [from, at(event)].sort((a, b) => a - b);
     band.remove();
     band = null;

@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from typing import TYPE_CHECKING
 
-from autoresearch.researcher.report.labels import Box, Label, place
+from autoresearch.labels import Box, Label, place
 from autoresearch.researcher.report.plot_marks import INK, Span
 from autoresearch.researcher.report.rows import Experiment, TableSummary
 

@@ -1,11 +1,22 @@
 """Finds a place for each label of a picture where it covers neither another label nor a point.
-Plain geometry in pixels."""
+
+Plain geometry in pixels; y may grow upwards or downwards, as long as a box's `top` is its greater
+one.
+"""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import product
+from math import hypot
+from operator import itemgetter
+
+CELL = 24
+ROWS = 26  # places are tried so many lines above and below a point
+SHIFTS = (-1.0, -0.75, -0.5, -0.25, 0.0)  # how much of the text lies left of the point
+DISTANCES = (8.0, 30.0, 70.0, 120.0)  # of a text beside its point
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +47,27 @@ class Box:
         return min(max(x, self.left), self.right), min(max(y, self.bottom), self.top)
 
 
+class BoxIndex:
+    """Many boxes, found by the squares of CELL pixels that they touch."""
+
+    def __init__(self, boxes: Sequence[Box]) -> None:
+        self._cells: dict[tuple[int, int], list[Box]] = {}
+        for box in boxes:
+            for cell in _list_cells(box):
+                self._cells.setdefault(cell, []).append(box)
+
+    def overlaps(self, box: Box) -> bool:
+        return any(
+            box.overlaps(other) for cell in _list_cells(box) for other in self._cells.get(cell, ())
+        )
+
+
+def _list_cells(box: Box) -> Iterator[tuple[int, int]]:
+    for column in range(int(box.left // CELL), int(box.right // CELL) + 1):
+        for row in range(int(box.bottom // CELL), int(box.top // CELL) + 1):
+            yield column, row
+
+
 @dataclass(frozen=True, slots=True)
 class Label:
     """A text of `width` x `height` pixels that belongs to the point (x, y)."""
@@ -57,13 +89,14 @@ def place(
     """
     boxes: list[Box | None] = []
     leaders: list[tuple[float, float, float, float]] = []
+    covered = BoxIndex(obstacles)
     for label in labels:
         taken = [box for box in boxes if box is not None]
         box = next(
             (
                 c
                 for c in candidates(label, down)
-                if is_free(c, label, taken, leaders, obstacles, bounds)
+                if is_free(c, label, taken, leaders, covered, bounds)
             ),
             None,
         )
@@ -78,10 +111,12 @@ def is_free(
     label: Label,
     taken: Sequence[Box],
     leaders: Sequence[tuple[float, float, float, float]],
-    obstacles: Sequence[Box],
+    obstacles: BoxIndex,
     bounds: Box,
 ) -> bool:
-    if not box.inside(bounds) or any(box.overlaps(other) for other in (*taken, *obstacles)):
+    if not box.inside(bounds) or any(box.overlaps(other) for other in taken):
+        return False
+    if obstacles.overlaps(box):
         return False
     line = leader(label, box)
     if any(hits(line, other) for other in taken) or any(hits(other, box) for other in leaders):
@@ -91,34 +126,24 @@ def is_free(
 
 def candidates(label: Label, down: bool) -> Iterator[Box]:
     """Places around the point, the nearest first; on the preferred side before the other one."""
-    step, places = label.height * 1.15, []
-    for row in range(0, 26):
-        for side in (-1, 1):
-            for shift in (
-                -1.0,
-                -0.75,
-                -0.5,
-                -0.25,
-                0.0,
-            ):  # how much of the text lies left of the point
-                for away in (8.0, 30.0, 70.0, 120.0):
-                    x = (
-                        label.x
-                        + label.width * shift
-                        + (away if shift == 0 else -away if shift == -1 else 0)
-                    )
-                    y = (
-                        label.y
-                        + side * (row * step + (label.height if shift not in (0, -1) else 0))
-                        - label.height / 2
-                    )
-                    wrong_side = 0 if (side < 0) == down or row == 0 else 140
-                    gap = math.hypot(away if shift in (0, -1) else 0, row * step) + 12 * abs(
-                        shift + 0.5
-                    )
-                    places.append((gap + wrong_side, Box(x, y, x + label.width, y + label.height)))
-    places.sort(key=lambda pair: pair[0])
-    return (box for _, box in places)
+    for shift, away, rise in _list_offsets(label.height, down):
+        x = label.x + label.width * shift + away
+        y = label.y + rise
+        yield Box(x, y, x + label.width, y + label.height)
+
+
+@lru_cache(maxsize=32)
+def _list_offsets(height: float, down: bool) -> tuple[tuple[float, float, float], ...]:
+    """How much of the text lies left of its point, how far it is moved aside, and how far up."""
+    found = []
+    for row, side, shift, away in product(range(ROWS), (-1, 1), SHIFTS, DISTANCES):
+        beside = shift in (0, -1)
+        rise = side * (row * height * 1.15 + (0 if beside else height)) - height / 2
+        gap = hypot(away if beside else 0, row * height * 1.15) + 12 * abs(shift + 0.5)
+        wrong_side = 0 if (side < 0) == down or row == 0 else 140
+        aside = away if shift == 0 else -away if shift == -1 else 0.0
+        found.append((gap + wrong_side, (shift, aside, rise)))
+    return tuple(offset for _, offset in sorted(found, key=itemgetter(0)))
 
 
 def leader(label: Label, box: Box) -> tuple[float, float, float, float]:

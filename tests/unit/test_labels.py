@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autoresearch.researcher.report.labels import Box, Label, cross, hits, leader, place
+from autoresearch.labels import Box, Label, cross, hits, leader, place
 
 BOUNDS = Box(0, 0, 1000, 500)
 points = st.lists(st.tuples(st.floats(0, 1000), st.floats(0, 500), st.floats(20, 250)), max_size=12)
