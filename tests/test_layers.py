@@ -16,6 +16,7 @@ SRC = ROOT / "src" / "autoresearch"
 SHARED = {
     "clock",
     "devices",
+    "entries",
     "errors",
     "files",
     "folders",
@@ -30,6 +31,7 @@ SHARED = {
 ROOMS = {
     "clock": set(),
     "devices": set(),
+    "entries": set(),
     "errors": set(),
     "files": set(),
     "folders": {"errors"},

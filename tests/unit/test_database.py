@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from autoresearch.entries import NewEntry
 from autoresearch.errors import StorageFull
-from autoresearch.hub.store import accounts, events, migrate, results, verdicts
+from autoresearch.hub.store import accounts, events, log_entries, migrate, results, verdicts
 from autoresearch.hub.store.database import Database, Transaction
 from tables import compare_tables
 
@@ -157,6 +158,13 @@ def test_migrations_make_the_tables_of_the_schema(db: Database) -> None:
 
 # what takes today's tables back to those of the first version
 FIRST_VERSION = (
+    "DROP TABLE log_entries",
+    "DROP TABLE public_keys",
+    "DROP INDEX ix_posts_signature",
+    "ALTER TABLE posts DROP COLUMN signed_by",
+    "ALTER TABLE posts DROP COLUMN signed_at",
+    "ALTER TABLE posts DROP COLUMN signature",
+    "ALTER TABLE results DROP COLUMN signed_by",
     "DROP INDEX ix_verifications_commit_hash",
     "DROP INDEX ix_agents_alike",
     "DROP INDEX ix_refs_alike",
@@ -175,7 +183,7 @@ FIRST_VERSION = (
     "ALTER TABLE verifications DROP COLUMN weight",
     "ALTER TABLE verifications DROP COLUMN challenges",
     "DROP TABLE acts",
-    "DELETE FROM settings WHERE name = 'draw_key'",
+    "DELETE FROM settings WHERE name IN ('draw_key', 'log_key')",
     "UPDATE alembic_version SET version_num = '0001'",
 )
 OLD_POST = """
@@ -210,7 +218,16 @@ def test_a_database_of_an_earlier_version_is_brought_up_to_date(tmp_path: Path) 
     leaders = results.leaders(again.reader, "cpu", "", 9)
     assert [result.val_bpb for result in leaders] == [1.4, 1.5]
     assert len(verdicts.draw_key(again.reader)) == 32
+    log = [entry.fields() for entry in map(as_new, log_entries.every_entry(again.reader))]
+    assert [(entry["kind"], "entered" in entry) for entry in log] == [
+        *(("account", True), ("channel", True), ("channel", True), ("post", True)),
+        *[("result", True)] * 4,
+    ]
     again.close()
+
+
+def as_new(entry: log_entries.StoredEntry) -> NewEntry:
+    return NewEntry(entry.kind, entry.ref, entry.data)
 
 
 def test_many_may_start_on_a_new_folder(tmp_path: Path) -> None:

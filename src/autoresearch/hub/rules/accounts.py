@@ -18,12 +18,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 from hmac import compare_digest
 
+from autoresearch import entries
 from autoresearch.clock import precise_timestamp, utc_now
 from autoresearch.errors import BadInput, Conflict, Forbidden, NotFound, Unauthorized
 from autoresearch.hub.rules import audit, limits
 from autoresearch.hub.rules.verdicts import hash_network
 from autoresearch.hub.settings import Settings
-from autoresearch.hub.store import accounts, events
+from autoresearch.hub.store import accounts, events, log_entries
 from autoresearch.hub.store.database import Database, Reader, Transaction
 from autoresearch.hub.values import AgentAccount, Invite
 from autoresearch.models import Account
@@ -202,6 +203,7 @@ def create(tx: Transaction, agent_id: str, via: str, network: str = "") -> Accou
     if like := accounts.find_lookalike(tx, agent_id):
         raise Conflict(f"the id {agent_id!r} is too much like {like!r}, taken; choose another")
     accounts.add_agent(tx, agent_id, via, network)
+    log_entries.append(tx, entries.account(agent_id, via, tx.now))
     events.append(tx, "agent", {"id": agent_id})
     return _new_key(tx, agent_id)
 
@@ -217,6 +219,7 @@ def rotate(tx: Transaction, agent_id: str) -> Account:
     """A new key; the old ones stop working. Opens a revoked account again."""
     _existing(tx, agent_id)
     accounts.reopen(tx, agent_id)
+    log_entries.append(tx, entries.account_change("rotated", agent_id, tx.now))
     events.append(tx, "key.revoked", {"id": agent_id})
     return _new_key(tx, agent_id)
 
@@ -225,6 +228,7 @@ def revoke(tx: Transaction, agent_id: str) -> None:
     """Close an account: its keys stop working; what it wrote stays."""
     _existing(tx, agent_id)
     accounts.revoke(tx, agent_id)
+    log_entries.append(tx, entries.account_change("revoked", agent_id, tx.now))
     events.append(tx, "key.revoked", {"id": agent_id})
 
 
@@ -232,6 +236,7 @@ def reopen(tx: Transaction, agent_id: str) -> None:
     """Take a revocation back: the key that the account had works again."""
     _existing(tx, agent_id)
     accounts.reopen(tx, agent_id)
+    log_entries.append(tx, entries.account_change("reopened", agent_id, tx.now))
 
 
 def check_open(reader: Reader, agent_id: str) -> None:

@@ -6,12 +6,13 @@ import re
 from collections.abc import Sequence
 from datetime import datetime, timezone
 
+from autoresearch import entries
 from autoresearch.clock import precise_timestamp
 from autoresearch.errors import BadInput, Conflict, NotFound, TooLarge
 from autoresearch.hub.rules import limits, results
 from autoresearch.hub.rules.accounts import Caller
 from autoresearch.hub.settings import POST_CONTENT_MAX_BYTES, Settings
-from autoresearch.hub.store import board, events, search
+from autoresearch.hub.store import board, events, log_entries, log_rows, search
 from autoresearch.hub.store.database import Reader, Transaction
 from autoresearch.models import Channel, NewPost, Post
 from autoresearch.resultline import Line
@@ -46,6 +47,7 @@ def create_channel(tx: Transaction, name: str, description: str) -> Channel:
     if board.channel(tx, name) is not None:
         raise Conflict(f"there is a channel {name!r} already; post to it")
     channel = board.add_channel(tx, name, description)
+    log_entries.append(tx, entries.channel(channel.id, name, description, tx.now))
     events.append(tx, "channel", {"id": channel.id, "name": name})
     return channel
 
@@ -91,6 +93,7 @@ def write(
         _check_parent(tx, post.parent_id, within, channel)
     limits.spend(tx, f"agent:{agent_id}", "post", settings.max_posts_per_hour)
     added = board.add_post(tx, within, agent_id, post.parent_id, post.content)
+    log_entries.append(tx, log_rows.describe(tx, "post", added.id))
     payload = {"id": added.id, "channel": channel, "agent_id": agent_id}
     events.append(tx, "post", {**payload, "parent_id": post.parent_id})
     search.add(tx, "post", str(added.id), agent_id, post.content, tx.now)
@@ -201,4 +204,5 @@ def hide(tx: Transaction, post_id: int, hidden: bool) -> None:
     board.set_hidden(tx, post_id, hidden)
     search.set_hidden(tx, "post", str(post_id), hidden)
     results.hide_post(tx, post_id, hidden)
+    log_entries.append(tx, entries.hiding("post", post_id, hidden, tx.now))
     events.append(tx, "hidden" if hidden else "restored", {"kind": "post", "id": post_id})

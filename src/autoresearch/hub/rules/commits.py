@@ -5,9 +5,10 @@ Knows nothing of HTTP; taking commits in is `push`, handing them out `fetch`.
 
 from __future__ import annotations
 
+from autoresearch import entries
 from autoresearch.errors import BadInput, Conflict, NotFound
 from autoresearch.git.fsck import COMMIT, KINDS
-from autoresearch.hub.store import commits, events, objects, results, search
+from autoresearch.hub.store import commits, events, log_entries, objects, results, search
 from autoresearch.hub.store.database import Reader, Transaction
 from autoresearch.hub.values import BoardName, StoredCommit
 from autoresearch.models import Commit
@@ -173,6 +174,7 @@ def hide(tx: Transaction, digits: str, hidden: bool) -> str:
         commit_hash = find(tx, digits).hash
     commits.set_hidden(tx, commit_hash, hidden)
     search.set_hidden(tx, "commit", commit_hash, hidden)
+    log_entries.append(tx, entries.hiding("commit", commit_hash, hidden, tx.now))
     events.append(tx, "hidden" if hidden else "restored", {"kind": "commit", "id": commit_hash})
     return commit_hash
 

@@ -17,7 +17,7 @@ from autoresearch.git import fsck
 from autoresearch.git.fsck import BLOB, COMMIT, KINDS, TREE
 from autoresearch.git.pack import Pack, PackLimits
 from autoresearch.hub.rules import results
-from autoresearch.hub.store import commits, events, objects, search
+from autoresearch.hub.store import commits, events, log_entries, log_rows, objects, search
 from autoresearch.hub.store.database import Reader, Transaction
 from autoresearch.hub.store.objects import GitObject, NewObject
 from autoresearch.hub.values import NewCommit
@@ -119,6 +119,7 @@ class Incoming:
             ):  # a push at the same time may have been quicker
                 self._add(tx, oid, agent_id, root_seq)
                 added.append(oid.hex())
+        log_entries.append(tx, *(log_rows.describe(tx, "commit", name) for name in added))
         results.name_commits(tx, added)
         return added
 

@@ -11,7 +11,7 @@ from autoresearch.git.fsck import COMMIT, KINDS, TREE
 from autoresearch.git.pack import object_name
 from autoresearch.hub.rules import devices, results
 from autoresearch.hub.rules.incoming import add_commit, message_of
-from autoresearch.hub.store import board, commits, database, objects, search
+from autoresearch.hub.store import board, commits, database, log_entries, log_rows, objects, search
 from autoresearch.hub.store import results as rows
 from autoresearch.hub.store.database import Database, Reader, Transaction
 from autoresearch.hub.store.objects import BrokenObject, ObjectReader, StoredObject
@@ -166,7 +166,10 @@ def _reindex_commits(tx: Transaction) -> int:
     commits.clear(tx)
     for oid in _oldest_first(headers, {bytes.fromhex(row.hash): row.seq for row in known.values()}):
         _list_anew(tx, oid.hex(), headers[oid], known.get(oid.hex()))
-    results.name_commits(tx, [oid.hex() for oid in headers if oid.hex() not in known])
+    found = [oid.hex() for oid in headers if oid.hex() not in known]
+    unlogged = log_entries.find_missing(tx, "commit", found)
+    log_entries.append(tx, *(log_rows.describe(tx, "commit", name) for name in unlogged))
+    results.name_commits(tx, found)
     return len(headers)
 
 

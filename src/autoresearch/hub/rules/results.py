@@ -14,7 +14,7 @@ from autoresearch.errors import BadInput, NotFound
 from autoresearch.hub.rules import boards, devices, verdicts
 from autoresearch.hub.rules.verification import DOUBTED
 from autoresearch.hub.store import board as posts
-from autoresearch.hub.store import commits, results, search
+from autoresearch.hub.store import commits, log_entries, log_rows, results, search
 from autoresearch.hub.store import verdicts as store_verdicts
 from autoresearch.hub.store.database import Reader, Transaction
 from autoresearch.hub.values import BoardName, Verification
@@ -59,6 +59,7 @@ def _store_result(
         problem=line.problem, runs=len(details.values) if is_told else None,
         sd=details.spread if is_told else None,
     )  # fmt: skip
+    log_entries.append(tx, log_rows.describe(tx, "result", result_id))
     search.add(tx, "result", str(result_id), post.agent_id, search_text(line), tx.now)
     if commit_hash is not None and _may_become_best(tx, line):
         yield BoardName(line.platform, line.track)
@@ -96,6 +97,7 @@ def _store_verification(
     if judged is not None:
         verdicts.take_verdict(tx, number, post.agent_id, line, judged)
         yield BoardName(judged.platform, judged.track)
+    log_entries.append(tx, log_rows.describe(tx, "verdict", number))
 
 
 def name_commits(tx: Transaction, hashes: Iterable[str]) -> None:

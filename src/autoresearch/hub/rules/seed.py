@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from autoresearch import entries
 from autoresearch.errors import AutoresearchError, BadInput
 from autoresearch.git import bundle
 from autoresearch.git.checkouts import commit_folder
 from autoresearch.git.repo import Repo
 from autoresearch.hub.rules.incoming import Incoming
-from autoresearch.hub.store import commits, events
+from autoresearch.hub.store import commits, events, log_entries
 from autoresearch.hub.store.database import Database
 
 # the same files make the same root, whoever publishes them and when
@@ -41,6 +42,7 @@ def publish_root(db: Database, folder: Path) -> str:
                 incoming.check(header.heads)
                 incoming.store(tx, agent_id="")
                 commits.set_root(tx, commit_hash)
+                log_entries.append(tx, entries.root(commit_hash, tx.now))
                 events.append(tx, "root", {"hash": commit_hash})
     return commit_hash
 

@@ -12,10 +12,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from autoresearch import entries
 from autoresearch.clock import precise_timestamp
 from autoresearch.hub.rules import verification as rule
 from autoresearch.hub.rules.addresses import neighbourhood_of
-from autoresearch.hub.store import results, verdicts
+from autoresearch.hub.store import log_entries, results, verdicts
 from autoresearch.hub.store.database import Reader, Transaction
 from autoresearch.hub.values import AccountShown, StoredVerdict
 from autoresearch.models import Result, VerifyLine
@@ -92,6 +93,7 @@ def take_verdict(
     own = [v for v in said if members.networks.get(v.agent_id) == network]
     for verdict in own:
         verdicts.withdraw(tx, verdict.id)
+        log_entries.append(tx, entries.withdrawn(verdict.id, tx.now))
     standing = members.standing(agent_id)
     full = rule.weigh(standing) * (rule.REPLAY if line.replayed else rule.STATISTICAL)
     is_heard = (
@@ -131,8 +133,10 @@ def settle_result(tx: Transaction, result: Result, members: Members | None = Non
     """Note what the verdicts on a result come to. Its board is worked out anew by the caller."""
     members = members or read_members(tx, tx.now)
     total = add_weights(verdicts.of_result(tx, result.id))
-    outcome = rule.settle(total, members.standing(result.agent_id))
-    verdicts.set_verified(tx, result.id, outcome or "unverified")
+    outcome = rule.settle(total, members.standing(result.agent_id)) or "unverified"
+    verdicts.set_verified(tx, result.id, outcome)
+    if outcome != result.verified:
+        log_entries.append(tx, entries.settled(result.id, outcome, tx.now))
 
 
 def find_judged(

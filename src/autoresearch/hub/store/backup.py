@@ -17,9 +17,10 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+from autoresearch import entries
 from autoresearch.errors import BadInput, Conflict, NotFound, StorageFull
 from autoresearch.files import sync_folder, sync_path
-from autoresearch.hub.store import copies, events, migrate, sqlite
+from autoresearch.hub.store import copies, events, log_entries, migrate, sqlite
 from autoresearch.hub.store.database import Connection, Database, Reader, Transaction
 
 
@@ -102,7 +103,7 @@ def _restore_rows(
     with db.write() as tx:
         copies.replace_rows(Reader(saved), tx)
         index_words(tx)
-        events.append(tx, "hub.restored", {})
+        _note_restoring(tx)
 
 
 def _restore_pages(db: Database, saved: sqlite.SqliteConnection) -> None:
@@ -145,8 +146,14 @@ def _number_on(copy: sqlite.SqliteConnection, live: Connection) -> None:
         tx, {name: max(last, numbers[name]) for name, last in copies.last_numbers(tx).items()}
     )
     copies.forget_move(tx)
-    events.append(tx, "hub.restored", {})
+    _note_restoring(tx)
     copy.execute("COMMIT")
+
+
+def _note_restoring(tx: Transaction) -> None:
+    """Tell the workers; and whoever saw a longer log, why it is shorter now."""
+    events.append(tx, "hub.restored", {})
+    log_entries.append(tx, entries.backup_restored(tx.now))
 
 
 def move(

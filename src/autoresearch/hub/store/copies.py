@@ -78,7 +78,9 @@ def _numbered_tables() -> dict[str, str]:
     return {
         name: found[0].name
         for name, found in keys.items()
-        if len(found) == 1 and found[0].type.python_type is int
+        if len(found) == 1
+        and found[0].type.python_type is int
+        and found[0].autoincrement is not False
     }
 
 

@@ -13,17 +13,20 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from autoresearch import entries
 from autoresearch.clock import precise_timestamp
 from autoresearch.errors import BadInput, Conflict
 from autoresearch.hub.store.database import FILE_NAME, Connection, Database
 from autoresearch.hub.store.dialect import HAS_VERSION, POSTGRESQL, WORDS_INDEX
+from autoresearch.hub.store.log_entries import COLUMNS, make_row
+from autoresearch.merkle import Frontier
 
 if TYPE_CHECKING:
     import sqlalchemy
 
     from autoresearch.hub.store.postgres import PostgresEngine
 
-HEAD = "0008"  # the newest step in hub/migrations/versions
+HEAD = "0009"  # the newest step in hub/migrations/versions
 SCRIPTS = Path(__file__).parent.parent / "migrations"
 CHANNELS = {
     "results": "every result, one line each",
@@ -111,19 +114,20 @@ def bring_up_to_date(engine: sqlalchemy.Engine, is_new: bool) -> None:
 
 
 def _create(connection: sqlalchemy.Connection) -> None:
-    from autoresearch.hub.store.schema import channels, metadata, settings
+    from autoresearch.hub.store.schema import channels, log_entries, metadata, settings
 
     _check_encoding(connection)
     metadata.create_all(connection)
     for statement in WORDS_INDEX[connection.dialect.name]:
         connection.exec_driver_sql(statement)
-    connection.execute(settings.insert().values(name="draw_key", value=secrets.token_hex(32)))
+    for key in ("draw_key", "log_key"):
+        connection.execute(settings.insert().values(name=key, value=secrets.token_hex(32)))
+    frontier, now = Frontier(), precise_timestamp()
     for name, description in CHANNELS.items():
-        connection.execute(
-            channels.insert().values(
-                name=name, description=description, created_at=precise_timestamp()
-            )
-        )
+        adding = channels.insert().values(name=name, description=description, created_at=now)
+        number = int(connection.execute(adding.returning(channels.c.id)).scalar_one())
+        row = make_row(frontier, *entries.channel(number, name, description, now))
+        connection.execute(log_entries.insert().values(dict(zip(COLUMNS, row, strict=True))))
 
 
 def _check_encoding(connection: sqlalchemy.Connection) -> None:

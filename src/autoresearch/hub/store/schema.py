@@ -61,9 +61,10 @@ def agent() -> Column[Any]:
     return not_null("agent_id", Text, ForeignKey("agents.id"))
 
 
-def index_where(condition: str, name: str, *columns: str) -> Index:
+def index_where(condition: str, name: str, *columns: str, unique: bool = False) -> Index:
     """An index of those rows only for which the condition holds."""
-    return Index(name, *columns, sqlite_where=text(condition), postgresql_where=text(condition))
+    where = text(condition)
+    return Index(name, *columns, unique=unique, sqlite_where=where, postgresql_where=where)
 
 
 # --- accounts -----------------------------------------------------------------------------------
@@ -86,6 +87,17 @@ keys = Table(
     agent(),
     not_null("created_at"),
     Index(None, "agent_id"),
+)
+
+public_keys = Table(  # by which agents sign; the newest of an agent holds, none is taken away
+    "public_keys",
+    metadata,
+    number(),
+    agent(),
+    not_null("public_key"),  # Ed25519, 64 hex digits; empty: from now on none
+    not_null("created_at"),
+    Index(None, "agent_id", "id"),
+    sqlite_autoincrement=True,
 )
 
 invites = Table(
@@ -147,9 +159,13 @@ posts = Table(
     not_null("content"),
     not_null("created_at"),
     flag("hidden"),
+    Column("signed_by", Text),  # the public key; empty for a post that nobody signed
+    Column("signed_at", Text),  # as its author's clock said
+    Column("signature", Text),
     Index(None, "channel_id", "id"),
     Index(None, "parent_id", "id"),
     Index(None, "agent_id", "id"),
+    index_where("signature IS NOT NULL", "ix_posts_signature", "signature", unique=True),
     sqlite_autoincrement=True,
 )
 
@@ -175,6 +191,7 @@ results = Table(
     flag("hidden"),
     Column("runs", Integer),  # how many, where its details say it
     Column("sd", Float),  # of these
+    Column("signed_by", Text),  # the public key that signed its post
     Index(None, "post_id"),
     Index(None, "commit_hash"),
     Index(None, "agent_id", "id"),
@@ -251,6 +268,17 @@ events = Table(  # one row for every change, in the change's own transaction
     not_null("payload"),  # JSON; ids and names only, so that hiding a post hides it here too
     not_null("created_at"),
     sqlite_autoincrement=True,
+)
+
+log_entries = Table(  # what happened, a Merkle tree (`store.log_entries`): added, never changed
+    "log_entries",
+    metadata,
+    Column("number", Id, primary_key=True, autoincrement=False),  # from 0, without gaps
+    not_null("kind"),
+    not_null("ref"),  # the row it is about, as text
+    not_null("data"),  # canonical JSON (`autoresearch.entries`)
+    not_null("hashes", LargeBinary),  # roots of the perfect trees that it completes
+    Index(None, "kind", "ref"),
 )
 
 # --- git (commits, their parents, objects, refs) ------------------------------------------------

@@ -1,0 +1,90 @@
+"""SQL of rows as the log describes them: for each kind of entry, the table and columns it is of.
+
+Writers enter a row by it, and an audit compares every row with its entry by the same words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from autoresearch import entries
+from autoresearch.entries import NewEntry
+from autoresearch.hub.store.database import Reader
+
+PAGE = 1000
+
+
+class RowSource(NamedTuple):
+    """Where the rows of a kind are; `columns` are named as the parameters of `make`."""
+
+    make: Callable[..., NewEntry]
+    table: str
+    key: str
+    columns: str
+
+
+def _commit(
+    commit_hash: str, parents: str, tree: bytes, agent_id: str, message: str, at: str
+) -> NewEntry:
+    return entries.commit(commit_hash, parents, bytes(tree).hex(), agent_id, message, at)
+
+
+SOURCES = {
+    "account": RowSource(entries.account, "agents", "id", "id AS agent_id, via, created_at AS at"),
+    "key": RowSource(
+        entries.public_key,
+        "public_keys",
+        "id",
+        'id AS number, agent_id, public_key AS "key", created_at AS at',
+    ),
+    "channel": RowSource(
+        entries.channel, "channels", "id", "id AS number, name, description, created_at AS at"
+    ),
+    "post": RowSource(
+        entries.post,
+        "posts",
+        "id",
+        """id AS number, channel_id, agent_id, parent_id, content, created_at AS at, signed_by,
+        signed_at, signature""",
+    ),
+    "result": RowSource(
+        entries.result,
+        "results",
+        "id",
+        """id AS number, post_id, agent_id, named, platform, track, val_bpb, vram_gb, status,
+        description, reason, problem, runs, sd, created_at AS at, signed_by""",
+    ),
+    "verdict": RowSource(
+        entries.verdict,
+        "verifications",
+        "id",
+        """id AS number, post_id, agent_id, named, platform, track, val_bpb, runs, reproduced,
+        reason, replayed, result_id, weight, challenges, created_at AS at""",
+    ),
+    "commit": RowSource(
+        _commit,
+        "commits",
+        "hash",
+        "hash AS commit_hash, parents, tree, agent_id, message, created_at AS at",
+    ),
+}
+
+
+def describe(reader: Reader, kind: str, key: int | str) -> NewEntry:
+    """What the log says of a row that is there."""
+    source = SOURCES[kind]
+    sql = f"SELECT {source.columns} FROM {source.table} WHERE {source.key} = :key"
+    (found,) = reader.all(source.make, sql, key=key)
+    return found
+
+
+def every_row(reader: Reader, kind: str) -> Iterator[NewEntry]:
+    """The same of every row of a kind, in the order of its keys, page by page."""
+    make, table, key, columns = SOURCES[kind]
+    first: int | str = "" if kind in ("account", "commit") else -(2**62)
+    sql = f"SELECT {columns} FROM {table} WHERE {key} > :last ORDER BY {key} LIMIT {PAGE}"
+    last = first
+    while page := reader.all(make, sql, last=last):
+        yield from page
+        last = type(first)(page[-1].ref)
