@@ -95,16 +95,21 @@ class Post(Struct, frozen=True):
     created_at: str
 
 
-class ResultLine(Struct, frozen=True):
-    """What one line of the result format says of a run.
-
-    `problem` says why it leads no board; a line with one is kept, for its author to see.
-    """
+class ReportedNumber(Struct, frozen=True):
+    """What every line of the result format names: a commit, its board, and the number there."""
 
     commit: str
     platform: str
     track: str
     val_bpb: float | None
+
+
+class ResultLine(ReportedNumber, frozen=True):
+    """What one line of the result format says of a run.
+
+    `problem` says why it leads no board; a line with one is kept, for its author to see.
+    """
+
     vram_gb: float | None
     status: Status
     description: str
@@ -112,16 +117,12 @@ class ResultLine(Struct, frozen=True):
     problem: str
 
 
-class VerifyLine(Struct, frozen=True):
+class VerifyLine(ReportedNumber, frozen=True):
     """What one line says that somebody found who ran another's commit again.
 
     `replayed` where they repeated the very run, from its record.
     """
 
-    commit: str
-    platform: str
-    track: str
-    val_bpb: float | None
     runs: int
     reproduced: bool
     reason: str
@@ -173,19 +174,19 @@ class BoardRecord(Struct, frozen=True):
     sd: float | None = None
 
 
-class Board(Struct, frozen=True):
+class Board(Struct, frozen=True, rename={"waiting": "claims"}):
     """Results that may be compared: one platform, one track.
 
     `records` is the running best, oldest first: of verified results where there are any, else of
-    pushed claims that nobody doubts. `claims` are better than the best verified one but do not
-    count; of each network the best few.
+    pushed claims that nobody doubts. `waiting` (`claims` in JSON) are better than the best verified
+    one but do not count; of each network the best few.
     """
 
     platform: str
     track: str
     best: BoardRecord
     records: list[BoardRecord]
-    claims: list[BoardRecord] = field(default_factory=list)
+    waiting: list[BoardRecord] = field(default_factory=list)
 
 
 class NewClaim(Struct, frozen=True):

@@ -196,8 +196,8 @@ def run(
         summary = Loop(
             workspace, editor, runner, loop_options, display, stop, swarm, where.executor
         ).run()
-        if summary.claim:
-            display.say(summary.claim)
+        if summary.confirmation:
+            display.say(summary.confirmation)
         if distill_minutes and not stop.is_set():
             distill_night(runner, display, summary.branch, distill_minutes)
     show.tell(
@@ -250,6 +250,6 @@ def summary_json(summary: Summary) -> dict[str, Any]:
         "branch": summary.branch,
         "ended": summary.ended,
         "gave_up": summary.gave_up,
-        "claim": summary.claim,
+        "claim": summary.confirmation,
         "experiments": msgspec.to_builtins(summary.finished),
     }

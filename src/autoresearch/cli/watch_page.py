@@ -41,20 +41,6 @@ class RunRow:
     best: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class VerdictRow:
-    """One finished experiment with its place in the night."""
-
-    number: int
-    id: str
-    kind: str
-    value: float | None
-    commit: str
-    description: str
-    reason: str
-    finished_at: str
-
-
 def load_page() -> Environment:
     """The templates, from files; the hub's libraries are not needed."""
     from importlib import resources
@@ -93,7 +79,7 @@ def render_view(page: Environment, view: View, number: int) -> bytes:
         machine=view.machine,
         runs=[make_run_row(run) for run in view.runs],
         edited=view.edited,
-        verdicts=list_verdicts(view.verdicts)[::-1],
+        verdicts=list(enumerate(view.verdicts, 1))[::-1],
         charts=draw_night(view),
         summary=f"{to_line(view.about.metric, 40)} of {len(view.verdicts)} experiments",
         y_title=f"{to_line(view.about.metric, 40)}, {better} is better",
@@ -107,13 +93,6 @@ def render_problem(page: Environment, folder: str, problem: str, number: int) ->
         problem=problem, number=number, about={"folder": folder}
     )
     return text.encode("utf-8", "replace")
-
-
-def list_verdicts(verdicts: Sequence[VerdictView]) -> list[VerdictRow]:
-    return [
-        VerdictRow(n, v.id, v.kind, v.value, v.commit, v.description, v.reason, v.finished_at)
-        for n, v in enumerate(verdicts, 1)
-    ]
 
 
 def draw_night(view: View) -> tuple[Chart, Chart]:

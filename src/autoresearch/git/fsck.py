@@ -32,7 +32,6 @@ ATTRIBUTES_LINE_MAX = 2047  # bytes; git refuses longer ones
 REFUSED = frozenset({".git", ".gitmodules"})  # what git would act on
 CHECKED = frozenset({".gitattributes", ".gitignore"})  # read by git: only under their own names
 NULL = bytes(20)
-EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
 
 _IDENT = rb"[^<>\n]* <[^<>\n]*> (?:0|[1-9][0-9]{0,14}) [+-][0-9]{4}"
 _COMMIT = re.compile(

@@ -307,9 +307,6 @@ class Repo:
                 f"{commit[:7]}: {error}"
             ) from error
 
-    def delete_ref(self, name: str) -> None:
-        self.git("update-ref", "-d", name)
-
     def follow(self, commit: str, old: str) -> None:
         """Move the checked-out branch and its files from `old` to any other commit. Uncommitted
         work and untracked files stay as they are; where they are in the way git refuses, then

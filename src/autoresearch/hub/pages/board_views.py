@@ -52,14 +52,14 @@ class RecordRow:
 
 @dataclass(frozen=True)
 class BoardStanding:
-    """One board as the leaderboard shows it; `more` records and `more_claims` are left out."""
+    """One board as the leaderboard shows it; `more` records and `more_waiting` are left out."""
 
     platform: str
     track: str
     records: list[RecordRow]
     more: int
-    claims: list[models.BoardRecord]
-    more_claims: int
+    waiting: list[models.BoardRecord]
+    more_waiting: int
 
 
 def read_board(hub: Services, board: BoardName) -> BoardPoints:
@@ -114,7 +114,7 @@ def summarize_board(hub: Services, board: BoardCounts) -> BoardSummary:
 def list_standings(
     hub: Services, platform: str | None, track: str | None, most: int, few: int
 ) -> list[BoardStanding]:
-    """Every board of that name, led or not: its newest records and the claims beside them. Of many
+    """Every board of that name, led or not: its newest records and what waits beside them. Of many
     boards those used last."""
     chosen = [
         board
@@ -130,11 +130,11 @@ def list_standings(
             board.track,
             list_records(hub, board, parts.records)[:shown],
             max(0, len(parts.records) - shown),
-            parts.claims[:shown],
-            max(0, len(parts.claims) - shown),
+            parts.waiting[:shown],
+            max(0, len(parts.waiting) - shown),
         )
         for board, parts in found
-        if parts.records or parts.claims
+        if parts.records or parts.waiting
     ]
 
 

@@ -99,7 +99,7 @@ async def send_leaderboard_csv(
     lines = csv.writer(text)
     lines.writerow(BOARD_COLUMNS + RECORD_COLUMNS)
     for board in await hub.off_loop(read):
-        for record in (*(row.record for row in reversed(board.records)), *board.claims):
+        for record in (*(row.record for row in reversed(board.records)), *board.waiting):
             cells = [getattr(board, name) for name in BOARD_COLUMNS]
             cells += [getattr(record, name) for name in RECORD_COLUMNS]
             lines.writerow([quote_formula(cell) for cell in cells])

@@ -4,7 +4,7 @@ Worked out here alone.
 
 A board is one platform and one track: nothing else may be compared. Which results led it is
 decided by `rules.boards` and noted whenever that may change (`rules.results`), so that a board
-costs the same to read whatever its history. Claims that do not count are listed beside.
+costs the same to read whatever its history. Results that wait to count are listed beside.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from autoresearch.models import Board, BoardRecord, Result, Waits
 BOARDS_MAX = 1000
 RECORDS_MAX = 1000
 VOTES_MAX = 10_000
-CLAIMS_EACH, CLAIMS_MAX = 5, 200  # of one network, of one board
+WAITING_EACH, WAITING_MAX = 5, 200  # of one network, of one board
 Votes = dict[str, list[Verification]]
 
 
 class BoardParts(NamedTuple):
-    """What counts on a board, oldest first, and the claims beside it."""
+    """What counts on a board, oldest first, and what waits beside it."""
 
     records: list[BoardRecord]
-    claims: list[BoardRecord]
+    waiting: list[BoardRecord]
 
 
 def leaderboard(
@@ -48,7 +48,7 @@ def leaderboard(
     votes: dict[str, Votes] = {}  # by platform: read once for all of its boards
     found = (_read_board(reader, board, votes, agent_id) for board in chosen[:most])
     return [
-        Board(*board, parts.records[-1], parts.records, parts.claims)
+        Board(*board, parts.records[-1], parts.records, parts.waiting)
         for board, parts in zip(chosen, found, strict=False)
         if parts.records
     ]
@@ -72,14 +72,14 @@ def _read_board(
     verified = [r.val_bpb for r in leaders if r.verified == "reproduced" and r.val_bpb is not None]
     below = min(verified, default=float("inf"))
     bests = {result.agent_id: result.val_bpb or 0.0 for result in leaders}
-    claims = [  # without those that their own author has bettered
-        claim
-        for claim in results.claims(reader, *board, below, CLAIMS_EACH, CLAIMS_MAX)
-        if (claim.val_bpb or 0.0) < bests.get(claim.agent_id, below)
+    waiting = [  # without those that their own author has bettered
+        result
+        for result in results.list_waiting(reader, *board, below, WAITING_EACH, WAITING_MAX)
+        if (result.val_bpb or 0.0) < bests.get(result.agent_id, below)
     ]
     if board.platform not in votes:
         votes[board.platform] = _read_votes(reader, board.platform)
-    asked = verdicts.list_asked(reader, [*claims, *leaders[::-1]], agent_id) if agent_id else set()
+    asked = verdicts.list_asked(reader, [*waiting, *leaders[::-1]], agent_id) if agent_id else set()
     others = [r.val_bpb for r in leaders if r.val_bpb is not None]
 
     def describe(result: Result, waits: Waits) -> BoardRecord:
@@ -87,12 +87,12 @@ def _read_board(
 
     return BoardParts(
         [describe(result, "") for result in leaders],
-        [describe(result, _find_wait(result, others)) for result in claims],
+        [describe(result, _find_wait(result, others)) for result in waiting],
     )
 
 
 def _find_wait(result: Result, records: list[float]) -> Waits:
-    """Why a claim does not count."""
+    """Why a result does not count yet."""
     if result.commit_hash is None:
         return "not pushed"
     if result.verified == "disputed":

@@ -101,11 +101,6 @@ def _copy_settings(source: Reader, target: Transaction) -> None:
         target.run(add, name=name, value=value)
 
 
-def has_moved(reader: Reader) -> bool:
-    sql = "SELECT value FROM settings WHERE name = :name"
-    return reader.value(sql, name=MOVED) is not None
-
-
 def set_moved(tx: Transaction) -> None:
     """From now on nothing is written here."""
     sql = "INSERT INTO settings (name, value) VALUES (:name, 'yes')"

@@ -74,8 +74,8 @@ _COUNTS = """
         WHERE result_id = results.id AND verifications.hidden = 0
     ), 0) > -:doubted
 """
-# of each network its best claims that are better than what counts, all networks in turn
-_CLAIMS = f"""
+# of each network its best results that do not count and are better, all networks in turn
+_WAITING = f"""
     SELECT {_RESULT} FROM (
         SELECT results.*, row_number() OVER (
             PARTITION BY CASE WHEN network = '' THEN agents.id ELSE network END
@@ -84,7 +84,7 @@ _CLAIMS = f"""
         FROM results JOIN agents ON agents.id = agent_id
         WHERE platform = :platform AND track = :track AND hidden = 0 AND leads = 0
             AND problem = '' AND status = 'keep' AND verified <> 'reproduced' AND val_bpb < :below
-    ) AS claims
+    ) AS waiting
     WHERE turn <= :each ORDER BY turn, val_bpb, id LIMIT :most
 """
 
@@ -245,12 +245,12 @@ def has_verified(reader: Reader, platform: str, track: str) -> bool:
     return reader.value(sql, platform=platform, track=track) is not None
 
 
-def claims(
+def list_waiting(
     reader: Reader, platform: str, track: str, below: float, each: int, most: int
 ) -> list[Result]:
     """Kept results that do not count and are under `below`: of each network its best `each`."""
     return reader.all(
-        Result, _CLAIMS, platform=platform, track=track, below=below, each=each, most=most
+        Result, _WAITING, platform=platform, track=track, below=below, each=each, most=most
     )
 
 

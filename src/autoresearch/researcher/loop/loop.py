@@ -69,7 +69,9 @@ class Summary:
     finished: list[Record] = field(default_factory=list)
     ended: str = ""  # why the loop ended, a sentence
     gave_up: bool = False  # it ended for the sake of the agent, which failed or was not available
-    claim: str = ""  # whether the best is confirmed, a sentence; empty where nothing was kept
+    confirmation: str = (
+        ""  # whether the best is confirmed, a sentence; empty where nothing was kept
+    )
 
 
 class Loop:
@@ -114,7 +116,7 @@ class Loop:
             self.measure_baseline()
             summary.ended = self.research(summary.finished, started_s)
             summary.gave_up = self.editing.has_given_up and not self.is_done(summary.finished)
-            summary.claim = self.weigh_best()
+            summary.confirmation = self.weigh_best()
         except Stopped:
             summary.ended = STOPPED
         finally:

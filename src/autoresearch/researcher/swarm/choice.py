@@ -58,7 +58,7 @@ def results_on(hub: Hub, scope: Scope) -> list[ReportedResult]:
         r
         for b in boards
         if b.track == scope.track and is_same_device(b.platform, scope.platform)
-        for r in (*b.records, *(claim for claim in b.claims if claim.asked))
+        for r in (*b.records, *(r for r in b.waiting if r.asked))
     ]
     found = [
         ReportedResult(

@@ -74,7 +74,7 @@ class HubBoard:
     def read_boards(self) -> tuple[set[int], set[int]]:
         """Results of boards that are settled, and those that the hub asks us to run again."""
         boards = self.hub.leaderboard(platform=self.platform, limit=PAGE)
-        shown = [r for board in boards for r in (*board.records, *board.claims)]
+        shown = [r for board in boards for r in (*board.records, *board.waiting)]
         judged = {r.result_id for r in shown if r.verified != "unverified"}
         return judged, {r.result_id for r in shown if r.asked} - judged
 
