@@ -203,7 +203,7 @@ def test_a_coding_agent_is_asked(
     file.chmod(0o755)
     monkeypatch.setenv("PATH", f"{file.parent}:{os.environ['PATH']}")
 
-    check = look_at(AgentOptions("command", command="claude", sandbox="none"), tmp_path)
+    check = look_at(AgentOptions("command", command="claude", agent_sandbox="none"), tmp_path)
 
     assert (check.level, check.name) == (level, "agent") and words in check.found
     if level != "ok":
@@ -213,11 +213,13 @@ def test_a_coding_agent_is_asked(
 def test_an_agent_that_is_not_there_or_not_known(tmp_path: Path) -> None:
     """A missing program and a missing option are failures; of a line of one's own only the program
     can be looked for."""
-    missing = look_at(AgentOptions("command", command="no-such-coder", sandbox="none"), tmp_path)
+    missing = look_at(
+        AgentOptions("command", command="no-such-coder", agent_sandbox="none"), tmp_path
+    )
     assert missing.level == "failure" and "is not installed" in missing.found
-    unsaid = look_at(AgentOptions("command", sandbox="none"), tmp_path)
+    unsaid = look_at(AgentOptions("command", agent_sandbox="none"), tmp_path)
     assert unsaid.level == "failure" and "--command" in unsaid.found
-    own = look_at(AgentOptions("command", command="env true", sandbox="none"), tmp_path)
+    own = look_at(AgentOptions("command", command="env true", agent_sandbox="none"), tmp_path)
     assert own.level == "ok" and "first edit" in own.found
 
 

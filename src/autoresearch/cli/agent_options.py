@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from autoresearch.cli.options import PATH, combine
+from autoresearch.cli.options import PATH, gather
 from autoresearch.errors import AutoresearchError, BadInput
 
 if TYPE_CHECKING:
@@ -32,8 +32,42 @@ NO_ROOM = (
 OPENAI_HOSTS = (".openai.com", ".openai.azure.com")
 
 
+@dataclass(frozen=True)
+class AgentOptions:
+    """What the options of `autoresearch run` say of the agent, called as they are; empty or None
+    where not given."""
+
+    agent: str
+    script: Path | None = None
+    command: str | None = None
+    model: str | None = None
+    base_url: str | None = None
+    brief: Path | None = None
+    agent_minutes: float = 30
+    price: tuple[float, float] = (0.0, 0.0)
+    agent_sandbox: str = "auto"
+    agent_reads: tuple[Path, ...] = ()
+    agent_writes: tuple[Path, ...] = ()
+    agent_env: tuple[str, ...] = ()
+    ideas: tuple[Path, ...] = ()
+    fallback: str | None = None
+    max_cost: float | None = None
+
+
+@dataclass(frozen=True)
+class AgentSetup:
+    """What an agent of any kind works with. `environment` is the user's own, whole; `notes` tells
+    what others wrote; `hidden` is what no agent may read; `stop` ends it."""
+
+    transcripts: Path
+    environment: Mapping[str, str]
+    notes: Callable[[], Sequence[Note]] = tuple
+    hidden: tuple[Path, ...] = ()
+    stop: threading.Event | None = None
+
+
 # which agent it is, and what it may reach: all that it takes to ask whether it answers
-which_agent = combine(
+WHICH_AGENT = (
     click.option(
         "--agent",
         type=click.Choice(AGENTS),
@@ -78,8 +112,11 @@ which_agent = combine(
         "(repeatable).",
     ),
 )
-agent_options = combine(
-    which_agent,
+which_agent = gather(AgentOptions, "agent", *WHICH_AGENT)
+agent_options = gather(
+    AgentOptions,
+    "agent",
+    *WHICH_AGENT,
     click.option(
         "--brief",
         type=PATH,
@@ -122,72 +159,35 @@ agent_options = combine(
 )
 
 
-@dataclass(frozen=True)
-class AgentOptions:
-    """What the options of `autoresearch run` say of the agent; empty or None where not given."""
-
-    kind: str
-    script: Path | None = None
-    command: str | None = None
-    model: str | None = None
-    base_url: str | None = None
-    brief: Path | None = None
-    minutes: float = 30
-    prices: tuple[float, float] = (0.0, 0.0)
-    sandbox: str = "auto"
-    reads: tuple[Path, ...] = ()
-    writes: tuple[Path, ...] = ()
-    variables: tuple[str, ...] = ()
-    ideas: tuple[Path, ...] = ()
-
-
-def make_agent(
-    options: AgentOptions,
-    transcripts: Path,
-    environment: Mapping[str, str],
-    notes: Callable[[], Sequence[Note]] = tuple,
-    hidden: tuple[Path, ...] = (),
-    stop: threading.Event | None = None,
-) -> Agent | Mixture:
-    """The agent; BadInput names the option it lacks. `environment` is the user's own, whole;
-    `notes` tells what others wrote; `hidden` is what no agent may read; `stop` ends it."""
-    if options.kind == "scripted":
+def make_agent(options: AgentOptions, setup: AgentSetup) -> Agent | Mixture:
+    """The agent; BadInput names the option it lacks."""
+    if options.agent == "scripted":
         from autoresearch.researcher.agents.scripted import ScriptedAgent
 
         return ScriptedAgent.load(require_option(options.script, "scripted", "--script FILE"))
-    if options.kind == "mixed":
-        return mix(options, transcripts, environment, notes, hidden, stop)
-    if options.kind == "llm":
-        return llm(options, transcripts, environment, notes)
-    if options.kind == "command":
-        return command(options, transcripts, environment, notes, hidden, stop)
-    if options.kind == "catalogue":
+    if options.agent == "mixed":
+        return mix(options, setup)
+    if options.agent == "llm":
+        return llm(options, setup)
+    if options.agent == "command":
+        return command(options, setup)
+    if options.agent == "catalogue":
         from autoresearch.researcher.agents.idea_agent import IdeaAgent
 
         return IdeaAgent(read_ideas(options))
     from autoresearch.researcher.agents.search import SearchAgent
 
-    return SearchAgent(options.kind)
+    return SearchAgent(options.agent)
 
 
-def mix(
-    options: AgentOptions,
-    transcripts: Path,
-    environment: Mapping[str, str],
-    notes: Callable[[], Sequence[Note]],
-    hidden: tuple[Path, ...],
-    stop: threading.Event | None,
-) -> Mixture:
+def mix(options: AgentOptions, setup: AgentSetup) -> Mixture:
     """Search, the catalogue, and a model or a coding agent where the options name one."""
     from autoresearch.researcher.agents.mixture import Mixture
 
     kinds = ["search", "catalogue"]
     kinds += ["llm"] if options.model or options.base_url else []
     kinds += ["command"] if options.command else []
-    agents = (
-        make_agent(replace(options, kind=kind), transcripts, environment, notes, hidden, stop)
-        for kind in kinds
-    )
+    agents = (make_agent(replace(options, agent=kind), setup) for kind in kinds)
     return Mixture(tuple(agent for agent in agents if not isinstance(agent, Mixture)))
 
 
@@ -226,12 +226,7 @@ def check_agent(agent: Agent | Mixture, say: Callable[[str], None]) -> None:
         say(f"the agent {agent.name} is not available now: {error}")
 
 
-def llm(
-    options: AgentOptions,
-    transcripts: Path,
-    environment: Mapping[str, str],
-    notes: Callable[[], Sequence[Note]],
-) -> Agent:
+def llm(options: AgentOptions, setup: AgentSetup) -> Agent:
     from autoresearch.researcher.agents.endpoint import Endpoint
     from autoresearch.researcher.agents.llm import LlmAgent, Price
 
@@ -241,17 +236,12 @@ def llm(
     endpoint = Endpoint(
         base_url=base_url,
         model=require_option(options.model, "llm", "--model NAME"),
-        api_key=choose_key(base_url, environment),
-        timeout_s=options.minutes * 60,
+        api_key=choose_key(base_url, setup.environment),
+        timeout_s=options.agent_minutes * 60,
     )
-    return LlmAgent(
-        endpoint,
-        transcripts,
-        Price(*options.prices),
-        template(options),
-        notes,
-        ideas=read_ideas(options),
-    )
+    price, ideas = Price(*options.price), read_ideas(options)
+    brief = template(options)
+    return LlmAgent(endpoint, setup.transcripts, price, brief, setup.notes, ideas=ideas)
 
 
 def choose_key(base_url: str, environment: Mapping[str, str]) -> str:
@@ -271,14 +261,7 @@ def host_of(url: str) -> str:
         raise BadInput(f"{url!r} is no address: {error}") from error
 
 
-def command(
-    options: AgentOptions,
-    transcripts: Path,
-    environment: Mapping[str, str],
-    notes: Callable[[], Sequence[Note]],
-    hidden: tuple[Path, ...],
-    stop: threading.Event | None,
-) -> Agent:
+def command(options: AgentOptions, setup: AgentSetup) -> Agent:
     from autoresearch.researcher.agents.command import CommandAgent
     from autoresearch.researcher.agents.presets import PRESETS
     from autoresearch.researcher.agents.room import Room
@@ -286,23 +269,22 @@ def command(
     line = require_option(
         options.command, "command", f"--command LINE, or one of {', '.join(PRESETS)}"
     )
-    seconds = options.minutes * 60
     room = Room(
-        choose_walls(options.sandbox),
-        environment,
-        options.reads,
-        options.writes,
-        options.variables,
-        hidden,
+        choose_walls(options.agent_sandbox),
+        setup.environment,
+        options.agent_reads,
+        options.agent_writes,
+        options.agent_env,
+        setup.hidden,
     )
     agent = CommandAgent(
         line,
-        transcripts,
+        setup.transcripts,
         room,
-        seconds,
+        options.agent_minutes * 60,
         template(options),
-        notes,
-        stop,
+        setup.notes,
+        setup.stop,
         ideas=read_ideas(options),
     )
     agent.words()  # a line that cannot be split is told now, not after the baseline

@@ -25,7 +25,7 @@ from autoresearch.cli import (
     verify,
     watch,
 )
-from autoresearch.cli.agent_options import AgentOptions, make_agent, which_agent
+from autoresearch.cli.agent_options import AgentOptions, AgentSetup, make_agent, which_agent
 from autoresearch.cli.common import FOR_PREPARE, FOR_RUNS, cache, environment
 from autoresearch.cli.options import PATH, examples
 from autoresearch.cli.program import SETTINGS, completion_command, run_program
@@ -250,14 +250,7 @@ def report(
 def doctor(
     directory: Path,
     hub: str,
-    agent: str,
-    command: str | None,
-    model: str | None,
-    base_url: str | None,
-    agent_sandbox: str,
-    agent_reads: tuple[Path, ...],
-    agent_writes: tuple[Path, ...],
-    agent_env: tuple[str, ...],
+    agent: AgentOptions,
     attacks: bool,
     in_json: bool,
 ) -> None:
@@ -267,22 +260,12 @@ def doctor(
     """
     from autoresearch.researcher import doctor as examination
 
-    chosen = AgentOptions(
-        agent,
-        command=command,
-        model=model,
-        base_url=base_url,
-        sandbox=agent_sandbox,
-        reads=agent_reads,
-        writes=agent_writes,
-        variables=agent_env,
-    )
     machine = examination.MachineFacts(
         environment((*FOR_RUNS, *FOR_PREPARE)),
         cache(),
         hub,
         attacks,
-        partial(ask_agent, chosen, directory) if agent in ("llm", "command") else None,
+        partial(ask_agent, agent, directory) if agent.agent in ("llm", "command") else None,
     )
     checks = []
     for check in examination.examine(directory, machine):
@@ -298,7 +281,8 @@ def doctor(
 def ask_agent(chosen: AgentOptions, directory: Path, transcripts: Path) -> str:
     """Ask the agent that the options name, as `run` would; a sentence of what was found."""
     keys = (directory / credentials.FOLDER, *credentials.user_files(os.environ))
-    agent = make_agent(chosen, transcripts, os.environ, hidden=(*keys, cache()))
+    setup = AgentSetup(transcripts, os.environ, hidden=(*keys, cache()))
+    agent = make_agent(chosen, setup)
     check: Callable[[], str] = agent.check  # type: ignore[union-attr]
     return check()
 

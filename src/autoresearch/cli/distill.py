@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from autoresearch.cli import options, show
-from autoresearch.cli.common import stopped_by_signals
 from autoresearch.cli.options import PATH, examples
 from autoresearch.cli.run import prepare
-from autoresearch.cli.sandbox_options import choose_sandbox, make_runner, sandbox_options
+from autoresearch.cli.sandbox_options import SandboxOptions, sandbox_options, set_up_runs
 from autoresearch.errors import BadInput
 
 if TYPE_CHECKING:
@@ -50,9 +49,7 @@ def distill(
     branch: str | None,
     pairs: int | None,
     end_pairs: int,
-    sandbox: str,
-    unsafe_no_sandbox: bool,
-    reads: tuple[Path, ...],
+    isolation: SandboxOptions,
     in_json: bool,
 ) -> None:
     """Measure the kept edits of a night again, and keep those that are real.
@@ -61,17 +58,11 @@ def distill(
     interval. The branch NAME-distilled holds one commit for each edit that remains. Ctrl-C is
     safe: the next call goes on.
     """
-    from rich.console import Console
-
-    from autoresearch.researcher.display import Display
     from autoresearch.researcher.experiment import Stopped
     from autoresearch.researcher.workspace import Workspace
 
     workspace = Workspace(directory)
-    chosen = choose_sandbox(sandbox, unsafe_no_sandbox)
-    stop = stopped_by_signals()
-    display = Display(Console(stderr=in_json), quiet=in_json)
-    runner = make_runner(workspace, chosen, reads, stop)
+    runner, display, stop = set_up_runs(workspace, isolation, in_json)
     with workspace.lock():
         workspace.sweep_checkouts()
         try:

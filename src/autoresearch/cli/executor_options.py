@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from autoresearch.cli.common import FOR_PREPARE, FOR_RUNS, cache, environment, readable
-from autoresearch.cli.options import combine
+from autoresearch.cli.options import gather
 
 if TYPE_CHECKING:
     from autoresearch.researcher.executors.base import Executor
@@ -20,7 +20,23 @@ if TYPE_CHECKING:
     from autoresearch.researcher.experiment import Runner
 
 
-executor_options = combine(
+LOCKS = "locks"  # in the cache, so that every runner of this user on this machine sees them
+
+
+@dataclass(frozen=True)
+class ExecutorOptions:
+    """What the options of `autoresearch run` say of where runs take place, called
+    as they are."""
+
+    jobs: int = 1
+    gpus: int = 1
+    executor: str = "local"
+    ray_address: str | None = None
+
+
+executor_options = gather(
+    ExecutorOptions,
+    "executor",
     click.option(
         "--jobs",
         type=click.IntRange(min=1),
@@ -44,17 +60,6 @@ executor_options = combine(
         help="For --executor ray: HOST:PORT of the cluster; without it one is started here.",
     ),
 )
-LOCKS = "locks"  # in the cache, so that every runner of this user on this machine sees them
-
-
-@dataclass(frozen=True)
-class ExecutorOptions:
-    """What the options of `autoresearch run` say of where runs take place."""
-
-    jobs: int = 1
-    gpus: int = 1
-    kind: str = "local"
-    address: str | None = None
 
 
 @dataclass(frozen=True)
@@ -75,7 +80,7 @@ def place(options: ExecutorOptions, runner: Runner, say: Callable[[str], None]) 
     """The executor the options ask for, with what it needs held as long as the block lasts.
     BadInput where there is less than asked for, Conflict where another runner holds it,
     MissingTool without Ray."""
-    if options.kind == "ray":
+    if options.executor == "ray":
         with closing(cluster(options, runner, say)) as there:
             yield there
         return
@@ -102,11 +107,11 @@ def cluster(options: ExecutorOptions, runner: Runner, say: Callable[[str], None]
     from autoresearch.researcher.executors.ray import RayExecutor
 
     say(
-        f"joining the Ray cluster at {options.address}"
-        if options.address
+        f"joining the Ray cluster at {options.ray_address}"
+        if options.ray_address
         else "starting a Ray cluster on this machine"
     )
-    executor = RayExecutor(runner, options.jobs, options.gpus, options.address, surroundings)
+    executor = RayExecutor(runner, options.jobs, options.gpus, options.ray_address, surroundings)
     if len(executor.names) > 1:
         say(
             f"the cluster's machines differ ({', '.join(executor.names)}), so their "

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import posixpath
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ import click
 
 from autoresearch.cli import credentials
 from autoresearch.cli.credentials import Credentials
-from autoresearch.cli.options import combine
+from autoresearch.cli.options import gather
 from autoresearch.errors import BadInput, Conflict
 
 if TYPE_CHECKING:
@@ -27,7 +28,19 @@ if TYPE_CHECKING:
     from autoresearch.researcher.swarm.membership import Member
     from autoresearch.researcher.workspace import Workspace
 
-hub_options = combine(
+
+@dataclass(frozen=True)
+class HubChoice:
+    """What the options of `autoresearch run` say of a hub, called as they are."""
+
+    hub: str = ""
+    agent_id: str = ""
+    share_all: bool = False
+
+
+hub_options = gather(
+    HubChoice,
+    "shared",
     click.option(
         "--hub",
         metavar="URL",
@@ -85,8 +98,7 @@ def hidden_paths(workspace: Workspace) -> tuple[Path, ...]:
 
 def make_swarm(
     workspace: Workspace,
-    url: str,
-    agent_id: str,
+    choice: HubChoice,
     kind: str,
     options: HubOptions,
     say: Callable[[str], None],
@@ -98,11 +110,11 @@ def make_swarm(
     from autoresearch.researcher.swarm.hub_swarm import HubSwarm
     from autoresearch.researcher.swarm.membership import Membership, checked_id
 
-    if not url:
-        if agent_id or options.share_all:
+    if not choice.hub:
+        if choice.agent_id or choice.share_all:
             raise BadInput("--agent-id and --share-all need --hub URL")
         return Alone()
-    address = checked_url(url)
+    address, agent_id = checked_url(choice.hub), choice.agent_id
     workspace.repo.exclude([f"/{posixpath.join(workspace.inside, credentials.FOLDER)}/"])
     keyring = FolderKeyring(workspace.folder, address)
     member = keyring.load()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import fields
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
@@ -31,5 +33,21 @@ def combine(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
         for option in reversed(options):
             command = option(command)
         return command
+
+    return decorate
+
+
+def gather(kind: type[Any], argument: str, *options: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Options whose values the command gets as one: a `kind`, whose fields are called as they are,
+    in the argument of that name."""
+    names = {field.name for field in fields(kind)}
+
+    def decorate(command: Any) -> Any:
+        @wraps(command)
+        def call(**values: Any) -> Any:
+            own = {name: values.pop(name) for name in names & values.keys()}
+            return command(**{**values, argument: kind(**own)})
+
+        return combine(*options)(call)
 
     return decorate

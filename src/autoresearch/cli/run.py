@@ -6,29 +6,24 @@ import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from autoresearch.cli import options, show
 from autoresearch.cli.agent_options import (
     AgentOptions,
+    AgentSetup,
     agent_options,
     check_agent,
     make_agent,
     make_fallback,
 )
-from autoresearch.cli.common import (
-    FOR_PREPARE,
-    FOR_RUNS,
-    cache,
-    environment,
-    stopped_by_signals,
-)
+from autoresearch.cli.common import FOR_PREPARE, FOR_RUNS, cache, environment
 from autoresearch.cli.executor_options import ExecutorOptions, executor_options, place
-from autoresearch.cli.hub_options import hidden_paths, hub_options, make_swarm
+from autoresearch.cli.hub_options import HubChoice, hidden_paths, hub_options, make_swarm
 from autoresearch.cli.options import examples
-from autoresearch.cli.sandbox_options import choose_sandbox, make_runner, sandbox_options
+from autoresearch.cli.sandbox_options import SandboxOptions, sandbox_options, set_up_runs
 from autoresearch.errors import BadInput
 
 if TYPE_CHECKING:
@@ -93,86 +88,35 @@ def run(
     experiments: int | None,
     hours: float | None,
     distill_minutes: float,
-    agent: str,
-    command: str | None,
-    model: str | None,
-    base_url: str | None,
-    brief: Path | None,
-    agent_minutes: float,
-    agent_sandbox: str,
-    agent_reads: tuple[Path, ...],
-    agent_writes: tuple[Path, ...],
-    agent_env: tuple[str, ...],
-    price: tuple[float, float],
-    script: Path | None,
-    ideas: tuple[Path, ...],
-    fallback: str | None,
-    max_cost: float | None,
+    agent: AgentOptions,
     policy: Policy,
     baseline_runs: int | None,
     seed: int,
     branch: str | None,
     platform: str | None,
-    sandbox: str,
-    unsafe_no_sandbox: bool,
-    reads: tuple[Path, ...],
-    jobs: int,
-    gpus: int,
-    executor: str,
-    ray_address: str | None,
-    hub: str,
-    agent_id: str,
-    share_all: bool,
+    isolation: SandboxOptions,
+    executor: ExecutorOptions,
+    shared: HubChoice,
     in_json: bool,
 ) -> None:
     """Experiment until stopped: edit, commit, run, judge, keep or drop.
 
     Ctrl-C is safe, and so is `kill -9`: run it again.
     """
-    from rich.console import Console
-
-    from autoresearch.researcher.display import Display
     from autoresearch.researcher.experiment import Stopped
     from autoresearch.researcher.loop import Loop, Options
     from autoresearch.researcher.swarm.hub_swarm import HubOptions
     from autoresearch.researcher.workspace import Workspace
 
     workspace = Workspace(directory)
-    chosen = choose_sandbox(sandbox, unsafe_no_sandbox)
-    stop = stopped_by_signals()
-    display = Display(Console(stderr=in_json), quiet=in_json)
-    runner = make_runner(workspace, chosen, reads, stop)
-    wanted = AgentOptions(
-        agent,
-        script,
-        command,
-        model,
-        base_url,
-        brief,
-        agent_minutes,
-        price,
-        agent_sandbox,
-        agent_reads,
-        agent_writes,
-        agent_env,
-        ideas,
-    )
-    with (
-        workspace.lock(),
-        place(ExecutorOptions(jobs, gpus, executor, ray_address), runner, display.say) as where,
-    ):
+    runner, display, stop = set_up_runs(workspace, isolation, in_json)
+    with workspace.lock(), place(executor, runner, display.say) as where:
         here = platform or where.platform
-        swarm = make_swarm(
-            workspace, hub, agent_id, agent, HubOptions(here, seed, share_all), display.say
-        )
-        editor = make_agent(
-            wanted,
-            workspace.private / "agents",
-            os.environ,
-            swarm.notes,
-            (*hidden_paths(workspace), cache()),
-            stop,
-        )
+        wishes = HubOptions(here, seed, shared.share_all)
+        swarm = make_swarm(workspace, shared, agent.agent, wishes, display.say)
+        hidden = (*hidden_paths(workspace), cache())
+        transcripts = workspace.private / "agents"
+        editor = make_agent(agent, AgentSetup(transcripts, os.environ, swarm.notes, hidden, stop))
         loop_options = Options(
             experiments,
             hours_to_search(hours, distill_minutes),
@@ -182,14 +126,17 @@ def run(
             baseline_runs,
             here,
             where.slot,
-            max_cost,
-            make_fallback(fallback),
+            agent.max_cost,
+            make_fallback(agent.fallback),
         )
-        display.say(f"{workspace.folder}: agent {agent}, policy {policy}, sandbox {chosen.name}")
+        display.say(
+            f"{workspace.folder}: agent {agent.agent}, policy {policy}, "
+            f"sandbox {runner.sandbox.name}"
+        )
         if experiments != 0:
             check_agent(editor, display.say)
         try:
-            if executor == "local":  # a cluster's machines prepare themselves
+            if executor.executor == "local":  # a cluster's machines prepare themselves
                 prepare(workspace, display.say, stop)
         except Stopped:
             raise click.exceptions.Exit(130) from None
@@ -200,11 +147,7 @@ def run(
             display.say(summary.confirmation)
         if distill_minutes and not stop.is_set():
             distill_night(runner, display, summary.branch, distill_minutes)
-    show.tell(
-        summary_json(summary),
-        f"{summary.ended}; kept experiments are on branch {summary.branch}",
-        in_json,
-    )
+    report_summary(summary, in_json)
     if stop.is_set():
         raise click.exceptions.Exit(130)
     if summary.gave_up:
@@ -243,13 +186,15 @@ def prepare(workspace: Workspace, say: Callable[[str], None], stop: threading.Ev
         run_preparation(workspace, environment((*FOR_RUNS, *FOR_PREPARE)), stop)
 
 
-def summary_json(summary: Summary) -> dict[str, Any]:
+def report_summary(summary: Summary, in_json: bool) -> None:
     import msgspec
 
-    return {
+    data = {
         "branch": summary.branch,
         "ended": summary.ended,
         "gave_up": summary.gave_up,
         "claim": summary.confirmation,
         "experiments": msgspec.to_builtins(summary.finished),
     }
+    text = f"{summary.ended}; kept experiments are on branch {summary.branch}"
+    show.tell(data, text, in_json)

@@ -5,16 +5,18 @@ from __future__ import annotations
 import os
 import sys
 import threading
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from autoresearch.cli.common import FOR_RUNS, environment, readable
-from autoresearch.cli.options import combine
+from autoresearch.cli.common import FOR_RUNS, environment, readable, stopped_by_signals
+from autoresearch.cli.options import gather
 from autoresearch.errors import BadInput
 
 if TYPE_CHECKING:
+    from autoresearch.researcher.display import Display
     from autoresearch.researcher.experiment import Runner
     from autoresearch.researcher.sandbox import Sandbox
     from autoresearch.researcher.workspace import Workspace
@@ -22,7 +24,27 @@ if TYPE_CHECKING:
 WARNING = "no sandbox: experiments run with all your rights; only for code you trust"
 KINDS = ("auto", "bwrap", "landlock", "container", "none")
 
-sandbox_options = combine(
+
+@dataclass(frozen=True)
+class SandboxOptions:
+    """What the options say of how isolated runs are, called as they are."""
+
+    sandbox: str = "auto"
+    unsafe_no_sandbox: bool = False
+    reads: tuple[Path, ...] = ()
+
+
+class RunSetup(NamedTuple):
+    """What carries runs out, what tells of them, and what ends them: Ctrl-C and SIGTERM."""
+
+    runner: Runner
+    display: Display
+    stop: threading.Event
+
+
+sandbox_options = gather(
+    SandboxOptions,
+    "isolation",
     click.option(
         "--sandbox",
         type=click.Choice(KINDS),
@@ -56,6 +78,18 @@ def choose_sandbox(kind: str, unsafe_no_sandbox: bool) -> Sandbox:
     if name == "none":
         print(f"autoresearch: {WARNING}", file=sys.stderr)
     return choose_sandbox(name)
+
+
+def set_up_runs(workspace: Workspace, isolation: SandboxOptions, in_json: bool) -> RunSetup:
+    """What a command that runs foreign code begins with. MissingTool as `choose_sandbox`."""
+    from rich.console import Console
+
+    from autoresearch.researcher.display import Display
+
+    chosen = choose_sandbox(isolation.sandbox, isolation.unsafe_no_sandbox)
+    stop = stopped_by_signals()
+    display = Display(Console(stderr=in_json), quiet=in_json)
+    return RunSetup(make_runner(workspace, chosen, isolation.reads, stop), display, stop)
 
 
 def make_runner(

@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from autoresearch.cli import options, show
-from autoresearch.cli.common import stopped_by_signals
 from autoresearch.cli.credentials import FOLDER
 from autoresearch.cli.hub_options import FolderKeyring
 from autoresearch.cli.options import examples
 from autoresearch.cli.run import prepare
-from autoresearch.cli.sandbox_options import choose_sandbox, make_runner, sandbox_options
+from autoresearch.cli.sandbox_options import SandboxOptions, sandbox_options, set_up_runs
 from autoresearch.devices import is_same_device
 from autoresearch.errors import BadInput, Conflict, HubUnavailable
 
@@ -72,19 +71,14 @@ def verify(
     claimed: float | None,
     replay: bool,
     platform: str | None,
-    sandbox: str,
-    unsafe_no_sandbox: bool,
-    reads: tuple[Path, ...],
+    isolation: SandboxOptions,
     in_json: bool,
 ) -> None:
     """Run a claimed result again, with this folder's own fixed files, and compare.
 
     COMMIT is by default the best unverified one, DIR this folder. Exit code 0: reproduced or replayed, 1: not.
     """
-    from rich.console import Console
-
     from autoresearch.researcher import machine
-    from autoresearch.researcher.display import Display
     from autoresearch.researcher.experiment import Stopped
     from autoresearch.researcher.verify.rerun import Notebook
     from autoresearch.researcher.verify.verifier import Verifier
@@ -95,10 +89,7 @@ def verify(
     workspace = Workspace(directory)
     workspace.check_clean()
     workspace.check_ready()
-    chosen = choose_sandbox(sandbox, unsafe_no_sandbox)
-    stop = stopped_by_signals()
-    display = Display(Console(stderr=in_json), quiet=in_json)
-    runner = make_runner(workspace, chosen, reads, stop)
+    runner, display, stop = set_up_runs(workspace, isolation, in_json)
     notebook = Notebook(workspace.private / "verify")
     verifier = Verifier(
         workspace, runner, notebook, display, stop, platform or machine.machine_name(), runs
