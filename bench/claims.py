@@ -9,8 +9,6 @@ weighed again; a claim counts as confirmed if it ever was. False: no better than
 
 from __future__ import annotations
 
-import argparse
-import os
 from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
@@ -25,6 +23,7 @@ from autoresearch.researcher.judging.values import Record
 from autoresearch.researcher.simulate import LANDSCAPES, noise_only
 from autoresearch.researcher.simulate.compare import share
 from autoresearch.researcher.simulate.night import Code, Simulation
+from nights import read_options
 
 
 @dataclass
@@ -76,16 +75,7 @@ def show(name: str, found: Iterable[tuple[int, int, int, int, int]]) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
-    parser.add_argument("--nights", type=int, default=200)
-    parser.add_argument("--hours", type=float, default=8.0)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--landscapes", nargs="+", default=list(LANDSCAPES))
-    parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
-    args = parser.parse_args()
-    print(f"{args.nights} nights of {args.hours:g} h each, seed {args.seed}")
+    args = read_options(__doc__, 200, landscapes=list(LANDSCAPES))
     with ProcessPoolExecutor(args.processes) as pool:
         for name in args.landscapes:
             for silent in (False, True):

@@ -9,8 +9,6 @@ those of lab/train.py, the noise is about a median gain, a run takes 300 s. Inte
 
 from __future__ import annotations
 
-import argparse
-import os
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -23,6 +21,7 @@ from autoresearch.researcher.simulate import LANDSCAPES
 from autoresearch.researcher.simulate.compare import Interval, mean, ratio
 from autoresearch.researcher.simulate.night import Night
 from autoresearch.researcher.simulate.searching import FILE, VALLEYS, SearchNight
+from nights import read_options
 
 LAB = Path(__file__).parent.parent / "lab" / "train.py"
 
@@ -59,21 +58,8 @@ def show(valley: str, methods: Sequence[str], found: dict[str, list[Night]]) -> 
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
-    parser.add_argument("--nights", type=int, default=60)
-    parser.add_argument("--hours", type=float, default=8.0)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument(
-        "--methods",
-        nargs="+",
-        default=["random", "cmaes", "search", "joint"],
-    )
-    parser.add_argument("--valleys", nargs="+", default=list(VALLEYS))
-    parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
-    args = parser.parse_args()
-    print(f"{args.nights} nights of {args.hours:g} h each, seed {args.seed}")
+    methods = ("random", "cmaes", "search", "joint")
+    args = read_options(__doc__, 60, methods=methods, valleys=list(VALLEYS))
     with ProcessPoolExecutor(args.processes) as pool:
         for valley in args.valleys:
             tasks = [
