@@ -36,6 +36,7 @@ from autoresearch.researcher.judging.values import Record
 from autoresearch.researcher.machine import machine_name
 from autoresearch.researcher.reported import ReportedResult
 from autoresearch.researcher.run_record import RunRecord, find_record, read_run_record
+from autoresearch.researcher.run_request import RunRequest
 from autoresearch.researcher.sandbox import choose_sandbox
 from autoresearch.researcher.verify.replay import Replay, judge_replay
 from autoresearch.researcher.verify.replayer import Replayer
@@ -128,7 +129,7 @@ def measure_bits(verifier: Verifier) -> Iterator[str]:
             place = workspace.private / "runs" / f"bits-{compiling}-{threads}" / "1"
             record = read_run_record(place)
             if record is None:
-                runner.measure(commit, 1, "bench-bits", place, verifier.timeout_s())
+                runner.measure(RunRequest(commit, 1, "bench-bits", place, verifier.timeout_s()))
                 record = read_run_record(place)
             if record is None:
                 yield f"compile {compiling}, threads {threads}: no record; see {place}/run.log"

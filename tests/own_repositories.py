@@ -12,6 +12,7 @@ from autoresearch.git.repo import Repo
 from autoresearch.researcher.experiment import Runner
 from autoresearch.researcher.judging.values import Measurement
 from autoresearch.researcher.own_files import find_own_files
+from autoresearch.researcher.run_request import RunRequest
 from autoresearch.researcher.sandbox import choose_sandbox
 from autoresearch.researcher.workspace import Workspace
 
@@ -51,7 +52,9 @@ def measure(
         variables=own.variables,
     )
     return runner.measure(
-        workspace.repo.head(), 1, f"own-{os.getpid()}", workspace.private / "runs" / "1", 60
+        RunRequest(
+            workspace.repo.head(), 1, f"own-{os.getpid()}", workspace.private / "runs" / "1", 60
+        )
     )
 
 

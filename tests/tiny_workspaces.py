@@ -28,6 +28,7 @@ from autoresearch.researcher.journal import Journal
 from autoresearch.researcher.judging.values import Measurement, Record
 from autoresearch.researcher.ledger import row
 from autoresearch.researcher.loop import Loop, Options, Summary
+from autoresearch.researcher.run_request import RunRequest
 from autoresearch.researcher.sandbox import choose_sandbox
 from autoresearch.researcher.workspace import Workspace
 
@@ -84,7 +85,9 @@ def measure(
 ) -> Measurement:
     """One run of the commit checked out."""
     folder = workspace.private / "runs" / "0001" / "1"
-    return runner(workspace).measure(workspace.repo.head(), seed, mark, folder, timeout_s)
+    return runner(workspace).measure(
+        RunRequest(workspace.repo.head(), seed, mark, folder, timeout_s)
+    )
 
 
 class Writes:

@@ -16,6 +16,7 @@ import pytest
 
 from autoresearch.researcher.feeding import BudgetWatch, note_baseline, read_after_budget
 from autoresearch.researcher.judging.values import Measurement
+from autoresearch.researcher.run_request import RunRequest
 from autoresearch.researcher.sandbox import Finished, Job, choose_sandbox
 from sandbox_jobs import EVERY_LEVEL, ISOLATED
 from tiny_workspaces import TOML, make, marked, runner
@@ -82,7 +83,7 @@ def measure(
     using = dataclasses.replace(runner(workspace), sandbox=chosen)
     place = workspace.private / "runs" / "0001" / "1"
     head = workspace.repo.head()
-    measured = using.measure(head, 1, "fed-mark", place, 60, replay=replay)
+    measured = using.measure(RunRequest(head, 1, "fed-mark", place, 60, replay=replay))
     assert [marked("fed-mark"), marked("fed-mark.feed")] == [[], []]
     return measured, place
 

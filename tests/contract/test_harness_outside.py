@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from autoresearch.researcher.judging.values import Measurement
+from autoresearch.researcher.run_request import RunRequest
 from autoresearch.researcher.sandbox import choose_sandbox
 from sandbox_jobs import EVERY_LEVEL, ISOLATED
 from tiny_workspaces import TOML, make, marked, runner
@@ -59,7 +60,7 @@ def score(
     workspace = make(folder / "work", "print('val_bpb: 42.0')", TOML + SCORED, files)
     using = dataclasses.replace(runner(workspace), sandbox=choose_sandbox(level))
     place = workspace.private / "runs" / "0001" / "1"
-    measured = using.measure(workspace.repo.head(), 1, "outside-mark", place, timeout_s)
+    measured = using.measure(RunRequest(workspace.repo.head(), 1, "outside-mark", place, timeout_s))
     assert [marked(f"outside-mark{end}") for end in ("", "-model-0", "-model-1")] == [[], [], []]
     return measured, (place / "score.log").read_text("utf-8", "replace")
 
@@ -185,7 +186,7 @@ def test_a_cut_log_of_training_is_no_number_where_that_counts(tmp_path: Path) ->
     """Without a scorer the run's own log is what is judged."""
     workspace = make(tmp_path / "work", "print('val_bpb: 1.0')\n" + LOUD)
     place = workspace.private / "runs" / "0001" / "1"
-    measured = runner(workspace).measure(workspace.repo.head(), 1, "loud", place, 60)
+    measured = runner(workspace).measure(RunRequest(workspace.repo.head(), 1, "loud", place, 60))
 
     assert (measured.outcome, measured.value) == ("log cut", None)
 
@@ -198,4 +199,7 @@ def test_a_repository_without_a_model_command_is_scored_as_ever(tmp_path: Path) 
     )
     place = workspace.private / "runs" / "0001" / "1"
 
-    assert runner(workspace).measure(workspace.repo.head(), 1, "alone", place, 60).value == 1.0
+    assert (
+        runner(workspace).measure(RunRequest(workspace.repo.head(), 1, "alone", place, 60)).value
+        == 1.0
+    )

@@ -19,6 +19,7 @@ import text_search
 from autoresearch.git.repo import Repo
 from autoresearch.researcher.experiment import MASKS, Runner
 from autoresearch.researcher.preparation import prepare
+from autoresearch.researcher.run_request import RunRequest
 from autoresearch.researcher.sandbox import choose_sandbox
 from autoresearch.researcher.workspace import Workspace
 from sandbox_jobs import ISOLATED
@@ -105,7 +106,9 @@ def test_no_piece_of_the_hidden_texts_is_readable(runner: Runner, level: str) ->
     Pythons. The training itself goes on without the parts that are masked."""
     folder = runner.workspace.private / "runs" / level / "1"
     here = dataclasses.replace(runner, sandbox=choose_sandbox(level))
-    measured = here.measure(runner.workspace.repo.head(), 1, f"search-{level}", folder, 300)
+    measured = here.measure(
+        RunRequest(runner.workspace.repo.head(), 1, f"search-{level}", folder, 300)
+    )
     log = (folder / "run.log").read_text("utf-8")
 
     assert re.search(r"^0 files with hidden text, \d{3} MB read", log, re.M), (log, measured)

@@ -22,6 +22,7 @@ from autoresearch.git.repo import Repo
 from autoresearch.researcher.display import Display
 from autoresearch.researcher.experiment import Runner
 from autoresearch.researcher.measurement import Measurement
+from autoresearch.researcher.run_request import RunRequest
 from autoresearch.researcher.sandbox import choose_sandbox
 from autoresearch.researcher.workspace import OutsideFree, Workspace
 from sandbox_jobs import EVERY_LEVEL
@@ -62,7 +63,7 @@ def measure(workspace: Workspace, level: str) -> Measurement:
     """One run of the commit checked out, in a real sandbox."""
     folder = workspace.private / "runs" / "0001" / "1"
     runner = Runner(workspace, choose_sandbox(level), ENVIRONMENT)
-    return runner.measure(workspace.repo.head(), 1, "mark", folder, 120)
+    return runner.measure(RunRequest(workspace.repo.head(), 1, "mark", folder, 120))
 
 
 @EVERY_LEVEL

@@ -20,6 +20,7 @@ from autoresearch.git.repo import Repo
 from autoresearch.researcher.experiment import MASKS, Runner
 from autoresearch.researcher.judging.values import Measurement
 from autoresearch.researcher.preparation import prepare
+from autoresearch.researcher.run_request import RunRequest
 from autoresearch.researcher.sandbox import choose_sandbox
 from autoresearch.researcher.workspace import Workspace
 from sandbox_jobs import ISOLATED
@@ -176,7 +177,8 @@ class Arena:
         config = self.workspace.config
         limits = msgspec.structs.replace(config.limits, outside_s=outside_s)
         self.workspace.config = msgspec.structs.replace(config, limits=limits)
-        return self.runner.measure(commit, 7, f"cheat-{name}", self.folder_of(name), 240)
+        request = RunRequest(commit, 7, f"cheat-{name}", self.folder_of(name), 240)
+        return self.runner.measure(request)
 
     def folder_of(self, name: str) -> Path:
         return self.workspace.private / "runs" / name / "1"

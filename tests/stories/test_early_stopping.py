@@ -12,6 +12,7 @@ from autoresearch.researcher import report as reports
 from autoresearch.researcher.experiment import Stopped
 from autoresearch.researcher.judging.curves import StopMark, StopRule
 from autoresearch.researcher.ledger import row
+from autoresearch.researcher.run_request import RunRequest
 from tiny_workspaces import Writes, make, research, runner
 
 # writes a curve for a budget of so many seconds, a loss that is the value it prints at the end
@@ -42,7 +43,7 @@ def test_a_watched_run_ends_where_it_is_hopeless(
     workspace = make(tmp_path / "w", curved(value, 60.0 if value > 1.5 else 1.0))
     commit = workspace.repo.head()
     measured = runner(workspace).measure(
-        commit, 1, "m" * 32, workspace.private / "runs" / "1" / "1", 300, watch=WATCH
+        RunRequest(commit, 1, "m" * 32, workspace.private / "runs" / "1" / "1", 300, watch=WATCH)
     )
 
     assert measured.outcome == outcome, measured
@@ -57,12 +58,14 @@ def test_the_users_stop_still_stops_a_watched_run(tmp_path: Path) -> None:
 
     with pytest.raises(Stopped):
         runner(workspace, stop).measure(
-            workspace.repo.head(),
-            1,
-            "m" * 32,
-            workspace.private / "runs" / "1" / "1",
-            300,
-            watch=WATCH,
+            RunRequest(
+                workspace.repo.head(),
+                1,
+                "m" * 32,
+                workspace.private / "runs" / "1" / "1",
+                300,
+                watch=WATCH,
+            )
         )
 
 

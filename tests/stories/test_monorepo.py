@@ -14,6 +14,7 @@ from autoresearch.researcher.agents.base import Brief, Edit
 from autoresearch.researcher.experiment import Runner
 from autoresearch.researcher.init import start_own
 from autoresearch.researcher.own_files import find_own_files
+from autoresearch.researcher.run_request import RunRequest
 from autoresearch.researcher.sandbox import choose_sandbox
 from autoresearch.researcher.workspace import Workspace
 from git_work import Work
@@ -127,7 +128,7 @@ def test_what_a_run_in_a_folder_reads(repo: Repo, name: str) -> None:
     workspace = experiment(repo, "apps/rank", *([] if name == "." else [name]))
 
     place = workspace.private / "runs" / "1"
-    measured = sandboxed(workspace).measure(repo.head(), 1, "monorepo", place, 60)
+    measured = sandboxed(workspace).measure(RunRequest(repo.head(), 1, "monorepo", place, 60))
 
     assert measured.value == (None if name == "." else 7), measured
 

@@ -22,6 +22,7 @@ from autoresearch.git.sync import push_commits
 from autoresearch.researcher.display import Display
 from autoresearch.researcher.reported import ReportedResult
 from autoresearch.researcher.run_record import RunRecord, attach_record, read_run_record
+from autoresearch.researcher.run_request import RunRequest
 from autoresearch.researcher.verify.board import HubBoard, verdict_post
 from autoresearch.researcher.verify.replayer import Replayer
 from autoresearch.researcher.verify.rerun import Notebook
@@ -106,7 +107,9 @@ def make_verifier(folder: Path, extra: str = "0") -> Verifier:
 def run_once(workspace: Workspace, number: int = 1) -> RunRecord:
     """The record that one run of the head left."""
     place = workspace.private / "runs" / "0001" / str(number)
-    measured = runner(workspace).measure(workspace.repo.head(), 7, "first-mark", place, 60)
+    measured = runner(workspace).measure(
+        RunRequest(workspace.repo.head(), 7, "first-mark", place, 60)
+    )
     record = read_run_record(place)
     assert record is not None, measured
     assert record.score == measured.value

@@ -20,6 +20,7 @@ from autoresearch.researcher.machine_load import (
     share_of_others,
     share_on_cards,
 )
+from autoresearch.researcher.run_request import RunRequest
 from tiny_workspaces import make, measure, runner
 
 BUSY = """\
@@ -147,5 +148,5 @@ def test_a_run_beside_a_busy_card_says_so(tmp_path: Path) -> None:
     for percent in ([(98,)], [(2,), (70,)]):
         alone = replace(runner(workspace), gpus=monitor(*percent))
         place = workspace.private / "runs" / "1"
-        measured = alone.measure(workspace.repo.head(), 1, "load", place, 60)
+        measured = alone.measure(RunRequest(workspace.repo.head(), 1, "load", place, 60))
         assert measured.others_on_cards == percent[-1][0] / 100

@@ -9,7 +9,6 @@ import pytest
 
 from autoresearch.errors import BadWorkspace
 from autoresearch.git.bundles import create_bundle, temporary_bundle
-from autoresearch.researcher.executors.base import RunRequest
 from autoresearch.researcher.executors.worker import (
     Shipment,
     Surroundings,
@@ -20,6 +19,7 @@ from autoresearch.researcher.experiment import Runner
 from autoresearch.researcher.init import describe_environment, split_command
 from autoresearch.researcher.judging.values import Measurement
 from autoresearch.researcher.own_files import find_own_files
+from autoresearch.researcher.run_request import RunRequest
 from autoresearch.researcher.sandbox import choose_sandbox
 from autoresearch.researcher.workspace import Workspace
 from own_repositories import PATH, READS_DATA, add_environment, make, measure

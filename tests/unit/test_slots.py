@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from autoresearch.errors import BadInput, Conflict
-from autoresearch.researcher.executors.base import RunRequest
 from autoresearch.researcher.executors.local import LocalExecutor
 from autoresearch.researcher.executors.slots import (
     Gpu,
@@ -23,6 +22,7 @@ from autoresearch.researcher.executors.slots import (
     visible_gpus,
 )
 from autoresearch.researcher.machine import join_words
+from autoresearch.researcher.run_request import RunRequest
 from autoresearch.researcher.sandbox import choose_sandbox
 from tiny_workspaces import make, runner
 

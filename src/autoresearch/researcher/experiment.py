@@ -31,7 +31,7 @@ from autoresearch.researcher.feeding import (
     run_fed,
 )
 from autoresearch.researcher.gpus import GpuMonitor
-from autoresearch.researcher.judging.curves import StopRule
+from autoresearch.researcher.judging.curves import EarlyStop
 from autoresearch.researcher.judging.throughput import QUIET_BELOW
 from autoresearch.researcher.judging.values import Measurement
 from autoresearch.researcher.leftovers import (
@@ -62,6 +62,7 @@ from autoresearch.researcher.model_jobs import PER_SCORE, run_beside
 from autoresearch.researcher.own_files import add_links, explain_missing
 from autoresearch.researcher.run_limits import GB, argv, memory_bytes, places, read_masks
 from autoresearch.researcher.run_record import CHECKPOINT, hash_weights, write_run_record
+from autoresearch.researcher.run_request import RunRequest
 from autoresearch.researcher.sandbox import Finished, Job, Limits, Sandbox
 from autoresearch.researcher.sandbox.processes import MARK
 from autoresearch.researcher.watching import watch_curve
@@ -94,44 +95,23 @@ class Runner:
     def config(self) -> Config:
         return self.workspace.config
 
-    def measure(
-        self,
-        commit: str,
-        seed: int,
-        mark: str,
-        folder: Path,
-        timeout_s: float,
-        watch: StopRule | None = None,
-        replay: Path | None = None,
-        unseen: Path | None = None,
-    ) -> Measurement:
-        """Run a commit once and return what came of it. `folder` is this run's own; whatever lies
-        in it is removed first, so that no evidence of an earlier run can be taken for this one's.
-        With a `watch`, training ends where its curve is hopeless. With `replay`, a record of an
-        earlier run, it gets the same batches at the same progress, and its time does not count.
-        With `unseen`, rows of the test part, the result is scored on these as well. Raises
-        Stopped."""
-        wipe(folder)
+    def measure(self, request: RunRequest) -> Measurement:
+        """Run a commit once and return what came of it. Raises Stopped."""
+        folder = request.folder
+        wipe(folder)  # no evidence of an earlier run is taken for this one's
         (folder / "out").mkdir(parents=True)
         (folder / "score").mkdir()
         self.warm_up(folder / "tmp" / "cache")
-        with self.fresh(commit) as checkout:
+        with self.fresh(request.commit) as checkout:
             if heavy := too_heavy(checkout, self.workspace):
-                return Measurement("carries data", heavy, seed)
-            measured = self.train(checkout, seed, mark, folder, timeout_s, watch, replay)
+                return Measurement("carries data", heavy, request.seed)
+            measured = self.train(checkout, request)
             measured = inspect(measured, checkout, self.workspace)
             measured = weigh_leftovers(measured, folder, self.workspace.bounds)
         if measured.outcome == "ok" and self.config.score.command:
-            with self.fresh(commit) as checkout:
-                measured = self.score(measured, checkout, mark, folder, timeout_s)
-        if measured.outcome == "ok" and unseen is not None:
-            words = self.config.score.test
-            with self.fresh(commit) as checkout:
-                finished, job = self.ask_harness(
-                    words, measured, checkout, mark, folder, timeout_s, unseen
-                )
-            found = read_run(read_log(job.log), finished, TEST_METRIC, job.limits.timeout_s)
-            measured = replace(measured, test_value=found.value)
+            measured = self.score(measured, request)
+        if measured.outcome == "ok" and request.unseen is not None:
+            measured = self.score_unseen(measured, request)
         weights = hash_weights(folder / "out" / CHECKPOINT)
         tidy(folder)
         write_run_record(folder, weights, measured.value)
@@ -143,83 +123,72 @@ class Runner:
         with self.workspace.fresh(commit) as checkout:
             yield add_links(checkout, self.links_from or self.workspace.repo.path, self.links)
 
-    def train(
-        self,
-        checkout: Checkout,
-        seed: int,
-        mark: str,
-        folder: Path,
-        timeout_s: float,
-        watch: StopRule | None = None,
-        replay: Path | None = None,
-    ) -> Measurement:
+    def train(self, checkout: Checkout, request: RunRequest) -> Measurement:
         """The first half: the experiment's own command in a checkout it may write in, read from
         its log."""
-        command = argv(self.config.experiment.command, folder / "out")
-        job = self.job(command, checkout, seed, mark, folder, "run.log", timeout_s)
-        hides = self.config.score.hidden
-        if hides:
-            job = replace(job, env={**job.env, "AUTORESEARCH_VALIDATION": "hidden"})
-        job = replace(job, hidden=self.hidden_paths(hides))
+        job = self.training_job(checkout, request)
         cards = share_on_cards(job.env, self.gpus)
         before = read_cpu(self.cores)
-        quiet = partial(had_machine, before, self.cores, mark, cards)
-        budget = self.watch_budget(folder)
-        with watch_curve(watch, folder / "out" / CURVE, self.stop, quiet) as ending:
+        quiet = partial(had_machine, before, self.cores, request.mark, cards)
+        budget = self.watch_budget(request.folder)
+        curve = request.folder / "out" / CURVE
+        with watch_curve(request.watch, curve, self.stop, quiet) as ending:
             if self.config.data.feed:
-                overrun = None if replay else budget
-                job = replace(job, hidden=self.hidden_from_all(), overrun=overrun)
-                finished = self.run_fed(job, checkout.commit, folder, replay, ending.now)
+                job = replace(job, overrun=None if request.replay else budget)
+                finished = self.run_fed(job, request, ending.now)
             else:
                 finished = self.run(job, ending.now)
         others = share_of_others(before, read_cpu(self.cores), finished.cpu_s)
         if cards is not None and cards < QUIET_BELOW:
             cards = share_on_cards(job.env, self.gpus)
+        read = self.read_training(job, finished, ending.found, budget)
         log = job.log.relative_to(self.workspace.folder).as_posix()
-        early = ending.found
-        if early and finished.exit_code != 0:  # else it was done before it could be ended
-            read = Measurement(
-                "stopped early",
-                early.reason,
-                seed,
-                stopped_at=early.progress,
-                stopped_behind=early.loss - early.best,
-            )
-        elif budget.reason and finished.exit_code != 0:
-            read = Measurement("outside the clock", budget.reason, seed)
-        else:
-            read = read_run(
-                read_log(job.log),
-                finished,
-                self.config.experiment.metric,
-                timeout_s,
-                bool(hides),
-                self.config.experiment.pattern,
-            )
-        if read.outcome == "failed" and self.workspace.ledger.baseline() is None:
-            # only of the user's own code: others would ask what exists here
-            advice = explain_missing(read.reason, self.workspace)
-            read = replace(read, reason="; ".join(part for part in (read.reason, advice) if part))
-        read = replace(read, seed=seed, seconds=finished.seconds, log=log)
+        read = replace(read, seed=request.seed, seconds=finished.seconds, log=log)
         read = replace(read, others_share=others, others_on_cards=cards)
         if not self.config.data.feed:
             return read
-        if replay:  # its time is nobody's business
+        if request.replay:  # its time is nobody's business
             return replace(read, outside_seconds=0.0)
         return budget.with_times(read)
 
-    def run_fed(
-        self,
-        job: Job,
-        commit: str,
-        folder: Path,
-        replay: Path | None,
-        ending: threading.Event | None,
-    ) -> Finished:
+    def training_job(self, checkout: Checkout, request: RunRequest) -> Job:
+        command = argv(self.config.experiment.command, request.folder / "out")
+        job = self.job(command, checkout, request, "run.log")
+        hides = self.config.score.hidden
+        if hides:
+            job = replace(job, env={**job.env, "AUTORESEARCH_VALIDATION": "hidden"})
+        fed = bool(self.config.data.feed)
+        return replace(job, hidden=self.hidden_from_all() if fed else self.hidden_paths(hides))
+
+    def read_training(
+        self, job: Job, finished: Finished, early: EarlyStop | None, budget: BudgetWatch
+    ) -> Measurement:
+        """What training came to, by its log or by who ended it."""
+        if early and finished.exit_code != 0:  # else it was done before it could be ended
+            return Measurement(
+                "stopped early",
+                early.reason,
+                0,
+                stopped_at=early.progress,
+                stopped_behind=early.loss - early.best,
+            )
+        if budget.reason and finished.exit_code != 0:
+            return Measurement("outside the clock", budget.reason, 0)
+        wanted, hides = self.config.experiment, bool(self.config.score.hidden)
+        log, limit_s = read_log(job.log), job.limits.timeout_s
+        read = read_run(log, finished, wanted.metric, limit_s, hides, wanted.pattern)
+        if read.outcome != "failed" or self.workspace.ledger.baseline() is not None:
+            return read
+        # only of the user's own code: others would ask what exists here
+        advice = explain_missing(read.reason, self.workspace)
+        return replace(read, reason="; ".join(part for part in (read.reason, advice) if part))
+
+    def run_fed(self, job: Job, request: RunRequest, ending: threading.Event | None) -> Finished:
         """Run a job that gets its batches from a feeder, which comes from a fresh checkout."""
-        with self.fresh(commit) as pristine:
-            feeder = self.feeder(job, pristine, folder, replay)
-            finished = run_fed(self.sandbox, job, feeder, folder / "pipes", ending or self.stop)
+        with self.fresh(request.commit) as pristine:
+            feeder = self.feeder(job, pristine, request.folder, request.replay)
+            pipes = request.folder / "pipes"
+            finished = run_fed(self.sandbox, job, feeder, pipes, ending or self.stop)
         if self.stop is not None and self.stop.is_set():
             raise Stopped
         return finished
@@ -264,14 +233,11 @@ class Runner:
         """What neither a scoring nor a run that is fed may read."""
         return self.hidden_paths([*self.config.score.hidden, *self.config.score.hidden_too])
 
-    def score(
-        self, measured: Measurement, checkout: Checkout, mark: str, folder: Path, timeout_s: float
-    ) -> Measurement:
+    def score(self, measured: Measurement, request: RunRequest) -> Measurement:
         """The second half: the harness's own command, from a fresh checkout; its number is the one
         that counts."""
-        finished, job = self.ask_harness(
-            self.config.score.command, measured, checkout, mark, folder, timeout_s, self.input()
-        )
+        command = self.config.score.command
+        finished, job = self.ask_harness(command, request, "score.log", self.input())
         log = read_log(job.log)
         scored = read_run(log, finished, self.config.experiment.metric, job.limits.timeout_s)
         budget_s = number(*metric_lines(log).get("budget_s", [])[-1:])
@@ -281,38 +247,41 @@ class Runner:
         measured = replace(measured, score_seconds=finished.seconds, outside_seconds=outside_s)
         return self.in_time(compare(measured, scored, self.config.score.tolerance))
 
+    def score_unseen(self, measured: Measurement, request: RunRequest) -> Measurement:
+        """The harness's number on rows of the test part, beside the one that counts."""
+        command = self.config.score.test
+        finished, job = self.ask_harness(command, request, "test.log", request.unseen)
+        found = read_run(read_log(job.log), finished, TEST_METRIC, job.limits.timeout_s)
+        return replace(measured, test_value=found.value)
+
     def ask_harness(
-        self,
-        command: Sequence[str],
-        measured: Measurement,
-        checkout: Checkout,
-        mark: str,
-        folder: Path,
-        timeout_s: float,
-        stdin: Path | None,
+        self, command: Sequence[str], request: RunRequest, log: str, stdin: Path | None
     ) -> tuple[Finished, Job]:
         """A program of the harness about a run's result, with the model beside it."""
-        baseline = self.workspace.ledger.baseline()
+        baseline, folder = self.workspace.ledger.baseline(), request.folder
         known_s = baseline.score_seconds if baseline else None
-        timeout_s = min(timeout_s, outside_limit_s(known_s, self.config.limits.outside_s))
-        log = "score.log" if command == self.config.score.command else "test.log"
-        words = argv(command, folder / "out")
-        job = self.job(words, checkout, measured.seed, mark, folder, log, timeout_s)
-        apart = bool(self.config.score.model)
-        # nothing that the run left may be found by the scorer but its answers, unchangeable
-        job = replace(
+        limit_s = min(request.timeout_s, outside_limit_s(known_s, self.config.limits.outside_s))
+        with self.fresh(request.commit) as checkout:
+            words = argv(command, folder / "out")
+            job = self.job(words, checkout, replace(request, timeout_s=limit_s), log)
+            job = self.confine_harness(job, checkout, folder, stdin)
+            models = self.models(job, folder) if self.config.score.model else ()
+            return self.run(job, models=models), job
+
+    def confine_harness(
+        self, job: Job, checkout: Checkout, folder: Path, stdin: Path | None
+    ) -> Job:
+        """Nothing that the run left may be found by the scorer but its answers, unchangeable."""
+        told = {"AUTORESEARCH_VALIDATION": "stdin"} if stdin else {}
+        writable = () if self.config.score.model else (checkout.path,)
+        return replace(
             job,
-            env={
-                **job.env,
-                **places(folder / "score"),
-                **({"AUTORESEARCH_VALIDATION": "stdin"} if stdin else {}),
-            },
+            env={**job.env, **places(folder / "score"), **told},
             readable=(*self.readable, folder / "out"),
-            writable=(*(() if apart else (checkout.path,)), folder / "score"),
+            writable=(*writable, folder / "score"),
             hidden=self.hidden_from_all(),
             stdin=stdin,
         )
-        return self.run(job, models=self.models(job, folder) if apart else ()), job
 
     def models(self, harness: Job, folder: Path) -> tuple[Job, ...]:
         """The scored model's own jobs: they write nowhere but in memory, and what they print is
@@ -400,42 +369,46 @@ class Runner:
         self,
         command: tuple[str, ...],
         checkout: Checkout,
-        seed: int,
-        mark: str,
-        folder: Path,
+        request: RunRequest,
         log: str,
-        timeout_s: float,
     ) -> Job:
         """A command as the sandbox takes it: it may write in its checkout and its run folder,
         nowhere else."""
-        limits = self.config.limits
+        folder = request.folder
         return Job(
             argv=command,
             cwd=checkout.path / self.workspace.inside,
-            env={
-                **self.environment,
-                **dict(self.variables),
-                **self.config.environment,
-                **places(folder / "tmp"),
-                "PYTHONDONTWRITEBYTECODE": "1",
-                "PYTHONNOUSERSITE": "1",
-                "PYTHONUNBUFFERED": "1",
-                "PYTHONIOENCODING": "utf-8",
-                "AUTORESEARCH_SEED": str(seed),
-                "AUTORESEARCH_RUN_DIR": str(folder / "out"),
-                "AUTORESEARCH_RUN": mark,
-            },
-            limits=Limits(
-                timeout_s=timeout_s,
-                memory_bytes=memory_bytes(limits.memory_gb),
-                file_bytes=int(limits.file_gb * GB) or None,
-                disk_bytes=int(limits.disk_gb * GB) or None,
-                processes=limits.processes or None,
-                bounds=checkout.bounds,
-            ),
+            env=self.job_environment(request),
+            limits=self.job_limits(checkout, request.timeout_s),
             log=folder / log,
             readable=self.readable,
             writable=(checkout.path, folder / "out", folder / "tmp"),
-            mark=mark,
+            mark=request.mark,
             cores=self.cores,
+        )
+
+    def job_environment(self, request: RunRequest) -> dict[str, str]:
+        return {
+            **self.environment,
+            **dict(self.variables),
+            **self.config.environment,
+            **places(request.folder / "tmp"),
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "PYTHONNOUSERSITE": "1",
+            "PYTHONUNBUFFERED": "1",
+            "PYTHONIOENCODING": "utf-8",
+            "AUTORESEARCH_SEED": str(request.seed),
+            "AUTORESEARCH_RUN_DIR": str(request.folder / "out"),
+            "AUTORESEARCH_RUN": request.mark,
+        }
+
+    def job_limits(self, checkout: Checkout, timeout_s: float) -> Limits:
+        limits = self.config.limits
+        return Limits(
+            timeout_s=timeout_s,
+            memory_bytes=memory_bytes(limits.memory_gb),
+            file_bytes=int(limits.file_gb * GB) or None,
+            disk_bytes=int(limits.disk_gb * GB) or None,
+            processes=limits.processes or None,
+            bounds=checkout.bounds,
         )

@@ -34,6 +34,7 @@ from autoresearch.researcher.experiment import Runner, Stopped
 from autoresearch.researcher.judging.amounts import show_amount
 from autoresearch.researcher.judging.judge import run_seed
 from autoresearch.researcher.judging.values import Measurement
+from autoresearch.researcher.run_request import RunRequest
 from autoresearch.researcher.sandbox import sweep_processes
 from autoresearch.researcher.workspace import Workspace
 
@@ -226,7 +227,7 @@ class Distiller:
         folder = self.workspace.private / "runs" / "distill" / key
         with self.display.running(f"  {title}", folder / "out"):
             run = self.runner.measure(
-                commit, seed, notes.mark, folder, self.timeout_s, unseen=unseen
+                RunRequest(commit, seed, notes.mark, folder, self.timeout_s, unseen=unseen)
             )
         value = "none" if run.value is None else show_amount(run.value)
         said = f": {run.reason}" if run.reason else ""

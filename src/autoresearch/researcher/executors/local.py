@@ -12,10 +12,10 @@ from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 
-from autoresearch.researcher.executors.base import RunRequest
 from autoresearch.researcher.executors.slots import Slot
 from autoresearch.researcher.experiment import Runner, Stopped
 from autoresearch.researcher.judging.values import Measurement
+from autoresearch.researcher.run_request import RunRequest
 
 
 class Closing(threading.Event):
@@ -52,8 +52,7 @@ class LocalExecutor:
             raise Stopped
         runner = self.free.get()
         try:
-            o = request
-            return runner.measure(o.commit, o.seed, o.mark, o.folder, o.timeout_s, o.watch)
+            return runner.measure(request)
         finally:
             self.free.put(runner)
 

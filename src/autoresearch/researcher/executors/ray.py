@@ -22,7 +22,6 @@ from autoresearch.git.bundles import create_bundle, temporary_bundle
 from autoresearch.installation import install_command
 from autoresearch.researcher import config
 from autoresearch.researcher.executors import worker
-from autoresearch.researcher.executors.base import RunRequest
 from autoresearch.researcher.executors.local import Closing
 from autoresearch.researcher.executors.worker import RunResult, Shipment, Surroundings
 from autoresearch.researcher.experiment import Runner, Stopped
@@ -30,6 +29,7 @@ from autoresearch.researcher.judging.values import Measurement
 from autoresearch.researcher.machine import one_word
 from autoresearch.researcher.own_files import OwnFiles
 from autoresearch.researcher.own_text import find_text
+from autoresearch.researcher.run_request import RunRequest
 
 LIVES = 4  # a request is sent so often at most
 POLL_S = 0.25

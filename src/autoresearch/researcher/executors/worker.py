@@ -15,7 +15,7 @@ import platform
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -25,13 +25,13 @@ from autoresearch.folders import wipe
 from autoresearch.git.bundles import unbundle
 from autoresearch.git.repo import Repo
 from autoresearch.researcher import config, machine
-from autoresearch.researcher.executors.base import RunRequest
 from autoresearch.researcher.executors.slots import Plan, Slot, hold_slots, usable_cores
 from autoresearch.researcher.experiment import Runner
 from autoresearch.researcher.judging.values import Measurement
 from autoresearch.researcher.own_files import OwnFiles
 from autoresearch.researcher.own_text import note_place
 from autoresearch.researcher.preparation import prepare
+from autoresearch.researcher.run_request import RunRequest
 from autoresearch.researcher.sandbox import choose_sandbox
 from autoresearch.researcher.workspace import Workspace
 
@@ -98,9 +98,8 @@ def carry_out(shipment: Shipment, here: Surroundings) -> RunResult:
             variables=shipment.own_files.variables,
             cores=mine.cores,
         )
-        o = shipment.request
-        place = workspace.folder / o.folder
-        measured = runner.measure(o.commit, o.seed, o.mark, place, o.timeout_s, o.watch)
+        place = workspace.folder / shipment.request.folder
+        measured = runner.measure(replace(shipment.request, folder=place))
         files = {
             file.name: file.read_bytes()
             for file in place.iterdir()

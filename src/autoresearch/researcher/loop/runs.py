@@ -14,7 +14,7 @@ from typing import Any
 from autoresearch.errors import BadWorkspace
 from autoresearch.researcher.curve_files import stop_rule_for
 from autoresearch.researcher.display import Display, show_duration
-from autoresearch.researcher.executors.base import Executor, RunRequest
+from autoresearch.researcher.executors.base import Executor
 from autoresearch.researcher.experiment import Runner, Stopped
 from autoresearch.researcher.journal import Attempt
 from autoresearch.researcher.judging.amounts import show_amount
@@ -22,6 +22,7 @@ from autoresearch.researcher.judging.curves import StopRule
 from autoresearch.researcher.judging.values import Measurement
 from autoresearch.researcher.loop.branch_state import BranchState
 from autoresearch.researcher.loop.steps import NextRun, free_number, seed_of
+from autoresearch.researcher.run_request import RunRequest
 
 
 @dataclass(frozen=True)

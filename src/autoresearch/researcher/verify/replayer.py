@@ -17,6 +17,7 @@ from autoresearch.researcher.feeding import RECORD, read_first_batch
 from autoresearch.researcher.judging.reproduce import Comparison
 from autoresearch.researcher.reported import ReportedResult
 from autoresearch.researcher.run_record import RunRecord, read_run_record
+from autoresearch.researcher.run_request import RunRequest
 from autoresearch.researcher.sandbox import sweep_processes
 from autoresearch.researcher.swarm.track import track_id
 from autoresearch.researcher.verify.replay import (
@@ -95,7 +96,8 @@ class Replayer:
         folder = verifier.workspace.private / "runs" / name / str(number)
         with verifier.display.running(f"  replay {number}", folder / "out"):
             timeout_s = TIMEOUT_FACTOR * verifier.timeout_s()
-            run = runner.measure(commit, stream.seed, notes.mark, folder, timeout_s, replay=file)
+            request = RunRequest(commit, stream.seed, notes.mark, folder, timeout_s, replay=file)
+            run = runner.measure(request)
         file.unlink(missing_ok=True)
         return Replay(run, read_weights(folder), training_seconds(folder, run.seconds))
 

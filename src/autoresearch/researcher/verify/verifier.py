@@ -28,6 +28,7 @@ from autoresearch.researcher.judging.throughput import compare_speed
 from autoresearch.researcher.judging.values import Measurement, Record
 from autoresearch.researcher.measurement import measured_timeout_s
 from autoresearch.researcher.reported import ReportedResult
+from autoresearch.researcher.run_request import RunRequest
 from autoresearch.researcher.sandbox import sweep_processes
 from autoresearch.researcher.swarm.lines import without_paths
 from autoresearch.researcher.verify.rerun import (
@@ -157,7 +158,7 @@ class Verifier:
         folder = self.workspace.private / "runs" / f"verify-{notes.reported.name}" / str(number)
         with self.display.running(f"  {title}", folder / "out"):
             run = self.runner.measure(
-                commit, notes.next_seed(), notes.mark, folder, self.timeout_s()
+                RunRequest(commit, notes.next_seed(), notes.mark, folder, self.timeout_s())
             )
         told = (
             run.reason
