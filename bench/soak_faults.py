@@ -51,6 +51,19 @@ def small_disk(folder: Path) -> Iterator[bool]:
             subprocess.run(["umount", "-l", str(folder)], capture_output=True)
 
 
+def fake_clock(clock: Path | None) -> dict[str, str]:
+    """What a program's environment needs for its clock to be what stands in this file."""
+    if clock is None:
+        return {}
+    clock.write_text("+0")
+    return {
+        "LD_PRELOAD": str(FAKETIME[0]),
+        "FAKETIME_TIMESTAMP_FILE": str(clock),
+        "FAKETIME_NO_CACHE": "1",
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+    }
+
+
 @dataclass
 class Usage:
     """Memory and descriptors of a program, a sample a second, since it was started."""
@@ -66,12 +79,12 @@ class Usage:
             self.files.append(sum(one.num_fds() for one in family))
 
     def ends(self) -> dict[str, list[float]]:
-        """Medians of the first and of the last fifth, the warming up left out."""
+        """Medians of the first and of the last third, the warming up (a tenth) left out."""
         told: dict[str, list[float]] = {"memory_mb": self.memory_mb, "files": self.files}
         found: dict[str, list[float]] = {}
         for name, series in told.items():
-            part = max(1, len(series) // 5)
-            warm = series[part:] or series or [0]
+            warm = series[len(series) // 10 :] or [0]
+            part = max(1, len(warm) // 3)
             found[name] = [round(median(warm[:part]), 1), round(median(warm[-part:]), 1)]
         return found
 
@@ -90,14 +103,7 @@ class Faults:
     def open(self) -> None:
         """Start the hub, with a clock that can be set where there is one."""
         before = dict(os.environ)
-        if self.clock is not None:
-            self.clock.write_text("+0")
-            os.environ |= {
-                "LD_PRELOAD": str(FAKETIME[0]),
-                "FAKETIME_TIMESTAMP_FILE": str(self.clock),
-                "FAKETIME_NO_CACHE": "1",
-                "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-            }
+        os.environ |= fake_clock(self.clock)
         try:
             self.town.open()
         finally:

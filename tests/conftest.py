@@ -179,7 +179,7 @@ def served(data: Path, *options: str, workers: int = 2) -> Iterator[RunningHub]:
         hub.http.close()
     finally:
         process.terminate()
-        process.wait(30)
+        process.wait(120)
         log.close()
 
 

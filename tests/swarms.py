@@ -130,7 +130,7 @@ class Town:
         family = [psutil.Process(self.hub.process.pid)]
         for process in [*family, *family[0].children(recursive=True)]:
             process.send_signal(signal.SIGKILL)
-        self.hub.process.wait(30)
+        self.hub.process.wait(120)
 
     @property
     def url(self) -> str:
@@ -146,6 +146,7 @@ class Researcher:
     url: str
     options: tuple[str, ...] = ()
     isolated: bool = False
+    environment: dict[str, str] = field(default_factory=dict)
     process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -175,7 +176,7 @@ class Researcher:
                 [sys.executable, "-c", source, *arguments],
                 stdout=output,
                 stderr=output,
-                env=clean_environment(),
+                env=clean_environment() | self.environment,
             )
         return self
 
@@ -186,7 +187,7 @@ class Researcher:
     def kill(self) -> None:
         assert self.process
         self.process.kill()
-        self.process.wait(30)
+        self.process.wait(120)
 
     def finish(self, timeout_s: float = 200) -> None:
         assert self.process
