@@ -54,6 +54,11 @@ class ResultDetails:
 NO_DETAILS = ResultDetails()
 
 
+def is_detail(line: str) -> bool:
+    """Whether a line has the form of a detail, whatever it tells."""
+    return _DETAIL.fullmatch(line.strip()) is not None
+
+
 def read_details(content: str) -> list[ResultDetails]:
     """The details of each result in a post, in its order."""
     found = find_lines(content)

@@ -19,6 +19,7 @@ from autoresearch.hub.services import Services
 from autoresearch.resultline import read_lines
 
 POSTS_MAX = 30  # of one page
+CHANNEL_MAX = 100  # of a channel's page, where a result takes one line
 REPLIES_MAX = 200
 MATCHES_MAX = 40
 
@@ -87,7 +88,7 @@ async def show_channel(
     """One channel, newest post first."""
 
     def read() -> dict[str, object]:
-        posts = board.posts(hub.db.reader, name, POSTS_MAX, 0, before)
+        posts = board.posts(hub.db.reader, name, CHANNEL_MAX, 0, before)
         channels = board.channels(hub.db.reader)
         return {
             "channel": next(c for c in channels if c.name == name),
@@ -96,7 +97,7 @@ async def show_channel(
             "cards": read_cards(hub, posts),
             "replies": board.count_replies(hub.db.reader, posts),
             "paged": before is not None,
-            "older": posts[-1].id if len(posts) == POSTS_MAX else None,
+            "older": posts[-1].id if len(posts) == CHANNEL_MAX else None,
         }
 
     return await answer_cached(request, hub, "channel.html", read)
@@ -131,7 +132,19 @@ async def show_search(
         request,
         "search.html",
         q=q,
-        found=[one for one in found if one.kind != "post" or not read_lines(one.excerpt)],
+        found=list_once(found, reported),
         results={str(result.id): result for result in reported},
         older=older,
     )
+
+
+def list_once(found: list[models.Found], reported: list[models.Result]) -> list[models.Found]:
+    """What was found without the posts and commits of results, which stand there themselves."""
+    measured = {result.commit_hash for result in reported}
+    return [
+        one
+        for one in found
+        if one.kind == "result"
+        or (one.kind == "post" and not read_lines(one.excerpt))
+        or (one.kind == "commit" and one.id not in measured)
+    ]

@@ -13,10 +13,13 @@ from litestar import Request, Response, get
 from autoresearch import models
 from autoresearch.hub.pages import board_views
 from autoresearch.hub.pages.board_pages import channel_names
+from autoresearch.hub.pages.leaderboard_pages import choose_board, draw_board
 from autoresearch.hub.pages.rendering import answer_cached, read_cached
 from autoresearch.hub.routes.common import TheHub
 from autoresearch.hub.rules import board, commits, counters, results
+from autoresearch.hub.rules.counters import BoardCounts
 from autoresearch.hub.services import Services
+from autoresearch.hub.settings import Registration
 from autoresearch.installation import Wheel, build_wheel
 
 LATEST_RESULTS, LATEST_POSTS, BOARDS = 12, 6, 8
@@ -39,11 +42,14 @@ class HomeView:
     root: str
     seq: int
     wheel: Wheel
+    registration: Registration
+    busiest: BoardCounts | None  # whose chart is shown
 
 
 def read_home(hub: Services, seq: int) -> HomeView:
     reader = hub.db.reader
-    totals = board_views.count_hub(hub).totals
+    counts = board_views.count_hub(hub)
+    totals = counts.totals
     return HomeView(
         counters.count_agents(reader),
         totals["commits"],
@@ -51,19 +57,22 @@ def read_home(hub: Services, seq: int) -> HomeView:
         totals["results"],
         counters.count_results_today(reader),
         boards=board_views.summarize_boards(hub, BOARDS),
-        all_boards=len(board_views.count_hub(hub).boards),
+        all_boards=len(counts.boards),
         latest_results=results.latest(reader, LATEST_RESULTS),
         latest_posts=board.latest_posts(reader, LATEST_POSTS),
         channels=channel_names(hub),
         root=commits.root_hash(reader),
         seq=seq,
         wheel=build_wheel(),
+        registration=hub.settings.registration,
+        busiest=choose_board(list(counts.boards.values()), None, None),
     )
 
 
 def _read_view(hub: Services) -> dict[str, object]:
     seq = hub.feed.last_seq  # before reading: what arrives meanwhile is sent again, never missed
-    return {"home": read_cached(hub, "home", lambda: read_home(hub, seq))}
+    home = read_cached(hub, "home", lambda: read_home(hub, seq))
+    return {"home": home, **(draw_board(hub, home.busiest, "number") if home.busiest else {})}
 
 
 @get("/", include_in_schema=False)

@@ -9,6 +9,7 @@ from functools import lru_cache
 from autoresearch import models
 from autoresearch.hub.rules import results
 from autoresearch.hub.services import Services
+from autoresearch.resultdetails import is_detail
 from autoresearch.resultline import read_lines
 
 
@@ -26,39 +27,46 @@ class PostCard:
     text: str
     problem: str = ""
     result_id: int | None = None
+    runs: int | None = None
+    sd: float | None = None
 
 
 @dataclass(frozen=True)
 class PostCards:
-    """The cards of a post. `complete` where it says nothing else: its text need not be shown."""
+    """The cards of a post. `complete` where it says nothing else: its text need not be shown.
+    `detailed`: it has details, which the page of the post shows."""
 
     cards: tuple[PostCard, ...]
     complete: bool
+    detailed: bool
 
 
 def read_cards(hub: Services, posts: Iterable[models.Post]) -> dict[int, PostCards]:
     """By id, the cards of those posts that report something."""
     found: dict[int, PostCards] = {}
     for post in posts:
-        reported, written = _count_lines(post.content)
+        reported, details, written = _count_lines(post.content)
         if reported:
             cards = tuple(_read_post(hub, post.id))
-            found[post.id] = PostCards(cards, written == reported == len(cards))
+            complete = written - details == reported == len(cards)
+            found[post.id] = PostCards(cards, complete, details > 0)
     return found
 
 
 @lru_cache(maxsize=1024)
-def _count_lines(content: str) -> tuple[int, int]:
-    """How many lines of a post report something, and how many it has; a post never changes."""
-    written = sum(1 for line in content.splitlines() if line.strip())
-    return len(read_lines(content)), written
+def _count_lines(content: str) -> tuple[int, int, int]:
+    """How many lines of a post report something, how many say more of it, and how many it has; a
+    post never changes."""
+    written = [line for line in content.splitlines() if line.strip()]
+    return len(read_lines(content)), sum(map(is_detail, written)), len(written)
 
 
 def _read_post(hub: Services, post_id: int) -> Iterator[PostCard]:
     for r in results.in_post(hub.db.reader, post_id):
         text = ": ".join(part for part in (r.description, r.reason) if part)
         yield PostCard(
-            r.status, r.val_bpb, r.platform, r.track, r.commit, r.commit_hash, text, r.problem, r.id
+            *(r.status, r.val_bpb, r.platform, r.track, r.commit, r.commit_hash, text),
+            *(r.problem, r.id, r.runs, r.sd),
         )
     for v in results.verifications_in_post(hub.db.reader, post_id):
         verdict = "reproduced" if v.reproduced else "disputed"
