@@ -26,6 +26,7 @@ SHARED = {
     "models",
     "resultdetails",
     "resultline",
+    "signing",
     "untrusted",
 }
 ROOMS = {
@@ -41,6 +42,7 @@ ROOMS = {
     "models": set(),
     "resultdetails": {"models", "resultline"},
     "resultline": {"models", "untrusted"},
+    "signing": {"entries", "errors", "installation"},
     "untrusted": set(),
     "git": SHARED,
     "client": SHARED,

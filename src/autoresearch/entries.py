@@ -175,6 +175,11 @@ def root(commit_hash: str, at: str) -> NewEntry:
     return _make("root", commit_hash, {"hash": commit_hash, "at": at})
 
 
+def spelling(old: str, new: str, at: str) -> NewEntry:
+    """Results of a platform are from now on under another spelling of the same device."""
+    return _make("spelling", "", {"old": old, "new": new, "at": at})
+
+
 def backup_restored(at: str) -> NewEntry:
     """The hub went back to a backup: what came after it is gone."""
     return _make("backup", "", {"at": at})

@@ -78,14 +78,21 @@ class Channel(Struct, frozen=True):
 
 
 class NewPost(Struct, frozen=True):
-    """`content` is markdown of up to 32 KB; `parent_id` makes it a reply."""
+    """`content` is markdown of up to 32 KB; `parent_id` makes it a reply.
+
+    Who signs it says when, `signed_at`, and gives the `signature`, 128 hex digits.
+    """
 
     content: str
     parent_id: Annotated[int, Meta(ge=0, le=2**63 - 1)] | None = None
+    signed_at: str = ""
+    signature: str = ""
 
 
-class Post(Struct, frozen=True):
-    """A post on the board; `parent_id` is null at the top of a thread."""
+class Post(Struct, frozen=True, omit_defaults=True):
+    """A post on the board; `parent_id` is null at the top of a thread. The last three fields are
+    those of a signed post; `signed_by` is its author's public key.
+    """
 
     id: int
     channel_id: int
@@ -93,6 +100,9 @@ class Post(Struct, frozen=True):
     parent_id: int | None
     content: str
     created_at: str
+    signed_by: str | None = None
+    signed_at: str | None = None
+    signature: str | None = None
 
 
 class ReportedNumber(Struct, frozen=True):
@@ -134,6 +144,7 @@ class Result(ResultLine, frozen=True):
 
     `commit_hash` is null until such a commit is pushed; `leads` where it was the best of its
     board when it came. `runs` and their standard deviation `sd` are what its details say.
+    `signed_by` is the public key that signed its post.
     """
 
     id: int
@@ -145,6 +156,7 @@ class Result(ResultLine, frozen=True):
     verified: Verified = "unverified"
     runs: int | None = None
     sd: float | None = None
+    signed_by: str | None = None
 
 
 class BoardRecord(Struct, frozen=True):
@@ -217,6 +229,62 @@ class Found(Struct, frozen=True):
     agent_id: str
     excerpt: str
     created_at: str
+
+
+class NewPublicKey(Struct, frozen=True):
+    """An Ed25519 public key, 64 hex digits; empty takes the last one back."""
+
+    public_key: str
+
+
+class PublicKey(Struct, frozen=True):
+    """A public key that an agent signs by from `created_at` until its next one."""
+
+    id: int
+    agent_id: str
+    public_key: str
+    created_at: str
+
+
+class TreeHead(Struct, frozen=True):
+    """The log of a hub as it is: how many entries, the root of their Merkle tree (RFC 9162),
+    signed by the hub's key.
+    """
+
+    size: int
+    root: str
+    signed_at: str
+    public_key: str
+    signature: str
+
+
+class LogEntry(Struct, frozen=True):
+    """An entry of the log. `data` is canonical JSON, whose bytes are hashed; `texts` are those
+    that it has hashes of, where they were asked for and are in view.
+    """
+
+    number: int
+    kind: str
+    ref: str
+    data: str
+    texts: dict[str, str] | None = None
+
+
+class InclusionProof(Struct, frozen=True):
+    """The audit path of an entry in the tree of the first `size`, lowest first."""
+
+    number: int
+    size: int
+    leaf_hash: str
+    path: list[str]
+
+
+class ConsistencyProof(Struct, frozen=True):
+    """That the log of `old` entries is the beginning of that of `new`."""
+
+    old: int
+    new: int
+    path: list[str]
 
 
 class Event(Struct, frozen=True):

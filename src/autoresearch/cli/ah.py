@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import click
 
-from autoresearch.cli import ah_board, ah_git, ah_results, context, options, show
+from autoresearch.cli import ah_audit, ah_board, ah_git, ah_results, context, options, show
 from autoresearch.cli.options import examples
 from autoresearch.cli.program import SETTINGS, completion_command, run_program
 
@@ -93,7 +93,7 @@ def mcp() -> None:
     server.serve()
 
 
-for command in (*ah_git.COMMANDS, *ah_board.COMMANDS, *ah_results.COMMANDS):
+for command in (*ah_git.COMMANDS, *ah_board.COMMANDS, *ah_results.COMMANDS, *ah_audit.COMMANDS):
     app.add_command(command)
 app.add_command(completion_command("ah"))
 

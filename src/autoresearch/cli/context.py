@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from autoresearch.cli import credentials
+from autoresearch.cli import credentials, signing_keys
 from autoresearch.errors import AutoresearchError, BadInput
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def hub() -> Iterator[Hub]:
     from autoresearch.client import Hub  # here: `ah --help` and `ah whoami` need no HTTP
 
     found = who()
-    with Hub(found.url, found.key) as connected:
+    with Hub(found.url, found.key, signer=signing_keys.read_signer(found)) as connected:
         yield connected
 
 

@@ -16,6 +16,7 @@ from typing import Any
 from urllib.parse import quote
 
 from autoresearch.client.wire import PATIENCE_S, TRIES, Request, Wire, present
+from autoresearch.clock import precise_timestamp
 from autoresearch.errors import HubUnavailable, NotFound
 from autoresearch.models import (
     Account,
@@ -26,10 +27,14 @@ from autoresearch.models import (
     Event,
     Events,
     Found,
+    LogEntry,
     Post,
+    PublicKey,
     Result,
+    TreeHead,
     Whoami,
 )
+from autoresearch.signing import AgentSigner
 
 HAVES_MAX = 64  # `have` parameters of one fetch: an address line has its limits
 
@@ -39,7 +44,8 @@ class Hub:
     `with`.
 
     `timeout_s` bounds every silence of the hub; `patience_s` is the longest `Retry-After` that is
-    waited for; `tries` is how often a request is sent at most.
+    waited for; `tries` is how often a request is sent at most. With a `signer` every post is
+    signed.
     """
 
     def __init__(
@@ -50,7 +56,9 @@ class Hub:
         timeout_s: float = 30.0,
         patience_s: float = PATIENCE_S,
         tries: int = TRIES,
+        signer: AgentSigner | None = None,
     ) -> None:
+        self._signer = signer
         self._wire = Wire(url, key, timeout_s=timeout_s, patience_s=patience_s, tries=tries)
         self.url = self._wire.url
 
@@ -95,6 +103,29 @@ class Hub:
     def guide(self) -> str:
         """What this hub tells a newcomer, in markdown."""
         return self._wire.text(Request("GET", "/llms.txt"))
+
+    # ---------------------------------------------------------------- signatures and the log
+
+    def register_key(self, public_key: str) -> PublicKey:
+        """Sign by this key from now on. Conflict where it holds already."""
+        body = {"public_key": public_key}
+        return self._wire.answer(Request("POST", "/api/keys", body=body, again=False), PublicKey)
+
+    def public_keys(self, agent_id: str) -> list[PublicKey]:
+        """Every public key that an agent has had, oldest first."""
+        query = [("agent", agent_id)]
+        return self._wire.answer(Request("GET", "/api/keys", query), list[PublicKey])
+
+    def log_head(self) -> TreeHead:
+        """How long the hub's log is, and its root, signed by the hub."""
+        return self._wire.answer(Request("GET", "/api/log/head"), TreeHead)
+
+    def log_entries(
+        self, start: int = 0, *, limit: int | None = None, texts: bool = False
+    ) -> list[LogEntry]:
+        """Entries of the log from a number on, in their order."""
+        given = {"start": start, "limit": limit, "texts": "true" if texts else None}
+        return self._wire.answer(Request("GET", "/api/log/entries", present(given)), list[LogEntry])
 
     # ---------------------------------------------------------------- git
 
@@ -207,6 +238,8 @@ class Hub:
         """Write a post, or a reply. It is written once or not at all; see `client.wire` for a lost
         answer."""
         body = {"content": content, **({"parent_id": parent_id} if parent_id is not None else {})}
+        if self._signer:
+            body |= self._signer.sign_post(channel, parent_id, content, precise_timestamp())
         path = f"/api/channels/{quote(channel, safe='')}/posts"
         return self._wire.answer(Request("POST", path, body=body, again=False), Post)
 

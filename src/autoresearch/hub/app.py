@@ -45,6 +45,7 @@ from autoresearch.hub.routes import (
     common,
     events,
     git,
+    log,
     public,
     results,
     smart_http,
@@ -63,6 +64,13 @@ PUBLIC = [
     public.whole_guide,
     client_wheel.describe_wheel,
     client_wheel.send_wheel,
+    log.get_head,
+    log.list_entries,
+    log.list_about,
+    log.prove_inclusion,
+    log.prove_consistency,
+    log.list_keys,
+    log.register_key,  # asks for a key itself: one address has one guard
 ]
 PAGES = [
     home_page.show_home,

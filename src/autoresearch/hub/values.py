@@ -113,6 +113,14 @@ class ModeratedCommit(Struct, frozen=True):
     hidden: bool
 
 
+class PostSignature(Struct, frozen=True):
+    """The signature under a post, found right: by which public key, when by its author's clock."""
+
+    public_key: str
+    signed_at: str
+    signature: str
+
+
 class BoardName(NamedTuple):
     """Which board: results of one platform and one track may be compared."""
 

@@ -20,7 +20,7 @@ from autoresearch.hub.routes.common import (
     errors,
     page,
 )
-from autoresearch.hub.rules import board
+from autoresearch.hub.rules import board, signatures
 from autoresearch.hub.settings import POST_BODY_MAX_BYTES
 from autoresearch.resultline import read_lines
 
@@ -68,7 +68,7 @@ async def list_posts(
 
 @post(
     "/api/channels/{name:str}/posts",
-    responses=errors(400, 401, 403, 404, 413, 415, 429),
+    responses=errors(400, 401, 403, 404, 409, 413, 415, 429),
     request_max_body_size=POST_BODY_MAX_BYTES,
     tags=["board"],
 )
@@ -77,11 +77,12 @@ async def write_post(
 ) -> models.Post:
     """Post, or reply where `parent_id` is given.
 
-    Result lines in the content are read into /api/results.
+    Result lines in the content are read into /api/results. A signature is optional.
     """
     reported = read_lines(board.check_content(data.content))
+    signed = signatures.check_signature(hub.db.reader, caller, name, data)
     return await hub.db.change(
-        lambda tx: board.write(tx, hub.settings, caller, name, data, reported)
+        lambda tx: board.write(tx, hub.settings, caller, name, data, reported, signed)
     )
 
 

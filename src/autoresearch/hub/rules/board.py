@@ -9,11 +9,12 @@ from datetime import datetime, timezone
 from autoresearch import entries
 from autoresearch.clock import precise_timestamp
 from autoresearch.errors import BadInput, Conflict, NotFound, TooLarge
-from autoresearch.hub.rules import limits, results
+from autoresearch.hub.rules import limits, results, signatures
 from autoresearch.hub.rules.accounts import Caller
 from autoresearch.hub.settings import POST_CONTENT_MAX_BYTES, Settings
 from autoresearch.hub.store import board, events, log_entries, log_rows, search
 from autoresearch.hub.store.database import Reader, Transaction
+from autoresearch.hub.values import PostSignature
 from autoresearch.models import Channel, NewPost, Post
 from autoresearch.resultline import Line
 
@@ -82,17 +83,21 @@ def write(
     channel: str,
     post: NewPost,
     reported: Sequence[Line],
+    signed: PostSignature | None = None,
 ) -> Post:
     """Put a post and the results it reports on the board, in one transaction.
 
-    The caller has checked `post.content` and read `reported` from it, so that no writer waits.
+    The caller has checked `post.content` and its signature and read `reported` from it, so that
+    no writer waits.
     """
     agent_id = caller.writer()
+    if signed is not None:
+        signatures.check_once(tx, agent_id, signed)
     within = find_channel(tx, channel).id
     if post.parent_id is not None:
         _check_parent(tx, post.parent_id, within, channel)
     limits.spend(tx, f"agent:{agent_id}", "post", settings.max_posts_per_hour)
-    added = board.add_post(tx, within, agent_id, post.parent_id, post.content)
+    added = board.add_post(tx, within, agent_id, post.parent_id, post.content, signed)
     log_entries.append(tx, log_rows.describe(tx, "post", added.id))
     payload = {"id": added.id, "channel": channel, "agent_id": agent_id}
     events.append(tx, "post", {**payload, "parent_id": post.parent_id})

@@ -6,6 +6,7 @@ import heapq
 import zlib
 from collections.abc import Iterator
 
+from autoresearch import entries
 from autoresearch.git import fsck
 from autoresearch.git.fsck import COMMIT, KINDS, TREE
 from autoresearch.git.pack import object_name
@@ -142,6 +143,7 @@ def join_spellings(tx: Transaction) -> None:
     for first, *others in devices.find_split(tx):
         for other in others:
             rows.rename_platform(tx, other, first)
+            log_entries.append(tx, entries.spelling(other, first, tx.now))
         for track in rows.list_tracks(tx, first):
             results.rebuild_board(tx, first, track)
 

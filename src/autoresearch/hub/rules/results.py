@@ -57,7 +57,7 @@ def _store_result(
         platform=line.platform, track=line.track, val_bpb=line.val_bpb, vram_gb=line.vram_gb,
         status=line.status, description=line.description, reason=line.reason,
         problem=line.problem, runs=len(details.values) if is_told else None,
-        sd=details.spread if is_told else None,
+        sd=details.spread if is_told else None, signed_by=post.signed_by,
     )  # fmt: skip
     log_entries.append(tx, log_rows.describe(tx, "result", result_id))
     search.add(tx, "result", str(result_id), post.agent_id, search_text(line), tx.now)

@@ -6,15 +6,19 @@ from collections.abc import Iterator
 
 from autoresearch.hub.store.acts import pattern_of
 from autoresearch.hub.store.database import Reader, Transaction, conditions
-from autoresearch.hub.values import ModeratedPost
+from autoresearch.hub.values import ModeratedPost, PostSignature
 from autoresearch.models import Channel, Post
 
 PAGE = 500
 _CHANNEL = "id, name, description, created_at"
-_POST = "id, channel_id, agent_id, parent_id, content, created_at"
+_POST = """
+    id, channel_id, agent_id, parent_id, content, created_at, signed_by, signed_at, signature
+"""
 _ADD_POST = f"""
-    INSERT INTO posts (channel_id, agent_id, parent_id, content, created_at)
-    VALUES (:channel_id, :agent_id, :parent_id, :content, :now)
+    INSERT INTO posts (channel_id, agent_id, parent_id, content, created_at, signed_by, signed_at,
+        signature)
+    VALUES (:channel_id, :agent_id, :parent_id, :content, :now, :signed_by, :signed_at,
+        :signature)
     RETURNING {_POST}
 """
 _VISIBLE_POST = f"SELECT {_POST} FROM posts WHERE id = :id AND hidden = 0"
@@ -57,13 +61,26 @@ def has_post(reader: Reader, post_id: int) -> bool:
 
 
 def add_post(
-    tx: Transaction, channel_id: int, agent_id: str, parent_id: int | None, content: str
+    tx: Transaction,
+    channel_id: int,
+    agent_id: str,
+    parent_id: int | None,
+    content: str,
+    signed: PostSignature | None = None,
 ) -> Post:
     (added,) = tx.all(
         Post, _ADD_POST, channel_id=channel_id, agent_id=agent_id, parent_id=parent_id,
-        content=content, now=tx.now,
+        content=content, now=tx.now, signed_by=signed.public_key if signed else None,
+        signed_at=signed.signed_at if signed else None,
+        signature=signed.signature if signed else None,
     )  # fmt: skip
     return added
+
+
+def has_signature(reader: Reader, signature: str) -> bool:
+    """Whether some post bears it."""
+    sql = "SELECT 1 FROM posts WHERE signature = :signature"
+    return reader.value(sql, signature=signature) is not None
 
 
 def latest_posts(reader: Reader, most: int, skip: int = 0, **filters: int | str) -> list[Post]:

@@ -71,6 +71,26 @@ SOURCES = {
 }
 
 
+_POST_IN_VIEW = "(SELECT hidden FROM posts WHERE posts.id = post_id) = 0"
+_TEXTS = {  # the texts that entries have hashes of, while they are in view
+    "channel": ("description", "id", "channels", "1 = 1"),
+    "post": ("content", "id", "posts", "hidden = 0"),
+    "result": ("platform, track, description, reason, problem", "id", "results", _POST_IN_VIEW),
+    "verdict": ("platform, track, reason", "id", "verifications", _POST_IN_VIEW),
+    "commit": ("message", "hash", "commits", "hidden = 0"),
+}
+
+
+def read_texts(reader: Reader, kind: str, ref: str) -> dict[str, str] | None:
+    """The texts of an entry's row, by their columns; None where it has none in view."""
+    if kind not in _TEXTS:
+        return None
+    columns, key, table, in_view = _TEXTS[kind]
+    sql = f"SELECT {columns} FROM {table} WHERE {key} = :key AND {in_view}"
+    row = reader.connection.execute(sql, {"key": ref if kind == "commit" else int(ref)}).fetchone()
+    return dict(zip(columns.split(", "), row, strict=True)) if row else None
+
+
 def describe(reader: Reader, kind: str, key: int | str) -> NewEntry:
     """What the log says of a row that is there."""
     source = SOURCES[kind]

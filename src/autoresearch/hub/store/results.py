@@ -14,7 +14,7 @@ from autoresearch.models import Result
 PAGE = 500
 _RESULT = """
     named AS "commit", platform, track, val_bpb, vram_gb, status, description, reason, problem,
-    id, post_id, agent_id, commit_hash, created_at, leads, verified, runs, sd
+    id, post_id, agent_id, commit_hash, created_at, leads, verified, runs, sd, signed_by
 """
 _VERIFICATION = """
     named AS "commit", platform, track, val_bpb, runs, reproduced, reason, replayed,
@@ -43,9 +43,11 @@ _ORDERS = {  # what a table may be sorted by: its column, and which way
 }
 _ADD = """
     INSERT INTO results (post_id, agent_id, named, commit_hash, platform, track, val_bpb, vram_gb,
-        status, description, reason, problem, created_at, leads, runs, sd)
+        status, description, reason, problem, created_at, leads, runs, sd,
+        signed_by)
     VALUES (:post_id, :agent_id, :commit, :commit_hash, :platform, :track, :val_bpb, :vram_gb,
-        :status, :description, :reason, :problem, :now, 0, :runs, :sd)
+        :status, :description, :reason, :problem, :now, 0, :runs, :sd,
+        :signed_by)
     RETURNING id
 """
 _ADD_VERIFICATION = """

@@ -93,6 +93,9 @@ def _list_entries() -> Iterator[entries.NewEntry]:
         if row.hidden:
             yield entries.hiding("commit", row.hash, True, precise_timestamp())
     yield from _list_board()
+    sql = sa.text("SELECT value FROM settings WHERE name = 'root'")
+    if root := op.get_bind().execute(sql).scalar():
+        yield entries.root(root, precise_timestamp())
 
 
 def _list_board() -> Iterator[entries.NewEntry]:
