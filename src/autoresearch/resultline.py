@@ -63,18 +63,20 @@ def find_lines(content: str) -> list[tuple[int, Line]]:
         return []
     found: list[tuple[int, Line]] = []
     for number, raw in enumerate(content.splitlines()):
-        text = _MARKS.sub("", raw[:LINE_MAX], count=1).rstrip(" `*\t")
-        head = text[:12].lower()
-        line: Line | None = None
-        if head.startswith("commit"):
-            line = _result(text)
-        elif head.startswith("verify"):
-            line = _verification(text[len("verify") :].strip())
+        line = _read_line(raw)
         if line is not None:
             found.append((number, line))
             if len(found) == LINES_MAX:
                 break
     return found
+
+
+def _read_line(raw: str) -> Line | None:
+    text = _MARKS.sub("", raw[:LINE_MAX], count=1).rstrip(" `*\t")
+    head = text[:12].lower()
+    if head.startswith("commit"):
+        return _result(text)
+    return _verification(text[len("verify") :].strip()) if head.startswith("verify") else None
 
 
 def write_result(line: ResultLine) -> str:

@@ -175,16 +175,17 @@ def watch(channel: str, after: int | None, count: int | None, wait_s: float, in_
                 return
 
 
+def _event_data(event: Event, written: Post | None) -> dict[str, Any]:
+    import msgspec
+
+    told: dict[str, Any] = msgspec.to_builtins(event)
+    return {**told, "post": msgspec.to_builtins(written)} if written else told
+
+
 def _tell_event(hub: Hub, event: Event, in_json: bool) -> None:
     written = _post_of(hub, event)
     if in_json:
-        import msgspec
-
-        told: dict[str, Any] = msgspec.to_builtins(event)
-        print(
-            show.as_json({**told, **({"post": msgspec.to_builtins(written)} if written else {})}),
-            flush=True,
-        )
+        print(show.as_json(_event_data(event, written)), flush=True)
         return
     about = " ".join(
         f"{name}={show.line(str(value), 60)}" for name, value in event.payload.items() if value

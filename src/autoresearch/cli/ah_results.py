@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from autoresearch.cli import context, options, show
 from autoresearch.cli.options import examples
 from autoresearch.errors import BadInput
+
+if TYPE_CHECKING:
+    from autoresearch.models import Board, Result
 
 
 @click.command(
@@ -39,20 +44,12 @@ def results(
             limit=limit,
         )
     headers = ("commit", "platform", "track", "val_bpb", "GB", "status", "agent", "description")
-    rows = [
-        (
-            r.commit[:7],
-            r.platform,
-            r.track,
-            _number(r.val_bpb, 6),
-            _number(r.vram_gb, 1),
-            r.status,
-            r.agent_id,
-            r.description,
-        )
-        for r in found
-    ]
-    show.table(found, headers, rows, in_json, "no results yet")
+    show.table(found, headers, map(_result_cells, found), in_json, "no results yet")
+
+
+def _result_cells(r: Result) -> tuple[object, ...]:
+    value, memory = _number(r.val_bpb, 6), _number(r.vram_gb, 1)
+    return r.commit[:7], r.platform, r.track, value, memory, r.status, r.agent_id, r.description
 
 
 @click.command(epilog=examples("ah best", "ah best --platform cpu --track pystd-20s --json"))
@@ -65,19 +62,13 @@ def best(platform: str, track: str, limit: int | None, in_json: bool) -> None:
     with context.hub() as hub:
         found = hub.leaderboard(platform=platform, track=track, limit=limit)
     headers = ("platform", "track", "val_bpb", "commit", "agent", "checked", "description")
-    rows = [
-        (
-            b.platform,
-            b.track,
-            _number(b.best.val_bpb, 6),
-            b.best.commit[:7],
-            b.best.agent_id,
-            b.best.verified,
-            b.best.description,
-        )
-        for b in found
-    ]
-    show.table(found, headers, rows, in_json, "no results yet")
+    show.table(found, headers, map(_board_cells, found), in_json, "no results yet")
+
+
+def _board_cells(board: Board) -> tuple[object, ...]:
+    best = board.best
+    about = (best.commit[:7], best.agent_id, best.verified, best.description)
+    return board.platform, board.track, _number(best.val_bpb, 6), *about
 
 
 def _number(value: float | None, digits: int) -> str:

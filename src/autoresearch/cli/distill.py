@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from autoresearch.errors import BadInput
 
 if TYPE_CHECKING:
     from autoresearch.researcher.display import Display
+    from autoresearch.researcher.distill.chain import KeptEdit
     from autoresearch.researcher.distill.distiller import Distilled
     from autoresearch.researcher.distill.effects import Effect
     from autoresearch.researcher.experiment import Runner
@@ -162,20 +164,7 @@ def as_data(result: Distilled) -> dict[str, Any]:
     return {
         "base": result.chain.base,
         "branch": result.branch,
-        "edits": [
-            {
-                "id": edit.id,
-                "commit": edit.commit,
-                "description": edit.description,
-                "lines": edit.lines,
-                "gain": effect.gain,
-                "interval": [effect.low, effect.high],
-                "verdict": word(result, i),
-            }
-            for i, (edit, effect) in enumerate(
-                zip(result.chain.edits, result.effects.edits, strict=True)
-            )
-        ],
+        "edits": list(edits_data(result)),
         "pairs": result.effects.pairs,
         "sigma": result.effects.sigma,
         "total": total_data(result.total),
@@ -183,6 +172,24 @@ def as_data(result: Distilled) -> dict[str, Any]:
         "test": total_data(result.test),
         "test_look": result.look,
     }
+
+
+def edits_data(result: Distilled) -> Iterator[dict[str, Any]]:
+    for i, (edit, effect) in enumerate(list_effects(result)):
+        yield {
+            "id": edit.id,
+            "commit": edit.commit,
+            "description": edit.description,
+            "lines": edit.lines,
+            "gain": effect.gain,
+            "interval": [effect.low, effect.high],
+            "verdict": word(result, i),
+        }
+
+
+def list_effects(result: Distilled) -> list[tuple[KeptEdit, Effect]]:
+    """Each edit with what it was measured to bring."""
+    return list(zip(result.chain.edits, result.effects.edits, strict=True))
 
 
 def total_data(total: Effect | None) -> dict[str, Any] | None:
@@ -203,9 +210,7 @@ def describe(result: Distilled) -> str:
 
     lines = [
         f"{edit.id}  {word(result, i):21}  {show_effect(effect)}  {show.clean(edit.description)}"
-        for i, (edit, effect) in enumerate(
-            zip(result.chain.edits, result.effects.edits, strict=True)
-        )
+        for i, (edit, effect) in enumerate(list_effects(result))
     ]
     left, all_of_them = sum(result.row), len(result.chain.edits)
     if not left:

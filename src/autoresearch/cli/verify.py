@@ -122,19 +122,16 @@ def report_verdict(verdict: Verdict | None, in_json: bool) -> None:
         return
     if verdict.outcome == "undecided":
         raise Conflict(f"not decided: {verdict.reason}; try again when the machine is free")
-    reason = f" ({verdict.reason})" if verdict.reason else ""
-    mean = (
-        ""
-        if verdict.mean is None or verdict.reason
-        else f": {verdict.mean:.6f} in {verdict.runs} runs"
-    )
-    text = (
-        f"{verdict.reported.commit[:7]} claims {verdict.reported.value:.6f}: "
-        f"{verdict.outcome}{reason}{mean}"
-    )
-    show.tell(as_data(verdict), text, in_json)
+    show.tell(as_data(verdict), describe_verdict(verdict), in_json)
     if not verdict.confirms:
         raise click.exceptions.Exit(1)
+
+
+def describe_verdict(verdict: Verdict) -> str:
+    about = f"{verdict.reported.commit[:7]} claims {verdict.reported.value:.6f}: {verdict.outcome}"
+    if verdict.reason:
+        return f"{about} ({verdict.reason})"
+    return about if verdict.mean is None else f"{about}: {verdict.mean:.6f} in {verdict.runs} runs"
 
 
 def as_data(verdict: Verdict) -> dict[str, Any]:

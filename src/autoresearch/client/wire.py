@@ -262,27 +262,22 @@ class Wire:
 
 def checked_url(url: str) -> str:
     """The address of a hub without its last slash; BadInput where it is none."""
-    try:
-        parts = urlsplit(url.strip())
-        good = (
-            parts.scheme in ("http", "https")
-            and bool(parts.hostname)
-            and not parts.query
-            and not parts.fragment
-        )
-        good = (
-            good
-            and parts.username is None
-            and (parts.port is None or parts.port > 0)
-            and url.strip().isprintable()
-        )
-    except ValueError:
-        good = False
-    if not good:
+    if not _is_hub_address(url.strip()):
         raise BadInput(
             f"{url[:200]!r} is no address of a hub; one looks like https://hub.example.org"
         )
     return url.strip().rstrip("/")
+
+
+def _is_hub_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        is_port = parts.port is None or parts.port > 0
+    except ValueError:
+        return False
+    more = parts.query or parts.fragment or parts.username is not None
+    is_web = parts.scheme in ("http", "https") and bool(parts.hostname)
+    return is_web and is_port and not more and url.isprintable()
 
 
 def checked_key(key: str) -> str:

@@ -176,14 +176,8 @@ def check_out_commit(repo: Repo, commit: str, branch: str = "") -> None:
     if repo.maybe(commit) is None:
         raise NotFound(f"commit {commit[:12]} is not here; `ah fetch {commit[:12]}` brings it")
     try:
-        repo.git(
-            *line_ends,
-            "checkout",
-            "-q",
-            *(["-b", branch] if branch else ["--detach"]),
-            commit,
-            "--",
-        )
+        where = ["-b", branch] if branch else ["--detach"]
+        repo.git(*line_ends, "checkout", "-q", *where, commit, "--")
     except GitFailed as error:
         raise Conflict(f"git did not check out {commit[:12]}: {error}") from error
 

@@ -226,9 +226,7 @@ class Pack:
                 f"the pack has {count} objects; this hub takes {self._limits.objects} "
                 "at once, so push in parts"
             )
-        if (
-            count * 9 > self._end - self._start
-        ):  # a header of one byte and eight of zlib are the least
+        if count * 9 > self._end - self._start:  # a byte of header and eight of zlib are the least
             raise BadBundle("the pack is shorter than the objects it promises")
         return int(count)
 

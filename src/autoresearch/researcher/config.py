@@ -10,7 +10,7 @@ import hashlib
 import re
 import sys
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -152,14 +152,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def read(folder: Path) -> Config:
     """The configuration in `folder`; BadWorkspace with a sentence for every mistake."""
     file = folder / NAME
-    try:
-        data = tomllib.loads(file.read_text("utf-8"))
-    except FileNotFoundError as error:
-        raise BadWorkspace(
-            f"{folder} has no {NAME}; `autoresearch init {folder}` writes one"
-        ) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise BadWorkspace(f"{file} is not valid TOML: {error}") from error
+    data = read_toml(file)
     try:
         config = msgspec.convert(data, Config)
     except msgspec.ValidationError as error:
@@ -169,6 +162,17 @@ def read(folder: Path) -> Config:
     for mistake in mistakes(config):
         raise BadWorkspace(f"{file}: {mistake}")
     return config
+
+
+def read_toml(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text("utf-8"))
+    except FileNotFoundError as error:
+        raise BadWorkspace(
+            f"{file.parent} has no {NAME}; `autoresearch init {file.parent}` writes one"
+        ) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise BadWorkspace(f"{file} is not valid TOML: {error}") from error
 
 
 def plain(message: str) -> str:

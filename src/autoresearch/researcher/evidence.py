@@ -20,8 +20,20 @@ def case_of(
     attempt: Attempt, history: Sequence[Record], lines: int, config: Config, policy: Policy
 ) -> Case:
     """`history`: the branch's records. `lines`: added less removed since the commit to beat."""
+    return Case(
+        rules_of(config, policy),
+        history,
+        attempt.parent,
+        attempt.judged_against,
+        lines,
+        attempt.measurements,
+        attempt.rechecks,
+    )
+
+
+def rules_of(config: Config, policy: Policy) -> Rules:
     table = config.judge
-    rules = Rules(
+    return Rules(
         policy,
         config.experiment.direction,
         table.alpha,
@@ -29,15 +41,6 @@ def case_of(
         table.recheck_after,
         table.contended_below,
         table.contended_repeats,
-    )
-    return Case(
-        rules,
-        history,
-        attempt.parent,
-        attempt.judged_against,
-        lines,
-        attempt.measurements,
-        attempt.rechecks,
     )
 
 

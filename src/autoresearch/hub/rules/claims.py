@@ -140,9 +140,8 @@ def make(
     limits.spend(tx, f"agent:{agent_id}", "claim", settings.max_posts_per_hour)
     expires_at = _later(tx.now, new.ttl_s)
     own = [claim for claim in active if claim.agent_id == agent_id]
-    for claim in own:
-        if _is_renewal(claim, caller, text):
-            return claims.extend(tx, claim.id, expires_at, new.ttl_s)
+    if (again := next((one for one in own if _is_renewal(one, caller, text)), None)) is not None:
+        return claims.extend(tx, again.id, expires_at, new.ttl_s)
     if len(own) >= OPEN_MAX:
         raise RateLimited(f"you hold {len(own)} claims; release one first", OPEN_WAIT_S)
     claim = claims.add_claim(tx, agent_id, text, expires_at, new.ttl_s)

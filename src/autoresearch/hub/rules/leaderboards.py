@@ -69,14 +69,7 @@ def _read_board(
     reader: Reader, board: BoardName, votes: dict[str, Votes], agent_id: str
 ) -> BoardParts:
     leaders = results.leaders(reader, *board, RECORDS_MAX)[::-1]
-    verified = [r.val_bpb for r in leaders if r.verified == "reproduced" and r.val_bpb is not None]
-    below = min(verified, default=float("inf"))
-    bests = {result.agent_id: result.val_bpb or 0.0 for result in leaders}
-    waiting = [  # without those that their own author has bettered
-        result
-        for result in results.list_waiting(reader, *board, below, WAITING_EACH, WAITING_MAX)
-        if (result.val_bpb or 0.0) < bests.get(result.agent_id, below)
-    ]
+    waiting = _find_waiting(reader, board, leaders)
     if board.platform not in votes:
         votes[board.platform] = _read_votes(reader, board.platform)
     asked = verdicts.list_asked(reader, [*waiting, *leaders[::-1]], agent_id) if agent_id else set()
@@ -89,6 +82,18 @@ def _read_board(
         [describe(result, "") for result in leaders],
         [describe(result, _find_wait(result, others)) for result in waiting],
     )
+
+
+def _find_waiting(reader: Reader, board: BoardName, leaders: list[Result]) -> list[Result]:
+    """What is better and does not count, without what its own author has bettered."""
+    verified = [r.val_bpb for r in leaders if r.verified == "reproduced" and r.val_bpb is not None]
+    below = min(verified, default=float("inf"))
+    bests = {result.agent_id: result.val_bpb or 0.0 for result in leaders}
+    return [
+        result
+        for result in results.list_waiting(reader, *board, below, WAITING_EACH, WAITING_MAX)
+        if (result.val_bpb or 0.0) < bests.get(result.agent_id, below)
+    ]
 
 
 def _find_wait(result: Result, records: list[float]) -> Waits:

@@ -126,12 +126,8 @@ def draw_night(view: View, columns: int, rows: int, braille: bool) -> Text:
     canvas.line(stair_points(bests, float(len(told) - 1)), "bold green")
     for i, v in told:
         sign, plain = SIGNS[v.kind]
-        canvas.sign(
-            float(i),
-            worst if v.value is None else v.value,
-            sign if braille else plain,
-            STYLES[v.kind],
-        )
+        at = worst if v.value is None else v.value
+        canvas.sign(float(i), at, sign if braille else plain, STYLES[v.kind])
     return canvas.text()
 
 
@@ -220,13 +216,8 @@ def draw_verdicts(view: View, most: int) -> list[RenderableType]:
     table.add_column(ratio=2, no_wrap=True, overflow="ellipsis")
     table.add_column(ratio=3, no_wrap=True, overflow="ellipsis")
     for v in reversed(view.verdicts[-most:]):
-        table.add_row(
-            Text(v.id),
-            Text(v.kind, STYLES[v.kind]),
-            Text(show_value(v)),
-            Text(v.description),
-            Text(v.reason, "dim"),
-        )
+        judged = (Text(v.kind, STYLES[v.kind]), Text(show_value(v)))
+        table.add_row(Text(v.id), *judged, Text(v.description), Text(v.reason, "dim"))
     return [table]
 
 

@@ -51,9 +51,8 @@ def draw_effects(axes: Axes, effects: list[EditEffect], metric: str, distilled: 
         reach = [effect.low, effect.high]
         if all(map(math.isfinite, reach)):
             axes.plot(reach, [place, place], color=colour, linewidth=2, solid_capstyle="butt")
-        axes.plot(
-            effect.gain, place, marker="D" if effect.real else "o", color=colour, markersize=6
-        )
+        mark = "D" if effect.real else "o"
+        axes.plot(effect.gain, place, marker=mark, color=colour, markersize=6)
     labels = [textwrap.shorten(to_line(e.label), LABEL, placeholder="…") for e in effects]
     axes.set_yticks(range(len(effects)), labels, parse_math=False)
     axes.set_ylim(len(effects) - 0.5, -0.6)

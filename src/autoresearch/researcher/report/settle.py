@@ -49,8 +49,9 @@ def find_direction(
         )
     way = "max" if steps.pop() else "min"
     better = "higher" if way == "max" else "lower"
-    note = f"{better} {metric} is taken as better, as in the kept rows; else give --direction"
-    return way, [note]
+    return way, [
+        f"{better} {metric} is taken as better, as in the kept rows; else give --direction"
+    ]
 
 
 def settle_rows(

@@ -55,23 +55,17 @@ def find_bubblewrap() -> Bubblewrap | None:
 
 
 def confine_job(job: Job, program: str, flags: frozenset[str]) -> Confinement:
-    known = seccomp.is_supported(platform.machine())
-    filtering = (
-        seccomp.compile_filter(seccomp.inside_namespaces(job.network), platform.machine())
-        if known
-        else b""
-    )
-    seccomp_words = ["--seccomp", "{seccomp_fd}"] if known else []
+    machine, filtering, seccomp_words = platform.machine(), b"", []
+    if seccomp.is_supported(machine):
+        filtering = seccomp.compile_filter(seccomp.inside_namespaces(job.network), machine)
+        seccomp_words = ["--seccomp", "{seccomp_fd}"]
     argv = (
         program,
         *isolation_flags(flags),
         *(["--share-net"] if job.network else []),
         *view_flags(job, flags),
         *seccomp_words,
-        "--chdir",
-        str(job.cwd),
-        "--",
-        *job.argv,
+        *("--chdir", str(job.cwd), "--", *job.argv),
     )
     return Confinement(argv, "/", seccomp_fd=filtering)
 
@@ -79,17 +73,8 @@ def confine_job(job: Job, program: str, flags: frozenset[str]) -> Confinement:
 def isolation_flags(flags: frozenset[str]) -> list[str]:
     """Own everything, no privilege, dies with the warden. The environment is the one bwrap is
     started with: exactly the job's."""
-    words = [
-        "--unshare-all",
-        "--unshare-user",
-        "--uid",
-        NOBODY,
-        "--gid",
-        NOBODY,
-        "--hostname",
-        "sandbox",
-    ]
-    words += ["--die-with-parent", "--new-session", "--cap-drop", "ALL"]
+    words = ["--unshare-all", "--unshare-user", "--uid", NOBODY, "--gid", NOBODY]
+    words += ["--hostname", "sandbox", "--die-with-parent", "--new-session", "--cap-drop", "ALL"]
     return [*words, *(["--disable-userns"] if "--disable-userns" in flags else [])]
 
 

@@ -234,14 +234,12 @@ class Unprotected:
 
     def run(self, job: Job, stop: threading.Event | None = None) -> Finished:
         """As anyone would start it with subprocess.run."""
+        canary = json.loads((job.cwd / "decoys.json").read_text())["canary"]
         with job.log.open("wb") as log:
             done = subprocess.run(
                 job.argv,
                 cwd=job.cwd,
-                env={
-                    **job.env,
-                    "HUB_KEY": json.loads((job.cwd / "decoys.json").read_text())["canary"],
-                },
+                env={**job.env, "HUB_KEY": canary},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -17,13 +17,18 @@ from dataclasses import dataclass
 
 from autoresearch.researcher.sandbox import mounts
 from autoresearch.researcher.sandbox.bubblewrap import READABLE, hidden_paths, list_mounts
-from autoresearch.researcher.sandbox.job import GB, Confinement, Finished, Job
+from autoresearch.researcher.sandbox.job import GB, Confinement, Finished, Job, Limits
 from autoresearch.researcher.sandbox.supervise import supervise_job
 
 DEFAULT_IMAGE = "debian:stable-slim"
 GRACE_S = 10  # the runner's own clock goes first
 PROCESSES = 4096
 ANSWER_S = 60.0
+HARDENED = (
+    *["--rm", "--init", "--network", "none", "--read-only", "--cap-drop", "ALL"],
+    *["--security-opt", "no-new-privileges", "--ulimit", "core=0", "--tmpfs", "/tmp"],
+    *("--shm-size", str(GB)),
+)
 
 
 @dataclass(frozen=True)
@@ -60,48 +65,31 @@ def find_container(image: str = "") -> Container | None:
 def container_command(job: Job, engine: str, image: str, called: str) -> list[str]:
     """The engine's command line. Environment values go through its own environment, not its
     arguments, where anyone could read them."""
-    words = [
-        engine,
-        "run",
-        "--rm",
-        "--init",
-        "--name",
-        called,
-        "--network",
-        "none",
-        "--read-only",
-        "--cap-drop",
-        "ALL",
-    ]
-    words += [
-        "--security-opt",
-        "no-new-privileges",
-        "--user",
-        f"{os.getuid()}:{os.getgid()}",
-        "--tmpfs",
-        "/tmp",
-        "--shm-size",
-        str(GB),
-    ]
-    words += [
-        "--pids-limit",
-        str(job.limits.processes or PROCESSES),
-        "--ulimit",
-        "core=0",
-        "--workdir",
-        str(job.cwd),
-    ]
-    if job.limits.memory_bytes:
-        words += [
-            "--memory",
-            str(job.limits.memory_bytes),
-            "--memory-swap",
-            str(job.limits.memory_bytes),
-        ]
+    words = [engine, "run", *HARDENED, "--name", called, "--workdir", str(job.cwd)]
+    words += ["--user", f"{os.getuid()}:{os.getgid()}", *limit_flags(job.limits)]
     if job.stdin or 0 in job.descriptors:
         words += ["--interactive"]
     if job.cores:
         words += ["--cpuset-cpus", ",".join(map(str, job.cores))]
+    words += volume_flags(job)
+    for variable in job.env:
+        words += ["--env", variable]
+    if any("nvidia" in device.name for device in mounts.device_files()):
+        words += ["--device", "nvidia.com/gpu=all"] if "podman" in engine else ["--gpus", "all"]
+    seconds = f"{job.limits.timeout_s + GRACE_S:.0f}"
+    return [*words, image, "timeout", "-s", "KILL", seconds, *job.argv]
+
+
+def limit_flags(limits: Limits) -> list[str]:
+    words = ["--pids-limit", str(limits.processes or PROCESSES)]
+    if limits.memory_bytes:
+        words += ["--memory", str(limits.memory_bytes), "--memory-swap", str(limits.memory_bytes)]
+    return words
+
+
+def volume_flags(job: Job) -> list[str]:
+    """The host's files as the job sees them, and empty places over what is hidden."""
+    words: list[str] = []
     for path, how in {
         **dict.fromkeys(mounts.python_folders(), READABLE),
         **list_mounts(job),
@@ -109,16 +97,4 @@ def container_command(job: Job, engine: str, image: str, called: str) -> list[st
         words += ["--volume", f"{path}:{path}{':ro' if how == READABLE else ''}"]
     for path in hidden_paths(job, mounts.python_folders()):
         words += ["--tmpfs", str(path)] if path.is_dir() else ["--volume", f"/dev/null:{path}:ro"]
-    for variable in job.env:
-        words += ["--env", variable]
-    if any("nvidia" in device.name for device in mounts.device_files()):
-        words += ["--device", "nvidia.com/gpu=all"] if "podman" in engine else ["--gpus", "all"]
-    return [
-        *words,
-        image,
-        "timeout",
-        "-s",
-        "KILL",
-        f"{job.limits.timeout_s + GRACE_S:.0f}",
-        *job.argv,
-    ]
+    return words

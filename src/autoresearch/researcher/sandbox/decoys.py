@@ -65,10 +65,8 @@ def open_sockets(
     named.listen()
     abstract.listen()
     datagrams = [socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) for _ in range(2)]
-    for one, address in zip(
-        datagrams, (os.path.join(folder, "d"), f"\0{token}-datagram"), strict=True
-    ):
-        one.bind(address)
+    datagrams[0].bind(os.path.join(folder, "d"))
+    datagrams[1].bind(f"\0{token}-datagram")
     return tcp, udp, named, abstract, datagrams
 
 

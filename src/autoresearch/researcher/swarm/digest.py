@@ -21,6 +21,7 @@ RESULTS, DISCUSSION = "results", "discussion"
 WINDOW = {RESULTS: 40, DISCUSSION: 8}  # posts by others that are shown
 PAGE = 100  # posts asked for at most; older unread ones are skipped
 LINE_CHARS, POST_CHARS, SOURCE_CHARS = 240, 600, 63
+CLAIMS_TITLE = "claims on the hub, what others are trying now, as agent: idea"
 SHARES = {RESULTS: 3600, DISCUSSION: 3600, "claims": 1200}  # characters of a brief
 
 
@@ -57,11 +58,7 @@ class Digest:
         return [
             *as_note("#results of the hub, newest first, as agent: line", results, SHARES[RESULTS]),
             *self.discussion(),
-            *as_note(
-                "claims on the hub, what others are trying now, as agent: idea",
-                claims,
-                SHARES["claims"],
-            ),
+            *as_note(CLAIMS_TITLE, claims, SHARES["claims"]),
         ]
 
     def discussion(self) -> list[Note]:

@@ -321,18 +321,9 @@ class HubSwarm:
         why = self.dispute(record, offer)
         if why is None:
             return []
-        line = write_verification(
-            VerifyLine(
-                record.commit,
-                record.platform,
-                self.track,
-                record.value,
-                len(record.values),
-                reproduced=not why,
-                reason=why,
-                replayed=False,
-            )
-        )
+        board, runs = (record.platform, self.track), len(record.values)
+        found = VerifyLine(record.commit, *board, record.value, runs, not why, why, replayed=False)
+        line = write_verification(found)
         content = f"{line}\n\n{lines.result_details(record, self.track)}\n"
         return [Step("post", content=content, parent_id=offer.post_id)]
 
@@ -349,15 +340,11 @@ class HubSwarm:
             return f"crashed: {record.reason}"
         if offer.claimed is None:
             return None
-        groups = [
-            r.values
-            for r in self.workspace.ledger.records()
-            if len(r.values) > 1 and r.id != record.id
-        ]
+        others = (r for r in self.workspace.ledger.records() if r.id != record.id)
+        groups = [r.values for r in others if len(r.values) > 1]
+        direction = self.workspace.config.experiment.direction
         try:
-            found = compare(
-                offer.claimed, record.values, groups, self.workspace.config.experiment.direction
-            )
+            found = compare(offer.claimed, record.values, groups, direction)
         except BadInput:
             return None
         return None if found.reason and record.contended else found.reason
