@@ -199,3 +199,39 @@ def test_readme_hub_commands_run(desk: Path) -> None:
     with readme_hub(desk) as url:
         said = [run(desk, line.replace(ADDRESS, url)) for line in lines]
     assert any("hello, swarm" in text for text in said)
+
+
+ARCHITECTURE = (ROOT / "ARCHITECTURE.md").read_text("utf-8")
+SOURCES = [
+    path.relative_to(ROOT).as_posix()
+    for folder in ("src", "lab", "tests", "docs", "deploy")
+    for path in sorted((ROOT / folder).rglob("*.*"))
+]
+
+
+def test_architecture_names_files_and_functions_that_exist() -> None:
+    """Whoever follows a step finds its file, and in it the function that the step names."""
+    files = set(re.findall(r"`((?:[\w-]+/)*\w+\.(?:py|md|js))`", ARCHITECTURE))
+    functions = set(re.findall(r"`(?:\w+/)*(\w+)\.([a-z_]{4,})(?:\(\w+\))?`", ARCHITECTURE))
+
+    assert {name for name in files if not find_sources(name)} == set()
+    assert {
+        f"{module}.{name}"
+        for module, name in functions
+        if (found := find_sources(f"{module}.py"))
+        and not any(f"def {name}(" in (ROOT / file).read_text("utf-8") for file in found)
+    } == set()
+
+
+def find_sources(name: str) -> list[str]:
+    return [path for path in SOURCES if f"/{path}".endswith(f"/{name}")]
+
+
+def test_architecture_is_short() -> None:
+    """Each journey has ten steps at most, and the glossary twenty entries."""
+    followed = [part for part in ARCHITECTURE.split("\n## ") if "followed through" in part[:80]]
+    words = ARCHITECTURE.partition("\n## Words\n")[2].partition("\n## ")[0]
+
+    assert len(followed) == 4
+    assert all(0 < len(re.findall(r"^\d+\. ", part, re.MULTILINE)) <= 10 for part in followed)
+    assert 0 < len(re.findall(r"^- ", words, re.MULTILINE)) <= 20
