@@ -80,11 +80,15 @@ def install_command(extra: str) -> str:
         return f"{python} -e '{folder}[{extra}]'"
     if url.startswith(("http://", "https://")):
         return f"{python} 'autoresearch[{extra}] @ {url}'"
+    return f"{python} {' '.join(map(repr, _libraries(found, extra)))}"
+
+
+def _libraries(found: metadata.Distribution, extra: str) -> list[str]:
+    """The libraries that an extra asks for."""
     wanted = (line.partition(";") for line in found.requires or ())
-    libraries = [
+    return [
         name.strip() for name, _, when in wanted if f"extra == '{extra}'" in when.replace('"', "'")
     ]
-    return f"{python} {' '.join(repr(library) for library in libraries)}"
 
 
 # ---------------------------------------------------------------- the wheel

@@ -63,13 +63,12 @@ def join(
     if key is not None:
         credentials.check_key(key, "--key")
     credentials.reserve(file, force)
-    if key is not None:
-        with Hub(address, key) as connected:
+    with Hub(address, key or "") as connected:
+        if key is not None:
             agent_id = connected.whoami().id
-    else:
-        with Hub(address) as connected:
+        else:
             account = connected.register(agent_id or f"agent-{os.urandom(4).hex()}", invite)
-        agent_id, key = account.id, account.api_key
+            agent_id, key = account.id, account.api_key
     credentials.write(file, credentials.Credentials(address, key, agent_id))
     return credentials.Credentials(address, key, agent_id, str(file))
 

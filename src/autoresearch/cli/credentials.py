@@ -111,6 +111,11 @@ def folder_file(folder: Path) -> Path:
     return folder / FOLDER / FILE
 
 
+def _is_own_file(about: os.stat_result) -> bool:
+    is_ours = not hasattr(os, "geteuid") or about.st_uid == os.geteuid()
+    return is_ours and stat.S_ISREG(about.st_mode)
+
+
 def read(file: Path) -> Credentials | None:
     """What a file holds; None where there is none of ours, or it belongs to somebody else."""
     try:
@@ -119,17 +124,14 @@ def read(file: Path) -> Credentials | None:
         return None
     with os.fdopen(descriptor, "rb") as opened:
         about = os.fstat(opened.fileno())
-        if not stat.S_ISREG(about.st_mode) or (
-            hasattr(os, "geteuid") and about.st_uid != os.geteuid()
-        ):
+        if not _is_own_file(about):
             return None  # a file somebody else put above us must not choose our hub
         if file.name == FILE and os.name == "posix" and about.st_mode & 0o077:
             raise BadInput(
                 f"{file} can be read by others; `chmod 600 {file}` (and ask the "
                 "operator for a new key if it was)"
             )
-        text = opened.read(MAX_BYTES).decode("utf-8", "replace")
-    values = _values(text)
+        values = _values(opened.read(MAX_BYTES).decode("utf-8", "replace"))
     url, key, agent_id = (_first(values, names) for names in (URL_NAMES, KEY_NAMES, ID_NAMES))
     if not url or not key:
         raise BadInput(f"{file} holds no hub's URL and key; `ah join URL --force` writes it anew")

@@ -71,10 +71,9 @@ def fetch_commit(repo: Repo, peer: Peer, name: str) -> Fetched:
     here = bundles.list_reachable(repo)
     if commit in here:
         return Fetched(commit, 0)
-    nearest = next(
-        (c.hash for c in peer.lineage(commit, limit=LINEAGE_PAGE) if c.hash in here), None
-    )
-    have = dict.fromkeys([*([nearest] if nearest else []), *bundles.list_tips(repo)])
+    lineage = peer.lineage(commit, limit=LINEAGE_PAGE)
+    nearest = [ancestor.hash for ancestor in lineage if ancestor.hash in here][:1]
+    have = dict.fromkeys([*nearest, *bundles.list_tips(repo)])
     with bundles.temporary_bundle() as bundle:
         size_bytes = peer.fetch(commit, bundle, have)
         bundles.unbundle(repo, bundle)

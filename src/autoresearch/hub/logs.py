@@ -160,18 +160,9 @@ class AccessLog:
             return
         caller, client = scope.get("caller"), scope.get("client")
         who = "" if caller is None else caller.agent_id or "(admin)"
-        self._waiting.append(
-            (
-                time.time(),
-                scope["method"],
-                scope["path"],
-                status,
-                seconds,
-                who,
-                client[0] if client else "",
-                scope.get("request_id", ""),
-            )
-        )
+        address, request = client[0] if client else "", scope.get("request_id", "")
+        asked = (scope["method"], scope["path"])
+        self._waiting.append((time.time(), *asked, status, seconds, who, address, request))
 
     def flush(self) -> None:
         waiting, self._waiting = self._waiting, []

@@ -155,6 +155,15 @@ class _Scrape(Collector):
         self._gauges = gauges
 
     def collect(self) -> Iterator[Any]:
+        yield from self._collect_requests()
+        for name, meaning in FAMILIES.items():
+            yield _fill(GaugeMetricFamily, name, meaning, self._numbers.gauges)
+        refused = {f"agenthub_refusals|{k}": v for k, v in self._numbers.refusals.items()}
+        yield _fill(CounterMetricFamily, "agenthub_refusals", REFUSALS, refused)
+        for name, (meaning, value) in self._gauges.items():
+            yield GaugeMetricFamily(name, meaning, value=value)
+
+    def _collect_requests(self) -> Iterator[Any]:
         requests = CounterMetricFamily(
             "agenthub_requests", "Requests answered", labels=["method", "route", "status"]
         )
@@ -169,12 +178,6 @@ class _Scrape(Collector):
             seconds.add_metric(labels, _cumulative(counts[:-1]), counts[-1])
         yield requests
         yield seconds
-        for name, meaning in FAMILIES.items():
-            yield _fill(GaugeMetricFamily, name, meaning, self._numbers.gauges)
-        refused = {f"agenthub_refusals|{k}": v for k, v in self._numbers.refusals.items()}
-        yield _fill(CounterMetricFamily, "agenthub_refusals", REFUSALS, refused)
-        for name, (meaning, value) in self._gauges.items():
-            yield GaugeMetricFamily(name, meaning, value=value)
 
 
 def _fill(make: Any, name: str, meaning: str, values: Gauges) -> Any:

@@ -21,6 +21,16 @@ NEWEST = 12  # commits with several curves, from which the spread is estimated
 TAIL_BYTES = 4096
 
 
+def logs_by_commit(history: Sequence[Record]) -> dict[str, dict[str, int | None]]:
+    """The logs of each commit's runs, with their seeds."""
+    logs: dict[str, dict[str, int | None]] = {}
+    for record in history:
+        logs.setdefault(record.commit, {}).update(with_seeds(record.logs, record.seeds))
+        again = with_seeds(record.recheck_logs, record.recheck_seeds)
+        logs.setdefault(record.judged_against, {}).update(again)
+    return logs
+
+
 def stop_rule_for(
     attempt: Attempt, history: Sequence[Record], workspace: Path, level: float, seed: int
 ) -> StopRule | None:
@@ -31,15 +41,9 @@ def stop_rule_for(
     """
     if attempt.is_baseline or attempt.measurements:
         return None
-    logs: dict[str, dict[str, int | None]] = {}
-    for record in history:
-        logs.setdefault(record.commit, {}).update(with_seeds(record.logs, record.seeds))
-        logs.setdefault(record.judged_against, {}).update(
-            with_seeds(record.recheck_logs, record.recheck_seeds)
-        )
-    logs.setdefault(attempt.judged_against, {}).update(
-        {run.log: run.seed for run in attempt.rechecks if run.value is not None}
-    )
+    logs = logs_by_commit(history)
+    own = {run.log: run.seed for run in attempt.rechecks if run.value is not None}
+    logs.setdefault(attempt.judged_against, {}).update(own)
     best = logs.pop(attempt.judged_against)
     repeated = [names for names in logs.values() if len(names) > 1][-NEWEST:]
     return make_stop_rule(

@@ -206,17 +206,16 @@ def append_line(file: Path, line: str) -> None:
     new = not file.exists()
     file.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+    data = line.encode("utf-8") + b"\n"
     try:
-        data = line.encode("utf-8") + b"\n"
-        if os.write(descriptor, data) != len(data):
-            # a full disk: the cut piece is set aside at the next start
-            raise BadWorkspace(
-                f"{file} could not be written to its end; is the disk full? Make room, "
-                "then run again"
-            )
+        written = os.write(descriptor, data)
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+    if written != len(data):  # a full disk: the cut piece is set aside at the next start
+        raise BadWorkspace(
+            f"{file} could not be written to its end; is the disk full? Make room, then run again"
+        )
     if new:
         sync_folder(file.parent)
 

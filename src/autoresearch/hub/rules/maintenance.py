@@ -88,6 +88,19 @@ def _names_in(kind: int, data: bytes) -> list[tuple[bytes, int]]:
     return []
 
 
+def _link_problems(reader: Reader, row: StoredCommit, header: fsck.CommitHeader) -> Iterator[str]:
+    """What a commit's row says of its tree, parents and children, and is not so."""
+    parents = [parent.hex() for parent in header.parents]
+    if row.parents.split() != parents or row.tree != header.tree:
+        yield f"commit {row.hash} is listed with other parents, or another tree, than it has"
+    seqs = commits.parent_seqs(reader, row.seq)
+    linked = [commits.place_by_seq(reader, seq).hash for seq in seqs]
+    if linked != parents or any(seq >= row.seq for seq in seqs):
+        yield f"commit {row.hash} is not linked to its parents"
+    if row.is_leaf == commits.has_children(reader, row.seq):
+        yield f"commit {row.hash} is {'' if row.is_leaf else 'not '}listed as a leaf, wrongly"
+
+
 def _commit_problems(reader: Reader) -> Iterator[str]:
     contents = ObjectReader(reader)
     for row in commits.every_commit(reader):
@@ -98,17 +111,7 @@ def _commit_problems(reader: Reader) -> Iterator[str]:
         if stored is None or stored.kind != COMMIT:
             yield f"commit {row.hash} is listed but not stored"
             continue
-        header = fsck.check_commit(stored.data)
-        parents = [parent.hex() for parent in header.parents]
-        if row.parents.split() != parents or row.tree != header.tree:
-            yield f"commit {row.hash} is listed with other parents, or another tree, than it has"
-        seqs = commits.parent_seqs(reader, row.seq)
-        if [commits.place_by_seq(reader, seq).hash for seq in seqs] != parents or any(
-            seq >= row.seq for seq in seqs
-        ):
-            yield f"commit {row.hash} is not linked to its parents"
-        if row.is_leaf == commits.has_children(reader, row.seq):
-            yield f"commit {row.hash} is {'' if row.is_leaf else 'not '}listed as a leaf, wrongly"
+        yield from _link_problems(reader, row, fsck.check_commit(stored.data))
     for ref in objects.every_ref(reader):
         if commits.place(reader, ref.hash) is None:
             yield f"{ref.name} names {ref.hash}, which is no commit here"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hmac
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -53,11 +53,7 @@ def read_members(reader: Reader, now: str) -> Members:
     """Everybody's standing at this moment. Accounts that were closed judge nothing."""
     accounts = verdicts.members(reader, rule.RUNS_SHOWN)
     networks = {account.agent_id: account.network for account in accounts}
-    right: Counter[str] = Counter()
-    wrong: Counter[str] = Counter()
-    for count in verdicts.settled_counts(reader):
-        right[networks[count.agent_id]] += count.right_count
-        wrong[networks[count.agent_id]] += count.wrong_count
+    right, wrong = _count_settled(reader, networks)
     together: dict[str, list[AccountShown]] = {}
     for account in accounts:
         if account.is_open:
@@ -73,6 +69,18 @@ def read_members(reader: Reader, now: str) -> Members:
         for network, those in together.items()
     }
     return Members(networks, standings, verdicts.draw_key(reader))
+
+
+def _count_settled(
+    reader: Reader, networks: Mapping[str, str]
+) -> tuple[Counter[str], Counter[str]]:
+    """By network: its verdicts that turned out right, and those that turned out wrong."""
+    right: Counter[str] = Counter()
+    wrong: Counter[str] = Counter()
+    for count in verdicts.settled_counts(reader):
+        right[networks[count.agent_id]] += count.right_count
+        wrong[networks[count.agent_id]] += count.wrong_count
+    return right, wrong
 
 
 def _days_between(since: str, now: str) -> float:

@@ -25,13 +25,10 @@ LINKS = 20
 def find_program_paths(words: list[str], path: str, home: Path) -> tuple[Path, ...]:
     """What `words`, a command line, needs readable: the programs and files it names, the folders
     of `path` and common tools. Nothing that `home` lies in."""
-    found: dict[Path, None] = {}
-    for folder in map(Path, path.split(os.pathsep)):
-        if folder.is_absolute():
-            found[folder] = None
+    folders = map(Path, path.split(os.pathsep))
+    found = dict.fromkeys(folder for folder in folders if folder.is_absolute())
     for name in (*words, *TOOLS):
-        for part in follow_program(name, path):
-            found[part] = None
+        found |= dict.fromkeys(follow_program(name, path))
     for word in words:
         named = Path(word).expanduser() if word.startswith(("/", "~")) else None
         if named and named.is_file():

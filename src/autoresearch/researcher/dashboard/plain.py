@@ -33,24 +33,16 @@ def describe_changes(before: View, after: View) -> Iterator[str]:
     if after.about.running and not before.about.running:
         yield "research goes on"
     known = {v.id for v in before.verdicts}
-    for v in after.verdicts:
-        if v.id not in known:
-            yield describe_verdict(v)
+    yield from (describe_verdict(v) for v in after.verdicts if v.id not in known)
     if after.about.best != before.about.best and after.about.best is not None:
         yield (
             f"best {after.about.metric} {show_amount(after.about.best)}  "
             f"{after.about.best_commit[:7]}  {after.about.best_description}"
         )
-    begun = {(r.id, r.number): r for r in before.runs}
-    for r in after.runs:
-        if run_quarter(r) != run_quarter(begun.get((r.id, r.number))):
-            yield describe_run(r)
+    yield from describe_progress(before, after)
     if before.waiting != after.waiting and after.waiting is not None:
-        yield (
-            f"{after.waiting} wait for the hub"
-            if after.waiting
-            else "everything has reached the hub"
-        )
+        waiting = f"{after.waiting} wait for the hub"
+        yield waiting if after.waiting else "everything has reached the hub"
     if before.about.running and not after.about.running:
         yield "research has stopped"  # last: who waits for this line has seen all that was found
 
@@ -60,6 +52,14 @@ def run_quarter(run: RunView | None) -> int:
     if run is None:
         return -1
     return int((run.progress or 0.0) * QUARTERS)
+
+
+def describe_progress(before: View, after: View) -> Iterator[str]:
+    """A line for each run that is new or another quarter on."""
+    begun = {(r.id, r.number): r for r in before.runs}
+    for r in after.runs:
+        if run_quarter(r) != run_quarter(begun.get((r.id, r.number))):
+            yield describe_run(r)
 
 
 def describe_verdict(v: VerdictView) -> str:

@@ -124,16 +124,9 @@ def claim_of(
     gain = gain if direction == "min" else -gain
     above = MeanComparison(gain, sigma / math.sqrt(size), degrees, size)
     below = MeanComparison(-gain, sigma / math.sqrt(size), degrees, size)
-    return GainClaim(
-        record.id,
-        record.commit,
-        record.description,
-        gain,
-        above.lower_bound(LEVEL / 2),
-        -below.lower_bound(LEVEL / 2),
-        above.evidence(),
-        len(runs),
-    )
+    interval = (above.lower_bound(LEVEL / 2), -below.lower_bound(LEVEL / 2))
+    about = (record.id, record.commit, record.description)
+    return GainClaim(*about, gain, *interval, above.evidence(), len(runs))
 
 
 def confirm_claims(claims: Sequence[GainClaim], kept: int) -> tuple[GainClaim, ...]:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field
 from typing import Any
@@ -205,17 +206,21 @@ class Loop:
 
     # ---------------------------------------------------------------- opening
 
-    def open(self) -> None:
-        """Put everything in order: mend the ledger, end what a killed runner left running, start or
-        find the branch."""
+    def clean_up(self, left: Iterable[Attempt]) -> None:
+        """Mend the ledger and end what a killed runner left; refuse a folder with changes."""
         for sentence in self.workspace.ledger.repair():
             self.display.say(sentence)
-        left = self.journal.state.attempts
-        for attempt in left.values():
+        for attempt in left:
             sweep_processes(attempt.mark)
         self.workspace.sweep_checkouts()
         self.workspace.check_clean()
         self.workspace.check_ready()
+
+    def open(self) -> None:
+        """Put everything in order: mend the ledger, end what a killed runner left running, start or
+        find the branch."""
+        left = self.journal.state.attempts
+        self.clean_up(left.values())
         self.swarm.open()
         tip = self.start_branch()
         self.state.join_line(tip)

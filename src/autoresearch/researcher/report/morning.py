@@ -11,11 +11,13 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from statistics import fmean
 
 import msgspec
 
 from autoresearch.researcher.agents.mixture import kept_gain, seconds_of
 from autoresearch.researcher.agents.search_space import edits_of
+from autoresearch.researcher.distill.design import Pair
 from autoresearch.researcher.distill.distiller import DistillNotes
 from autoresearch.researcher.distill.effects import SPARE, estimate_effects, select_real
 from autoresearch.researcher.judging.confirm import describe_night, weigh_claims
@@ -118,7 +120,8 @@ def distilled_effects(
     return None
 
 
-def effects_of(notes: DistillNotes, direction: str) -> tuple[EditEffect, ...]:
+def measured_pairs(notes: DistillNotes) -> tuple[list[Pair], list[float]]:
+    """The pairs of which both halves have a value, and by how much the second's is higher."""
     pairs, gains = [], []
     for number, pair in enumerate(notes.pairs):
         runs = [notes.runs.get(f"{number}.{half}") for half in (0, 1)]
@@ -126,6 +129,11 @@ def effects_of(notes: DistillNotes, direction: str) -> tuple[EditEffect, ...]:
         if len(values) == 2:
             pairs.append(pair)
             gains.append(values[1] - values[0])
+    return pairs, gains
+
+
+def effects_of(notes: DistillNotes, direction: str) -> tuple[EditEffect, ...]:
+    pairs, gains = measured_pairs(notes)
     if len(pairs) < len(notes.chain.edits) + SPARE:
         return ()
     if direction == "max":
@@ -139,6 +147,12 @@ def effects_of(notes: DistillNotes, direction: str) -> tuple[EditEffect, ...]:
     )
 
 
+AS_JUDGED = (
+    "as they were judged: the luck that an edit was kept with is still in it; "
+    "`autoresearch distill` measures them anew"
+)
+
+
 def kept_effects(records: Sequence[Record], direction: str) -> tuple[tuple[EditEffect, ...], str]:
     """Each kept edit as it was judged: luck that it was kept with is in it."""
     noise = pool_noise([record.values for record in records])
@@ -149,16 +163,12 @@ def kept_effects(records: Sequence[Record], direction: str) -> tuple[tuple[EditE
         before = runs.get(record.judged_against, ())
         if record.status != "keep" or record.is_baseline or not before or not record.values:
             continue
-        gain = sum(before) / len(before) - sum(record.values) / len(record.values)
+        gain = fmean(before) - fmean(record.values)
         gain = gain if direction == "min" else -gain
         half = reach * (1 / len(before) + 1 / len(record.values)) ** 0.5
-        effects.append(
-            EditEffect(record.description, gain, gain - half, gain + half, gain > half > 0)
-        )
-    return tuple(effects), (
-        "as they were judged: the luck that an edit was kept with is still in it; "
-        "`autoresearch distill` measures them anew"
-    )
+        interval = (gain - half, gain + half)
+        effects.append(EditEffect(record.description, gain, *interval, gain > half > 0))
+    return tuple(effects), AS_JUDGED
 
 
 # ---------------------------------------------------------------- what pays

@@ -135,16 +135,10 @@ def subtitle(summary: TableSummary) -> str:
     if summary.baseline is None or summary.best is None or summary.gain is None:
         return "nothing measured yet"
     change = summary.sign * summary.gain
-    percent = (
-        f", {summary.sign * summary.gain_percent:+.1f} %"
-        if summary.gain_percent is not None
-        else ""
-    )
-    noise = (
-        f"noise {summary.noise:.2g} ({summary.noise_source})"
-        if summary.noise
-        else "noise not measured"
-    )
+    share = summary.gain_percent
+    percent = "" if share is None else f", {summary.sign * share:+.1f} %"
+    noise = f"noise {summary.noise:.2g} ({summary.noise_source})" if summary.noise else ""
+    noise = noise or "noise not measured"
     moved = f"best {format_value(summary.best.value)} ({show_change(change)}{percent})"
     if not summary.gain:
         moved = "nothing better yet"

@@ -42,14 +42,7 @@ def table_of(summary: TableSummary, rows: tuple[Experiment, ...], narrow: bool =
     )
     shown = [at for at in range(len(HEADINGS)) if not (narrow and at in LESS_IMPORTANT)]
     for at in shown:
-        name = HEADINGS[at].format(metric=summary.metric)
-        last = at == len(HEADINGS) - 1
-        table.add_column(
-            Text(name),
-            justify="right" if at in NUMERIC else "left",
-            no_wrap=not last,
-            overflow="fold" if last else "ellipsis",
-        )
+        add_column(table, at, summary.metric)
     gains = summary.gains()
     for row in rows:
         texts = cells(summary, row, gains[row.number])
@@ -74,6 +67,16 @@ def cells(summary: TableSummary, row: Experiment, gain: float | None) -> list[st
         verdict + marks,
         row.description + (f" [{row.reason}]" if row.status == "crash" and row.reason else ""),
     ]
+
+
+def add_column(table: Table, at: int, metric: str) -> None:
+    last = at == len(HEADINGS) - 1
+    table.add_column(
+        Text(HEADINGS[at].format(metric=metric)),
+        justify="right" if at in NUMERIC else "left",
+        no_wrap=not last,
+        overflow="fold" if last else "ellipsis",
+    )
 
 
 def closing_lines(summary: TableSummary) -> list[str]:

@@ -26,6 +26,12 @@ UBUNTU = (
 )
 
 
+NO_WINDOWS = (
+    "runs are started and ended in ways that Windows does not have; use WSL2, where every level "
+    "works"
+)
+
+
 def choose_sandbox(name: str = "auto", image: str = "") -> Sandbox:
     """A sandbox that works here, by name; auto is bwrap, else landlock. `image` is the
     container's.
@@ -37,10 +43,7 @@ def choose_sandbox(name: str = "auto", image: str = "") -> Sandbox:
     if name == "none" and os.name == "posix":
         return Plain()
     if os.name != "posix":
-        raise MissingTool(
-            "runs are started and ended in ways that Windows does not have; use WSL2, "
-            "where every level works"
-        )
+        raise MissingTool(NO_WINDOWS)
     tried = []
     for level in ("bwrap", "landlock") if name == "auto" else (name,):
         sandbox, trouble = MAKERS[level](image)

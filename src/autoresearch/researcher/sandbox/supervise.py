@@ -177,10 +177,14 @@ def last_words(process: subprocess.Popen[bytes]) -> dict[str, Any]:
     try:
         said: dict[str, Any] = json.loads(out)
     except ValueError:
-        tail = err.decode("utf-8", "replace").strip().splitlines()[-1:] or [
-            f"exit code {process.returncode}"
-        ]
-        return {"error": f"the process that guards the run ended: {tail[0]}"}
+        lines = err.decode("utf-8", "replace").strip().splitlines()
+        tail = lines[-1] if lines else f"exit code {process.returncode}"
+        return {"error": f"the process that guards the run ended: {tail}"}
+    return explain_end(said)
+
+
+def explain_end(said: dict[str, Any]) -> dict[str, Any]:
+    """With an `error` where the warden could not do all it was there for."""
     if said.get("left"):
         return {**said, "error": f"processes {said['left']} could not be killed"}
     if said.get("log_error"):

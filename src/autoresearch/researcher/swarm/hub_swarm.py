@@ -132,18 +132,20 @@ class HubSwarm:
 
     # ---------------------------------------------------------------- others' commits
 
+    def find_starts(self) -> list[ReportedResult]:
+        """Where one could start, the most promising first."""
+        scope, seed = self.scope(), self.options.seed
+        nothing: list[ReportedResult] = []
+        results = self.ask(lambda hub: choice.results_on(hub, scope), nothing)
+        found = choice.order_starts(results, scope)
+        if not choice.is_exploring(seed, self.me):
+            return found
+        return [*self.ask(lambda hub: choice.leaves_on(hub, scope, seed), nothing), *found]
+
     def start(self) -> str | None:
         """The best plausible commit of our platform and track, now and then a leaf instead, else
         the hub's root, else None."""
-        scope, seed = self.scope(), self.options.seed
-        nothing: list[ReportedResult] = []
-        found = choice.order_starts(
-            self.ask(lambda hub: choice.results_on(hub, scope), nothing), scope
-        )
-        if choice.is_exploring(seed, self.me):
-            leaves = self.ask(lambda hub: choice.leaves_on(hub, scope, seed), nothing)
-            found = [*leaves, *found]
-        for result in found[:STARTS_TRIED]:
+        for result in self.find_starts()[:STARTS_TRIED]:
             if self.fetch_offer(result.commit, result.agent):
                 self.offer(result)
                 self.say(

@@ -109,17 +109,16 @@ class Verifier:
             return self.check_machine(
                 notes, Verdict(reported, "not reproduced", why, len(notes.measurements))
             )
-        values = [
-            run.value
-            for i, run in enumerate(good)
-            if i in self.judged_results(good).usable and run.value is not None
-        ]
-        found = compare(
-            reported.value, values, self.groups(), self.workspace.config.experiment.direction
-        )
+        return self.check_machine(notes, self.compare_runs(reported, good))
+
+    def compare_runs(self, reported: ReportedResult, good: list[Measurement]) -> Verdict:
+        """The verdict of runs that all came to a number."""
+        usable = self.judged_results(good).usable
+        values = [run.value for i, run in enumerate(good) if i in usable and run.value is not None]
+        direction = self.workspace.config.experiment.direction
+        found = compare(reported.value, values, self.groups(), direction)
         outcome: Outcome = "reproduced" if found.reproduced else "not reproduced"
-        verdict = Verdict(reported, outcome, found.reason, found.runs, found)
-        return self.check_machine(notes, verdict)
+        return Verdict(reported, outcome, found.reason, found.runs, found)
 
     def check_fixed_files(self, reported: ReportedResult, pristine: str) -> list[str]:
         """The fixed files that its author changed. Incomparable where ours are simply of another
