@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import json
 import multiprocessing
+import os
 import random
 import subprocess
 import sys
@@ -90,12 +91,13 @@ def open_workspace(folder: Path, track: str) -> Workspace:
 
 
 def come_and_go(file: Path, seed: int) -> None:
-    """Work on one processor for a while, rest for a while; each stay is written down."""
-    chance = random.Random(seed)
-    while True:
+    """Work on one processor for a while, rest for a while; each stay is written down. Ends with the
+    process that started it."""
+    chance, parent = random.Random(seed), os.getppid()
+    while os.getppid() == parent:
         began = time.time()
         ends = time.monotonic() + chance.uniform(*STAYS_S)
-        while time.monotonic() < ends:
+        while time.monotonic() < ends and os.getppid() == parent:
             pass
         append(file, {"from": began, "to": time.time()})
         time.sleep(chance.uniform(*STAYS_S))

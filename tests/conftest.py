@@ -36,7 +36,7 @@ os.environ["GIT_CONFIG_NOSYSTEM"] = "1"
 for name in ("AUTHOR_NAME", "AUTHOR_EMAIL", "COMMITTER_NAME", "COMMITTER_EMAIL"):
     os.environ.pop(f"GIT_{name}", None)
 PLENTY = 1_000_000
-READY_S = 60.0  # machines are shared: a start takes a second here and ten elsewhere
+READY_S = 240.0  # machines are shared: a start takes a second here and a minute elsewhere
 _numbers = itertools.count(1)
 
 
@@ -179,7 +179,7 @@ def served(data: Path, *options: str, workers: int = 2) -> Iterator[RunningHub]:
         hub.http.close()
     finally:
         process.terminate()
-        process.wait(120)
+        process.wait(300)
         log.close()
 
 
