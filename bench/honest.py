@@ -1,6 +1,6 @@
 """Honest edits of train.py through the real runner, sandbox and scorer: how many are refused?
 
-    python bench/honest.py --count 200 --out honest.jsonl   # goes on where an earlier call ended
+    python bench/honest.py --count 200 --out bench/honest.jsonl   # goes on where calls ended
     python bench/honest.py --count 12                       # a sample, about a minute
     python bench/honest.py --budget-s 4 --out honest.jsonl  # on a machine with other work
 
@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
+import os
 import random
 import sys
 import tempfile
@@ -47,10 +48,11 @@ def judge_edits(edits: list[tuple[str, str]], place: Path, args: Any) -> Iterato
     arena = make_arena(place, source_of("cpu", COMPILE=0), args.budget_s)
     verifier = replay.make_verifier(arena.workspace, arena.runner, threading.Event())
     for number, (name, text) in enumerate(edits):
+        label = f"honest-{os.getpid()}-{number}"
         commit = arena.commit(name, text)
-        measured = arena.measure(f"honest-{number}", commit)
+        measured = arena.measure(label, commit)
         row = {"name": name, "outcome": measured.outcome, "reason": measured.reason}
-        record = read_run_record(arena.folder_of(f"honest-{number}"))
+        record = read_run_record(arena.folder_of(label))
         if args.replay and record and measured.value is not None:
             again = replay.replay_once(verifier, commit, record, 1)
             row |= replay.judge_claims(name, measured.value, record, again)
@@ -68,12 +70,15 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=200)
     parser.add_argument("--out", type=Path, help="a file of results; known ones are not run again")
     parser.add_argument("--budget-s", type=int, default=1, help="seconds of training; default 1")
+    parser.add_argument("--part", default="1/1", help="1/2 and 2/2 share the work and the file")
     parser.add_argument("--replay", action="store_true", help="replay each that was scored")
     args = parser.parse_args()
     results = read_results(args.out)
     known = {result["name"] for result in results}
-    edits = [edit for edit in all_edits(args.count) if edit[0] not in known]
+    edits = list(all_edits(args.count))
     random.Random(1).shuffle(edits)
+    part, parts = map(int, args.part.split("/"))
+    edits = [edit for edit in edits[part - 1 :: parts] if edit[0] not in known]
     with tempfile.TemporaryDirectory() as folder:
         for result in judge_edits(edits, Path(folder), args):
             results.append(result)

@@ -73,7 +73,7 @@ def make_verifier(workspace: Workspace, runner: Runner, stop: threading.Event) -
 
 def replay_once(verifier: Verifier, commit: str, record: RunRecord, number: int) -> Replay:
     reported = ReportedResult(commit, record.score)
-    notes = Notes(reported, "bench-replay", 0, commit)
+    notes = Notes(reported, f"bench-replay-{os.getpid()}", 0, commit)
     return Replayer(verifier).run_again(notes, commit, record, number)
 
 
@@ -129,7 +129,9 @@ def measure_bits(verifier: Verifier) -> Iterator[str]:
             place = workspace.private / "runs" / f"bits-{compiling}-{threads}" / "1"
             record = read_run_record(place)
             if record is None:
-                runner.measure(RunRequest(commit, 1, "bench-bits", place, verifier.timeout_s()))
+                runner.measure(
+                    RunRequest(commit, 1, f"bench-bits-{os.getpid()}", place, verifier.timeout_s())
+                )
                 record = read_run_record(place)
             if record is None:
                 yield f"compile {compiling}, threads {threads}: no record; see {place}/run.log"
