@@ -32,6 +32,7 @@ make_arena = importlib.import_module("test_cheats").make_arena  # the arena of t
 
 import honest_edits  # noqa: E402
 import replay  # noqa: E402
+from experiments import LAB, hash_code  # noqa: E402
 from lab_module import source_of  # noqa: E402
 
 OWN_FAULT = ("failed", "timeout")  # ended before there was anything to score
@@ -52,6 +53,7 @@ def judge_edits(edits: list[tuple[str, str]], place: Path, args: Any) -> Iterato
         commit = arena.commit(name, text)
         measured = arena.measure(label, commit)
         row = {"name": name, "outcome": measured.outcome, "reason": measured.reason}
+        row["lab"] = hash_code(LAB)
         record = read_run_record(arena.folder_of(label))
         if args.replay and record and measured.value is not None:
             again = replay.replay_once(verifier, commit, record, 1)
@@ -62,7 +64,8 @@ def judge_edits(edits: list[tuple[str, str]], place: Path, args: Any) -> Iterato
 def read_results(file: Path | None) -> list[dict[str, Any]]:
     if file is None or not file.exists():
         return []
-    return [json.loads(line) for line in file.read_text("utf-8").splitlines()]
+    rows = [json.loads(line) for line in file.read_text("utf-8").splitlines()]
+    return [row for row in rows if row["lab"] == hash_code(LAB)]  # results of other code are others
 
 
 def main() -> None:
