@@ -118,3 +118,20 @@ def help_lines() -> list[str]:
     text = Metrics().text(gauges).decode()
     assert all(name in text for name in FAMILIES)
     return [line for line in text.splitlines() if line.startswith("# HELP")]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("promtool", "check", "rules", "alerts.yml"),
+        ("promtool", "check", "config", "--syntax-only", "prometheus.yml"),
+        ("hadolint", "Containerfile"),
+    ],
+    ids=lambda command: " ".join(command[:3]),
+)
+def test_the_programs_that_read_them_agree(command: tuple[str, ...]) -> None:
+    """Prometheus and hadolint find nothing, where they are here; the file is there anyway."""
+    assert (DEPLOY / command[-1]).stat().st_size > 100
+    if shutil.which(command[0]):
+        done = subprocess.run(command, cwd=DEPLOY, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr

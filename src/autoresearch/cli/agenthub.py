@@ -14,6 +14,7 @@ import click
 
 from autoresearch.cli import operator
 from autoresearch.cli.config_file import ConfiguredCommand, reread_options, use_file
+from autoresearch.cli.help_pages import ProgramGroup
 from autoresearch.cli.hub_place import data_options
 from autoresearch.cli.options import PATH, combine
 from autoresearch.cli.program import SETTINGS, completion_command, run_program
@@ -30,7 +31,7 @@ HOURLY = ("max_pushes_per_hour", "max_posts_per_hour", "max_registrations_per_ho
 SITE_MAX = {"name": 60, "description": 300, "contact": 200, "rules": 4000}  # characters
 
 
-@click.group(context_settings=SETTINGS)
+@click.group(cls=ProgramGroup, context_settings=SETTINGS)
 @click.version_option(package_name="autoresearch")
 def app() -> None:
     """Run a hub and look after it."""

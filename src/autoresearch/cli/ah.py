@@ -9,6 +9,7 @@ from __future__ import annotations
 import click
 
 from autoresearch.cli import ah_audit, ah_board, ah_git, ah_results, context, options, show
+from autoresearch.cli.help_pages import ProgramGroup
 from autoresearch.cli.options import examples
 from autoresearch.cli.program import SETTINGS, completion_command, run_program
 
@@ -25,6 +26,7 @@ Options go before or after arguments, and every command knows --json. Exit codes
 
 
 @click.group(
+    cls=ProgramGroup,
     epilog=EPILOG,
     context_settings=SETTINGS,
 )

@@ -27,6 +27,7 @@ from autoresearch.cli import (
 )
 from autoresearch.cli.agent_options import AgentOptions, AgentSetup, make_agent, which_agent
 from autoresearch.cli.common import FOR_PREPARE, FOR_RUNS, cache, environment
+from autoresearch.cli.help_pages import ProgramGroup
 from autoresearch.cli.options import PATH, examples
 from autoresearch.cli.program import SETTINGS, completion_command, run_program
 from autoresearch.errors import BadInput
@@ -43,7 +44,7 @@ Exit codes: 0 well, 1 not well (doctor) or not reproduced (verify), 2 bad input,
 """
 
 
-@click.group(epilog=EPILOG, context_settings=SETTINGS)
+@click.group(cls=ProgramGroup, epilog=EPILOG, context_settings=SETTINGS)
 @click.version_option(package_name="autoresearch")
 def app() -> None:
     """Autonomous research on one machine: real commits, judged against their noise."""

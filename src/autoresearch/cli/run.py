@@ -21,6 +21,7 @@ from autoresearch.cli.agent_options import (
 )
 from autoresearch.cli.common import FOR_PREPARE, FOR_RUNS, cache, environment
 from autoresearch.cli.executor_options import ExecutorOptions, executor_options, place
+from autoresearch.cli.help_pages import SectionedCommand, head_section
 from autoresearch.cli.hub_options import HubChoice, hidden_paths, hub_options, make_swarm
 from autoresearch.cli.options import examples
 from autoresearch.cli.sandbox_options import SandboxOptions, sandbox_options, set_up_runs
@@ -41,47 +42,56 @@ EPILOG = examples(
 )
 
 
-@click.command(epilog=EPILOG)
+how_long = head_section(
+    "How long",
+    click.option(
+        "--experiments",
+        type=click.IntRange(min=0),
+        help="Stop after this many further experiments; without it, never.",
+    ),
+    click.option(
+        "--hours", type=click.FloatRange(min=0), help="Start no experiment after this many hours."
+    ),
+    click.option(
+        "--distill-minutes",
+        type=click.FloatRange(min=0),
+        default=0.0,
+        help="Keep this much of --hours for `autoresearch distill` at the end.",
+    ),
+)
+how_judged = head_section(
+    "How results are judged",
+    click.option(
+        "--policy",
+        type=click.Choice(("confirm", "greedy")),
+        default="confirm",
+        help="confirm repeats what is inside the noise; greedy keeps whatever is better.",
+    ),
+    click.option(
+        "--baseline-runs",
+        type=click.IntRange(min=1),
+        help="Runs of the unchanged code, to know its noise; by default 3.",
+    ),
+    click.option(
+        "--seed", type=int, default=0, help="Where proposals and the seeds of runs derive from."
+    ),
+    click.option(
+        "--branch",
+        help="The branch of kept experiments; by default autoresearch/<folder>, then the last one.",
+    ),
+    click.option(
+        "--platform", help="This machine's name in the ledger; by default its GPU or processor."
+    ),
+)
+
+
+@click.command(cls=SectionedCommand, epilog=EPILOG)
 @options.directory
-@click.option(
-    "--experiments",
-    type=click.IntRange(min=0),
-    help="Stop after this many further experiments; without it, never.",
-)
-@click.option(
-    "--hours", type=click.FloatRange(min=0), help="Start no experiment after this many hours."
-)
-@click.option(
-    "--distill-minutes",
-    type=click.FloatRange(min=0),
-    default=0.0,
-    help="Keep this much of --hours for `autoresearch distill` at the end.",
-)
-@agent_options
-@click.option(
-    "--policy",
-    type=click.Choice(("confirm", "greedy")),
-    default="confirm",
-    help="confirm repeats what is inside the noise; greedy keeps whatever is better.",
-)
-@click.option(
-    "--baseline-runs",
-    type=click.IntRange(min=1),
-    help="Runs of the unchanged code, to know its noise; by default 3.",
-)
-@click.option(
-    "--seed", type=int, default=0, help="Where proposals and the seeds of runs derive from."
-)
-@click.option(
-    "--branch",
-    help="The branch of kept experiments; by default autoresearch/<folder>, then the last one.",
-)
-@click.option(
-    "--platform", help="This machine's name in the ledger; by default its GPU or processor."
-)
-@sandbox_options
-@executor_options
-@hub_options
+@how_long
+@head_section("Who edits", agent_options)
+@how_judged
+@head_section("Where and in what sandbox runs take place", sandbox_options, executor_options)
+@head_section("A hub to share with", hub_options)
 @options.in_json
 def run(
     directory: Path,
@@ -101,7 +111,8 @@ def run(
 ) -> None:
     """Experiment until stopped: edit, commit, run, judge, keep or drop.
 
-    Ctrl-C is safe, and so is `kill -9`: run it again.
+    An experiment takes its track's budget and its scoring, twice or more where a gain is close to
+    the noise. Ctrl-C is safe, and so is `kill -9`: run it again.
     """
     from autoresearch.researcher.experiment import Stopped
     from autoresearch.researcher.loop import Loop, Options

@@ -111,16 +111,20 @@ def summarize_board(hub: Services, board: BoardCounts) -> BoardSummary:
     return BoardSummary(board, best, chart.draw_sparkline(values), gain)
 
 
-def list_standings(
-    hub: Services, platform: str | None, track: str | None, most: int, few: int
-) -> list[BoardStanding]:
-    """Every board of that name, led or not: its newest records and what waits beside them. Of many
-    boards those used last."""
-    chosen = [
+def choose_boards(hub: Services, platform: str | None, track: str | None) -> list[BoardCounts]:
+    """Every board of that name, led or not, the most recently used first."""
+    return [
         board
         for board in list_boards(hub, len(count_hub(hub).boards))
         if platform in (None, board.platform) and track in (None, board.track)
-    ][:BOARDS_MAX]
+    ]
+
+
+def list_standings(
+    hub: Services, chosen: list[BoardCounts], most: int, few: int
+) -> list[BoardStanding]:
+    """These boards, each with its newest records and what waits beside them: `most` of one alone,
+    of several `few` each."""
     names = [BoardName(board.platform, board.track) for board in chosen]
     found = list(zip(chosen, leaderboards.read_boards(hub.db.reader, names), strict=True))
     shown = most if len(found) == 1 else few

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from array import array
+from collections.abc import Iterable, Sequence
 from typing import Annotated, Any
 
 from litestar import Request, Response, get
@@ -16,7 +17,7 @@ from autoresearch.hub.routes.common import ID_MAX, TheHub, ThePlatform
 from autoresearch.hub.rules import commits, leaderboards
 from autoresearch.hub.services import Services
 from autoresearch.hub.values import BoardName
-from autoresearch.models import Result
+from autoresearch.models import Commit, Result
 
 COMMITS_MAX = 120
 BOARDS_MAX = 60  # boards whose best lineage is drawn
@@ -77,9 +78,24 @@ def read_graph(
         before = commits.find_seq(reader, focus) + COMMITS_MAX // 2
     shown = commits.latest(reader, COMMITS_MAX, 0, None if before is None else str(before))
     first, last = (shown[-1].seq, shown[0].seq) if shown else (0, 0)
-    best_lineages = commits.best_lineages(reader, first, BOARDS_MAX)
-    found = graph_layout.lay_out(shown, read_verdicts(hub, first, last), best_lineages)
+    on_best = find_on_best(hub, shown)
+    found = graph_layout.lay_out(shown, read_verdicts(hub, first, last), on_best)
     return found, first if len(shown) == COMMITS_MAX else None
+
+
+def find_on_best(hub: Services, shown: Sequence[Commit]) -> set[str]:
+    """Those of the commits shown, newest first, on which the best of a board was built."""
+    by_seq = {commit.seq: commit.hash for commit in shown}
+    leading = commits.leading_seqs(hub.db.reader, BOARDS_MAX)
+    lines = [_read_line(hub, seq) for seq in leading if shown and seq >= shown[-1].seq]
+    return {by_seq[seq] for line in lines for seq in by_seq.keys() & set(line)}
+
+
+def _read_line(hub: Services, seq: int) -> array[int]:
+    """Read once: sixty lineages of thousands of commits take most of a second."""
+    return hub.page_cache.get_in_thread(
+        ("line", seq), 0, lambda: commits.line_seqs(hub.db.reader, seq)
+    )
 
 
 def read_verdicts(hub: Services, first_seq: int, last_seq: int) -> dict[str, CommitVerdict]:

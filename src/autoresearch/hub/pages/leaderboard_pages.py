@@ -32,6 +32,7 @@ from autoresearch.hub.rules.counters import BoardCounts
 from autoresearch.hub.services import Services
 
 RECORDS_MAX, FEW = 200, 10  # records of one board alone, and where there are many boards
+STANDINGS_MAX = 12  # boards of the page; the index of boards has all
 PNG_S = 5.0  # a picture takes most of a second to draw: it may be this old
 BoardWord = Annotated[str | None, QueryParameter(required=False, max_length=200)]
 XAxis = Annotated[Literal["number", "time"], QueryParameter(required=False)]
@@ -52,9 +53,10 @@ async def show_leaderboard(
     """The records of each platform and track."""
 
     def read() -> dict[str, object]:
-        chosen = (platform or None, track or None)
+        chosen = board_views.choose_boards(hub, platform or None, track or None)
         return {
-            "boards": board_views.list_standings(hub, *chosen, RECORDS_MAX, FEW),
+            "boards": board_views.list_standings(hub, chosen[:STANDINGS_MAX], RECORDS_MAX, FEW),
+            "left_out": len(chosen[STANDINGS_MAX:]),
             "every": board_views.list_boards(hub),
             "platform": platform or "",
             "track": track or "",
@@ -91,20 +93,25 @@ async def send_leaderboard_csv(
 ) -> Response[str]:
     """Every record of every board, one a line, and the claims beside them with why they wait."""
 
-    def read() -> list[board_views.BoardStanding]:
-        chosen = (platform or None, track or None)
-        return board_views.list_standings(hub, *chosen, sys.maxsize, sys.maxsize)
+    chosen = (platform or None, track or None)
+    text = await hub.off_loop(
+        lambda: read_cached(hub, ("leaderboard.csv", *chosen), lambda: _write_csv(hub, *chosen))
+    )
+    headers = {"Content-Disposition": 'attachment; filename="leaderboard.csv"'}
+    return Response(text, media_type="text/csv", headers=headers)
 
+
+def _write_csv(hub: Services, platform: str | None, track: str | None) -> str:
+    boards = board_views.choose_boards(hub, platform, track)
     text = io.StringIO()
     lines = csv.writer(text)
     lines.writerow(BOARD_COLUMNS + RECORD_COLUMNS)
-    for board in await hub.off_loop(read):
+    for board in board_views.list_standings(hub, boards, sys.maxsize, sys.maxsize):
         for record in (*(row.record for row in reversed(board.records)), *board.waiting):
             cells = [getattr(board, name) for name in BOARD_COLUMNS]
             cells += [getattr(record, name) for name in RECORD_COLUMNS]
             lines.writerow([quote_formula(cell) for cell in cells])
-    headers = {"Content-Disposition": 'attachment; filename="leaderboard.csv"'}
-    return Response(text.getvalue(), media_type="text/csv", headers=headers)
+    return text.getvalue()
 
 
 def quote_formula(cell: object) -> object:

@@ -5,12 +5,14 @@ Knows nothing of HTTP; taking commits in is `push`, handing them out `fetch`.
 
 from __future__ import annotations
 
+from array import array
+
 from autoresearch import entries
 from autoresearch.errors import BadInput, Conflict, NotFound
 from autoresearch.git.fsck import COMMIT, KINDS
 from autoresearch.hub.store import commits, events, log_entries, objects, results, search
 from autoresearch.hub.store.database import Reader, Transaction
-from autoresearch.hub.values import BoardName, StoredCommit
+from autoresearch.hub.values import BoardName, CommitPlace, StoredCommit
 from autoresearch.models import Commit
 
 DIGITS_MIN, DIGITS_MAX = 4, 40
@@ -125,23 +127,25 @@ def find_seq(reader: Reader, digits: str) -> int:
     return find(reader, digits).seq
 
 
-def best_lineages(reader: Reader, first_seq: int, most_boards: int) -> set[str]:
-    """The hashes of the best commits and of their first parents, back to the one numbered
-    `first_seq`.
-
-    Best of the boards that were led last.
-    """
-    boards = results.led_boards(reader, most_boards)
-    return {c.hash for board in boards for c in best_lineage(reader, board, first_seq)}
+def leading_seqs(reader: Reader, most_boards: int) -> list[int]:
+    """The numbers of the commits that lead a board, of the boards that were led last."""
+    places = (_place_best(reader, board) for board in results.led_boards(reader, most_boards))
+    return [place.seq for place in places if place is not None]
 
 
-def best_lineage(
-    reader: Reader, board: BoardName, first_seq: int, most: int = BEST_LINEAGE_MAX
-) -> list[Commit]:
-    """The best commit of a board and its first parents, newest first, back to that number."""
+def line_seqs(reader: Reader, seq: int) -> array[int]:
+    """The numbers of a commit and its first parents, newest first. They never change."""
+    return array("q", commits.lineage_seqs(reader, seq, BEST_LINEAGE_MAX))
+
+
+def _place_best(reader: Reader, board: BoardName) -> CommitPlace | None:
     best = results.leaders(reader, *board, 1)
-    commit_hash = best[0].commit_hash if best else None
-    place = commits.place(reader, commit_hash) if commit_hash else None
+    return commits.place(reader, best[0].commit_hash) if best and best[0].commit_hash else None
+
+
+def best_lineage(reader: Reader, board: BoardName, first_seq: int, most: int) -> list[Commit]:
+    """The best commit of a board and its first parents, newest first, back to that number."""
+    place = _place_best(reader, board)
     if place is None or place.seq < first_seq:
         return []
     # a first parent's seq is lower by one at least

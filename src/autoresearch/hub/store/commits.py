@@ -37,13 +37,16 @@ _ADD_PARENT = """
     INSERT INTO commit_parents (child_seq, position, parent_seq)
     VALUES (:child_seq, :position, :parent_seq)
 """
-_LINEAGE = """
+_LINE = """
     WITH RECURSIVE line (seq, parent_seq, n) AS (
         SELECT seq, parent_seq, 1 FROM commits WHERE seq = :seq
         UNION ALL
         SELECT commits.seq, commits.parent_seq, line.n + 1
         FROM commits JOIN line ON commits.seq = line.parent_seq WHERE line.n < :most
     )
+"""
+_LINEAGE = f"""
+    {_LINE}
     SELECT seq, hash, parents, agent_id,
         CASE WHEN hidden = 0 THEN message ELSE '' END AS message, created_at
     FROM commits WHERE seq IN (SELECT seq FROM line) ORDER BY seq DESC
@@ -153,6 +156,11 @@ def has_children(reader: Reader, seq: int) -> bool:
 def lineage(reader: Reader, seq: int, most: int) -> list[Commit]:
     """A commit and its first parents, at most `most`, newest first."""
     return reader.all(_commit, _LINEAGE, seq=seq, most=most)
+
+
+def lineage_seqs(reader: Reader, seq: int, most: int) -> list[int]:
+    """The numbers of a commit and its first parents, at most `most`, newest first."""
+    return reader.column(f"{_LINE} SELECT seq FROM line ORDER BY seq DESC", seq=seq, most=most)
 
 
 def history(reader: Reader, seq: int) -> list[int]:
