@@ -6,6 +6,7 @@ import io
 import json
 import re
 import xml.etree.ElementTree as ElementTree
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -250,6 +251,22 @@ def test_labels_of_improvements_do_not_collide(tmp_path: Path) -> None:
     boxes = [text.get_window_extent(renderer) for text in figure.axes[0].texts]
     assert len(boxes) >= 8
     assert not [(a, b) for i, a in enumerate(boxes) for b in boxes[i + 1 :] if a.overlaps(b)]
+
+
+def test_the_lines_above_a_picture_end_within_it(tmp_path: Path) -> None:
+    """With the longest names of devices and of where the noise comes from."""
+    summary = replace(
+        report.summarise(ledger(tmp_path, BASE, "b2c3d4e\t1.4\t1.2\tkeep\tbetter\n")),
+        track="climbmix-600s-5f0c2a9d17e4", noise=0.00123,
+        platform="NVIDIA RTX PRO 6000 Blackwell Max-Q Workstation Edition",
+        noise_source="standard deviation of 127 runs of 41 codes that ran more than once",
+    )  # fmt: skip
+    figure = plots.draw(summary)
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    renderer = FigureCanvasAgg(figure).get_renderer()  # type: ignore[no-untyped-call]
+    ends = [text.get_window_extent(renderer).x1 for text in figure.texts]
+    assert len(ends) == 2 and max(ends) <= figure.bbox.width
 
 
 def test_a_description_is_never_read_as_a_formula(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ tsv.py        any ledger: grids.py its tables, columns.py which column is what, 
 bare_rows.py  columns where no header names them
 settle.py     what a ledger leaves open: direction, zeros, missing verdicts
 read.py       both ledgers brought together and summed up
-plots.py      progress.png and progress.svg; labels.py where a label fits
+plots.py      progress.png and progress.svg; plot_labels.py the words beside points
 page.py       report.html, one file
 morning.py    what a night has taught; importance.py, forest.py its picture, morning_page.py
 table.py      the table in the terminal

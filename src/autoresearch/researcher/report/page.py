@@ -38,6 +38,10 @@ figure {
   padding: .5rem;
 }
 figure svg { width: 100%; height: auto; display: block }
+@media (prefers-color-scheme: dark) {
+  figure { background: #181818 } figure svg { filter: invert(.93) hue-rotate(180deg) }
+}
+@media (max-width: 640px) { figure { overflow-x: auto } figure svg { width: 860px } }
 .scroll { overflow-x: auto }
 table {
   border-collapse: collapse; width: 100%; font-size: .9rem; font-variant-numeric: tabular-nums;
@@ -84,7 +88,7 @@ def render(summary: TableSummary, picture: str, morning: Morning | None = None) 
 {lines}
 <p>{better} {escape(summary.metric)} is better.
 A point of the picture leads to its line in the table.</p>
-<figure role="img" aria-label="{escape(title)}: every experiment and the running best">
+<figure role="img" tabindex="0" aria-label="{escape(title)}: every experiment and the running best">
 {inline(picture)}
 </figure>
 {section}

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 WIDTH_IN, HEIGHT_IN = 12.0, 6.75  # 1200 x 675 at 100 dots per inch
+LEFT, RIGHT = 0.075, 0.985  # of the axes, in shares of the width
 
 
 def draw(summary: TableSummary) -> Figure:
@@ -101,11 +102,9 @@ def frame(figure: Figure, axes: list[Axes], summary: TableSummary) -> None:
     axes[-1].set_xlabel(
         "experiment (number in the ledger, in the order they were run)", fontsize=12
     )
-    figure.text(
-        0.075, 0.955, title(summary), fontsize=15, fontweight="bold", color=INK, parse_math=False
-    )
-    figure.text(0.075, 0.92, subtitle(summary), fontsize=11.5, color="#444444", parse_math=False)
-    figure.subplots_adjust(left=0.075, right=0.985, top=0.865, bottom=0.085)
+    write_line(figure, 0.955, title(summary), 15, fontweight="bold", color=INK)
+    write_line(figure, 0.92, subtitle(summary), 11.5, color="#444444")
+    figure.subplots_adjust(left=LEFT, right=RIGHT, top=0.865, bottom=0.085)
     handles = axes[0].get_legend_handles_labels()[0]
     if handles:
         axes[0].legend(
@@ -118,6 +117,16 @@ def frame(figure: Figure, axes: list[Axes], summary: TableSummary) -> None:
             handletextpad=0.4,
             borderaxespad=0.1,
         )
+
+
+def write_line(figure: Figure, y: float, text: str, size: float, **style: Any) -> None:
+    """A line above the axes, in letters as large as fit."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    line = figure.text(LEFT, y, text, fontsize=size, parse_math=False, **style)
+    renderer = FigureCanvasAgg(figure).get_renderer()  # type: ignore[no-untyped-call]
+    share = line.get_window_extent(renderer).width / figure.bbox.width / (RIGHT - LEFT)
+    line.set_fontsize(size / max(1.0, share))
 
 
 def title(summary: TableSummary) -> str:
