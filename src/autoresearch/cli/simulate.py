@@ -21,6 +21,7 @@ EPILOG = examples(
     "autoresearch simulate --landscape scarce --hours 24",
     "autoresearch simulate --ledger nightly/experiments.jsonl",
     "autoresearch simulate --noise-only --alpha 0.05",
+    "autoresearch simulate --waves --sigma 0.0015 --interaction 0.3",
 )
 POSITIVE, SHARE = click.FloatRange(min=0), click.FloatRange(0, 1)
 AS_IN_TABLE = "As in [judge] of autoresearch.toml."
@@ -47,6 +48,15 @@ AS_IN_TABLE = "As in [judge] of autoresearch.toml."
 @click.option("--gain", type=POSITIVE, help="Median gain of the better ideas.")
 @click.option("--loss", type=POSITIVE, help="Median loss of the worse ideas.")
 @click.option("--idea-s", type=POSITIVE, help="Seconds an agent takes for one idea.")
+@click.option(
+    "--waves", is_flag=True, help="Compare nights with waves of ideas with nights without them."
+)
+@click.option(
+    "--interaction",
+    type=POSITIVE,
+    help="How much two ideas change each other's worth: of the smaller one, standard deviation.",
+)
+@click.option("--apart", type=SHARE, help="Share of pairs of ideas that exclude each other.")
 @click.option("--alpha", type=float, help=AS_IN_TABLE)
 @click.option("--repeats", type=click.IntRange(min=0), help=AS_IN_TABLE)
 @click.option("--early-level", type=float, help=AS_IN_TABLE)
@@ -61,14 +71,15 @@ def simulate(
     alpha: float | None,
     repeats: int | None,
     early_level: float | None,
+    waves: bool,
     in_json: bool,
     **changes: float | None,
 ) -> None:
     """Compare ways of judging on simulated nights: what they improve an hour, keep wrongly, miss.
 
-    Each with and without early stopping.
+    Each with and without early stopping, or the usual one with and without waves.
     """
-    from autoresearch.researcher.simulate import ARMS, compare
+    from autoresearch.researcher.simulate import ARMS, WAVE_ARMS, compare
     from autoresearch.researcher.simulate import noise_only as silenced
 
     land = choose_landscape(
@@ -77,7 +88,8 @@ def simulate(
     if noise_only:
         land = silenced(land)
     rules = rules_of(alpha, repeats, early_level)
-    results = compare(land, rules, ARMS, hours, nights, seed, os.cpu_count() or 1)
+    arms = WAVE_ARMS if waves else ARMS
+    results = compare(land, rules, arms, hours, nights, seed, os.cpu_count() or 1)
     print_results(land, rules, results, hours, in_json)
 
 

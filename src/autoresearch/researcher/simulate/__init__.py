@@ -1,7 +1,13 @@
 """Nights of research that never happened: the judge's own code on ideas whose true worth is known.
 Decides nothing about real ones."""
 
-from autoresearch.researcher.simulate.compare import ARMS, Arm, PolicyResult, compare
+from autoresearch.researcher.simulate.compare import (
+    ARMS,
+    WAVE_ARMS,
+    Arm,
+    PolicyResult,
+    compare,
+)
 from autoresearch.researcher.simulate.landscape import (
     LANDSCAPES,
     Landscape,
@@ -12,6 +18,7 @@ from autoresearch.researcher.simulate.landscape import (
 __all__ = [
     "ARMS",
     "LANDSCAPES",
+    "WAVE_ARMS",
     "Arm",
     "Landscape",
     "PolicyResult",

@@ -19,6 +19,8 @@ from autoresearch.researcher.config import Config, JudgeTable
 from autoresearch.researcher.judging.policies import Policy
 from autoresearch.researcher.simulate.landscape import Landscape
 from autoresearch.researcher.simulate.night import Night, Simulation, total
+from autoresearch.researcher.simulate.waves import WaveNight
+from autoresearch.researcher.waves.pool import WaveMode
 
 Z95 = 1.959964
 
@@ -31,6 +33,7 @@ class Arm:
     policy: Policy
     early: bool
     one_seed: bool = False
+    waves: WaveMode = "off"
 
 
 ARMS = (
@@ -38,6 +41,11 @@ ARMS = (
     Arm("greedy + early", "greedy", True),
     Arm("confirm", "confirm", False),
     Arm("confirm + early", "confirm", True),
+)
+WAVE_ARMS = (
+    ARMS[-1],
+    Arm("waves where they pay", "confirm", True, waves="auto"),
+    Arm("waves always", "confirm", True, waves="on"),
 )
 ONE_SEED = Arm("greedy, one seed", "greedy", False, one_seed=True)
 
@@ -70,7 +78,7 @@ class PolicyResult:
 HEADERS = (
     "policy",
     "gain/h x1000",
-    "of greedy's",
+    "of {}'s",
     "runs/h",
     "false",
     "of keeps",
@@ -81,7 +89,9 @@ HEADERS = (
 
 def table(results: Sequence[PolicyResult]) -> list[str]:
     """Aligned lines, the headers first."""
-    rows = [HEADERS, *(cells(result) for result in results)]
+    first = results[0].arm
+    headers = [header.format(first) for header in HEADERS]
+    rows = [headers, *(cells(result) for result in results)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(HEADERS))]
     return [
         "  ".join(
@@ -159,9 +169,10 @@ def one(task: tuple[Landscape, JudgeTable, Arm, float, int]) -> Night:
     land, rules, arm, hours, seed = task
     rules = msgspec.structs.replace(rules, early_stopping=arm.early)
     config = msgspec.convert({"experiment": {"free": ["x"], "command": ["x"]}}, Config)
-    return Simulation(
-        land, msgspec.structs.replace(config, judge=rules), arm.policy, hours, seed, arm.one_seed
-    ).run()
+    config = msgspec.structs.replace(config, judge=rules)
+    if arm.waves != "off":
+        return WaveNight(land, config, arm.policy, hours, seed, mode=arm.waves).run()
+    return Simulation(land, config, arm.policy, hours, seed, arm.one_seed).run()
 
 
 def result(arm: Arm, nights: Sequence[Night], first: Sequence[Night] | None) -> PolicyResult:

@@ -45,7 +45,9 @@ class Landscape:
     after which gains are 1/e of what they were. `drift`: standard deviation of what an hour does to
     the machine. `contended`: share of runs that other work slows down by half, which costs
     `slowed`. `misleading`: how much curves mislead, the recorded ones being 1. `shared`: share of a
-    run's luck, as variance, that comes from its seed, whatever the code."""
+    run's luck, as variance, that comes from its seed, whatever the code. `interaction`: how much two
+    ideas that were tried apart change each other's worth, as a standard deviation in shares of the
+    smaller one. `apart`: share of pairs of ideas that exclude each other."""
 
     name: str
     about: str
@@ -67,6 +69,8 @@ class Landscape:
     idea_s: float = 0.0
     misleading: float = 1.0
     shared: float = SHARED
+    interaction: float = 0.0
+    apart: float = 0.0
 
     def idea(self, reached: float, chance: random.Random) -> float:
         """The true gain of the next idea, given the improvement reached so far."""

@@ -9,17 +9,18 @@ intervals (compare).
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from autoresearch.researcher.config import Config
 from autoresearch.researcher.evidence import case_of, record_of
 from autoresearch.researcher.journal import Attempt
 from autoresearch.researcher.judging.curves import MARKS, CurvePoint, StopRule, make_stop_rule
-from autoresearch.researcher.judging.judge import Finding, judge, judge_baseline, run_seed
+from autoresearch.researcher.judging.judge import Case, Finding, judge, judge_baseline, run_seed
 from autoresearch.researcher.judging.policies import Policy
 from autoresearch.researcher.judging.values import Measurement, Record
 from autoresearch.researcher.simulate.landscape import Landscape
+from autoresearch.researcher.waves.rows import judge_run, read_run
 
 START_LOSS = 7.0  # of every curve; far from it would be a loss of another kind
 CURVES = 12  # commits with several curves, as many as a real watch reads
@@ -66,6 +67,7 @@ class Simulation:
         default_factory=dict
     )  # by commit and seed
     runs: int = 0
+    notes: Mapping[str, object] = field(default_factory=dict)  # of the idea that is run now
 
     def __post_init__(self) -> None:
         self.chance = random.Random(self.seed)
@@ -74,18 +76,27 @@ class Simulation:
         """The whole night."""
         best, night = self.baseline(), Night(self.hours)
         while self.clock_s < self.hours * 3600:
-            self.clock_s += self.land.idea_s
-            gain = self.land.idea(best.gain, self.chance)
-            early = self.land.early(gain, self.chance)
-            shown = tuple(a + b for a, b in zip(best.shown, early, strict=True))
-            idea = Code(f"c{len(self.history)}-{night.experiments}", best.gain + gain, shown)
-            record, stopped = self.experiment(idea, best)
-            count(night, gain, record.status == "keep", stopped)
-            if record.status == "keep":
-                best = idea
-                night.kept_gains.append(gain)
+            best = self.next_best(best, night)
         night.improvement = best.gain
         return night
+
+    def next_best(self, best: Code, night: Night) -> Code:
+        """Try one idea; the best after it."""
+        self.clock_s += self.land.idea_s
+        gain = self.land.idea(best.gain, self.chance)
+        idea = self.code(f"c{len(self.history)}-{night.experiments}", best, gain)
+        record, stopped = self.experiment(idea, best)
+        count(night, gain, record.status == "keep", stopped)
+        if record.status != "keep":
+            return best
+        night.kept_gains.append(gain)
+        return idea
+
+    def code(self, name: str, best: Code, gain: float) -> Code:
+        """A commit on the best that is better by `gain`, and what its curves show of that."""
+        early = self.land.early(gain, self.chance)
+        shown = tuple(a + b for a, b in zip(best.shown, early, strict=True))
+        return Code(name, best.gain + gain, shown)
 
     def baseline(self) -> Code:
         code = Code("baseline", 0.0, (0.0,) * len(MARKS))
@@ -114,10 +125,11 @@ class Simulation:
 
     def experiment(self, idea: Code, best: Code) -> tuple[Record, bool]:
         """One idea to its verdict, and whether its curve ended it."""
-        attempt = Attempt(str(len(self.history)), best.name, "", "measuring", "", commit=idea.name)
+        number, notes = str(len(self.history)), dict(self.notes)
+        attempt = Attempt(number, best.name, "", "measuring", "", idea.name, proposal=notes)
         while True:
             case = case_of(attempt, self.history, 0, self.config, self.policy)
-            finding = judge(case)
+            finding = self.judge(attempt, case)
             again = finding.action == "recheck"
             seed = self.next_seed(attempt, finding)
             if again:
@@ -129,6 +141,10 @@ class Simulation:
                 )
             else:
                 return self.settle(attempt, finding), attempt.measurements[-1].value is None
+
+    def judge(self, attempt: Attempt, case: Case) -> Finding:
+        run = read_run(attempt.proposal)
+        return judge_run(run, case) if run else judge(case)
 
     def settle(self, attempt: Attempt, finding: Finding) -> Record:
         record = record_of(attempt, finding, self.config)

@@ -96,7 +96,6 @@ class SearchNight(Simulation):
     valley: Valley = VALLEYS["plain"]
     told: list[Record] = field(default_factory=list)  # every record, without numbers too
     edit: dict[str, list[Value]] = field(default_factory=dict)  # the one that is run now
-    notes: Mapping[str, object] = field(default_factory=dict)
 
     def run(self) -> Night:
         """The whole night."""
