@@ -30,7 +30,8 @@ def read_doors(agent: Any, more: tuple[str, ...]) -> Iterator[tuple[str, str]]:
 
 def test_what_is_hidden_is_behind_every_door(own_hub: Any, tmp_path: Path) -> None:
     """A post with a result of a device of its own, a post of words, and a commit whose message and
-    file say the same word; a commit on top of it stays. `--undo` brings all of it back."""
+    file say the same word; a commit on top of it stays. `--undo` brings all of it back. The log keeps
+    what a hidden result measured, and of its texts the hashes alone."""
     hub = own_hub()
     agent, word = hub.agent(), secrets.token_hex(5)
     work = Work.new(tmp_path / "w")
@@ -59,10 +60,12 @@ def test_what_is_hidden_is_behind_every_door(own_hub: Any, tmp_path: Path) -> No
 
     before = telling()
     assert {"/", "/results", "/charts/badge.svg", "/embed", f"/commits/{bad}"} <= before
+    assert "mangrove" in hub.http.get("/api/log/entries?texts=true").text
     verbs = [["hide", "post", str(post)] for post in posts] + [["hide", "commit", bad]]
     for verb in verbs:
         agenthub.app([*verb, "--data", str(hub.data)], standalone_mode=False)
     assert telling() == set()
+    assert "mangrove" not in hub.http.get("/api/log/entries?texts=true").text
     for verb in verbs:
         agenthub.app([*verb, "--undo", "--data", str(hub.data)], standalone_mode=False)
     assert telling() == before
