@@ -17,7 +17,9 @@ from typing import NamedTuple
 
 Value = str | int | None
 Fields = dict[str, Value]
-_encode = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode
+_encode = json.JSONEncoder(
+    ensure_ascii=False, sort_keys=True, separators=(",", ":"), default=str
+).encode
 
 
 class NewEntry(NamedTuple):
@@ -39,7 +41,7 @@ def canonical_json(value: Fields | list[str]) -> str:
 
 def hash_text(text: str) -> str:
     """SHA-256 in hexadecimal, of UTF-8."""
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(str(text).encode()).hexdigest()
 
 
 def hash_texts(*texts: str) -> str:
@@ -186,7 +188,8 @@ def backup_restored(at: str) -> NewEntry:
 
 
 def _fraction(value: float | None) -> str | None:
-    return None if value is None else repr(float(value))
+    is_number = isinstance(value, (int, float))  # else somebody put a text where none belongs
+    return None if value is None else repr(float(value)) if is_number else str(value)
 
 
 def _make(kind: str, ref: int | str, fields: Fields) -> NewEntry:

@@ -27,7 +27,8 @@ class RowSource(NamedTuple):
 def _commit(
     commit_hash: str, parents: str, tree: bytes, agent_id: str, message: str, at: str
 ) -> NewEntry:
-    return entries.commit(commit_hash, parents, bytes(tree).hex(), agent_id, message, at)
+    digits = tree.hex() if isinstance(tree, bytes) else str(tree)
+    return entries.commit(commit_hash, parents, digits, agent_id, message, at)
 
 
 SOURCES = {
@@ -96,6 +97,21 @@ def describe(reader: Reader, kind: str, key: int | str) -> NewEntry:
     source = SOURCES[kind]
     sql = f"SELECT {source.columns} FROM {source.table} WHERE {source.key} = :key"
     (found,) = reader.all(source.make, sql, key=key)
+    return found
+
+
+def read_platform(reader: Reader, kind: str, ref: str) -> str:
+    """The platform that a result or verdict is stored under."""
+    sql = f"SELECT platform FROM {SOURCES[kind].table} WHERE id = :id"
+    return str(reader.value(sql, id=int(ref)))
+
+
+def describe_spelled(reader: Reader, kind: str, ref: str, platform: str) -> NewEntry:
+    """What the log says of a result or verdict, with its platform spelled otherwise."""
+    make, table, _, columns = SOURCES[kind]
+    spelled = columns.replace(" platform,", " CAST(:platform AS TEXT) AS platform,")
+    sql = f"SELECT {spelled} FROM {table} WHERE id = :id"
+    (found,) = reader.all(make, sql, id=int(ref), platform=platform)
     return found
 
 

@@ -1,0 +1,131 @@
+"""What the log of a hub costs and finds.
+
+    python bench/audit.py                        # all three
+    python bench/audit.py --commits 10000 --edits 20 --rounds 1
+
+1. Random edits of a copied database: how many an audit finds.
+2. An audit of a database with many commits: seconds, and seconds of processor time.
+3. Posts a second on the writer's thread with the log and without it, in turn.
+"""
+
+from __future__ import annotations
+
+import random
+import shutil
+import statistics
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import click
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
+
+from autoresearch.hub.rules import log_audit
+from autoresearch.hub.store import log_entries, migrate
+from autoresearch.hub.store.database import FILE_NAME, Database, Transaction
+from autoresearch.hub.store.reading import read_copy
+from logged_hubs import edit_somewhere, fill, write
+
+POSTS = 300
+TEXT = "commit:abcdef12 platform:cpu val_bpb:1.5 vram_gb:0.5 | an idea"
+
+
+def make_hub(folder: Path, commits: int, posts: int) -> Path:
+    """A filled database, closed; its file."""
+    migrate.prepare(folder)
+    db = Database(folder)
+    fill(db, commits, posts)
+    with db.exclusive() as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    db.close()
+    return folder / FILE_NAME
+
+
+def count_findings(file: Path) -> int:
+    with read_copy(str(file)) as reader:
+        return len(log_audit.audit(reader).findings)
+
+
+def find_edits(folder: Path, edits: int) -> None:
+    file = make_hub(folder / "small", 100, 40)
+    assert count_findings(file) == 0
+    chance, missed = random.Random(2026), []
+    for number in range(edits):
+        copy = folder / f"edit{number}.sqlite3"
+        shutil.copy(file, copy)
+        what = edit_somewhere(copy, chance)
+        if not count_findings(copy):
+            missed.append(what)
+        copy.unlink()
+    print(f"edits found: {edits - len(missed)} of {edits}", *missed, sep="\n  ")
+
+
+def time_audit(folder: Path, commits: int) -> None:
+    file = make_hub(folder / "large", commits, 1000)
+    wall, cpu = time.perf_counter(), time.process_time()
+    findings = count_findings(file)
+    spent = time.perf_counter() - wall, time.process_time() - cpu
+    size = file.stat().st_size / 1e6
+    print(f"audit of {commits} commits ({size:.0f} MB), {findings} findings:", end=" ")
+    print(f"{spent[0]:.1f} s, {spent[1]:.1f} s of processor time")
+
+
+@contextmanager
+def without_log() -> Iterator[None]:
+    """As the hub was before it had one."""
+    kept = log_entries.append
+    log_entries.append = lambda tx, *entries: None
+    try:
+        yield
+    finally:
+        log_entries.append = kept
+
+
+def rate(db: Database) -> float:
+    """Durable posts a second, one after another."""
+
+    def change(tx: Transaction) -> int:
+        return write(tx, "ada", TEXT)
+
+    start = time.perf_counter()
+    for _ in range(POSTS):
+        db.transact(change)
+    return POSTS / (time.perf_counter() - start)
+
+
+def compare_rates(folder: Path, rounds: int) -> None:
+    make_hub(folder / "posts", 10, 10)
+    db = Database(folder / "posts")
+    with_log, bare = list[float](), list[float]()
+    rate(db)
+    for _ in range(rounds):
+        with_log.append(rate(db))
+        with without_log():
+            bare.append(rate(db))
+    db.close()
+    for name, rates in (("with the log", with_log), ("without", bare)):
+        print(f"posts a second {name}: {statistics.median(rates):.0f}", *map(round, rates))
+
+
+@click.command()
+@click.option("--edits", default=100)
+@click.option("--commits", default=100_000)
+@click.option("--rounds", default=3)
+def main(edits: int, commits: int, rounds: int) -> None:
+    """Print all three."""
+    parts: list[Callable[[Path], None]] = [
+        lambda folder: find_edits(folder, edits),
+        lambda folder: time_audit(folder, commits),
+        lambda folder: compare_rates(folder, rounds),
+    ]
+    for part in parts:
+        with TemporaryDirectory() as folder:
+            part(Path(folder))
+
+
+if __name__ == "__main__":
+    main()

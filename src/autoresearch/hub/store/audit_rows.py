@@ -1,0 +1,124 @@
+"""SQL of an audit: what changes in rows after they were entered, and how rows hang together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from autoresearch.hub.store.database import Reader
+
+_HIDDEN = """
+    SELECT 'post' AS kind, CAST(id AS TEXT) AS ref, hidden AS is_set FROM posts WHERE hidden <> 0
+    UNION ALL SELECT 'commit', hash, hidden FROM commits WHERE hidden <> 0
+"""
+_HIDDEN_OTHERWISE = """
+    SELECT 'result' AS kind, CAST(r.id AS TEXT) AS ref, r.hidden AS is_set
+    FROM results AS r LEFT JOIN posts AS p ON p.id = r.post_id
+    WHERE r.hidden <> coalesce(p.hidden, -1)
+    UNION ALL
+    SELECT 'verdict', CAST(v.id AS TEXT), v.hidden
+    FROM verifications AS v LEFT JOIN posts AS p ON p.id = v.post_id
+    WHERE v.hidden <> coalesce(p.hidden, -1)
+"""
+# by another commit than the named one, or by none though there is just one
+_NAMED_OTHERWISE = """
+    SELECT 'result' AS kind, CAST(id AS TEXT) AS ref, commit_hash FROM results WHERE {wrong}
+    UNION ALL
+    SELECT 'verdict', CAST(id AS TEXT), commit_hash FROM verifications WHERE {wrong}
+""".format(
+    wrong="""
+    (commit_hash IS NOT NULL AND (
+        substr(commit_hash, 1, length(named)) <> named
+        OR NOT EXISTS (SELECT 1 FROM commits WHERE hash = commit_hash)
+    )) OR (commit_hash IS NULL AND length(named) >= 7 AND (
+        SELECT count(*) FROM commits WHERE hash >= named AND hash < named || 'g'
+    ) = 1)
+"""
+)
+
+
+class RowMark(NamedTuple):
+    """A row and whether something is set in it."""
+
+    kind: str
+    ref: str
+    is_set: int
+
+
+class NamedCommit(NamedTuple):
+    """A result or verdict and the commit that it points to."""
+
+    kind: str
+    ref: str
+    commit_hash: str | None
+
+
+class SettledResult(NamedTuple):
+    ref: str
+    verified: str
+
+
+class CommitLinks(NamedTuple):
+    """What is derived from a commit's parents."""
+
+    seq: int
+    hash: str
+    parents: str
+    parent_seq: int | None
+    root_seq: int
+    generation: int
+    is_leaf: int
+
+
+class ParentLink(NamedTuple):
+    child_seq: int
+    parent_seq: int
+
+
+def hidden_rows(reader: Reader) -> list[RowMark]:
+    """Posts and commits that are hidden."""
+    return reader.all(RowMark, _HIDDEN)
+
+
+def hidden_otherwise(reader: Reader) -> list[RowMark]:
+    """Results and verdicts that are hidden though their post is not, or the other way."""
+    return reader.all(RowMark, _HIDDEN_OTHERWISE)
+
+
+def named_otherwise(reader: Reader) -> list[NamedCommit]:
+    """Results and verdicts that point to another commit than they name."""
+    return reader.all(NamedCommit, _NAMED_OTHERWISE)
+
+
+def settled_results(reader: Reader) -> list[SettledResult]:
+    """What is verified one way or the other."""
+    sql = """
+        SELECT CAST(id AS TEXT) AS ref, verified FROM results WHERE verified <> 'unverified'
+    """
+    return reader.all(SettledResult, sql)
+
+
+def revoked_agents(reader: Reader) -> list[str]:
+    return reader.column("SELECT id FROM agents WHERE revoked_at IS NOT NULL")
+
+
+def root_hash(reader: Reader) -> str:
+    return str(reader.value("SELECT value FROM settings WHERE name = 'root'") or "")
+
+
+def commit_links(reader: Reader) -> Iterator[CommitLinks]:
+    """Every commit, oldest first."""
+    sql = """
+        SELECT seq, hash, parents, parent_seq, root_seq, generation, is_leaf FROM commits
+        WHERE seq > :last ORDER BY seq LIMIT 5000
+    """
+    last = -(2**62)
+    while found := reader.all(CommitLinks, sql, last=last):
+        yield from found
+        last = found[-1].seq
+
+
+def parent_links(reader: Reader) -> list[ParentLink]:
+    """Every link, the first parents first."""
+    sql = "SELECT child_seq, parent_seq FROM commit_parents ORDER BY child_seq, position"
+    return reader.all(ParentLink, sql)
