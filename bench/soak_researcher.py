@@ -29,6 +29,8 @@ ASLEEP_S = 4 * 3600  # that a machine sleeps, as its clock tells
 RUN_S = 0.5
 MANY = 1_000_000
 LAST_DELIVERY_S = 120.0
+# libfaketime 0.9.10 refuses the call by which Python sleeps since 3.11 (EINVAL), and takes this one
+SLEEP = "import select, time; time.sleep = lambda s: select.select([], [], [], s); "
 # A coding agent as they are on a bad day.
 CODER = """\
 import pathlib, random, sys, time
@@ -130,7 +132,9 @@ def soak_researcher(seconds: float, seed_number: int, pause_s: float) -> dict[st
         line = f"{sys.executable} {folder / 'coder.py'}"
         options = ("--agent", "command", "--command", line)
         clock = folder / "clock" if FAKETIME else None
-        researcher = Researcher(own, relay.url, options, environment=fake_clock(clock))
+        researcher = Researcher(
+            own, relay.url, options, environment=fake_clock(clock), prelude=SLEEP if clock else ""
+        )
         life = Life(town, relay, researcher, book, clock)
         life.start()
         live_through(life, seconds, chance, pause_s)

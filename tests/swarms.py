@@ -147,6 +147,7 @@ class Researcher:
     options: tuple[str, ...] = ()
     isolated: bool = False
     environment: dict[str, str] = field(default_factory=dict)
+    prelude: str = ""  # Python that runs in its process before the program
     process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -170,7 +171,7 @@ class Researcher:
             *([] if self.isolated else ["--unsafe-no-sandbox"]),
             *self.options,
         ]
-        source = "from autoresearch.cli.autoresearch import main; main()"
+        source = f"{self.prelude}from autoresearch.cli.autoresearch import main; main()"
         with self.output.open("ab") as output:
             self.process = subprocess.Popen(
                 [sys.executable, "-c", source, *arguments],
