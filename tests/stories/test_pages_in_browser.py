@@ -338,7 +338,8 @@ OVERLAPS = """() => {
 
 @pytest.mark.slow
 def test_axe_finds_nothing_serious_on_any_page(window: Window, seen: Any) -> None:
-    """axe-core, light and then dark: no serious and no critical issue on any page."""
+    """axe-core, wide and light, then narrow and dark: no serious and no critical issue on any
+    page."""
     hub, lively = seen
     page = window.tab(hub.url.removeprefix("http://"), still=True)
     operator_enters(page, hub)
@@ -348,8 +349,10 @@ def test_axe_finds_nothing_serious_on_any_page(window: Window, seen: Any) -> Non
         page.goto(hub.url + path)
         found[name, "light"] = issues(page)
         page.emulate_media(color_scheme="dark", reduced_motion="reduce")
+        page.set_viewport_size({"width": NARROW[0], "height": NARROW[1]})
         found[name, "dark"] = issues(page, {"runOnly": ["color-contrast"]})
         page.emulate_media(color_scheme="light", reduced_motion="reduce")
+        page.set_viewport_size({"width": WIDE[0], "height": WIDE[1]})
     assert {place: told for place, told in found.items() if told} == {}
 
 
