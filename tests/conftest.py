@@ -25,10 +25,14 @@ from typing import Any
 
 import httpx
 import pytest
+from hypothesis import HealthCheck, settings
 
 from postgres import Cluster, cluster
 
 pytest_plugins = ("browser",)
+# No property fails for the machine's speed: these machines are shared.
+settings.register_profile("shared", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("shared")
 # Every test sees git as a newcomer has it: no name, no e-mail, no settings of whoever runs the
 # tests.
 os.environ["GIT_CONFIG_GLOBAL"] = os.devnull
