@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from autoresearch.researcher.experiment import Runner
     from autoresearch.researcher.judging.policies import Policy
     from autoresearch.researcher.loop import Summary
+    from autoresearch.researcher.loop.wave_driver import WaveCommits
+    from autoresearch.researcher.waves.pool import WaveMode
     from autoresearch.researcher.workspace import Workspace
 
 AGENT_GAVE_UP = 6  # as for a limit that is reached: what helps is to come back later
@@ -68,6 +70,19 @@ how_judged = head_section(
         help="confirm repeats what is inside the noise; greedy keeps whatever is better.",
     ),
     click.option(
+        "--waves",
+        type=click.Choice(("auto", "on", "off")),
+        default="auto",
+        help="Runs that each hold half of the ideas that single runs cannot tell; auto: where it "
+        "pays.",
+    ),
+    click.option(
+        "--wave-commits",
+        type=click.Choice(("one", "chain")),
+        default="one",
+        help="Keep a wave's combination as one commit, or as one for each idea.",
+    ),
+    click.option(
         "--baseline-runs",
         type=click.IntRange(min=1),
         help="Runs of the unchanged code, to know its noise; by default 3.",
@@ -100,6 +115,8 @@ def run(
     distill_minutes: float,
     agent: AgentOptions,
     policy: Policy,
+    waves: WaveMode,
+    wave_commits: WaveCommits,
     baseline_runs: int | None,
     seed: int,
     branch: str | None,
@@ -139,6 +156,8 @@ def run(
             where.slot,
             agent.max_cost,
             make_fallback(agent.fallback),
+            waves=waves,
+            wave_commits=wave_commits,
         )
         display.say(
             f"{workspace.folder}: agent {agent.agent}, policy {policy}, "

@@ -94,7 +94,7 @@ class Combiner:
             row = tuple(inside or i == left_out[-1] for i, inside in enumerate(row))
         return row
 
-    def commit(self, row: Row) -> str:
+    def commit(self, row: Row, message: str = "") -> str:
         """A commit with these edits, kept reachable; the base itself where there are none."""
         state, base = self.state(row), self.tree(self.chain.base)
         assert state is not None  # the row was fitted
@@ -102,7 +102,8 @@ class Combiner:
         if not changed:
             return self.chain.base
         names = [e.id for e, inside in zip(self.chain.edits, row, strict=True) if inside]
-        commit = write_commit(self.repo, self.chain.base, changed, f"Edits {', '.join(names)}")
+        message = message or f"Edits {', '.join(names)}"
+        commit = write_commit(self.repo, self.chain.base, changed, message)
         self.repo.set_ref(REFS + sha256(repr(row).encode()).hexdigest()[:16], commit)
         return commit
 

@@ -12,11 +12,13 @@ import secrets
 from autoresearch.clock import timestamp
 from autoresearch.errors import BadWorkspace, Conflict
 from autoresearch.researcher.agents.base import Brief, Pending
+from autoresearch.researcher.agents.mixture import seconds_of
 from autoresearch.researcher.evidence import record_of
 from autoresearch.researcher.journal import Attempt, Journal, Line
 from autoresearch.researcher.judging.judge import Finding
 from autoresearch.researcher.judging.values import Record
 from autoresearch.researcher.measurement import measured_timeout_s
+from autoresearch.researcher.waves.pool import Progress
 from autoresearch.researcher.workspace import Workspace, branch_name, short_name
 
 
@@ -126,6 +128,17 @@ class BranchState:
 
     def baseline_record(self) -> Record | None:
         return next((record for record in self.history() if record.is_baseline), None)
+
+    def progress(self, left_s: float, slots: int) -> Progress:
+        """How the night goes, in runs of the unchanged code. `left_s`: until it is over."""
+        base, best, history = self.baseline_record(), self.best(), self.history()
+        assert base is not None and base.value is not None
+        run_s = max(1.0, (base.slowest_seconds or 0.0) + (base.score_seconds or 0.0))
+        value = base.value if best.estimate is None else best.estimate
+        is_min = self.workspace.config.experiment.direction == "min"
+        gained = base.value - value if is_min else value - base.value
+        spent_s = sum(seconds_of(record) for record in history)
+        return Progress(gained, spent_s / run_s, left_s * slots / run_s)
 
     def brief(self, attempt: Attempt, seed: int) -> Brief:
         history = self.history()

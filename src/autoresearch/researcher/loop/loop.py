@@ -12,11 +12,12 @@ attempt (steps), runs (runs), edits (editing), verdicts (judging).
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from autoresearch.researcher.agents.base import Agent
@@ -36,8 +37,11 @@ from autoresearch.researcher.loop.editing import Editing
 from autoresearch.researcher.loop.patience import FIRST_WAIT_S, AskedAgent
 from autoresearch.researcher.loop.runs import RunsInProgress
 from autoresearch.researcher.loop.steps import NextRun, meet_best, next_baseline_runs, next_step
+from autoresearch.researcher.loop.wave_driver import WaveCommits, WaveDriver
 from autoresearch.researcher.sandbox import sweep_processes
 from autoresearch.researcher.swarm.base import Alone, Swarm
+from autoresearch.researcher.waves.pool import WaveMode
+from autoresearch.researcher.waves.rows import is_row
 from autoresearch.researcher.workspace import OutsideFree, Workspace, short_name
 
 POLL_S = 30.0  # between two looks whether an agent can be asked: the clock may jump
@@ -60,6 +64,8 @@ class Options:
     max_cost_usd: float | None = None
     fallback: Agent | None = None  # is asked while the agent cannot be
     first_wait_s: float = FIRST_WAIT_S  # for an agent that is not available
+    waves: WaveMode = "off"
+    wave_commits: WaveCommits = "one"
 
 
 @dataclass
@@ -103,6 +109,8 @@ class Loop:
         asked = [AskedAgent(one, options.first_wait_s) for one in agents if one]
         seed, name = options.seed, agent.name
         self.editing = Editing(asked, self.state, self.swarm, display, seed, name, mixed)
+        waves, commits = options.waves, options.wave_commits
+        self.waves = WaveDriver(waves, commits, self.state, self.editing, display, seed)
         display.many = self.executor.slots > 1
 
     # ---------------------------------------------------------------- the loop
@@ -134,10 +142,14 @@ class Loop:
                 record = self.go_on(attempt)
                 finished += [record] if record else []
             over = self.why_over(len(finished), time.monotonic() - started_s)
+            seconds = time.monotonic() - started_s
             if not over and self.has_room(len(finished)):
-                if self.editing.adopt():
+                if self.open_wave(len(finished), seconds) or (
+                    self.can_ask and self.editing.adopt()
+                ):
                     continue
-                self.editing.ask()
+                if self.can_ask:
+                    self.editing.ask()
             if self.runs or self.editing.open_edit is not None:
                 self.collect()
             elif over or self.editing.why_not:
@@ -181,11 +193,31 @@ class Loop:
         return ""
 
     def has_room(self, finished: int) -> bool:
-        """Whether another experiment may begin. The agent is asked one question at a time."""
+        """Whether another experiment may begin."""
         count, wanted = len(self.journal.state.attempts), self.options.experiments
         enough = wanted is not None and finished + count >= wanted
-        can_ask = self.editing.open_edit is None and self.editing.who_can_edit() is not None
-        return can_ask and not enough and count < self.executor.slots
+        return not enough and count < self.executor.slots
+
+    @property
+    def can_ask(self) -> bool:
+        """Whether an agent can be asked now; one question at a time."""
+        return self.editing.open_edit is None and self.editing.who_can_edit() is not None
+
+    def open_wave(self, finished: int, seconds: float) -> bool:
+        """Open an experiment of a wave, where one is due. `seconds`: since the start."""
+        if self.options.waves == "off":
+            return False
+        progress = self.state.progress(self.left_s(seconds), self.executor.slots)
+        wanted = self.options.experiments
+        if wanted is not None:
+            progress = replace(progress, room=wanted - finished)
+        is_last = bool(self.editing.why_not) and not self.editing.has_given_up
+        return self.waves.open_next(progress, is_last)
+
+    def left_s(self, seconds: float) -> float:
+        """Until the time is over."""
+        hours = self.options.hours
+        return math.inf if hours is None else max(0.0, hours * 3600 - seconds)
 
     def waiting_attempts(self) -> list[Attempt]:
         """Open attempts that wait for their next step, decided ones first."""
@@ -312,7 +344,8 @@ class Loop:
         if record.status == "keep" and not record.is_baseline:
             self.workspace.advance(self.state.branch, record.commit, attempt.judged_against)
         self.workspace.ledger.append(record)
-        self.swarm.queue_verdict(record)
+        if not is_row(record.proposal):
+            self.swarm.queue_verdict(record)
         self.runner.drop_caches(record.id)
         self.journal.close(attempt.id)
         self.display.verdict(record.id, record.status, record.reason)

@@ -23,6 +23,7 @@ from autoresearch.researcher.judging.values import Measurement
 from autoresearch.researcher.loop.branch_state import BranchState
 from autoresearch.researcher.loop.steps import NextRun, free_number, seed_of
 from autoresearch.researcher.run_request import RunRequest
+from autoresearch.researcher.waves.rows import is_row
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ class RunsInProgress:
 
     def stop_rule(self, attempt: Attempt, seed: int) -> StopRule | None:
         rules, workspace = self.state.workspace.config.judge, self.state.workspace
-        if not rules.early_stopping:
+        if not rules.early_stopping or is_row(attempt.proposal):
             return None
         history = self.state.history()
         return stop_rule_for(attempt, history, workspace.folder, rules.early_level, seed)

@@ -15,6 +15,7 @@ from autoresearch.researcher.config import Config
 from autoresearch.researcher.journal import Attempt
 from autoresearch.researcher.judging.judge import Case, Finding, judge, judge_baseline, run_seed
 from autoresearch.researcher.judging.values import Measurement, Record
+from autoresearch.researcher.waves.rows import is_row, judge_run, read_run
 
 
 @dataclass(frozen=True)
@@ -33,15 +34,16 @@ class NextRun:
 def meet_best(attempt: Attempt, best: Record) -> Attempt:
     """The attempt as judged against the present best. Re-runs of another commit say nothing of this
     one, so they are dropped."""
-    if best.commit == attempt.judged_against:
+    if best.commit == attempt.judged_against or is_row(attempt.proposal):
         return attempt
     rival = "" if best.commit == attempt.parent else best.commit
     return replace(attempt, rival=rival, rechecks=())
 
 
 def next_step(attempt: Attempt, case: Case) -> NextRun | Finding:
-    """For a candidate: its next run or its verdict."""
-    finding = judge(case)
+    """For a candidate: its next run or its verdict; runs of a wave have rules of their own."""
+    run = read_run(attempt.proposal)
+    finding = judge_run(run, case) if run else judge(case)
     commit, title = attempt.commit, f"run {len(attempt.measurements) + 1}"
     if finding.action not in ("repeat", "recheck"):
         return finding

@@ -1,0 +1,154 @@
+"""Claims about waves in a real loop: ideas that one run cannot show are found together, bad ones
+stay out, nothing is run twice after a restart, and what excludes each other never meets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from autoresearch.researcher.agents.base import Brief, Edit, NothingLeft
+from autoresearch.researcher.experiment import Runner
+from autoresearch.researcher.judging.values import Measurement, Record
+from autoresearch.researcher.loop import Summary
+from autoresearch.researcher.run_request import RunRequest
+from autoresearch.researcher.sandbox import choose_sandbox
+from autoresearch.researcher.waves.rows import read_run
+from autoresearch.researcher.workspace import Workspace
+from tiny_workspaces import ENVIRONMENT, make, research
+
+# one constant for each idea, far enough apart for a three-way merge; luck is the seed's alone
+LINES = 6
+TRAIN = (
+    "import os, random\n"
+    + "".join(f"G{i} = 0.0\n# between\n# two ideas\n" for i in range(LINES))
+    + "LUCK = random.Random(int(os.environ['AUTORESEARCH_SEED'])).gauss(0, 0.01)\n"
+    + f"GAIN = sum([{', '.join(f'G{i}' for i in range(LINES))}])\n"
+    + "print('---')\n"
+    + "print(f'val_bpb: {1.0 - GAIN + LUCK:.6f}')\n"
+)
+GOOD, BAD = 0.0045, -0.002
+SEED = 10  # the first run of the unchanged code is neither lucky nor unlucky
+
+
+class OneByOne:
+    """Changes one line at a time, as `ideas` say, and then has nothing left."""
+
+    name = "one by one"
+
+    def __init__(self, *ideas: tuple[int, float]) -> None:
+        self.ideas = ideas
+
+    def edit(self, worktree: Path, brief: Brief) -> Edit:
+        tried = sum("step" in record.proposal for record in brief.history)
+        if tried == len(self.ideas):
+            raise NothingLeft("all were tried")
+        line, gain = self.ideas[tried]
+        text = (worktree / "train.py").read_text("utf-8")
+        (worktree / "train.py").write_text(
+            text.replace(f"G{line} = 0.0\n", f"G{line} = {gain}\n"), "utf-8"
+        )
+        edit = {f"train.py:G{line}": [0.0, gain]}
+        return Edit(f"G{line} 0.0 → {gain}", {"step": tried, "edit": edit})
+
+
+FOUR_GOOD = OneByOne((0, GOOD), (1, BAD), (2, GOOD), (3, GOOD), (4, BAD), (5, GOOD))
+
+
+@dataclass(frozen=True)
+class Mortal(Runner):
+    """Dies in its thirteenth run: after three of the baseline, six ideas, the best again, and two
+    of a wave."""
+
+    lived: list[RunRequest] = field(default_factory=list)
+
+    def measure(self, request: RunRequest) -> Measurement:
+        self.lived.append(request)
+        if len(self.lived) == 13:
+            raise RuntimeError("killed")
+        return super().measure(request)
+
+
+def night(workspace: Workspace, agent: OneByOne = FOUR_GOOD, **options: Any) -> Summary:
+    return research(workspace, agent, waves="on", seed=SEED, **options)
+
+
+def waves_of(workspace: Workspace) -> list[Record]:
+    return [r for r in workspace.ledger.records() if "wave" in r.proposal]
+
+
+def text_of(workspace: Workspace, commit: str) -> str:
+    return workspace.repo.show(commit, "train.py").decode()
+
+
+@pytest.mark.parametrize("commits", ["one", "chain"])
+def test_what_no_single_run_shows_is_found_together(tmp_path: Path, commits: str) -> None:
+    """Six ideas inside the noise are discarded one by one; a wave of seven runs finds the four
+    good ones, and the judge keeps them together: as one commit, or as one for each."""
+    workspace = make(tmp_path / "w", TRAIN)
+
+    night(workspace, wave_commits=commits)
+
+    records = workspace.ledger.records()
+    *rows, combination = waves_of(workspace)
+    assert [r.status for r in records[1:7]] == ["discard"] * 6
+    assert len(rows) == 7 and {r.status for r in rows} == {"discard"}
+    assert len({seed for r in rows for seed in r.seeds}) == 1 and len(rows[0].rechecks) == 1
+    assert combination.status == "keep" and combination.agent == "wave"
+    wanted = TRAIN
+    for line in (0, 2, 3, 5):
+        wanted = wanted.replace(f"G{line} = 0.0", f"G{line} = {GOOD}")
+    assert text_of(workspace, combination.commit) == wanted
+    assert combination.proposal["edit"] == {
+        f"train.py:G{line}": [0.0, GOOD] for line in (0, 2, 3, 5)
+    }
+    count = len(workspace.repo.commits(records[0].commit, combination.commit))
+    assert count == (1 if commits == "one" else 4)
+
+
+def test_a_wave_goes_on_where_it_was(tmp_path: Path) -> None:
+    """A researcher that dies in the middle of a run of a wave is followed by another one: no run is
+    missing or in the ledger twice, and it ends like a night that was never interrupted."""
+    workspace, other = make(tmp_path / "w", TRAIN), make(tmp_path / "v", TRAIN)
+    night(other)
+    with pytest.raises(RuntimeError, match="killed"):
+        night(workspace, using=Mortal(workspace, choose_sandbox("none"), ENVIRONMENT))
+    before = len(waves_of(workspace))
+    night(Workspace(workspace.folder))
+
+    runs = [read_run(r.proposal) for r in waves_of(workspace)]
+    assert before == 2 and [run.row for run in runs if run] == [1, 2, 3, 4, 5, 6, 7, 0]
+    ends = [waves_of(one)[-1] for one in (workspace, other)]
+    assert text_of(workspace, ends[0].commit) == text_of(other, ends[1].commit)
+
+
+def test_two_values_of_one_line_are_never_together(tmp_path: Path) -> None:
+    """Ideas that change the same line exclude each other; the better one is taken."""
+    workspace = make(tmp_path / "w", TRAIN)
+
+    night(workspace, OneByOne((0, GOOD / 2), (2, GOOD), (0, GOOD), (4, GOOD)))
+
+    *rows, combination = waves_of(workspace)
+    assert all(not {"0002", "0004"} <= set(read_run(r.proposal).held) for r in rows)  # type: ignore[union-attr]
+    assert f"G0 = {GOOD}\n" in text_of(workspace, combination.commit)
+
+
+def test_no_wave_without_being_asked(tmp_path: Path) -> None:
+    workspace = make(tmp_path / "w", TRAIN)
+
+    research(workspace, FOUR_GOOD, seed=SEED)
+
+    assert not waves_of(workspace) and len(workspace.ledger.records()) == 7
+
+
+def test_a_wave_of_nothing_promises_nothing(tmp_path: Path) -> None:
+    """Ideas that are all a little worse end in no combination, once and for all."""
+    workspace = make(tmp_path / "w", TRAIN)
+    agent = OneByOne((0, BAD), (2, BAD), (4, BAD))
+
+    night(workspace, agent)
+    night(workspace, agent)
+
+    assert [read_run(r.proposal).row for r in waves_of(workspace)] == [1, 2, 3]  # type: ignore[union-attr]
