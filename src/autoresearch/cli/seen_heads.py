@@ -8,11 +8,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from autoresearch.cli.credentials import user_file
 from autoresearch.errors import BadInput
 from autoresearch.files import PRIVATE, replace_file
-from autoresearch.models import TreeHead
+
+if TYPE_CHECKING:
+    from autoresearch.models import TreeHead
 
 KEPT = 50  # of each hub, the newest
 
@@ -25,10 +28,12 @@ def find_file(environ: Mapping[str, str], place: str) -> Path:
 
 def read_heads(file: Path) -> list[TreeHead]:
     """Oldest first; one head alone too, as a hub tells it."""
-    import msgspec
-
     if not file.exists():
         return []
+    import msgspec
+
+    from autoresearch.models import TreeHead
+
     try:
         found = msgspec.json.decode(file.read_bytes(), type=list[TreeHead] | TreeHead)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
