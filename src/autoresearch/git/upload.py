@@ -148,4 +148,4 @@ class Bare:
             if process.returncode is None and not process.stdout.at_eof():
                 with suppress(ProcessLookupError):
                     process.kill()
-            await process.wait()
+            await process.communicate()  # reads to the end: wait() ends at the pipe's end alone
