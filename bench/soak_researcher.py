@@ -25,6 +25,7 @@ from tiny_workspaces import alive
 
 KILLS_UNTIL = 0.4
 LASTS_S = 3.0
+STARTS_S = 30.0  # that a program may still grow
 ASLEEP_S = 4 * 3600  # that a machine sleeps, as its clock tells
 RUN_S = 0.5
 MANY = 1_000_000
@@ -65,10 +66,11 @@ class Life:
     clock: Path | None  # the file that libfaketime reads; None where it is not installed
     asleep_s: int = 0
     usage: Usage = field(default_factory=Usage)
+    began_s: float = 0.0
 
     def start(self) -> None:
         self.researcher.start(MANY)
-        self.usage = Usage()
+        self.usage, self.began_s = Usage(), time.monotonic()
 
     def look(self) -> None:
         """Note its use, and start it again where it has given up."""
@@ -76,7 +78,8 @@ class Life:
         if self.researcher.is_over:
             self.book.note("researcher", f"exit {self.researcher.process.returncode}")
             self.start()
-        self.usage.look(self.researcher.process.pid, with_children=False)
+        if time.monotonic() - self.began_s > STARTS_S:
+            self.usage.look(self.researcher.process.pid, with_children=False)
 
     def cut(self) -> None:
         self.relay.cut()

@@ -25,14 +25,14 @@ BOUNDED = settings(
 )
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1, 2, 3, 4])
 def test_generated_requests_are_answered(tmp_path: Path, seed: int) -> None:
-    """Seven hundred requests of one seed."""
+    """Twelve hundred requests of one seed."""
 
     async def story() -> list[str]:
         mutator, found = Mutator(seed), []
         async with running(tmp_path / "hub") as (app, key):
-            for _ in range(700):
+            for _ in range(1200):
                 case = mutator.case(key)
                 if fault := await find_fault(app, case):
                     found.append(f"{fault} at {case}")
@@ -66,9 +66,9 @@ def test_json_of_any_shape_is_answered(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", PARSERS)
 def test_a_parser_takes_generated_texts(name: str) -> None:
-    """Eighty texts of up to some kilobytes each."""
+    """Four hundred texts of up to some kilobytes each."""
     mutator = Mutator(7)
-    texts = [mutator.text(mutator.rng.choice((30, 300, 3000))) for _ in range(80)]
+    texts = [mutator.text(mutator.rng.choice((30, 300, 3000))) for _ in range(400)]
 
     found = [(fault, text[:80]) for text in texts if (fault := find_parser_fault(name, text))]
 
