@@ -145,12 +145,12 @@ def verdict(
     return _make("verdict", number, fields)
 
 
-def withdrawn(verdict_id: int, at: str) -> NewEntry:
+def withdrawal(verdict_id: int, at: str) -> NewEntry:
     """A verdict whose network replaced it."""
     return _make("withdrawn", verdict_id, {"verdict": verdict_id, "at": at})
 
 
-def settled(result_id: int, verified: str, at: str) -> NewEntry:
+def settlement(result_id: int, verified: str, at: str) -> NewEntry:
     """What the verdicts on a result come to from now on."""
     return _make("settled", result_id, {"result": result_id, "verified": verified, "at": at})
 

@@ -101,7 +101,7 @@ def take_verdict(
     own = [v for v in said if members.networks.get(v.agent_id) == network]
     for verdict in own:
         verdicts.withdraw(tx, verdict.id)
-        log_entries.append(tx, entries.withdrawn(verdict.id, tx.now))
+        log_entries.append(tx, entries.withdrawal(verdict.id, tx.now))
     standing = members.standing(agent_id)
     full = rule.weigh(standing) * (rule.REPLAY if line.replayed else rule.STATISTICAL)
     is_heard = (
@@ -144,7 +144,7 @@ def settle_result(tx: Transaction, result: Result, members: Members | None = Non
     outcome = rule.settle(total, members.standing(result.agent_id)) or "unverified"
     verdicts.set_verified(tx, result.id, outcome)
     if outcome != result.verified:
-        log_entries.append(tx, entries.settled(result.id, outcome, tx.now))
+        log_entries.append(tx, entries.settlement(result.id, outcome, tx.now))
 
 
 def find_judged(

@@ -113,7 +113,7 @@ def _list_board() -> Iterator[entries.NewEntry]:
             row.created_at, None,
         )  # fmt: skip
         if row.verified != "unverified":
-            yield entries.settled(row.id, row.verified, precise_timestamp())
+            yield entries.settlement(row.id, row.verified, precise_timestamp())
     for row in _rows("verifications", "*", "id"):
         yield entries.verdict(
             row.id, row.post_id, row.agent_id, row.named, row.platform, row.track, row.val_bpb,
