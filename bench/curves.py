@@ -4,6 +4,7 @@ is saved.
     python bench/curves.py                      # replays bench/curves.json.xz and prints the rates with their intervals
     python bench/curves.py --record             # records anew: every variant with seeds 1 to 3, about a minute a run
     python bench/curves.py --record 'FALL 0.9'  # one of them
+    python bench/curves.py --as-table curves.jsonl  # for autoresearch simulate --table
     python bench/curves.py --record shipped --real-clock --file mine.json.xz  # with the clock of real runs
 
 Recorded runs are real ones of lab/train.py with one constant changed. Every ordered pair of
@@ -33,6 +34,8 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+import msgspec
+
 from autoresearch.researcher.config import JudgeTable
 from autoresearch.researcher.judging.curves import (
     MARKS,
@@ -43,18 +46,13 @@ from autoresearch.researcher.judging.curves import (
 )
 from autoresearch.researcher.judging.noise import pool_noise
 from autoresearch.researcher.simulate.compare import share
+from autoresearch.researcher.simulate.table import TableHead, TableRun
+from experiments import LAB, TOKEN_CLOCK, replace_clock
 
 HERE = Path(__file__).resolve().parent
-LAB = HERE.parent / "lab"
 RECORDED = HERE / "curves.json.xz"
 TRACK = "pystd-20s"
-# Recorded runs have a clock that goes by tokens, so that other work on the machine leaves no trace
-# in them: 195 steps of 4096.
-PACE = (
-    "prepare.Loader.elapsed_s = property(lambda self: self.tokens / 40_000 if self.started "
-    "is not None else 0.0)"
-)
-
+START_S, TRAIN_S, SCORE_S = 12.0, 20.0, 12.0  # of a usual run of that track on two cores
 # One constant of train.py changed at a time, by factors that a researcher tries.
 VARIANTS: dict[str, dict[str, str]] = {
     "shipped": {},
@@ -76,9 +74,9 @@ VARIANTS: dict[str, dict[str, str]] = {
 }
 
 
-def record_run(name: str, seed: int, pace: str = PACE) -> dict[str, Any]:
-    """Train one variant once and return its curve and score. `pace`: the line that makes the clock
-    go by tokens, or none."""
+def record_run(name: str, seed: int, real_clock: bool) -> dict[str, Any]:
+    """Train one variant once and return its curve and score. The clock goes by tokens where it is
+    no real one: other work on the machine leaves no trace."""
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
         shutil.copy(LAB / "prepare.py", place)
@@ -91,8 +89,9 @@ def record_run(name: str, seed: int, pace: str = PACE) -> dict[str, Any]:
             capture_output=True,
             check=True,
         )
+        source = changed((LAB / "train.py").read_text("utf-8"), VARIANTS[name])
         (place / "train.py").write_text(
-            changed((LAB / "train.py").read_text("utf-8"), VARIANTS[name], pace), "utf-8"
+            source if real_clock else replace_clock(source, TOKEN_CLOCK), "utf-8"
         )
         env |= {"AUTORESEARCH_SEED": str(seed), "AUTORESEARCH_RUN_DIR": str(place / "run")}
         done = subprocess.run(
@@ -118,12 +117,12 @@ def record_run(name: str, seed: int, pace: str = PACE) -> dict[str, Any]:
     }
 
 
-def changed(source: str, constants: dict[str, str], pace: str) -> str:
-    """train.py with other values for some constants, and with the line `pace` after its imports."""
+def changed(source: str, constants: dict[str, str]) -> str:
+    """train.py with other values for some constants."""
     for name, value in constants.items():
         source, found = re.subn(rf"^{name} = \S+", f"{name} = {value}", source, flags=re.M)
         assert found == 1, name
-    return source.replace("\nimport prepare\n", f"\nimport prepare\n\n{pace}\n", 1)
+    return source
 
 
 # ---------------------------------------------------------------- replay
@@ -267,6 +266,31 @@ def correlation(
     )
 
 
+def write_table(runs: list[dict[str, Any]], file: Path) -> None:
+    """The runs as a table for `autoresearch simulate --table`. The constants' ranges are those of
+    train.py as it is now; the runs are older."""
+    source = (LAB / "train.py").read_text("utf-8")
+    about = {"lab": "as of bench/curves.json.xz", "clock": "40,000 tokens are a second"}
+    head = TableHead(format=1, machine="any", libraries="unknown", source=source, **about)
+    names = list(VARIANTS)
+    rows = [
+        TableRun(
+            variant=names.index(run["variant"]),
+            track=TRACK,
+            seed=run["seed"],
+            settings={name: json.loads(v) for name, v in VARIANTS[run["variant"]].items()},
+            val_bpb=run["value"],
+            steps=run["steps"],
+            start_s=START_S,
+            train_s=TRAIN_S,
+            score_s=SCORE_S,
+            points=tuple(map(tuple, run["points"])),
+        )
+        for run in runs
+    ]
+    file.write_bytes(b"".join(msgspec.json.encode(one) + b"\n" for one in (head, *rows)))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -280,7 +304,13 @@ def main() -> None:
     parser.add_argument(
         "--real-clock", action="store_true", help="record with wall-clock time instead of tokens"
     )
+    parser.add_argument(
+        "--as-table", type=Path, metavar="FILE", help="write the runs as a table to simulate on"
+    )
     args = parser.parse_args()
+    if args.as_table:
+        write_table(load(args.file), args.as_table)
+        return
     if args.record is None:
         for level in args.levels:
             show(load(args.file), level)
@@ -288,7 +318,7 @@ def main() -> None:
         return
     for seed in args.seeds:
         for name in [args.record] if args.record else VARIANTS:
-            run = record_run(name, seed, "" if args.real_clock else PACE)
+            run = record_run(name, seed, args.real_clock)
             print(name, seed, run["value"], run["steps"], flush=True)
             runs = load(args.file) if args.file.exists() else []
             save(args.file, [r for r in runs if (r["variant"], r["seed"]) != (name, seed)] + [run])

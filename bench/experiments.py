@@ -16,6 +16,11 @@ from typing import Any
 
 from autoresearch.researcher.scales import read_constants, replace_constants
 
+# In place of the wall's clock: seconds that the process had of a CPU, or tokens at a fixed pace. So
+# other work on the machine leaves little or no trace in a run.
+CPU_CLOCK = "lambda self: time.process_time"
+TOKEN_CLOCK = "lambda self: lambda: self.tokens / 40_000"
+
 LAB = Path(__file__).resolve().parent.parent / "lab"
 sys.path.insert(0, str(LAB))
 
@@ -47,6 +52,14 @@ def change_constants(scale: str, settings: Mapping[str, Any]) -> str:
         train, found = re.subn(rf"^{name} = \S+", f"{name} = {value!r}", train, flags=re.M)
         assert found == 1, f"train.py has no constant {name}"
     return train
+
+
+def replace_clock(source: str, clock: str) -> str:
+    """train.py with another clock, set after its import of prepare."""
+    line = "\nimport prepare\n"
+    assert source.count(line) == 1, "the clock goes after `import prepare`"
+    other = f"fixed.loader.Loader.clock = property({clock}, lambda self, _: None)"
+    return source.replace(line, f"{line}import fixed.loader\n\n{other}\n")
 
 
 def hash_code(folder: Path) -> str:

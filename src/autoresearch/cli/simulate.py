@@ -15,12 +15,14 @@ from autoresearch.errors import BadInput, NotFound
 if TYPE_CHECKING:
     from autoresearch.researcher.config import JudgeTable
     from autoresearch.researcher.simulate import Landscape, PolicyResult
+    from autoresearch.researcher.simulate.surface import Surface
 
 EPILOG = examples(
     "autoresearch simulate",
     "autoresearch simulate --landscape scarce --hours 24",
     "autoresearch simulate --ledger nightly/experiments.jsonl",
     "autoresearch simulate --noise-only --alpha 0.05",
+    "autoresearch simulate --table bench/table/pystd.jsonl --agents --hours 1",
     "autoresearch simulate --waves --sigma 0.0015 --interaction 0.3",
 )
 POSITIVE, SHARE = click.FloatRange(min=0), click.FloatRange(0, 1)
@@ -35,6 +37,13 @@ AS_IN_TABLE = "As in [judge] of autoresearch.toml."
 )
 @click.option(
     "--ledger", type=PATH, help="Take gains, noise and times from this experiments.jsonl instead."
+)
+@click.option("--table", type=PATH, help="Replay recorded runs: a file of bench/record_table.py.")
+@click.option("--track", help="Which track of the table; that with the most runs if not given.")
+@click.option(
+    "--agents",
+    is_flag=True,
+    help="Compare the agents that tune constants, on a surface over the table's settings.",
 )
 @click.option(
     "--noise-only", is_flag=True, help="No idea changes anything: every keep is a false one."
@@ -64,6 +73,9 @@ AS_IN_TABLE = "As in [judge] of autoresearch.toml."
 def simulate(
     landscape: str,
     ledger: Path | None,
+    table: Path | None,
+    track: str | None,
+    agents: bool,
     noise_only: bool,
     hours: float,
     nights: int,
@@ -77,20 +89,58 @@ def simulate(
 ) -> None:
     """Compare ways of judging on simulated nights: what they improve an hour, keep wrongly, miss.
 
-    Each with and without early stopping, or the usual one with and without waves.
+    Each with and without early stopping, or the usual one with and without waves; or the agents
+    that tune constants, on a table of recorded runs.
     """
-    from autoresearch.researcher.simulate import ARMS, WAVE_ARMS, compare
+    from autoresearch.researcher.simulate import AGENT_ARMS, ARMS, WAVE_ARMS, compare
     from autoresearch.researcher.simulate import noise_only as silenced
 
-    land = choose_landscape(
-        landscape, ledger, {name: value for name, value in changes.items() if value is not None}
+    check_choice(ledger, table, track, agents, noise_only or waves)
+    given = {name: value for name, value in changes.items() if value is not None}
+    land = (
+        replay_table(table, track, given) if table else choose_landscape(landscape, ledger, given)
     )
     if noise_only:
         land = silenced(land)
     rules = rules_of(alpha, repeats, early_level)
-    arms = WAVE_ARMS if waves else ARMS
-    results = compare(land, rules, arms, hours, nights, seed, os.cpu_count() or 1)
-    print_results(land, rules, results, hours, in_json)
+    surface = fit_table(table, land) if table and agents else None
+    arms = AGENT_ARMS if surface else WAVE_ARMS if waves else ARMS
+    results = compare(land, rules, arms, hours, nights, seed, os.cpu_count() or 1, surface)
+    print_results(land, rules, results, hours, in_json, surface)
+
+
+def check_choice(
+    ledger: Path | None, table: Path | None, track: str | None, agents: bool, others: bool
+) -> None:
+    """What goes together."""
+    if table and ledger:
+        raise BadInput("--table and --ledger are two worlds: give one of them")
+    if (agents or track) and not table:
+        raise BadInput("--agents and --track need a table of recorded runs: --table FILE")
+    if agents and others:
+        raise BadInput("--agents compares agents alone: leave out --noise-only and --waves")
+
+
+def replay_table(file: Path, track: str | None, changes: dict[str, Any]) -> Landscape:
+    """The world of a table's runs on one track."""
+    from dataclasses import replace
+
+    from autoresearch.researcher.simulate.table import choose_track, read_table, table_landscape
+
+    table = read_table(file)
+    return replace(table_landscape(table, choose_track(table, track)), **changes)
+
+
+def fit_table(file: Path, land: Landscape) -> Surface:
+    """The score of every setting of the constants, from a table's runs."""
+    from autoresearch.researcher.agents.search import read_constants
+    from autoresearch.researcher.simulate.searching import FILE
+    from autoresearch.researcher.simulate.surface import fit_surface
+    from autoresearch.researcher.simulate.table import collect_variants, read_table
+
+    table = read_table(file)
+    constants = read_constants({FILE: table.head.source})
+    return fit_surface(collect_variants(table, land.name), constants, land)
 
 
 def choose_landscape(name: str, ledger: Path | None, changes: dict[str, Any]) -> Landscape:
@@ -134,7 +184,12 @@ def rules_of(alpha: float | None, repeats: int | None, early_level: float | None
 
 
 def print_results(
-    land: Landscape, rules: JudgeTable, results: list[PolicyResult], hours: float, in_json: bool
+    land: Landscape,
+    rules: JudgeTable,
+    results: list[PolicyResult],
+    hours: float,
+    in_json: bool,
+    surface: Surface | None,
 ) -> None:
     import msgspec
 
@@ -142,12 +197,15 @@ def print_results(
 
     if in_json:
         found = {"landscape": land, "judge": rules, "hours": hours, "policies": results}
+        found |= {"held_out": [surface.error, surface.spread]} if surface else {}
         print(msgspec.json.encode(found).decode())  # what is not finite becomes null
         return
     print(
         f"{land.name}: {land.about}; {results[0].nights} nights of {hours:g} h, alpha "
         f"{rules.alpha:g}; 95 % intervals, shares in %"
     )
+    if surface:
+        print(surface.about)
     print("\n".join(table(results)))
     print(
         "false: kept, of the ideas that are no better; of keeps: the same, of all "

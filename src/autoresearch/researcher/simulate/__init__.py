@@ -2,6 +2,7 @@
 Decides nothing about real ones."""
 
 from autoresearch.researcher.simulate.compare import (
+    AGENT_ARMS,
     ARMS,
     WAVE_ARMS,
     Arm,
@@ -16,6 +17,7 @@ from autoresearch.researcher.simulate.landscape import (
 )
 
 __all__ = [
+    "AGENT_ARMS",
     "ARMS",
     "LANDSCAPES",
     "WAVE_ARMS",

@@ -15,10 +15,13 @@ from statistics import fmean, stdev
 
 import msgspec
 
+from autoresearch.researcher.agents.search import METHODS
 from autoresearch.researcher.config import Config, JudgeTable
 from autoresearch.researcher.judging.policies import Policy
 from autoresearch.researcher.simulate.landscape import Landscape
 from autoresearch.researcher.simulate.night import Night, Simulation, total
+from autoresearch.researcher.simulate.searching import SearchNight
+from autoresearch.researcher.simulate.surface import Surface
 from autoresearch.researcher.simulate.waves import WaveNight
 from autoresearch.researcher.waves.pool import WaveMode
 
@@ -27,13 +30,15 @@ Z95 = 1.959964
 
 @dataclass(frozen=True)
 class Arm:
-    """One way to judge. `one_seed`: every run has the same seed, as in the original."""
+    """One way to judge. `one_seed`: every run has the same seed, as in the original. `agent`: who
+    proposes constants on a recorded surface; none: ideas are drawn from a landscape."""
 
     name: str
     policy: Policy
     early: bool
     one_seed: bool = False
     waves: WaveMode = "off"
+    agent: str = ""
 
 
 ARMS = (
@@ -46,6 +51,9 @@ WAVE_ARMS = (
     ARMS[-1],
     Arm("waves where they pay", "confirm", True, waves="auto"),
     Arm("waves always", "confirm", True, waves="on"),
+)
+AGENT_ARMS = tuple(
+    Arm(agent, "confirm", True, agent=agent) for agent in ("random", "cmaes", "search", "joint")
 )
 ONE_SEED = Arm("greedy, one seed", "greedy", False, one_seed=True)
 
@@ -145,11 +153,12 @@ def compare(
     nights: int,
     seed: int,
     processes: int = 1,
+    surface: Surface | None = None,
 ) -> list[PolicyResult]:
     """Each arm on the same number of nights. A seed gives the same nights with any number of
-    processes."""
+    processes. `surface`: where arms have agents."""
     tasks = [
-        (land, rules, arm, hours, seed * 1_000_003 + number)
+        (land, rules, arm, hours, seed * 1_000_003 + number, surface)
         for arm in arms
         for number in range(nights)
     ]
@@ -165,11 +174,22 @@ def compare(
     ]
 
 
-def one(task: tuple[Landscape, JudgeTable, Arm, float, int]) -> Night:
-    land, rules, arm, hours, seed = task
+def one(task: tuple[Landscape, JudgeTable, Arm, float, int, Surface | None]) -> Night:
+    land, rules, arm, hours, seed, surface = task
     rules = msgspec.structs.replace(rules, early_stopping=arm.early)
     config = msgspec.convert({"experiment": {"free": ["x"], "command": ["x"]}}, Config)
     config = msgspec.structs.replace(config, judge=rules)
+    if surface is not None:
+        return SearchNight(
+            land,
+            config,
+            arm.policy,
+            hours,
+            seed,
+            choose=METHODS[arm.agent],
+            constants=surface.constants,
+            surface=surface,
+        ).run()
     if arm.waves != "off":
         return WaveNight(land, config, arm.policy, hours, seed, mode=arm.waves).run()
     return Simulation(land, config, arm.policy, hours, seed, arm.one_seed).run()

@@ -33,6 +33,7 @@ SHARED = 0.62
 # roughly).
 WITH_SCORE, WITH_CURVE = 0.5, 0.6
 REST = math.sqrt(1 - WITH_SCORE**2 - WITH_CURVE**2)
+NEAREST = 3  # recorded curves, by their gain, that an idea's curve is drawn from
 FEWEST = 8  # measured experiments that a ledger has to hold
 
 
@@ -47,7 +48,8 @@ class Landscape:
     `slowed`. `misleading`: how much curves mislead, the recorded ones being 1. `shared`: share of a
     run's luck, as variance, that comes from its seed, whatever the code. `interaction`: how much two
     ideas that were tried apart change each other's worth, as a standard deviation in shares of the
-    smaller one. `apart`: share of pairs of ideas that exclude each other."""
+    smaller one. `apart`: share of pairs of ideas that exclude each other. `leans`: recorded gains,
+    and how much more their curves showed at each mark; drawn from instead of made up."""
 
     name: str
     about: str
@@ -71,6 +73,7 @@ class Landscape:
     shared: float = SHARED
     interaction: float = 0.0
     apart: float = 0.0
+    leans: tuple[tuple[float, tuple[float, ...]], ...] = ()
 
     def idea(self, reached: float, chance: random.Random) -> float:
         """The true gain of the next idea, given the improvement reached so far."""
@@ -87,6 +90,9 @@ class Landscape:
 
     def early(self, gain: float, chance: random.Random) -> tuple[float, ...]:
         """By how much an idea's curve shows another gain than it has, at each of the marks."""
+        if self.leans:
+            near = sorted(self.leans, key=lambda one: abs(one[0] - gain))[:NEAREST]
+            return tuple(self.misleading * lean for lean in chance.choice(near)[1])
         common = chance.gauss(0, 1)
         leans = (math.sqrt(SAME) * common + math.sqrt(1 - SAME) * chance.gauss(0, 1) for _ in MARKS)
         return tuple(

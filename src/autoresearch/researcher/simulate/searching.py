@@ -3,7 +3,8 @@ and a made-up score of every setting.
 
 The constants are those of a real train.py. The score is a valley in the unit cube: each constant
 has a best place and a curvature of its own, a few matter much and most hardly, and neighbours may
-depend on each other. Leaves to others: runs, noise and clock (night), the agents.
+depend on each other. Or it is a surface over recorded runs (surface). Leaves to others: runs, noise
+and clock (night), the agents.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from autoresearch.researcher.journal import Attempt
 from autoresearch.researcher.judging.judge import Finding
 from autoresearch.researcher.judging.values import Record
 from autoresearch.researcher.simulate.night import Code, Night, Simulation, count
+from autoresearch.researcher.simulate.surface import Surface
 
 FILE = "train.py"
 WIDTH = 0.3  # of a range: at that distance from its best a constant loses its curvature
@@ -94,13 +96,14 @@ class SearchNight(Simulation):
     choose: Chooser | None = None
     constants: Mapping[Key, Constant] = field(default_factory=dict)
     valley: Valley = VALLEYS["plain"]
+    surface: Surface | None = None  # in place of a valley
     told: list[Record] = field(default_factory=list)  # every record, without numbers too
     edit: dict[str, list[Value]] = field(default_factory=dict)  # the one that is run now
 
     def run(self) -> Night:
         """The whole night."""
         assert self.choose is not None
-        score = Score.draw(self.valley, self.constants, random.Random(f"{self.seed} valley"))
+        score = self.surface or self.draw_score()
         best, night, now = self.baseline(), Night(self.hours), dict(self.constants)
         self.told = [replace(self.history[0], commit=best.name)]
         while self.clock_s < self.hours * 3600:
@@ -123,6 +126,9 @@ class SearchNight(Simulation):
                 night.kept_gains.append(shift)
         night.improvement = best.gain
         return night
+
+    def draw_score(self) -> Score:
+        return Score.draw(self.valley, self.constants, random.Random(f"{self.seed} valley"))
 
     def propose(self, best: Code, now: Mapping[Key, Constant], number: int) -> Mapping[Key, Value]:
         """What the agent would write, as it would be asked in a real night."""

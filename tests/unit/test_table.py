@@ -1,0 +1,160 @@
+"""Claims about tables of recorded runs: what they tell of noise, gains and curves, how well a surface
+guesses held-out settings, and that damaged or thin ones are refused with a sentence."""
+
+from __future__ import annotations
+
+import json
+import random
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from autoresearch.errors import BadInput
+from autoresearch.researcher.agents.search import read_constants
+from autoresearch.researcher.config import JudgeTable
+from autoresearch.researcher.judging.curves import MARKS
+from autoresearch.researcher.simulate import AGENT_ARMS, compare
+from autoresearch.researcher.simulate.searching import FILE
+from autoresearch.researcher.simulate.surface import fit_surface
+from autoresearch.researcher.simulate.table import (
+    RunTable,
+    collect_variants,
+    measure_gain,
+    read_table,
+    table_landscape,
+)
+
+ROOT = Path(__file__).parents[2]
+NAMES = [f"C{number}" for number in range(6)]
+SOURCE = "".join(f"{name} = 0.5  # 0.0 to 1.0\n" for name in NAMES)
+HEAD = {
+    "format": 1,
+    "lab": "0" * 12,
+    "clock": "CPU seconds",
+    "machine": "x86_64",
+    "libraries": "torch",
+    "source": SOURCE,
+}
+
+
+def true_gain(settings: Mapping[str, float]) -> float:
+    """C0 should be larger, C1 smaller, C2 stay; the others do nothing."""
+    c0, c1, c2 = (settings.get(name, 0.5) - 0.5 for name in NAMES[:3])
+    return 0.02 * c0 - 0.01 * c1 - 0.08 * c2**2
+
+
+def make_table(file: Path, variants: int, sigma: float = 0.0005, seed: int = 1) -> Path:
+    """Runs of two seeds each, whose luck is the seed's by half."""
+    chance = random.Random(seed)
+    lines: list[dict[str, object]] = [HEAD]
+    of_seed = {s: chance.gauss(0, sigma) for s in (1, 2)}
+    for number in range(variants):
+        names = chance.sample(NAMES, 1 + number % 3) if number else []
+        settings = {name: round(chance.random(), 2) for name in names}
+        for s in (1, 2):
+            luck = 0.5**0.5 * (of_seed[s] + chance.gauss(0, sigma))
+            value = 1.4 - true_gain(settings) + luck
+            points = [[at / 50, 1.6 + value + 1 / (1 + at)] for at in range(1, 51)]
+            run = {"variant": number, "track": "pystd-3s", "seed": s, "settings": settings}
+            times = {"start_s": 5.0, "train_s": 3.0, "score_s": 4.0}
+            lines.append({**run, **times, "val_bpb": value, "points": points})
+    file.write_text("".join(json.dumps(line) + "\n" for line in lines), "utf-8")
+    return file
+
+
+def read_made(folder: Path, variants: int, **changes: float) -> RunTable:
+    return read_table(make_table(folder / "made.jsonl", variants, **changes))  # type: ignore[arg-type]
+
+
+def test_a_table_tells_noise_times_and_gains(tmp_path: Path) -> None:
+    """Noise from what ran twice, times from the runs, gains from pairs of one seed, and curves that
+    show at the last mark what the score says."""
+    table = read_made(tmp_path, 200)
+    land = table_landscape(table, "pystd-3s")
+    unchanged, *changed = collect_variants(table, "pystd-3s")
+
+    assert 0.0003 < land.sigma < 0.0008
+    assert (land.start_s, land.run_s, land.score_s) == (5.0, 3.0, 4.0)
+    off = [measure_gain(one, unchanged) - true_gain(one.settings) for one in changed]  # type: ignore[arg-type]
+    assert sum(abs(x) for x in off) / len(off) < 0.001
+    assert all(len(lean) == len(MARKS) and abs(lean[-1]) < 1e-6 for _, lean in land.leans)
+
+
+def test_a_surface_guesses_held_out_settings(tmp_path: Path) -> None:
+    """What it says of its error is true of new settings, nothing is gained by no change, and a
+    table of luck alone is told as such."""
+    table = read_made(tmp_path, 120)
+    land = table_landscape(table, "pystd-3s")
+    constants = read_constants({FILE: SOURCE})
+    surface = fit_surface(collect_variants(table, "pystd-3s"), constants, land)
+    chance = random.Random(3)
+    points = [[chance.random() for _ in NAMES] for _ in range(200)]
+    off = [surface.gain(p) - true_gain(dict(zip(NAMES, p, strict=True))) for p in points]
+
+    assert surface.gain([0.5] * len(NAMES)) == pytest.approx(0)
+    assert surface.error < 0.4 * surface.spread
+    assert (sum(x * x for x in off) / len(off)) ** 0.5 < 3 * surface.error
+
+    luck = read_made(tmp_path, 120, sigma=0.5)
+    land = table_landscape(luck, "pystd-3s")
+    blind = fit_surface(collect_variants(luck, "pystd-3s"), constants, land)
+    assert "too few settings" in blind.about and "too few" not in surface.about
+
+
+def test_agents_are_replayed_on_a_table(tmp_path: Path) -> None:
+    """The agents' own choices on the recorded surface: each finds the larger C0, and the same seed
+    tells the same."""
+    table = read_made(tmp_path, 60)
+    land = table_landscape(table, "pystd-3s")
+    surface = fit_surface(collect_variants(table, "pystd-3s"), read_constants({FILE: SOURCE}), land)
+    arms = [arm for arm in AGENT_ARMS if arm.agent in ("random", "search")]
+    found = compare(land, JudgeTable(), arms, 0.2, 2, 5, surface=surface)
+
+    assert all(result.improvement_per_hour.value > 0 for result in found)
+    assert found == compare(land, JudgeTable(), arms, 0.2, 2, 5, surface=surface)
+
+
+def test_damaged_and_thin_tables_are_refused(tmp_path: Path) -> None:
+    """A sentence with the line's number; a last line without an end is no line yet."""
+    file = make_table(tmp_path / "made.jsonl", 20)
+    whole = file.read_bytes()
+    file.write_bytes(whole[:-20])
+    assert len(read_table(file).runs) == 39
+
+    file.write_bytes(whole + b'{"variant": "none"}\n')
+    with pytest.raises(BadInput, match="line 42"):
+        read_table(file)
+    with pytest.raises(BadInput, match="fewest"):
+        table_landscape(read_made(tmp_path, 4), "pystd-3s")
+
+
+def test_the_command_replays_a_table(tmp_path: Path) -> None:
+    """Judges on recorded gains without a model; what makes no sense together is refused."""
+    file = make_table(tmp_path / "made.jsonl", 20)
+    command = [sys.executable, "-m", "autoresearch.cli.autoresearch", "simulate", "--table", file]
+    few = ["--hours", "0.5", "--nights", "2"]
+    told = subprocess.run([*command, *few, "--json"], capture_output=True, text=True, check=True)
+    found = json.loads(told.stdout)
+
+    assert [one["arm"] for one in found["policies"]][:2] == ["greedy", "greedy + early"]
+    assert found["landscape"]["name"] == "pystd-3s"
+    wrong = subprocess.run([*command, "--agents", "--waves"], capture_output=True, text=True)
+    assert wrong.returncode == 2 and "compares agents alone" in wrong.stderr
+
+
+def test_a_longer_plan_holds_the_shorter_one() -> None:
+    """What a variant's number means never changes with how many are recorded, no two are the same,
+    and each is a train.py that parses, with the clock behind its imports."""
+    code = (
+        "import sys, ast; sys.path.insert(0, 'bench'); import record_table as r;"
+        "s = (r.LAB / r.FILE).read_text('utf-8');"
+        "few, many = list(r.choose_variants(s, 9)), list(r.choose_variants(s, 40));"
+        "assert many[:9] == few and sum(v.idea is not None for v in many) == 9;"
+        "texts = [r.write_source(s, v, 'cpu') for v in many[:14]]; assert len(set(texts)) == 14;"
+        "[ast.parse(t) for t in texts];"
+        "assert all(t.index('process_time') < t.index('DEPTH =') for t in texts)"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
