@@ -8,7 +8,7 @@ before: heads, whose roots the log has to pass through.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -86,7 +86,7 @@ class LogReplay:
         fields = read_fields(data)
         if entries.canonical_json(fields) != data or fields.get("kind") != kind:
             self.note("entry", str(number), "is not what an entry can be")
-        if kind in ROWS and ref != str(fields.get(_KEYS.get(kind, "id"))):
+        if ref != name_ref(kind, fields):
             self.note("entry", str(number), f"is filed under {ref!r}, which it is not about")
         return fields
 
@@ -202,7 +202,20 @@ class LogReplay:
             self.note("log", str(head.size), "the head is not signed by the key that it names")
 
 
-_KEYS = {"account": "agent", "commit": "hash"}
+_KEYS = {  # the field by which an entry is filed
+    **dict.fromkeys(("account", "revoked", "reopened", "rotated"), "agent"),
+    **dict.fromkeys(("commit", "root"), "hash"),
+    **{"withdrawn": "verdict", "settled": "result"},
+}
+
+
+def name_ref(kind: str, fields: Mapping[str, Any]) -> str:
+    """What an entry is filed under, as it says itself."""
+    if kind in ("spelling", "backup"):
+        return ""
+    if kind in ("hidden", "restored"):
+        return f"{fields.get('what')}:{fields.get('id')}"
+    return str(fields.get(_KEYS.get(kind, "id")))
 
 
 def read_fields(data: str) -> dict[str, Any]:

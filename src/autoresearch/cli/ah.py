@@ -8,7 +8,16 @@ from __future__ import annotations
 
 import click
 
-from autoresearch.cli import ah_audit, ah_board, ah_git, ah_results, context, options, show
+from autoresearch.cli import (
+    ah_audit,
+    ah_board,
+    ah_git,
+    ah_mirror,
+    ah_results,
+    context,
+    options,
+    show,
+)
 from autoresearch.cli.help_pages import ProgramGroup
 from autoresearch.cli.options import examples
 from autoresearch.cli.program import SETTINGS, completion_command, run_program
@@ -95,7 +104,8 @@ def mcp() -> None:
     server.serve()
 
 
-for command in (*ah_git.COMMANDS, *ah_board.COMMANDS, *ah_results.COMMANDS, *ah_audit.COMMANDS):
+GROUPS = (ah_git, ah_board, ah_results, ah_audit, ah_mirror)
+for command in (command for group in GROUPS for command in group.COMMANDS):
     app.add_command(command)
 app.add_command(completion_command("ah"))
 

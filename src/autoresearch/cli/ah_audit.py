@@ -67,7 +67,7 @@ def audit(url: str, database: str, since: Path | None, in_json: bool) -> None:
     if since and not given:
         raise BadInput(f"{since} holds no head of a log")
     replay = _audit_database(database, given) if database else _audit_hub(url, given)
-    _tell_findings(replay, in_json)
+    show.tell_findings(replay, in_json)
 
 
 def _audit_database(place: str, given: list[TreeHead]) -> LogReplay:
@@ -98,21 +98,6 @@ def _audit_hub(url: str, given: list[TreeHead]) -> LogReplay:
     if not replay.findings:
         seen_heads.keep_head(file, head)
     return replay
-
-
-def _tell_findings(replay: LogReplay, in_json: bool) -> None:
-    size, root = replay.frontier.size, replay.frontier.root().hex()
-    found = [finding._asdict() for finding in replay.findings]
-    if in_json:
-        print(show.as_json({"size": size, "root": root, "findings": found}))
-    else:
-        for finding in replay.findings:
-            print(show.line(str(finding)))
-        backups = f", {replay.restored} times back to a backup" if replay.restored else ""
-        said = f"{len(found)} things are not as they were" if found else "all is as it was"
-        print(f"{said}: {size} entries, root {root[:16]}{backups}")
-    if found:
-        raise click.exceptions.Exit(1)
 
 
 COMMANDS = (key, audit)

@@ -10,9 +10,14 @@ import json
 import re
 import sys
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import click
 
 from autoresearch.untrusted import spell_out, spell_out_json
+
+if TYPE_CHECKING:
+    from autoresearch.log_replay import LogReplay
 
 LINE_BREAKS = re.compile(r"[\t\n]+")
 INDENT = "    "
@@ -89,3 +94,19 @@ def _print_aligned(headers: Sequence[str], cells: Sequence[Sequence[str]]) -> No
     for row in cells:
         drawn.add_row(*(Text(cell) for cell in row))  # Text: a stranger's [brackets] are no markup
     Console().print(drawn)
+
+
+def tell_findings(replay: LogReplay, in_json: bool) -> None:
+    """What an audit found, and how far the log went. Ends with exit code 1 where it found any."""
+    size, root = replay.frontier.size, replay.frontier.root().hex()
+    found = [finding._asdict() for finding in replay.findings]
+    if in_json:
+        print(as_json({"size": size, "root": root, "findings": found}))
+    else:
+        for finding in replay.findings:
+            print(line(str(finding)))
+        backups = f", {replay.restored} times back to a backup" if replay.restored else ""
+        said = f"{len(found)} things are not as they were" if found else "all is as it was"
+        print(f"{said}: {size} entries, root {root[:16]}{backups}")
+    if found:
+        raise click.exceptions.Exit(1)

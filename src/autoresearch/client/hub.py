@@ -24,6 +24,7 @@ from autoresearch.models import (
     Channel,
     Claim,
     Commit,
+    ConsistencyProof,
     Event,
     Events,
     Found,
@@ -126,6 +127,11 @@ class Hub:
         """Entries of the log from a number on, in their order."""
         given = {"start": start, "limit": limit, "texts": "true" if texts else None}
         return self._wire.answer(Request("GET", "/api/log/entries", present(given)), list[LogEntry])
+
+    def log_consistency(self, old: int, new: int) -> ConsistencyProof:
+        """That the log of `old` entries is the beginning of that of `new`."""
+        query = [("old", old), ("new", new)]
+        return self._wire.answer(Request("GET", "/api/log/consistency", query), ConsistencyProof)
 
     # ---------------------------------------------------------------- git
 

@@ -110,7 +110,7 @@ class Incoming:
 
         The hashes of the new commits, parents first.
         """
-        objects.add(tx, self._unstored_objects())
+        self.store_objects(tx)
         root_seq = _root_seq(tx) if roots_only else None
         added = []
         for oid in self._new:
@@ -122,6 +122,17 @@ class Incoming:
         log_entries.append(tx, *(log_rows.describe(tx, "commit", name) for name in added))
         results.name_commits(tx, added)
         return added
+
+    def store_objects(self, tx: Transaction) -> None:
+        """Write the objects alone, without listing their commits."""
+        objects.add(tx, self._unstored_objects())
+
+    def list_new(self) -> Iterator[tuple[str, list[str], bytes, str]]:
+        """The commits the hub does not have, parents first: hash, parents, tree and message."""
+        for oid in self._new:
+            header = self.commits[oid]
+            parents = [parent.hex() for parent in header.parents]
+            yield oid.hex(), parents, header.tree, message_of(header)
 
     def _add(self, tx: Transaction, oid: bytes, agent_id: str, root_seq: int | None) -> None:
         header = self.commits[oid]

@@ -33,6 +33,7 @@ _ADD = """
         :parent_seq, :root_seq, :generation, 1)
     RETURNING seq
 """
+_ADD_NUMBERED = _ADD.replace("(hash", "(seq, hash").replace("(:hash", "(:seq, :hash")
 _ADD_PARENT = """
     INSERT INTO commit_parents (child_seq, position, parent_seq)
     VALUES (:child_seq, :position, :parent_seq)
@@ -193,11 +194,14 @@ def shown_beginning_with(reader: Reader, digits: str, only_leaves: bool) -> list
     return reader.column(sql, first=digits, behind=f"{digits}g")
 
 
-def add_commit(tx: Transaction, new: NewCommit, on: Sequence[CommitPlace]) -> None:
-    """List a commit on top of `on`, the places of its parents."""
+def add_commit(
+    tx: Transaction, new: NewCommit, on: Sequence[CommitPlace], seq: int | None = None
+) -> None:
+    """List a commit on top of `on`, the places of its parents, under the next number or `seq`."""
     first = on[0] if on else None
     seq = tx.value(
-        _ADD, hash=new.hash, parents=new.parents, agent_id=new.agent_id, message=new.message,
+        _ADD if seq is None else _ADD_NUMBERED, **({} if seq is None else {"seq": seq}),
+        hash=new.hash, parents=new.parents, agent_id=new.agent_id, message=new.message,
         created_at=new.created_at, tree=new.tree,
         parent_seq=first.seq if first else None,
         root_seq=first.root_seq if first else 0,
