@@ -46,7 +46,9 @@ def true_gain(settings: Mapping[str, float]) -> float:
     return 0.02 * c0 - 0.01 * c1 - 0.08 * c2**2
 
 
-def make_table(file: Path, variants: int, sigma: float = 0.0005, seed: int = 1) -> Path:
+def make_table(
+    file: Path, variants: int, sigma: float = 0.0005, seed: int = 1, track: str = "pystd-3s"
+) -> Path:
     """Runs of two seeds each, whose luck is the seed's by half."""
     chance = random.Random(seed)
     lines: list[dict[str, object]] = [HEAD]
@@ -58,7 +60,7 @@ def make_table(file: Path, variants: int, sigma: float = 0.0005, seed: int = 1) 
             luck = 0.5**0.5 * (of_seed[s] + chance.gauss(0, sigma))
             value = 1.4 - true_gain(settings) + luck
             points = [[at / 50, 1.6 + value + 1 / (1 + at)] for at in range(1, 51)]
-            run = {"variant": number, "track": "pystd-3s", "seed": s, "settings": settings}
+            run = {"variant": number, "track": track, "seed": s, "settings": settings}
             times = {"start_s": 5.0, "train_s": 3.0, "score_s": 4.0}
             lines.append({**run, **times, "val_bpb": value, "points": points})
     file.write_text("".join(json.dumps(line) + "\n" for line in lines), "utf-8")
@@ -143,6 +145,25 @@ def test_the_command_replays_a_table(tmp_path: Path) -> None:
     assert found["landscape"]["name"] == "pystd-3s"
     wrong = subprocess.run([*command, "--agents", "--waves"], capture_output=True, text=True)
     assert wrong.returncode == 2 and "compares agents alone" in wrong.stderr
+
+
+def test_short_runs_are_weighed_against_early_stopping(tmp_path: Path) -> None:
+    """bench/screening.py: where short runs rank as long ones do, a wider margin loses fewer of the
+    better ones."""
+    file = make_table(tmp_path / "made.jsonl", 12)
+    command = [sys.executable, str(ROOT / "bench" / "screening.py"), str(file)]
+    other = make_table(tmp_path / "long.jsonl", 12, track="pystd-12s").read_bytes()
+    with file.open("ab") as table:
+        table.write(other.partition(b"\n")[2])
+    told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    rows = [line.split("|") for line in told.splitlines() if line.startswith("| ")][1:]
+    lost = [float(row[4].split("%")[0]) for row in rows]
+
+    assert [row[1].split(",")[0].strip() for row in rows] == ["short run"] * 4 + [
+        "early stopping"
+    ] * 2
+    assert lost[:4] == sorted(lost[:4], reverse=True) and lost[3] < 10
+    assert all(0 < float(row[2]) < 2 for row in rows)
 
 
 def test_a_longer_plan_holds_the_shorter_one() -> None:
