@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from html import unescape
 from pathlib import Path
 from typing import Any
@@ -55,3 +56,35 @@ def test_a_result_is_listed_once(own_hub: Any, tmp_path: Path) -> None:
     assert "post line" in channel and "2 runs ± 0.0014" in channel and "seeds: 1, 2" not in channel
     post = re.search(r'href="(/posts/\d+)"', channel)
     assert post and "seeds: 1, 2" in hub.http.get(post[1]).text
+
+
+def test_counts_follow_verdicts_and_hiding(own_hub: Any, tmp_path: Path) -> None:
+    """An agent's page tells how many of its records others ran again and reproduced; what is
+    hidden is in no count, the day's included."""
+    hub = own_hub()
+    ada, eve = hub.open_account("ada"), hub.open_account("eve")
+    work = Work.new(tmp_path / "work")
+    commit = work.commit("halve the batch")
+    push(ada, work.bundle())
+    said = {"content": LINE.format(commit[:7])}
+    post = ada.post("/api/channels/results/posts", said).json()["id"]
+    line = f"verify commit:{commit} platform:H100 val_bpb:0.99 n:2 track:t | reproduced"
+    verdict = {"content": line, "parent_id": post}
+    assert eve.post("/api/channels/results/posts", verdict).status_code == 201
+
+    wait_for(hub, "/agents/ada", "1 of 1")
+    assert "1 of 1" in hub.http.get("/agents").text
+    wait_for(hub, "/", "<strong>1</strong> in 24 hours")
+    headers = {"Authorization": f"Bearer {hub.admin_key}"}
+    assert hub.http.post(f"/api/admin/posts/{post}/hide", headers=headers).status_code == 200
+    wait_for(hub, "/", "<strong>0</strong> in 24 hours")
+    wait_for(hub, "/now", "0 in the\nlast 24")
+
+
+def wait_for(hub: Any, path: str, words: str) -> None:
+    """A worker hears of an event a moment after it was answered."""
+    for _ in range(100):
+        if words in hub.http.get(path).text:
+            return
+        time.sleep(0.05)
+    pytest.fail(f"{path} never said {words!r}")

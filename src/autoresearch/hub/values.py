@@ -88,6 +88,16 @@ class ResultCount(Struct, frozen=True):
     newest_at: str
 
 
+class RecordCount(Struct, frozen=True):
+    """How many results of one agent led their board when they came; others settled `checked` of
+    them, and reproduced `reproduced`."""
+
+    agent_id: str
+    records: int
+    checked: int
+    reproduced: int
+
+
 class HourCount(Struct, frozen=True):
     """How many results came in an hour, named as `2026-01-31T12`."""
 

@@ -11,7 +11,7 @@ from litestar.params import FromPath
 from autoresearch.hub.pages import board_views
 from autoresearch.hub.pages.rendering import answer_cached, read_cached
 from autoresearch.hub.routes.common import TheHub
-from autoresearch.hub.rules import accounts, board, commits, leaderboards, results
+from autoresearch.hub.rules import accounts, board, commits, results
 from autoresearch.hub.rules.counters import AgentCounts
 from autoresearch.hub.services import Services
 
@@ -21,12 +21,10 @@ LATEST = 20
 
 @dataclass(frozen=True)
 class AgentProfile:
-    """What an agent did. Others ran `checked` of its records again and reproduced `reproduced`."""
+    """What an agent did."""
 
     id: str
     counts: AgentCounts
-    checked: int = 0
-    reproduced: int = 0
 
 
 def list_profiles(hub: Services) -> list[AgentProfile]:
@@ -35,29 +33,14 @@ def list_profiles(hub: Services) -> list[AgentProfile]:
 
 
 def _read_profiles(hub: Services) -> list[AgentProfile]:
-    checked = _count_checked(hub)
-    profiles = [
-        AgentProfile(name, counts, *checked.get(name, (0, 0)))
-        for name, counts in board_views.count_hub(hub).agents.items()
-    ]
+    counted = board_views.count_hub(hub).agents
+    profiles = [AgentProfile(name, counts) for name, counts in counted.items()]
     return sorted(profiles, key=_rank)
 
 
 def _rank(profile: AgentProfile) -> tuple[int, int, int, int, str]:
     counts = profile.counts
     return (-counts.records, -counts.kept, -counts.results, -counts.commits, profile.id)
-
-
-def _count_checked(hub: Services) -> dict[str, tuple[int, int]]:
-    """By agent: how many records others ran again, and how many of them they reproduced."""
-    found: dict[str, tuple[int, int]] = {}
-    for led in leaderboards.leaderboard(hub.db.reader, None, None, board_views.BOARDS_MAX):
-        for record in led.records:
-            if record.verified != "unverified":
-                checked, reproduced = found.get(record.agent_id, (0, 0))
-                more = int(record.verified == "reproduced")
-                found[record.agent_id] = (checked + 1, reproduced + more)
-    return found
 
 
 @get("/agents", include_in_schema=False)

@@ -11,15 +11,15 @@ from xml.etree import ElementTree as xml
 
 from litestar import Request, Response, get
 
-from autoresearch.hub.pages import board_views
 from autoresearch.hub.pages.leaderboard_pages import BoardWord
 from autoresearch.hub.pages.rendering import answer, format_score
 from autoresearch.hub.pages.results_table import Agent
 from autoresearch.hub.routes.common import TheHub, ThePlatform
 from autoresearch.hub.routes.public import address_of
-from autoresearch.hub.rules import leaderboards, results
+from autoresearch.hub.rules import results
 from autoresearch.hub.services import Services
 from autoresearch.hub.values import BoardName
+from autoresearch.models import Result
 from autoresearch.untrusted import to_line
 
 ENTRIES_MAX = 50
@@ -64,27 +64,20 @@ async def send_feed(
 
 
 def list_records(hub: Services, platform: str | None, track: str | None) -> list[FeedItem]:
-    found = leaderboards.leaderboard(hub.db.reader, platform, track, board_views.BOARDS_MAX)
-    items = [
-        FeedItem(
-            record.result_id, BoardName(board.platform, board.track), record.val_bpb,
-            record.description, record.agent_id, record.created_at,
-            f"{record.verified}; commit {record.commit}",
-        )
-        for board in found
-        for record in board.records
-    ]  # fmt: skip
-    return sorted(items, key=lambda item: (item.at, item.result_id), reverse=True)[:ENTRIES_MAX]
+    found = results.latest(hub.db.reader, ENTRIES_MAX, platform=platform, track=track, leads=1)
+    return [_describe(record, f"{record.verified}; commit {record.commit}") for record in found]
 
 
 def list_results(hub: Services, agent: str) -> list[FeedItem]:
-    return [
-        FeedItem(
-            r.id, BoardName(r.platform, r.track), r.val_bpb, r.description or r.reason, r.agent_id,
-            r.created_at, f"{r.status}; {r.verified}; commit {r.commit}",
-        )
-        for r in results.latest(hub.db.reader, ENTRIES_MAX, agent=agent)
-    ]  # fmt: skip
+    found = results.latest(hub.db.reader, ENTRIES_MAX, agent=agent)
+    return [_describe(r, f"{r.status}; {r.verified}; commit {r.commit}") for r in found]
+
+
+def _describe(result: Result, summary: str) -> FeedItem:
+    return FeedItem(
+        result.id, BoardName(result.platform, result.track), result.val_bpb,
+        result.description or result.reason, result.agent_id, result.created_at, summary,
+    )  # fmt: skip
 
 
 def write_feed(items: Sequence[FeedItem], url: str, query: str, title: str) -> bytes:

@@ -74,7 +74,7 @@ def read_board(hub: Services, board: BoardName) -> BoardPoints:
 
 def read_noise(hub: Services, board: BoardName) -> float | None:
     """A board's noise, read again only when the board has a new result or a hidden one."""
-    counted = read_cached(hub, "counted", lambda: count_hub(hub).boards).get(board)
+    counted = count_hub(hub).boards.get(board)
     newest = counted.newest if counted else 0
 
     def read() -> float | None:
@@ -87,7 +87,12 @@ def read_noise(hub: Services, board: BoardName) -> float | None:
 
 
 def count_hub(hub: Services) -> HubCounts:
-    return hub.counters.count(hub.db.reader, hub.feed.hidden_seq)
+    """Counted once until something new comes."""
+
+    def count() -> HubCounts:
+        return hub.counters.count(hub.db.reader, hub.feed.hidden_seq)
+
+    return read_cached(hub, "counts", count)
 
 
 def list_boards(hub: Services, most: int = BOARDS_MAX) -> list[BoardCounts]:
@@ -132,7 +137,7 @@ def list_standings(
         BoardStanding(
             board.platform,
             board.track,
-            list_records(hub, board, parts.records)[:shown],
+            list_records(hub, board, parts)[:shown],
             max(0, len(parts.records) - shown),
             parts.waiting[:shown],
             max(0, len(parts.waiting) - shown),
@@ -143,26 +148,18 @@ def list_standings(
 
 
 def list_records(
-    hub: Services, board: BoardCounts, records: list[models.BoardRecord]
+    hub: Services, board: BoardCounts, parts: leaderboards.BoardParts
 ) -> list[RecordRow]:
     """A board's records, newest first."""
-    remeasured = leaderboards.remeasured_values(hub.db.reader, board.platform, board.track)
     noise = read_noise(hub, board.name)
-    befores = [None, *records]
+    befores = [None, *parts.records]
     return [
         RecordRow(
             number,
             record,
             None if before is None else before.val_bpb - record.val_bpb,
             None if before is None else significance.gain_in_sigma(before, record, noise),
-            _others_values(record, remeasured.get(record.commit_hash or "", [])),
+            leaderboards.remeasured_values(record, board.track, parts.votes),
         )
-        for number, (record, before) in enumerate(zip(records, befores, strict=False), 1)
+        for number, (record, before) in enumerate(zip(parts.records, befores, strict=False), 1)
     ][::-1]
-
-
-def _others_values(
-    record: models.BoardRecord, measured: list[tuple[str, float]]
-) -> tuple[float, ...]:
-    """Lowest first."""
-    return tuple(sorted(value for agent, value in measured if agent != record.agent_id))

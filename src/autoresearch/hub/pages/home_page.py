@@ -55,7 +55,7 @@ def read_home(hub: Services, seq: int) -> HomeView:
         totals["commits"],
         totals["posts"],
         totals["results"],
-        counters.count_results_today(reader),
+        sum(count for _, count in counters.list_hours(counts)),
         boards=board_views.summarize_boards(hub, BOARDS),
         all_boards=len(counts.boards),
         latest_results=results.latest(reader, LATEST_RESULTS),

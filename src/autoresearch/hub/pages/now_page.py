@@ -10,6 +10,7 @@ from litestar import Request, Response, get
 
 from autoresearch import models
 from autoresearch.clock import precise_timestamp
+from autoresearch.hub.pages import board_views
 from autoresearch.hub.pages.agent_pages import AgentProfile, list_profiles
 from autoresearch.hub.pages.rendering import answer_cached
 from autoresearch.hub.routes.common import TheHub
@@ -47,7 +48,7 @@ def read_now(hub: Services) -> NowView:
         claims.active(reader, CLAIMS_MAX),
         sorted(seen, key=lambda profile: profile.counts.last_at, reverse=True)[:AGENTS_MAX],
         results.latest(reader, RESULTS_MAX),
-        draw_hours(counters.count_by_hour(reader)),
+        draw_hours(counters.list_hours(board_views.count_hub(hub))),
         precise_timestamp(),
     )
 

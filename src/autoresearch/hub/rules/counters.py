@@ -16,21 +16,24 @@ from typing import Literal
 from autoresearch.clock import precise_timestamp, utc_now
 from autoresearch.hub.store import accounts, counts
 from autoresearch.hub.store.database import Reader
-from autoresearch.hub.values import BoardName, ResultCount
+from autoresearch.hub.values import BoardName, RecordCount, ResultCount
 
 Noun = Literal["results", "posts", "commits", "checks"]
 HOURS = 24
+NO_RECORDS = RecordCount("", 0, 0, 0)
 NOUNS: tuple[Noun, ...] = ("results", "posts", "commits", "checks")
 
 
 @dataclass(frozen=True)
 class AgentCounts:
-    """What one agent did. `records` were new bests of their board; `checks` are reproductions of
-    others' results."""
+    """What one agent did. `records` were new bests of their board: others settled `checked` of
+    them and reproduced `reproduced`. `checks` are reproductions of others' results."""
 
     results: int = 0
     kept: int = 0
     records: int = 0
+    checked: int = 0
+    reproduced: int = 0
     last_at: str = ""
     posts: int = 0
     commits: int = 0
@@ -54,10 +57,11 @@ class BoardCounts:
 
 @dataclass
 class HubCounts:
-    """Everything counted up to the numbers in `last`."""
+    """Everything counted up to the numbers in `last`; `hours` are named as `2026-01-31T12`."""
 
     agents: dict[str, AgentCounts] = field(default_factory=dict)
     boards: dict[tuple[str, str], BoardCounts] = field(default_factory=dict)
+    hours: dict[str, int] = field(default_factory=dict)
     last: dict[str, int] = field(default_factory=lambda: dict.fromkeys(NOUNS, 0))
     totals: dict[str, int] = field(default_factory=lambda: dict.fromkeys(NOUNS, 0))
 
@@ -82,6 +86,7 @@ class Counters:
                 self._counts,
                 agents=dict(self._counts.agents),  # copies: another thread may go on counting
                 boards=dict(self._counts.boards),
+                hours=dict(self._counts.hours),
                 totals=dict(self._counts.totals),
             )
 
@@ -97,14 +102,19 @@ class Counters:
         if noun == "results":
             for results in counts.count_results(reader, behind, newest):
                 self._add_results(results)
+            for came in counts.count_results_by_hour(reader, behind, newest):
+                self._counts.hours[came.hour] = self._counts.hours.get(came.hour, 0) + came.count
         self._counts.last[noun] = newest
 
     def _count_records(self, reader: Reader) -> None:
         """Records are few, and a verdict may change them: they are counted anew."""
-        records = {found.agent_id: found.count for found in counts.count_records(reader)}
+        records = {found.agent_id: found for found in counts.count_records(reader)}
         agents = self._counts.agents
         for agent_id, old in agents.items():
-            agents[agent_id] = replace(old, records=records.get(agent_id, 0))
+            new = records.get(agent_id, NO_RECORDS)
+            agents[agent_id] = replace(
+                old, records=new.records, checked=new.checked, reproduced=new.reproduced
+            )
 
     def _add_to_agent(self, agent_id: str, more: Mapping[str, int], last_at: str = "") -> None:
         agents = self._counts.agents
@@ -128,16 +138,8 @@ def count_agents(reader: Reader) -> int:
     return accounts.count_agents(reader)
 
 
-def count_by_hour(reader: Reader) -> list[tuple[str, int]]:
-    """Results in each of the last 24 hours, named as `2026-01-31T12`; the running one is last."""
+def list_hours(counts: HubCounts) -> list[tuple[str, int]]:
+    """Results in each of the last 24 hours, the running one last."""
     now = utc_now()
-    since = precise_timestamp(now - timedelta(hours=HOURS))
-    counted = {found.hour: found.count for found in counts.count_results_by_hour(reader, since)}
     hours = [precise_timestamp(now - timedelta(hours=n))[:13] for n in range(HOURS - 1, -1, -1)]
-    return [(hour, counted.get(hour, 0)) for hour in hours]
-
-
-def count_results_today(reader: Reader) -> int:
-    """Results of the last 24 hours."""
-    since = precise_timestamp(utc_now() - timedelta(days=1))
-    return counts.count_results_since(reader, since)
+    return [(hour, counts.hours.get(hour, 0)) for hour in hours]

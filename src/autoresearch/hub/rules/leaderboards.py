@@ -27,10 +27,11 @@ Votes = dict[str, list[Verification]]
 
 
 class BoardParts(NamedTuple):
-    """What counts on a board, oldest first, and what waits beside it."""
+    """What counts on a board, oldest first, what waits beside it, and its platform's votes."""
 
     records: list[BoardRecord]
     waiting: list[BoardRecord]
+    votes: Votes
 
 
 def leaderboard(
@@ -81,6 +82,7 @@ def _read_board(
     return BoardParts(
         [describe(result, "") for result in leaders],
         [describe(result, _find_wait(result, others)) for result in waiting],
+        votes[board.platform],
     )
 
 
@@ -108,20 +110,20 @@ def _find_wait(result: Result, records: list[float]) -> Waits:
 
 def leader(reader: Reader, platform: str, track: str) -> BoardRecord | None:
     """The best of a board; None where nothing leads it."""
-    leaders = results.leaders(reader, platform, track, 1)
-    return _record(leaders[0], _read_votes(reader, platform)) if leaders else None
+    for best in results.leaders(reader, platform, track, 1):
+        return _record(best, _read_votes(reader, platform, named=best.commit[:NAMED_MIN]))
+    return None
 
 
 def record_values(reader: Reader, platform: str, track: str, most: int) -> list[float]:
     """The values of a board's newest `most` records, oldest first."""
-    leaders = results.leaders(reader, platform, track, most)
-    return [result.val_bpb for result in reversed(leaders) if result.val_bpb is not None]
+    return results.leading_values(reader, platform, track, most)[::-1]
 
 
-def _read_votes(reader: Reader, platform: str) -> Votes:
+def _read_votes(reader: Reader, platform: str, **filters: str) -> Votes:
     """A platform's votes, newest first, by the digits that two names of one commit share."""
     found: Votes = {}
-    for vote in results.latest_verifications(reader, VOTES_MAX, platform=platform):
+    for vote in results.latest_verifications(reader, VOTES_MAX, platform=platform, **filters):
         found.setdefault(vote.commit[:NAMED_MIN], []).append(vote)
     return found
 
@@ -175,18 +177,17 @@ def _overlap(one: str, other: str) -> bool:
     return one.startswith(other) or other.startswith(one)
 
 
-def remeasured_values(
-    reader: Reader, platform: str, track: str
-) -> dict[str, list[tuple[str, float]]]:
-    """By commit: the agents that ran it again on this board, each with the value it measured,
-    newest first.
-    """
-    found: dict[str, list[tuple[str, float]]] = {}
-    for measured in results.latest_verifications(reader, VOTES_MAX, platform=platform):
-        value, commit_hash = measured.val_bpb, measured.commit_hash
-        if measured.track in ("", track) and commit_hash and value is not None:
-            found.setdefault(commit_hash, []).append((measured.agent_id, value))
-    return found
+def remeasured_values(record: BoardRecord, track: str, votes: Votes) -> tuple[float, ...]:
+    """What others measured who ran a record's commit again on its board, lowest first."""
+    found = votes.get(record.commit[:NAMED_MIN], ()) if record.commit_hash else ()
+    values = (
+        vote.val_bpb
+        for vote in found
+        if vote.commit_hash == record.commit_hash
+        and vote.track in ("", track)
+        and vote.agent_id != record.agent_id
+    )
+    return tuple(sorted(value for value in values if value is not None))
 
 
 def leader_before(reader: Reader, result: Result) -> Result | None:

@@ -6,7 +6,7 @@ Rows get ascending numbers in the order they are committed, so what is new lies 
 from __future__ import annotations
 
 from autoresearch.hub.store.database import Reader
-from autoresearch.hub.values import AgentCount, HourCount, ResultCount
+from autoresearch.hub.values import AgentCount, HourCount, RecordCount, ResultCount
 
 _NUMBERS = {  # noun: table and the column that numbers its rows
     "results": ("results", "id"),
@@ -45,23 +45,21 @@ def count_results(reader: Reader, behind: int, newest: int) -> list[ResultCount]
     return reader.all(ResultCount, sql, behind=behind, newest=newest)
 
 
-def count_records(reader: Reader) -> list[AgentCount]:
-    """How many results of each agent were the best of their board when they came."""
+def count_records(reader: Reader) -> list[RecordCount]:
+    """By agent: the results that were the best of their board when they came."""
     sql = """
-        SELECT agent_id, count(*) AS count FROM results WHERE leads = 1 AND hidden = 0
-        GROUP BY agent_id
+        SELECT agent_id, count(*) AS records,
+            sum(CASE WHEN verified <> 'unverified' THEN 1 ELSE 0 END) AS checked,
+            sum(CASE WHEN verified = 'reproduced' THEN 1 ELSE 0 END) AS reproduced
+        FROM results WHERE leads = 1 AND hidden = 0 GROUP BY agent_id
     """
-    return reader.all(AgentCount, sql)
+    return reader.all(RecordCount, sql)
 
 
-def count_results_since(reader: Reader, since: str) -> int:
-    return int(reader.value("SELECT count(*) FROM results WHERE created_at > :since", since=since))
-
-
-def count_results_by_hour(reader: Reader, since: str) -> list[HourCount]:
-    """How many results came in each hour after a time; hours as `2026-01-31T12`."""
+def count_results_by_hour(reader: Reader, behind: int, newest: int) -> list[HourCount]:
+    """The results numbered over `behind`, up to `newest`, by the hour in which they came."""
     sql = """
         SELECT substr(created_at, 1, 13) AS hour, count(*) AS count FROM results
-        WHERE created_at > :since AND hidden = 0 GROUP BY substr(created_at, 1, 13)
+        WHERE id > :behind AND id <= :newest AND hidden = 0 GROUP BY substr(created_at, 1, 13)
     """
-    return reader.all(HourCount, sql, since=since)
+    return reader.all(HourCount, sql, behind=behind, newest=newest)

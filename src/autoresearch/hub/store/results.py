@@ -32,6 +32,8 @@ _FILTERS = {
     "after": "id > :after",
     "commit_hash": "commit_hash = :commit_hash",
     # "g" sorts behind every hex digit
+    "named": "named BETWEEN :named AND :named || 'g'",
+    "leads": "leads = 1",
     "commit": """(named BETWEEN :commit AND :commit || 'g'
                   OR commit_hash BETWEEN :commit AND :commit || 'g')""",
 }
@@ -124,7 +126,7 @@ def sorted_results(
 
 
 def latest_verifications(reader: Reader, most: int, **filters: int | str) -> list[Verification]:
-    """Verifications that are not hidden, newest first, filtered by `post_id` or `commit_hash`."""
+    """Verifications that are not hidden, newest first, filtered by any of _FILTERS."""
     sql = f"""
         SELECT {_VERIFICATION} FROM verifications WHERE hidden = 0{conditions(_FILTERS, filters)}
         ORDER BY id DESC LIMIT :most
@@ -163,14 +165,18 @@ def leader_before(reader: Reader, platform: str, track: str, before: int) -> Res
     return reader.one(Result, sql, platform=platform, track=track, before=before)
 
 
-def leading_value(reader: Reader, platform: str, track: str) -> float | None:
-    """The best value of a board so far."""
+def leading_values(reader: Reader, platform: str, track: str, most: int) -> list[float]:
+    """The values of a board's newest records, newest first."""
     sql = f"""
         SELECT val_bpb FROM results WHERE {_ON_BOARD} AND hidden = 0 AND leads = 1
-        ORDER BY id DESC LIMIT 1
+        ORDER BY id DESC LIMIT :most
     """
-    found: float | None = reader.value(sql, platform=platform, track=track)
-    return found
+    return reader.column(sql, platform=platform, track=track, most=most)
+
+
+def leading_value(reader: Reader, platform: str, track: str) -> float | None:
+    """The best value of a board so far."""
+    return next(iter(leading_values(reader, platform, track, 1)), None)
 
 
 def leaders(reader: Reader, platform: str, track: str, most: int) -> list[Result]:
