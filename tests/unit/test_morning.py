@@ -98,6 +98,24 @@ def test_the_page_shows_it_and_executes_nothing(tmp_path: Path) -> None:
     assert morning_lines(read_night(summarise(tmp_path)) or Morning())
 
 
+def test_the_report_and_its_table_name_one_best(tmp_path: Path) -> None:
+    """Where the commit kept last measured worse than one before it, both mean the one before."""
+    ledger = Ledger(tmp_path)
+    for number, value in enumerate((1.0, 0.8, 0.9), start=1):
+        one = record(
+            id=f"{number:04d}", commit=str(number) * 40, value=value, values=(value,),
+            is_baseline=number == 1, branch="b", description=f"idea {number}",
+            started_at="2026-01-01T00:00:00Z", finished_at="2026-01-01T00:00:02Z",
+        )  # fmt: skip
+        ledger.append(one)
+    summary = summarise(tmp_path)
+    found = read_night(summary) or Morning()
+
+    assert summary.best and summary.best.commit == "2" * 40
+    assert "the best, 2222222, is not confirmed" in found.verdict
+    assert not any("an hour" in line for line in morning_lines(found)), "no rate of two seconds"
+
+
 def test_a_foreign_ledger_has_no_morning(tmp_path: Path) -> None:
     """A results.tsv of another tool is shown as ever."""
     text = "commit\tval_bpb\tmemory_gb\tstatus\tdescription\nabc1234\t1.0\t1.0\tkeep\tbaseline\n"

@@ -146,7 +146,7 @@ def describe_night(claims: Sequence[GainClaim], best: str) -> str:
         why = "it did not run again since it was kept"
         if claim is not None:
             why = f"{claim.runs} re-runs with fresh seeds are too few to tell"
-        before = f"; {last.commit[:7]}, kept before, is" if last else ""
+        before = f"; {last.commit[:7]}, kept too, is" if last else ""
         advice = "; `autoresearch distill` measures it"
         return f"the best, {best[:7]}, is not confirmed: {why}{before}{advice}"
     low, high = (show_amount(bound) for bound in (claim.low, claim.high))

@@ -23,6 +23,7 @@ from autoresearch.researcher.distill.effects import SPARE, estimate_effects, sel
 from autoresearch.researcher.judging.confirm import describe_night, weigh_claims
 from autoresearch.researcher.judging.noise import pool_noise, t_quantile
 from autoresearch.researcher.judging.values import Record
+from autoresearch.researcher.ledger import best
 from autoresearch.researcher.report.importance import rank_constants
 
 LEAST = 3  # tries of one thing, so that its failure says something
@@ -84,7 +85,7 @@ def read_morning(folder: Path, records: Sequence[Record], direction: str) -> Mor
     )
     importance = rank_constants(records, direction)
     morning = Morning(
-        describe_night(weigh_claims(records, direction), kept[-1].commit) if kept[1:] else "",
+        say_best(records, direction) if kept[1:] else "",
         effects,
         measured,
         sum_up(tried, records, direction, kind_of),
@@ -94,6 +95,12 @@ def read_morning(folder: Path, records: Sequence[Record], direction: str) -> Mor
         sum_up(tried, records, direction, lambda record: "all")[0],
     )
     return replace(morning, next_steps=next_steps(morning, tried))
+
+
+def say_best(records: Sequence[Record], direction: str) -> str:
+    """How sure it is that the best is one; the table marks the same with its star."""
+    top = best(records, direction)
+    return describe_night(weigh_claims(records, direction), top.commit) if top else ""
 
 
 def newest_branch(records: Sequence[Record]) -> list[Record]:

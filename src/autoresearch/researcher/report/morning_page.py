@@ -10,14 +10,14 @@ from autoresearch.researcher.judging.amounts import show_change
 from autoresearch.researcher.report.morning import KindShare, Morning
 
 SHOWN = 10  # kinds of change
+HOURS_MIN = 0.1  # a rate of a shorter night says nothing
 
 
 def morning_lines(morning: Morning) -> list[str]:
     """For the terminal: how sure, what pays, what to try next."""
     lines = [morning.verdict] if morning.verdict else []
     total = morning.total
-    if total.hours > 0:
-        rate = show_change(total.gain / total.hours)
+    if rate := rate_of(total):
         lines.append(f"{rate} an hour: {total.kept} of {total.tried} kept in {total.hours:.1f} h")
     lines += [f"next: {step}" for step in morning.next_steps]
     return lines
@@ -55,4 +55,5 @@ def share_table(title: str, name: str, shares: Sequence[KindShare]) -> str:
 
 
 def rate_of(share: KindShare) -> str:
-    return show_change(share.gain / share.hours) if share.hours > 0 else ""
+    """The gain an hour; empty where there were too few minutes for one."""
+    return show_change(share.gain / share.hours) if share.hours >= HOURS_MIN else ""
