@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 
 from autoresearch.researcher.curve_files import read_newest
-from autoresearch.researcher.display import Display, show_duration
+from autoresearch.researcher.display import Display, show_duration, show_left
 from autoresearch.researcher.judging.curves import CurvePoint
 from autoresearch.researcher.machine import machine_name, one_word
 
@@ -129,3 +129,11 @@ def test_a_machine_is_one_word() -> None:
     assert one_word("NVIDIA H200") == "NVIDIA-H200"
     assert one_word("???") == "unknown"
     assert machine_name() and " " not in machine_name() and len(machine_name()) <= 40
+
+
+def test_a_night_says_how_long_it_goes_on() -> None:
+    """From what the experiments so far took, or until the time is over, whichever comes first."""
+    assert show_left(1, 4, 60.0, math.inf) == "1 of 4 experiments, about 3 min left"
+    assert show_left(2, 4, 60.0, 30.0) == "2 of 4 experiments, about 30 s left"
+    assert show_left(1, None, 60.0, 7200.0) == "1 experiment, about 2 h left"
+    assert show_left(4, 4, 60.0, math.inf) == show_left(3, None, 60.0, math.inf) == ""

@@ -14,7 +14,14 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 from autoresearch.researcher.curve_files import NAME, read_newest
 from autoresearch.researcher.judging.curves import CurvePoint
@@ -92,6 +99,8 @@ class Bars:
             BarColumn(30),
             TextColumn("{task.fields[loss]}"),
             TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            TextColumn("left"),
         )
         self.progress = Progress(*columns, console=console, transient=True)
         self.shown: dict[RunKey, tuple[TaskID, Path]] = {}
@@ -149,3 +158,16 @@ def show_duration(seconds: float) -> str:
     parts = [(hours, "h"), (minutes, "min"), (rest, "s")]
     shown = [f"{count} {unit}" for count, unit in parts if count]
     return " ".join(shown[:2]) or "0 s"
+
+
+def show_left(done: int, wanted: int | None, took_s: float, time_left_s: float) -> str:
+    """`2 of 4 experiments, about 3 min left`; empty where nothing says when it ends. `took_s`: what
+    those done took; `time_left_s`: until the time is over."""
+    left_s = time_left_s
+    if wanted is not None:
+        left_s = min(left_s, took_s / done * (wanted - done))
+    if math.isinf(left_s) or left_s <= 0:
+        return ""
+    counted = f"{done} of {wanted}" if wanted else f"{done}"
+    plural = "s" * ((wanted or done) != 1)
+    return f"{counted} experiment{plural}, about {show_duration(left_s)} left"

@@ -22,7 +22,7 @@ from typing import Any
 
 from autoresearch.researcher.agents.base import Agent
 from autoresearch.researcher.agents.mixture import Mixture
-from autoresearch.researcher.display import Display, show_duration
+from autoresearch.researcher.display import Display, show_duration, show_left
 from autoresearch.researcher.evidence import case_of
 from autoresearch.researcher.executors.base import Executor
 from autoresearch.researcher.executors.local import LocalExecutor
@@ -137,10 +137,12 @@ class Loop:
     def research(self, finished: list[Record], started_s: float) -> str:
         """Experiment until there is a reason to end, and return it. What is open then is finished,
         unless the user said stop."""
+        began_s = time.monotonic()  # the unchanged code is measured by then
         while True:
             for attempt in self.waiting_attempts():
-                record = self.go_on(attempt)
-                finished += [record] if record else []
+                if record := self.go_on(attempt):
+                    finished.append(record)
+                    self.say_left(len(finished), time.monotonic() - began_s, started_s)
             over = self.why_over(len(finished), time.monotonic() - started_s)
             seconds = time.monotonic() - started_s
             if not over and self.has_room(len(finished)):
@@ -156,6 +158,12 @@ class Loop:
                 return over or self.editing.why_not
             elif late := self.wait_for_agent(time.monotonic() - started_s):
                 return late
+
+    def say_left(self, done: int, took_s: float, started_s: float) -> None:
+        """How long it will go on, as far as that is known."""
+        left_s = self.left_s(time.monotonic() - started_s)
+        if words := show_left(done, self.options.experiments, took_s, left_s):
+            self.display.say(f"  {words}")
 
     def weigh_best(self) -> str:
         """Whether the best is surely better than the unchanged code, a sentence."""
