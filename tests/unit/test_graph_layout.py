@@ -4,7 +4,7 @@ compared."""
 from __future__ import annotations
 
 from autoresearch import models
-from autoresearch.hub.pages.graph_layout import LARGE, SMALL, CommitVerdict, lay_out
+from autoresearch.hub.pages.graph_layout import LANE, LARGE, MARGIN, SMALL, CommitVerdict, lay_out
 
 HERE = ("gpu", "track")
 
@@ -52,3 +52,13 @@ def test_values_of_two_boards_are_not_compared() -> None:
     graph = lay_out([commit("b", "a"), commit("a")], known, set())
 
     assert {node.radius for node in graph.nodes} == {SMALL}
+
+
+def test_words_begin_behind_the_lines_of_their_row() -> None:
+    """A wide row keeps no other one's words away; no line goes through words."""
+    shown = [commit("e", "d"), commit("d", "c"), commit("c", "a"), commit("b", "a"), commit("a")]
+    graph = lay_out([*shown, commit("z")], {}, set())
+    lanes = [(node.reach - 2 * MARGIN) / LANE for node in graph.nodes]
+
+    assert lanes == [0, 0, 0, 1, 1, 0]
+    assert graph.width == 2 * MARGIN + LANE

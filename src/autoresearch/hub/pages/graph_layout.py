@@ -19,6 +19,8 @@ Verdict = Literal["record", "keep", "discard", "crash", "unknown"]
 
 @dataclass(frozen=True)
 class GraphNode:
+    """A commit in its row; words beside it begin at `reach`, behind every line that passes."""
+
     commit: models.Commit
     row: int
     lane: int
@@ -29,6 +31,7 @@ class GraphNode:
     radius: float
     parents: tuple[str, ...]  # of these, the ones in view
     children: tuple[str, ...]
+    reach: int
 
     @property
     def x(self) -> int:
@@ -72,6 +75,7 @@ def lay_out(
     lanes = _assign_lanes(commits)
     radii = _size_nodes(commits, verdicts)
     there = {c.hash: i for i, c in enumerate(commits)}
+    reaches = _find_reaches(commits, lanes, there)
     children: dict[str, list[str]] = {}
     for commit in commits:
         for parent in commit.parents:
@@ -83,6 +87,7 @@ def lay_out(
             verdicts.get(commit.hash, NO_VERDICT).board, commit.hash in best_line,
             radii.get(commit.hash, SMALL),
             tuple(p for p in commit.parents if p in there), tuple(children.get(commit.hash, ())),
+            MARGIN * 2 + reaches[row] * LANE,
         )
         for row, commit in enumerate(commits)
     )  # fmt: skip
@@ -96,6 +101,22 @@ def lay_out(
     return GraphLayout(
         nodes, edges, MARGIN * 2 + widest * LANE, MARGIN * 2 + max(0, len(nodes) - 1) * ROW
     )
+
+
+def _find_reaches(
+    commits: Sequence[models.Commit], lanes: Mapping[str, int], rows: Mapping[str, int]
+) -> list[int]:
+    """By row, the last lane with a node or a line: each line turns below its child, and goes down
+    the lane of its parent."""
+    reaches = [lanes[commit.hash] for commit in commits]
+    for row, commit in enumerate(commits):
+        for parent in commit.parents:
+            end = rows.get(parent, row)
+            if end > row:
+                reaches[row + 1] = max(reaches[row + 1], lanes[commit.hash])
+                for passed in range(row, end):
+                    reaches[passed] = max(reaches[passed], lanes[parent])
+    return reaches
 
 
 def _size_nodes(
