@@ -101,6 +101,13 @@ CLAIMS = (
 )
 
 
+LONG_DEVICES = (  # as drivers and kernels name them
+    "NVIDIA RTX PRO 6000 Blackwell Server Edition MIG 1g.24gb",
+    "Intel(R) Xeon(R) Platinum 8481C CPU @ 2.70GHz (2 cores)",
+    "NVIDIA H100 80GB HBM3 MIG 1g.10gb",
+)
+
+
 @dataclass(frozen=True)
 class Race:
     """Results that may be compared, and who makes them."""

@@ -5,10 +5,12 @@ from __future__ import annotations
 import random
 from itertools import combinations
 
+from autoresearch.hub.pages import chart_png
 from autoresearch.hub.pages.chart import PHONE_MARKS, Chart, draw_both, draw_chart, summarize
 from autoresearch.hub.pages.chart_labels import LETTER, box_mark
 from autoresearch.labels import Box
 from autoresearch.models import Result
+from populate import LONG_DEVICES
 
 
 def make_points(values: list[float], words: str = "an idea with a name") -> list[Result]:
@@ -77,3 +79,19 @@ def test_a_board_in_one_sentence() -> None:
         "1 experiment, best val_bpb 1.000000 by ada (unverified)"
     )
     assert summarize(points, 0.01).endswith("by ada (unverified), 10.00% (7.1 σ) below the first")
+
+
+def test_a_shared_picture_holds_the_longest_names() -> None:
+    """Every line of the PNG is whole, within the picture, and touches no other."""
+    points = make_points([1.0, 0.98, 0.9, 0.95], words="an idea told at length " * 4)
+    for device in LONG_DEVICES:
+        figure = chart_png.draw_figure(points, device, "tinystories-e61b04c2aa", 0.001, "h" * 60)
+        (axes,) = figure.axes
+        texts = [*figure.texts, axes.xaxis.label, axes.yaxis.label]
+        figure.canvas.draw()
+        boxes = [text.get_window_extent() for text in texts]
+        width, height = figure.bbox.width, figure.bbox.height
+
+        assert texts[0].get_text() == f"{device}  tinystories-e61b04c2aa"
+        assert all(b.x0 >= 0 and b.x1 <= width and b.y0 >= 0 and b.y1 <= height for b in boxes)
+        assert not any(a.overlaps(b) for a, b in combinations(boxes, 2))

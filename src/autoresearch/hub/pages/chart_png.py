@@ -9,11 +9,14 @@ import threading
 from collections.abc import Sequence
 from io import BytesIO
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from autoresearch.hub.pages import chart, chart_axes
 from autoresearch.hub.pages.rendering import flatten_text
 from autoresearch.models import Result
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 INCHES, DPI = (12.0, 6.3), 100
 BEST, CRASH, INK, SOFT = "#0a7f5a", "#c0392b", "#1b2430", "#5b6776"
@@ -35,28 +38,35 @@ _turn = threading.Lock()  # matplotlib draws one picture at a time
 def draw_png(
     points: Sequence[Result], platform: str, track: str, noise: float | None, hub: str
 ) -> bytes:
-    """The picture of a board's results, given oldest first; it names its hub and its last day."""
+    """The picture of a board's results, given oldest first."""
     with _turn:
-        # a second to import: only where a picture is asked for
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-
-        figure = Figure(figsize=INCHES, dpi=DPI, facecolor="white")
-        FigureCanvasAgg(figure)
-        axes = figure.add_axes((0.08, 0.11, 0.89, 0.66))
-        axes.set_ylim(*chart_axes.find_y_range(points))
-        _draw_best(axes, points, noise)
-        _draw_marks(axes, points, noise)
-        _style_axes(axes)
-        title = f"{_escape_math(platform)}  {_escape_math(track)}".strip()
-        _write_line(figure, 0.925, title or "no results yet", 22, INK, weight="bold")
-        _write_line(figure, 0.87, _escape_math(chart.summarize(points, noise), 160), 15, SOFT)
-        _write_line(figure, 0.815, _name_ideas(points, noise), 13, SOFT)
-        signed = " · ".join([_escape_math(hub), *(point.created_at[:10] for point in points[-1:])])
-        figure.text(0.97, 0.022, signed, fontsize=11, color=SOFT, ha="right")
         out = BytesIO()
-        figure.savefig(out, format="png")
+        draw_figure(points, platform, track, noise, hub).savefig(out, format="png")
         return out.getvalue()
+
+
+def draw_figure(
+    points: Sequence[Result], platform: str, track: str, noise: float | None, hub: str
+) -> Figure:
+    """The same as a figure of matplotlib; it names its hub and its last day."""
+    # a second to import: only where a picture is asked for
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=INCHES, dpi=DPI, facecolor="white")
+    FigureCanvasAgg(figure)
+    axes = figure.add_axes((0.08, 0.11, 0.89, 0.66))
+    axes.set_ylim(*chart_axes.find_y_range(points))
+    _draw_best(axes, points, noise)
+    _draw_marks(axes, points, noise)
+    _style_axes(axes)
+    title = f"{_escape_math(platform)}  {_escape_math(track)}".strip()
+    _write_line(figure, 0.925, title or "no results yet", 22, INK, weight="bold")
+    _write_line(figure, 0.87, _escape_math(chart.summarize(points, noise), 160), 15, SOFT)
+    _write_line(figure, 0.815, _name_ideas(points, noise), 13, SOFT)
+    signed = " · ".join([_escape_math(hub), *(point.created_at[:10] for point in points[-1:])])
+    figure.text(0.97, 0.022, signed, fontsize=11, color=SOFT, ha="right")
+    return figure
 
 
 def _write_line(

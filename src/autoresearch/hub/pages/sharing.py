@@ -67,7 +67,7 @@ async def send_badge(
 def draw_badge(hub: Services, platform: str | None, track: str | None) -> bytes:
     board = choose_board(board_views.list_boards(hub), platform, track)
     best = board and leaderboards.leader(hub.db.reader, board.platform, board.track)
-    name = flatten_text(" ".join((board.platform, board.track)) if board else "val_bpb", 60)
+    name = flatten_text(" ".join((board.platform, board.track)) if board else "val_bpb", 130)
     said = f"{format_score(best.val_bpb)} {best.verified}" if best else "no result yet"
     widths = [round(len(text) * LETTER_PX + PAD_PX) for text in (name.strip(), said)]
     colour = "#0a6b4d" if best and best.verified == "reproduced" else "#56616f"
