@@ -10,6 +10,7 @@ import pytest
 
 from autoresearch.cli import credentials
 from autoresearch.cli.credentials import Credentials, find, folder_file, write
+from autoresearch.cli.hub_options import FolderKeyring
 from autoresearch.errors import BadInput, Conflict, Unauthorized
 
 
@@ -118,3 +119,15 @@ def test_credentials_are_not_replaced_by_accident(tmp_path: Path) -> None:
     with pytest.raises(Conflict, match="--force"):
         credentials.reserve(file, force=False)
     credentials.reserve(file, force=True)
+
+
+def test_an_experiment_takes_over_the_agent_it_names(tmp_path: Path) -> None:
+    """The key of a folder above serves the agent of that name on that hub; it is kept for the next
+    time. Without the name, and for another one, there is none."""
+    kept(folder_file(tmp_path), "ada")
+    keyring = FolderKeyring(tmp_path / "night", "http://hub/")
+
+    assert keyring.adopt("") is None and keyring.adopt("eve") is None
+    assert FolderKeyring(tmp_path / "night", "http://other").adopt("ada") is None
+    member = keyring.adopt("ada")
+    assert member and member.key == "key-of-ada" and keyring.load() == member

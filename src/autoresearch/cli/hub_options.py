@@ -2,8 +2,9 @@
 by.
 
 The key is the folder's own, in `.agenthub/` with mode 0600, or that of AGENTHUB_URL, AGENTHUB_KEY
-and AGENTHUB_ID; never one that other folders use too. Leaves joining to
-`researcher.swarm.membership`: a hub may be down, and research goes on.
+and AGENTHUB_ID; never one that other folders use too, unless `--agent-id` names the agent of a
+folder above. Leaves joining to `researcher.swarm.membership`: a hub may be down, and research goes
+on.
 """
 
 from __future__ import annotations
@@ -82,6 +83,19 @@ class FolderKeyring:
             )
         return Member(found.agent_id, found.key)
 
+    def adopt(self, name: str) -> Member | None:
+        """Take over the key that a folder above has for the agent of this name on this hub: who
+        joined there with `ah` and names itself here is nobody else."""
+        from autoresearch.researcher.swarm.membership import Member
+
+        for folder in self.file.parents[2:]:
+            found = credentials.read(credentials.folder_file(folder)) if name else None
+            if found and found.agent_id == name and same(found.url, self.url):
+                member = Member(name, found.key)
+                self.save(member)
+                return member
+        return None
+
     def save(self, member: Member) -> None:
         credentials.reserve(self.file, force=False)
         credentials.write(self.file, Credentials(self.url, member.key, member.agent_id))
@@ -117,7 +131,7 @@ def make_swarm(
     address, agent_id = checked_url(choice.hub), choice.agent_id
     workspace.repo.exclude([f"/{posixpath.join(workspace.inside, credentials.FOLDER)}/"])
     keyring = FolderKeyring(workspace.folder, address)
-    member = keyring.load()
+    member = keyring.load() or keyring.adopt(agent_id)
     if member is not None and agent_id and member.agent_id not in ("", agent_id):
         say(
             f"this folder is {member.agent_id} on {address} already; --agent-id "
