@@ -41,11 +41,13 @@ SETTLE_S = 0.12  # both workers have read the event log by then: they look every
 
 @dataclass
 class Measured:
-    """One page: milliseconds of single requests on loopback, and what a first visit brings."""
+    """One page: milliseconds of single requests on loopback, the server's processor time of a cold
+    one, and what a first visit brings."""
 
     path: str
     cold_ms: list[float] = field(default_factory=list)
     warm_ms: list[float] = field(default_factory=list)
+    cpu_ms: float = 0.0
     raw_kb: float = 0.0
     packed_kb: float = 0.0
     requests: int = 0
@@ -69,6 +71,7 @@ def paths(server: Server) -> dict[str, str]:
         "channel, older": f"/board/results?before={server.loaded.posts // 2}",
         "post": f"/posts/{server.loaded.posts // 3}",
         "search, common word": "/search?q=parameter", "search, rare word": "/search?q=999",
+        "boards": "/boards", "compared boards": "/compare/boards?a=gpu1|track-0&b=gpu2|track-1",
         "agents": "/agents", "agent": "/agents/bench-3", "leaderboard": "/leaderboard",
         "one board": f"/leaderboard?{board}", "leaderboard.csv": "/leaderboard.csv",
         "leaderboard.json": "/leaderboard.json", "progress.svg": f"/charts/progress.svg?{board}",
@@ -103,7 +106,9 @@ def pages(server: Server, cold: int, warm: int) -> dict[str, Measured]:
         for page in found.values():
             tell(server, f"cold {number}", rng)
             time.sleep(SETTLE_S)
+            before_s = server.cpu_s()
             page.cold_ms.append(timed(server, page.path))
+            page.cpu_ms += (server.cpu_s() - before_s) * 1000 / cold
     for page in found.values():
         for _ in range(4):
             timed(server, page.path)
@@ -235,10 +240,10 @@ def percentile(values: Sequence[float], which: int) -> float:
 
 def page_table(found: dict[str, Measured]) -> Iterator[str]:
     yield (
-        "| page | cold p50 ms | cold p95 ms | warm p50 ms | warm p95 ms | first visit KB "
-        "| unpacked KB | requests | aims |"
+        "| page | processor ms | cold p50 ms | cold p95 ms | warm p50 ms | warm p95 ms "
+        "| first visit KB | unpacked KB | requests | aims |"
     )
-    yield "|---|--:|--:|--:|--:|--:|--:|--:|---|"
+    yield "|---|--:|--:|--:|--:|--:|--:|--:|--:|---|"
     for name, page in found.items():
         aim_ms = GRAPH_AIM_MS if "graph" in name else AIM_MS
         cold, warm = percentile(page.cold_ms, 95), percentile(page.warm_ms, 95)
@@ -253,7 +258,7 @@ def page_table(found: dict[str, Measured]) -> Iterator[str]:
         times = f"{median(page.cold_ms):.1f} | {cold:.1f} | {median(page.warm_ms):.1f} | {warm:.1f}"
         sizes = f"{page.packed_kb:.0f} | {page.raw_kb:.0f}"
         aims = f"missed: {', '.join(missed)}" if missed else "reached"
-        yield f"| {name} | {times} | {sizes} | {page.requests} | {aims} |"
+        yield f"| {name} | {page.cpu_ms:.0f} | {times} | {sizes} | {page.requests} | {aims} |"
 
 
 def text(
@@ -273,7 +278,8 @@ def text(
         f"{given.results:,} with a result each; {given.cold} cold and {given.warm} warm requests "
         "of each page.",
         f"Aims: {AIM_MS} ms at the 95th percentile ({GRAPH_AIM_MS} ms for the graph), {AIM_KB} KB "
-        "for a first visit. Cold: something new was posted just before.",
+        "for a first visit. Cold: something new was posted just before; processor: the server's, "
+        "of one cold request.",
         "",
         *page_table(found),
         "",
