@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from autoresearch.cli import agenthub
 from autoresearch.hub.settings import Site
 from git_work import Work, push
 
@@ -75,8 +76,8 @@ def test_counts_follow_verdicts_and_hiding(own_hub: Any, tmp_path: Path) -> None
     wait_for(hub, "/agents/ada", "1 of 1")
     assert "1 of 1" in hub.http.get("/agents").text
     wait_for(hub, "/", "<strong>1</strong> in 24 hours")
-    headers = {"Authorization": f"Bearer {hub.admin_key}"}
-    assert hub.http.post(f"/api/admin/posts/{post}/hide", headers=headers).status_code == 200
+    hide = ["hide", "post", str(post), "--data", str(hub.data)]
+    agenthub.app(hide, standalone_mode=False)
     wait_for(hub, "/", "<strong>0</strong> in 24 hours")
     wait_for(hub, "/now", "0 in the\nlast 24")
 

@@ -111,7 +111,7 @@ def test_the_report_and_its_table_name_one_best(tmp_path: Path) -> None:
     summary = summarise(tmp_path)
     found = read_night(summary) or Morning()
 
-    assert summary.best and summary.best.commit == "2" * 40
+    assert summary.best and summary.best.commit == "2222222"
     assert "the best, 2222222, is not confirmed" in found.verdict
     assert not any("an hour" in line for line in morning_lines(found)), "no rate of two seconds"
 

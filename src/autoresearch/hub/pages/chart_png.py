@@ -132,7 +132,7 @@ def _draw_marks(axes: Any, points: Sequence[Result], noise: float | None) -> Non
 
 
 def _style_axes(axes: Any) -> None:
-    axes.set_xlabel("experiment", color=SOFT, fontsize=12)
+    axes.set_xlabel("experiment", color=SOFT, fontsize=12, loc="left")
     axes.set_ylabel("val_bpb, lower is better", color=SOFT, fontsize=12)
     axes.tick_params(colors=SOFT)
     axes.grid(axis="y", color="#dde3ea")

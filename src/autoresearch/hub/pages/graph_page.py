@@ -61,7 +61,8 @@ def read_board_graph(
     line = commits.best_lineage(reader, board, first, COMMITS_MAX)
     known = {c.hash: c for c in (*line, *measured) if c.seq <= last}
     shown = sorted(known.values(), key=lambda commit: -commit.seq)[:COMMITS_MAX]
-    verdicts = note_verdicts(board_views.read_board(hub, board).points)
+    hashes = [commit.hash for commit in shown]
+    verdicts = note_verdicts(leaderboards.board_points_of(reader, board, hashes))
     found = graph_layout.lay_out(shown, verdicts, {commit.hash for commit in line})
     return found, shown[-1].seq if len(measured) == COMMITS_MAX else None
 

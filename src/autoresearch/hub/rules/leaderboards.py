@@ -9,7 +9,7 @@ costs the same to read whatever its history. Results that wait to count are list
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from autoresearch.hub.rules import boards, verdicts
@@ -208,6 +208,12 @@ def verifications_of(reader: Reader, result: Result, most: int) -> list[Verifica
 def board_points(reader: Reader, platform: str, track: str) -> list[Result]:
     """Every result of a board that has a value or crashed, oldest first."""
     return results.points(reader, platform, track)
+
+
+def board_points_of(reader: Reader, board: BoardName, hashes: Sequence[str]) -> list[Result]:
+    """The same of these commits alone."""
+    found = results.points_of(reader, hashes)
+    return [point for point in found if (point.platform, point.track) == board]
 
 
 def commit_results(reader: Reader, first_seq: int, last_seq: int) -> list[Result]:

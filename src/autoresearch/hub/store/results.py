@@ -5,7 +5,7 @@ What leads a board is decided in `rules`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from autoresearch.hub.store.database import Reader, Transaction, conditions
 from autoresearch.hub.values import BoardName, Verification
@@ -21,6 +21,7 @@ _VERIFICATION = """
     post_id, agent_id, commit_hash, created_at, weight
 """
 _ON_BOARD = "platform = :platform AND track = :track"
+_IS_POINT = "hidden = 0 AND (status = 'crash' OR (problem = '' AND val_bpb IS NOT NULL))"
 _FILTERS = {
     "post_id": "post_id = :post_id",
     "agent": "agent_id = :agent",
@@ -288,13 +289,16 @@ def set_leaders(tx: Transaction, platform: str, track: str, leaders: Iterable[in
 
 def points(reader: Reader, platform: str, track: str) -> list[Result]:
     """Every result of a board that has a value or crashed, oldest first."""
-    sql = f"""
-        SELECT {_RESULT} FROM results
-        WHERE {_ON_BOARD} AND hidden = 0
-            AND (status = 'crash' OR (problem = '' AND val_bpb IS NOT NULL))
-        ORDER BY id
-    """
+    sql = f"SELECT {_RESULT} FROM results WHERE {_ON_BOARD} AND {_IS_POINT} ORDER BY id"
     return reader.all(Result, sql, platform=platform, track=track)
+
+
+def points_of(reader: Reader, hashes: Sequence[str]) -> list[Result]:
+    """The same of some hundred commits, on any board."""
+    names = {f"hash{number}": commit_hash for number, commit_hash in enumerate(hashes)}
+    marks = ", ".join(f":{name}" for name in names) or "NULL"
+    sql = f"SELECT {_RESULT} FROM results WHERE commit_hash IN ({marks}) AND {_IS_POINT}"
+    return sorted(reader.all(Result, sql, **names), key=lambda result: result.id)
 
 
 def of_commits(reader: Reader, first_seq: int, last_seq: int) -> list[Result]:
