@@ -1,11 +1,12 @@
 """What the log of a hub costs and finds.
 
-    python bench/audit.py                        # all three
+    python bench/audit.py                        # all four
     python bench/audit.py --commits 10000 --edits 20 --rounds 1
 
 1. Random edits of a copied database: how many an audit finds.
 2. An audit of a database with many commits: seconds, and seconds of processor time.
 3. Posts a second on the writer's thread with the log and without it, in turn.
+4. A mirror of a hub with real commits, over loopback: commits a second, and its audit.
 """
 
 from __future__ import annotations
@@ -24,11 +25,15 @@ import click
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
+from autoresearch.client import Hub
 from autoresearch.hub.rules import log_audit
+from autoresearch.hub.rules.mirrored_hub import open_mirror, update_mirror
 from autoresearch.hub.store import log_entries, migrate
 from autoresearch.hub.store.database import FILE_NAME, Database, Transaction
 from autoresearch.hub.store.reading import read_copy
+from conftest import in_process
 from logged_hubs import edit_somewhere, fill, write
+from long_history import long_history, take_in
 
 POSTS = 300
 TEXT = "commit:abcdef12 platform:cpu val_bpb:1.5 vram_gb:0.5 | an idea"
@@ -111,16 +116,36 @@ def compare_rates(folder: Path, rounds: int) -> None:
         print(f"posts a second {name}: {statistics.median(rates):.0f}", *map(round, rates))
 
 
+def time_mirror(folder: Path, commits: int) -> None:
+    """One file of 25 KB, a trunk and leaves, as research makes them."""
+    work = long_history(folder / "work.git", commits)
+    work.git("bundle", "create", "-q", str(folder / "all.bundle"), "--branches")
+    migrate.prepare(folder / "hub")
+    db = Database(folder / "hub")
+    take_in(db, (folder / "all.bundle").read_bytes())
+    db.close()
+    with in_process(folder / "hub") as served, Hub(served.url, served.admin_key) as hub:
+        start = time.perf_counter()
+        copy = open_mirror(folder / "mirror", hub.url)
+        replay, _ = update_mirror(copy, hub, (), lambda *_: None)
+        spent = time.perf_counter() - start
+        copy.close()
+    assert not replay.findings and not count_findings(folder / "mirror")
+    print(f"mirror of {commits} commits: {spent:.1f} s, {commits / spent:.0f} commits a second")
+
+
 @click.command()
 @click.option("--edits", default=100)
 @click.option("--commits", default=100_000)
 @click.option("--rounds", default=3)
-def main(edits: int, commits: int, rounds: int) -> None:
-    """Print all three."""
+@click.option("--mirrored", default=500)
+def main(edits: int, commits: int, rounds: int, mirrored: int) -> None:
+    """Print all four."""
     parts: list[Callable[[Path], None]] = [
         lambda folder: find_edits(folder, edits),
         lambda folder: time_audit(folder, commits),
         lambda folder: compare_rates(folder, rounds),
+        lambda folder: time_mirror(folder, mirrored),
     ]
     for part in parts:
         with TemporaryDirectory() as folder:

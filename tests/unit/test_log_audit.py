@@ -77,6 +77,16 @@ def test_an_edit_is_named_with_what_was_there(copy: Path, tmp_path: Path) -> Non
     assert "result 2: its val_bpb is 0.5, the log says 1.999" in find(edited)
 
 
+def test_an_entry_stands_under_the_name_that_it_says(copy: Path, tmp_path: Path) -> None:
+    """The name is not hashed: a mark that is filed under another row is found all the same."""
+    edited = tmp_path / "edited.sqlite3"
+    shutil.copy(copy, edited)
+    with sqlite3.connect(edited) as connection:
+        connection.execute("UPDATE log_entries SET ref = 'post:2' WHERE kind = 'hidden'")
+
+    assert any("filed under 'post:2'" in said for said in find(edited))
+
+
 def test_a_past_that_was_rewritten_as_a_whole_does_not_go_through_a_head(tmp_path: Path) -> None:
     """Who edits a row, its entry and all hashes above is found by a head that was seen before, and
     so is who cuts the log; a log that only grew is not."""
