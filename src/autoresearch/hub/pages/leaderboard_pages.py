@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
-import sys
 import time
 from base64 import b64encode
 from hashlib import sha256
+from operator import attrgetter
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -41,6 +41,8 @@ RECORD_COLUMNS = (
     *("val_bpb", "vram_gb", "agent_id", "commit", "commit_hash"),
     *("created_at", "verified", "waits", "description", "runs", "sd"),
 )
+
+list_record = attrgetter(*RECORD_COLUMNS)
 
 
 @get("/leaderboard", include_in_schema=False)
@@ -89,27 +91,32 @@ async def send_leaderboard_json(
 
 @get("/leaderboard.csv", include_in_schema=False)
 async def send_leaderboard_csv(
-    hub: TheHub, platform: ThePlatform, track: BoardWord = None
-) -> Response[str]:
+    request: Request[Any, Any, Any],
+    hub: TheHub,
+    platform: ThePlatform,
+    track: BoardWord = None,
+) -> Response[bytes]:
     """Every record of every board, one a line, and the claims beside them with why they wait."""
 
     chosen = (platform or None, track or None)
-    text = await hub.off_loop(
-        lambda: read_cached(hub, ("leaderboard.csv", *chosen), lambda: _write_csv(hub, *chosen))
-    )
-    headers = {"Content-Disposition": 'attachment; filename="leaderboard.csv"'}
-    return Response(text, media_type="text/csv", headers=headers)
+
+    def read() -> Response[bytes]:
+        key = ("leaderboard.csv", *chosen)
+        text = read_cached(hub, key, lambda: _write_csv(hub, *chosen))
+        headers = {"Content-Disposition": 'attachment; filename="leaderboard.csv"'}
+        return answer(request, text.encode(), "text/csv; charset=utf-8", more=headers)
+
+    return await hub.off_loop(read)
 
 
 def _write_csv(hub: Services, platform: str | None, track: str | None) -> str:
-    boards = board_views.choose_boards(hub, platform, track)
+    names = [board.name for board in board_views.choose_boards(hub, platform, track)]
     text = io.StringIO()
     lines = csv.writer(text)
     lines.writerow(BOARD_COLUMNS + RECORD_COLUMNS)
-    for board in board_views.list_standings(hub, boards, sys.maxsize, sys.maxsize):
-        for record in (*(row.record for row in reversed(board.records)), *board.waiting):
-            cells = [getattr(board, name) for name in BOARD_COLUMNS]
-            cells += [getattr(record, name) for name in RECORD_COLUMNS]
+    for name, parts in zip(names, leaderboards.read_boards(hub.db.reader, names), strict=True):
+        for record in (*parts.records, *parts.waiting):
+            cells = (*name, *list_record(record))
             lines.writerow([quote_formula(cell) for cell in cells])
     return text.getvalue()
 

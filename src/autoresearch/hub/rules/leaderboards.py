@@ -74,14 +74,14 @@ def _read_board(
     if board.platform not in votes:
         votes[board.platform] = _read_votes(reader, board.platform)
     asked = verdicts.list_asked(reader, [*waiting, *leaders[::-1]], agent_id) if agent_id else set()
-    others = [r.val_bpb for r in leaders if r.val_bpb is not None]
+    floor = boards.find_floor([r.val_bpb for r in leaders if r.val_bpb is not None])
 
     def describe(result: Result, waits: Waits) -> BoardRecord:
         return _record(result, votes[board.platform], waits, result.id in asked)
 
     return BoardParts(
         [describe(result, "") for result in leaders],
-        [describe(result, _find_wait(result, others)) for result in waiting],
+        [describe(result, _find_wait(result, floor)) for result in waiting],
         votes[board.platform],
     )
 
@@ -98,13 +98,13 @@ def _find_waiting(reader: Reader, board: BoardName, leaders: list[Result]) -> li
     ]
 
 
-def _find_wait(result: Result, records: list[float]) -> Waits:
+def _find_wait(result: Result, floor: float) -> Waits:
     """Why a result does not count yet."""
     if result.commit_hash is None:
         return "not pushed"
     if result.verified == "disputed":
         return "disputed"
-    is_far = result.val_bpb is not None and result.val_bpb < boards.find_floor(records)
+    is_far = result.val_bpb is not None and result.val_bpb < floor
     return "implausible" if is_far else "unverified"
 
 

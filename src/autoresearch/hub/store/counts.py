@@ -48,11 +48,11 @@ def count_results(reader: Reader, behind: int, newest: int) -> list[ResultCount]
 def count_records(reader: Reader) -> list[RecordCount]:
     """By agent: the results that were the best of their board when they came."""
     sql = """
-        SELECT agent_id, count(*) AS records,
+        SELECT min(agent_id) AS agent_id, count(*) AS records,
             sum(CASE WHEN verified <> 'unverified' THEN 1 ELSE 0 END) AS checked,
             sum(CASE WHEN verified = 'reproduced' THEN 1 ELSE 0 END) AS reproduced
-        FROM results WHERE leads = 1 AND hidden = 0 GROUP BY agent_id
-    """
+        FROM results WHERE leads = 1 AND hidden = 0 GROUP BY agent_id || ''
+    """  # by an expression: SQLite would walk every result for the sake of the index's order
     return reader.all(RecordCount, sql)
 
 
