@@ -12,6 +12,7 @@ from autoresearch.labels import Box, Label, place
 from autoresearch.untrusted import to_line
 
 LINES_MAX, LINE_HEIGHT, LETTER = 2, 13, 6.6  # units of a line and of a wide letter, with its halo
+CAPITAL = 2.2  # by how much a capital is wider
 REACH, STEP_REACH = 6, 9  # of a mark, and of one that is a step
 Point = tuple[float, float]
 
@@ -40,7 +41,7 @@ def place_labels(
     A mark is x, y and whether it is a step; `corners` are those of the line of steps, which ends at x = `end`.
     """
     texts = [wrap_text(text, frame.line_characters) for _, text in wanted]
-    sizes = [(max(map(len, lines)) * LETTER + 4, len(lines) * LINE_HEIGHT) for lines in texts]
+    sizes = [(max(map(measure_line, lines)) + 4, len(lines) * LINE_HEIGHT) for lines in texts]
     labels = [Label(*at, *size) for (at, _), size in zip(wanted, sizes, strict=True)]
     bounds = Box(frame.left + 2, frame.top - 14, frame.end, frame.floor - 2)
     covered = [box_mark(*mark) for mark in marks]
@@ -56,6 +57,11 @@ def place_labels(
         for label, box, lines in zip(labels, boxes, texts, strict=True)
         if box is not None
     )
+
+
+def measure_line(line: str) -> float:
+    """How wide a line may become; constants are told in capitals."""
+    return len(line) * LETTER + sum(map(str.isupper, line)) * CAPITAL
 
 
 def box_mark(x: float, y: float, is_step: bool) -> Box:
