@@ -264,8 +264,8 @@ def find_parser_fault(name: str, text: str) -> str:
     scan_s = scan_seconds(max(len(text), 1000))  # below, what is spent is not spent on the text
     try:
         scans = 0.0
-        for _ in range(TRIES):  # a neighbour on the machine may disturb one try, not all
-            scans = seconds(parse, text) / scan_s
+        for number in range(TRIES):  # chance may disturb one try, not all
+            scans = seconds(parse, text, 20 * number) / scan_s
             if scans <= WORK_MAX:
                 return ""
         return f"takes {scans:.0f} plain scans"

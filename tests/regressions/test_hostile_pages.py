@@ -23,7 +23,7 @@ TALL_PX = 60_000  # a list that is longer than this is no list any more
 SWEEP = """() => { const bad = [];
   const media = /^(iframe|object|embed|base|frame|applet|math|video|audio|img)$/i;
   const active = /^(form|input|style|svg|textarea|select)$/i;
-  const ours = (e) => e.closest('form.inline') || e.classList.contains('spark');
+  const ours = (e) => e.matches('form.inline *, form.inline, .spark, .reach');
   for (const e of document.querySelectorAll('*')) {
     for (const a of e.attributes) {
       if (/^on/i.test(a.name) || a.name === 'style') bad.push(`${e.tagName} ${a.name}`);
