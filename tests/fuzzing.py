@@ -46,6 +46,8 @@ JSON_BODIES: dict[str, Any] = {
     },
     "/api/claims": {"text": "rotary base of 50000", "ttl_s": 600},
     "/api/claims/1/heartbeat": {},
+    "/api/work": {"platform": "H100", "track": ""},
+    "/api/work/1/heartbeat": {},
     "/api/admin/agents": {"id": "bob"},
 }
 READS = (

@@ -216,6 +216,41 @@ class Claim(Struct, frozen=True):
     expires_at: str
 
 
+class NewWork(Struct, frozen=True):
+    """What a volunteer's machine can run: its platform, and the track of its repository; up to
+    200 characters each.
+    """
+
+    platform: str
+    track: str = ""
+
+
+class WorkLease(Struct, frozen=True):
+    """A result handed to one volunteer, to be run again; nobody else gets it before `expires_at`.
+    A heartbeat every `heartbeat_s` seconds keeps it.
+    """
+
+    id: int
+    agent_id: str
+    result: Result
+    created_at: str
+    expires_at: str
+    heartbeat_s: int
+    kind: Literal["verify"] = "verify"
+
+
+class HandedOut(Struct, frozen=True):
+    """The most useful work there is; without any, `retry_after_s` says when to ask again."""
+
+    lease: WorkLease | None
+    retry_after_s: int
+
+
+class RenewedWork(Struct, frozen=True):
+    id: int
+    expires_at: str
+
+
 class Found(Struct, frozen=True):
     """A post, result or commit that a search found.
 

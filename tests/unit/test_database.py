@@ -158,6 +158,7 @@ def test_migrations_make_the_tables_of_the_schema(db: Database) -> None:
 
 # what takes today's tables back to those of the first version
 FIRST_VERSION = (
+    "DROP TABLE work_leases",
     "DROP TABLE log_entries",
     "DROP TABLE public_keys",
     "DROP INDEX ix_posts_signature",

@@ -28,9 +28,11 @@ from autoresearch.models import (
     Event,
     Events,
     Found,
+    HandedOut,
     LogEntry,
     Post,
     PublicKey,
+    RenewedWork,
     Result,
     TreeHead,
     Whoami,
@@ -318,6 +320,20 @@ class Hub:
     def release(self, claim_id: int) -> None:
         """Give a claim up."""
         self._wire.nothing(Request("DELETE", f"/api/claims/{claim_id}"))
+
+    def ask_for_work(self, platform: str, track: str = "") -> HandedOut:
+        """The result that is most useful to run again on this platform and track, leased to us.
+        RateLimited for one who holds many. Where the answer is lost, the lease ends by itself."""
+        body = {"platform": platform, "track": track}
+        return self._wire.answer(Request("POST", "/api/work", body=body, again=False), HandedOut)
+
+    def keep_work(self, lease_id: int) -> RenewedWork:
+        """Say that we are still at it. Conflict where the lease is over."""
+        return self._wire.answer(Request("POST", f"/api/work/{lease_id}/heartbeat"), RenewedWork)
+
+    def return_work(self, lease_id: int) -> None:
+        """Give work back; nothing where its verdict was posted."""
+        self._wire.nothing(Request("DELETE", f"/api/work/{lease_id}"))
 
     def search(
         self,

@@ -49,6 +49,7 @@ from autoresearch.hub.routes import (
     public,
     results,
     smart_http,
+    work,
 )
 from autoresearch.hub.services import Services
 from autoresearch.hub.settings import JSON_BODY_MAX_BYTES, Settings
@@ -137,6 +138,7 @@ WITH_KEY = [
     git.list_lineage,
     git.get_diff,
 ]
+WORK = [work.ask_for_work, work.keep_work, work.return_work]
 PLAIN_GIT = [
     smart_http.info_refs,
     smart_http.upload_pack,
@@ -162,17 +164,19 @@ def create_app(settings: Settings) -> Middleware:
         await preparing
         await hub.stop()
 
+    # not for all: a body whose word of that name is wrong would be taken for a fault of ours
+    platform = {"platform": Provide(common.read_platform)}
     app = Litestar(
         route_handlers=[
             *PUBLIC,
-            *PAGES,
-            Router("/", route_handlers=WITH_KEY, guards=[common.needs_key]),
+            Router("/", route_handlers=PAGES, dependencies=platform),
+            Router("/", route_handlers=WITH_KEY, guards=[common.needs_key], dependencies=platform),
+            Router("/", route_handlers=WORK, guards=[common.needs_key]),
             Router("/", route_handlers=PLAIN_GIT, guards=[smart_http.needs_password]),
         ],
         dependencies={
             "hub": Provide(common.the_hub, sync_to_thread=False),
             "caller": Provide(common.the_caller, sync_to_thread=False),
-            "platform": Provide(common.read_platform),
         },
         exception_handlers={
             AutoresearchError: add_error_page(common.on_our_error),

@@ -26,6 +26,7 @@ from autoresearch.hub.rules.fetch import BundleCache
 from autoresearch.hub.rules.hidden import HiddenObjects
 from autoresearch.hub.rules.maintenance import join_stored
 from autoresearch.hub.rules.mirror import Mirror
+from autoresearch.hub.rules.verdicts import RecentMembers
 from autoresearch.hub.settings import Settings
 from autoresearch.hub.store import migrate
 from autoresearch.hub.store.database import Database
@@ -57,6 +58,7 @@ class Services:
         self.keyring = KeyCache(self.db, settings.admin_key_hash)
         self.bundles = BundleCache(settings.data / "cache" / "bundles")
         self.hidden = HiddenObjects()
+        self.members = RecentMembers()
         self.uploads = Shares(UPLOADS, UPLOADS_EACH)
         self.arriving = Shares(ARRIVING, ARRIVING_EACH)
         self.advertisements = asyncio.Semaphore(ADVERTISEMENTS)

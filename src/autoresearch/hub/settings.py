@@ -56,7 +56,7 @@ class Settings:
     database: str = ""  # the address of a PostgreSQL database; empty for a SQLite file in `data`
     max_bundle_bytes: int = 50 * 1024 * 1024
     max_pushes_per_hour: int = 100
-    max_posts_per_hour: int = 100  # claims have an allowance of their own of the same size
+    max_posts_per_hour: int = 100  # claims and work have allowances of their own of the same size
     max_registrations_per_hour: int = 20  # per network: one IPv4 address, or one IPv6 /64
     registration: Registration = "open"
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()

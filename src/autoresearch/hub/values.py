@@ -47,6 +47,69 @@ class StoredVerdict(Struct, frozen=True):
     challenges: bool
 
 
+class DatedVerdict(StoredVerdict, frozen=True):
+    """The same with the result it is about and that result's author, and when it came; `weight`
+    is 0 where nobody asked."""
+
+    result_id: int
+    created_at: str
+    author_id: str
+
+
+class StoredLease(Struct, frozen=True):
+    """A result handed to a volunteer; open until `ended_at`, which is when its `outcome` is known:
+    done, returned or expired."""
+
+    id: int
+    agent_id: str
+    result_id: int
+    created_at: str
+    expires_at: str
+    ended_at: str | None
+    outcome: str | None
+
+
+class HandedWork(Struct, frozen=True):
+    """What a volunteer is at: a lease that holds, with the result it is about."""
+
+    agent_id: str
+    result_id: int
+    created_at: str
+    expires_at: str
+    platform: str
+    track: str
+    author_id: str
+    commit: str
+    description: str
+
+
+class VolunteerCount(Struct, frozen=True):
+    """How the leases of one agent ended."""
+
+    agent_id: str
+    done_count: int
+    returned_count: int
+    expired_count: int
+
+
+class BoardQueue(Struct, frozen=True):
+    """How many results of a board nobody has settled, and since when the oldest waits."""
+
+    platform: str
+    track: str
+    waiting: int
+    oldest_at: str
+
+
+class AgreementCount(Struct, frozen=True):
+    """How many settled results of others an agent judged, and how many otherwise than they were
+    settled."""
+
+    agent_id: str
+    judged_count: int
+    against_count: int
+
+
 class AccountShown(Struct, frozen=True):
     """What an account has shown; `network` is a hash, or its own name where none is known."""
 

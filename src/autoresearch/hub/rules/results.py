@@ -14,7 +14,7 @@ from autoresearch.errors import BadInput, NotFound
 from autoresearch.hub.rules import boards, devices, verdicts
 from autoresearch.hub.rules.verification import DOUBTED
 from autoresearch.hub.store import board as posts
-from autoresearch.hub.store import commits, log_entries, log_rows, results, search
+from autoresearch.hub.store import commits, log_entries, log_rows, results, search, work_leases
 from autoresearch.hub.store import verdicts as store_verdicts
 from autoresearch.hub.store.database import Reader, Transaction
 from autoresearch.hub.values import BoardName, Verification
@@ -96,6 +96,7 @@ def _store_verification(
     judged = verdicts.find_judged(tx, post.agent_id, line, commit_hash, post.parent_id)
     if judged is not None:
         verdicts.take_verdict(tx, number, post.agent_id, line, judged)
+        work_leases.finish_lease(tx, post.agent_id, judged.id)
         yield BoardName(judged.platform, judged.track)
     log_entries.append(tx, log_rows.describe(tx, "verdict", number))
 

@@ -1,5 +1,5 @@
-"""What a hub forgets by itself: events that are old or too many, and allowances and invites that
-are over. Everything else stays.
+"""What a hub forgets by itself: events that are old or too many, and allowances, invites and
+leases of work that are over. Everything else stays.
 """
 
 from __future__ import annotations
@@ -10,11 +10,13 @@ from typing import Any
 
 from autoresearch.clock import precise_timestamp, utc_now
 from autoresearch.hub.rules.limits import current_hour_s
+from autoresearch.hub.rules.work import LEASE_S
 from autoresearch.hub.settings import Settings
-from autoresearch.hub.store import accounts, events, limits
+from autoresearch.hub.store import accounts, events, limits, work_leases
 from autoresearch.hub.store.database import Database, Transaction
 
 INVITE_DAYS = 30  # that an invite stays to be looked at once it is over
+LEASE_DAYS = 30  # the same of work
 
 
 async def forget_old(
@@ -35,6 +37,8 @@ def _forget(tx: Transaction, keep_events: int, oldest: int) -> None:
         events.forget_to(tx, oldest)
     limits.forget_before(tx, current_hour_s())
     accounts.forget_invites(tx, _days_ago(INVITE_DAYS))
+    work_leases.end_expired(tx, LEASE_S)
+    work_leases.forget_ended(tx, _days_ago(LEASE_DAYS))
 
 
 def _days_ago(days: int) -> str:

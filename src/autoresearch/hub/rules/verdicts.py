@@ -7,10 +7,12 @@ had when it came; the newest word of each network counts, and nobody's about the
 from __future__ import annotations
 
 import hmac
+import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 
 from autoresearch import entries
 from autoresearch.clock import precise_timestamp
@@ -22,6 +24,7 @@ from autoresearch.hub.values import AccountShown, StoredVerdict
 from autoresearch.models import Result, VerifyLine
 
 DAY_S = 86_400.0
+RECENT_S = 10.0
 ASKED_MAX = 50  # claims of one answer that say whether the caller is asked
 
 
@@ -36,10 +39,16 @@ class Members:
     def standing(self, agent_id: str) -> rule.NetworkStanding:
         return self.standings.get(self.networks.get(agent_id, ""), rule.NetworkStanding())
 
+    @cached_property
+    def weights(self) -> dict[str, float]:
+        """By network, those whose verdict weighs anything: what it weighs."""
+        weighed = ((network, rule.weigh(shown)) for network, shown in self.standings.items())
+        return {network: weight for network, weight in weighed if weight > 0}
+
     def weigh_others(self, agent_id: str) -> dict[str, float]:
-        """By network, all but the author's: what its verdict weighs."""
+        """The same of all but the author's network."""
         own = self.networks.get(agent_id)
-        return {n: rule.weigh(s) for n, s in self.standings.items() if n != own}
+        return {network: weight for network, weight in self.weights.items() if network != own}
 
 
 def hash_network(reader: Reader, network: str) -> str:
@@ -69,6 +78,22 @@ def read_members(reader: Reader, now: str) -> Members:
         for network, those in together.items()
     }
     return Members(networks, standings, verdicts.draw_key(reader))
+
+
+class RecentMembers:
+    """Everybody's standing as it was a moment ago: to read it costs a look at every account, and
+    it changes slowly. Whoever came since has shown nothing."""
+
+    def __init__(self) -> None:
+        self._read_at = -RECENT_S
+        self._members: Members | None = None
+
+    def read(self, reader: Reader) -> Members:
+        """In a thread; two at once may both read."""
+        at = time.monotonic()
+        if self._members is None or at - self._read_at >= RECENT_S:
+            self._members, self._read_at = read_members(reader, precise_timestamp()), at
+        return self._members
 
 
 def _count_settled(

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from autoresearch.hub.store.database import Reader, Transaction, conditions
-from autoresearch.hub.values import BoardName, Verification
+from autoresearch.hub.values import BoardName, BoardQueue, Verification
 from autoresearch.models import Result
 
 PAGE = 500
@@ -91,6 +91,22 @@ _WAITING = f"""
             AND problem = '' AND status = 'keep' AND verified <> 'reproduced' AND val_bpb < :below
     ) AS waiting
     WHERE turn <= :each ORDER BY turn, val_bpb, id LIMIT :most
+"""
+_UNSETTLED = f"""
+    SELECT {_RESULT} FROM results
+    WHERE {_ON_BOARD} AND hidden = 0 AND problem = '' AND status = 'keep'
+        AND val_bpb IS NOT NULL AND commit_hash IS NOT NULL
+        AND (verified = 'unverified' OR EXISTS (
+            SELECT 1 FROM verifications
+            WHERE result_id = results.id AND challenges = 1 AND verifications.hidden = 0
+        ))
+        AND NOT EXISTS (
+            SELECT 1 FROM work_leases
+            WHERE result_id = results.id AND ended_at IS NULL AND expires_at > :now
+        )
+        AND NOT EXISTS (SELECT 1 FROM commits WHERE hash = commit_hash AND commits.hidden = 1)
+        AND EXISTS (SELECT 1 FROM agents WHERE agents.id = agent_id AND revoked_at IS NULL)
+    ORDER BY id {{order}} LIMIT :most
 """
 
 
@@ -209,6 +225,27 @@ def has_platform(reader: Reader, name: str) -> bool:
         reader.column(f"SELECT 1 FROM {table} WHERE platform = :name LIMIT 1", name=name)
         for table in _TABLES
     )
+
+
+def list_unsettled(
+    reader: Reader, board: BoardName, now: str, is_newest: bool, most: int
+) -> list[Result]:
+    """Kept and pushed results of a board that verdicts have not settled, or that somebody
+    challenged: in view, of open accounts, and in nobody's hands. The newest, or the oldest.
+    """
+    sql = _UNSETTLED.format(order="DESC" if is_newest else "ASC")
+    return reader.all(Result, sql, platform=board.platform, track=board.track, now=now, most=most)
+
+
+def count_unsettled(reader: Reader, most: int) -> list[BoardQueue]:
+    """The boards with most kept and pushed results that verdicts have not settled."""
+    sql = """
+        SELECT platform, track, count(*) AS waiting, min(created_at) AS oldest_at FROM results
+        WHERE hidden = 0 AND problem = '' AND status = 'keep' AND val_bpb IS NOT NULL
+            AND commit_hash IS NOT NULL AND verified = 'unverified'
+        GROUP BY platform, track ORDER BY waiting DESC, platform, track LIMIT :most
+    """
+    return reader.all(BoardQueue, sql, most=most)
 
 
 def list_platforms(reader: Reader) -> list[str]:

@@ -114,7 +114,7 @@ limits = Table(  # how much of an allowance is used; the hour starts with its fi
     "limits",
     metadata,
     key("subject"),  # "agent:<id>" or "net:<network>"
-    key("action"),  # push, post, claim, register
+    key("action"),  # push, post, claim, work, register
     not_null("started_s", Integer),  # Unix time
     not_null("used", Integer),
 )
@@ -241,6 +241,22 @@ claims = Table(
     not_null("ttl_s", Integer),
     Column("released_at", Text),
     index_where("released_at IS NULL", "ix_claims_open", "expires_at"),
+    sqlite_autoincrement=True,
+)
+
+work_leases = Table(  # results handed to volunteers, who run them again
+    "work_leases",
+    metadata,
+    number(),
+    agent(),
+    not_null("result_id", Id, ForeignKey("results.id")),
+    not_null("created_at"),
+    not_null("expires_at"),
+    Column("ended_at", Text),  # empty while it is open, which may be longer than it holds
+    Column("outcome", Text),  # done, returned, expired
+    index_where("ended_at IS NULL", "ix_work_leases_open", "result_id", unique=True),
+    Index(None, "agent_id", "id"),
+    Index(None, "ended_at"),
     sqlite_autoincrement=True,
 )
 

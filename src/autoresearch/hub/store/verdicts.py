@@ -6,7 +6,13 @@ What follows from it is decided in `rules.verdicts`.
 from __future__ import annotations
 
 from autoresearch.hub.store.database import Reader, Transaction
-from autoresearch.hub.values import AccountShown, StoredVerdict, VerdictCount
+from autoresearch.hub.values import (
+    AccountShown,
+    AgreementCount,
+    DatedVerdict,
+    StoredVerdict,
+    VerdictCount,
+)
 
 _MEMBERS = """
     SELECT id AS agent_id,
@@ -42,6 +48,15 @@ def members(reader: Reader, most_runs: int) -> list[AccountShown]:
     return reader.all(AccountShown, _MEMBERS, most=most_runs)
 
 
+def find_network(reader: Reader, agent_id: str) -> str:
+    """The network of one account, as `members` has it."""
+    sql = """
+        SELECT CASE WHEN network = '' THEN 'agent:' || id ELSE network END FROM agents
+        WHERE id = :id
+    """
+    return str(reader.value(sql, id=agent_id))
+
+
 def settled_counts(reader: Reader) -> list[VerdictCount]:
     """By account: how often its claims and verdicts turned out right, and how often wrong."""
     return reader.all(VerdictCount, _SETTLED)
@@ -54,6 +69,32 @@ def of_result(reader: Reader, result_id: int) -> list[StoredVerdict]:
         WHERE result_id = :id AND hidden = 0 AND (weight > 0 OR challenges = 1) ORDER BY id
     """
     return reader.all(StoredVerdict, sql, id=result_id)
+
+
+def of_results(reader: Reader, first: int, last: int) -> list[DatedVerdict]:
+    """Every verdict on the results numbered from `first` to `last`, also those that count for
+    nothing, oldest first."""
+    sql = """
+        SELECT verifications.id, verifications.agent_id, reproduced, weight, challenges, result_id,
+            verifications.created_at, results.agent_id AS author_id
+        FROM verifications JOIN results ON results.id = result_id
+        WHERE result_id >= :first AND result_id <= :last AND verifications.hidden = 0
+        ORDER BY verifications.id
+    """
+    return reader.all(DatedVerdict, sql, first=first, last=last)
+
+
+def count_agreement(reader: Reader) -> list[AgreementCount]:
+    """By agent: its verdicts on what is settled by now, and those that say otherwise."""
+    sql = """
+        SELECT verifications.agent_id, count(*) AS judged_count,
+            sum(CASE WHEN (verified = 'reproduced') = (reproduced = 1) THEN 0 ELSE 1 END)
+                AS against_count
+        FROM results JOIN verifications ON result_id = results.id
+        WHERE verified <> 'unverified' AND results.hidden = 0 AND verifications.hidden = 0
+        GROUP BY verifications.agent_id
+    """
+    return reader.all(AgreementCount, sql)
 
 
 def judged_in_post(reader: Reader, post_id: int) -> list[int]:
