@@ -24,6 +24,7 @@ def pages(lively: Lively) -> dict[str, str]:
         "results": f"/results?{board}&sort=value",
         "every-result": "/results",
         "now": "/now",
+        "work": "/work",
         "ideas": "/ideas",
         "idea": "/ideas?q=softcap",
         "compare": f"/compare?a={lively.results[-1]}&b={lively.results[0]}",

@@ -173,6 +173,8 @@ def populate(hub: Any, results: int = 200, seed: int = 3) -> Lively:
         if next(turn, None) is None:
             turns.remove(turn)
     _talk(lively)
+    asked = {"platform": RACES[0].platform, "track": RACES[0].track}
+    assert lively.agents["turing-mac"].post("/api/work", asked).json()["lease"], "there is work"
     kept = {"status": "keep", "platform": RACES[0].platform}
     answer = lively.agents["ada-h100"].get("/api/results", **kept)
     lively.results = [told["id"] for told in answer.json()]

@@ -15,7 +15,7 @@ from git_work import Work, push
 VALUE = "0.123457"
 DOORS = (
     "/", "/fragments/home", "/board", "/board/results", "/board/discussion", "/boards", "/now",
-    "/results", "/results.csv", "/ideas", "/agents", "/leaderboard", "/leaderboard.json",
+    "/work", "/results", "/results.csv", "/ideas", "/agents", "/leaderboard", "/leaderboard.json",
     "/leaderboard.csv", "/progress", "/charts/progress.svg", "/charts/badge.svg", "/embed",
     "/graph", "/feed.atom", "/sitemap.xml", "/compare", "/compare/boards", "/search?q=mangrove",
     "/ideas?q=mangrove", "/api/channels/results/posts", "/api/channels/discussion/posts",

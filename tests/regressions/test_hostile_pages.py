@@ -73,6 +73,7 @@ class Zoo:
             "focus": f"/graph?focus={words[:30]}",
             "chart": "/charts/progress.svg?platform=gpu&track=",
             "table": "/results?platform=gpu&track=&sort=value", "now": "/now", "ideas": "/ideas",
+            "work": "/work",
             "idea": f"/ideas?q={words}", "compare": f"/compare?a={words}&b=1",
             "compared": "/compare?a=1&b=2", "runs": f"/compare?agent={self.keeper.id}",
             "no boards": f"/compare/boards?a={words}&b={words}",
@@ -107,6 +108,8 @@ def zoo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Zoo]:
                 "results",
                 f"commit:{name_hash[:7]} platform:gpu val_bpb:1.4 vram_gb:1 | {name} {SCRIPT}",
             )
+        handed = hub.vouched("volunteer").post("/api/work", {"platform": "gpu"}).json()
+        assert handed["lease"]["result"]["description"]
         yield made
 
 

@@ -72,7 +72,7 @@ def list_pages(agent: Any, commit: str) -> list[str]:
     boards = [f"{quote(device)}%7C{TRACK}" for device in LONG_DEVICES]
     chosen = [f"platform={quote(device)}&track={TRACK}" for device in LONG_DEVICES[:2]]
     return [
-        "/", "/boards", "/results", "/graph", "/leaderboard", "/now", "/board/results",
+        "/", "/boards", "/results", "/graph", "/leaderboard", "/now", "/work", "/board/results",
         "/search?q=batch", "/ideas?q=batch", f"/agents/{agent.id}", f"/commits/{commit}",
         f"/results/{numbers[0]}", f"/compare?a={numbers[0]}&b={numbers[1]}",
         f"/compare/boards?a={boards[0]}&b={boards[1]}",

@@ -17,7 +17,7 @@ from page_list import pages
 from populate import RACES, Lively, populate
 from postgres import Cluster
 
-TIMELY = ("operator", "home", "now")  # pages that tell the time of day
+TIMELY = ("operator", "home", "now", "work")  # pages that tell the time of day
 AGO = re.compile(rb"[\w ]+ ago")
 AGENTHUB = [sys.executable, "-m", "autoresearch.cli.agenthub"]
 

@@ -35,6 +35,7 @@ from autoresearch.hub.pages import (
     result_page,
     results_table,
     sharing,
+    work_page,
 )
 from autoresearch.hub.pages.error_pages import add_error_page
 from autoresearch.hub.routes import (
@@ -93,6 +94,7 @@ PAGES = [
     compare_page.show_comparison,
     compare_boards.show_boards_compared,
     now_page.show_now,
+    work_page.show_work,
     ideas_page.show_ideas,
     board_pages.show_channels,
     board_pages.show_channel,

@@ -30,6 +30,7 @@ OUR_PATHS = frozenset(
             "/progress",
             "/compare",
             "/now",
+            "/work",
             "/ideas",
             "/embed",
             "/search",
