@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -19,63 +18,24 @@ import msgspec
 import pytest
 from rich.console import Console
 
-from autoresearch.cli.credentials import Credentials, folder_file, reserve, write
 from autoresearch.client import Hub
-from autoresearch.git.repo import Repo
-from autoresearch.git.sync import push_commits
 from autoresearch.researcher.display import Display
-from autoresearch.researcher.swarm.track import track_id
 from autoresearch.researcher.verify.board import HubBoard
 from autoresearch.researcher.verify.rerun import Notebook, Notes
 from autoresearch.researcher.verify.rounds import Rounds
 from autoresearch.researcher.verify.verifier import Verifier
 from autoresearch.researcher.workspace import Workspace
+from claimants import BOX, Claimant, make_swarm
 from strange_hub import Asked, Reply, strange_hub, told
 from tiny_workspaces import Writes, command, make, noisy, research, runner
-
-BOX = "test-box"
-
-
-class Claimant:
-    """Somebody with a repository and an account, who commits, pushes and posts what they like."""
-
-    def __init__(self, workspace: Workspace, hub: Any, track: str) -> None:
-        self.workspace = workspace
-        self.agent = hub.agent("claimant")
-        self.hub = Hub(hub.url, self.agent.key)
-        self.track = track
-
-    def claims(self, value: float, platform: str = BOX, **files: str) -> tuple[str, int]:
-        """Commit files on the root, push, and claim a value; the commit and the post."""
-        with self.workspace.fresh(self.workspace.repo.head()) as checkout:
-            for name, text in files.items():
-                (checkout.path / f"{name}.py").write_text(text)
-            Repo(checkout.path).add(change.path for change in checkout.changes())
-            commit = Repo(checkout.path).commit(f"claims {value} for {platform}")
-        self.workspace.repo.set_ref(f"refs/claims/{commit}", commit)
-        push_commits(self.workspace.repo, self.hub, [commit])
-        line = (
-            f"commit:{commit[:7]} platform:{platform} val_bpb:{value:.6f} vram_gb:2.0 "
-            f"track:{self.track} | an idea"
-        )
-        return commit, self.hub.post("results", line).id
 
 
 @pytest.fixture
 def swarm(tmp_path: Path, own_hub: Callable[..., Any]) -> tuple[Any, Claimant, Workspace]:
     """A hub, a claimant, and a verifier's repository with a measured baseline; both start from the
     same root."""
-    claimant = make(tmp_path / "claimant", noisy(1.0, 0.001))
-    shutil.copytree(claimant.folder, tmp_path / "verifier")
-    verifier = Workspace(tmp_path / "verifier")
-    research(verifier, Writes(), experiments=0, platform=BOX)
     hub = own_hub()
-    judge = hub.vouched("verifier")  # the operator runs it: its word decides
-    known = Credentials(hub.url, judge.key, judge.id)
-    file = folder_file(verifier.folder)
-    reserve(file, force=False)
-    write(file, known)
-    return hub, Claimant(claimant, hub, track_id(verifier)), verifier
+    return hub, *make_swarm(tmp_path, hub)
 
 
 def verify(*args: str) -> Any:

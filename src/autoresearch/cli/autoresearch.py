@@ -24,6 +24,7 @@ from autoresearch.cli import (
     simulate,
     verify,
     watch,
+    work,
 )
 from autoresearch.cli.agent_options import AgentOptions, AgentSetup, make_agent, which_agent
 from autoresearch.cli.common import FOR_PREPARE, FOR_RUNS, cache, environment
@@ -151,7 +152,15 @@ def name_own_text(directory: Path, data: Path, in_json: bool) -> None:
     show.tell({"directory": str(workspace.folder)}, text, in_json)
 
 
-IMPORTED = (run.run, distill.distill, simulate.simulate, verify.verify, watch.watch, export.export)
+IMPORTED = (
+    run.run,
+    distill.distill,
+    simulate.simulate,
+    verify.verify,
+    work.work,
+    watch.watch,
+    export.export,
+)
 for imported in IMPORTED:
     app.add_command(imported)
 app.add_command(completion_command("autoresearch"))

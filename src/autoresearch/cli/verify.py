@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -78,37 +79,46 @@ def verify(
 
     COMMIT is by default the best unverified one, DIR this folder. Exit code 0: reproduced or replayed, 1: not.
     """
-    from autoresearch.researcher import machine
     from autoresearch.researcher.experiment import Stopped
-    from autoresearch.researcher.verify.rerun import Notebook
-    from autoresearch.researcher.verify.verifier import Verifier
-    from autoresearch.researcher.workspace import Workspace
 
     commit, directory = split_arguments(what)
     check_options(commit, hub, watch, claimed)
-    workspace = Workspace(directory)
-    workspace.check_clean()
-    workspace.check_ready()
-    runner, display, stop = set_up_runs(workspace, isolation, in_json)
-    notebook = Notebook(workspace.private / "verify")
-    verifier = Verifier(
-        workspace, runner, notebook, display, stop, platform or machine.machine_name(), runs
-    )
+    verifier = make_verifier(directory, isolation, platform, runs, in_json)
+    workspace, stop = verifier.workspace, verifier.stop
     with workspace.lock():
         workspace.sweep_checkouts()
         try:
-            prepare(workspace, display.say, stop)
+            prepare(workspace, verifier.display.say, stop)
             if hub:
                 verdict = on_hub(verifier, hub, commit, watch, replay)
             else:
                 reported = reported_here(workspace, verifier.platform, commit, claimed)
                 verdict = verify_here(verifier, reported, replay)
-                notebook.forget(verdict.reported)
+                verifier.notebook.forget(verdict.reported)
         except Stopped:
             verdict = None
     if stop.is_set():
         raise click.exceptions.Exit(130)
     report_verdict(verdict, in_json)
+
+
+def make_verifier(
+    directory: Path, isolation: SandboxOptions, platform: str | None, runs: int, in_json: bool
+) -> Verifier:
+    """What verifies in this folder. BadWorkspace where it is no experiment, MissingTool where no
+    sandbox works."""
+    from autoresearch.researcher import machine
+    from autoresearch.researcher.verify.rerun import Notebook
+    from autoresearch.researcher.verify.verifier import Verifier
+    from autoresearch.researcher.workspace import Workspace
+
+    workspace = Workspace(directory)
+    workspace.check_clean()
+    workspace.check_ready()
+    runner, display, stop = set_up_runs(workspace, isolation, in_json)
+    notebook = Notebook(workspace.private / "verify")
+    name = platform or machine.machine_name()
+    return Verifier(workspace, runner, notebook, display, stop, name, runs)
 
 
 def report_verdict(verdict: Verdict | None, in_json: bool) -> None:
@@ -212,6 +222,21 @@ def verify_here(verifier: Verifier, reported: ReportedResult, replay: bool) -> V
 def on_hub(verifier: Verifier, url: str, commit: str, watch: bool, replay: bool) -> Verdict | None:
     """Join, and verify what was asked for, or the best that nobody has verified, or whatever
     comes."""
+    with open_rounds(verifier, url, replay, patient=watch) as rounds:
+        if rounds is None:
+            return None
+        if watch:
+            rounds.forever()
+            return None
+        rounds.tell_what_waits()
+        return one(rounds, commit) if commit else rounds.once()
+
+
+@contextmanager
+def open_rounds(
+    verifier: Verifier, url: str, replay: bool, patient: bool
+) -> Iterator[Rounds | None]:
+    """Rounds on the hub, as the folder's agent there. `patient` as in `join_hub`."""
     from autoresearch.client import Hub
     from autoresearch.researcher.swarm.track import track_id
     from autoresearch.researcher.verify.board import HubBoard
@@ -219,9 +244,10 @@ def on_hub(verifier: Verifier, url: str, commit: str, watch: bool, replay: bool)
 
     workspace = verifier.workspace
     workspace.repo.exclude([f"/{FOLDER}/"])
-    member = join_hub(verifier, url, patient=watch)
+    member = join_hub(verifier, url, patient)
     if member is None:
-        return None
+        yield None
+        return
     track = track_id(workspace)
     with Hub(url, member.key) as hub:
         verifier.display.say(
@@ -229,12 +255,7 @@ def on_hub(verifier: Verifier, url: str, commit: str, watch: bool, replay: bool)
         )
         direction = workspace.config.experiment.direction
         board = HubBoard(hub, member.agent_id, verifier.platform, track, direction)
-        rounds = Rounds(verifier, board, verifier.stop, replay)
-        if watch:
-            rounds.forever()
-            return None
-        rounds.tell_what_waits()
-        return one(rounds, commit) if commit else rounds.once()
+        yield Rounds(verifier, board, verifier.stop, replay)
 
 
 def join_hub(verifier: Verifier, url: str, patient: bool) -> Member | None:
