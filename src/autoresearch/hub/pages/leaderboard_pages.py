@@ -37,12 +37,13 @@ PNG_S = 5.0  # a picture takes most of a second to draw: it may be this old
 BoardWord = Annotated[str | None, QueryParameter(required=False, max_length=200)]
 XAxis = Annotated[Literal["number", "time"], QueryParameter(required=False)]
 BOARD_COLUMNS = ("platform", "track")
-RECORD_COLUMNS = (
+FIRST_COLUMNS = (
     *("val_bpb", "vram_gb", "agent_id", "commit", "commit_hash"),
-    *("created_at", "verified", "waits", "description", "runs", "sd"),
+    *("created_at", "verified"),
 )
+LAST_COLUMNS = ("description", "runs", "sd")
 
-list_record = attrgetter(*RECORD_COLUMNS)
+read_first, read_last = attrgetter(*FIRST_COLUMNS), attrgetter(*LAST_COLUMNS)
 
 
 @get("/leaderboard", include_in_schema=False)
@@ -113,10 +114,11 @@ def _write_csv(hub: Services, platform: str | None, track: str | None) -> str:
     names = [board.name for board in board_views.choose_boards(hub, platform, track)]
     text = io.StringIO()
     lines = csv.writer(text)
-    lines.writerow(BOARD_COLUMNS + RECORD_COLUMNS)
-    for name, parts in zip(names, leaderboards.read_boards(hub.db.reader, names), strict=True):
-        for record in (*parts.records, *parts.waiting):
-            cells = (*name, *list_record(record))
+    lines.writerow((*BOARD_COLUMNS, *FIRST_COLUMNS, "waits", *LAST_COLUMNS))
+    for name in names:
+        leaders, waiting = leaderboards.read_results(hub.db.reader, name)
+        for result, waits in (*((leader, "") for leader in leaders), *waiting):
+            cells = (*name, *read_first(result), waits, *read_last(result))
             lines.writerow([quote_formula(cell) for cell in cells])
     return text.getvalue()
 

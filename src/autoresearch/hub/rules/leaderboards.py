@@ -34,6 +34,13 @@ class BoardParts(NamedTuple):
     votes: Votes
 
 
+class BoardResults(NamedTuple):
+    """What counts on a board, oldest first, and what waits beside it with why."""
+
+    leaders: list[Result]
+    waiting: list[tuple[Result, Waits]]
+
+
 def leaderboard(
     reader: Reader, platform: str | None, track: str | None, most: int, agent_id: str = ""
 ) -> list[Board]:
@@ -69,21 +76,28 @@ def read_boards(reader: Reader, names: Iterable[BoardName]) -> list[BoardParts]:
 def _read_board(
     reader: Reader, board: BoardName, votes: dict[str, Votes], agent_id: str
 ) -> BoardParts:
-    leaders = results.leaders(reader, *board, RECORDS_MAX)[::-1]
-    waiting = _find_waiting(reader, board, leaders)
+    leaders, waiting = read_results(reader, board)
     if board.platform not in votes:
         votes[board.platform] = _read_votes(reader, board.platform)
-    asked = verdicts.list_asked(reader, [*waiting, *leaders[::-1]], agent_id) if agent_id else set()
-    floor = boards.find_floor([r.val_bpb for r in leaders if r.val_bpb is not None])
+    claims = [*(result for result, _ in waiting), *leaders[::-1]]
+    asked = verdicts.list_asked(reader, claims, agent_id) if agent_id else set()
 
-    def describe(result: Result, waits: Waits) -> BoardRecord:
+    def describe(result: Result, waits: Waits = "") -> BoardRecord:
         return _record(result, votes[board.platform], waits, result.id in asked)
 
     return BoardParts(
-        [describe(result, "") for result in leaders],
-        [describe(result, _find_wait(result, floor)) for result in waiting],
+        [describe(result) for result in leaders],
+        [describe(result, waits) for result, waits in waiting],
         votes[board.platform],
     )
+
+
+def read_results(reader: Reader, board: BoardName) -> BoardResults:
+    """The same without anybody's votes, which are most of the work."""
+    leaders = results.leaders(reader, *board, RECORDS_MAX)[::-1]
+    floor = boards.find_floor([r.val_bpb for r in leaders if r.val_bpb is not None])
+    waiting = _find_waiting(reader, board, leaders)
+    return BoardResults(leaders, [(result, _find_wait(result, floor)) for result in waiting])
 
 
 def _find_waiting(reader: Reader, board: BoardName, leaders: list[Result]) -> list[Result]:
