@@ -32,6 +32,7 @@ class ExecutorOptions:
     gpus: int = 1
     executor: str = "local"
     ray_address: str | None = None
+    slurm: tuple[str, ...] = ()
 
 
 executor_options = gather(
@@ -51,13 +52,19 @@ executor_options = gather(
     ),
     click.option(
         "--executor",
-        type=click.Choice(("local", "ray")),
+        type=click.Choice(("local", "ray", "slurm")),
         default="local",
-        help="Where runs take place: local is this machine, ray a Ray cluster.",
+        help="Where runs take place: local is this machine, ray a Ray cluster, slurm Slurm jobs.",
     ),
     click.option(
         "--ray-address",
         help="For --executor ray: HOST:PORT of the cluster; without it one is started here.",
+    ),
+    click.option(
+        "--slurm",
+        metavar="NAME=VALUE",
+        multiple=True,
+        help="For --executor slurm: a parameter of each job, such as partition=gpu; repeatable.",
     ),
 )
 
@@ -79,9 +86,10 @@ class Place:
 def place(options: ExecutorOptions, runner: Runner, say: Callable[[str], None]) -> Iterator[Place]:
     """The executor the options ask for, with what it needs held as long as the block lasts.
     BadInput where there is less than asked for, Conflict where another runner holds it,
-    MissingTool without Ray."""
-    if options.executor == "ray":
-        with closing(cluster(options, runner, say)) as there:
+    MissingTool without Ray or submitit."""
+    if options.executor != "local":
+        reach = cluster if options.executor == "ray" else slurm_jobs
+        with closing(reach(options, runner, say)) as there:
             yield there
         return
     from autoresearch.researcher import machine
@@ -118,6 +126,18 @@ def cluster(options: ExecutorOptions, runner: Runner, say: Callable[[str], None]
             "results differ by more than the code does"
         )
     return Place(executor, executor.share.size, executor.platform)
+
+
+def slurm_jobs(options: ExecutorOptions, runner: Runner, say: Callable[[str], None]) -> Place:
+    """Jobs of Slurm; of this machine where there is none."""
+    from autoresearch.researcher.executors.slurm import SlurmExecutor, read_parameters
+
+    parameters = read_parameters(options.slurm)
+    say("asking a job what the nodes are called")
+    executor = SlurmExecutor(runner, options.jobs, options.gpus, parameters, surroundings)
+    if executor.is_local:
+        say("no Slurm here (no srun): its jobs run as processes of this machine")
+    return Place(executor, executor.size, executor.platform)
 
 
 def surroundings() -> Surroundings:

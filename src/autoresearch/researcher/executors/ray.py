@@ -1,37 +1,29 @@
-"""Runs on a Ray cluster: a request travels with its commit, runs in the sandbox of the machine it
-comes to, and its measurement, log and curve come back. Same ledger, same verdicts.
+"""Runs on a Ray cluster: each in the sandbox of the machine it comes to. Same ledger, same verdicts.
 
-Ray decides where a run takes place and tells when a machine is lost; the request is then sent
-again, a few times. Leaves to others: what happens over there (worker).
+Ray decides where a run takes place and tells when a machine is lost. Leaves to others: what travels
+(shipping), what happens over there (worker).
 https://docs.ray.io/en/latest/ray-core/tasks.html
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from autoresearch.errors import BadInput, MissingTool
-from autoresearch.folders import wipe
-from autoresearch.git.bundles import create_bundle, temporary_bundle
 from autoresearch.installation import install_command
-from autoresearch.researcher import config
 from autoresearch.researcher.executors import worker
 from autoresearch.researcher.executors.local import Closing
+from autoresearch.researcher.executors.shipping import measure_there, pack_request
 from autoresearch.researcher.executors.worker import RunResult, Shipment, Surroundings
 from autoresearch.researcher.experiment import Runner, Stopped
 from autoresearch.researcher.judging.values import Measurement
 from autoresearch.researcher.machine import one_word
-from autoresearch.researcher.own_files import OwnFiles
-from autoresearch.researcher.own_text import find_text
 from autoresearch.researcher.run_request import RunRequest
 
-LIVES = 4  # a request is sent so often at most
 POLL_S = 0.25
 STORE_BYTES = (
     200 * 2**20
@@ -130,14 +122,8 @@ class RayExecutor:
     def see_through(self, request: RunRequest) -> Measurement:
         """In a thread: send the request until its result is back, again where the machine that had
         it is lost."""
-        shipment = self.ray.put(self.pack(request))
-        for _ in range(LIVES):
-            result = self.once(shipment)
-            if result is not None:
-                return self.runner.in_time(self.unpack(request, result))
-        return Measurement(
-            "failed", f"the machine that ran it was lost {LIVES} times in a row", request.seed
-        )
+        shipment = self.ray.put(pack_request(self.runner, request, self.share.cores))
+        return measure_there(self.runner, request, lambda: self.once(shipment))
 
     def once(self, shipment: Any) -> RunResult | None:
         """One attempt; None where the machine, or Ray's own process there, was lost."""
@@ -154,37 +140,6 @@ class RayExecutor:
         except errors.RayError:
             return None
         return result
-
-    def pack(self, request: RunRequest) -> Shipment:
-        workspace = self.runner.workspace
-        with temporary_bundle() as file:
-            create_bundle(workspace.repo, file, [request.commit])
-            bundle = file.read_bytes()
-        worker_dir = hashlib.sha256(str(workspace.folder).encode()).hexdigest()[:16]
-        settings = (workspace.folder / config.NAME).read_bytes()
-        travelling = worker.request_for(request, workspace.folder)
-        text = str(find_text(workspace)) if workspace.config.has_own_text else ""
-        sandbox = self.runner.sandbox.name
-        return Shipment(
-            worker_dir,
-            bundle,
-            settings,
-            travelling,
-            sandbox,
-            self.share.cores,
-            workspace.inside,
-            text,
-            str(workspace.repo.path),
-            OwnFiles(self.runner.links, self.runner.readable, self.runner.variables),
-        )
-
-    def unpack(self, request: RunRequest, result: RunResult) -> Measurement:
-        """Put log and curve where a run of this machine would have left them."""
-        wipe(request.folder)
-        request.folder.mkdir(parents=True)
-        for name, data in result.files.items():
-            (request.folder / Path(name).name).write_bytes(data)
-        return result.measurement
 
     def close(self) -> None:
         self.stop.set()

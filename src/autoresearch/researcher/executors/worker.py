@@ -3,8 +3,8 @@ machine's own sandbox.
 
 A worker folder is a workspace that stays on a machine: repository, prepared data, nothing of any
 run. One request at a time works at it, so there are as many worker folders as requests at once,
-and the next night finds them again. Knows nothing of Ray; leaves to others: sending and losing
-requests (ray), what a run is (experiment).
+and the next night finds them again. Knows nothing of Ray or Slurm; leaves to others: sending
+and losing requests (shipping), what a run is (experiment).
 """
 
 from __future__ import annotations
