@@ -47,8 +47,8 @@ wheel: .venv/.run  ## dist/autoresearch-VERSION.whl, the file that a hub hands o
 	@$(BIN)/python -c 'from autoresearch.installation import write_wheel; print(write_wheel("dist"))'
 
 test-agents: .venv/.test  ## the real coding agents, pinned, against a model on loopback (needs npm)
-	@PYTHON="$(PYTHON)" sh scripts/install_agents.sh isomorphic-git $(AGENTS)
-	@AGENTS="$(AGENTS)" $(BIN)/python -m pytest tests/agents/real_agents.py tests/agents/isomorphic_git.py
+	@PYTHON="$(PYTHON)" sh scripts/install_agents.sh isomorphic-git inspector $(AGENTS)
+	@AGENTS="$(AGENTS)" $(BIN)/python -m pytest tests/agents/real_agents.py tests/agents/isomorphic_git.py tests/agents/mcp_clients.py
 
 coverage: .venv/.test  ## which lines and branches of src the unit and contract tests run
 	@$(BIN)/python -m pytest -q tests/unit tests/contract --cov --cov-report=term

@@ -24,13 +24,15 @@ CHECKOUT = re.compile(r"(/[^\s\"'`<>\\]*\.autoresearch/worktrees/[\w-]+)")
 
 @dataclass
 class Model:
-    """What the model does: `file` becomes `text`, then it says `words`. `status` other than 200
-    answers every question with `error`."""
+    """What the model does: `file` becomes `text`, then it says `words`. `calls` are tools to call
+    in place of that, each by the end of its name. `status` other than 200 answers every question
+    with `error`."""
 
     url: str = ""
     file: str = "opt.py"
     text: str = ""
     words: str = ""
+    calls: tuple[tuple[str, Json], ...] = ()
     status: int = 200
     error: Json = field(default_factory=dict)
     headers: dict[str, str] = field(default_factory=dict)
@@ -49,6 +51,8 @@ class Turn:
 def next_turn(model: Model, tools: dict[str, Json], done: int, whole: str) -> Turn:
     """What comes after `done` calls of tools. `whole`: all of the request, which names the
     checkout."""
+    if model.calls:
+        return next_call(model, tools, done)
     found = CHECKOUT.findall(whole)
     path = f"{found[-1]}/{model.file}" if found else model.file
     read = next((name for name in READS if name in tools), "")
@@ -70,6 +74,16 @@ def next_turn(model: Model, tools: dict[str, Json], done: int, whole: str) -> Tu
         return Turn(f"{'' if tools else whole_file}{model.words}")
     tool, arguments = plan[done]
     return Turn(model.words, tool, fit_arguments(tools[tool], arguments, path))
+
+
+def next_call(model: Model, tools: dict[str, Json], done: int) -> Turn:
+    """The next of the calls that the model was told to make; its last words after them. A title is
+    asked for without tools."""
+    if done >= len(model.calls) or not tools:
+        return Turn(model.words)
+    end, arguments = model.calls[done]
+    tool = next((name for name in tools if name == end or name.endswith(f"_{end}")), "")
+    return Turn(model.words, tool, arguments) if tool else Turn(f"no tool {end} is offered")
 
 
 def fit_arguments(schema: Json, wanted: Json, path: str) -> Json:
