@@ -38,7 +38,7 @@ for name in "$@"; do
     opencode) npm_agent opencode opencode-ai@1.18.33 ;;
     qwen) npm_agent qwen @qwen-code/qwen-code@0.15.10 ;;
     isomorphic-git) npm_library isomorphic-git isomorphic-git@1.44.19 ;;
-    inspector) npm_library inspector @modelcontextprotocol/inspector-cli@1.0.3 ;;
+    inspector) npm_library inspector @modelcontextprotocol/inspector@1.0.3 ;;
     aider) pip_agent aider aider-chat==0.86.2 ;;
     mini) pip_agent mini mini-swe-agent==2.4.6 ;;
     *) echo "$name is no agent of ours" >&2; exit 1 ;;

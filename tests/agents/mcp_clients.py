@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from real_agents import AGENTS, BIN, settings
 
 from ah_agent import AhAgent
+from coding_agents import AGENTS, BIN, settings
 from model_server import Model, model_server
 
-INSPECTOR = BIN.parent / "inspector" / "node_modules" / ".bin" / "mcp-inspector-cli"
+INSPECTOR = BIN.parent / "inspector" / "node_modules" / ".bin" / "mcp-inspector"
 SERVER = [sys.executable, "-m", "autoresearch.cli.ah", "mcp"]
 LINES = {"gemini": ["gemini", "--yolo", "-p"], "qwen": ["qwen", "--yolo", "-p"]}
 
@@ -34,7 +34,7 @@ def joined(two_workers: Any, tmp_path: Path) -> AhAgent:
 
 def inspect(agent: AhAgent, *words: str) -> Any:
     """What the inspector prints of one request."""
-    command = [INSPECTOR, *SERVER, *words]
+    command = [INSPECTOR, "--cli", *SERVER, *words]
     done = subprocess.run(
         command, cwd=agent.folder, env=agent.env, capture_output=True, text=True, timeout=200
     )

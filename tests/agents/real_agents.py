@@ -7,20 +7,16 @@ kept, billed, and leaves nothing behind; a wrong key is told before anything is 
 
 from __future__ import annotations
 
-import json
-import os
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from autoresearch.researcher.workspace import Workspace
+from coding_agents import AGENTS, BIN, settings
 from model_server import Model, model_server
 from tiny_workspaces import command, make
 
-BIN = Path(__file__).parents[2] / ".agents" / "bin"
-ALL = "claude codex gemini opencode qwen aider mini"
-AGENTS = (os.environ.get("AGENTS") or ALL).split()
 MINI = "mini -y --exit-immediately -m openai/test-model -t {brief}"
 LINES = {"mini": MINI}
 TOML = """\
@@ -31,39 +27,6 @@ metric = "score"
 direction = "max"
 """
 FILES = {"opt.py": "X = 5  # 1 to 9\n", "bench.py": 'import opt; print("score:", opt.X)\n'}
-
-
-def settings(home: Path, url: str) -> dict[str, str]:
-    """What a user would have in their home and environment, pointing at our model."""
-    provider = {
-        "npm": "@ai-sdk/openai-compatible",
-        "options": {"baseURL": f"{url}/v1", "apiKey": "k"},
-        "models": {"test-model": {}},
-    }
-    opencode = {"model": "t/test-model", "small_model": "t/test-model", "provider": {"t": provider}}
-    files = {
-        ".gemini/settings.json": {"security": {"auth": {"selectedType": "gemini-api-key"}}},
-        ".qwen/settings.json": {"security": {"auth": {"selectedType": "openai"}}},
-        ".config/opencode/opencode.json": opencode,
-    }
-    for name, content in files.items():
-        (home / name).parent.mkdir(parents=True)
-        (home / name).write_text(json.dumps(content))
-    (home / ".codex").mkdir()
-    (home / ".codex" / "config.toml").write_text(
-        'model = "test-model"\nmodel_provider = "t"\n[model_providers.t]\nname = "t"\n'
-        f'base_url = "{url}/v1"\nenv_key = "OPENAI_API_KEY"\nwire_api = "responses"\n'
-        "request_max_retries = 0\nstream_max_retries = 0\n"
-    )
-    return {
-        "PATH": f"{BIN}:{os.environ['PATH']}", "HOME": str(home), "LANG": "C.UTF-8",
-        "ANTHROPIC_BASE_URL": url, "ANTHROPIC_API_KEY": "k", "ANTHROPIC_MODEL": "claude-test",
-        "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1", "CLAUDE_CODE_MAX_RETRIES": "0",
-        "OPENAI_BASE_URL": f"{url}/v1", "OPENAI_API_BASE": f"{url}/v1", "OPENAI_API_KEY": "k",
-        "OPENAI_MODEL": "test-model", "AIDER_MODEL": "openai/test-model",
-        "GOOGLE_GEMINI_BASE_URL": url, "GEMINI_API_KEY": "k", "GEMINI_MODEL": "gemini-2.5-flash",
-        "MSWEA_CONFIGURED": "true", "MSWEA_COST_TRACKING": "ignore_errors",
-    }  # fmt: skip
 
 
 def research(

@@ -4,6 +4,7 @@ environment, and joins with it."""
 from __future__ import annotations
 
 import html
+import os
 import re
 import subprocess
 import sys
@@ -12,6 +13,8 @@ from pathlib import Path
 import httpx
 
 from conftest import RunningHub
+
+CHECKOUT = Path(__file__).parents[2]
 
 
 def test_the_pages_own_line_installs_the_client(hub: RunningHub, tmp_path: Path) -> None:
@@ -41,6 +44,29 @@ def test_the_pages_own_line_installs_the_client(hub: RunningHub, tmp_path: Path)
     )
 
     assert "hello" in read.stdout and "newcomer" in read.stdout
+
+
+def test_uv_installs_the_client_as_a_tool_and_runs_it_once(hub: RunningHub, tmp_path: Path) -> None:
+    """`uv tool install` and `uvx` take the hub's wheel as pip does, hash and all, and uv takes a
+    checkout."""
+    told = httpx.get(f"{hub.url}/api/client").json()
+    wheel = f"autoresearch @ {told['url']}#sha256={told['sha256']}"
+    uv = Path(sys.executable).with_name("uv")
+    places = {f"UV_{name}": str(tmp_path / name) for name in ("CACHE_DIR", "TOOL_DIR")}
+    env = {**os.environ, **places, "UV_PYTHON": sys.executable, "UV_PYTHON_DOWNLOADS": "never"}
+    env["UV_TOOL_BIN_DIR"] = str(tmp_path / "bin")
+
+    def run(*words: object) -> str:
+        done = subprocess.run(words, env=env, capture_output=True, text=True, timeout=600)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    run(uv, "tool", "install", wheel)
+    installed = run(tmp_path / "bin" / "ah", "--version")
+    assert told["version"] in installed
+    assert run(uv, "tool", "run", "--from", wheel, "ah", "--version") == installed
+    run(uv, "tool", "install", "--force", CHECKOUT)
+    assert run(tmp_path / "bin" / "ah", "--version") == installed
 
 
 def test_a_wrong_hash_is_refused(hub: RunningHub, tmp_path: Path) -> None:

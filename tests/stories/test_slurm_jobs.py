@@ -56,7 +56,14 @@ def open_executor(workspace: Workspace, jobs: int = 1) -> SlurmExecutor:
 def find_jobs() -> list[psutil.Process]:
     """The processes in which jobs of this test's process work."""
     children = psutil.Process().children(recursive=True)
-    return [child for child in children if "submitit.core._submit" in " ".join(child.cmdline())]
+    return [child for child in children if "submitit.core._submit" in " ".join(arguments(child))]
+
+
+def arguments(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.Error:  # it has just ended
+        return []
 
 
 def waiting(tmp_path: Path) -> tuple[Workspace, Path]:

@@ -121,7 +121,7 @@ def write_mlflow(runs: Sequence[ExportedRun], project: str, folder: Path) -> str
             for name, value in numbers.items():
                 client.log_metric(made, safe_name(name), value, step=step)
         client.set_terminated(made)
-    return f"mlflow ui --backend-store-uri {folder} shows them"
+    return f"MLFLOW_ALLOW_FILE_STORE=true mlflow ui --backend-store-uri {folder} shows them"
 
 
 TRACKERS: dict[str, Writer] = {

@@ -27,7 +27,8 @@ from autoresearch.researcher.judging.values import Measurement
 from autoresearch.researcher.run_request import RunRequest
 
 FOLDER = "slurm"  # in the experiment's private folder: jobs and what they print
-POLL_S = 1.0
+JOB = "%j"  # a folder for each, by its number; what is not submitted yet waits under this name
+POLL_S, ENDS_WITHIN_S = 0.5, 60.0
 HOUR_MIN = 60  # what a job may take where nothing else was said
 GENERIC = ("cpus_per_task", "gpus_per_node", "mem_gb", "name", "timeout_min")
 Answer = RunResult | AutoresearchError | str
@@ -49,7 +50,7 @@ class SlurmExecutor:
     ) -> None:
         self.submitit = load_submitit()
         self.folder = runner.workspace.private / FOLDER
-        self.executor = self.submitit.AutoExecutor(self.folder / "%j")
+        self.executor = self.submitit.AutoExecutor(self.folder / JOB)
         self.is_local = self.executor.cluster != "slurm"
         self.cores = choose_cores(parameters, jobs, self.is_local)
         self.set_parameters(parameters, gpus_each)
@@ -106,10 +107,10 @@ class SlurmExecutor:
                     raise Stopped
                 time.sleep(POLL_S)
             answer: Answer = job.result()
-        except self.submitit.helpers.utils.UncompletedJobError:
+        except self.submitit.core.utils.UncompletedJobError:
             return None  # what it printed stays for the user to read
         except BaseException:
-            job.cancel()
+            cancel(job)
             raise
         wipe(job.paths.folder)
         return answer
@@ -117,6 +118,7 @@ class SlurmExecutor:
     def close(self) -> None:
         self.stop.set()
         self.threads.shutdown(wait=True, cancel_futures=True)
+        wipe(self.folder / JOB)
 
 
 def carry_out(shipment: Shipment, surroundings: Callable[[], Surroundings]) -> Answer:
@@ -126,6 +128,14 @@ def carry_out(shipment: Shipment, surroundings: Callable[[], Surroundings]) -> A
         return worker.carry_out(shipment, surroundings())
     except AutoresearchError as error:
         return error
+
+
+def cancel(job: Any) -> None:
+    """End a job, and wait until it has ended: afterwards no process of it is alive."""
+    job.cancel()
+    ends = time.monotonic() + ENDS_WITHIN_S
+    while not job.done() and time.monotonic() < ends:
+        time.sleep(POLL_S)
 
 
 def choose_cores(parameters: Mapping[str, int | str], jobs: int, is_local: bool) -> int:
