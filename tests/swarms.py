@@ -287,7 +287,7 @@ def check_no_idea_twice(reader: Agent) -> list[tuple[str, str]]:
         (one, other)
         for one in tried
         for other in tried
-        if one[0] < other[0] and claims.alike(one[2], other[2])
+        if one[0] < other[0] and claims.find_alike(one[2], [other[2]]) is not None
     ]
     assert twice == []
     return [(agent, words) for agent, words, _ in tried]

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
-from autoresearch.hub.rules.claims import alike, idea
+from autoresearch.hub.rules.claims import find_alike, idea
 
+WORDS = ["".join(letters) for letters in itertools.product("abcdefgh", repeat=4)]
 BASE = "Increase depth from 8 to 12 layers"
+
+
+def alike(one: str, other: str) -> bool:
+    return find_alike(idea(one), [idea(other)]) == 0
 
 
 @pytest.mark.parametrize(
@@ -22,7 +29,7 @@ BASE = "Increase depth from 8 to 12 layers"
 )
 def test_the_same_idea_in_other_words(other: str) -> None:
     """Case, order, fillers and additions hide nothing."""
-    assert alike(idea(BASE), idea(other))
+    assert alike(BASE, other)
 
 
 @pytest.mark.parametrize(
@@ -36,14 +43,20 @@ def test_the_same_idea_in_other_words(other: str) -> None:
 )
 def test_different_ideas(other: str) -> None:
     """Another number, or other words, is another experiment."""
-    assert not alike(idea(BASE), idea(other))
+    assert not alike(BASE, other)
 
 
 def test_numbers_with_points_count_whole() -> None:
     """0.02 and 0.04 differ, although most of the text does not."""
-    assert not alike(
-        idea("set matrix learning rate to 0.02"), idea("set matrix learning rate to 0.04")
-    )
-    assert alike(
-        idea("set matrix learning rate to 0.02"), idea("Set the matrix learning rate to 0.02.")
-    )
+    assert not alike("set matrix learning rate to 0.02", "set matrix learning rate to 0.04")
+    assert alike("set matrix learning rate to 0.02", "Set the matrix learning rate to 0.02.")
+
+
+def test_the_first_of_many_is_named() -> None:
+    """Of thousands of other ideas it is found, wherever it stands; none is named where none is."""
+    others = [idea(f"try {word} in place of {word[::-1]} at {n}") for n, word in enumerate(WORDS)]
+    wanted = idea(BASE)
+
+    assert find_alike(wanted, others) is None and find_alike(wanted, []) is None
+    longer = idea("increase depth from 8 to 12 layers, keep everything else as it was before")
+    assert find_alike(wanted, [*others, longer, idea(BASE), *others]) == len(others)

@@ -8,11 +8,12 @@ holds a claim renews it by claiming it again or by a heartbeat.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import lru_cache
 
-from rapidfuzz import fuzz
+from rapidfuzz import fuzz, process
 
 from autoresearch.clock import parse_timestamp, precise_timestamp
 from autoresearch.errors import BadInput, Conflict, Forbidden, NotFound, RateLimited
@@ -33,6 +34,7 @@ OPEN_MAX, OPEN_WAIT_S = 16, 60  # claims that one agent may hold at once; when t
 SAME_WORDS, SAME_SET = 88.0, 96.0
 LONGER_MAX = 2  # times as many words: a longer text may name every idea there is, and says no more
 
+Scorer = Callable[..., float]
 _TOKEN = re.compile(r"[0-9]+(?:[.^e][0-9-]+)*|[^\W\d_]+")
 _FILLERS = frozenset(
     [
@@ -69,39 +71,57 @@ _FILLERS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Idea:
-    """A text as it is compared: its words without fillers, in order of the alphabet, and the
-    numbers among them.
+    """A text as it is compared: its words without fillers, in order of the alphabet, how many,
+    each once, and the numbers among them.
     """
 
     words: str
     count: int
+    tokens: frozenset[str]
     numbers: frozenset[str]
 
 
 @lru_cache(maxsize=4096)
 def idea(text: str) -> Idea:
     tokens = [token for token in _TOKEN.findall(text.casefold()) if token not in _FILLERS]
-    return Idea(
-        " ".join(sorted(tokens)), len(tokens), frozenset(t for t in tokens if t[0].isdigit())
-    )
+    numbers = frozenset(t for t in tokens if t[0].isdigit())
+    return Idea(" ".join(sorted(tokens)), len(tokens), frozenset(tokens), numbers)
 
 
-def alike(one: Idea, other: Idea) -> bool:
-    """Whether two ideas are nearly the same.
+def find_alike(wanted: Idea, others: Sequence[Idea]) -> int | None:
+    """The place of the first that is nearly the same; None where none is.
 
-    They have the same numbers, and words that hardly differ, or words that stand within the
-    other's where that is not much longer.
+    Nearly the same have the same numbers, and words that hardly differ, or words that stand
+    within the other's where that is not much longer. There may be thousands: what can be is
+    compared in one call.
     """
-    if one.numbers != other.numbers and (one.numbers and other.numbers):
-        return False  # a rate of 0.02 and one of 0.04 are two experiments
-    if fuzz.ratio(one.words, other.words, score_cutoff=SAME_WORDS):
-        return True
+    same = [n for n, other in enumerate(others) if _has_same_numbers(wanted, other)]
+    within = [n for n in same if _may_contain(wanted, others[n])]
+    found = [
+        *_find_near(wanted, others, same, fuzz.ratio, SAME_WORDS),
+        *_find_near(wanted, others, within, fuzz.token_set_ratio, SAME_SET),
+    ]
+    return min(found, default=None)
+
+
+def _find_near(
+    wanted: Idea, others: Sequence[Idea], places: list[int], scorer: Scorer, least: float
+) -> Iterator[int]:
+    words = [others[place].words for place in places]
+    for _, _, n in process.extract_iter(wanted.words, words, scorer=scorer, score_cutoff=least):
+        yield places[n]
+        return
+
+
+def _has_same_numbers(one: Idea, other: Idea) -> bool:
+    """A rate of 0.02 and one of 0.04 are two experiments."""
+    return one.numbers == other.numbers or not (one.numbers and other.numbers)
+
+
+def _may_contain(one: Idea, other: Idea) -> bool:
     fewer, more = sorted((one.count, other.count))
-    return fewer >= 3 and more <= LONGER_MAX * fewer and _contains(one.words, other.words)
-
-
-def _contains(one: str, other: str) -> bool:
-    return bool(fuzz.token_set_ratio(one, other, score_cutoff=SAME_SET))
+    is_longer = more > LONGER_MAX * fewer
+    return fewer >= 3 and not is_longer and not one.tokens.isdisjoint(other.tokens)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,13 +153,12 @@ def make(
     text = check_text(new.text)
     if not TTL_MIN_S <= new.ttl_s <= TTL_MAX_S:
         raise BadInput(f"ttl_s is {TTL_MIN_S} to {TTL_MAX_S} seconds")
-    active = claims.active_claims(tx, tx.now, ACTIVE_MAX)
-    since = [claim for claim in active if claim.id > looked.last_claim]
+    since = claims.active_claims(tx, tx.now, ACTIVE_MAX, after=looked.last_claim)
     done = results.latest_results(tx, RESULTS_MAX, after=looked.last_result)
     _refuse(idea(text), caller, text, since, done)
     limits.spend(tx, f"agent:{agent_id}", "claim", settings.max_posts_per_hour)
     expires_at = _later(tx.now, new.ttl_s)
-    own = [claim for claim in active if claim.agent_id == agent_id]
+    own = claims.active_claims(tx, tx.now, ACTIVE_MAX, agent_id=agent_id)
     if (again := next((one for one in own if _is_renewal(one, caller, text)), None)) is not None:
         return claims.extend(tx, again.id, expires_at, new.ttl_s)
     if len(own) >= OPEN_MAX:
@@ -159,18 +178,22 @@ def check_text(text: str) -> str:
 def _refuse(
     wanted: Idea, caller: Caller, text: str, active: list[Claim], done: list[Result]
 ) -> None:
-    for claim in active:
-        if alike(wanted, idea(claim.text)) and not _is_renewal(claim, caller, text):
-            raise Conflict(
-                f"claim {claim.id} by {claim.agent_id} until {claim.expires_at} is nearly the same:"
-                f" {claim.text[:200]!r}; try something else"
-            )
-    for result in done:
-        if result.description and alike(wanted, idea(result.description)):
-            raise Conflict(
-                f"result {result.id} by {result.agent_id} ({result.status}) was nearly the same:"
-                f" {result.description[:200]!r}; read it first"
-            )
+    rivals = [claim for claim in active if not _is_renewal(claim, caller, text)]
+    place = find_alike(wanted, [idea(claim.text) for claim in rivals])
+    if place is not None:
+        claim = rivals[place]
+        raise Conflict(
+            f"claim {claim.id} by {claim.agent_id} until {claim.expires_at} is nearly the same:"
+            f" {claim.text[:200]!r}; try something else"
+        )
+    told = [result for result in done if result.description]
+    place = find_alike(wanted, [idea(result.description) for result in told])
+    if place is not None:
+        result = told[place]
+        raise Conflict(
+            f"result {result.id} by {result.agent_id} ({result.status}) was nearly the same:"
+            f" {result.description[:200]!r}; read it first"
+        )
 
 
 def _is_renewal(claim: Claim, caller: Caller, text: str) -> bool:

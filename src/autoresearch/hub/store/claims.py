@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from autoresearch.hub.store.database import Reader, Transaction
+from autoresearch.hub.store.database import Reader, Transaction, conditions
 from autoresearch.hub.values import HeldClaim
 from autoresearch.models import Claim
 
@@ -19,18 +19,21 @@ def add_claim(tx: Transaction, agent_id: str, text: str, expires_at: str, ttl_s:
     return added
 
 
-def active_claims(reader: Reader, at: str, most: int) -> list[Claim]:
-    """Claims that hold at that time, newest first.
+_FILTERS = {"after": "id > :after", "agent_id": "agent_id = :agent_id"}
+
+
+def active_claims(reader: Reader, at: str, most: int, **filters: int | str) -> list[Claim]:
+    """Claims that hold at that time, newest first; of an agent, or behind a number, if asked.
 
     None holds longer than it may from now on: one that does was made by a clock that was wrong.
     """
-    sql = """
+    sql = f"""
         SELECT id, agent_id, text, created_at, expires_at FROM claims
-        WHERE released_at IS NULL AND expires_at > :at
+        WHERE released_at IS NULL AND expires_at > :at{conditions(_FILTERS, filters)}
             AND (julianday(expires_at) - julianday(:at)) * 86400 < ttl_s + 1
         ORDER BY id DESC LIMIT :most
     """
-    return reader.all(Claim, sql, at=at, most=most)
+    return reader.all(Claim, sql, at=at, most=most, **filters)
 
 
 def claim(reader: Reader, claim_id: int) -> HeldClaim | None:
