@@ -108,7 +108,7 @@ def test_old_events_are_pruned(db: Database) -> None:
     last = events.last_seq(db.reader)
 
     with db.write() as tx:
-        gone = events.prune(tx, 10)
+        gone = events.forget_to(tx, last - 10, 99)
 
     assert gone == last - 10 and events.last_seq(db.reader) == last
     assert [e.seq for e in events.after(db.reader, 1, 99)] == list(range(last - 9, last + 1))

@@ -1,9 +1,8 @@
 """What an operator sees and sets: readiness, request ids, metrics of what fills and waits, what a
-hub says about itself, what it forgets."""
+hub says about itself."""
 
 from __future__ import annotations
 
-import asyncio
 import json
 import logging
 import re
@@ -16,12 +15,9 @@ from typing import Any
 import httpx
 import pytest
 
-from autoresearch.clock import precise_timestamp, utc_now
 from autoresearch.hub import logs
 from autoresearch.hub.readiness import Readiness
-from autoresearch.hub.rules import accounts, retention
 from autoresearch.hub.settings import Settings, Site, merge_settings
-from autoresearch.hub.store import events, limits, migrate
 from autoresearch.hub.store.database import Database
 
 LOOPBACK = (ip_network("127.0.0.0/8"),)
@@ -147,33 +143,3 @@ def test_what_changes_while_a_hub_serves(tmp_path: Path) -> None:
 
     assert (merged.max_posts_per_hour, merged.site, merged.workers) == (4, SITE, 1)
     assert (live, fixed) == (["max-posts-per-hour", "site"], ["workers"])
-
-
-def test_a_hub_forgets_what_is_over(tmp_path: Path) -> None:
-    """Old events by their age, never the newest; allowances of an hour that is over; nothing that
-    still counts."""
-    migrate.prepare(tmp_path)
-    db = Database(tmp_path)
-    with db.write() as tx:
-        tx.now = "2020-01-01T00:00:00.000000Z"
-        for number in range(3):
-            events.append(tx, "post", {"id": number})
-        limits.take(tx, "agent:old", "post", 9, 1_000_000, 3600)
-        now_s = int(utc_now().timestamp())
-        limits.take(tx, "agent:new", "post", 9, now_s, 3600)
-        tx.now = precise_timestamp()
-        accounts.invite(tx, 1, 7, "")
-
-    async def run(work: Callable[[], Any]) -> Any:
-        return work()
-
-    settings = Settings(tmp_path, b"k", keep_events_days=30)
-    asyncio.run(retention.forget_old(db, settings, run))
-    assert [event.seq for event in events.after(db.reader, 0, 9)] == [3]
-    assert [row.subject for row in limits.read_spent(db.reader, 0)] == ["agent:new"]
-    assert len(accounts.open_invites(db.reader)) == 1
-    with db.write() as tx:
-        events.append(tx, "post", {"id": 9})
-    asyncio.run(retention.forget_old(db, settings, run))
-    assert [event.seq for event in events.after(db.reader, 0, 9)] == [4]
-    db.close()

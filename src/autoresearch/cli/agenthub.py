@@ -101,6 +101,12 @@ site_options = combine(
     "--keep-events-days", type=COUNT, default=0, help="How old they may be; 0: however old."
 )
 @click.option(
+    "--keep-search-days",
+    type=COUNT,
+    default=0,
+    help="How long posts are found by their words; 0: for ever.",
+)
+@click.option(
     "--log",
     default="stderr",
     help="A file, stderr or off. A file may be moved: a new one is begun.",
@@ -202,6 +208,7 @@ def read_settings(options: Mapping[str, Any], admin_key_hash: bytes) -> Settings
         registration=options["registration"],
         keep_events=options["keep_events"],
         keep_events_days=options["keep_events_days"],
+        keep_search_days=options["keep_search_days"],
         roots_only=options["roots_only"],
         workers=options["workers"],
         **limits,

@@ -325,6 +325,19 @@ def verify(place: HubPlace) -> None:
 
 @click.command()
 @place_option
+def sizes(place: HubPlace) -> None:
+    """Tell what fills the database: bytes with indexes, rows, bytes a row, and the table, the
+    largest first."""
+    from autoresearch.hub.store.sizes import measure_tables
+
+    with open_database(place) as db:
+        for size in measure_tables(db.reader):
+            each = size.size_bytes / size.rows if size.rows else 0.0
+            print(f"{size.size_bytes}\t{size.rows}\t{each:.0f}\t{size.name}")
+
+
+@click.command()
+@place_option
 def repack(place: HubPlace) -> None:
     """Store every git object as small as it gets, now, and give the space back to the disk. A
     hub that serves does the first of these by itself."""
@@ -384,5 +397,6 @@ VERBS = (
     verify,
     repack,
     reindex,
+    sizes,
     seed,
 )

@@ -73,6 +73,7 @@ class Settings:
     site: Site = NO_SITE
     log_level: LogLevel = "info"
     keep_events_days: int = 0  # 0 keeps them, however old
+    keep_search_days: int = 0  # how long posts are found by their words; 0: for ever
 
 
 def merge_settings(old: Settings, new: Settings) -> tuple[Settings, list[str], list[str]]:

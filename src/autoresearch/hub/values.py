@@ -278,6 +278,22 @@ class UsedAllowance(Struct, frozen=True):
     used: int
 
 
+class TableSize(Struct, frozen=True):
+    """A table with its indexes."""
+
+    name: str
+    rows: int
+    size_bytes: int
+
+
+class OldPost(Struct, frozen=True):
+    """A post that full-text search may forget."""
+
+    id: int
+    created_at: str
+    content: str
+
+
 class Unindexed(Struct, frozen=True):
     """A post, result or commit that full-text search cannot find."""
 

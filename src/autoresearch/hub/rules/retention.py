@@ -1,44 +1,62 @@
-"""What a hub forgets by itself: events that are old or too many, and allowances, invites and
-leases of work that are over. Everything else stays.
+"""What a hub forgets by itself: events that are old or too many, the words by which old posts are
+found, and what is over: claims, allowances, invites, leases of work. Everything else stays.
+
+A hub that has much to forget does it in small changes, so that no writer waits long.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from autoresearch.clock import precise_timestamp, utc_now
 from autoresearch.hub.rules.limits import current_hour_s
 from autoresearch.hub.rules.work import LEASE_S
 from autoresearch.hub.settings import Settings
-from autoresearch.hub.store import accounts, events, limits, work_leases
-from autoresearch.hub.store.database import Database, Transaction
+from autoresearch.hub.store import accounts, claims, events, limits, search, work_leases
+from autoresearch.hub.store.database import Database, Reader, Transaction
 
-INVITE_DAYS = 30  # that an invite stays to be looked at once it is over
-LEASE_DAYS = 30  # the same of work
+OVER_DAYS = 30  # that an invite, claim or lease of work stays to be looked at once it is over
+ROWS, POSTS = 2000, 200  # forgotten in one change
+OffLoop = Callable[..., Awaitable[Any]]
 
 
-async def forget_old(
-    db: Database, settings: Settings, off_loop: Callable[..., Awaitable[Any]]
-) -> None:
-    """Forget it all in one change; what has to be searched for is found before, in a thread."""
-    oldest = 0
+async def forget_old(db: Database, settings: Settings, off_loop: OffLoop) -> None:
+    """Forget it all; what has to be searched for is found before, in a thread."""
+    last = await off_loop(lambda: _find_last_event(db.reader, settings))
+    while await db.change(lambda tx: events.forget_to(tx, last, ROWS)):
+        pass
+    over = _days_ago(OVER_DAYS)
+    while await db.change(lambda tx: claims.forget_before(tx, over, ROWS)):
+        pass
+    if settings.keep_search_days:
+        await _forget_words(db, _days_ago(settings.keep_search_days), off_loop)
+    await db.change(_forget_what_is_over)
+
+
+def _find_last_event(reader: Reader, settings: Settings) -> int:
+    """The newest event that no setting keeps; 0 where all stay."""
+    last = 0
+    if settings.keep_events:
+        last = events.last_seq(reader) - settings.keep_events
     if settings.keep_events_days:
-        before = _days_ago(settings.keep_events_days)
-        oldest = await off_loop(lambda: events.last_before(db.reader, before))
-    await db.change(lambda tx: _forget(tx, settings.keep_events, oldest))
+        last = max(last, events.last_before(reader, _days_ago(settings.keep_events_days)))
+    return last
 
 
-def _forget(tx: Transaction, keep_events: int, oldest: int) -> None:
-    if keep_events:
-        events.prune(tx, keep_events)
-    if oldest:
-        events.forget_to(tx, oldest)
+async def _forget_words(db: Database, moment: str, off_loop: OffLoop) -> None:
+    """Posts from before a moment are no longer found by their words; they stay on the board."""
+    while posts := await off_loop(lambda: search.find_old_posts(db.reader, moment, POSTS)):
+        await db.change(partial(search.forget_posts, posts=posts))
+
+
+def _forget_what_is_over(tx: Transaction) -> None:
     limits.forget_before(tx, current_hour_s())
-    accounts.forget_invites(tx, _days_ago(INVITE_DAYS))
+    accounts.forget_invites(tx, _days_ago(OVER_DAYS))
     work_leases.end_expired(tx, LEASE_S)
-    work_leases.forget_ended(tx, _days_ago(LEASE_DAYS))
+    work_leases.forget_ended(tx, _days_ago(OVER_DAYS))
 
 
 def _days_ago(days: int) -> str:

@@ -54,5 +54,20 @@ def extend(tx: Transaction, claim_id: int, expires_at: str, ttl_s: int) -> Claim
     return extended
 
 
+def forget_before(tx: Transaction, moment: str, most: int) -> int:
+    """Forget up to `most` claims that were made and over before a moment; how many went. Reads the
+    old ones only."""
+    sql = """
+        DELETE FROM claims WHERE id IN (
+            SELECT id FROM claims WHERE created_at < :moment AND expires_at < :moment
+            AND id < coalesce((
+                SELECT id FROM claims WHERE created_at >= :moment ORDER BY id LIMIT 1
+            ), (SELECT max(id) FROM claims))
+            ORDER BY id LIMIT :most
+        )
+    """
+    return tx.run(sql, moment=moment, most=most)
+
+
 def release(tx: Transaction, claim_id: int) -> None:
     tx.run("UPDATE claims SET released_at = :now WHERE id = :id", id=claim_id, now=tx.now)

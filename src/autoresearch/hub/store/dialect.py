@@ -34,6 +34,11 @@ ADD_WORDS = {
     SQLITE: "INSERT INTO search (rowid, kind, body) VALUES (:number, :kind, :words)",
     POSTGRESQL: "INSERT INTO search (number, words) VALUES (:number, CAST(:words AS tsvector))",
 }
+FORGET_WORDS = {  # an index without texts is told them again, and finds what is to go
+    SQLITE: "INSERT INTO search (search, rowid, kind, body)"
+    " VALUES ('delete', :number, :kind, :words)",
+    POSTGRESQL: "DELETE FROM search WHERE number = :number",
+}
 FIND_WORDS = {
     SQLITE: """
         SELECT d.id AS cursor, d.kind, d.ref AS id, d.agent_id, d.excerpt, d.created_at
@@ -64,6 +69,16 @@ SET_NUMBER = {
     POSTGRESQL: (
         "SELECT setval(CAST(pg_get_serial_sequence(:table, :column) AS regclass), :number)",
     ),
+}
+TABLE_BYTES = {  # a table's name, or a part's of it, and the bytes with its indexes
+    SQLITE: """
+        SELECT coalesce(m.tbl_name, s.name), s.pgsize FROM dbstat AS s
+        LEFT JOIN sqlite_master AS m ON m.name = s.name WHERE s.aggregate = 1
+    """,
+    POSTGRESQL: """
+        SELECT c.relname, pg_total_relation_size(c.oid) FROM pg_class AS c
+        WHERE c.relkind = 'r' AND c.relnamespace = CAST(current_schema() AS regnamespace)
+    """,
 }
 COMPACT = {  # what is free in the tables goes back to the disk, or is used again
     SQLITE: ("VACUUM",),

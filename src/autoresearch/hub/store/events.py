@@ -55,22 +55,20 @@ def last_seq(reader: Reader) -> int:
 
 
 def last_before(reader: Reader, moment: str) -> int:
-    """The newest event from before a moment, but never the newest of all: numbers go on from it.
-    0 where there is none."""
+    """The number before the first event since a moment, but never the newest of all: numbers go
+    on from it. Reads the old ones only. 0 or less where there is none."""
     sql = """
-        SELECT coalesce(max(seq), 0) FROM events
-        WHERE created_at < :moment AND seq < (SELECT max(seq) FROM events)
+        SELECT coalesce(
+            (SELECT seq FROM events WHERE created_at >= :moment ORDER BY seq LIMIT 1),
+            (SELECT max(seq) FROM events), 0) - 1
     """
     return int(reader.value(sql, moment=moment))
 
 
-def forget_to(tx: Transaction, seq: int) -> int:
-    """Forget an event and all that are older; how many went."""
-    return tx.run("DELETE FROM events WHERE seq <= :seq", seq=seq)
-
-
-def prune(tx: Transaction, keep: int) -> int:
-    """Forget all but the newest; how many went."""
-    return tx.run(
-        "DELETE FROM events WHERE seq <= (SELECT max(seq) FROM events) - :keep", keep=keep
-    )
+def forget_to(tx: Transaction, seq: int, most: int) -> int:
+    """Forget up to `most` events, the oldest, and none behind `seq`; how many went."""
+    sql = """
+        DELETE FROM events WHERE seq <= :seq
+        AND seq < (SELECT min(seq) FROM events) + CAST(:most AS BIGINT)
+    """
+    return tx.run(sql, seq=seq, most=most)

@@ -8,21 +8,25 @@ PostgreSQL, of the same words (`words`).
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from functools import lru_cache
+from itertools import takewhile
 
 from autoresearch.hub.store.database import Reader, Transaction
 from autoresearch.hub.store.dialect import (
     ADD_WORDS,
     CLEAR_WORDS,
     FIND_WORDS,
+    FORGET_WORDS,
     POSTGRESQL,
     SQLITE,
 )
 from autoresearch.hub.store.words import make_query, make_vector
-from autoresearch.hub.values import Unindexed
+from autoresearch.hub.values import OldPost, Unindexed
 from autoresearch.models import Found
 
 EXCERPT_MAX = 240
+FORGOTTEN = "forgotten_posts"  # the setting: the last post that is no longer found
 WORDS_MAX = 16
 _WORD = re.compile(r"\w+")
 _UNSPACED = re.compile(  # Thai to Khmer, Hangul, kana, Han with its extensions
@@ -59,12 +63,42 @@ def add_words(tx: Transaction, kind: str, ref: str, text: str) -> None:
 
 
 def _add_words(tx: Transaction, number: int, kind: str, text: str) -> None:
-    words = _split_scripts(text)
     sql = ADD_WORDS[tx.dialect]
     if tx.dialect == SQLITE:
-        tx.run(sql, number=number, kind=f"kind{kind}", words=words)
+        tx.run(sql, number=number, **_sqlite_words(kind, text))
     else:
-        tx.run(sql, number=number, words=f"'kind:{kind}' {make_vector(words)}")
+        tx.run(sql, number=number, words=f"'kind:{kind}' {make_vector(_split_scripts(text))}")
+
+
+def _sqlite_words(kind: str, text: str) -> dict[str, str]:
+    return {"kind": f"kind{kind}", "words": _split_scripts(text)}
+
+
+def find_old_posts(reader: Reader, moment: str, most: int) -> list[OldPost]:
+    """Up to `most` posts that are still found, from the oldest on, of before a moment."""
+    sql = "SELECT id, created_at, content FROM posts WHERE id > :last ORDER BY id LIMIT :most"
+    posts = reader.all(OldPost, sql, last=_last_forgotten(reader), most=most)
+    return list(takewhile(lambda post: post.created_at < moment, posts))
+
+
+def forget_posts(tx: Transaction, posts: Sequence[OldPost]) -> None:
+    """From now on these are not found by their words; another node may have forgotten them."""
+    for post in posts:
+        sql = "DELETE FROM documents WHERE kind = 'post' AND ref = :ref RETURNING id"
+        number = tx.value(sql, ref=str(post.id))
+        if number is not None:
+            words = {} if tx.dialect == POSTGRESQL else _sqlite_words("post", post.content)
+            tx.run(FORGET_WORDS[tx.dialect], number=number, **words)
+    sql = """
+        INSERT INTO settings (name, value) VALUES (:name, :last)
+        ON CONFLICT (name) DO UPDATE SET value = excluded.value
+    """
+    tx.run(sql, name=FORGOTTEN, last=str(max(posts[-1].id, _last_forgotten(tx))))
+
+
+def _last_forgotten(reader: Reader) -> int:
+    sql = "SELECT value FROM settings WHERE name = :name"
+    return int(reader.value(sql, name=FORGOTTEN) or 0)
 
 
 def has(reader: Reader, kind: str, ref: str) -> bool:
@@ -89,14 +123,15 @@ def copy_hidden(tx: Transaction) -> None:
 
 
 def find_unindexed(reader: Reader, most: int) -> list[Unindexed]:
-    """Up to `most` posts, results and commits each that cannot be found."""
+    """Up to `most` posts, results and commits each that cannot be found and should."""
     found: list[Unindexed] = []
     for kind, (table, name) in _SOURCES.items():
+        newer = f" AND s.id > {_last_forgotten(reader)}" if kind == "post" else ""
         sql = f"""
             SELECT '{kind}' AS kind, CAST(s.{name} AS TEXT) AS ref FROM {table} AS s
             WHERE NOT EXISTS (
                 SELECT 1 FROM documents WHERE kind = '{kind}' AND ref = CAST(s.{name} AS TEXT)
-            ) LIMIT :most
+            ){newer} LIMIT :most
         """
         found += reader.all(Unindexed, sql, most=most)
     return found
@@ -110,8 +145,9 @@ def find(reader: Reader, words: str, kinds: tuple[str, ...], before: int, most: 
 
 
 def clear(tx: Transaction) -> None:
-    """Forget everything, to be indexed anew."""
+    """Forget everything, to be indexed anew, old posts too."""
     tx.run("DELETE FROM documents")
+    tx.run("DELETE FROM settings WHERE name = :name", name=FORGOTTEN)
     clear_words(tx)
 
 
