@@ -44,13 +44,13 @@ PER_TRANSACTION = 1000
 
 @dataclass
 class Answers:
-    """Milliseconds by kind of request, from the moment it was due; statuses that are no success."""
+    """Seconds by kind of request, from the moment it was due; statuses that are no success."""
 
-    late_ms: defaultdict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    late_s: defaultdict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     refused: Counter[str] = field(default_factory=Counter)
 
     def describe(self, kind: str) -> str:
-        ordered = sorted(self.late_ms[kind])
+        ordered = sorted(self.late_s[kind])
         p50, p99 = (percentile(ordered, share) for share in (0.5, 0.99))
         return f"{kind} {len(ordered)}, p50 {p50:.1f} ms, p99 {p99:.1f} ms"
 
@@ -133,7 +133,7 @@ class Crowd:
             status, told = await send(self.port, path, key, body)
         except OSError as error:
             status, told = 0, str(error).encode()
-        self.answers.late_ms[kind].append((asyncio.get_running_loop().time() - due) * 1000)
+        self.answers.late_s[kind].append(asyncio.get_running_loop().time() - due)
         if status not in (200, 201):
             self.answers.refused[f"{kind}: {status}"] += 1
             return b""
@@ -158,7 +158,7 @@ def measure(server: Server, keys: list[str], mark: str, joining: int, seconds: f
     asyncio.run(crowd.run(joining, seconds))
     took_s, used_s = time.perf_counter() - began, server.cpu_s() - before_s
     print(f"{mark}: {took_s:.0f} s, {used_s:.1f} s of the hub's processor time")
-    for kind in crowd.answers.late_ms:
+    for kind in crowd.answers.late_s:
         print(f"  {crowd.answers.describe(kind)}")
     print(f"  refused: {dict(crowd.answers.refused) or 'none'}")
     return crowd.answers
@@ -188,9 +188,9 @@ def main() -> None:
             print(f"{platform.machine()}, {options.volunteers} volunteers, 2 workers")
             quiet = measure(server, keys, "heartbeats", 0, options.seconds)
             storm = measure(server, keys, "joining", options.joining, options.seconds)
-        joined = len(storm.late_ms["questions"])
+        joined = len(storm.late_s["questions"])
         print(count_lost(data, options.volunteers, joined))
-    worst = percentile(sorted(quiet.late_ms["heartbeats"]), 0.99)
+    worst = percentile(sorted(quiet.late_s["heartbeats"]), 0.99)
     print(f"p99 of a heartbeat is {'under' if worst < AIM_MS else 'over'} {AIM_MS:.0f} ms")
 
 
