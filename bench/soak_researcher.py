@@ -130,7 +130,7 @@ def soak_researcher(seconds: float, seed_number: int, pause_s: float) -> dict[st
         assert town.hub is not None
         own = workspace(folder / "own", RUN_S).folder
         seed(town.hub, own)
-        relay = stack.enter_context(Relay(int(town.url.rpartition(":")[2])))
+        relay = stack.enter_context(Relay([int(town.url.rpartition(":")[2])]))
         (folder / "coder.py").write_text(f"MARK = {MARK!r}\n{CODER}")
         line = f"{sys.executable} {folder / 'coder.py'}"
         options = ("--agent", "command", "--command", line)

@@ -2,9 +2,10 @@
 by all.
 
 `hub` runs a test three times: against the application in this process, against `agenthub serve
---workers 2`, and against the same on PostgreSQL. Tests share the three servers, so they use agents
-and channels of their own (`hub.agent()`, `hub.channel()`). `own_hub` starts a hub with settings of
-a test's own, in this process.
+--workers 2`, and against three nodes on one PostgreSQL, each request to another node. Tests share
+these hubs, so they use agents and channels of their own (`hub.agent()`, `hub.channel()`).
+`own_hub` and `served_hub` start hubs with settings of a test's own; it runs twice, on SQLite and
+on PostgreSQL.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from postgres import Cluster, cluster
+from relay import Relay
 
 pytest_plugins = ("browser",)
 # No property fails for the machine's speed: these machines are shared.
@@ -60,9 +62,19 @@ class RunningHub:
     http: httpx.Client = field(init=False)
     process: subprocess.Popen[str] | None = None
     database: str = ""  # the address of its PostgreSQL database
+    nodes: tuple[Path, ...] = ()  # the folders of its nodes, where there are several
 
     def __post_init__(self) -> None:
         self.http = httpx.Client(base_url=self.url, timeout=60)
+
+    @property
+    def place(self) -> list[str]:
+        """Where the operator's verbs find its database."""
+        return [f"--data={self.data}", *([f"--database={self.database}"] * bool(self.database))]
+
+    @property
+    def caches(self) -> list[Path]:
+        return [folder / "cache" for folder in self.nodes or (self.data,)]
 
     def register(self, agent_id: str) -> str:
         """Open an account; its key."""
@@ -152,9 +164,11 @@ def in_process(data: Path, **overrides: Any) -> Iterator[RunningHub]:
 
 
 @contextmanager
-def served(data: Path, *options: str, workers: int = 2) -> Iterator[RunningHub]:
+def served(
+    data: Path, *options: str, workers: int = 2, database: str = "", admin_key: str = ""
+) -> Iterator[RunningHub]:
     """A hub as users run it: `agenthub serve` with several workers, in processes of its own."""
-    admin_key = secrets.token_hex(16)
+    admin_key = admin_key or secrets.token_hex(16)
     log = (data.parent / f"{data.name}.log").open("w")
     limits = [f"--max-{what}-per-hour={PLENTY}" for what in ("pushes", "posts", "registrations")]
     process = subprocess.Popen(
@@ -166,6 +180,7 @@ def served(data: Path, *options: str, workers: int = 2) -> Iterator[RunningHub]:
             "--listen=127.0.0.1:0",
             f"--data={data}",
             f"--workers={workers}",
+            *([f"--database={database}"] * bool(database)),
             *limits,
             *options,
         ],
@@ -178,6 +193,7 @@ def served(data: Path, *options: str, workers: int = 2) -> Iterator[RunningHub]:
         assert process.stdout is not None
         line = next(line for line in process.stdout if line.startswith("listening on "))
         hub = RunningHub(line.removeprefix("listening on ").strip(), admin_key, data, process)
+        hub.database = database
         wait_until_ready(hub.url)
         yield hub
         hub.http.close()
@@ -185,6 +201,28 @@ def served(data: Path, *options: str, workers: int = 2) -> Iterator[RunningHub]:
         process.terminate()
         process.wait(300)
         log.close()
+
+
+@contextmanager
+def three_nodes(data: Path, database: str) -> Iterator[RunningHub]:
+    """Three nodes with a folder each on one database. Whoever connects meets the next of them, and
+    `hub.http` connects for each request."""
+    data.mkdir()
+    admin_key = secrets.token_hex(16)
+    with ExitStack() as stack:
+        nodes = [
+            stack.enter_context(
+                served(data / str(n), workers=1, database=database, admin_key=admin_key)
+            )
+            for n in range(3)
+        ]
+        relay = stack.enter_context(Relay([int(node.url.rpartition(":")[2]) for node in nodes]))
+        hub = RunningHub(relay.url, admin_key, nodes[0].data, database=database)
+        hub.nodes = tuple(node.data for node in nodes)
+        hub.http.close()
+        limits = httpx.Limits(max_keepalive_connections=0)
+        hub.http = stack.enter_context(httpx.Client(base_url=hub.url, timeout=60, limits=limits))
+        yield hub
 
 
 def wait_until_ready(url: str) -> None:
@@ -207,11 +245,22 @@ def postgres() -> Iterator[Cluster]:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest) -> str:
-    """The address of a new hub's database, or none for SQLite: each test runs on both."""
+def new_database(request: pytest.FixtureRequest) -> Callable[[], str]:
+    """Makes a new hub's database; its address, or none for SQLite. Each test runs on both."""
     if request.param == "sqlite":
-        return ""
-    return str(request.getfixturevalue("postgres").hub_database())
+        return str
+    found: Cluster = request.getfixturevalue("postgres")
+    return found.hub_database
+
+
+# for tests of something that only a file has, and of programs that cannot tell the databases apart
+sqlite_only = pytest.mark.parametrize("new_database", ["sqlite"], indirect=True)
+
+
+@pytest.fixture
+def database_url(new_database: Callable[[], str]) -> str:
+    """The address of a new hub's database, or none for SQLite: each test runs on both."""
+    return new_database()
 
 
 @pytest.fixture(scope="session")
@@ -229,9 +278,7 @@ def _hubs(
             if kind == "two-workers":
                 return stack.enter_context(served(data))
             url = request.getfixturevalue("postgres").hub_database()
-            hub = stack.enter_context(served(data, f"--database={url}"))
-            hub.database = url
-            return hub
+            return stack.enter_context(three_nodes(data, url))
 
         def get(kind: str) -> RunningHub:
             if kind not in started:
@@ -241,7 +288,7 @@ def _hubs(
         yield get
 
 
-@pytest.fixture(params=["in-process", "two-workers", "postgres"])
+@pytest.fixture(params=["in-process", "two-workers", "three-nodes"])
 def hub(request: pytest.FixtureRequest, _hubs: Callable[[str], RunningHub]) -> RunningHub:
     """A hub shared with the session's other tests; each test runs against all kinds."""
     return _hubs(request.param)
@@ -254,21 +301,32 @@ def two_workers(_hubs: Callable[[str], RunningHub]) -> RunningHub:
 
 
 @pytest.fixture
-def own_hub(tmp_path: Path) -> Iterator[Callable[..., RunningHub]]:
+def own_hub(tmp_path: Path, new_database: Callable[[], str]) -> Iterator[Callable[..., RunningHub]]:
     """`own_hub(max_posts_per_hour=3)`: a hub of the test's own, in this process."""
+    numbers = itertools.count()
     with ExitStack() as stack:
-        numbers = itertools.count()
-        yield lambda **overrides: stack.enter_context(
-            in_process(tmp_path / f"own{next(numbers)}", **overrides)
-        )
+
+        def start(**overrides: Any) -> RunningHub:
+            place = {} if "database" in overrides else {"database": new_database()}
+            data = tmp_path / f"own{next(numbers)}"
+            return stack.enter_context(in_process(data, **place, **overrides))
+
+        yield start
 
 
 @pytest.fixture
-def served_hub(tmp_path: Path) -> Iterator[Callable[..., RunningHub]]:
+def served_hub(
+    tmp_path: Path, new_database: Callable[[], str]
+) -> Iterator[Callable[..., RunningHub]]:
     """`served_hub("--max-posts-per-hour=3")`: `agenthub serve` of the test's own, in processes of
     their own."""
     with ExitStack() as stack:
         numbers = itertools.count()
         yield lambda *options, workers=2: stack.enter_context(
-            served(tmp_path / f"served{next(numbers)}", *options, workers=workers)
+            served(
+                tmp_path / f"served{next(numbers)}",
+                *options,
+                workers=workers,
+                database=new_database(),
+            )
         )

@@ -1,23 +1,29 @@
-"""A network that can fail: a TCP relay in front of a server on loopback."""
+"""A network that can fail: a TCP relay in front of servers on loopback."""
 
 from __future__ import annotations
 
 import contextlib
+import itertools
 import socket
 import threading
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 
 @dataclass
 class Relay:
-    """Passes bytes both ways between callers of `url` and the server at `port`. While it is cut,
-    connections are reset and refused."""
+    """Passes bytes both ways between callers of `url` and the servers at `ports`, to each in turn.
+    While it is cut, connections are reset and refused."""
 
-    port: int
+    ports: Sequence[int]
     _listener: socket.socket | None = None
     _own_port: int = 0
     _open: set[socket.socket] = field(default_factory=set)
     _lock: threading.Lock = field(default_factory=threading.Lock)
+    _turns: Iterator[int] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._turns = itertools.cycle(self.ports)
 
     def __enter__(self) -> Relay:
         self.mend()
@@ -58,7 +64,7 @@ class Relay:
             except OSError:
                 return
             try:
-                server = socket.create_connection(("127.0.0.1", self.port))
+                server = socket.create_connection(("127.0.0.1", next(self._turns)))
             except OSError:  # the server is away for a while
                 caller.close()
                 continue

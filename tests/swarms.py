@@ -96,8 +96,7 @@ def seed(hub: RunningHub, folder: Path) -> str:
         "autoresearch.cli.agenthub",
         "seed",
         str(folder),
-        "--data",
-        str(hub.data),
+        *hub.place,
     ]
     return subprocess.run(
         command, capture_output=True, text=True, timeout=120, check=True

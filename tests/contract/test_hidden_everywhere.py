@@ -71,9 +71,9 @@ def test_what_is_hidden_is_behind_every_door(own_hub: Any, tmp_path: Path) -> No
     assert "mangrove" in hub.http.get("/api/log/entries?texts=true").text
     verbs = [["hide", "post", str(post)] for post in posts] + [["hide", "commit", bad]]
     for verb in verbs:
-        agenthub.app([*verb, "--data", str(hub.data)], standalone_mode=False)
+        agenthub.app([*verb, *hub.place], standalone_mode=False)
     assert settles_as(set()), telling()
     assert "mangrove" not in hub.http.get("/api/log/entries?texts=true").text
     for verb in verbs:
-        agenthub.app([*verb, "--undo", "--data", str(hub.data)], standalone_mode=False)
+        agenthub.app([*verb, "--undo", *hub.place], standalone_mode=False)
     assert settles_as(before), telling() ^ before

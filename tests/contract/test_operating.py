@@ -47,7 +47,7 @@ def test_a_hub_is_ready_where_it_takes_changes(
             threading.Event().wait(0.05)
         return False
 
-    other = Database(hub.data)
+    other = Database(hub.data, hub.database)
     with other.exclusive():
         assert answers(503)
         assert hub.http.get("/api/health").status_code == 200

@@ -31,6 +31,7 @@ from autoresearch.hub.rules.maintenance import index_words
 from autoresearch.hub.settings import Settings
 from autoresearch.hub.store import backup, migrate
 from autoresearch.hub.store.database import Database
+from conftest import sqlite_only
 from git_work import Work
 from git_work import push as push_bundle
 
@@ -131,6 +132,7 @@ def test_reading_goes_on_where_the_disk_is_full(served_hub: Any, tmp_path: Path)
     assert work.commit("more") and push_bundle(agent, work.bundle()).status_code == 201
 
 
+@sqlite_only  # which has its rows on this disk
 def test_a_push_of_plain_git_that_the_disk_has_no_room_for(served_hub: Any, tmp_path: Path) -> None:
     """Whether the disk is full while its body arrives, announced or in pieces, or once it is
     checked: git shows why beside the ref, nothing of it is stored, and with room again the same
@@ -179,7 +181,7 @@ def test_a_claim_of_a_wrong_clock_holds_nobody_up(own_hub: Any) -> None:
     one, other = hub.agent(), hub.agent()
     claim = {"text": "a rotary embedding of half the width", "ttl_s": 600}
     first = one.post("/api/claims", claim).json()
-    database = Database(hub.data)
+    database = Database(hub.data, hub.database)
     year = parse_timestamp(first["expires_at"]).year + 2
     for ahead in (f"{year}-01-01T00:00:00.000000Z", first["expires_at"]):
         with database.write() as tx:
@@ -189,11 +191,11 @@ def test_a_claim_of_a_wrong_clock_holds_nobody_up(own_hub: Any) -> None:
     database.close()
 
     assert other.post("/api/claims", claim).status_code == 409
-    verb("claims", "release", str(first["id"]), "--data", str(hub.data))
+    verb("claims", "release", str(first["id"]), *hub.place)
     assert other.post("/api/claims", {**claim, "text": "another idea"}).status_code == 201
     assert other.post("/api/claims", {**claim, "text": "wider layers"}).status_code == 201
     assert other.post("/api/claims", claim).status_code == 429
-    verb("limits", "reset", other.id, "--data", str(hub.data))
+    verb("limits", "reset", other.id, *hub.place)
     assert other.post("/api/claims", claim).status_code == 201
 
 
@@ -289,8 +291,8 @@ def test_a_revoked_key_hears_nothing_more(own_hub: Any) -> None:
         for _ in range(3):
             assert ready.acquire(timeout=60)
         time.sleep(0.5)
-        verb("agents", "revoke", gone.id, "--data", str(hub.data))
-        verb("agents", "rotate", rotated.id, "--data", str(hub.data))
+        verb("agents", "revoke", gone.id, *hub.place)
+        verb("agents", "rotate", rotated.id, *hub.place)
         assert polled.result(60) == 401
         assert all("event: post" not in future.result(60) for future in heard)
     assert stays.get("/api/events", wait=0).status_code == 200

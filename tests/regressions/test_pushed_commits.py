@@ -106,7 +106,8 @@ def test_gc_and_an_empty_cache_lose_nothing(hub: Any, tmp_path: Path) -> None:
     cache deleted."""
     agent = hub.agent()
     _, commits = pushed(agent, tmp_path, 3)
-    shutil.rmtree(hub.data / "cache", ignore_errors=True)
+    for cache in hub.caches:
+        shutil.rmtree(cache, ignore_errors=True)
 
     (tmp_path / "got.bundle").write_bytes(agent.get(f"/api/git/fetch/{commits[-1][:10]}").content)
 
@@ -222,7 +223,7 @@ def test_a_hub_with_one_root_refuses_orphans(own_hub: Any, tmp_path: Path) -> No
     baseline = tmp_path / "baseline"
     baseline.mkdir()
     (baseline / "train.py").write_text("rate = 1\n")
-    db = Database(hub.data)
+    db = Database(hub.data, hub.database)
     root = publish_root(db, baseline)
     assert publish_root(db, baseline) == root
     db.close()
@@ -283,7 +284,7 @@ def test_what_is_stored_verifies_and_can_be_listed_anew(own_hub: Any, tmp_path: 
     agent = hub.agent()
     _, commits = pushed(agent, tmp_path, 4)
     before = agent.get("/api/git/commits").json()
-    db = Database(hub.data)
+    db = Database(hub.data, hub.database)
     assert list(maintenance.find_problems(db.reader)) == []
     with db.write() as tx:
         tx.run("UPDATE commits SET is_leaf = 1, parents = '' WHERE hash = :hash", hash=commits[2])

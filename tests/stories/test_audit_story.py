@@ -14,10 +14,12 @@ import pytest
 from click.testing import CliRunner, Result
 
 from autoresearch.cli.ah import app
+from conftest import sqlite_only
 
 RESULT = "commit:abcdef12 platform:cpu val_bpb:1.5 vram_gb:0.1 | one"
 
 
+@sqlite_only  # whose file it edits
 def test_an_operator_who_edits_a_result_is_found_out(
     own_hub: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -89,9 +89,9 @@ def test_an_operator_looks_after_names(
     one, other = hub.agent(), hub.agent()
     push(work, one, "exp")
 
-    agenthub.app(["refs", "list", "--data", str(hub.data)], standalone_mode=False)
+    agenthub.app(["refs", "list", *hub.place], standalone_mode=False)
     assert f"refs/heads/exp\t{work.git('rev-parse', 'HEAD')}\t{one.id}" in capsys.readouterr().out
-    agenthub.app(["refs", "drop", "exp", "--data", str(hub.data)], standalone_mode=False)
+    agenthub.app(["refs", "drop", "exp", *hub.place], standalone_mode=False)
 
     assert "dropped refs/heads/exp" in capsys.readouterr().out
     assert push(work, other, "exp/lr").returncode == 0
@@ -239,7 +239,7 @@ def test_what_is_hidden_is_hidden_from_git(
     push(work, owner, "bad")
     child = work.commit("on top")
     push(work, owner, "good")
-    verb = ["hide", "commit", hidden, "--data", str(hub.data)]
+    verb = ["hide", "commit", hidden, *hub.place]
 
     agenthub.app(verb, standalone_mode=False)
 
@@ -291,7 +291,7 @@ def test_files_of_a_hidden_commit(own_hub: Any, tmp_path: Path, capsys: Any) -> 
     hidden = work.git("rev-parse", "HEAD")
     secret = [work.git("rev-parse", f"HEAD:{at}") for at in ("key.py", "sub/b.py", "sub", "")]
     shared = [work.git("rev-parse", f"HEAD:{at}") for at in ("kept.py", "sub/a.py")]
-    verb = ["hide", "commit", hidden, "--data", str(hub.data)]
+    verb = ["hide", "commit", hidden, *hub.place]
     agenthub.app(verb, standalone_mode=False)
 
     for protocol in ("0", "2"):
@@ -354,7 +354,7 @@ def test_leaves_older_than_those_that_a_clone_gets(
     push(work, agent, "on-top")
     work.git("fetch", "-q", url(agent), name)
     assert work.run("fetch", url(agent), "leaf/000000000000").returncode != 0
-    agenthub.app(["hide", "commit", old, "--data", str(hub.data)], standalone_mode=False)
+    agenthub.app(["hide", "commit", old, *hub.place], standalone_mode=False)
     assert b"couldn't find" in work.run("fetch", url(agent), name).stderr
 
 

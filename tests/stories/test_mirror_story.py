@@ -19,9 +19,10 @@ from click.testing import CliRunner, Result
 from autoresearch.cli.ah import app
 from autoresearch.hub.rules import accounts, board, commits
 from autoresearch.hub.store.database import Database
-from conftest import in_process
+from conftest import in_process, sqlite_only
 from git_work import Work, push
 
+pytestmark = sqlite_only  # what is compared and edited are two files
 LINE = "commit:{} platform:{} val_bpb:{} vram_gb:0.5 | idea {}"
 ROWS = {
     "agents": "id, created_at, via, revoked_at IS NULL",
@@ -92,7 +93,7 @@ class FilledHub:
         return [row[0] for row in self.rows(self.hub.data, "SELECT id FROM posts ORDER BY id")]
 
     def operate(self, change: Callable[[Any], object]) -> None:
-        db = Database(self.hub.data)
+        db = Database(self.hub.data, self.hub.database)
         with db.write() as tx:
             change(tx)
         db.close()

@@ -6,27 +6,25 @@ from __future__ import annotations
 import json
 import os
 import signal
-import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from autoresearch.hub.store.database import Database
 from git_work import Work, push, push_new
 
 AGENTHUB = [sys.executable, "-m", "autoresearch.cli.agenthub"]
 
 
-def agenthub(*arguments: str, data: Path, url: str = "", ok: bool = True) -> str:
-    place = ["--data", str(data), *(["--database", url] if url else [])]
-    done = subprocess.run(
-        [*AGENTHUB, *arguments, *place], capture_output=True, text=True, timeout=60
-    )
+def agenthub(*arguments: str, ok: bool = True) -> str:
+    done = subprocess.run([*AGENTHUB, *arguments], capture_output=True, text=True, timeout=60)
     assert ok == (done.returncode == 0), done.stderr
     assert "Traceback" not in done.stderr
     return (done.stdout if ok else done.stderr).strip()
@@ -91,7 +89,7 @@ def test_the_first_start_makes_a_key_and_says_where_it_listens(tmp_path: Path) -
 )
 def test_a_bad_option_is_one_sentence(tmp_path: Path, options: list[str], said: str) -> None:
     """What cannot be served is said, with exit code 2."""
-    assert said in agenthub("serve", *options, data=tmp_path / "data", ok=False)
+    assert said in agenthub("serve", *options, "--data", str(tmp_path / "data"), ok=False)
 
 
 def test_a_revoked_key_stops_within_a_second_on_every_worker(two_workers: Any) -> None:
@@ -106,16 +104,16 @@ def test_a_revoked_key_stops_within_a_second_on_every_worker(two_workers: Any) -
         return {connection.get("/api/whoami").status_code for connection in connections}
 
     assert {200} == answers()
-    new_key = agenthub("agents", "rotate", agent.id, data=two_workers.data)
+    new_key = agenthub("agents", "rotate", agent.id, *two_workers.place)
     assert until(lambda: answers() == {401}) < 10  # a second on a quiet machine
     for connection in connections:
         connection.headers["Authorization"] = f"Bearer {new_key}"
     assert {200} == answers()
-    agenthub("agents", "revoke", agent.id, data=two_workers.data)
+    agenthub("agents", "revoke", agent.id, *two_workers.place)
     until(lambda: answers() == {401})
     assert "revoked" in next(
         line
-        for line in agenthub("agents", "list", data=two_workers.data).splitlines()
+        for line in agenthub("agents", "list", *two_workers.place).splitlines()
         if line.startswith(agent.id)
     )
     for connection in connections:
@@ -125,7 +123,7 @@ def test_a_revoked_key_stops_within_a_second_on_every_worker(two_workers: Any) -
 def test_invites_open_as_many_accounts_as_they_say(own_hub: Any) -> None:
     """With registration by invite a token opens its number of accounts, and then no more."""
     hub = own_hub(registration="invite")
-    token = agenthub("invite", "--uses", "2", data=hub.data)
+    token = agenthub("invite", "--uses", "2", *hub.place)
 
     def register(name: str, invite: str) -> int:
         return int(hub.http.post("/api/register", json={"id": name, "invite": invite}).status_code)
@@ -133,7 +131,7 @@ def test_invites_open_as_many_accounts_as_they_say(own_hub: Any) -> None:
     assert [
         register("a", ""), register("a", "ahi_wrong"), register("a", token), register("b", token), register("c", token),
     ] == [403, 403, 201, 201, 403]  # fmt: skip
-    assert register("d", agenthub("invite", "--days", "0.0000001", data=hub.data)) == 403
+    assert register("d", agenthub("invite", "--days", "0.0000001", *hub.place)) == 403
 
 
 def test_hiding_a_post_hides_its_results_and_undo_brings_them_back(hub: Any) -> None:
@@ -154,22 +152,20 @@ def test_hiding_a_post_hides_its_results_and_undo_brings_them_back(hub: Any) -> 
         )
 
     before = seen()
-    agenthub("hide", "post", str(post), data=hub.data, url=hub.database)
+    agenthub("hide", "post", str(post), *hub.place)
     assert seen()[:3] == (404, 1, 1.5) and seen()[3] < before[3]
-    agenthub("hide", "post", str(post), "--undo", data=hub.data, url=hub.database)
+    agenthub("hide", "post", str(post), "--undo", *hub.place)
     assert before == seen() == (200, 2, 0.1, before[3])
 
 
 def test_channels_are_opened_and_listed(hub: Any) -> None:
     """The operator's channel is there for everyone at once."""
     name = hub.channel() + "-op"
-    agenthub(
-        "channels", "create", name, "--description", "for all", data=hub.data, url=hub.database
-    )
+    agenthub("channels", "create", name, "--description", "for all", *hub.place)
 
-    assert name in agenthub("channels", "list", data=hub.data, url=hub.database)
+    assert name in agenthub("channels", "list", *hub.place)
     assert name in [channel["name"] for channel in hub.agent().get("/api/channels").json()]
-    again = agenthub("channels", "create", name, data=hub.data, url=hub.database, ok=False)
+    again = agenthub("channels", "create", name, *hub.place, ok=False)
     assert "already" in again
 
 
@@ -180,12 +176,12 @@ def test_a_backup_brings_the_hub_back_while_it_serves(own_hub: Any, tmp_path: Pa
     agent = hub.agent()
     agent.post("/api/channels/discussion/posts", {"content": "kept"})
     saved = tmp_path / "saved.db"
-    agenthub("backup", str(saved), data=hub.data)
+    agenthub("backup", str(saved), *hub.place)
     late = hub.agent()
     lost = late.post("/api/channels/discussion/posts", {"content": "lost"}).json()["id"]
     listening_at = agent.get("/api/events", after=0, wait=0).json()["last"]
 
-    agenthub("restore", str(saved), data=hub.data)
+    agenthub("restore", str(saved), *hub.place)
 
     until(lambda: late.get("/api/whoami").status_code == 401)
     assert [p["content"] for p in agent.get("/api/channels/discussion/posts").json()] == ["kept"]
@@ -193,9 +189,9 @@ def test_a_backup_brings_the_hub_back_while_it_serves(own_hub: Any, tmp_path: Pa
     assert after > lost, "an id that was given out once never means another post"
     told = agent.get("/api/events", after=listening_at, wait=10).json()["events"]
     assert [event["kind"] for event in told] == ["post"]
-    assert "exists" in agenthub("backup", str(saved), data=hub.data, ok=False)
+    assert "exists" in agenthub("backup", str(saved), *hub.place, ok=False)
     (tmp_path / "junk").write_text("junk")
-    assert "no backup" in agenthub("restore", str(tmp_path / "junk"), data=hub.data, ok=False)
+    assert "no backup" in agenthub("restore", str(tmp_path / "junk"), *hub.place, ok=False)
 
 
 def test_a_worker_that_dies_is_replaced(tmp_path: Path, served_hub: Any) -> None:
@@ -245,39 +241,38 @@ def test_seed_verify_and_reindex(own_hub: Any, tmp_path: Path) -> None:
     baseline = tmp_path / "baseline"
     baseline.mkdir()
     (baseline / "train.py").write_text("print('val_bpb: 1.0')\n")
-    root = agenthub("seed", str(baseline), data=hub.data)
+    root = agenthub("seed", str(baseline), *hub.place)
     line = f"commit:{root[:7]} platform:cpu val_bpb:1.5 vram_gb:1 | baseline"
     agent.post("/api/channels/results/posts", {"content": line})
 
     assert (
         root
         == agent.get("/api/git/root").json()["hash"]
-        == agenthub("seed", str(baseline), data=hub.data)
+        == agenthub("seed", str(baseline), *hub.place)
     )
     assert root == agent.get("/api/results", agent=agent.id).json()[0]["commit_hash"]
     assert root in hub.http.get("/llms.txt").text
     found = sorted(f["kind"] for f in agent.get("/api/search", q="baseline").json())
     assert found == ["commit", "post", "result"]
-    assert "no problem" in agenthub("verify", data=hub.data)
+    assert "no problem" in agenthub("verify", *hub.place)
 
-    agenthub("reindex", data=hub.data)
+    agenthub("reindex", *hub.place)
     assert found == sorted(f["kind"] for f in agent.get("/api/search", q="baseline").json())
-    assert "no problem" in agenthub("verify", data=hub.data)
+    assert "no problem" in agenthub("verify", *hub.place)
 
-    agenthub("hide", "commit", root, data=hub.data)
+    agenthub("hide", "commit", root, *hub.place)
     assert agent.get(f"/api/git/commits/{root}").status_code == 404
     assert "commit" not in [f["kind"] for f in agent.get("/api/search", q="baseline").json()]
-    agenthub("reindex", data=hub.data)
+    agenthub("reindex", *hub.place)
     assert agent.get(f"/api/git/commits/{root}").status_code == 404
-    agenthub("hide", "commit", root, "--undo", data=hub.data)
+    agenthub("hide", "commit", root, "--undo", *hub.place)
     assert agent.get(f"/api/git/commits/{root}").status_code == 200
-    assert "whole hash" in agenthub("hide", "commit", root[:9], data=hub.data, ok=False)
+    assert "whole hash" in agenthub("hide", "commit", root[:9], *hub.place, ok=False)
 
-    with sqlite3.connect(hub.data / "hub.sqlite3") as behind_the_rules:
-        behind_the_rules.execute("UPDATE results SET leads = 0")
-    behind_the_rules.close()
+    with closing(Database(hub.data, hub.database)) as db, db.write() as behind_the_rules:
+        behind_the_rules.run("UPDATE results SET leads = 0")
     told = subprocess.run(
-        [*AGENTHUB, "verify", "--data", str(hub.data)], capture_output=True, text=True, timeout=60
+        [*AGENTHUB, "verify", *hub.place], capture_output=True, text=True, timeout=60
     )
     assert told.returncode == 1 and "names other records" in told.stdout
 
@@ -300,10 +295,10 @@ def test_what_is_hidden_is_in_no_event(own_hub: Any, tmp_path: Path) -> None:
 
     assert told() == {str(post), str(other), commit}
     for kind, name in (("post", str(post)), ("commit", commit)):
-        agenthub("hide", kind, name, data=hub.data)
+        agenthub("hide", kind, name, *hub.place)
     assert told() == {str(other)}
     for kind, name in (("post", str(post)), ("commit", commit)):
-        agenthub("hide", kind, name, "--undo", data=hub.data)
+        agenthub("hide", kind, name, "--undo", *hub.place)
     assert told() == {str(post), str(other), commit}
 
 
@@ -317,16 +312,14 @@ def test_backups_name_themselves_and_are_pruned(own_hub: Any, tmp_path: Path) ->
     for file in (*old, folder / "mine.db", folder / "hub-2020-01-01.db"):
         file.write_text("old")
 
-    said = agenthub("backup", str(folder), "--keep", "2", data=hub.data)
+    said = agenthub("backup", str(folder), "--keep", "2", *hub.place)
 
     assert len(list(folder.iterdir())) == 4 and old[2].exists() and not old[0].exists()
     assert said.count("removed") == 2
     made = hub.http.get("/metrics").text.partition("\nagenthub_backup_timestamp_seconds ")[2]
     assert time.time() - float(made.split()[0]) < 600
-    assert "\tbackup\thub-20" in agenthub("audit", "--limit", "1", data=hub.data)
-    assert "folder" in agenthub(
-        "backup", str(tmp_path / "f"), "--keep", "1", data=hub.data, ok=False
-    )
+    assert "\tbackup\thub-20" in agenthub("audit", "--limit", "1", *hub.place)
+    assert "folder" in agenthub("backup", str(tmp_path / "f"), "--keep", "1", *hub.place, ok=False)
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -377,5 +370,5 @@ def test_a_mistake_in_the_file_is_one_sentence(tmp_path: Path, text: str, said: 
     file, data = tmp_path / "hub.toml", tmp_path / "data"
     file.write_text(text)
 
-    assert said in agenthub("serve", "--config", str(file), data=data, ok=False)
+    assert said in agenthub("serve", "--config", str(file), "--data", str(data), ok=False)
     assert not data.exists()

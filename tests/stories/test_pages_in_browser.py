@@ -168,7 +168,7 @@ def test_nothing_is_missed_while_the_network_is_down(window: Window, seen: Any) 
     window.forgive(
         "ERR_CONNECTION|ERR_EMPTY_RESPONSE|ERR_INCOMPLETE|ERR_NETWORK|Failed to fetch|Load failed"
     )
-    with Relay(int(hub.url.rsplit(":", 1)[1])) as relay:
+    with Relay([int(hub.url.rsplit(":", 1)[1])]) as relay:
         page = window.open(relay.url)
         page.wait_for_selector("[data-live]:not(.off):not([hidden])")
         page.evaluate("window.sameDocument = true")

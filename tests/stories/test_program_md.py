@@ -221,8 +221,7 @@ def swarm(own_hub: Any, lab: Path) -> RunningHub:
         "autoresearch.cli.agenthub",
         "seed",
         str(lab),
-        "--data",
-        str(hub.data),
+        *hub.place,
     ]
     seeded = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert seeded.returncode == 0, seeded.stderr

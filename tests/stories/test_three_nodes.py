@@ -43,7 +43,7 @@ class Nodes:
     def start(self, number: int) -> None:
         stack = ExitStack()
         data = self.folder / f"node{number}"
-        hub = stack.enter_context(served(data, f"--database={self.url}", workers=1))
+        hub = stack.enter_context(served(data, workers=1, database=self.url))
         self.running[number : number + 1] = [hub]
         self._stacks[number : number + 1] = [stack]
 

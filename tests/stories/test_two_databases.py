@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from conftest import RunningHub, in_process
+from conftest import RunningHub, in_process, sqlite_only
 from page_list import pages
 from populate import RACES, Lively, populate
 from postgres import Cluster
@@ -70,6 +70,7 @@ def differing(one: dict[str, Any], other: dict[str, Any]) -> list[str]:
     return [path for path, answer in one.items() if answer != other[path]]
 
 
+@sqlite_only  # where it begins
 @pytest.mark.slow
 def test_there_and_back(own_hub: Any, postgres: Cluster, tmp_path: Path) -> None:
     """migrate while it is read and written: what was acknowledged arrives, the old hub takes no
@@ -92,7 +93,7 @@ def test_there_and_back(own_hub: Any, postgres: Cluster, tmp_path: Path) -> None
     writing = threading.Thread(target=write)
     writing.start()
     url = postgres.empty_database()
-    said = agenthub("migrate", "--data", str(hub.data), "--to", url)
+    said = agenthub("migrate", *hub.place, "--to", url)
     writing.join(60)
     assert "every row arrived" in said and acknowledged
     paths = asked(lively)
@@ -104,7 +105,7 @@ def test_there_and_back(own_hub: Any, postgres: Cluster, tmp_path: Path) -> None
 
     moved = own_hub(database=url)
     assert differing(before, answers(moved, paths, agent.key)) == []
-    place = ("--data", str(moved.data), "--database", url)
+    place = moved.place
     assert "no problems" in agenthub("verify", *place)
     saved = tmp_path / "saved.db"
     agenthub("backup", str(saved), *place)
