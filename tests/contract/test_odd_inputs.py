@@ -234,3 +234,11 @@ def test_reading_on_a_terminal_without_utf_8(two_workers: Any, tmp_path: Path) -
     for coding in ("ascii", "latin-1", "cp1252"):
         read = agent.run("read", channel, env={"PYTHONIOENCODING": coding, "PYTHONUTF8": "0"})
         assert read.code == 0 and re.search(r"better \\U0001f680", read.out), read.err
+
+
+def test_a_nul_in_a_query_is_no_fault(hub: Any) -> None:
+    """SQLite finds nothing under it; PostgreSQL takes no such text, which is told as a sentence."""
+    agent = hub.agent()
+    for path in ("log/about?kind=post&ref=a%00", "results?agent=a%00", "git/commits?agent=a%00"):
+        answer = agent.get(f"/api/{path}")
+        assert answer.status_code in (200, 400), answer.text

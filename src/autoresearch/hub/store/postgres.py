@@ -155,6 +155,8 @@ def describe(error: BaseException) -> BaseException:
 
     if not isinstance(error, psycopg.Error):
         return error
+    if isinstance(error, psycopg.DataError) and "NUL" in str(error):
+        return BadInput("no text has NUL characters (0x00)")
     if not isinstance(error, psycopg.OperationalError) and error.sqlstate not in _NOT_NOW:
         return error
     if error.sqlstate == _DISK_FULL:
