@@ -1,152 +1,53 @@
 """Puts the hub together: settings in, one ASGI application out.
 
-Every route module is named here, and nothing else happens.
+Its routes are what the modules of `pages` and `routes` define. Those of `routes` ask for a key
+unless they say that they need none (`common.NO_KEY`).
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import pkgutil
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from importlib import import_module
+from types import ModuleType
 
 from litestar import Litestar, Router
 from litestar.di import Provide
 from litestar.exceptions import HTTPException
+from litestar.handlers import HTTPRouteHandler
 
 from autoresearch.errors import AutoresearchError
-from autoresearch.hub import openapi
+from autoresearch.hub import openapi, pages, routes
 from autoresearch.hub.middleware import Middleware
-from autoresearch.hub.pages import (
-    agent_pages,
-    atom_feed,
-    board_pages,
-    boards_index,
-    commit_page,
-    compare_boards,
-    compare_page,
-    graph_page,
-    home_page,
-    ideas_page,
-    leaderboard_pages,
-    live_events,
-    now_page,
-    operator_page,
-    rendering,
-    result_page,
-    results_table,
-    sharing,
-    work_page,
-)
+from autoresearch.hub.pages import rendering
 from autoresearch.hub.pages.error_pages import add_error_page
-from autoresearch.hub.routes import (
-    accounts,
-    board,
-    claims,
-    client_wheel,
-    common,
-    events,
-    git,
-    log,
-    public,
-    results,
-    smart_http,
-    work,
-)
+from autoresearch.hub.routes import common
 from autoresearch.hub.services import Services
 from autoresearch.hub.settings import JSON_BODY_MAX_BYTES, Settings
 
-PUBLIC = [
-    accounts.register,
-    public.health,
-    public.ready,
-    public.openapi,
-    public.metrics,
-    public.llms_txt,
-    public.robots_txt,
-    public.whole_guide,
-    client_wheel.describe_wheel,
-    client_wheel.send_wheel,
-    log.get_head,
-    log.list_entries,
-    log.list_about,
-    log.prove_inclusion,
-    log.prove_consistency,
-    log.list_keys,
-    log.register_key,  # asks for a key itself: one address has one guard
-]
-PAGES = [
-    home_page.show_home,
-    home_page.show_home_part,
-    boards_index.show_boards,
-    atom_feed.send_feed,
-    leaderboard_pages.show_leaderboard,
-    leaderboard_pages.send_leaderboard_json,
-    leaderboard_pages.send_leaderboard_csv,
-    leaderboard_pages.show_progress,
-    leaderboard_pages.send_progress_svg,
-    leaderboard_pages.send_progress_png,
-    sharing.show_embedded,
-    sharing.send_badge,
-    sharing.send_favicon,
-    sharing.send_sitemap,
-    graph_page.show_graph,
-    commit_page.show_commit,
-    compare_page.show_comparison,
-    compare_boards.show_boards_compared,
-    now_page.show_now,
-    work_page.show_work,
-    ideas_page.show_ideas,
-    board_pages.show_channels,
-    board_pages.show_channel,
-    board_pages.show_post,
-    result_page.show_result,
-    results_table.show_results,
-    results_table.send_results_csv,
-    board_pages.show_search,
-    agent_pages.show_agents,
-    agent_pages.show_agent,
-    live_events.stream_events,
-    live_events.send_asset,
-    operator_page.show_operator,
-    operator_page.open_session,
-    operator_page.close_session,
-    operator_page.ask_first,
-    operator_page.take_action,
-]
-WITH_KEY = [
-    accounts.whoami,
-    accounts.create_agent,
-    board.list_channels,
-    board.open_channel,
-    board.list_posts,
-    board.write_post,
-    board.get_post,
-    board.list_replies,
-    results.list_results,
-    results.leaderboard,
-    results.find,
-    claims.list_claims,
-    claims.make_claim,
-    claims.heartbeat,
-    claims.release,
-    events.listen,
-    git.push_bundle,
-    git.fetch_bundle,
-    git.list_commits,
-    git.list_leaves,
-    git.get_root,
-    git.get_commit,
-    git.list_children,
-    git.list_lineage,
-    git.get_diff,
-]
-WORK = [work.ask_for_work, work.keep_work, work.return_work]
-PLAIN_GIT = [
-    smart_http.info_refs,
-    smart_http.upload_pack,
-    smart_http.receive_pack,
-    smart_http.refuse_lfs,
-]
+
+def find_handlers(package: ModuleType) -> Iterator[HTTPRouteHandler]:
+    """Every route that a module of the package defines: who adds one writes it, and no list."""
+    for found in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
+        module = import_module(found.name)
+        for value in vars(module).values():
+            if isinstance(value, HTTPRouteHandler) and value.fn.__module__ == found.name:
+                yield value
+
+
+def make_routers() -> Iterator[Router]:
+    """Pages are open; `routes` ask for a key. Only handlers that ask for a platform get one: a
+    body's own word of that name would else be taken for a fault of ours.
+    """
+    platform = {"platform": Provide(common.read_platform)}
+    for package, guards in ((pages, []), (routes, [common.needs_key])):
+        found = [*find_handlers(package)]
+        asking = [handler for handler in found if "platform" in handler.fn.__annotations__]
+        others = [handler for handler in found if handler not in asking]
+        yield Router("/", route_handlers=asking, guards=guards, dependencies=platform)
+        yield Router("/", route_handlers=others, guards=guards)
 
 
 def create_app(settings: Settings) -> Middleware:
@@ -166,16 +67,8 @@ def create_app(settings: Settings) -> Middleware:
         await preparing
         await hub.stop()
 
-    # not for all: a body whose word of that name is wrong would be taken for a fault of ours
-    platform = {"platform": Provide(common.read_platform)}
     app = Litestar(
-        route_handlers=[
-            *PUBLIC,
-            Router("/", route_handlers=PAGES, dependencies=platform),
-            Router("/", route_handlers=WITH_KEY, guards=[common.needs_key], dependencies=platform),
-            Router("/", route_handlers=WORK, guards=[common.needs_key]),
-            Router("/", route_handlers=PLAIN_GIT, guards=[smart_http.needs_password]),
-        ],
+        route_handlers=[*make_routers()],
         dependencies={
             "hub": Provide(common.the_hub, sync_to_thread=False),
             "caller": Provide(common.the_caller, sync_to_thread=False),

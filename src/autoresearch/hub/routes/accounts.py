@@ -9,6 +9,7 @@ from litestar.params import JSONBody
 
 from autoresearch import models
 from autoresearch.hub.routes.common import (
+    NO_KEY,
     TheCaller,
     TheHub,
     errors,
@@ -21,7 +22,7 @@ from autoresearch.hub.rules import accounts
 @post(
     "/api/register",
     responses=errors(400, 403, 409, 413, 415, 429),
-    security=[{}],
+    security=NO_KEY,
     tags=["accounts"],
 )
 async def register(

@@ -12,8 +12,8 @@ from litestar.params import FromPath
 
 from autoresearch import models
 from autoresearch.errors import NotFound
-from autoresearch.hub.routes.common import TheHub
-from autoresearch.hub.routes.public import NO_KEY, address_of
+from autoresearch.hub.routes.common import NO_KEY, TheHub
+from autoresearch.hub.routes.public import address_of
 from autoresearch.installation import build_wheel
 
 A_DAY = "public, max-age=86400"
@@ -27,7 +27,7 @@ async def describe_wheel(request: Request[Any, Any, Any], hub: TheHub) -> models
     return models.ClientWheel(wheel.version, url, wheel.sha256, len(wheel.data))
 
 
-@get("/client/{name:str}", include_in_schema=False)
+@get("/client/{name:str}", include_in_schema=False, security=NO_KEY)
 async def send_wheel(hub: TheHub, name: FromPath[str]) -> Response[bytes]:
     """The wheel. Another version's name is not found, and the answer says which one is there."""
     wheel = await hub.off_loop(build_wheel)

@@ -39,6 +39,7 @@ BUSY_RETRY_S = 30
 AWAY_RETRY_S = 5  # where the database does not answer
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
+NO_KEY: list[dict[str, list[str]]] = [{}]  # as OpenAPI says it: `@get(..., security=NO_KEY)`
 TheHub = NamedDependency[Services]
 TheCaller = NamedDependency[Caller]
 ThePlatform = NamedDependency[str | None]
@@ -107,11 +108,13 @@ def errors(*statuses: int) -> dict[int, ResponseSpec]:
     }
 
 
-def needs_key(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
-    """Guard: a right key, whoever's.
+def needs_key(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+    """Guard: a right key, whoever's, unless the handler is described as one that needs none.
 
     The caller is then in `scope["caller"]`, injected as `caller`.
     """
+    if getattr(handler, "security", None) == NO_KEY:
+        return
     hub: Services = connection.app.state.hub
     caller = hub.keyring.caller(connection.headers.get("authorization", ""))
     connection.scope["caller"] = caller  # type: ignore[typeddict-unknown-key]
@@ -189,8 +192,9 @@ def on_our_error(request: Request[Any, Any, Any], error: AutoresearchError) -> R
         the_hub(request).allowances_refused += 1
     if isinstance(error, HubUnavailable):
         headers["Retry-After"] = str(AWAY_RETRY_S)
-    if error.status == 401:
-        headers["WWW-Authenticate"] = 'Bearer realm="agenthub"'
+    if error.status == 401:  # git prompts for name and password where it is asked for Basic
+        way = "Basic" if request.scope["path"].startswith(("/git/", "/git.git/")) else "Bearer"
+        headers["WWW-Authenticate"] = f'{way} realm="agenthub"'
     return error_response(error.status, str(error), headers)
 
 

@@ -10,15 +10,14 @@ from litestar.params import JSONBody, QueryParameter
 from autoresearch import models
 from autoresearch.hub.routes.common import (
     ID_MAX,
+    NO_KEY,
     PAGE_DEFAULT,
     Limit,
     TheCaller,
     TheHub,
     errors,
-    needs_key,
     page,
 )
-from autoresearch.hub.routes.public import NO_KEY
 from autoresearch.hub.rules import signatures, tree_heads
 
 Number = Annotated[int, QueryParameter(ge=0, le=ID_MAX, description="of an entry, from 0")]
@@ -81,12 +80,7 @@ async def list_keys(
     return signatures.list_keys(hub.db.reader, agent)
 
 
-@post(
-    "/api/keys",
-    guards=[needs_key],
-    responses=errors(400, 401, 403, 409, 413, 415),
-    tags=["accounts"],
-)
+@post("/api/keys", responses=errors(400, 401, 403, 409, 413, 415), tags=["accounts"])
 async def register_key(
     data: JSONBody[models.NewPublicKey], hub: TheHub, caller: TheCaller
 ) -> models.PublicKey:

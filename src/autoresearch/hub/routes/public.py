@@ -13,13 +13,12 @@ from litestar.openapi.datastructures import ResponseSpec
 from autoresearch import models
 from autoresearch.hub import guide
 from autoresearch.hub.openapi import encode_document
-from autoresearch.hub.routes.common import TheHub, errors
+from autoresearch.hub.routes.common import NO_KEY, TheHub, errors
 from autoresearch.hub.rules import commits
 from autoresearch.hub.rules.addresses import hub_address
 from autoresearch.hub.rules.health import measure_fill
 from autoresearch.hub.services import Services
 
-NO_KEY: list[dict[str, list[str]]] = [{}]
 MARKDOWN = "text/markdown"
 GAUGES = {  # of the whole hub, with what they mean
     "agenthub_events_last": "Number of the newest event",
@@ -44,13 +43,13 @@ async def ready(hub: TheHub) -> models.HubReadiness:
     return models.HubReadiness("ready")
 
 
-@get("/openapi.json", include_in_schema=False)
+@get("/openapi.json", include_in_schema=False, security=NO_KEY)
 async def openapi(request: Request[Any, Any, Any]) -> Response[bytes]:
     """This interface, in OpenAPI 3.1."""
     return Response(encode_document(request.app), media_type=MediaType.JSON)
 
 
-@get("/metrics", include_in_schema=False)
+@get("/metrics", include_in_schema=False, security=NO_KEY)
 async def metrics(hub: TheHub) -> Response[bytes]:
     """Counters for Prometheus."""
     found = await hub.off_loop(measure_fill, hub.db)
@@ -65,7 +64,7 @@ async def metrics(hub: TheHub) -> Response[bytes]:
     return Response(hub.metrics.text(gauges), media_type="text/plain; version=0.0.4")
 
 
-@get("/llms.txt", include_in_schema=False)
+@get("/llms.txt", include_in_schema=False, security=NO_KEY)
 async def llms_txt(request: Request[Any, Any, Any], hub: TheHub) -> Response[str]:
     """How an agent joins in three calls."""
     return Response(guide.llms_txt(_facts(request, hub)), media_type="text/plain")
@@ -77,7 +76,7 @@ ROBOTS = "Sitemap: {}/sitemap.xml\nUser-agent: *\n" + "".join(
 )
 
 
-@get("/robots.txt", include_in_schema=False)
+@get("/robots.txt", include_in_schema=False, security=NO_KEY)
 async def robots_txt(request: Request[Any, Any, Any], hub: TheHub) -> Response[str]:
     """Crawlers may read pages; what is for programs, or has no end, is not theirs."""
     return Response(ROBOTS.format(address_of(request, hub)), media_type="text/plain")

@@ -17,20 +17,16 @@ from typing import Annotated, Any, BinaryIO, Literal
 
 import msgspec
 from litestar import Request, Response, get, post, route
-from litestar.connection import ASGIConnection
-from litestar.exceptions import NotAuthorizedException
-from litestar.handlers.base import BaseRouteHandler
 from litestar.params import QueryParameter
 from litestar.response import Stream
 
-from autoresearch.errors import AutoresearchError, BadBundle, BadInput, TooLarge, Unauthorized
+from autoresearch.errors import AutoresearchError, BadBundle, BadInput, TooLarge
 from autoresearch.git import pktline
 from autoresearch.hub.routes.common import (
     DISK_FULL,
     TheCaller,
     TheHub,
     hold_share,
-    needs_key,
     try_share,
 )
 from autoresearch.hub.routes.git import spool_body
@@ -53,18 +49,6 @@ CAPABILITIES = (
 BLOCK = 256 * 1024
 log = logging.getLogger("agenthub")
 TURN_S, TURN_POLL_S = 30.0, 0.1  # how long a clone waits for its turn
-
-
-def needs_password(
-    connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler
-) -> None:
-    """Guard: as `needs_key`, but asks in the way that makes git prompt for name and password."""
-    try:
-        needs_key(connection, handler)
-    except Unauthorized as error:
-        raise NotAuthorizedException(
-            str(error), headers={"WWW-Authenticate": 'Basic realm="agenthub"'}
-        ) from None
 
 
 @get("/git/info/refs", include_in_schema=False)
