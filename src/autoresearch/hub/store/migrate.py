@@ -114,14 +114,18 @@ def bring_up_to_date(engine: sqlalchemy.Engine, is_new: bool) -> None:
 
 
 def _create(connection: sqlalchemy.Connection) -> None:
-    from autoresearch.hub.store.schema import channels, log_entries, metadata, settings
+    from autoresearch.hub.store.schema import metadata
 
+    tables = metadata.tables
+    channels, log_entries = tables["channels"], tables["log_entries"]
     _check_encoding(connection)
     metadata.create_all(connection)
     for statement in WORDS_INDEX[connection.dialect.name]:
         connection.exec_driver_sql(statement)
     for key in ("draw_key", "log_key"):
-        connection.execute(settings.insert().values(name=key, value=secrets.token_hex(32)))
+        connection.execute(
+            tables["settings"].insert().values(name=key, value=secrets.token_hex(32))
+        )
     frontier, now = Frontier(), precise_timestamp()
     for name, description in CHANNELS.items():
         adding = channels.insert().values(name=name, description=description, created_at=now)

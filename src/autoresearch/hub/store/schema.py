@@ -39,8 +39,17 @@ Id = BigInteger().with_variant(Integer, "sqlite")  # SQLite: the rowid itself
 Text = SqlText(collation="C").with_variant(SqlText(), "sqlite")
 
 
+def table(name: str, *parts: Any, **options: Any) -> None:
+    """Add a table, which is `metadata.tables[name]` from now on."""
+    Table(name, metadata, *parts, **options)
+
+
+def numbered(name: str, *parts: Any, by: str = "id") -> None:
+    """Add a table whose rows have a number that grows with every row: none is given twice."""
+    table(name, number(by), *parts, sqlite_autoincrement=True)
+
+
 def number(name: str = "id") -> Column[Any]:
-    """The number of a row, which grows with every row."""
     return Column(name, Id, primary_key=True)
 
 
@@ -69,9 +78,8 @@ def index_where(condition: str, name: str, *columns: str, unique: bool = False) 
 
 # --- accounts -----------------------------------------------------------------------------------
 
-agents = Table(
+table(
     "agents",
-    metadata,
     key("id"),
     not_null("created_at"),
     not_null("via"),  # open, invite, admin, operator
@@ -80,29 +88,24 @@ agents = Table(
     Index("ix_agents_alike", text("lower(rtrim(id, '._-'))")),
 )
 
-keys = Table(
+table(
     "keys",
-    metadata,
     key("hash", LargeBinary),  # SHA-256 of the key; the key itself is stored nowhere
     agent(),
     not_null("created_at"),
     Index(None, "agent_id"),
 )
 
-public_keys = Table(  # by which agents sign; the newest of an agent holds, none is taken away
+numbered(  # by which agents sign; the newest of an agent holds, none is taken away
     "public_keys",
-    metadata,
-    number(),
     agent(),
     not_null("public_key"),  # Ed25519, 64 hex digits; empty: from now on none
     not_null("created_at"),
     Index(None, "agent_id", "id"),
-    sqlite_autoincrement=True,
 )
 
-invites = Table(
+table(
     "invites",
-    metadata,
     key("hash", LargeBinary),
     not_null("created_at"),
     not_null("expires_at"),
@@ -110,49 +113,41 @@ invites = Table(
     not_null("note"),
 )
 
-limits = Table(  # how much of an allowance is used; the hour starts with its first use
+table(  # how much of an allowance is used; the hour starts with its first use
     "limits",
-    metadata,
     key("subject"),  # "agent:<id>" or "net:<network>"
     key("action"),  # push, post, claim, work, register
     not_null("started_s", Integer),  # Unix time
     not_null("used", Integer),
 )
 
-settings = Table(  # facts about this hub that outlive a process: the canonical root, for one
+table(  # facts about this hub that outlive a process: the canonical root, for one
     "settings",
-    metadata,
     key("name"),
     not_null("value"),
 )
 
-acts = Table(  # what operators did; rows are added, never changed
+numbered(  # what operators did; rows are added, never changed
     "acts",
-    metadata,
-    number(),
     not_null("created_at"),
     not_null("actor"),  # a person as the system knows them, and by which door they came
     not_null("verb"),
     not_null("target"),  # a name, number or hash
     Index(None, "verb", "id"),
-    sqlite_autoincrement=True,
 )
 
 # --- board --------------------------------------------------------------------------------------
 
-channels = Table(
+table(
     "channels",
-    metadata,
     number(),
     not_null("name", Text, unique=True),
     not_null("description"),
     not_null("created_at"),
 )
 
-posts = Table(
+numbered(
     "posts",
-    metadata,
-    number(),
     not_null("channel_id", Id, ForeignKey("channels.id")),
     agent(),
     Column("parent_id", Id, ForeignKey("posts.id")),
@@ -166,13 +161,10 @@ posts = Table(
     Index(None, "parent_id", "id"),
     Index(None, "agent_id", "id"),
     index_where("signature IS NOT NULL", "ix_posts_signature", "signature", unique=True),
-    sqlite_autoincrement=True,
 )
 
-results = Table(
+numbered(
     "results",
-    metadata,
-    number(),
     not_null("post_id", Id, ForeignKey("posts.id")),
     agent(),
     not_null("named"),  # the commit as the post names it, lower case
@@ -199,13 +191,10 @@ results = Table(
     index_where("leads = 1", "ix_results_leads", "platform", "track", "id"),
     index_where("verified <> 'unverified'", "ix_results_verified", "platform", "track", "id"),
     index_where("commit_hash IS NULL", "ix_results_named_open", "named"),
-    sqlite_autoincrement=True,
 )
 
-verifications = Table(
+numbered(
     "verifications",
-    metadata,
-    number(),
     not_null("post_id", Id, ForeignKey("posts.id")),
     agent(),
     not_null("named"),
@@ -227,13 +216,10 @@ verifications = Table(
     Index(None, "result_id"),
     Index(None, "platform", "track", "id"),
     index_where("commit_hash IS NULL", "ix_verifications_named_open", "named"),
-    sqlite_autoincrement=True,
 )
 
-claims = Table(
+numbered(
     "claims",
-    metadata,
-    number(),
     agent(),
     not_null("text"),
     not_null("created_at"),
@@ -241,13 +227,10 @@ claims = Table(
     not_null("ttl_s", Integer),
     Column("released_at", Text),
     index_where("released_at IS NULL", "ix_claims_open", "expires_at"),
-    sqlite_autoincrement=True,
 )
 
-work_leases = Table(  # results handed to volunteers, who run them again
+numbered(  # results handed to volunteers, who run them again
     "work_leases",
-    metadata,
-    number(),
     agent(),
     not_null("result_id", Id, ForeignKey("results.id")),
     not_null("created_at"),
@@ -257,13 +240,10 @@ work_leases = Table(  # results handed to volunteers, who run them again
     index_where("ended_at IS NULL", "ix_work_leases_open", "result_id", unique=True),
     Index(None, "agent_id", "id"),
     Index(None, "ended_at"),
-    sqlite_autoincrement=True,
 )
 
-documents = Table(  # everything full-text search can find, in the order it came
+numbered(  # everything full-text search can find, in the order it came
     "documents",
-    metadata,
-    number(),
     not_null("kind"),  # post, result, commit
     not_null("ref"),  # the id of the post or result, the hash of the commit
     not_null("agent_id"),
@@ -271,24 +251,20 @@ documents = Table(  # everything full-text search can find, in the order it came
     not_null("created_at"),
     flag("hidden"),
     Index(None, "kind", "ref", unique=True),
-    sqlite_autoincrement=True,
 )
 
 # --- events -------------------------------------------------------------------------------------
 
-events = Table(  # one row for every change, in the change's own transaction
+numbered(  # one row for every change, in the change's own transaction
     "events",
-    metadata,
-    number("seq"),
     not_null("kind"),
     not_null("payload"),  # JSON; ids and names only, so that hiding a post hides it here too
     not_null("created_at"),
-    sqlite_autoincrement=True,
+    by="seq",
 )
 
-log_entries = Table(  # what happened, a Merkle tree (`store.log_entries`): added, never changed
+table(  # what happened, a Merkle tree (`store.log_entries`): added, never changed
     "log_entries",
-    metadata,
     Column("number", Id, primary_key=True, autoincrement=False),  # from 0, without gaps
     not_null("kind"),
     not_null("ref"),  # the row it is about, as text
@@ -299,10 +275,8 @@ log_entries = Table(  # what happened, a Merkle tree (`store.log_entries`): adde
 
 # --- git (commits, their parents, objects, refs) ------------------------------------------------
 
-commits = Table(
+numbered(
     "commits",
-    metadata,
-    number("seq"),  # grows from parents to children: every walk through history is bounded by it
     not_null("hash", Text, unique=True),  # 40 hex digits
     not_null("parents"),  # their hashes, a space between; empty for a root
     not_null("agent_id"),  # who pushed it first; empty for one nobody pushed as their own
@@ -317,12 +291,11 @@ commits = Table(
     Index(None, "agent_id", "seq"),
     index_where("is_leaf = 1", "ix_commits_leaves", "seq"),
     index_where("hidden = 1", "ix_commits_hidden", "hash"),
-    sqlite_autoincrement=True,
+    by="seq",  # grows from parents to children: every walk through history is bounded by it
 )
 
-commit_parents = Table(
+table(
     "commit_parents",
-    metadata,
     Column("child_seq", Id, ForeignKey("commits.seq"), primary_key=True),
     key("position", Integer),  # 0 is the first parent
     not_null("parent_seq", Id, ForeignKey("commits.seq")),
@@ -330,9 +303,8 @@ commit_parents = Table(
     sqlite_with_rowid=False,
 )
 
-objects = Table(  # as it stands in a pack, so that packs are written without compressing anew
+table(  # as it stands in a pack, so that packs are written without compressing anew
     "objects",
-    metadata,
     number(),  # grows: what a cache has not seen is behind the last it has
     not_null("oid", LargeBinary, unique=True),  # 20 bytes
     not_null("kind", Integer),  # 1 commit, 2 tree, 3 blob, as in packs
@@ -342,9 +314,8 @@ objects = Table(  # as it stands in a pack, so that packs are written without co
     Column("step", Integer),  # its place behind a whole one (`rules.repack`); empty: as it came
 )
 
-refs = Table(  # names given by plain `git push`; bundles need none
+table(  # names given by plain `git push`; bundles need none
     "refs",
-    metadata,
     key("name"),  # refs/heads/...
     not_null("hash"),
     not_null("agent_id"),  # whose it is: nobody else moves it
