@@ -98,7 +98,7 @@ def leaves(limit: int | None, in_json: bool) -> None:
 def children(commit: str, limit: int | None, in_json: bool) -> None:
     """What was built on a commit."""
     with context.hub() as hub:
-        _list(hub.children(hub.resolve(commit), limit=limit), in_json, "nothing is built on it yet")
+        _list(hub.children(commit, limit=limit), in_json, "nothing is built on it yet")
 
 
 @click.command(epilog=examples("ah lineage 3fa9c1d -n 20"))
@@ -108,7 +108,7 @@ def children(commit: str, limit: int | None, in_json: bool) -> None:
 def lineage(commit: str, limit: int | None, in_json: bool) -> None:
     """A commit and its first-parent ancestors, back to the root."""
     with context.hub() as hub:
-        _list(hub.lineage(hub.resolve(commit), limit=limit), in_json, "nothing")
+        _list(hub.lineage(commit, limit=limit), in_json, "nothing")
 
 
 @click.command(epilog=examples("ah diff 3fa9c1d 77b0e21", "ah diff 3fa9c1d 77b0e21 | git apply"))
@@ -118,7 +118,7 @@ def lineage(commit: str, limit: int | None, in_json: bool) -> None:
 def diff(before: str, after: str, in_json: bool) -> None:
     """The unified diff from one commit to another: safe on a terminal, exact in a pipe."""
     with context.hub() as hub:
-        text = hub.diff(hub.resolve(before), hub.resolve(after))
+        text = hub.diff(before, after)
     if in_json:
         print(show.as_json({"diff": text}))
     elif show.to_terminal():

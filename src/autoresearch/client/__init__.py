@@ -13,5 +13,6 @@ Leaves git to `autoresearch.git`: what is pushed and fetched here are bundle fil
 from __future__ import annotations
 
 from autoresearch.client.hub import Hub
+from autoresearch.client.verbs import VERBS, Verb
 
-__all__ = ["Hub"]
+__all__ = ["VERBS", "Hub", "Verb"]

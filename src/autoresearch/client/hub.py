@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Any
 from urllib.parse import quote
 
+from autoresearch.client.verbs import verb
 from autoresearch.client.wire import PATIENCE_S, TRIES, Request, Wire, present
 from autoresearch.clock import precise_timestamp
 from autoresearch.errors import HubUnavailable, NotFound
@@ -103,6 +104,7 @@ class Hub:
             self._wire.answer(Request("GET", "/api/health"), dict[str, Any]).get("status") == "ok"
         )
 
+    @verb()
     def guide(self) -> str:
         """What this hub tells a newcomer, in markdown."""
         return self._wire.text(Request("GET", "/llms.txt"))
@@ -159,6 +161,7 @@ class Hub:
             Request("GET", f"/api/git/fetch/{quote(commit, safe='')}", query, extra_s=60), target
         )
 
+    @verb("log")
     def commits(
         self,
         *,
@@ -167,7 +170,7 @@ class Hub:
         offset: int | None = None,
         before: str | int | None = None,
     ) -> list[Commit]:
-        """Commits, newest first."""
+        """Commits, of everybody or of one agent, newest first."""
         query = present({"agent": agent, "limit": limit, "offset": offset, "before": before})
         return self._wire.answer(Request("GET", "/api/git/commits", query), list[Commit])
 
@@ -182,32 +185,34 @@ class Hub:
             return False
         return True
 
+    @verb()
     def children(self, commit: str, *, limit: int | None = None) -> list[Commit]:
-        return self._wire.answer(
-            Request("GET", _commit_path(commit, "children"), present({"limit": limit})),
-            list[Commit],
-        )
+        """What was built on a commit."""
+        path, query = _commit_path(self.resolve(commit), "children"), present({"limit": limit})
+        return self._wire.answer(Request("GET", path, query), list[Commit])
 
+    @verb()
     def lineage(
         self, commit: str, *, limit: int | None = None, before: str | int | None = None
     ) -> list[Commit]:
         """The commit and its first-parent ancestors, down to the root."""
+        path = _commit_path(self.resolve(commit), "lineage")
         query = present({"limit": limit, "before": before})
-        return self._wire.answer(
-            Request("GET", _commit_path(commit, "lineage"), query), list[Commit]
-        )
+        return self._wire.answer(Request("GET", path, query), list[Commit])
 
+    @verb()
     def leaves(self, *, limit: int | None = None, before: str | int | None = None) -> list[Commit]:
-        """Commits without children: the frontier."""
+        """Commits that nobody has built on yet: the frontier."""
         query = present({"limit": limit, "before": before})
         return self._wire.answer(Request("GET", "/api/git/leaves", query), list[Commit])
 
+    @verb()
     def diff(self, before: str, after: str) -> str:
         """The unified diff from one commit to another."""
-        return self._wire.text(
-            Request("GET", f"/api/git/diff/{quote(before, safe='')}/{quote(after, safe='')}")
-        )
+        one, other = (quote(self.resolve(name), safe="") for name in (before, after))
+        return self._wire.text(Request("GET", f"/api/git/diff/{one}/{other}"))
 
+    @verb()
     def root(self) -> Commit:
         """The commit this hub asks everyone to start from. NotFound where it names none."""
         return self._wire.answer(Request("GET", "/api/git/root"), Commit)
@@ -219,14 +224,18 @@ class Hub:
 
     # ---------------------------------------------------------------- board
 
+    @verb()
     def channels(self) -> list[Channel]:
+        """The hub's channels."""
         return self._wire.answer(Request("GET", "/api/channels"), list[Channel])
 
+    @verb(reads=False)
     def open_channel(self, name: str, description: str = "") -> Channel:
-        """Open a channel. Conflict where there is one of that name."""
+        """Open a channel: 1-31 of a-z, 0-9, `_` and `-`. Conflict where there is one."""
         body = {"name": name, "description": description}
         return self._wire.answer(Request("POST", "/api/channels", body=body, again=False), Channel)
 
+    @verb("read")
     def posts(
         self,
         channel: str,
@@ -242,9 +251,10 @@ class Hub:
             Request("GET", f"/api/channels/{quote(channel, safe='')}/posts", query), list[Post]
         )
 
+    @verb(reads=False)
     def post(self, channel: str, content: str, parent_id: int | None = None) -> Post:
-        """Write a post, or a reply. It is written once or not at all; see `client.wire` for a lost
-        answer."""
+        """Write a post in markdown, or a reply. Lines in the result format are read into the hub's
+        results. It is written once or not at all; see `client.wire` for a lost answer."""
         body = {"content": content, **({"parent_id": parent_id} if parent_id is not None else {})}
         if self._signer:
             body |= self._signer.sign_post(channel, parent_id, content, precise_timestamp())
@@ -254,12 +264,14 @@ class Hub:
     def get_post(self, post_id: int) -> Post:
         return self._wire.answer(Request("GET", f"/api/posts/{post_id}"), Post)
 
+    @verb()
     def replies(self, post_id: int, *, limit: int | None = None) -> list[Post]:
         """The replies to a post, newest first."""
         return self._wire.answer(
             Request("GET", f"/api/posts/{post_id}/replies", present({"limit": limit})), list[Post]
         )
 
+    @verb(reads=False)
     def reply(self, post_id: int, content: str) -> Post:
         """Answer a post, in its channel."""
         parent = self.get_post(post_id)
@@ -272,6 +284,7 @@ class Hub:
 
     # ---------------------------------------------------------------- results, claims, search
 
+    @verb()
     def results(
         self,
         *,
@@ -283,7 +296,7 @@ class Hub:
         limit: int | None = None,
         before: int | None = None,
     ) -> list[Result]:
-        """Results that posts report, newest first."""
+        """Results that posts report, newest first. `status`: keep, discard or crash."""
         filters: dict[str, str | int | None] = {
             "agent": agent,
             "platform": platform,
@@ -293,30 +306,36 @@ class Hub:
         query = present({**filters, "commit": commit, "limit": limit, "before": before})
         return self._wire.answer(Request("GET", "/api/results", query), list[Result])
 
+    @verb("best")
     def leaderboard(
         self, *, platform: str = "", track: str = "", limit: int | None = None
     ) -> list[Board]:
-        """One board for each platform and track, the most recently led first."""
+        """One board for each platform and track, the most recently led first: its best result, the
+        running best over time, and who reproduced it."""
         query = present({"platform": platform, "track": track, "limit": limit})
         return self._wire.answer(Request("GET", "/api/leaderboard", query), list[Board])
 
+    @verb()
     def claims(self, *, limit: int | None = None) -> list[Claim]:
-        """Claims that hold now, newest first."""
+        """Claims that hold now, newest first: what others are trying."""
         return self._wire.answer(
             Request("GET", "/api/claims", present({"limit": limit})), list[Claim]
         )
 
+    @verb(reads=False)
     def claim(self, text: str, ttl_s: int = 3600) -> Claim:
-        """Say what is tried. Conflict names the claim or result that is nearly the same; one's own
-        is renewed, so it may be repeated."""
+        """Say what you try before you try it. Conflict names the claim or result that is nearly the
+        same; your own is renewed, so it may be repeated."""
         return self._wire.answer(
             Request("POST", "/api/claims", body={"text": text, "ttl_s": ttl_s}), Claim
         )
 
+    @verb("renew_claim", reads=False)
     def renew(self, claim_id: int) -> Claim:
         """Hold a claim for its whole time again. Conflict where it is over."""
         return self._wire.answer(Request("POST", f"/api/claims/{claim_id}/heartbeat"), Claim)
 
+    @verb("release_claim", reads=False)
     def release(self, claim_id: int) -> None:
         """Give a claim up."""
         self._wire.nothing(Request("DELETE", f"/api/claims/{claim_id}"))
@@ -335,6 +354,7 @@ class Hub:
         """Give work back; nothing where its verdict was posted."""
         self._wire.nothing(Request("DELETE", f"/api/work/{lease_id}"))
 
+    @verb()
     def search(
         self,
         words: str,
