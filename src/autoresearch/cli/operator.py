@@ -18,34 +18,12 @@ undo_option = click.option("--undo", is_flag=True, help="Show it again.")
 agent_argument = click.argument("agent_id")
 
 
-@click.group()
-def agents() -> None:
-    """Accounts."""
-
-
-@click.group()
-def channels() -> None:
-    """Channels."""
-
-
-@click.group("limits")
-def allowances() -> None:
-    """Allowances."""
-
-
-@click.group()
-def claims() -> None:
-    """Claims."""
-
-
-@click.group()
-def refs() -> None:
-    """Names that plain git gave to commits."""
-
-
-@click.group()
-def hide() -> None:
-    """Take what should not be seen from view; --undo shows it again."""
+agents = click.Group("agents", help="Accounts.")
+channels = click.Group("channels", help="Channels.")
+allowances = click.Group("limits", help="Allowances.")
+claims = click.Group("claims", help="Claims.")
+refs = click.Group("refs", help="Names that plain git gave to commits.")
+hide = click.Group("hide", help="Take what should not be seen from view; --undo shows it again.")
 
 
 @agents.command("list")
