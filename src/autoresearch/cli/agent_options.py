@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from autoresearch.cli.options import PATH, gather
+from autoresearch.cli.options import amount, choice, gather, path, text
 from autoresearch.errors import AutoresearchError, BadInput
 
 if TYPE_CHECKING:
@@ -68,29 +68,27 @@ class AgentSetup:
 
 # which agent it is, and what it may reach: all that it takes to ask whether it answers
 WHICH_AGENT = (
-    click.option(
+    choice(
         "--agent",
-        type=click.Choice(AGENTS),
-        default="search",
-        help="Who edits: search tunes constants of the free file, joint all of them together, catalogue tries edits from "
+        AGENTS,
+        "Who edits: search tunes constants of the free file, joint all of them together, catalogue tries edits from "
         "papers, llm asks a model, command starts a coding agent, mixed shares the night between "
         "those that are set up; random and cmaes are controls.",
+        default="search",
     ),
-    click.option(
+    text(
         "--command",
-        help="For --agent command: claude, codex, gemini, aider, opencode, qwen, or a command line "
+        "For --agent command: claude, codex, gemini, aider, opencode, qwen, or a command line "
         "of your own.",
+        None,
     ),
-    click.option("--model", help="For --agent llm: the model's name."),
-    click.option(
-        "--base-url",
-        help="For --agent llm: an OpenAI-compatible endpoint, up to and with /v1.",
-    ),
-    click.option(
+    text("--model", "For --agent llm: the model's name.", None),
+    text("--base-url", "For --agent llm: an OpenAI-compatible endpoint, up to and with /v1.", None),
+    choice(
         "--agent-sandbox",
-        type=click.Choice(("auto", "bwrap", "landlock", "none")),
+        ("auto", "bwrap", "landlock", "none"),
+        "For --agent command: the walls of its room; auto takes the best that works.",
         default="auto",
-        help="For --agent command: the walls of its room; auto takes the best that works.",
     ),
     click.option(
         "--agent-reads",
@@ -104,12 +102,12 @@ WHICH_AGENT = (
         multiple=True,
         help="For --agent command: a file or folder it may change besides (repeatable).",
     ),
-    click.option(
+    text(
         "--agent-env",
+        "For --agent command: a variable it gets besides; * stands for any letters (repeatable).",
+        None,
         multiple=True,
         metavar="NAME",
-        help="For --agent command: a variable it gets besides; * stands for any letters "
-        "(repeatable).",
     ),
 )
 which_agent = gather(AgentOptions, "agent", *WHICH_AGENT)
@@ -117,16 +115,9 @@ agent_options = gather(
     AgentOptions,
     "agent",
     *WHICH_AGENT,
-    click.option(
-        "--brief",
-        type=PATH,
-        help="For llm and command: a template of your own instead of the built-in brief.",
-    ),
-    click.option(
-        "--agent-minutes",
-        type=click.FloatRange(min=0.01),
-        default=30.0,
-        help="The longest an agent may take over one edit.",
+    path("--brief", "For llm and command: a template of your own instead of the built-in brief."),
+    amount(
+        "--agent-minutes", "The longest an agent may take over one edit.", least=0.01, default=30.0
     ),
     click.option(
         "--price",
@@ -135,26 +126,18 @@ agent_options = gather(
         default=(0.0, 0.0),
         help="For --agent llm: dollars per million tokens in and out, for the ledger.",
     ),
-    click.option(
-        "--script",
-        type=PATH,
-        help="For --agent scripted: a file of edits, one JSON object a line.",
+    path("--script", "For --agent scripted: a file of edits, one JSON object a line."),
+    path(
+        "--ideas", "A file of ideas of your own beside the catalogue (repeatable).", multiple=True
     ),
-    click.option(
-        "--ideas",
-        type=PATH,
-        multiple=True,
-        help="A file of ideas of your own beside the catalogue (repeatable).",
-    ),
-    click.option(
+    choice(
         "--fallback",
-        type=click.Choice(("search",)),
-        help="Who edits while the agent cannot: at a usage limit, without a network.",
+        ("search",),
+        "Who edits while the agent cannot: at a usage limit, without a network.",
     ),
-    click.option(
+    amount(
         "--max-cost",
-        type=click.FloatRange(min=0),
-        help="Start no experiment once the agent's edits cost so many dollars, as it tells them.",
+        "Start no experiment once the agent's edits cost so many dollars, as it tells them.",
     ),
 )
 

@@ -16,7 +16,7 @@ from autoresearch.cli import operator
 from autoresearch.cli.config_file import ConfiguredCommand, reread_options, use_file
 from autoresearch.cli.help_pages import ProgramGroup
 from autoresearch.cli.hub_place import data_options
-from autoresearch.cli.options import PATH, combine
+from autoresearch.cli.options import choice, combine, count, flag, path, text
 from autoresearch.cli.program import SETTINGS, completion_command, run_program
 from autoresearch.errors import BadInput
 from autoresearch.untrusted import to_line, to_lines
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 LOCAL_LIMIT = 1_000_000  # an hour, for --local: nobody who tries a hub out should meet a limit
 MIB = 1024 * 1024
-COUNT = click.IntRange(min=0)
 HOURLY = ("max_pushes_per_hour", "max_posts_per_hour", "max_registrations_per_hour")
 SITE_MAX = {"name": 60, "description": 300, "contact": 200, "rules": 4000}  # characters
 
@@ -43,111 +42,69 @@ app.add_command(completion_command("agenthub"))
 
 
 site_options = combine(
-    click.option("--name", default="", help="What the hub is called, on pages and in /llms.txt."),
-    click.option("--description", default="", help="What it is for, in a sentence or two."),
-    click.option("--rules", default="", help="What holds here, in markdown; best in the file."),
-    click.option("--contact", default="", help="An address of mail or of a page."),
+    text("--name", "What the hub is called, on pages and in /llms.txt."),
+    text("--description", "What it is for, in a sentence or two."),
+    text("--rules", "What holds here, in markdown; best in the file."),
+    text("--contact", "An address of mail or of a page."),
 )
 
 
 @app.command(cls=ConfiguredCommand)
-@click.option(
+@path(
     "--config",
-    type=PATH,
+    "A TOML file with any of these options; reread on SIGHUP.",
     is_eager=True,
     callback=use_file,
-    help="A TOML file with any of these options; reread on SIGHUP.",
 )
-@click.option(
-    "--listen", default="127.0.0.1:8000", help="HOST:PORT; port 0 lets the system choose."
-)
+@text("--listen", "HOST:PORT; port 0 lets the system choose.", "127.0.0.1:8000")
 @data_options
-@click.option(
-    "--admin-key",
-    help="Or AGENTHUB_ADMIN_KEY. Generated once and printed, unless given.",
-)
-@click.option(
-    "--workers", type=click.IntRange(1, 64), default=1, help="Processes that share the socket."
-)
-@click.option(
-    "--max-bundle-mb", type=click.IntRange(1, 2000), default=50, help="The largest push taken."
-)
-@click.option("--max-pushes-per-hour", type=COUNT, default=100, help="Per agent.")
-@click.option(
-    "--max-posts-per-hour",
-    type=COUNT,
-    default=100,
-    help="Per agent; claims have as many of their own.",
-)
-@click.option("--max-registrations-per-hour", type=COUNT, default=20, help="Per network.")
-@click.option(
-    "--registration",
-    type=click.Choice(("open", "invite", "closed")),
-    default="open",
-    help="Who may open an account.",
-)
-@click.option(
+@text("--admin-key", "Or AGENTHUB_ADMIN_KEY. Generated once and printed, unless given.", None)
+@count("--workers", "Processes that share the socket.", most=64, default=1)
+@count("--max-bundle-mb", "The largest push taken.", most=2000, default=50)
+@count("--max-pushes-per-hour", "Per agent.", least=0, default=100)
+@count("--max-posts-per-hour", "Per agent; claims have as many of their own.", least=0, default=100)
+@count("--max-registrations-per-hour", "Per network.", least=0, default=20)
+@choice("--registration", ("open", "invite", "closed"), "Who may open an account.", default="open")
+@text(
     "--trusted-proxies",
-    default="",
-    help="Addresses or networks, separated by commas, whose X-Forwarded-For is believed.",
+    "Addresses or networks, separated by commas, whose X-Forwarded-For is believed.",
 )
-@click.option(
+@count(
     "--keep-events",
-    type=COUNT,
+    "How many of the newest stay in the event log; 0 keeps them all.",
+    least=0,
     default=0,
-    help="How many of the newest stay in the event log; 0 keeps them all.",
 )
-@click.option(
-    "--keep-events-days", type=COUNT, default=0, help="How old they may be; 0: however old."
-)
-@click.option(
+@count("--keep-events-days", "How old they may be; 0: however old.", least=0, default=0)
+@count(
     "--keep-search-days",
-    type=COUNT,
+    "How long posts are found by their words; 0: for ever.",
+    least=0,
     default=0,
-    help="How long posts are found by their words; 0: for ever.",
 )
-@click.option(
-    "--log",
-    default="stderr",
-    help="A file, stderr or off. A file may be moved: a new one is begun.",
-)
-@click.option(
+@text("--log", "A file, stderr or off. A file may be moved: a new one is begun.", "stderr")
+@choice(
     "--log-level",
-    type=click.Choice(("debug", "info", "warning", "error")),
+    ("debug", "info", "warning", "error"),
+    "From which level on; info has a line for each request.",
     default="info",
-    help="From which level on; info has a line for each request.",
 )
 @site_options
-@click.option(
+@text(
     "--public-url",
-    default="",
-    help="Where the hub is reached, for its guides and pages. By default as each caller asked.",
+    "Where the hub is reached, for its guides and pages. By default as each caller asked.",
 )
-@click.option(
-    "--base-path",
-    default="",
-    help="Below which a proxy shows the hub, such as /hub.",
+@text("--base-path", "Below which a proxy shows the hub, such as /hub.")
+@count(
+    "--max-connections", "Of one worker; half as many may be event streams.", least=16, default=4000
 )
-@click.option(
-    "--max-connections",
-    type=click.IntRange(min=16),
-    default=4000,
-    help="Of one worker; half as many may be event streams.",
-)
-@click.option(
+@count(
     "--max-connections-per-network",
-    type=click.IntRange(min=1),
+    "Of one IPv4 address or IPv6 /64; trusted proxies have no such limit.",
     default=500,
-    help="Of one IPv4 address or IPv6 /64; trusted proxies have no such limit.",
 )
-@click.option(
-    "--roots-only", is_flag=True, help="Refuse commits that do not descend from the hub's root."
-)
-@click.option(
-    "--local",
-    is_flag=True,
-    help="For trying it out: loopback only, limits of a million an hour.",
-)
+@flag("--roots-only", "Refuse commits that do not descend from the hub's root.")
+@flag("--local", "For trying it out: loopback only, limits of a million an hour.")
 @click.pass_context
 def serve(context: click.Context, /, **options: Any) -> None:
     """Serve a hub until Ctrl-C or SIGTERM."""

@@ -19,7 +19,7 @@ from autoresearch.cli import (
     show,
 )
 from autoresearch.cli.help_pages import ProgramGroup
-from autoresearch.cli.options import examples
+from autoresearch.cli.options import examples, flag, text
 from autoresearch.cli.program import SETTINGS, completion_command, run_program
 
 EPILOG = """\b
@@ -53,13 +53,10 @@ def app() -> None:
 )
 @click.argument("url")
 @click.argument("name", default="")
-@click.option("--invite", default="", help="Where the hub wants one.")
-@click.option(
-    "--key",
-    help="Use a key you have instead of opening an account; `-` reads standard input.",
-)
-@click.option("--user", is_flag=True, help="For all of your folders, not only for this one.")
-@click.option("--force", is_flag=True, help="Replace credentials that are context.")
+@text("--invite", "Where the hub wants one.")
+@text("--key", "Use a key you have instead of opening an account; `-` reads standard input.", None)
+@flag("--user", "For all of your folders, not only for this one.")
+@flag("--force", "Replace credentials that are context.")
 @options.in_json
 def join(
     url: str, name: str, invite: str, key: str | None, user: bool, force: bool, in_json: bool
@@ -76,7 +73,7 @@ def join(
 
 
 @app.command(epilog=examples("ah whoami", "ah whoami --check"))
-@click.option("--check", is_flag=True, help="Ask the hub whether the key is right.")
+@flag("--check", "Ask the hub whether the key is right.")
 @options.in_json
 def whoami(check: bool, in_json: bool) -> None:
     """Who you are here, on which hub, and where the key is kept."""

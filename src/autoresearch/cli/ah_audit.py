@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from autoresearch.cli import context, credentials, options, seen_heads, show, signing_keys
-from autoresearch.cli.options import PATH, examples
+from autoresearch.cli.options import examples, flag, path, text
 from autoresearch.errors import BadInput, Conflict, Unauthorized
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @click.command(epilog=examples("ah key", "ah key --new"))
-@click.option("--new", "renewing", is_flag=True, help="Make another; the old one stays on record.")
+@flag("--new", "Make another; the old one stays on record.", "renewing")
 @options.in_json
 def key(renewing: bool, in_json: bool) -> None:
     """Sign your posts: make a key beside your key to the hub, and register its public half.
@@ -51,8 +51,8 @@ def key(renewing: bool, in_json: bool) -> None:
     )
 )
 @click.argument("url", default="")
-@click.option("--database", default="", help="A copy: a file, a hub's folder, or postgresql://…")
-@click.option("--since", type=PATH, help="A head that was seen: a file as /api/log/head tells it.")
+@text("--database", "A copy: a file, a hub's folder, or postgresql://…")
+@path("--since", "A head that was seen: a file as /api/log/head tells it.")
 @options.in_json
 def audit(url: str, database: str, since: Path | None, in_json: bool) -> None:
     """Check a hub, or a copy of its database, against its own log: nothing that was written is

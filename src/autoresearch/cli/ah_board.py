@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from autoresearch.cli import context, options, show
-from autoresearch.cli.options import examples
+from autoresearch.cli.options import amount, choice, count, examples, flag, text
 from autoresearch.errors import Conflict, NotFound
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     default="",
     help="Open a channel: 1-31 of a-z, 0-9, _ and -.",
 )
-@click.option("--description", default="", help="What the new channel is for.")
+@text("--description", "What the new channel is for.")
 @options.in_json
 def channels(opened: str, description: str, in_json: bool) -> None:
     """List the channels, or open one."""
@@ -48,7 +48,7 @@ def channels(opened: str, description: str, in_json: bool) -> None:
 )
 @click.argument("channel")
 @click.argument("text")
-@click.option("--open", "opening", is_flag=True, help="Open the channel where there is none.")
+@flag("--open", "Open the channel where there is none.", "opening")
 @options.in_json
 def post(channel: str, text: str, opening: bool, in_json: bool) -> None:
     """Write a post in markdown, up to 32 KB; `-` reads standard input.
@@ -80,7 +80,7 @@ def _open(hub: Hub, channel: str) -> None:
 )
 @click.argument("channel", default="discussion")
 @click.option("--thread", type=int, metavar="POST", help="Only this post and the replies to it.")
-@click.option("--since", help="Only what is newer than this post's number or time.")
+@text("--since", "Only what is newer than this post's number or time.", None)
 @click.option("--before", type=int, help="Only what is older than this post's number.")
 @options.limit
 @options.in_json
@@ -130,9 +130,7 @@ def reply(post_id: int, text: str, in_json: bool) -> None:
 
 @click.command(epilog=examples("ah search rotary base", "ah search muon --kind commit"))
 @click.argument("words", nargs=-1, required=True)
-@click.option(
-    "--kind", multiple=True, type=click.Choice(["post", "result", "commit"]), help="Repeatable."
-)
+@choice("--kind", ["post", "result", "commit"], "Repeatable.", multiple=True)
 @options.limit
 @options.in_json
 def search(words: tuple[str, ...], kind: tuple[str, ...], limit: int | None, in_json: bool) -> None:
@@ -149,17 +147,10 @@ def search(words: tuple[str, ...], kind: tuple[str, ...], limit: int | None, in_
 @click.command(
     epilog=examples("ah watch", "ah watch --channel results --count 1 --json", "ah watch --after 0")
 )
-@click.option("--channel", default="", help="Only posts of this channel.")
-@click.option(
-    "--after", type=click.IntRange(min=0), help="From behind this event; otherwise from now."
-)
-@click.option("--count", type=click.IntRange(min=1), help="Stop after so many.")
-@click.option(
-    "--wait-s",
-    type=click.FloatRange(0.1, 60),
-    default=30.0,
-    help="How long one question to the hub waits.",
-)
+@text("--channel", "Only posts of this channel.")
+@count("--after", "From behind this event; otherwise from now.", least=0)
+@count("--count", "Stop after so many.")
+@amount("--wait-s", "How long one question to the hub waits.", least=0.1, most=60, default=30.0)
 @options.in_json
 def watch(channel: str, after: int | None, count: int | None, wait_s: float, in_json: bool) -> None:
     """Print what happens on the hub as it happens, until Ctrl-C. With --json one object a line,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from autoresearch.cli import context, options, show
-from autoresearch.cli.options import examples
+from autoresearch.cli.options import choice, examples, flag, text
 from autoresearch.errors import BadInput
 
 if TYPE_CHECKING:
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 @options.platform
 @options.track
 @options.agent
-@click.option("--status", type=click.Choice(["keep", "discard", "crash"]), help="Only these.")
-@click.option("--commit", default="", help="Only of this commit.")
+@choice("--status", ["keep", "discard", "crash"], "Only these.")
+@text("--commit", "Only of this commit.")
 @options.limit
 @options.in_json
 def results(
@@ -95,7 +95,7 @@ def _number(value: float | None, digits: int) -> str:
     "--renew", type=int, metavar="CLAIM", help="Hold this claim for its whole time again."
 )
 @click.option("--release", type=int, metavar="CLAIM", help="Give this claim up.")
-@click.option("--list", "listed", is_flag=True, help="Show the claims that hold now.")
+@flag("--list", "Show the claims that hold now.", "listed")
 @options.limit
 @options.in_json
 def claim(

@@ -29,7 +29,7 @@ from autoresearch.cli import (
 from autoresearch.cli.agent_options import AgentOptions, AgentSetup, make_agent, which_agent
 from autoresearch.cli.common import FOR_PREPARE, FOR_RUNS, cache, environment
 from autoresearch.cli.help_pages import ProgramGroup
-from autoresearch.cli.options import PATH, examples
+from autoresearch.cli.options import PATH, choice, count, examples, flag, path, text
 from autoresearch.cli.program import SETTINGS, completion_command, run_program
 from autoresearch.errors import BadInput
 
@@ -58,38 +58,31 @@ def app() -> None:
     )
 )
 @click.argument("directory", type=PATH)
-@click.option(
+@text(
     "--track",
-    default="pystd",
-    help="Data, vocabulary and time budget: pystd, stories (offline), tinystories, climbmix, "
+    "Data, vocabulary and time budget: pystd, stories (offline), tinystories, climbmix, "
     "custom; with a suffix such as -20s for another budget.",
+    "pystd",
 )
-@click.option(
-    "--data",
-    type=PATH,
-    help="For --track custom: a folder of text, .jsonl, .json, .csv or .parquet.",
-)
-@click.option(
+@path("--data", "For --track custom: a folder of text, .jsonl, .json, .csv or .parquet.")
+@text(
     "--scale",
-    default="auto",
-    help="Whose constants train.py gets: cpu, tinystories (small GPU, Apple), climbmix "
+    "Whose constants train.py gets: cpu, tinystories (small GPU, Apple), climbmix "
     "(large GPU); auto: this machine's.",
+    "auto",
 )
-@click.option(
-    "--command",
-    help="For a repository of your own: the program that prints `metric: number`.",
-)
-@click.option(
+@text("--command", "For a repository of your own: the program that prints `metric: number`.", None)
+@text(
     "--free",
+    "For a repository of your own: a file that may be changed (repeatable).",
+    None,
     multiple=True,
-    help="For a repository of your own: a file that may be changed (repeatable).",
 )
-@click.option(
-    "--metric", default="val_bpb", help="The name of the number, as the program prints it."
-)
-@click.option(
+@text("--metric", "The name of the number, as the program prints it.", "val_bpb")
+@text(
     "--direction",
-    help="min: lower is better; max: higher is better; by default what the metric's name says.",
+    "min: lower is better; max: higher is better; by default what the metric's name says.",
+    None,
 )
 @options.in_json
 def init(
@@ -190,21 +183,13 @@ def status(directory: Path, in_json: bool) -> None:
     )
 )
 @options.directory
-@click.option(
-    "--out",
-    type=PATH,
-    help="Where progress.png, progress.svg and report.html go; by default beside the ledger.",
-)
-@click.option(
-    "--last", type=click.IntRange(min=1), help="Show only the last experiments in the table."
-)
-@click.option(
-    "--metric", default="", help="The metric's column, where a ledger of others has several."
-)
-@click.option(
+@path("--out", "Where progress.png, progress.svg and report.html go; by default beside the ledger.")
+@count("--last", "Show only the last experiments in the table.")
+@text("--metric", "The metric's column, where a ledger of others has several.")
+@choice(
     "--direction",
-    type=click.Choice(["min", "max"]),
-    help="What is better, where the metric's name does not tell: min (lower) or max (higher).",
+    ["min", "max"],
+    "What is better, where the metric's name does not tell: min (lower) or max (higher).",
 )
 @options.in_json
 def report(
@@ -249,13 +234,9 @@ def report(
     )
 )
 @options.directory
-@click.option("--hub", default="", help="Also ask whether this hub answers.")
+@text("--hub", "Also ask whether this hub answers.")
 @which_agent
-@click.option(
-    "--attacks",
-    is_flag=True,
-    help="Try every attack on every sandbox that works here; a line for each.",
-)
+@flag("--attacks", "Try every attack on every sandbox that works here; a line for each.")
 @options.in_json
 def doctor(
     directory: Path,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from autoresearch.cli import options, show
-from autoresearch.cli.options import PATH, examples
+from autoresearch.cli.options import PATH, count, examples, text
 from autoresearch.cli.run import prepare
 from autoresearch.cli.sandbox_options import SandboxOptions, sandbox_options, set_up_runs
 from autoresearch.errors import BadInput
@@ -32,17 +32,16 @@ EPILOG = examples(
 
 @click.command(epilog=EPILOG)
 @click.argument("directory", metavar="[DIR]", type=PATH, default=Path())
-@click.option("--branch", help="The branch to distill; by default the last one that was run.")
-@click.option(
-    "--pairs",
-    type=click.IntRange(min=4),
-    help="Pairs of runs for the effects; by default one for each edit and six more.",
+@text("--branch", "The branch to distill; by default the last one that was run.", None)
+@count(
+    "--pairs", "Pairs of runs for the effects; by default one for each edit and six more.", least=4
 )
-@click.option(
+@count(
     "--end-pairs",
-    type=click.IntRange(2, 100),
+    "Pairs of runs of the result against the unchanged code, at the end.",
+    least=2,
+    most=100,
     default=5,
-    help="Pairs of runs of the result against the unchanged code, at the end.",
 )
 @sandbox_options
 @options.in_json

@@ -9,10 +9,8 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import click
-
 from autoresearch.cli.common import FOR_PREPARE, FOR_RUNS, cache, environment, readable
-from autoresearch.cli.options import gather
+from autoresearch.cli.options import choice, count, gather, text
 
 if TYPE_CHECKING:
     from autoresearch.researcher.executors.base import Executor
@@ -38,27 +36,25 @@ class ExecutorOptions:
 executor_options = gather(
     ExecutorOptions,
     "executor",
-    click.option(
-        "--jobs",
-        type=click.IntRange(min=1),
-        default=1,
-        help="So many experiments at once, each with cores (and a GPU) of its own.",
+    count(
+        "--jobs", "So many experiments at once, each with cores (and a GPU) of its own.", default=1
     ),
-    click.option(
+    count(
         "--gpus",
-        type=click.IntRange(min=0),
+        "NVIDIA GPUs for each run, held for it alone; 0 leaves them as they are.",
+        least=0,
         default=1,
-        help="NVIDIA GPUs for each run, held for it alone; 0 leaves them as they are.",
     ),
-    click.option(
+    choice(
         "--executor",
-        type=click.Choice(("local", "ray", "slurm")),
+        ("local", "ray", "slurm"),
+        "Where runs take place: local is this machine, ray a Ray cluster, slurm Slurm jobs.",
         default="local",
-        help="Where runs take place: local is this machine, ray a Ray cluster, slurm Slurm jobs.",
     ),
-    click.option(
+    text(
         "--ray-address",
-        help="For --executor ray: HOST:PORT of the cluster; without it one is started here.",
+        "For --executor ray: HOST:PORT of the cluster; without it one is started here.",
+        None,
     ),
     click.option(
         "--slurm",

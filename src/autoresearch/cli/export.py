@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from autoresearch.cli import options
-from autoresearch.cli.options import PATH, examples
+from autoresearch.cli.options import examples, path, text
 from autoresearch.errors import Conflict
 
 EPILOG = examples(
@@ -30,8 +30,8 @@ QUIET = {"WANDB_MODE": "offline", "WANDB_ERROR_REPORTING": "false", "HF_HUB_OFFL
     required=True,
     help="Whose runs.",
 )
-@click.option("--project", default="autoresearch", help="The project or experiment they go to.")
-@click.option("--out", type=PATH, help="A new folder; by default one below .autoresearch/export.")
+@text("--project", "The project or experiment they go to.", "autoresearch")
+@path("--out", "A new folder; by default one below .autoresearch/export.")
 def export(directory: Path, tracker: str, project: str, out: Path | None) -> None:
     """Write every experiment, its training curve and its number as the runs of a tracker. Nothing
     is sent anywhere."""

@@ -16,11 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
-
 from autoresearch.cli import credentials
 from autoresearch.cli.credentials import Credentials
-from autoresearch.cli.options import gather
+from autoresearch.cli.options import flag, gather, text
 from autoresearch.errors import BadInput, Conflict
 
 if TYPE_CHECKING:
@@ -42,18 +40,13 @@ class HubChoice:
 hub_options = gather(
     HubChoice,
     "shared",
-    click.option(
+    text(
         "--hub",
+        "Do research on this hub: read, claim, post every result, share improvements.",
         metavar="URL",
-        default="",
-        help="Do research on this hub: read, claim, post every result, share improvements.",
     ),
-    click.option("--agent-id", metavar="NAME", default="", help="With --hub: the name to join by."),
-    click.option(
-        "--share-all",
-        is_flag=True,
-        help="With --hub: push discarded commits too; their posts say DISCARD.",
-    ),
+    text("--agent-id", "With --hub: the name to join by.", metavar="NAME"),
+    flag("--share-all", "With --hub: push discarded commits too; their posts say DISCARD."),
 )
 
 

@@ -9,12 +9,12 @@ from pathlib import Path
 import click
 
 from autoresearch.cli.hub_place import DATA, HubPlace, act, open_database, place_option, who
-from autoresearch.cli.options import PATH
+from autoresearch.cli.options import PATH, count, flag, text
 from autoresearch.clock import timestamp
 from autoresearch.errors import BadInput
 
 BACKUP_NAME = re.compile(r"hub-\d{4}-\d\d-\d\dT\d{6}Z\.db", re.ASCII)
-undo_option = click.option("--undo", is_flag=True, help="Show it again.")
+undo_option = flag("--undo", "Show it again.")
 agent_argument = click.argument("agent_id")
 
 
@@ -55,7 +55,7 @@ def create_agent(agent_id: str, place: HubPlace) -> None:
 
 @agents.command("revoke")
 @agent_argument
-@click.option("--undo", is_flag=True, help="Open it again, with the key it had.")
+@flag("--undo", "Open it again, with the key it had.")
 @place_option
 def revoke_agent(agent_id: str, undo: bool, place: HubPlace) -> None:
     """Close an account: its keys stop working within a second; what it wrote stays."""
@@ -91,7 +91,7 @@ def list_channels(place: HubPlace) -> None:
 
 @channels.command("create")
 @click.argument("name")
-@click.option("--description", default="", help="What it is for.")
+@text("--description", "What it is for.")
 @place_option
 def create_channel(name: str, description: str, place: HubPlace) -> None:
     """Open a channel: NAME is 1-31 of a-z, 0-9, '_' and '-'."""
@@ -188,9 +188,9 @@ def hide_commit(commit: str, undo: bool, place: HubPlace) -> None:
 
 
 @click.command()
-@click.option("--uses", type=click.IntRange(min=1), default=1, help="Accounts it opens.")
+@count("--uses", "Accounts it opens.", default=1)
 @click.option("--days", type=float, default=7.0, help="Until it expires.")
-@click.option("--note", default="", help="For your own memory.")
+@text("--note", "For your own memory.")
 @place_option
 def invite(uses: int, days: float, note: str, place: HubPlace) -> None:
     """Print a token that opens accounts where registration is by invite: POST /api/register {"id",
@@ -204,11 +204,7 @@ def invite(uses: int, days: float, note: str, place: HubPlace) -> None:
 
 @click.command()
 @click.argument("file", type=PATH)
-@click.option(
-    "--keep",
-    type=click.IntRange(min=1),
-    help="Where FILE is a folder: how many of its backups stay, the newest.",
-)
+@count("--keep", "Where FILE is a folder: how many of its backups stay, the newest.")
 @place_option
 def backup(file: Path, keep: int | None, place: HubPlace) -> None:
     """Write the whole hub into FILE, which is not there yet, also while it serves. In a folder the
@@ -279,8 +275,8 @@ def migrate_hub(url: str, data: Path) -> None:
 
     with open_database(HubPlace(data)) as old, open_database(HubPlace(data, url)) as new:
         counts = copies.move(old, new, maintenance.index_words)
-    for table, count in counts.items():
-        print(f"{count}\t{table}")
+    for table, rows in counts.items():
+        print(f"{rows}\t{table}")
     print("every row arrived; serve it with --database, and with the same admin key")
 
 

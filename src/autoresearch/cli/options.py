@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import fields
 from functools import wraps
 from pathlib import Path
@@ -10,14 +10,46 @@ from typing import Any
 
 import click
 
-in_json = click.option("--json", "in_json", is_flag=True, help="Print JSON instead of text.")
+PATH = click.Path(path_type=Path)
+Option = Callable[[Any], Any]  # a decorator of commands
+
+
+def flag(name: str, help: str, argument: str | None = None) -> Option:
+    """An option that is there or not. `argument` is what the command calls it."""
+    return click.option(*filter(None, (name, argument)), is_flag=True, help=help)
+
+
+def text(name: str, help: str, default: str | None = "", **more: Any) -> Option:
+    given = {} if default is None else {"default": default}
+    return click.option(name, help=help, **given, **more)
+
+
+def choice(name: str, kinds: Sequence[str], help: str, **more: Any) -> Option:
+    return click.option(name, type=click.Choice(kinds), help=help, **more)
+
+
+def count(name: str, help: str, least: int = 1, most: int | None = None, **more: Any) -> Option:
+    """A whole number."""
+    return click.option(name, type=click.IntRange(least, most), help=help, **more)
+
+
+def amount(
+    name: str, help: str, least: float = 0, most: float | None = None, **more: Any
+) -> Option:
+    return click.option(name, type=click.FloatRange(least, most), help=help, **more)
+
+
+def path(name: str, help: str, **more: Any) -> Option:
+    return click.option(name, type=PATH, help=help, **more)
+
+
+in_json = flag("--json", "Print JSON instead of text.", "in_json")
 limit = click.option(
     "--limit", "-n", type=click.IntRange(min=1), help="How many; the hub gives 50 by default."
 )
-platform = click.option("--platform", default="", help="Only this platform.")
-track = click.option("--track", default="", help="Only this track.")
-agent = click.option("--agent", default="", help="Only this agent's.")
-PATH = click.Path(path_type=Path)
+platform = text("--platform", "Only this platform.")
+track = text("--track", "Only this track.")
+agent = text("--agent", "Only this agent's.")
 directory = click.argument("directory", type=PATH, default=".")
 
 
@@ -26,7 +58,7 @@ def examples(*lines: str) -> str:
     return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
 
 
-def combine(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
+def combine(*options: Option) -> Option:
     """Several options as one decorator, in the order in which help shows them."""
 
     def decorate(command: Any) -> Any:
@@ -37,7 +69,7 @@ def combine(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return decorate
 
 
-def gather(kind: type[Any], argument: str, *options: Callable[[Any], Any]) -> Callable[[Any], Any]:
+def gather(kind: type[Any], argument: str, *options: Option) -> Option:
     """Options whose values the command gets as one: a `kind`, whose fields are called as they are,
     in the argument of that name."""
     names = {field.name for field in fields(kind)}

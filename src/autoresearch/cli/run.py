@@ -23,7 +23,7 @@ from autoresearch.cli.common import FOR_PREPARE, FOR_RUNS, cache, environment
 from autoresearch.cli.executor_options import ExecutorOptions, executor_options, place
 from autoresearch.cli.help_pages import SectionedCommand, head_section
 from autoresearch.cli.hub_options import HubChoice, hidden_paths, hub_options, make_swarm
-from autoresearch.cli.options import examples
+from autoresearch.cli.options import amount, choice, count, examples, text
 from autoresearch.cli.sandbox_options import SandboxOptions, sandbox_options, set_up_runs
 from autoresearch.errors import BadInput
 
@@ -46,57 +46,44 @@ EPILOG = examples(
 
 how_long = head_section(
     "How long",
-    click.option(
-        "--experiments",
-        type=click.IntRange(min=0),
-        help="Stop after this many further experiments; without it, never.",
-    ),
-    click.option(
-        "--hours", type=click.FloatRange(min=0), help="Start no experiment after this many hours."
-    ),
-    click.option(
+    count("--experiments", "Stop after this many further experiments; without it, never.", least=0),
+    amount("--hours", "Start no experiment after this many hours."),
+    amount(
         "--distill-minutes",
-        type=click.FloatRange(min=0),
+        "Keep this much of --hours for `autoresearch distill` at the end.",
         default=0.0,
-        help="Keep this much of --hours for `autoresearch distill` at the end.",
     ),
 )
 how_judged = head_section(
     "How results are judged",
-    click.option(
+    choice(
         "--policy",
-        type=click.Choice(("confirm", "greedy")),
+        ("confirm", "greedy"),
+        "confirm repeats what is inside the noise; greedy keeps whatever is better.",
         default="confirm",
-        help="confirm repeats what is inside the noise; greedy keeps whatever is better.",
     ),
-    click.option(
+    choice(
         "--waves",
-        type=click.Choice(("auto", "on", "off")),
+        ("auto", "on", "off"),
+        "Runs that each hold half of the ideas that single runs cannot tell; auto: where it pays.",
         default="auto",
-        help="Runs that each hold half of the ideas that single runs cannot tell; auto: where it "
-        "pays.",
     ),
-    click.option(
+    choice(
         "--wave-commits",
-        type=click.Choice(("one", "chain")),
+        ("one", "chain"),
+        "Keep a wave's combination as one commit, or as one for each idea.",
         default="one",
-        help="Keep a wave's combination as one commit, or as one for each idea.",
     ),
-    click.option(
-        "--baseline-runs",
-        type=click.IntRange(min=1),
-        help="Runs of the unchanged code, to know its noise; by default 3.",
-    ),
+    count("--baseline-runs", "Runs of the unchanged code, to know its noise; by default 3."),
     click.option(
         "--seed", type=int, default=0, help="Where proposals and the seeds of runs derive from."
     ),
-    click.option(
+    text(
         "--branch",
-        help="The branch of kept experiments; by default autoresearch/<folder>, then the last one.",
+        "The branch of kept experiments; by default autoresearch/<folder>, then the last one.",
+        None,
     ),
-    click.option(
-        "--platform", help="This machine's name in the ledger; by default its GPU or processor."
-    ),
+    text("--platform", "This machine's name in the ledger; by default its GPU or processor.", None),
 )
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 
 from autoresearch.cli.common import FOR_RUNS, environment, readable, stopped_by_signals
-from autoresearch.cli.options import gather
+from autoresearch.cli.options import choice, flag, gather
 from autoresearch.errors import BadInput
 
 if TYPE_CHECKING:
@@ -45,16 +45,15 @@ class RunSetup(NamedTuple):
 sandbox_options = gather(
     SandboxOptions,
     "isolation",
-    click.option(
+    choice(
         "--sandbox",
-        type=click.Choice(KINDS),
+        KINDS,
+        "Isolation of runs: auto takes the best that works, container is podman or docker.",
         default="auto",
-        help="Isolation of runs: auto takes the best that works, container is podman or docker.",
     ),
-    click.option(
+    flag(
         "--unsafe-no-sandbox",
-        is_flag=True,
-        help="Run without isolation, with all your rights: only for code you trust.",
+        "Run without isolation, with all your rights: only for code you trust.",
     ),
     click.option(
         "--reads",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from autoresearch.cli import options
-from autoresearch.cli.options import PATH, examples
+from autoresearch.cli.options import amount, count, examples, flag, path, text
 from autoresearch.errors import BadInput, NotFound
 
 if TYPE_CHECKING:
@@ -25,49 +25,35 @@ EPILOG = examples(
     "autoresearch simulate --table bench/table/pystd-5s-tokens.jsonl --agents --hours 1",
     "autoresearch simulate --waves --sigma 0.0015 --interaction 0.3",
 )
-POSITIVE, SHARE = click.FloatRange(min=0), click.FloatRange(0, 1)
 AS_IN_TABLE = "As in [judge] of autoresearch.toml."
 
 
 @click.command(epilog=EPILOG)
-@click.option(
-    "--landscape",
-    default="even",
-    help="even, scarce, noisier, close, clear, drifting, thinking or published.",
+@text(
+    "--landscape", "even, scarce, noisier, close, clear, drifting, thinking or published.", "even"
 )
-@click.option(
-    "--ledger", type=PATH, help="Take gains, noise and times from this experiments.jsonl instead."
-)
-@click.option("--table", type=PATH, help="Replay recorded runs: a file of bench/record_table.py.")
-@click.option("--track", help="Which track of the table; that with the most runs if not given.")
-@click.option(
-    "--agents",
-    is_flag=True,
-    help="Compare the agents that tune constants, on a surface over the table's settings.",
-)
-@click.option(
-    "--noise-only", is_flag=True, help="No idea changes anything: every keep is a false one."
-)
-@click.option("--hours", type=click.FloatRange(min=0.5), default=8.0, help="Length of a night.")
-@click.option("--nights", type=click.IntRange(min=2), default=40, help="Nights for each policy.")
+@path("--ledger", "Take gains, noise and times from this experiments.jsonl instead.")
+@path("--table", "Replay recorded runs: a file of bench/record_table.py.")
+@text("--track", "Which track of the table; that with the most runs if not given.", None)
+@flag("--agents", "Compare the agents that tune constants, on a surface over the table's settings.")
+@flag("--noise-only", "No idea changes anything: every keep is a false one.")
+@amount("--hours", "Length of a night.", least=0.5, default=8.0)
+@count("--nights", "Nights for each policy.", least=2, default=40)
 @click.option("--seed", type=int, default=0, help="The same seed gives the same nights.")
-@click.option("--sigma", type=POSITIVE, help="Noise of one run (standard deviation).")
-@click.option("--good", type=SHARE, help="Share of ideas that are better.")
-@click.option("--null", type=SHARE, help="Share of ideas that change nothing.")
-@click.option("--gain", type=POSITIVE, help="Median gain of the better ideas.")
-@click.option("--loss", type=POSITIVE, help="Median loss of the worse ideas.")
-@click.option("--idea-s", type=POSITIVE, help="Seconds an agent takes for one idea.")
-@click.option(
-    "--waves", is_flag=True, help="Compare nights with waves of ideas with nights without them."
-)
-@click.option(
+@amount("--sigma", "Noise of one run (standard deviation).")
+@amount("--good", "Share of ideas that are better.", most=1)
+@amount("--null", "Share of ideas that change nothing.", most=1)
+@amount("--gain", "Median gain of the better ideas.")
+@amount("--loss", "Median loss of the worse ideas.")
+@amount("--idea-s", "Seconds an agent takes for one idea.")
+@flag("--waves", "Compare nights with waves of ideas with nights without them.")
+@amount(
     "--interaction",
-    type=POSITIVE,
-    help="How much two ideas change each other's worth: of the smaller one, standard deviation.",
+    "How much two ideas change each other's worth: of the smaller one, standard deviation.",
 )
-@click.option("--apart", type=SHARE, help="Share of pairs of ideas that exclude each other.")
+@amount("--apart", "Share of pairs of ideas that exclude each other.", most=1)
 @click.option("--alpha", type=float, help=AS_IN_TABLE)
-@click.option("--repeats", type=click.IntRange(min=0), help=AS_IN_TABLE)
+@count("--repeats", AS_IN_TABLE, least=0)
 @click.option("--early-level", type=float, help=AS_IN_TABLE)
 @options.in_json
 def simulate(

@@ -13,7 +13,7 @@ import click
 from autoresearch.cli import options, show
 from autoresearch.cli.credentials import FOLDER
 from autoresearch.cli.hub_options import FolderKeyring
-from autoresearch.cli.options import examples
+from autoresearch.cli.options import count, examples, flag, text
 from autoresearch.cli.run import prepare
 from autoresearch.cli.sandbox_options import SandboxOptions, sandbox_options, set_up_runs
 from autoresearch.devices import is_same_device
@@ -36,32 +36,25 @@ EPILOG = examples(
 
 @click.command(epilog=EPILOG)
 @click.argument("what", metavar="[COMMIT] [DIR]", nargs=-1)
-@click.option(
+@text(
     "--hub",
-    metavar="URL",
-    default="",
-    help="Take claims from this hub and reply in their threads; without a COMMIT the best "
+    "Take claims from this hub and reply in their threads; without a COMMIT the best "
     "unverified one.",
+    metavar="URL",
 )
-@click.option("--watch", is_flag=True, help="Verify whatever comes on the hub, until stopped.")
-@click.option(
-    "--runs",
-    type=click.IntRange(2, 100),
-    default=3,
-    help="How often a claimed commit is run.",
-)
+@flag("--watch", "Verify whatever comes on the hub, until stopped.")
+@count("--runs", "How often a claimed commit is run.", least=2, most=100, default=3)
 @click.option(
     "--claimed",
     type=float,
     help="Without --hub: the value to compare with, where our ledger has none.",
 )
-@click.option(
+@flag(
     "--replay",
-    is_flag=True,
-    help="Repeat the reported run itself from its record; one run decides. Where that cannot be, "
+    "Repeat the reported run itself from its record; one run decides. Where that cannot be, "
     "--runs runs with other seeds.",
 )
-@click.option("--platform", help="This machine's name on the hub; by default its GPU or processor.")
+@text("--platform", "This machine's name on the hub; by default its GPU or processor.", None)
 @sandbox_options
 @options.in_json
 def verify(

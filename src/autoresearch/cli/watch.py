@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from autoresearch.cli import options, show
-from autoresearch.cli.options import examples
+from autoresearch.cli.options import amount, count, examples, flag
 from autoresearch.errors import AutoresearchError
 
 if TYPE_CHECKING:
@@ -31,17 +31,10 @@ EPILOG = examples(
 
 @click.command(epilog=EPILOG)
 @options.directory
-@click.option("--once", is_flag=True, help="Print what there is to see now, as lines, and end.")
-@click.option(
-    "--every", type=click.FloatRange(0.2, 3600), default=1.0, help="Seconds between two looks."
-)
-@click.option("--web", is_flag=True, help="Serve a live page to this machine's browsers.")
-@click.option(
-    "--port",
-    type=click.IntRange(0, 65535),
-    default=0,
-    help="With --web: where; 0 lets the system choose.",
-)
+@flag("--once", "Print what there is to see now, as lines, and end.")
+@amount("--every", "Seconds between two looks.", least=0.2, most=3600, default=1.0)
+@flag("--web", "Serve a live page to this machine's browsers.")
+@count("--port", "With --web: where; 0 lets the system choose.", least=0, most=65535, default=0)
 @options.in_json
 def watch(directory: Path, once: bool, every: float, web: bool, port: int, in_json: bool) -> None:
     """See the research happen: progress, the loss beside the best's, verdicts, GPU.
