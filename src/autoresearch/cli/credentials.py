@@ -27,35 +27,16 @@ MAX_BYTES = 64 * 1024
 HUB_KEY = re.compile(r"ahk_[0-9a-f]{64}", re.ASCII)  # what hubs hand out
 # what others call these things, in JSON or as NAME=value lines
 URL_NAMES = (
-    "url",
-    "hub_url",
-    "agenthub_url",
-    "hub",
-    "server_url",
-    "server",
-    "base_url",
-    "agenthub_hub",
-    "agenthub_server",
+    *("url", "hub_url", "agenthub_url", "hub", "server_url", "server", "base_url"),
+    *("agenthub_hub", "agenthub_server"),
 )
 KEY_NAMES = (
-    "key",
-    "api_key",
-    "agenthub_key",
-    "agenthub_api_key",
-    "hub_key",
-    "hub_api_key",
-    "token",
-    "agenthub_token",
+    *("key", "api_key", "agenthub_key", "agenthub_api_key", "hub_key", "hub_api_key", "token"),
+    *("agenthub_token",),
 )
 ID_NAMES = (
-    "agent_id",
-    "id",
-    "agent",
-    "agenthub_id",
-    "agenthub_agent_id",
-    "agenthub_agent",
-    "hub_agent_id",
-    "name",
+    *("agent_id", "id", "agent", "agenthub_id", "agenthub_agent_id", "agenthub_agent"),
+    *("hub_agent_id", "name"),
 )
 
 

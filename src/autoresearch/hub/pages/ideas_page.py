@@ -25,24 +25,10 @@ NEWEST, WORDS_MAX = 1000, 80  # descriptions that are counted, and words that ar
 _CONSTANT = re.compile(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)*", re.ASCII)
 _WORD = re.compile(r"[A-Za-z_]\w{3,31}")
 # what descriptions are made of, whatever the idea
-_FILLERS = frozenset(
-    [
-        "from",
-        "with",
-        "that",
-        "this",
-        "into",
-        "than",
-        "then",
-        "more",
-        "less",
-        "same",
-        "again",
-        "when",
-        "only",
-        "baseline",
-    ]
-)
+_FILLERS = {
+    *("from", "with", "that", "this", "into", "than", "then", "more", "less", "same", "again"),
+    *("when", "only", "baseline"),
+}
 
 
 @dataclass(frozen=True)

@@ -36,37 +36,11 @@ LONGER_MAX = 2  # times as many words: a longer text may name every idea there i
 
 Scorer = Callable[..., float]
 _TOKEN = re.compile(r"[0-9]+(?:[.^e][0-9-]+)*|[^\W\d_]+")
-_FILLERS = frozenset(
-    [
-        "a",
-        "an",
-        "and",
-        "as",
-        "at",
-        "by",
-        "for",
-        "from",
-        "in",
-        "into",
-        "is",
-        "it",
-        "of",
-        "on",
-        "or",
-        "our",
-        "the",
-        "then",
-        "this",
-        "to",
-        "try",
-        "trying",
-        "use",
-        "using",
-        "we",
-        "will",
-        "with",
-    ]
-)
+_FILLERS = {
+    *("a", "an", "and", "as", "at", "by", "for", "from", "in", "into", "is", "it", "of", "on"),
+    *("or", "our", "the", "then", "this", "to", "try", "trying", "use", "using", "we", "will"),
+    *("with",),
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,30 +16,11 @@ NUMBER = re.compile(
 REST = re.compile(r"\s?(%|[A-Za-zµμ]{1,8}(?:/[A-Za-z]{1,8})?)?\s*(?:$|[(\[±*†,;]|\+/-|\s)")
 ARROW = re.compile("→|->|=>")
 HASH = re.compile(r"(?=[0-9a-f]*[a-f])[0-9a-f]{7,40}", re.IGNORECASE)
-NO_NUMBERS = frozenset(
-    [
-        "---",
-        "--",
-        "-",
-        "—",
-        "–",
-        "nan",
-        "inf",
-        "+inf",
-        "-inf",
-        "none",
-        "null",
-        "n/a",
-        "na",
-        "?",
-        "crash",
-        "crashed",
-        "oom",
-        "timeout",
-        "failed",
-        "error",
-    ]
-) | {""}
+NO_NUMBERS = {
+    *("", "---", "--", "-", "—", "–", "nan", "inf", "+inf", "-inf", "none", "null", "n/a"),
+    *("na", "?"),
+    *("crash", "crashed", "oom", "timeout", "failed", "error"),
+}
 MARKS = "*`~≈≃$€£↑↓▲▼✓✔✅<>= "
 # What a unit is in the first of its family.
 FAMILIES: tuple[dict[str, float], ...] = (

@@ -47,17 +47,8 @@ PLAIN_DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/ura
 # Of /proc the job's own first process and the machine's figures: other processes' command lines
 # may hold keys.
 PROC = (
-    "self",
-    "cpuinfo",
-    "meminfo",
-    "stat",
-    "loadavg",
-    "uptime",
-    "version",
-    "filesystems",
-    "devices",
-    "sys",
-    "driver",
+    *("self", "cpuinfo", "meminfo", "stat", "loadavg", "uptime", "version", "filesystems"),
+    *("devices", "sys", "driver"),
 )
 
 HIDDEN = ("net", "task")

@@ -11,16 +11,8 @@ from pathlib import Path
 
 # Programs and libraries; /opt/rocm and /nix/store where those systems keep them.
 SYSTEM = (
-    "/usr",
-    "/bin",
-    "/sbin",
-    "/lib",
-    "/lib32",
-    "/lib64",
-    "/libx32",
-    "/opt/rocm",
-    "/nix/store",
-    "/run/current-system",
+    *("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"),
+    *("/opt/rocm", "/nix/store", "/run/current-system"),
 )
 # The linker's cache, names for user ids, the time zone: nothing of /etc that is anybody's
 # configuration.
