@@ -9,6 +9,7 @@ such experiments stand beside the axis, in a row for each kind.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
 
 # Okabe and Ito's colours: they differ for every kind of colour blindness; shapes differ as well.
 KEEP, DISCARD, CRASH, BASELINE, INK = "#009E73", "#8C8C8C", "#D55E00", "#0072B2", "#222222"
+HOLLOW: dict[str, Any] = {
+    "marker": "o", "facecolors": "white", "edgecolors": DISCARD, "linewidths": 1.1, "zorder": 4
+}  # fmt: skip
+FULL: dict[str, Any] = {"marker": "o", "edgecolors": "white", "zorder": 6}
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,94 +110,43 @@ def draw_running_best(axes: Axes, summary: TableSummary) -> None:
 def draw_points(axes: Axes, summary: TableSummary, span: Span) -> None:
     crowd = len(summary.experiments)
     size = 42 if crowd <= 60 else 26 if crowd <= 200 else 14
-    shown = [row for row in summary.experiments if row.value is not None and row not in span.beyond]
-    discarded = [
-        row for row in summary.experiments if row.value is not None and row.status == "discard"
-    ]
+    scored = [row for row in summary.experiments if row.value is not None]
+    shown = [row for row in scored if row not in span.beyond]
     for row in shown:
         if len(row.values) > 1:  # what its repeats gave
-            axes.vlines(
-                row.number,
-                min(row.values),
-                max(row.values),
-                color="#777777",
-                linewidth=1.2,
-                zorder=2,
-            )
-    scatter(
-        axes,
-        [row for row in shown if row.status == "discard"],
-        f"discarded ({len(discarded)})",
-        s=size,
-        marker="o",
-        facecolors="white",
-        edgecolors=DISCARD,
-        linewidths=1.1,
-        zorder=4,
-    )
+            reach = min(row.values), max(row.values)
+            axes.vlines(row.number, *reach, color="#777777", linewidth=1.2, zorder=2)
+    discarded = sum(row.status == "discard" for row in scored)
     kept = [row for row in shown if row.status == "keep" and row is not summary.baseline]
-    label = f"kept ({len(kept)})"
-    scatter(
-        axes,
-        kept,
-        label,
-        s=size * 1.7,
-        marker="o",
-        facecolors=KEEP,
-        edgecolors="white",
-        linewidths=0.8,
-        zorder=6,
-    )
-    if summary.baseline is not None and summary.baseline in shown:
-        label = f"baseline {format_value(summary.baseline.value)}"
-        scatter(
-            axes,
-            [summary.baseline],
-            label,
-            s=size * 1.8,
-            marker="D",
-            facecolors=BASELINE,
-            edgecolors="white",
-            zorder=6,
-        )
+    base = [row for row in shown if row is summary.baseline]
+    first = format_value(base[0].value if base else None)
+    for rows, label, scale, style in (
+        ([r for r in shown if r.status == "discard"], f"discarded ({discarded})", 1, HOLLOW),
+        (kept, f"kept ({len(kept)})", 1.7, FULL | {"facecolors": KEEP, "linewidths": 0.8}),
+        (base, f"baseline {first}", 1.8, FULL | {"facecolors": BASELINE, "marker": "D"}),
+    ):
+        heights = [row.value or 0.0 for row in rows]
+        scatter(axes, rows, heights, label=label, s=size * scale, clip_on=False, **style)
     if span.beyond:
         draw_beyond(axes, summary, span, size)
 
 
-def scatter(axes: Axes, rows: list[Experiment], label: str, **style: Any) -> None:
+def scatter(axes: Axes, rows: Sequence[Experiment], heights: Sequence[float], **style: Any) -> None:
+    """Marks that lead to their experiments' lines in the table."""
     if rows:
-        points = axes.scatter(
-            [row.number for row in rows],
-            [row.value or 0.0 for row in rows],
-            label=label,
-            clip_on=False,
-            **style,
-        )
+        points = axes.scatter([row.number for row in rows], heights, **style)
         points.set_urls([f"#experiment-{row.number}" for row in rows])
 
 
 def draw_beyond(axes: Axes, summary: TableSummary, span: Span, size: float) -> None:
     """Arrows at the worse edge for results that lie further out, and a sentence about them."""
-    top = summary.direction == "min"
-    edge = (
-        span.high - 0.012 * (span.high - span.low)
-        if top
-        else span.low + 0.012 * (span.high - span.low)
-    )
+    inset = 0.012 * (span.high - span.low)
+    is_top = summary.direction == "min"
+    edge = span.high - inset if is_top else span.low + inset
     worst = max((row.value or 0.0 for row in span.beyond), key=lambda value: -summary.sign * value)
     label = f"{len(span.beyond)} off the axis, to {format_value(worst)}"
-    points = axes.scatter(
-        [row.number for row in span.beyond],
-        [edge] * len(span.beyond),
-        label=label,
-        s=size,
-        marker="^" if top else "v",
-        facecolors="white",
-        edgecolors=DISCARD,
-        linewidths=1.1,
-        zorder=4,
-    )
-    points.set_urls([f"#experiment-{row.number}" for row in span.beyond])
+    style = HOLLOW | {"marker": "^" if is_top else "v"}
+    scatter(axes, span.beyond, [edge] * len(span.beyond), label=label, s=size, **style)
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,16 +172,8 @@ def stopped_strip(summary: TableSummary) -> Strip:
 
 def draw_strips(axes: Axes, strips: list[Strip]) -> None:
     for height, strip in enumerate(reversed(strips)):
-        points = axes.scatter(
-            [row.number for row in strip.rows],
-            [height] * len(strip.rows),
-            s=44,
-            marker=strip.marker,
-            color=strip.color,
-            linewidths=1.8,
-            zorder=4,
-        )
-        points.set_urls([f"#experiment-{row.number}" for row in strip.rows])
+        style = {"s": 44, "marker": strip.marker, "color": strip.color, "linewidths": 1.8}
+        scatter(axes, strip.rows, [height] * len(strip.rows), zorder=4, **style)
     axes.set_ylim(-0.8, len(strips) - 0.2)
     axes.set_yticks(
         range(len(strips)),

@@ -124,20 +124,11 @@ class TableSummary:
     def to_json(self) -> dict[str, Any]:
         """Plain types only, for `--json`."""
         return {
+            **asdict(self),
             "directory": str(self.directory),
-            "metric": self.metric,
-            "direction": self.direction,
-            "track": self.track,
-            "platform": self.platform,
             "counts": {status: self.count(status) for status in ("keep", "discard", "crash")},
-            "baseline": asdict(self.baseline) if self.baseline else None,
-            "best": asdict(self.best) if self.best else None,
             "gain": self.gain,
             "gain_percent": self.gain_percent,
-            "noise": self.noise,
-            "noise_source": self.noise_source,
-            "experiments": [asdict(row) for row in self.experiments],
-            "notes": list(self.notes),
         }
 
 
