@@ -15,7 +15,6 @@ from autoresearch.hub.pages.rendering import answer_cached
 from autoresearch.hub.routes.common import TheHub
 from autoresearch.hub.rules import commits, diff, results
 from autoresearch.hub.services import Services
-from autoresearch.hub.values import Verification
 
 FILES_MAX = 40
 CHILDREN_MAX = 30
@@ -31,28 +30,17 @@ class CommitDiff:
     problem: str
 
 
-@dataclass(frozen=True)
-class CommitView:
-    """Everything the page shows."""
-
-    commit: models.Commit
-    children: list[models.Commit]
-    results: list[models.Result]
-    verifications: list[Verification]
-    diff: CommitDiff
-
-
-def read_commit(hub: Services, digits: str) -> CommitView:
-    """Raises BadInput, NotFound and Conflict as `rules.commits.find` does."""
+def read_commit(hub: Services, digits: str) -> dict[str, object]:
+    """Everything the page shows. Raises BadInput, NotFound and Conflict as `rules.commits.find`."""
     reader = hub.db.reader
     commit = commits.one(reader, digits)
-    return CommitView(
-        commit,
-        commits.children(reader, commit.hash, CHILDREN_MAX),
-        results.of_commit(reader, commit.hash, RESULTS_MAX),
-        results.verifications_of_commit(reader, commit.hash, RESULTS_MAX),
-        read_diff(hub, commit),
-    )
+    return {
+        "commit": commit,
+        "children": commits.children(reader, commit.hash, CHILDREN_MAX),
+        "results": results.of_commit(reader, commit.hash, RESULTS_MAX),
+        "verifications": results.verifications_of_commit(reader, commit.hash, RESULTS_MAX),
+        "diff": read_diff(hub, commit),
+    }
 
 
 def find_diff(hub: Services, commit_hash: str | None) -> CommitDiff:

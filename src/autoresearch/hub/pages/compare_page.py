@@ -11,7 +11,7 @@ from litestar.params import QueryParameter
 
 from autoresearch.errors import NotFound
 from autoresearch.hub.pages import board_views, curve_chart
-from autoresearch.hub.pages.commit_page import CommitDiff, diff_commits
+from autoresearch.hub.pages.commit_page import diff_commits
 from autoresearch.hub.pages.rendering import answer_cached, format_score
 from autoresearch.hub.routes.common import ID_MAX, TheHub
 from autoresearch.hub.rules import commits, results, significance
@@ -48,27 +48,17 @@ class ComparedRow:
         return len(set(self.texts)) > 1
 
 
-@dataclass(frozen=True)
-class SideBySide:
-    """Everything the page shows. `sentence` says what the difference of two is worth."""
-
-    sides: list[ComparedSide]
-    rows: list[ComparedRow]
-    sentence: str
-    curves: curve_chart.CurveChart | None
-    diff: CommitDiff | None
-
-
-def compare_sides(hub: Services, sides: list[ComparedSide]) -> SideBySide:
-    """`sides` in the order in which they were asked for."""
+def compare_sides(hub: Services, sides: list[ComparedSide]) -> dict[str, object]:
+    """Everything the page shows, `sides` in the order in which they were asked for. `sentence`
+    says what the difference of two is worth."""
     pair = sides if len(sides) == 2 else []
-    return SideBySide(
-        sides,
-        [row for row in list_rows(sides) if any(row.texts)],
-        weigh_pair(hub, *(side.result for side in pair)) if pair else "",
-        curve_chart.draw_curves([(side.name, side.details.curve) for side in sides]),
-        diff_commits(hub, *(side.commit_hash for side in pair)) if pair else None,
-    )
+    return {
+        "sides": sides,
+        "rows": [row for row in list_rows(sides) if any(row.texts)],
+        "sentence": weigh_pair(hub, *(side.result for side in pair)) if pair else "",
+        "curves": curve_chart.draw_curves([(side.name, side.details.curve) for side in sides]),
+        "diff": diff_commits(hub, *(side.commit_hash for side in pair)) if pair else None,
+    }
 
 
 def find_side(hub: Services, asked: str) -> ComparedSide:

@@ -5,74 +5,52 @@ Also the part of it that renews itself.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from litestar import Request, Response, get
 
-from autoresearch import models
 from autoresearch.hub.pages import board_views
 from autoresearch.hub.pages.board_pages import channel_names
 from autoresearch.hub.pages.leaderboard_pages import choose_board, draw_board
 from autoresearch.hub.pages.rendering import answer_cached, read_cached
 from autoresearch.hub.routes.common import TheHub
 from autoresearch.hub.rules import board, commits, counters, results
-from autoresearch.hub.rules.counters import BoardCounts
 from autoresearch.hub.services import Services
-from autoresearch.hub.settings import Registration
-from autoresearch.installation import Wheel, build_wheel
+from autoresearch.installation import build_wheel
 
 LATEST_RESULTS, LATEST_POSTS, BOARDS = 12, 6, 8
 
 
-@dataclass(frozen=True)
-class HomeView:
-    """What the home page shows. `today` counts the results of the last 24 hours."""
-
-    agents: int
-    commits: int
-    posts: int
-    results: int
-    today: int
-    boards: list[board_views.BoardSummary]
-    all_boards: int
-    latest_results: list[models.Result]
-    latest_posts: list[models.Post]
-    channels: dict[int, str]
-    root: str
-    seq: int
-    wheel: Wheel
-    registration: Registration
-    busiest: BoardCounts | None  # whose chart is shown
-
-
-def read_home(hub: Services, seq: int) -> HomeView:
+def read_home(hub: Services, seq: int) -> dict[str, Any]:
+    """What the home page shows. `today` counts the results of the last 24 hours; `busiest` is the
+    board whose chart is shown."""
     reader = hub.db.reader
     counts = board_views.count_hub(hub)
     totals = counts.totals
-    return HomeView(
-        counters.count_agents(reader),
-        totals["commits"],
-        totals["posts"],
-        totals["results"],
-        sum(count for _, count in counters.list_hours(counts)),
-        boards=board_views.summarize_boards(hub, BOARDS),
-        all_boards=len(counts.boards),
-        latest_results=results.latest(reader, LATEST_RESULTS),
-        latest_posts=board.latest_posts(reader, LATEST_POSTS),
-        channels=channel_names(hub),
-        root=commits.root_hash(reader),
-        seq=seq,
-        wheel=build_wheel(),
-        registration=hub.settings.registration,
-        busiest=choose_board(list(counts.boards.values()), None, None),
-    )
+    return {
+        "agents": counters.count_agents(reader),
+        "commits": totals["commits"],
+        "posts": totals["posts"],
+        "results": totals["results"],
+        "today": sum(count for _, count in counters.list_hours(counts)),
+        "boards": board_views.summarize_boards(hub, BOARDS),
+        "all_boards": len(counts.boards),
+        "latest_results": results.latest(reader, LATEST_RESULTS),
+        "latest_posts": board.latest_posts(reader, LATEST_POSTS),
+        "channels": channel_names(hub),
+        "root": commits.root_hash(reader),
+        "seq": seq,
+        "wheel": build_wheel(),
+        "registration": hub.settings.registration,
+        "busiest": choose_board(list(counts.boards.values()), None, None),
+    }
 
 
 def _read_view(hub: Services) -> dict[str, object]:
     seq = hub.feed.last_seq  # before reading: what arrives meanwhile is sent again, never missed
     home = read_cached(hub, "home", lambda: read_home(hub, seq))
-    return {"home": home, **(draw_board(hub, home.busiest, "number") if home.busiest else {})}
+    busiest = home["busiest"]
+    return {"home": home, **(draw_board(hub, busiest, "number") if busiest else {})}
 
 
 @get("/", include_in_schema=False)

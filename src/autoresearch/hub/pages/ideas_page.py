@@ -62,7 +62,11 @@ def find_outcomes(hub: Services, words: str) -> list[IdeaOutcomes]:
 
 def sum_up(hub: Services, board: BoardName, tried: list[models.Result]) -> IdeaOutcomes:
     noise = board_views.read_noise(hub, board)
-    tries = [TriedIdea(result, find_gain(hub, result, noise)) for result in tried]
+    reader = hub.db.reader
+    tries = [
+        TriedIdea(r, significance.weigh_gain(leaderboards.leader_before(reader, r), r, noise))
+        for r in tried
+    ]
     return IdeaOutcomes(
         board,
         tries,
@@ -70,14 +74,6 @@ def sum_up(hub: Services, board: BoardName, tried: list[models.Result]) -> IdeaO
         len({result.agent_id for result in tried}),
         max(tries, key=lambda one: one.gain.amount if one.gain else float("-inf"), default=None),
     )
-
-
-def find_gain(hub: Services, result: models.Result, noise: float | None) -> Gain | None:
-    before = leaderboards.leader_before(hub.db.reader, result)
-    if before is None or before.val_bpb is None or result.val_bpb is None:
-        return None
-    sigma = significance.gain_in_sigma(before, result, noise)
-    return Gain(before.val_bpb - result.val_bpb, sigma)
 
 
 def count_words(descriptions: Iterable[str]) -> list[tuple[str, int]]:

@@ -8,10 +8,9 @@ from typing import Any
 
 from litestar import Request, Response, get
 
-from autoresearch import models
 from autoresearch.clock import precise_timestamp
 from autoresearch.hub.pages import board_views
-from autoresearch.hub.pages.agent_pages import AgentProfile, list_profiles
+from autoresearch.hub.pages.agent_pages import list_profiles
 from autoresearch.hub.pages.rendering import answer_cached
 from autoresearch.hub.routes.common import TheHub
 from autoresearch.hub.rules import claims, counters, results
@@ -30,27 +29,18 @@ class HourBar:
     height: int
 
 
-@dataclass(frozen=True)
-class NowView:
+def read_now(hub: Services) -> dict[str, object]:
     """Everything the page shows; `hours` are 24, the running one last."""
-
-    claims: list[models.Claim]
-    agents: list[AgentProfile]
-    results: list[models.Result]
-    hours: list[HourBar]
-    at: str
-
-
-def read_now(hub: Services) -> NowView:
     reader = hub.db.reader
     seen = [profile for profile in list_profiles(hub) if profile.counts.last_at]
-    return NowView(
-        claims.active(reader, CLAIMS_MAX),
-        sorted(seen, key=lambda profile: profile.counts.last_at, reverse=True)[:AGENTS_MAX],
-        results.latest(reader, RESULTS_MAX),
-        draw_hours(counters.list_hours(board_views.count_hub(hub))),
-        precise_timestamp(),
-    )
+    seen.sort(key=lambda profile: profile.counts.last_at, reverse=True)
+    return {
+        "claims": claims.active(reader, CLAIMS_MAX),
+        "agents": seen[:AGENTS_MAX],
+        "results": results.latest(reader, RESULTS_MAX),
+        "hours": draw_hours(counters.list_hours(board_views.count_hub(hub))),
+        "at": precise_timestamp(),
+    }
 
 
 def draw_hours(counted: list[tuple[str, int]]) -> list[HourBar]:

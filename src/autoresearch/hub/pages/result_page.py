@@ -2,87 +2,48 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from litestar import Request, Response, get
 from litestar.params import FromPath
 
 from autoresearch.hub.pages import board_views, curve_chart
-from autoresearch.hub.pages.board_pages import Thread, read_thread
-from autoresearch.hub.pages.commit_page import CommitDiff, find_diff
+from autoresearch.hub.pages.board_pages import read_thread
+from autoresearch.hub.pages.commit_page import find_diff
 from autoresearch.hub.pages.rendering import answer_cached
 from autoresearch.hub.routes.board import known_id
 from autoresearch.hub.routes.common import TheHub
 from autoresearch.hub.rules import leaderboards, results, significance
 from autoresearch.hub.services import Services
-from autoresearch.hub.values import BoardName, Verification
-from autoresearch.models import Result
-from autoresearch.resultdetails import ResultDetails
+from autoresearch.hub.values import BoardName
 
 OTHERS_MAX = 20
 
 
-@dataclass(frozen=True)
-class ResultWorth:
-    """What a result gained on the best when it came; `sigma` is None without a known noise."""
-
-    before: Result | None
-    gain: float | None
-    sigma: float | None
-    noise: float | None
-
-    @property
-    def is_within_noise(self) -> bool:
-        return self.sigma is not None and abs(self.sigma) < significance.SIGMA_MIN
-
-
-@dataclass(frozen=True)
-class ResultView:
-    """Everything the page shows. `others` are results of the same commit."""
-
-    result: Result
-    details: ResultDetails
-    worth: ResultWorth
-    curves: curve_chart.CurveChart | None
-    verifications: list[Verification]
-    others: list[Result]
-    diff: CommitDiff
-    thread: Thread
-
-
-def read_result(hub: Services, result_id: int) -> ResultView:
-    """Raises NotFound for a result that does not exist or is hidden."""
+def read_result(hub: Services, result_id: int) -> dict[str, object]:
+    """Everything the page shows; `others` are results of the same commit. Raises NotFound for a
+    result that does not exist or is hidden."""
     reader = hub.db.reader
     result = results.one(reader, result_id)
-    worth = weigh_result(hub, result)
+    digits, board = result.commit_hash, BoardName(result.platform, result.track)
+    before, noise = leaderboards.leader_before(reader, result), board_views.read_noise(hub, board)
     details = results.read_its_details(reader, result)
     curves = [("this result", details.curve)]
-    if worth.before:
-        curves.append(("the best then", results.read_its_details(reader, worth.before).curve))
-    digits = result.commit_hash
-    return ResultView(
-        result,
-        details,
-        worth,
-        curve_chart.draw_curves(curves) if details.curve else None,
-        leaderboards.verifications_of(reader, result, OTHERS_MAX),
-        [r for r in results.of_commit(reader, digits, OTHERS_MAX) if r.id != result.id]
-        if digits
-        else [],
-        find_diff(hub, digits),
-        read_thread(hub, result.post_id),
-    )
-
-
-def weigh_result(hub: Services, result: Result) -> ResultWorth:
-    board = BoardName(result.platform, result.track)
-    noise = board_views.read_noise(hub, board)
-    before = leaderboards.leader_before(hub.db.reader, result)
-    if before is None or before.val_bpb is None or result.val_bpb is None:
-        return ResultWorth(before, None, None, noise)
-    sigma = significance.gain_in_sigma(before, result, noise)
-    return ResultWorth(before, before.val_bpb - result.val_bpb, sigma, noise)
+    if before:
+        curves.append(("the best then", results.read_its_details(reader, before).curve))
+    same = results.of_commit(reader, digits, OTHERS_MAX) if digits else []
+    return {
+        "result": result,
+        "details": details,
+        "before": before,
+        "gain": significance.weigh_gain(before, result, noise),
+        "noise": noise,
+        "curves": curve_chart.draw_curves(curves) if details.curve else None,
+        "verifications": leaderboards.verifications_of(reader, result, OTHERS_MAX),
+        "others": [other for other in same if other.id != result.id],
+        "diff": find_diff(hub, digits),
+        "thread": read_thread(hub, result.post_id),
+    }
 
 
 @get("/results/{result_id:int}", include_in_schema=False)

@@ -77,14 +77,24 @@ class Gain(NamedTuple):
     amount: float
     sigma: float | None
 
+    @property
+    def is_within_noise(self) -> bool:
+        return self.sigma is not None and abs(self.sigma) < SIGMA_MIN
+
+
+def weigh_gain(before: Measured | None, after: Measured, noise: float | None) -> Gain | None:
+    """None where there is nothing before, or one of the two has no value."""
+    if before is None or before.val_bpb is None or after.val_bpb is None:
+        return None
+    return Gain(before.val_bpb - after.val_bpb, gain_in_sigma(before, after, noise))
+
 
 def weigh_gains(points: Sequence[Result], noise: float | None) -> dict[int, Gain]:
     """By id, of a board's results given oldest first: those that came after a best."""
     found: dict[int, Gain] = {}
     best: Result | None = None
     for point in points:
-        if best is not None and best.val_bpb is not None and point.val_bpb is not None:
-            sigma = gain_in_sigma(best, point, noise)
-            found[point.id] = Gain(best.val_bpb - point.val_bpb, sigma)
+        if gain := weigh_gain(best, point, noise):
+            found[point.id] = gain
         best = point if point.leads else best
     return found
