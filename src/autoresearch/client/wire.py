@@ -109,9 +109,8 @@ class Wire:
             headers=headers,
             timeout=httpx.Timeout(timeout_s, connect=min(timeout_s, 10.0)),
             follow_redirects=False,  # a redirect would hand the key to somebody else
-            trust_env=not _is_loopback(
-                self.url
-            ),  # a proxy knows nothing of this machine's loopback
+            # a proxy knows nothing of this machine's loopback
+            trust_env=not _is_loopback(self.url),
             verify=_certificates(self.url),
         )
 

@@ -25,9 +25,8 @@ KINDS = {COMMIT: "commit", TREE: "tree", BLOB: "blob", TAG: "tag"}
 
 NAME_MAX_BYTES = 255
 PARENTS_MAX = 64
-COMMIT_MAX_BYTES = (
-    64 * 1024
-)  # a page of a thousand commits stays below 64 MB whatever their messages
+# a page of a thousand commits stays below 64 MB whatever their messages
+COMMIT_MAX_BYTES = 64 * 1024
 ATTRIBUTES_LINE_MAX = 2047  # bytes; git refuses longer ones
 REFUSED = frozenset({".git", ".gitmodules"})  # what git would act on
 CHECKED = frozenset({".gitattributes", ".gitignore"})  # read by git: only under their own names
@@ -40,9 +39,8 @@ _COMMIT = re.compile(
 )
 _ENCODING = re.compile(rb"^encoding ([A-Za-z0-9_.:-]{1,40})$", re.MULTILINE)
 _HEADER_TWICE = re.compile(rb"^(tree|parent|author|committer) ", re.MULTILINE)
-_PLAIN_NAME = re.compile(
-    rb"[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}"
-)  # what nearly every name is like: nothing to look into
+# what nearly every name is like: nothing to look into
+_PLAIN_NAME = re.compile(rb"[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}")
 _FORBIDDEN = re.compile(r"[\x00-\x1f\x7f/\\:]")
 # Default_Ignorable and format characters: a superset of what HFS+ leaves out when it compares
 # names

@@ -59,9 +59,8 @@ def write_commit(
     with tempfile.TemporaryDirectory(prefix="autoresearch-") as place:
         index = {"GIT_INDEX_FILE": str(Path(place) / "index")}
         repo.git("read-tree", parent or "--empty", env=index)
-        ordered = sorted(
-            changed.items(), key=lambda item: item[1] != GONE
-        )  # room for a folder first
+        # room for a folder first
+        ordered = sorted(changed.items(), key=lambda item: item[1] != GONE)
         none = ZERO[:1] * len(parent)  # as long as the repository's hashes
         lines = b"".join(
             f"{entry.mode} {none if entry == GONE else entry.blob}\t".encode()

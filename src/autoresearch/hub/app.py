@@ -60,9 +60,8 @@ def create_app(settings: Settings) -> Middleware:
     @asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
         await hub.start()
-        preparing = asyncio.create_task(
-            hub.off_loop(rendering.compile_templates)
-        )  # meanwhile the hub answers
+        # meanwhile the hub answers
+        preparing = asyncio.create_task(hub.off_loop(rendering.compile_templates))
         yield
         await preparing
         await hub.stop()

@@ -183,9 +183,8 @@ class Feed:
 
         `check` is called whenever there is news, and may raise: the caller's key was revoked.
         """
-        self._take_in(
-            events.after(self._db.reader, self._seen, PAGE)
-        )  # whoever has just written sees it
+        # whoever has just written sees it
+        self._take_in(events.after(self._db.reader, self._seen, PAGE))
         ends = asyncio.get_running_loop().time() + wait_s
         while not (found := self.since(after, most)):
             left_s = ends - asyncio.get_running_loop().time()

@@ -82,10 +82,8 @@ def work(
     follow changes of the settings."""
     from autoresearch.hub.app import create_app  # here: a supervisor never needs it
 
-    for number in (
-        signal.SIGTERM,
-        signal.SIGINT,
-    ):  # uvicorn raises them again once it is done: a clean exit stays clean
+    # uvicorn raises them again once it is done: a clean exit stays clean
+    for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
     app = create_app(settings)
     server = make_server(app)

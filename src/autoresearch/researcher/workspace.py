@@ -55,9 +55,8 @@ class Workspace:
         # where the branch may be checked out; an agent's are none
         self.users_folders = {self.repo.path}
         self.ledger = Ledger(self.folder, self.private, self.config.experiment.metric)
-        self.listing = (
-            threading.Lock()
-        )  # git would forget a worktree that another thread is half done with adding
+        # git would forget a worktree that another thread is half done with adding
+        self.listing = threading.Lock()
 
     @contextmanager
     def lock(self, wait_s: float = 1.0) -> Iterator[None]:

@@ -33,9 +33,8 @@ from autoresearch.hub.routes.git import spool_body
 from autoresearch.hub.rules import commits, refs
 from autoresearch.hub.rules.spool import BODY_BYTES, FULL, give_descriptor, open_spool
 
-ASK_MAX_BYTES = (
-    4 * 1024 * 1024
-)  # what a fetch may ask: a line of 50 bytes for every commit it names
+# what a fetch may ask: a line of 50 bytes for every commit it names
+ASK_MAX_BYTES = 4 * 1024 * 1024
 HAVE_SHOWN = 50
 NO_CACHE = {"Cache-Control": "no-cache, max-age=0, must-revalidate"}
 COMMANDS_MAX_BYTES = 1024 * 1024  # read of a push that is too large, to say so for each ref

@@ -114,9 +114,8 @@ class Incoming:
         root_seq = _root_seq(tx) if roots_only else None
         added = []
         for oid in self._new:
-            if (
-                commits.place(tx, oid.hex()) is None
-            ):  # a push at the same time may have been quicker
+            # a push at the same time may have been quicker
+            if commits.place(tx, oid.hex()) is None:
                 self._add(tx, oid, agent_id, root_seq)
                 added.append(oid.hex())
         log_entries.append(tx, *(log_rows.describe(tx, "commit", name) for name in added))
@@ -249,9 +248,8 @@ def add_commit(
     """List a commit whose object is stored and whose parents are listed."""
     parents = [parent.hex() for parent in header.parents]
     places = [place for parent in parents if (place := commits.place(tx, parent)) is not None]
-    if len(places) < len(
-        parents
-    ):  # gone since it was checked: an operator has restored a backup just now
+    # gone since it was checked: an operator has restored a backup just now
+    if len(places) < len(parents):
         raise BadBundle(f"a parent of {commit_hash} is not on this hub any more; push again")
     new = NewCommit(
         commit_hash, " ".join(parents), agent_id, message_of(header), created_at, header.tree

@@ -134,17 +134,15 @@ def round_proposal(constant: Constant, proposed: Value, attempt: int) -> Value:
         return round(1 - float(round_proposal(flipped, proposed, attempt)), 6)
     low, high = step_limits(constant)
     near = min(max(float(proposed), low), high)
-    if (
-        near != proposed
-    ):  # half of the allowed way, so that far proposals do not all land on the same edge
+    # half of the allowed way, so that far proposals do not all land on the same edge
+    if near != proposed:
         near = (
             math.sqrt(near * constant.value)
             if constant.kind == "log"
             else (near + constant.value) / 2
         )
-    rounded = (
-        near if constant.kind == "integer" else float(f"{near:.{1 + attempt // 20}e}")
-    )  # two digits, as people write
+    # two digits, as people write
+    rounded = near if constant.kind == "integer" else float(f"{near:.{1 + attempt // 20}e}")
     bounded = min(max(rounded, constant.low), constant.high)
     return round(bounded) if isinstance(constant.value, int) else bounded
 

@@ -55,9 +55,8 @@ class Canvas:
     braille: bool = True
     bits: dict[tuple[int, int], int] = field(default_factory=dict)
     styles: dict[tuple[int, int], str] = field(default_factory=dict)
-    signs: dict[tuple[int, int], str] = field(
-        default_factory=dict
-    )  # whole characters, instead of dots
+    # whole characters, instead of dots
+    signs: dict[tuple[int, int], str] = field(default_factory=dict)
 
     def place(self, x: float, y: float) -> tuple[int, int]:
         """The dot for a point, counted from the upper left corner."""

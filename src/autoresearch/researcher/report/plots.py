@@ -39,9 +39,8 @@ def draw(summary: TableSummary) -> Figure:
         warnings.catch_warnings(),
         matplotlib.rc_context({"font.family": "sans-serif", "font.size": 11}),
     ):
-        warnings.filterwarnings(
-            "ignore", message="Glyph"
-        )  # a description may hold letters no font here has
+        # a description may hold letters no font here has
+        warnings.filterwarnings("ignore", message="Glyph")
         figure = Figure(figsize=(WIDTH_IN, HEIGHT_IN), dpi=100, facecolor="white")
         strips = [strip for strip in (stopped_strip(summary), crashed_strip(summary)) if strip.rows]
         heights = [11, *([1.1 * len(strips)] if strips else [])]
@@ -79,9 +78,8 @@ def save(figure: Figure, kind: str, **options: Any) -> bytes:
         warnings.catch_warnings(),
         matplotlib.rc_context({"svg.hashsalt": "autoresearch", "svg.fonttype": "path"}),
     ):
-        warnings.filterwarnings(
-            "ignore", message="Glyph"
-        )  # a description may hold letters no font here has
+        # a description may hold letters no font here has
+        warnings.filterwarnings("ignore", message="Glyph")
         figure.savefig(buffer, format=kind, **options)
     return buffer.getvalue()
 

@@ -22,10 +22,8 @@ from autoresearch.researcher.sandbox.job import GB, MB, Confinement, Finished, J
 from autoresearch.researcher.sandbox.supervise import JobEnding, ending_reason, supervise_job
 
 NOBODY = "65534"
-SHM_BYTES, TMP_BYTES = (
-    GB,
-    256 * MB,
-)  # memory that no process shows: so it is bounded; a run's real scratch is its own folder
+# memory that no process shows: so it is bounded; a run's real scratch is its own folder
+SHM_BYTES, TMP_BYTES = GB, 256 * MB
 SIGNAL_EXIT = range(129, 193)  # bwrap ends with 128 + n where a signal n ended its program
 READABLE, WRITABLE = "--ro-bind", "--bind"
 
@@ -100,9 +98,8 @@ def view_flags(job: Job, flags: frozenset[str]) -> list[str]:
         words += ["--dev-bind-try", str(path), str(path)]
     for path in mounts.sysfs_folders():
         words += mount_flags(READABLE, path)
-    for path, how in sorted(
-        list_mounts(job).items(), key=lambda item: len(item[0].parts)
-    ):  # a folder before what lies in it
+    # a folder before what lies in it
+    for path, how in sorted(list_mounts(job).items(), key=lambda item: len(item[0].parts)):
         words += mount_flags(how, path)
     for path in hidden_paths(job, mounts.system_folders()):
         words += (

@@ -28,9 +28,8 @@ ADD_KEY, KEYCTL = (
 
 def main(token: str, folder: str, canary: str) -> None:
     secret = canary.encode()
-    load_libc().prctl(
-        PR_SET_PTRACER, ctypes.c_long(-1)
-    )  # anyone may trace it, even where Yama allows parents only
+    # anyone may trace it, even where Yama allows parents only
+    load_libc().prctl(PR_SET_PTRACER, ctypes.c_long(-1))
     memory = ctypes.create_string_buffer(secret)
     held = os.open(os.path.join(folder, "home", ".ssh", "id_canary"), os.O_RDONLY)
     tcp, udp, named, abstract, datagrams = open_sockets(token, folder)

@@ -19,11 +19,8 @@ from autoresearch.researcher.sandbox.syscalls import NUMBERS
 LD_WORD, JUMP_EQUAL, JUMP_GREATER_EQUAL, JUMP_SET, RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
 AND = 0x54
 ALLOW, ERRNO, KILL = 0x7FFF0000, 0x00050000, 0x80000000
-NUMBER_AT, ARCHITECTURE_AT, ARGUMENTS_AT = (
-    0,
-    4,
-    16,
-)  # offsets in struct seccomp_data; both processors are little-endian
+# offsets in struct seccomp_data; both processors are little-endian
+NUMBER_AT, ARCHITECTURE_AT, ARGUMENTS_AT = 0, 4, 16
 ARCHITECTURES = {
     "x86_64": (0xC000003E, 0),
     "aarch64": (0xC00000B7, 1),

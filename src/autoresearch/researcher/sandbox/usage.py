@@ -89,9 +89,8 @@ class UsageMonitor:
             return f"wrote {error}"
         used += unlinked_bytes(p.pid for p in tree)
         took = time.monotonic() - began
-        self.disk_due = (
-            began + took + max(DISK_LOOK_S, 20 * took)
-        )  # a folder of many files costs at most 5 % of a core
+        # a folder of many files costs at most 5 % of a core
+        self.disk_due = began + took + max(DISK_LOOK_S, 20 * took)
         return f"wrote more than {show_size(limit)}" if limit is not None and used > limit else ""
 
 

@@ -136,13 +136,10 @@ def become(spec: dict[str, Any], input_: int, output: int, warden: int) -> None:
         libc().prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
         if os.getppid() != warden:
             os._exit(127)
-        write_best_effort(
-            "/proc/self/oom_score_adj", "500"
-        )  # where memory runs out, the experiment goes before the desktop
-    for ignored in (
-        signal.SIGPIPE,
-        signal.SIGXFSZ,
-    ):  # Python ignores these; a job starts with the defaults
+        # where memory runs out, the experiment goes before the desktop
+        write_best_effort("/proc/self/oom_score_adj", "500")
+    # Python ignores these; a job starts with the defaults
+    for ignored in (signal.SIGPIPE, signal.SIGXFSZ):
         signal.signal(ignored, signal.SIG_DFL)
     os.dup2(input_, 0)
     os.dup2(output, 1)

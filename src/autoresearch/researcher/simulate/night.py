@@ -63,9 +63,8 @@ class Simulation:
     clock_s: float = 0.0
     machine: float = 0.0  # what the machine adds to every value now
     history: list[Record] = field(default_factory=list)
-    curves: dict[str, dict[int, tuple[CurvePoint, ...]]] = field(
-        default_factory=dict
-    )  # by commit and seed
+    # by commit and seed
+    curves: dict[str, dict[int, tuple[CurvePoint, ...]]] = field(default_factory=dict)
     runs: int = 0
     notes: Mapping[str, object] = field(default_factory=dict)  # of the idea that is run now
 

@@ -161,9 +161,8 @@ class Delivery:
             try:
                 found = self.link.call(lambda hub: write_post(hub, step), DEADLINE_S)
             except RateLimited:
-                self.outbox.save(
-                    letter.with_step(index, state="waiting")
-                )  # surely not written: nothing to look for
+                # surely not written: nothing to look for
+                self.outbox.save(letter.with_step(index, state="waiting"))
                 raise
         return letter.with_step(index, state="done", answer=str(found.id))
 

@@ -36,12 +36,10 @@ class Rounds:
     board: HubBoard
     stop: threading.Event
     replays: bool = False  # where a record allows, repeat the run itself
-    set_aside: dict[int, float] = field(
-        default_factory=dict
-    )  # results that are not for us until that time
-    waited_since: dict[int, float] = field(
-        default_factory=dict
-    )  # results that somebody else said to verify
+    # results that are not for us until that time
+    set_aside: dict[int, float] = field(default_factory=dict)
+    # results that somebody else said to verify
+    waited_since: dict[int, float] = field(default_factory=dict)
 
     def forever(self) -> None:
         """Verify whatever is unverified until stopped. Only a wrong key or a mistake of ours ends
