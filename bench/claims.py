@@ -20,8 +20,8 @@ from autoresearch.researcher.journal import Attempt
 from autoresearch.researcher.judging.confirm import weigh_claims
 from autoresearch.researcher.judging.judge import Finding
 from autoresearch.researcher.judging.values import Record
-from autoresearch.researcher.simulate import LANDSCAPES, noise_only
 from autoresearch.researcher.simulate.compare import share
+from autoresearch.researcher.simulate.landscape import LANDSCAPES, noise_only
 from autoresearch.researcher.simulate.night import Code, Simulation
 from nights import read_options
 

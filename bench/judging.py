@@ -19,8 +19,8 @@ import os
 import time
 
 from autoresearch.researcher.config import JudgeTable
-from autoresearch.researcher.simulate import ARMS, LANDSCAPES, Landscape, compare, noise_only
-from autoresearch.researcher.simulate.compare import ONE_SEED, table
+from autoresearch.researcher.simulate.compare import ARMS, ONE_SEED, compare, table
+from autoresearch.researcher.simulate.landscape import LANDSCAPES, Landscape, noise_only
 
 LONG = ("even", "scarce", "published")
 

@@ -17,8 +17,8 @@ import msgspec
 
 from autoresearch.researcher.agents.search import METHODS, read_constants
 from autoresearch.researcher.config import Config
-from autoresearch.researcher.simulate import LANDSCAPES
 from autoresearch.researcher.simulate.compare import Interval, mean, ratio
+from autoresearch.researcher.simulate.landscape import LANDSCAPES
 from autoresearch.researcher.simulate.night import Night
 from autoresearch.researcher.simulate.searching import FILE, VALLEYS, SearchNight
 from nights import read_options

@@ -16,9 +16,8 @@ import os
 from dataclasses import replace
 
 from autoresearch.researcher.config import JudgeTable
-from autoresearch.researcher.simulate import LANDSCAPES, WAVE_ARMS, compare
-from autoresearch.researcher.simulate.compare import Interval
-from autoresearch.researcher.simulate.landscape import Landscape, vary
+from autoresearch.researcher.simulate.compare import WAVE_ARMS, Interval, compare
+from autoresearch.researcher.simulate.landscape import LANDSCAPES, Landscape, vary
 
 NOISY = (2, 3, 5)  # of median gains
 LOSS = 6  # of sigmas, at the median

@@ -13,7 +13,7 @@ from autoresearch.researcher.agents.search import METHODS, read_constants
 from autoresearch.researcher.agents.search_space import to_unit
 from autoresearch.researcher.agents.surrogate import Observed, Surrogate
 from autoresearch.researcher.config import Config
-from autoresearch.researcher.simulate import LANDSCAPES
+from autoresearch.researcher.simulate.landscape import LANDSCAPES
 from autoresearch.researcher.simulate.night import Night
 from autoresearch.researcher.simulate.searching import VALLEYS, SearchNight
 

@@ -14,8 +14,8 @@ import pytest
 
 from autoresearch.errors import BadInput
 from autoresearch.researcher.config import JudgeTable
-from autoresearch.researcher.simulate import ARMS, LANDSCAPES, compare, from_ledger, noise_only
-from autoresearch.researcher.simulate.compare import ratio, share
+from autoresearch.researcher.simulate.compare import ARMS, compare, ratio, share
+from autoresearch.researcher.simulate.landscape import LANDSCAPES, from_ledger, noise_only
 from tiny_workspaces import record
 
 GREEDY, GREEDY_EARLY, CONFIRM, CONFIRM_EARLY = ARMS

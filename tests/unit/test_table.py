@@ -16,7 +16,7 @@ from autoresearch.errors import BadInput
 from autoresearch.researcher.agents.search import read_constants
 from autoresearch.researcher.config import JudgeTable
 from autoresearch.researcher.judging.curves import MARKS
-from autoresearch.researcher.simulate import AGENT_ARMS, compare
+from autoresearch.researcher.simulate.compare import AGENT_ARMS, compare
 from autoresearch.researcher.simulate.searching import FILE
 from autoresearch.researcher.simulate.surface import fit_surface
 from autoresearch.researcher.simulate.table import (

@@ -15,7 +15,8 @@ from autoresearch.researcher.judging.judge import Case
 from autoresearch.researcher.judging.noise import Noise
 from autoresearch.researcher.judging.policies import Rules
 from autoresearch.researcher.judging.values import Measurement
-from autoresearch.researcher.simulate import LANDSCAPES, WAVE_ARMS, compare
+from autoresearch.researcher.simulate.compare import WAVE_ARMS, compare
+from autoresearch.researcher.simulate.landscape import LANDSCAPES
 from autoresearch.researcher.simulate.waves import WaveNight
 from autoresearch.researcher.waves.design import Row, choose_rows, find_apart
 from autoresearch.researcher.waves.estimate import choose_combination, estimate_effects

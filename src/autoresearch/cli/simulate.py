@@ -14,7 +14,8 @@ from autoresearch.errors import BadInput, NotFound
 
 if TYPE_CHECKING:
     from autoresearch.researcher.config import JudgeTable
-    from autoresearch.researcher.simulate import Landscape, PolicyResult
+    from autoresearch.researcher.simulate.compare import PolicyResult
+    from autoresearch.researcher.simulate.landscape import Landscape
     from autoresearch.researcher.simulate.surface import Surface
 
 EPILOG = examples(
@@ -78,8 +79,8 @@ def simulate(
     Each with and without early stopping, or the usual one with and without waves; or the agents
     that tune constants, on a table of recorded runs.
     """
-    from autoresearch.researcher.simulate import AGENT_ARMS, ARMS, WAVE_ARMS, compare
-    from autoresearch.researcher.simulate import noise_only as silenced
+    from autoresearch.researcher.simulate.compare import AGENT_ARMS, ARMS, WAVE_ARMS, compare
+    from autoresearch.researcher.simulate.landscape import noise_only as silenced
 
     check_choice(ledger, table, track, agents, noise_only or waves)
     given = {name: value for name, value in changes.items() if value is not None}
@@ -134,7 +135,7 @@ def choose_landscape(name: str, ledger: Path | None, changes: dict[str, Any]) ->
     from dataclasses import replace
 
     from autoresearch.researcher.ledger import Ledger
-    from autoresearch.researcher.simulate import LANDSCAPES, from_ledger
+    from autoresearch.researcher.simulate.landscape import LANDSCAPES, from_ledger
 
     if ledger is not None:
         folder = ledger if ledger.is_dir() else ledger.parent

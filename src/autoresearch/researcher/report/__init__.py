@@ -22,18 +22,10 @@ from autoresearch.files import replace_file
 from autoresearch.researcher.ledger import Ledger
 from autoresearch.researcher.report.morning import Morning, read_morning
 from autoresearch.researcher.report.read import summarise
-from autoresearch.researcher.report.rows import Experiment, TableSummary
+from autoresearch.researcher.report.rows import TableSummary
 from autoresearch.researcher.report.table import render_table
 
-__all__ = [
-    "Experiment",
-    "ReportFiles",
-    "Summary",
-    "read_night",
-    "render_table",
-    "summarise",
-    "write",
-]
+__all__ = ["ReportFiles", "read_night", "render_table", "summarise", "write", "write_summary"]
 
 
 @dataclass(frozen=True, slots=True)
