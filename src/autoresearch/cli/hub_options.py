@@ -113,14 +113,14 @@ def make_swarm(
     """The hub as the loop's swarm, or none where no hub is named. Raises BadInput for an address
     that is none, Conflict as the keyring."""
     from autoresearch.client.wire import checked_url
-    from autoresearch.researcher.swarm.base import Alone
+    from autoresearch.researcher.swarm.base import Swarm
     from autoresearch.researcher.swarm.hub_swarm import HubSwarm
     from autoresearch.researcher.swarm.membership import Membership, checked_id
 
     if not choice.hub:
         if choice.agent_id or choice.share_all:
             raise BadInput("--agent-id and --share-all need --hub URL")
-        return Alone()
+        return Swarm()
     address, agent_id = checked_url(choice.hub), choice.agent_id
     workspace.repo.exclude([f"/{posixpath.join(workspace.inside, credentials.FOLDER)}/"])
     keyring = FolderKeyring(workspace.folder, address)

@@ -39,7 +39,7 @@ from autoresearch.researcher.loop.runs import RunsInProgress
 from autoresearch.researcher.loop.steps import NextRun, meet_best, next_baseline_runs, next_step
 from autoresearch.researcher.loop.wave_driver import WaveCommits, WaveDriver
 from autoresearch.researcher.sandbox import sweep_processes
-from autoresearch.researcher.swarm.base import Alone, Swarm
+from autoresearch.researcher.swarm.base import Swarm
 from autoresearch.researcher.waves.pool import WaveMode
 from autoresearch.researcher.waves.rows import is_row
 from autoresearch.researcher.workspace import OutsideFree, Workspace, short_name
@@ -99,7 +99,7 @@ class Loop:
         self.options = options
         self.display = display
         self.stop = stop
-        self.swarm = swarm or Alone()
+        self.swarm = swarm or Swarm()
         self.executor = executor or LocalExecutor(runner)
         self.state = BranchState(workspace, options.branch, options.slot, options.platform)
         self.journal = self.state.journal

@@ -29,7 +29,7 @@ from autoresearch.researcher.judging.values import Record
 from autoresearch.researcher.reported import ReportedResult
 from autoresearch.researcher.run_record import attach_record, find_record
 from autoresearch.researcher.swarm import choice, lines
-from autoresearch.researcher.swarm.base import Foreign
+from autoresearch.researcher.swarm.base import Foreign, Swarm
 from autoresearch.researcher.swarm.choice import Scope
 from autoresearch.researcher.swarm.delivery import PAUSE_MAX_S, Delivery
 from autoresearch.researcher.swarm.digest import Digest
@@ -60,7 +60,7 @@ class HubOptions:
     share_all: bool = False
 
 
-class HubSwarm:
+class HubSwarm(Swarm):
     """One workspace's part in a hub. `say` tells a person; `membership` knows who we are."""
 
     def __init__(
