@@ -139,7 +139,7 @@ class AccessLog:
     """
 
     def __init__(self) -> None:
-        self._waiting: list[tuple[float, str, str, int, float, str, str, str]] = []
+        self._waiting: list[dict[str, Any]] = []
         self._flusher: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -160,14 +160,23 @@ class AccessLog:
             return
         caller, client = scope.get("caller"), scope.get("client")
         who = "" if caller is None else caller.agent_id or "(admin)"
-        address, request = client[0] if client else "", scope.get("request_id", "")
-        asked = (scope["method"], scope["path"])
-        self._waiting.append((time.time(), *asked, status, seconds, who, address, request))
+        self._waiting.append(
+            {
+                "at": time.time(),
+                "method": scope["method"],
+                "path": scope["path"][:300],
+                "status": status,
+                "ms": round(seconds * 1000, 2),
+                "agent": who,
+                "client": client[0] if client else "",
+                "request": scope.get("request_id", ""),
+            }
+        )
 
     def flush(self) -> None:
         waiting, self._waiting = self._waiting, []
         if waiting:
-            ACCESS.info("%s", "\n".join(_line(*entry) for entry in waiting))
+            ACCESS.info("%s", "\n".join(map(_encode_line, waiting)))
 
     async def _flush_now_and_then(self) -> None:
         while True:
@@ -175,28 +184,8 @@ class AccessLog:
             self.flush()
 
 
-def _line(
-    at: float,
-    method: str,
-    path: str,
-    status: int,
-    seconds: float,
-    agent: str,
-    client: str,
-    request: str,
-) -> str:
-    return msgspec.json.encode(
-        {
-            "at": _utc(at),
-            "method": method,
-            "path": path[:300],
-            "status": status,
-            "ms": round(seconds * 1000, 2),
-            "agent": agent,
-            "client": client,
-            "request": request,
-        }
-    ).decode()
+def _encode_line(line: dict[str, Any]) -> str:
+    return msgspec.json.encode({**line, "at": _utc(line["at"])}).decode()
 
 
 def _utc(timestamp_s: float) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 from autoresearch.entries import NewEntry, canonical_json, hash_text
 from autoresearch.hub.rules import results
-from autoresearch.hub.store import audit_rows, log_entries, log_rows
+from autoresearch.hub.store import audit_rows, commits, log_entries, log_rows
 from autoresearch.hub.store import results as result_rows
 from autoresearch.hub.store.audit_rows import CommitLinks
 from autoresearch.hub.store.database import Reader
@@ -93,7 +93,7 @@ def _compare_marks(reader: Reader, replay: LogReplay) -> None:
             replay.note("result", ref, f"it is {now}, and the log says {then}")
     for agent_id in sorted({*audit_rows.revoked_agents(reader)} ^ replay.revoked):
         replay.note("account", agent_id, "is open or revoked otherwise than the log says")
-    if audit_rows.root_hash(reader) != replay.root:
+    if commits.root(reader) != replay.root:
         replay.note("root", replay.root, "the hub names another commit to start from")
 
 

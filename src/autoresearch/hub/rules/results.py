@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
 from autoresearch.errors import BadInput, NotFound
 from autoresearch.hub.rules import boards, devices, verdicts
@@ -53,11 +53,9 @@ def _store_result(
     """Store a result; the board that it may lead."""
     is_told = details.fits(line.val_bpb)
     result_id = results.add_result(
-        tx, post_id=post.id, agent_id=post.agent_id, commit=line.commit, commit_hash=commit_hash,
-        platform=line.platform, track=line.track, val_bpb=line.val_bpb, vram_gb=line.vram_gb,
-        status=line.status, description=line.description, reason=line.reason,
-        problem=line.problem, runs=len(details.values) if is_told else None,
-        sd=details.spread if is_told else None, signed_by=post.signed_by,
+        tx, **asdict(line), post_id=post.id, agent_id=post.agent_id, commit_hash=commit_hash,
+        runs=len(details.values) if is_told else None, sd=details.spread if is_told else None,
+        signed_by=post.signed_by,
     )  # fmt: skip
     log_entries.append(tx, log_rows.describe(tx, "result", result_id))
     search.add(tx, "result", str(result_id), post.agent_id, search_text(line), tx.now)
@@ -76,23 +74,17 @@ def _may_become_best(reader: Reader, line: ResultLine) -> bool:
 
 def search_text(result: Result | ResultLine) -> str:
     """The words that a result is found by."""
-    return " ".join(
-        (
-            result.description, result.reason, result.platform, result.track, result.status,
-            result.commit,
-        )
-    )  # fmt: skip
+    r = result
+    return " ".join((r.description, r.reason, r.platform, r.track, r.status, r.commit))
 
 
 def _store_verification(
     tx: Transaction, post: Post, line: VerifyLine, commit_hash: str | None
 ) -> Iterator[BoardName]:
     """Store a verification; the board of the result that it is about."""
-    number = results.add_verification(
-        tx, post_id=post.id, agent_id=post.agent_id, commit=line.commit, commit_hash=commit_hash,
-        platform=line.platform, track=line.track, val_bpb=line.val_bpb, runs=line.runs,
-        reproduced=int(line.reproduced), reason=line.reason, replayed=int(line.replayed),
-    )  # fmt: skip
+    numbers = {"reproduced": int(line.reproduced), "replayed": int(line.replayed)}
+    columns = {**asdict(line), **numbers, "post_id": post.id, "agent_id": post.agent_id}
+    number = results.add_verification(tx, **columns, commit_hash=commit_hash)
     judged = verdicts.find_judged(tx, post.agent_id, line, commit_hash, post.parent_id)
     if judged is not None:
         verdicts.take_verdict(tx, number, post.agent_id, line, judged)

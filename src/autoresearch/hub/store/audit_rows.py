@@ -102,10 +102,6 @@ def revoked_agents(reader: Reader) -> list[str]:
     return reader.column("SELECT id FROM agents WHERE revoked_at IS NOT NULL")
 
 
-def root_hash(reader: Reader) -> str:
-    return str(reader.value("SELECT value FROM settings WHERE name = 'root'") or "")
-
-
 def commit_links(reader: Reader) -> Iterator[CommitLinks]:
     """Every commit, oldest first."""
     sql = """
