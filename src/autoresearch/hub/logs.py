@@ -140,23 +140,13 @@ class AccessLog:
 
     def __init__(self) -> None:
         self._waiting: list[dict[str, Any]] = []
-        self._flusher: asyncio.Task[None] | None = None
-
-    def start(self) -> None:
-        self._flusher = asyncio.create_task(self._flush_now_and_then())
-
-    async def stop(self) -> None:
-        if self._flusher is not None:
-            self._flusher.cancel()
-            await asyncio.gather(self._flusher, return_exceptions=True)
-            self.flush()
 
     def note(self, scope: Any, status: int, seconds: float) -> None:
         """Remember a request: who, what, how it ended.
 
         Paths only: a query may hold what nobody should keep.
         """
-        if self._flusher is None or not ACCESS.isEnabledFor(logging.INFO):
+        if not ACCESS.isEnabledFor(logging.INFO):
             return
         caller, client = scope.get("caller"), scope.get("client")
         who = "" if caller is None else caller.agent_id or "(admin)"
@@ -178,7 +168,7 @@ class AccessLog:
         if waiting:
             ACCESS.info("%s", "\n".join(map(_encode_line, waiting)))
 
-    async def _flush_now_and_then(self) -> None:
+    async def flush_now_and_then(self) -> None:
         while True:
             await asyncio.sleep(FLUSH_S)
             self.flush()

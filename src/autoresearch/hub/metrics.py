@@ -53,17 +53,6 @@ class Metrics:
         self._measure = measure
         self._refusals = refusals
         self._counts: dict[Key, list[float]] = {}  # buckets..., over the last, sum of seconds
-        self._publisher: asyncio.Task[None] | None = None
-
-    def start(self) -> None:
-        if self._folder is not None:
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._publisher = asyncio.create_task(self._publish_now_and_then())
-
-    async def stop(self) -> None:
-        if self._publisher is not None:
-            self._publisher.cancel()
-            await asyncio.gather(self._publisher, return_exceptions=True)
 
     def count(self, scope: Any, status: int, seconds: float) -> None:
         """Count a finished request under its route's pattern: paths are the callers' choice and
@@ -91,7 +80,11 @@ class Metrics:
         registry.register(_Scrape(self._total(), gauges))
         return generate_latest(registry)
 
-    async def _publish_now_and_then(self) -> None:
+    async def publish_now_and_then(self) -> None:
+        """For the other workers, where there are any."""
+        if self._folder is None:
+            return
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         while True:
             await asyncio.sleep(PUBLISH_S)
             self._publish()

@@ -28,17 +28,8 @@ class Repacking:
         self._db = db
         self._off_loop = off_loop
         self._who = secrets.token_hex(8)
-        self._task: asyncio.Task[None] | None = None
 
-    def start(self) -> None:
-        self._task = asyncio.create_task(self._repack_now_and_then())
-
-    async def stop(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-
-    async def _repack_now_and_then(self) -> None:
+    async def repack_now_and_then(self) -> None:
         while True:
             await asyncio.sleep(EVERY_S)
             try:

@@ -67,7 +67,7 @@ class Services:
         self.feed = Feed(self.db, on_revoked=self.keyring.forget)
         self.access = AccessLog()
         self.repacking = Repacking(self.db, self.off_loop)
-        self._pruning: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
         self.shares = {
             "connections": self.connections,
             "streams": self.streams,
@@ -117,10 +117,12 @@ class Services:
 
     async def start(self) -> None:
         self.feed.start()
-        self.access.start()
-        self.metrics.start()
-        self.repacking.start()
-        self._pruning = asyncio.create_task(self._prune_now_and_then())
+        self._tasks = [
+            asyncio.create_task(self.access.flush_now_and_then()),
+            asyncio.create_task(self.metrics.publish_now_and_then()),
+            asyncio.create_task(self.repacking.repack_now_and_then()),
+            asyncio.create_task(self._prune_now_and_then()),
+        ]
 
     async def _prune_now_and_then(self) -> None:
         while True:
@@ -131,13 +133,11 @@ class Services:
             await asyncio.sleep(PRUNE_S)
 
     async def stop(self) -> None:
-        if self._pruning is not None:
-            self._pruning.cancel()
-            await asyncio.gather(self._pruning, return_exceptions=True)
-        await self.repacking.stop()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.feed.stop()
-        await self.access.stop()
-        await self.metrics.stop()
+        self.access.flush()
         self._threads.shutdown(wait=True)
         self._pushes.shutdown(wait=True)
         self.db.close()
