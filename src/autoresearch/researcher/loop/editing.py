@@ -38,31 +38,22 @@ class OpenEdit:
     began_s: float  # of the monotonic clock
 
 
+@dataclass(eq=False)
 class Editing:
     """`asked`: whom to ask for edits, the first that can be asked; what comes after the first
     stands in for it. `mixed`: the agents share the night instead, by what each brings. `name`: the
     user's word for them. `seed`: the user's, for agents that draw lots."""
 
-    def __init__(
-        self,
-        asked: Sequence[AskedAgent],
-        state: BranchState,
-        swarm: Swarm,
-        display: Display,
-        seed: int,
-        name: str,
-        mixed: bool = False,
-    ) -> None:
-        self.asked = asked
-        self.name = name
-        self.mixed = mixed
-        self.state = state
-        self.swarm = swarm
-        self.display = display
-        self.seed = seed
-        self.open_edit: OpenEdit | None = None
-        self.refused_claims = 0
-        self.spent_usd = 0.0  # by this call, as far as agents say
+    asked: Sequence[AskedAgent]
+    state: BranchState
+    swarm: Swarm
+    display: Display
+    seed: int
+    name: str
+    mixed: bool = False
+    open_edit: OpenEdit | None = None
+    refused_claims: int = 0
+    spent_usd: float = 0.0  # by this call, as far as agents say
 
     def who_can_edit(self) -> AskedAgent | None:
         """The first agent that can be asked now; of several that share the night, the one whose

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from autoresearch.errors import BadWorkspace
@@ -35,18 +35,16 @@ class GoingRun:
     is_recheck: bool
 
 
+@dataclass(eq=False)
 class RunsInProgress:
     """`seed`: the user's, from which those of runs are made."""
 
-    def __init__(
-        self, runner: Runner, executor: Executor, state: BranchState, display: Display, seed: int
-    ) -> None:
-        self.runner = runner
-        self.executor = executor
-        self.state = state
-        self.display = display
-        self.seed = seed
-        self.going: dict[Future[Measurement], GoingRun] = {}
+    runner: Runner
+    executor: Executor
+    state: BranchState
+    display: Display
+    seed: int
+    going: dict[Future[Measurement], GoingRun] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.going)

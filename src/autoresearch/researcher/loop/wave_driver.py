@@ -57,26 +57,18 @@ class WavePlan:
     rows: tuple[Row, ...]
 
 
+@dataclass(eq=False)
 class WaveDriver:
     """`commits`: whether a combination is one commit or one for each idea. `seed`: the user's."""
 
-    def __init__(
-        self,
-        mode: WaveMode,
-        commits: WaveCommits,
-        state: BranchState,
-        editing: Editing,
-        display: Display,
-        seed: int,
-    ) -> None:
-        self.mode = mode
-        self.commits = commits
-        self.state = state
-        self.editing = editing
-        self.display = display
-        self.seed = seed
-        self.over = 0  # the newest wave that has nothing left to do
-        self.plan: WavePlan | None = None
+    mode: WaveMode
+    commits: WaveCommits
+    state: BranchState
+    editing: Editing
+    display: Display
+    seed: int
+    over: int = 0  # the newest wave that has nothing left to do
+    plan: WavePlan | None = None
 
     def open_next(self, progress: Progress, is_last: bool) -> bool:
         """Open the next experiment of a wave, if there is one. `is_last`: nothing else is left to

@@ -12,6 +12,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from autoresearch.client import Hub
@@ -26,20 +27,18 @@ STRANGE = (OSError, ValueError, TypeError, ArithmeticError, LookupError, Runtime
 REST_S, REST_MAX_S = 5.0, 300.0  # after a failure, doubled each time
 
 
+@dataclass(eq=False)
 class HubSession:
     """`say` tells a person when the hub goes and comes back. One `Hub` is held and thrown away
     after a failure."""
 
-    def __init__(
-        self, membership: Membership, memory: SwarmState, say: Callable[[str], None]
-    ) -> None:
-        self.membership = membership
-        self.memory = memory
-        self.say = say
-        self.lock = threading.Lock()
-        self.hubs: list[Hub] = []
-        self.failures = 0
-        self.asked_again_at = 0.0
+    membership: Membership
+    memory: SwarmState
+    say: Callable[[str], None]
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    hubs: list[Hub] = field(default_factory=list)
+    failures: int = 0
+    asked_again_at: float = 0.0
 
     def ask(self, question: Callable[[Hub], T], otherwise: T, deadline_s: float = 15.0) -> T:
         """The answer; `otherwise` where the hub does not give one, or did not lately. Raises what

@@ -13,7 +13,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from autoresearch.client import Hub
@@ -47,17 +47,17 @@ class KeyStore(Protocol):
     def save(self, member: Member) -> None: ...
 
 
+@dataclass(eq=False)
 class Membership:
     """`wanted` is the name to ask for. Shared by threads; one asks at a time."""
 
-    def __init__(self, url: str, wanted: str, keyring: KeyStore) -> None:
-        self.url = url
-        self.wanted = wanted
-        self.keyring = keyring
-        self.lock = threading.Lock()
-        self.known: Member | None = None
-        self.refused: AutoresearchError | None = None
-        self.asked_at = -ASK_AGAIN_S
+    url: str
+    wanted: str
+    keyring: KeyStore
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    known: Member | None = None
+    refused: AutoresearchError | None = None
+    asked_at: float = -ASK_AGAIN_S
 
     @property
     def agent_id(self) -> str:
