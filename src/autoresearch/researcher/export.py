@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -73,38 +74,29 @@ def list_steps(run: ExportedRun) -> Iterator[tuple[int, dict[str, float]]]:
 Writer = Callable[[Sequence[ExportedRun], str, Path], str]
 
 
-def write_wandb(runs: Sequence[ExportedRun], project: str, folder: Path) -> str:
-    """Offline runs; what brings them to a server, in a sentence."""
-    wandb = import_tracker("wandb")
+def log_runs(runs: Sequence[ExportedRun], begin: Callable[..., Any]) -> None:
+    """Every run, by the way that trackers have in common; `begin` is their `init`."""
     for run in runs:
-        made = wandb.init(
-            mode="offline",
-            dir=str(folder),
-            project=project,
-            name=run.name,
-            config=run.facts,
-            settings=wandb.Settings(silent=True, x_disable_stats=True, disable_git=True),
-        )
+        made = begin(name=run.name, config=run.facts)
         for step, numbers in list_steps(run):
             made.log(numbers, step=step)
         made.finish()
+
+
+def write_wandb(runs: Sequence[ExportedRun], project: str, folder: Path) -> str:
+    """Offline runs; what brings them to a server, in a sentence."""
+    wandb = import_tracker("wandb")
+    settings = wandb.Settings(silent=True, x_disable_stats=True, disable_git=True)
+    where = {"mode": "offline", "dir": str(folder), "project": project}
+    log_runs(runs, partial(wandb.init, settings=settings, **where))
     return f"wandb sync {folder}/wandb/offline-run-* sends them to your server"
 
 
 def write_trackio(runs: Sequence[ExportedRun], project: str, folder: Path) -> str:
     """A project in trackio's own folder (TRACKIO_DIR)."""
     trackio = import_tracker("trackio")
-    for run in runs:
-        made = trackio.init(
-            project=project,
-            name=run.name,
-            config=run.facts,
-            auto_log_cpu=False,
-            auto_log_gpu=False,
-        )
-        for step, numbers in list_steps(run):
-            made.log(numbers, step=step)
-        made.finish()
+    quiet = {"auto_log_cpu": False, "auto_log_gpu": False}
+    log_runs(runs, partial(trackio.init, project=project, **quiet))
     return f"TRACKIO_DIR={folder} trackio show --project {project} shows them"
 
 
