@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
+import subprocess
 import sys
+import threading
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from autoresearch.researcher.sandbox import Job, Limits
+from autoresearch.researcher.sandbox import Finished, Job, Limits
 
 MINUTES_S = 120.0  # ends only a run that hangs, on however slow a machine
 
@@ -30,3 +34,28 @@ def job(folder: Path, code: str, mark: str = "", **limits: float) -> Job:
 ISOLATED = pytest.mark.parametrize("level", ["bwrap", "landlock"])
 EVERY_LEVEL = pytest.mark.parametrize("level", ["none", "bwrap", "landlock"])
 ROOT = os.geteuid() == 0
+
+
+@dataclass(frozen=True)
+class Unprotected:
+    """No sandbox at all, for the test that every attack can succeed: a plain child with our
+    environment and descriptors."""
+
+    name: str = "unprotected"
+
+    def run(self, job: Job, stop: threading.Event | None = None) -> Finished:
+        """As anyone would start it with subprocess.run."""
+        canary = json.loads((job.cwd / "decoys.json").read_text())["canary"]
+        with job.log.open("wb") as log:
+            done = subprocess.run(
+                job.argv,
+                cwd=job.cwd,
+                env={**job.env, "HUB_KEY": canary},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                close_fds=False,
+                timeout=job.limits.timeout_s,
+                check=False,
+            )
+        return Finished(done.returncode, False, 0.0, "")

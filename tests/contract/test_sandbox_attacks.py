@@ -13,14 +13,13 @@ from autoresearch.researcher.sandbox.attacks import ATTACKS, GROUPS
 from autoresearch.researcher.sandbox.conformance import (
     AttackResult,
     InRoom,
-    Unprotected,
     attacks_on_room,
     judge_attack,
     quick_attacks,
     run_attacks,
 )
 from autoresearch.researcher.sandbox.job import Finished
-from sandbox_jobs import ISOLATED, ROOT
+from sandbox_jobs import ISOLATED, ROOT, Unprotected
 
 DOC = Path(__file__).parents[2] / "docs" / "sandbox.md"
 

@@ -16,8 +16,9 @@ from autoresearch.researcher import doctor
 from autoresearch.researcher.config import NAME
 from autoresearch.researcher.sandbox import choose_sandbox
 from autoresearch.researcher.sandbox.attacks import ATTACKS
-from autoresearch.researcher.sandbox.conformance import Unprotected, attacks_on_room
+from autoresearch.researcher.sandbox.conformance import attacks_on_room
 from chat_server import Say, chat_server
+from sandbox_jobs import Unprotected
 
 TOML = '[experiment]\nfree = ["train.py"]\ncommand = ["python", "train.py"]\n'
 

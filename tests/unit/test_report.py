@@ -22,6 +22,10 @@ HEADER = "commit\tval_bpb\tmemory_gb\tstatus\tdescription\n"
 BASE = "a1b2c3d\t1.500000\t1.2\tkeep\tbaseline\n"
 
 
+def write(folder: Path, out: Path | None = None) -> report.ReportFiles:
+    return report.write_summary(report.summarise(folder), out)
+
+
 def ledger(folder: Path, *lines: str, records: list[dict[str, Any]] | None = None) -> Path:
     folder.mkdir(exist_ok=True)
     (folder / "results.tsv").write_text(HEADER + "".join(lines), "utf-8")
@@ -127,7 +131,7 @@ def test_errors_say_what_to_do(tmp_path: Path) -> None:
     ledger(tmp_path, BASE)
     (tmp_path / "file").touch()
     with pytest.raises(BadInput, match="--out"):
-        report.write(tmp_path, tmp_path / "file" / "below")
+        write(tmp_path, tmp_path / "file" / "below")
     (tmp_path / "autoresearch.toml").write_text("[experiment\n")
     with pytest.raises(BadWorkspace, match="not valid TOML"):
         report.summarise(tmp_path)
@@ -273,7 +277,7 @@ def test_a_description_is_never_read_as_a_formula(tmp_path: Path) -> None:
     """Dollars, braces and letters no font has are drawn as they are, without a crash."""
     lines = ["b2c3d4e\t1.4\t1.2\tkeep\trate $\\frac{1}{ $x_{ \\ 学習率 🚀\n"]
 
-    assert report.write(ledger(tmp_path, BASE, *lines)).svg.stat().st_size > 1000
+    assert write(ledger(tmp_path, BASE, *lines)).svg.stat().st_size > 1000
 
 
 # ---------------------------------------------------------------- files
@@ -306,7 +310,7 @@ def test_the_page_is_one_file_and_harmless(tmp_path: Path) -> None:
         "</td><script>alert(1)</script><img src=http://evil onerror=x> javascript:alert(1) "
         "\" ' &lt;"
     )
-    files = report.write(ledger(tmp_path, BASE, f"b2<b>4e\t1.4\t1.2\tkeep\t{nasty}\n"))
+    files = write(ledger(tmp_path, BASE, f"b2<b>4e\t1.4\t1.2\tkeep\t{nasty}\n"))
     text = files.html.read_text("utf-8")
     page = Page(text)
 
@@ -318,7 +322,7 @@ def test_the_page_is_one_file_and_harmless(tmp_path: Path) -> None:
 
 def test_every_point_leads_to_its_line(tmp_path: Path) -> None:
     """A link from each point of the picture ends at a line of the table that is there."""
-    files = report.write(
+    files = write(
         ledger(tmp_path, BASE, "b2c3d4e\t1.4\t1.2\tkeep\tx\n", "d4e5f6a\t0.0\t0.0\tcrash\toom\n")
     )
     text = files.html.read_text("utf-8")
@@ -332,8 +336,8 @@ def test_pictures_are_real_and_the_same_each_time(tmp_path: Path) -> None:
     """2400 x 1350 pixels, valid SVG, and no byte changes without a new experiment (so it can be
     committed)."""
     folder = ledger(tmp_path, BASE)
-    first = [path.read_bytes() for path in (report.write(folder).png, report.write(folder).svg)]
-    again = report.write(folder)
+    first = [path.read_bytes() for path in (write(folder).png, write(folder).svg)]
+    again = write(folder)
 
     assert first == [again.png.read_bytes(), again.svg.read_bytes()]
     assert int.from_bytes(first[0][16:20], "big") == 2400

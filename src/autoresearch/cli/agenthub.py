@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 
 LOCAL_LIMIT = 1_000_000  # an hour, for --local: nobody who tries a hub out should meet a limit
 MIB = 1024 * 1024
+AS_GIVEN = (  # settings that are what the options of their names say
+    *("data", "database", "listen", "log", "log_level", "registration", "roots_only", "workers"),
+    *("keep_events", "keep_events_days", "keep_search_days"),
+)
 HOURLY = ("max_pushes_per_hour", "max_posts_per_hour", "max_registrations_per_hour")
 SITE_MAX = {"name": 60, "description": 300, "contact": 200, "rules": 4000}  # characters
 
@@ -145,29 +149,19 @@ def read_settings(options: Mapping[str, Any], admin_key_hash: bytes) -> Settings
     from autoresearch.hub.settings import Settings
 
     public, base = check_public_url(options["public_url"]) if options["public_url"] else ("", "")
-    local, data, most = options["local"], options["data"], options["max_connections"]
+    local, most = options["local"], options["max_connections"]
     limits = {name: LOCAL_LIMIT if local else options[name] for name in HOURLY}
     return Settings(
-        data=data,
-        database=options["database"],
-        listen=options["listen"],
+        **{name: options[name] for name in AS_GIVEN},
         admin_key_hash=admin_key_hash,
         max_bundle_bytes=options["max_bundle_mb"] * MIB,
         trusted_proxies=_networks(options["trusted_proxies"]),
-        log=options["log"],
-        log_level=options["log_level"],
         public_url=public,
         base_path=check_base_path(options["base_path"]) or base,
         max_connections=most,
         max_connections_per_network=most if local else options["max_connections_per_network"],
-        metrics_dir=data / "metrics" if options["workers"] > 1 else None,
+        metrics_dir=options["data"] / "metrics" if options["workers"] > 1 else None,
         site=_read_site(options),
-        registration=options["registration"],
-        keep_events=options["keep_events"],
-        keep_events_days=options["keep_events_days"],
-        keep_search_days=options["keep_search_days"],
-        roots_only=options["roots_only"],
-        workers=options["workers"],
         **limits,
     )
 

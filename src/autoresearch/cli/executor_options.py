@@ -56,11 +56,12 @@ executor_options = gather(
         "For --executor ray: HOST:PORT of the cluster; without it one is started here.",
         None,
     ),
-    click.option(
+    text(
         "--slurm",
+        "For --executor slurm: a parameter of each job, such as partition=gpu; repeatable.",
+        None,
         metavar="NAME=VALUE",
         multiple=True,
-        help="For --executor slurm: a parameter of each job, such as partition=gpu; repeatable.",
     ),
 )
 

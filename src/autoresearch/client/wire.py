@@ -144,9 +144,8 @@ class Wire:
 
         def save(response: httpx.Response) -> int:
             with replacement_of(target, mode=PRIVATE, durable=False) as file:
-                return sum(
-                    file.write(chunk) for chunk in _bounded_parts(response.iter_bytes(CHUNK_BYTES))
-                )
+                parts = _bound_parts(response.iter_bytes(CHUNK_BYTES), BUNDLE_MAX_BYTES, "commits")
+                return sum(map(file.write, parts))
 
         return self._send(request, save)
 
@@ -303,22 +302,16 @@ def _certificates(url: str) -> ssl.SSLContext:
 
 def _read(response: httpx.Response) -> bytes:
     """The whole body, bounded."""
-    parts, size = [], 0
-    for part in response.iter_bytes():
-        size += len(part)
-        if size > ANSWER_MAX_BYTES:
-            raise _Overlong(f"over {ANSWER_MAX_BYTES} bytes of answer")
-        parts.append(part)
-    return b"".join(parts)
+    return b"".join(_bound_parts(response.iter_bytes(), ANSWER_MAX_BYTES, "answer"))
 
 
-def _bounded_parts(parts: Iterator[bytes]) -> Iterator[bytes]:
-    """The parts of a bundle, until there are too many: a hub must not fill a disk."""
+def _bound_parts(parts: Iterator[bytes], most: int, what: str) -> Iterator[bytes]:
+    """The parts, until there are too many: a hub must fill neither memory nor a disk."""
     size = 0
     for part in parts:
         size += len(part)
-        if size > BUNDLE_MAX_BYTES:
-            raise _Overlong(f"over {BUNDLE_MAX_BYTES} bytes of commits")
+        if size > most:
+            raise _Overlong(f"over {most} bytes of {what}")
         yield part
 
 

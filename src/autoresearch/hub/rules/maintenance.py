@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 import zlib
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 
 from autoresearch import entries
 from autoresearch.git import fsck
@@ -199,18 +200,16 @@ def _oldest_first(
     headers: dict[bytes, fsck.CommitHeader], order: dict[bytes, int]
 ) -> Iterator[bytes]:
     """Parents before children, and otherwise in the `order` they had."""
-    waits = {oid: len(set(header.parents)) for oid, header in headers.items()}
-    children: dict[bytes, list[bytes]] = {}
-    for oid, header in headers.items():
-        for parent in set(header.parents):
-            children.setdefault(parent, []).append(oid)
+    sorter = TopologicalSorter({oid: header.parents for oid, header in headers.items()})
+    sorter.prepare()
     behind = max(order.values(), default=0) + 1
-    ready = [(order.get(oid, behind), oid) for oid, count in waits.items() if count == 0]
-    heapq.heapify(ready)
-    while ready:
+    ready: list[tuple[int, bytes]] = []
+    while True:
+        for oid in sorter.get_ready():
+            if oid in headers:  # else its children wait for ever
+                heapq.heappush(ready, (order.get(oid, behind), oid))
+        if not ready:
+            return
         _, oid = heapq.heappop(ready)
         yield oid
-        for child in children.get(oid, ()):
-            waits[child] -= 1
-            if waits[child] == 0:
-                heapq.heappush(ready, (order.get(child, behind), child))
+        sorter.done(oid)

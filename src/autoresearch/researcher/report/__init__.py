@@ -25,29 +25,21 @@ from autoresearch.researcher.report.read import summarise
 from autoresearch.researcher.report.rows import TableSummary
 from autoresearch.researcher.report.table import render_table
 
-__all__ = ["ReportFiles", "read_night", "render_table", "summarise", "write", "write_summary"]
+__all__ = ["ReportFiles", "read_night", "render_table", "summarise", "write_summary"]
 
 
 @dataclass(frozen=True, slots=True)
 class ReportFiles:
-    """What `write` left behind."""
+    """What `write_summary` left behind."""
 
     png: Path
     svg: Path
     html: Path
 
 
-def write(directory: Path | str, out: Path | str | None = None) -> ReportFiles:
-    """Draw the ledger of `directory` into `out` (the same folder by default): progress.png,
-    progress.svg, report.html.
-
-    Raises NotFound where there is no ledger, BadInput where `out` cannot be written to.
-    """
-    return write_summary(summarise(directory), out)
-
-
 def write_summary(summary: TableSummary, out: Path | str | None = None) -> ReportFiles:
-    """The same for a ledger that was read already."""
+    """Draw a ledger into `out` (its own folder by default): progress.png, progress.svg,
+    report.html. Raises BadInput where `out` cannot be written to."""
     from autoresearch.researcher.report import page, plots
 
     morning = read_night(summary)

@@ -223,28 +223,3 @@ class InRoom:
 
     def run(self, job: Job, stop: threading.Event | None = None) -> Finished:
         return self.sandbox.run(replace(job, network=True), stop)
-
-
-@dataclass(frozen=True)
-class Unprotected:
-    """No sandbox at all, for the test that every attack can succeed: a plain child with our
-    environment and descriptors."""
-
-    name: str = "unprotected"
-
-    def run(self, job: Job, stop: threading.Event | None = None) -> Finished:
-        """As anyone would start it with subprocess.run."""
-        canary = json.loads((job.cwd / "decoys.json").read_text())["canary"]
-        with job.log.open("wb") as log:
-            done = subprocess.run(
-                job.argv,
-                cwd=job.cwd,
-                env={**job.env, "HUB_KEY": canary},
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                close_fds=False,
-                timeout=job.limits.timeout_s,
-                check=False,
-            )
-        return Finished(done.returncode, False, 0.0, "")
