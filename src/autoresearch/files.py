@@ -12,7 +12,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 READABLE, PRIVATE = 0o666, 0o600  # modes of a new file, before the user's umask
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
@@ -24,6 +24,13 @@ def replace_file(target: Path, data: bytes, *, mode: int = READABLE, durable: bo
     target.parent.mkdir(parents=True, exist_ok=True)
     with replacement_of(target, mode=mode, durable=durable) as file:
         file.write(data)
+
+
+def replace_json(target: Path, value: Any, *, mode: int = READABLE) -> None:
+    """Put a value in the place of a file, as JSON that people can read."""
+    import msgspec  # here: `ah` starts without it
+
+    replace_file(target, msgspec.json.format(msgspec.json.encode(value)), mode=mode)
 
 
 @contextmanager

@@ -82,12 +82,9 @@ def whoami(check: bool, in_json: bool) -> None:
     if check or not agent_id:
         with context.hub() as hub:
             agent_id = hub.whoami().id or "the hub's admin"
-    if in_json:
-        import json
-
-        print(json.dumps({"id": agent_id, "url": found.url, "source": found.source}))
-    else:
-        print(f"{show.line(agent_id)} on {show.line(found.url)} (from {found.source})")
+    told = {"id": agent_id, "url": found.url, "source": found.source}
+    text = f"{show.line(agent_id)} on {show.line(found.url)} (from {found.source})"
+    show.tell(told, text, in_json)
 
 
 @app.command(

@@ -14,7 +14,7 @@ from typing import Literal
 import msgspec
 
 from autoresearch.errors import BadWorkspace
-from autoresearch.files import replace_file
+from autoresearch.files import replace_json
 from autoresearch.researcher.judging.values import Measurement, Record
 
 Phase = Literal["editing", "measuring", "decided"]
@@ -88,7 +88,7 @@ class Journal:
     def save(self, **changes: object) -> State:
         """Replace fields of the state; on disk when this returns."""
         self.state = replace(self.state, **changes)  # type: ignore[arg-type]
-        replace_file(self.file, msgspec.json.format(msgspec.json.encode(self.state)))
+        replace_json(self.file, self.state)
         return self.state
 
     def begin(self, attempt: Attempt) -> Attempt:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from litestar import Request, Response, get, post
@@ -33,19 +32,6 @@ FORM: dict[str, Any] = {
     "request_max_body_size": 16 * 1024,
     "status_code": 200,
 }
-
-
-@dataclass(frozen=True)
-class DatabaseHealth:
-    """Measured while the page was made."""
-
-    fill: health.Fill
-    backup_age_s: float | None
-    read_ms: float
-    write_ms: float
-    last_event: int
-    listeners: int
-    worker: int
 
 
 @get("/operator", include_in_schema=False)
@@ -199,19 +185,20 @@ async def _read_form(
     return session, form
 
 
-async def measure_health(hub: Services) -> DatabaseHealth:
+async def measure_health(hub: Services) -> dict[str, object]:
+    """How the hub does, measured while the page is made."""
     started_s = time.perf_counter()
     await hub.off_loop(lambda: counters.count_agents(hub.db.reader))
     read_s = time.perf_counter()
     await hub.db.change(lambda tx: None)
     written_s = time.perf_counter()
     fill = await hub.off_loop(health.measure_fill, hub.db)
-    return DatabaseHealth(
-        fill,
-        time.time() - fill.backup_s if fill.backup_s else None,
-        (read_s - started_s) * 1000,
-        (written_s - read_s) * 1000,
-        hub.feed.last_seq,
-        hub.feed.listeners,
-        os.getpid(),
-    )
+    return {
+        "fill": fill,
+        "backup_age_s": time.time() - fill.backup_s if fill.backup_s else None,
+        "read_ms": (read_s - started_s) * 1000,
+        "write_ms": (written_s - read_s) * 1000,
+        "last_event": hub.feed.last_seq,
+        "listeners": hub.feed.listeners,
+        "worker": os.getpid(),
+    }

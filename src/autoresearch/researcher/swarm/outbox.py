@@ -16,7 +16,7 @@ from typing import Literal
 
 import msgspec
 
-from autoresearch.files import PRIVATE, replace_file, sync_folder
+from autoresearch.files import PRIVATE, replace_json, sync_folder
 
 Kind = Literal["push", "post", "release"]
 State = Literal["waiting", "begun", "done", "refused"]
@@ -134,9 +134,7 @@ def read_letter(file: Path) -> Letter | None:
 
 
 def write_letter(folder: Path, letter: Letter) -> None:
-    replace_file(
-        folder / letter.name, msgspec.json.format(msgspec.json.encode(letter)), mode=PRIVATE
-    )
+    replace_json(folder / letter.name, letter, mode=PRIVATE)
 
 
 def move_letter(folder: Path, name: str, place: str) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 
-from autoresearch.files import PRIVATE, replace_file
+from autoresearch.files import PRIVATE, replace_json
 
 
 @dataclass(frozen=True)
@@ -62,9 +62,7 @@ class SwarmState:
             facts = replace(self.facts, **changes)  # type: ignore[arg-type]
             if facts != self.facts:
                 self.facts = facts
-                replace_file(
-                    self.file, msgspec.json.format(msgspec.json.encode(facts)), mode=PRIVATE
-                )
+                replace_json(self.file, facts, mode=PRIVATE)
             return facts
 
     def note_offer(self, commit: str, offer: Offer) -> None:

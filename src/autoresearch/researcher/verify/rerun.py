@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 
 from autoresearch.errors import BadInput
-from autoresearch.files import replace_file
+from autoresearch.files import replace_json
 from autoresearch.git.trees import FILE, GONE, PROGRAM, read_tree, write_commit
 from autoresearch.researcher.judging.judge import run_seed
 from autoresearch.researcher.judging.values import Measurement
@@ -74,8 +74,7 @@ class Notebook:
     def write(self, notes: Notes, **changes: object) -> Notes:
         """On disk when this returns."""
         notes = msgspec.structs.replace(notes, **changes)
-        file = self.folder / f"{notes.reported.name}.json"
-        replace_file(file, msgspec.json.format(msgspec.json.encode(notes)))
+        replace_json(self.folder / f"{notes.reported.name}.json", notes)
         return notes
 
     def forget(self, reported: ReportedResult) -> None:
