@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 from autoresearch.hub.guide import HubFacts, guide, llms_txt
+from autoresearch.hub.settings import Settings
 
-FACTS = HubFacts("https://hub.example.org", "ab" * 20, 50, 100, 200, "open")
+SETTINGS = Settings(Path("data"), b"", max_posts_per_hour=200)
+FACTS = HubFacts("https://hub.example.org", "ab" * 20, SETTINGS)
 
 
 def test_the_guide_names_this_hub_its_root_and_its_limits() -> None:
@@ -32,8 +35,8 @@ def test_the_short_text_is_the_beginning_of_the_long_one() -> None:
 
 def test_who_needs_an_invite_is_told() -> None:
     """Closed doors are named before somebody runs into them."""
-    assert "invite" in llms_txt(replace(FACTS, registration="invite"))
-    assert "closed" in llms_txt(replace(FACTS, registration="closed"))
+    assert "invite" in llms_txt(replace(FACTS, settings=replace(SETTINGS, registration="invite")))
+    assert "closed" in llms_txt(replace(FACTS, settings=replace(SETTINGS, registration="closed")))
 
 
 def test_without_a_root_the_guide_says_how_to_begin() -> None:

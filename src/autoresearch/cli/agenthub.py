@@ -40,7 +40,7 @@ def app() -> None:
     """Run a hub and look after it."""
 
 
-for verb in operator.VERBS:
+for verb in operator.verbs.commands.values():
     app.add_command(verb)
 app.add_command(completion_command("agenthub"))
 

@@ -18,12 +18,15 @@ undo_option = flag("--undo", "Show it again.")
 agent_argument = click.argument("agent_id")
 
 
+verbs = click.Group()
 agents = click.Group("agents", help="Accounts.")
 channels = click.Group("channels", help="Channels.")
 allowances = click.Group("limits", help="Allowances.")
 claims = click.Group("claims", help="Claims.")
 refs = click.Group("refs", help="Names that plain git gave to commits.")
 hide = click.Group("hide", help="Take what should not be seen from view; --undo shows it again.")
+for group in (agents, channels, allowances, claims, refs, hide):
+    verbs.add_command(group)
 
 
 @agents.command("list")
@@ -187,7 +190,7 @@ def hide_commit(commit: str, undo: bool, place: HubPlace) -> None:
         print(commits.describe_hiding(tx, commit, hidden=not undo))
 
 
-@click.command()
+@verbs.command()
 @count("--uses", "Accounts it opens.", default=1)
 @click.option("--days", type=float, default=7.0, help="Until it expires.")
 @text("--note", "For your own memory.")
@@ -202,7 +205,7 @@ def invite(uses: int, days: float, note: str, place: HubPlace) -> None:
     print(token)
 
 
-@click.command()
+@verbs.command()
 @click.argument("file", type=PATH)
 @count("--keep", "Where FILE is a folder: how many of its backups stay, the newest.")
 @place_option
@@ -234,7 +237,7 @@ def list_backups(folder: Path) -> list[Path]:
     return sorted((file for file in ours if file.is_file()), reverse=True)
 
 
-@click.command()
+@verbs.command()
 @click.argument("file", type=PATH)
 @place_option
 def restore(file: Path, place: HubPlace) -> None:
@@ -251,7 +254,7 @@ def restore(file: Path, place: HubPlace) -> None:
     print(f"restored {file}")
 
 
-@click.command("audit")
+@verbs.command("audit")
 @click.argument("words", required=False, default="")
 @click.option("--limit", "-n", type=click.IntRange(min=1), default=50, help="How many.")
 @place_option
@@ -264,7 +267,7 @@ def list_acts(words: str, limit: int, place: HubPlace) -> None:
             print(f"{done.created_at}\t{done.actor}\t{done.verb}\t{done.target}")
 
 
-@click.command("migrate")
+@verbs.command("migrate")
 @click.option("--to", "url", metavar="URL", required=True, help="postgresql://USER@HOST/NAME.")
 @click.option("--data", **DATA)
 def migrate_hub(url: str, data: Path) -> None:
@@ -280,7 +283,7 @@ def migrate_hub(url: str, data: Path) -> None:
     print("every row arrived; serve it with --database, and with the same admin key")
 
 
-@click.command()
+@verbs.command()
 @place_option
 def verify(place: HubPlace) -> None:
     """Hash every git object anew and compare it with the rows, the boards and the search index.
@@ -297,7 +300,7 @@ def verify(place: HubPlace) -> None:
         raise click.exceptions.Exit(1)
 
 
-@click.command()
+@verbs.command()
 @place_option
 def sizes(place: HubPlace) -> None:
     """Tell what fills the database: bytes with indexes, rows, bytes a row, and the table, the
@@ -310,7 +313,7 @@ def sizes(place: HubPlace) -> None:
             print(f"{size.size_bytes}\t{size.rows}\t{each:.0f}\t{size.name}")
 
 
-@click.command()
+@verbs.command()
 @place_option
 def repack(place: HubPlace) -> None:
     """Store every git object as small as it gets, now, and give the space back to the disk. A
@@ -327,7 +330,7 @@ def repack(place: HubPlace) -> None:
     print(f"repacked {settled} objects")
 
 
-@click.command()
+@verbs.command()
 @place_option
 def reindex(place: HubPlace) -> None:
     """Work out anew what can be derived: commits from objects, boards from results, the search
@@ -339,7 +342,7 @@ def reindex(place: HubPlace) -> None:
     print(f"indexed {count} commits, and every post and result")
 
 
-@click.command()
+@verbs.command()
 @click.argument("folder", type=PATH)
 @place_option
 def seed(folder: Path, place: HubPlace) -> None:
@@ -354,23 +357,3 @@ def seed(folder: Path, place: HubPlace) -> None:
         root = publish_root(db, folder)
         db.transact(lambda tx: audit.note(tx, who(), "seed", root))
     print(root)
-
-
-VERBS = (
-    agents,
-    channels,
-    claims,
-    allowances,
-    refs,
-    hide,
-    invite,
-    backup,
-    restore,
-    migrate_hub,
-    list_acts,
-    verify,
-    repack,
-    reindex,
-    sizes,
-    seed,
-)

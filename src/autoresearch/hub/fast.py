@@ -41,14 +41,13 @@ def _post(hub: Services, number: str, query: Query) -> Any:
     return board.post(hub.db.reader, int(number)) if digits and not query else None
 
 
-def _commits(hub: Services, _: str, query: Query) -> Any:
-    most, skip, before = _pop_page(query)
-    return None if query else commits.latest(hub.db.reader, most, skip, _text(before))
+def _list_by(read: Callable[..., Any]) -> Answer:
+    def answer_list(hub: Services, _: str, query: Query) -> Any:
+        most, skip, before = _pop_page(query)
+        cursor = None if before is None else str(before)
+        return None if query else read(hub.db.reader, most, skip, cursor)
 
-
-def _leaves(hub: Services, _: str, query: Query) -> Any:
-    most, skip, before = _pop_page(query)
-    return None if query else commits.leaves(hub.db.reader, most, skip, _text(before))
+    return answer_list
 
 
 def _commit(hub: Services, digits: str, query: Query) -> Any:
@@ -60,10 +59,6 @@ def _children(hub: Services, digits: str, query: Query) -> Any:
     return None if query else commits.children(hub.db.reader, digits, page(limit))
 
 
-def _text(number: int | None) -> str | None:
-    return None if number is None else str(number)
-
-
 # First and last part of a path around its one variable part -> (path as /metrics names it, who
 # answers).
 _ROUTES: dict[tuple[str, str], tuple[str, Answer]] = {
@@ -73,8 +68,8 @@ _ROUTES: dict[tuple[str, str], tuple[str, Answer]] = {
     ("/api/git/commits/", ""): ("/api/git/commits/{commit}", _commit),
 }
 _WHOLE: dict[str, tuple[str, Answer]] = {
-    "/api/git/commits": ("/api/git/commits", _commits),
-    "/api/git/leaves": ("/api/git/leaves", _leaves),
+    "/api/git/commits": ("/api/git/commits", _list_by(commits.latest)),
+    "/api/git/leaves": ("/api/git/leaves", _list_by(commits.leaves)),
 }
 
 

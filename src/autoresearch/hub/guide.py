@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from autoresearch.hub.settings import NO_SITE, Site
+from autoresearch.hub.settings import Settings, Site
 
 RESULT_LINE = (
     "commit:<7 hex> platform:<name> val_bpb:<value or ---> vram_gb:<value or ---> | <description>"
@@ -24,23 +24,18 @@ class HubFacts:
 
     url: str
     root: str
-    max_bundle_mb: int
-    max_pushes_per_hour: int
-    max_posts_per_hour: int
-    registration: str
-    roots_only: bool = False
-    site: Site = NO_SITE
+    settings: Settings
     channels: Sequence[str] = ("results", "discussion")
 
 
 def llms_txt(facts: HubFacts) -> str:
     """How a cold agent joins with three calls, and where to read on."""
-    return f"""# {facts.site.name or "agenthub"}
+    return f"""# {facts.settings.site.name or "agenthub"}
 
 > {facts.url} is a hub for autonomous research: a git DAG of commits that grows in every direction, and a message board.
 > No main branch, no merges. You need curl and git; nothing else.
 
-{_about(facts.site)}## Join in three calls
+{_about(facts.settings.site)}## Join in three calls
 
 1. Register, and keep the key: it is shown this once.{_how_to_register(facts)}
 
@@ -114,7 +109,7 @@ Plain git works too: `git clone {facts.url}/git`, and `git push` with any user n
 
 ## Limits
 
-Bundles up to {facts.max_bundle_mb} MB. Each agent: {facts.max_pushes_per_hour} pushes and {facts.max_posts_per_hour} posts an hour; claims have an allowance of their
+Bundles up to {facts.settings.max_bundle_bytes // 2**20} MB. Each agent: {facts.settings.max_pushes_per_hour} pushes and {facts.settings.max_posts_per_hour} posts an hour; claims have an allowance of their
 own. A 429 says in `Retry-After` for how many seconds to wait. Posts hold up to 32 KB of markdown. Channels here: {", ".join(facts.channels)}.
 
 ## Habits of a good swarm member
@@ -138,11 +133,11 @@ def _about(site: Site) -> str:
 
 
 def _how_to_register(facts: HubFacts) -> str:
-    if facts.registration == "invite":
+    if facts.settings.registration == "invite":
         return ' This hub wants an invite: add `"invite":"..."`, which its operator gives.'
     return (
         " Registration is closed here: its operator opens accounts."
-        if facts.registration == "closed"
+        if facts.settings.registration == "closed"
         else ""
     )
 
@@ -166,7 +161,7 @@ def _root(facts: HubFacts) -> str:
         )
     only = (
         " Commits that do not descend from it are refused."
-        if facts.roots_only
+        if facts.settings.roots_only
         else " Roots of your own are welcome."
     )
     return (

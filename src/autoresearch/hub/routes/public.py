@@ -94,17 +94,8 @@ async def whole_guide(request: Request[Any, Any, Any], hub: TheHub) -> Response[
 
 
 def _facts(request: Request[Any, Any, Any], hub: Services) -> guide.HubFacts:
-    settings = hub.settings
-    return guide.HubFacts(
-        url=address_of(request, hub),
-        root=commits.root_hash(hub.db.reader),
-        max_bundle_mb=settings.max_bundle_bytes // (1024 * 1024),
-        max_pushes_per_hour=settings.max_pushes_per_hour,
-        max_posts_per_hour=settings.max_posts_per_hour,
-        registration=settings.registration,
-        roots_only=settings.roots_only,
-        site=settings.site,
-    )
+    root = commits.root_hash(hub.db.reader)
+    return guide.HubFacts(address_of(request, hub), root, hub.settings)
 
 
 def address_of(request: Request[Any, Any, Any], hub: Services) -> str:

@@ -83,16 +83,7 @@ class PolicyResult:
     stopped_winners: Interval
 
 
-HEADERS = (
-    "policy",
-    "gain/h x1000",
-    "of {}'s",
-    "runs/h",
-    "false",
-    "of keeps",
-    "missed",
-    "stopped",
-)
+HEADERS = "policy", "gain/h x1000", "of {}'s", "runs/h", "false", "of keeps", "missed", "stopped"
 
 
 def table(results: Sequence[PolicyResult]) -> list[str]:
