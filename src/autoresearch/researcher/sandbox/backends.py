@@ -32,9 +32,8 @@ NO_WINDOWS = (
 )
 
 
-def choose_sandbox(name: str = "auto", image: str = "") -> Sandbox:
-    """A sandbox that works here, by name; auto is bwrap, else landlock. `image` is the
-    container's.
+def choose_sandbox(name: str = "auto") -> Sandbox:
+    """A sandbox that works here, by name; auto is bwrap, else landlock.
 
     MissingTool where it does not work, with what to do; BadInput for a name that is none.
     """
@@ -46,7 +45,7 @@ def choose_sandbox(name: str = "auto", image: str = "") -> Sandbox:
         raise MissingTool(NO_WINDOWS)
     tried = []
     for level in ("bwrap", "landlock") if name == "auto" else (name,):
-        sandbox, trouble = MAKERS[level](image)
+        sandbox, trouble = MAKERS[level]()
         if sandbox is not None and not trouble:
             return sandbox
         tried.append(f"{level}: {trouble}")
@@ -58,7 +57,7 @@ def probe_backends() -> list[Backend]:
     where it says that it works."""
     levels = []
     for name, make in MAKERS.items():
-        trouble = make("")[1]
+        trouble = make()[1]
         levels.append(Backend(name, not trouble, trouble or GUARANTEES[name]))
     return [*levels, Backend("none", os.name == "posix", GUARANTEES["none"])]
 
@@ -72,7 +71,7 @@ GUARANTEES = {
 }
 
 
-def make_bubblewrap(_: str) -> tuple[Sandbox | None, str]:
+def make_bubblewrap() -> tuple[Sandbox | None, str]:
     if not sys.platform.startswith("linux"):
         return None, "bubblewrap needs Linux"
     found = bubblewrap.find_bubblewrap()
@@ -82,7 +81,7 @@ def make_bubblewrap(_: str) -> tuple[Sandbox | None, str]:
     return found, trouble + (UBUNTU if trouble else "")
 
 
-def make_landlock(_: str) -> tuple[Sandbox | None, str]:
+def make_landlock() -> tuple[Sandbox | None, str]:
     reason = landlock.why_unsupported()
     if reason:
         return None, reason
@@ -90,14 +89,14 @@ def make_landlock(_: str) -> tuple[Sandbox | None, str]:
     return found, try_sandbox(found)
 
 
-def make_container(image: str) -> tuple[Sandbox | None, str]:
-    found = container.find_container(image)
+def make_container() -> tuple[Sandbox | None, str]:
+    found = container.find_container()
     if found is None:
         return None, "neither podman nor docker answers here"
     return found, try_sandbox(found)
 
 
-MAKERS: dict[str, Callable[[str], tuple[Sandbox | None, str]]] = {
+MAKERS: dict[str, Callable[[], tuple[Sandbox | None, str]]] = {
     "bwrap": make_bubblewrap,
     "landlock": make_landlock,
     "container": make_container,

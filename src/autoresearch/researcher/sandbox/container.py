@@ -20,7 +20,7 @@ from autoresearch.researcher.sandbox.bubblewrap import READABLE, hidden_paths, l
 from autoresearch.researcher.sandbox.job import GB, Confinement, Finished, Job, Limits
 from autoresearch.researcher.sandbox.supervise import supervise_job
 
-DEFAULT_IMAGE = "debian:stable-slim"
+IMAGE = "debian:stable-slim"
 GRACE_S = 10  # the runner's own clock goes first
 PROCESSES = 4096
 ANSWER_S = 60.0
@@ -34,7 +34,6 @@ HARDENED = (
 @dataclass(frozen=True)
 class Container:
     engine: str
-    image: str = DEFAULT_IMAGE
     name: str = "container"
 
     def run(self, job: Job, stop: threading.Event | None = None) -> Finished:
@@ -42,7 +41,7 @@ class Container:
         try:
             return supervise_job(
                 job,
-                Confinement(tuple(container_command(job, self.engine, self.image, called)), "/"),
+                Confinement(tuple(container_command(job, self.engine, called)), "/"),
                 stop,
             )
         finally:
@@ -51,18 +50,18 @@ class Container:
             )
 
 
-def find_container(image: str = "") -> Container | None:
+def find_container() -> Container | None:
     """The first engine on PATH that answers, or None."""
     for engine in filter(None, map(shutil.which, ("podman", "docker"))):
         answer = subprocess.run(
             [engine, "info"], capture_output=True, timeout=ANSWER_S, check=False
         )
         if answer.returncode == 0:
-            return Container(engine, image or DEFAULT_IMAGE)
+            return Container(engine)
     return None
 
 
-def container_command(job: Job, engine: str, image: str, called: str) -> list[str]:
+def container_command(job: Job, engine: str, called: str) -> list[str]:
     """The engine's command line. Environment values go through its own environment, not its
     arguments, where anyone could read them."""
     words = [engine, "run", *HARDENED, "--name", called, "--workdir", str(job.cwd)]
@@ -77,7 +76,7 @@ def container_command(job: Job, engine: str, image: str, called: str) -> list[st
     if any("nvidia" in device.name for device in mounts.device_files()):
         words += ["--device", "nvidia.com/gpu=all"] if "podman" in engine else ["--gpus", "all"]
     seconds = f"{job.limits.timeout_s + GRACE_S:.0f}"
-    return [*words, image, "timeout", "-s", "KILL", seconds, *job.argv]
+    return [*words, IMAGE, "timeout", "-s", "KILL", seconds, *job.argv]
 
 
 def limit_flags(limits: Limits) -> list[str]:
