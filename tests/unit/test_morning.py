@@ -10,7 +10,7 @@ from autoresearch.researcher.judging.values import Record
 from autoresearch.researcher.ledger import Ledger
 from autoresearch.researcher.report import read_night, summarise, write_summary
 from autoresearch.researcher.report.morning import Morning, read_morning
-from autoresearch.researcher.report.morning_page import morning_lines
+from autoresearch.researcher.report.morning_lines import describe_morning
 from tiny_workspaces import record
 
 HOSTILE = "<script>alert(1)</script> $x$"
@@ -95,7 +95,7 @@ def test_the_page_shows_it_and_executes_nothing(tmp_path: Path) -> None:
     assert "The morning after" in page and page.count("<svg") == 2
     assert "What pays" in page and "&lt;script&gt;" in page
     assert "<script" not in page
-    assert morning_lines(read_night(summarise(tmp_path)) or Morning())
+    assert describe_morning(read_night(summarise(tmp_path)) or Morning())
 
 
 def test_the_report_and_its_table_name_one_best(tmp_path: Path) -> None:
@@ -113,7 +113,7 @@ def test_the_report_and_its_table_name_one_best(tmp_path: Path) -> None:
 
     assert summary.best and summary.best.commit == "2222222"
     assert "the best, 2222222, is not confirmed" in found.verdict
-    assert not any("an hour" in line for line in morning_lines(found)), "no rate of two seconds"
+    assert not any("an hour" in line for line in describe_morning(found)), "no rate of two seconds"
 
 
 def test_a_foreign_ledger_has_no_morning(tmp_path: Path) -> None:

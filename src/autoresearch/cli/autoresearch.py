@@ -206,7 +206,7 @@ def report(
     lines of JSON, or a markdown table.
     """
     from autoresearch.researcher import report as reports
-    from autoresearch.researcher.report.morning_page import morning_lines
+    from autoresearch.researcher.report.morning_lines import describe_morning
 
     summary = reports.summarise(directory, metric, direction or "")
     files = reports.write_summary(summary, out)
@@ -215,7 +215,7 @@ def report(
 
         reports.render_table(summary, Console(), last)
         if morning := reports.read_night(summary):
-            print("\n".join(show.clean(line) for line in morning_lines(morning)))
+            print("\n".join(show.clean(line) for line in describe_morning(morning)))
     written = {"png": str(files.png), "svg": str(files.svg), "html": str(files.html)}
     show.tell(
         {**summary.to_json(), "files": written},

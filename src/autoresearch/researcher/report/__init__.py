@@ -7,8 +7,8 @@ bare_rows.py  columns where no header names them
 settle.py     what a ledger leaves open: direction, zeros, missing verdicts
 read.py       both ledgers brought together and summed up
 plots.py      progress.png and progress.svg; plot_labels.py the words beside points
-page.py       report.html, one file
-morning.py    what a night has taught; importance.py, forest.py its picture, morning_page.py
+page.py       report.html, one file, from the template of that name
+morning.py    what a night has taught; importance.py, forest.py its picture, morning_lines.py
 table.py      the table in the terminal
 """
 

@@ -2,7 +2,7 @@
 matter, what was tried in vain, what to try next.
 
 Reads the ledger's records, and what distill measured where it did. Decides nothing. Leaves to
-others: the pictures (forest), words and tables (morning_page), importance (importance).
+others: the pictures (forest), words (morning_lines), tables (page), importance (importance).
 """
 
 from __future__ import annotations
