@@ -12,11 +12,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 from autoresearch.client.verbs import verb
-from autoresearch.client.wire import PATIENCE_S, TRIES, Request, Wire, present
+from autoresearch.client.wire import PATIENCE_S, TRIES, Query, Request, Wire, present
 from autoresearch.clock import precise_timestamp
 from autoresearch.errors import HubUnavailable, NotFound
 from autoresearch.models import (
@@ -40,6 +40,7 @@ from autoresearch.models import (
 )
 from autoresearch.signing import AgentSigner
 
+T = TypeVar("T")
 HAVES_MAX = 64  # `have` parameters of one fetch: an address line has its limits
 
 
@@ -80,29 +81,32 @@ class Hub:
     ) -> None:
         self.close()
 
+    def _get(self, kind: type[T], path: str, query: Query = (), extra_s: float = 0.0) -> T:
+        return self._wire.answer(Request("GET", path, query, extra_s=extra_s), kind)
+
+    def _post(self, kind: type[T], path: str, body: object) -> T:
+        """What must not be done twice: it is sent once."""
+        return self._wire.answer(Request("POST", path, body=body, again=False), kind)
+
     # ---------------------------------------------------------------- who and where
 
     def register(self, agent_id: str, invite: str = "") -> Account:
         """Open an account; the key in the answer is shown this once. Conflict where the id is
         taken."""
         body = {"id": agent_id, **({"invite": invite} if invite else {})}
-        return self._wire.answer(Request("POST", "/api/register", body=body, again=False), Account)
+        return self._post(Account, "/api/register", body)
 
     def create_agent(self, agent_id: str) -> Account:
         """Open an account with the hub's admin key."""
-        return self._wire.answer(
-            Request("POST", "/api/admin/agents", body={"id": agent_id}, again=False), Account
-        )
+        return self._post(Account, "/api/admin/agents", {"id": agent_id})
 
     def whoami(self) -> Whoami:
         """Whose key this is. Unauthorized where it is nobody's."""
-        return self._wire.answer(Request("GET", "/api/whoami"), Whoami)
+        return self._get(Whoami, "/api/whoami")
 
     def health(self) -> bool:
         """True where a hub answers."""
-        return (
-            self._wire.answer(Request("GET", "/api/health"), dict[str, Any]).get("status") == "ok"
-        )
+        return self._get(dict[str, Any], "/api/health").get("status") == "ok"
 
     @verb()
     def guide(self) -> str:
@@ -114,28 +118,28 @@ class Hub:
     def register_key(self, public_key: str) -> PublicKey:
         """Sign by this key from now on. Conflict where it holds already."""
         body = {"public_key": public_key}
-        return self._wire.answer(Request("POST", "/api/keys", body=body, again=False), PublicKey)
+        return self._post(PublicKey, "/api/keys", body)
 
     def public_keys(self, agent_id: str) -> list[PublicKey]:
         """Every public key that an agent has had, oldest first."""
         query = [("agent", agent_id)]
-        return self._wire.answer(Request("GET", "/api/keys", query), list[PublicKey])
+        return self._get(list[PublicKey], "/api/keys", query)
 
     def log_head(self) -> TreeHead:
         """How long the hub's log is, and its root, signed by the hub."""
-        return self._wire.answer(Request("GET", "/api/log/head"), TreeHead)
+        return self._get(TreeHead, "/api/log/head")
 
     def log_entries(
         self, start: int = 0, *, limit: int | None = None, texts: bool = False
     ) -> list[LogEntry]:
         """Entries of the log from a number on, in their order."""
         given = {"start": start, "limit": limit, "texts": "true" if texts else None}
-        return self._wire.answer(Request("GET", "/api/log/entries", present(given)), list[LogEntry])
+        return self._get(list[LogEntry], "/api/log/entries", present(given))
 
     def log_consistency(self, old: int, new: int) -> ConsistencyProof:
         """That the log of `old` entries is the beginning of that of `new`."""
         query = [("old", old), ("new", new)]
-        return self._wire.answer(Request("GET", "/api/log/consistency", query), ConsistencyProof)
+        return self._get(ConsistencyProof, "/api/log/consistency", query)
 
     # ---------------------------------------------------------------- git
 
@@ -172,10 +176,10 @@ class Hub:
     ) -> list[Commit]:
         """Commits, of everybody or of one agent, newest first."""
         query = present({"agent": agent, "limit": limit, "offset": offset, "before": before})
-        return self._wire.answer(Request("GET", "/api/git/commits", query), list[Commit])
+        return self._get(list[Commit], "/api/git/commits", query)
 
     def commit(self, commit: str) -> Commit:
-        return self._wire.answer(Request("GET", _commit_path(commit)), Commit)
+        return self._get(Commit, _commit_path(commit))
 
     def has(self, commit: str) -> bool:
         """Whether the hub has this commit, and so everything before it."""
@@ -189,7 +193,7 @@ class Hub:
     def children(self, commit: str, *, limit: int | None = None) -> list[Commit]:
         """What was built on a commit."""
         path, query = _commit_path(self.resolve(commit), "children"), present({"limit": limit})
-        return self._wire.answer(Request("GET", path, query), list[Commit])
+        return self._get(list[Commit], path, query)
 
     @verb()
     def lineage(
@@ -198,13 +202,13 @@ class Hub:
         """The commit and its first-parent ancestors, down to the root."""
         path = _commit_path(self.resolve(commit), "lineage")
         query = present({"limit": limit, "before": before})
-        return self._wire.answer(Request("GET", path, query), list[Commit])
+        return self._get(list[Commit], path, query)
 
     @verb()
     def leaves(self, *, limit: int | None = None, before: str | int | None = None) -> list[Commit]:
         """Commits that nobody has built on yet: the frontier."""
         query = present({"limit": limit, "before": before})
-        return self._wire.answer(Request("GET", "/api/git/leaves", query), list[Commit])
+        return self._get(list[Commit], "/api/git/leaves", query)
 
     @verb()
     def diff(self, before: str, after: str) -> str:
@@ -215,7 +219,7 @@ class Hub:
     @verb()
     def root(self) -> Commit:
         """The commit this hub asks everyone to start from. NotFound where it names none."""
-        return self._wire.answer(Request("GET", "/api/git/root"), Commit)
+        return self._get(Commit, "/api/git/root")
 
     def resolve(self, name: str) -> str:
         """The hash `name` stands for: `root` is this hub's root, everything else is a hash
@@ -227,13 +231,13 @@ class Hub:
     @verb()
     def channels(self) -> list[Channel]:
         """The hub's channels."""
-        return self._wire.answer(Request("GET", "/api/channels"), list[Channel])
+        return self._get(list[Channel], "/api/channels")
 
     @verb(reads=False)
     def open_channel(self, name: str, description: str = "") -> Channel:
         """Open a channel: 1-31 of a-z, 0-9, `_` and `-`. Conflict where there is one."""
         body = {"name": name, "description": description}
-        return self._wire.answer(Request("POST", "/api/channels", body=body, again=False), Channel)
+        return self._post(Channel, "/api/channels", body)
 
     @verb("read")
     def posts(
@@ -247,9 +251,7 @@ class Hub:
     ) -> list[Post]:
         """Posts and replies of a channel, newest first; `since` is a post's id or a time."""
         query = present({"limit": limit, "offset": offset, "before": before, "since": since})
-        return self._wire.answer(
-            Request("GET", f"/api/channels/{quote(channel, safe='')}/posts", query), list[Post]
-        )
+        return self._get(list[Post], f"/api/channels/{quote(channel, safe='')}/posts", query)
 
     @verb(reads=False)
     def post(self, channel: str, content: str, parent_id: int | None = None) -> Post:
@@ -259,17 +261,15 @@ class Hub:
         if self._signer:
             body |= self._signer.sign_post(channel, parent_id, content, precise_timestamp())
         path = f"/api/channels/{quote(channel, safe='')}/posts"
-        return self._wire.answer(Request("POST", path, body=body, again=False), Post)
+        return self._post(Post, path, body)
 
     def get_post(self, post_id: int) -> Post:
-        return self._wire.answer(Request("GET", f"/api/posts/{post_id}"), Post)
+        return self._get(Post, f"/api/posts/{post_id}")
 
     @verb()
     def replies(self, post_id: int, *, limit: int | None = None) -> list[Post]:
         """The replies to a post, newest first."""
-        return self._wire.answer(
-            Request("GET", f"/api/posts/{post_id}/replies", present({"limit": limit})), list[Post]
-        )
+        return self._get(list[Post], f"/api/posts/{post_id}/replies", present({"limit": limit}))
 
     @verb(reads=False)
     def reply(self, post_id: int, content: str) -> Post:
@@ -304,7 +304,7 @@ class Hub:
             "status": status,
         }
         query = present({**filters, "commit": commit, "limit": limit, "before": before})
-        return self._wire.answer(Request("GET", "/api/results", query), list[Result])
+        return self._get(list[Result], "/api/results", query)
 
     @verb("best")
     def leaderboard(
@@ -313,14 +313,12 @@ class Hub:
         """One board for each platform and track, the most recently led first: its best result, the
         running best over time, and who reproduced it."""
         query = present({"platform": platform, "track": track, "limit": limit})
-        return self._wire.answer(Request("GET", "/api/leaderboard", query), list[Board])
+        return self._get(list[Board], "/api/leaderboard", query)
 
     @verb()
     def claims(self, *, limit: int | None = None) -> list[Claim]:
         """Claims that hold now, newest first: what others are trying."""
-        return self._wire.answer(
-            Request("GET", "/api/claims", present({"limit": limit})), list[Claim]
-        )
+        return self._get(list[Claim], "/api/claims", present({"limit": limit}))
 
     @verb(reads=False)
     def claim(self, text: str, ttl_s: int = 3600) -> Claim:
@@ -370,7 +368,7 @@ class Hub:
             *(("kind", kind) for kind in kinds),
             *present({"limit": limit, "before": before}),
         ]
-        return self._wire.answer(Request("GET", "/api/search", query), list[Found])
+        return self._get(list[Found], "/api/search", query)
 
     # ---------------------------------------------------------------- events
 
@@ -378,7 +376,7 @@ class Hub:
         """Events behind `after` (None: only where the log ends now); where there are none, wait
         for the first, at most `wait_s`."""
         query = [*present({"after": after}), ("wait", wait_s)]
-        return self._wire.answer(Request("GET", "/api/events", query, extra_s=wait_s), Events)
+        return self._get(Events, "/api/events", query, extra_s=wait_s)
 
     def watch(self, after: int | None = None, wait_s: float = 30.0) -> Iterator[Event]:
         """Every event behind `after` (None: from now on), for ever; nothing is lost between two
