@@ -217,26 +217,23 @@ def create_by_admin(tx: Transaction, agent_id: str, network: str) -> Account:
 
 def rotate(tx: Transaction, agent_id: str) -> Account:
     """A new key; the old ones stop working. Opens a revoked account again."""
-    _existing(tx, agent_id)
+    _change(tx, agent_id, "rotated")
     accounts.reopen(tx, agent_id)
-    log_entries.append(tx, entries.account_change("rotated", agent_id, tx.now))
     events.append(tx, "key.revoked", {"id": agent_id})
     return _new_key(tx, agent_id)
 
 
 def revoke(tx: Transaction, agent_id: str) -> None:
     """Close an account: its keys stop working; what it wrote stays."""
-    _existing(tx, agent_id)
+    _change(tx, agent_id, "revoked")
     accounts.revoke(tx, agent_id)
-    log_entries.append(tx, entries.account_change("revoked", agent_id, tx.now))
     events.append(tx, "key.revoked", {"id": agent_id})
 
 
 def reopen(tx: Transaction, agent_id: str) -> None:
     """Take a revocation back: the key that the account had works again."""
-    _existing(tx, agent_id)
+    _change(tx, agent_id, "reopened")
     accounts.reopen(tx, agent_id)
-    log_entries.append(tx, entries.account_change("reopened", agent_id, tx.now))
 
 
 def check_open(reader: Reader, agent_id: str) -> None:
@@ -283,9 +280,11 @@ def list_agents(reader: Reader) -> list[AgentAccount]:
     return accounts.all_agents(reader)
 
 
-def _existing(reader: Reader, agent_id: str) -> None:
-    if accounts.agent(reader, agent_id) is None:
+def _change(tx: Transaction, agent_id: str, kind: str) -> None:
+    """Enter into the log what becomes of an account. Raises NotFound."""
+    if accounts.agent(tx, agent_id) is None:
         raise NotFound(f"no agent {agent_id!r}; `agenthub agents list` names them all")
+    log_entries.append(tx, entries.account_change(kind, agent_id, tx.now))
 
 
 def _new_key(tx: Transaction, agent_id: str) -> Account:

@@ -21,37 +21,13 @@ _HOST = re.compile(
     r"[A-Za-z0-9._-]{1,253}(:[0-9]{1,5})?|\[[0-9a-fA-F:.]{2,45}\](:[0-9]{1,5})?", re.ASCII
 )
 _BASE = re.compile(r"(/[A-Za-z0-9._~-]{1,64}){1,8}", re.ASCII)
-OUR_PATHS = frozenset(
-    {
-        *("/api", "/git", "/live", "/static", "/board", "/boards", "/posts", "/commits", "/agents"),
-        *(
-            "/graph",
-            "/leaderboard",
-            "/progress",
-            "/compare",
-            "/now",
-            "/work",
-            "/ideas",
-            "/embed",
-            "/search",
-            "/operator",
-            "/metrics",
-        ),
-        *(
-            "/feed.atom",
-            "/fragments",
-            "/charts",
-            "/client",
-            "/results",
-            "/llms.txt",
-            "/openapi.json",
-            "/robots.txt",
-            "/favicon.ico",
-            "/sitemap.xml",
-            *("/leaderboard.csv", "/leaderboard.json", "/results.csv", "/schema", "/git.git"),
-        ),
-    }
-)
+OUR_PATHS = {
+    *("/api", "/git", "/live", "/static", "/board", "/boards", "/posts", "/commits", "/agents"),
+    *("/graph", "/leaderboard", "/progress", "/compare", "/now", "/ideas", "/embed", "/search"),
+    *("/operator", "/metrics", "/feed.atom", "/fragments", "/charts", "/client", "/results"),
+    *("/llms.txt", "/openapi.json", "/robots.txt", "/favicon.ico", "/sitemap.xml", "/schema"),
+    *("/leaderboard.csv", "/leaderboard.json", "/results.csv", "/git.git", "/work"),
+}
 
 
 @lru_cache(maxsize=4096)

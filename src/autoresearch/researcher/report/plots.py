@@ -7,6 +7,8 @@ from __future__ import annotations
 import io
 import textwrap
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from autoresearch.researcher.judging.amounts import show_change
@@ -32,15 +34,9 @@ LEFT, RIGHT = 0.075, 0.985  # of the axes, in shares of the width
 
 def draw(summary: TableSummary) -> Figure:
     """The figure of one summary."""
-    import matplotlib
     from matplotlib.figure import Figure
 
-    with (
-        warnings.catch_warnings(),
-        matplotlib.rc_context({"font.family": "sans-serif", "font.size": 11}),
-    ):
-        # a description may hold letters no font here has
-        warnings.filterwarnings("ignore", message="Glyph")
+    with style({"font.family": "sans-serif", "font.size": 11}):
         figure = Figure(figsize=(WIDTH_IN, HEIGHT_IN), dpi=100, facecolor="white")
         strips = [strip for strip in (stopped_strip(summary), crashed_strip(summary)) if strip.rows]
         heights = [11, *([1.1 * len(strips)] if strips else [])]
@@ -61,6 +57,16 @@ def draw(summary: TableSummary) -> Figure:
     return figure
 
 
+@contextmanager
+def style(settings: dict[str, Any]) -> Iterator[None]:
+    """matplotlib's settings while the block lasts; a description may hold letters no font has."""
+    import matplotlib
+
+    with warnings.catch_warnings(), matplotlib.rc_context(settings):
+        warnings.filterwarnings("ignore", message="Glyph")
+        yield
+
+
 def png(figure: Figure) -> bytes:
     return save(figure, "png", dpi=200)
 
@@ -71,15 +77,8 @@ def svg(figure: Figure) -> str:
 
 
 def save(figure: Figure, kind: str, **options: Any) -> bytes:
-    import matplotlib
-
     buffer = io.BytesIO()
-    with (
-        warnings.catch_warnings(),
-        matplotlib.rc_context({"svg.hashsalt": "autoresearch", "svg.fonttype": "path"}),
-    ):
-        # a description may hold letters no font here has
-        warnings.filterwarnings("ignore", message="Glyph")
+    with style({"svg.hashsalt": "autoresearch", "svg.fonttype": "path"}):
         figure.savefig(buffer, format=kind, **options)
     return buffer.getvalue()
 
