@@ -37,10 +37,10 @@ def audit(hub: Hub, heads: Iterable[TreeHead], with_rows: bool) -> tuple[LogRepl
     return replay, head
 
 
-def read_entries(hub: Hub, start: int, end: int, texts: bool = False) -> Iterator[LogEntry]:
+def read_entries(hub: Hub, start: int, end: int) -> Iterator[LogEntry]:
     """Entries from a number on, up to an end. Raises HubUnavailable where the hub has fewer."""
     while start < end:
-        page = hub.log_entries(start, limit=PAGE, texts=texts)[: end - start]
+        page = hub.log_entries(start, limit=PAGE)[: end - start]
         if not page:
             raise HubUnavailable(f"{hub.url} does not hand out entry {start} of its log")
         yield from page

@@ -9,7 +9,6 @@ commits and worktrees to `repo`. What comes in is a stranger's: it is checked by
 from __future__ import annotations
 
 import os
-import subprocess
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -18,7 +17,7 @@ from pathlib import Path
 
 from autoresearch.errors import BadBundle, Conflict, NotFound
 from autoresearch.git.bundle import Header, read_header
-from autoresearch.git.repo import SETTINGS, TIMEOUT_S, GitFailed, Repo, environment
+from autoresearch.git.repo import GitFailed, Repo
 
 KEPT = "refs/agenthub/"  # what was fetched, by hash: so that git keeps it and later fetches can build on it
 REACHABLE_MAX = 200_000
@@ -125,22 +124,12 @@ def unbundle(repo: Repo, file: Path) -> list[str]:
 def _index_pack(repo: Repo, file: Path, start: int) -> None:
     """The pack inside a bundle into the repository, every object checked as `git fsck --strict`
     does (`git bundle unbundle` does not)."""
-    settings = [part for name, value in SETTINGS.items() for part in ("-c", f"{name}={value}")]
-    with file.open("rb", buffering=0) as stream:
-        stream.seek(start)
-        done = subprocess.run(
-            ["git", *settings, "index-pack", "--stdin", "--fix-thin", "--strict"],
-            cwd=repo.path,
-            env=environment(),
-            stdin=stream,
-            capture_output=True,
-            timeout=TIMEOUT_S,
-            check=False,
-            start_new_session=True,
-        )
-    if done.returncode != 0:
-        words = done.stderr.decode("utf-8", "replace").strip().splitlines() or ["no reason given"]
-        raise BadBundle(f"git refuses what the hub sent: {words[-1]}")
+    try:
+        with file.open("rb", buffering=0) as stream:
+            stream.seek(start)
+            repo.git_bytes("index-pack", "--stdin", "--fix-thin", "--strict", data=stream)
+    except GitFailed as error:
+        raise BadBundle(f"git refuses what the hub sent: {error}") from error
 
 
 def list_reachable(repo: Repo) -> dict[str, None]:

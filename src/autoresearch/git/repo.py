@@ -14,6 +14,7 @@ import subprocess
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, BinaryIO
 
 from autoresearch.errors import AutoresearchError, BadWorkspace, Conflict, MissingTool, NotFound
 
@@ -103,7 +104,7 @@ class Repo:
 
     # ---------------------------------------------------------------- asking
 
-    def git(self, *args: str, data: bytes | None = None, env: dict[str, str] | None = None) -> str:
+    def git(self, *args: str, data: bytes = b"", env: dict[str, str] | None = None) -> str:
         """Run one git command here and return what it printed; GitFailed with its last words
         otherwise."""
         return self.git_bytes(*args, data=data, env=env).decode("utf-8", "replace")
@@ -111,12 +112,14 @@ class Repo:
     def git_bytes(
         self,
         *args: str,
-        data: bytes | None = None,
+        data: bytes | BinaryIO = b"",
         env: dict[str, str] | None = None,
         codes: Sequence[int] = (0,),
         theirs: Sequence[str] = (),
     ) -> bytes:
-        """`theirs`: settings that stay as the user has them."""
+        """`data`: what git reads, in memory or an open file that it reads itself. `theirs`:
+        settings that stay as the user has them."""
+        fed: dict[str, Any] = {"input": data} if isinstance(data, bytes) else {"stdin": data}
         ours = {name: value for name, value in SETTINGS.items() if name not in theirs}
         settings = [part for name, value in ours.items() for part in ("-c", f"{name}={value}")]
         try:
@@ -124,7 +127,7 @@ class Repo:
                 ["git", *settings, *args],
                 cwd=self.path,
                 env={**environment(), **(env or {})},
-                input=data if data is not None else b"",
+                **fed,
                 capture_output=True,
                 timeout=TIMEOUT_S,
                 check=False,

@@ -37,44 +37,26 @@ EXPANSION_MAX = 16  # bytes of HTML for one character of text; a text that takes
 KEPT_MAX = 4000  # characters of a text whose HTML is remembered with hundreds of others
 WORDS, BREAKS = {"text", "code_inline", "fence", "code_block"}, {"softbreak", "hardbreak"}
 # Strangers choose names and languages: only these few are read by a lexer. The keys are what
-# people
-# write after a fence, or a file's ending.
+# people write after a fence, or a file's ending.
 LEXERS = {
     "python": "python", "py": "python", "toml": "toml", "json": "json", "yaml": "yaml",
     "yml": "yaml", "bash": "bash", "sh": "bash", "c": "c", "h": "c", "cpp": "cpp", "cu": "cpp",
     "cuda": "cpp", "js": "javascript", "rs": "rust", "rust": "rust", "diff": "diff",
 }  # fmt: skip
-COLOURED = {
-    "k",
-    "s",
-    "c",
-    "m",
-}  # keywords, strings, comments, numbers: the first letters of Pygments' classes
+# keywords, strings, comments, numbers: the first letters of Pygments' classes
+COLOURED = {"k", "s", "c", "m"}
 
 
-@lru_cache(maxsize=1)
-def _markdown() -> MarkdownIt:
-    return _make_markdown()
-
-
-def _make_markdown() -> MarkdownIt:
+@lru_cache(maxsize=2)
+def _make_parser(tables: bool) -> MarkdownIt:
     return (
         MarkdownIt(
             "commonmark",
             {"html": False, "linkify": False, "maxNesting": 20, "highlight": _highlight_fence},
         )
-        .enable(["table", "strikethrough"])
+        .enable(["table", "strikethrough"] if tables else "strikethrough")
         .disable(["image", "reference"])
     )
-
-
-def _choose_parser(text: str) -> MarkdownIt:
-    return _markdown() if _has_small_tables(text) else _markdown_without_tables()
-
-
-@lru_cache(maxsize=1)
-def _markdown_without_tables() -> MarkdownIt:
-    return _make_markdown().disable("table")
 
 
 def _has_small_tables(text: str) -> bool:
@@ -92,7 +74,7 @@ def render_markdown(text: str) -> Markup:
 
 
 def _render(text: str) -> Markup:
-    html = _choose_parser(text).render(text)
+    html = _make_parser(_has_small_tables(text)).render(text)
     if len(html) > EXPANSION_MAX * (len(text) + 100):
         html = f"<pre>{escape(text)}</pre>"
     clean = nh3.clean(
@@ -119,7 +101,7 @@ def strip_marks(text: str) -> str:
     """The beginning of a markdown text without its marks: plain text for an excerpt, not HTML."""
     found: list[str] = []
     begin = text[:KEPT_MAX]
-    for block in _choose_parser(begin).parse(begin):
+    for block in _make_parser(_has_small_tables(begin)).parse(begin):
         for token in block.children or [block]:
             found.append(
                 token.content if token.type in WORDS else " " if token.type in BREAKS else ""

@@ -29,10 +29,8 @@ from autoresearch.hub.values import StoredCommit
 
 log = logging.getLogger("agenthub")
 HAVES_MAX = 256
-HAVE_STEPS_MAX = (
-    # how far back the asker's commits are followed; beyond, some of what it has is sent again
-    5000
-)
+# how far back the asker's commits are followed; beyond, some of what it has is sent again
+HAVE_STEPS_MAX = 5000
 PAGE = 250  # commits that are looked up at once
 CACHE_BYTES = 512 * 1024 * 1024
 KEPT_FROM = 64  # commits in a bundle worth keeping: smaller ones are made as fast as they are read
