@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import math
 import statistics
-import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -19,15 +18,11 @@ from typing import Any
 
 from autoresearch.devices import is_same_device
 from autoresearch.errors import BadWorkspace, NotFound
+from autoresearch.researcher.config import read_toml
 from autoresearch.researcher.report.rows import Experiment, TableSummary, renumber
 from autoresearch.researcher.report.settle import find_direction, find_idea, settle_rows
 from autoresearch.researcher.report.tsv import Sheet, clean, read_tsv
 from autoresearch.researcher.report.verdicts import status_word
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 OURS = "results.tsv"
 OTHERS = ("autoresearch.jsonl", ".auto/log.jsonl", "results.csv", "results.jsonl", "results.md")
@@ -258,8 +253,5 @@ def metric_settings(folder: Path) -> dict[str, Any]:
     path = folder / "autoresearch.toml"
     if not path.is_file():
         return {}
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8")).get("experiment", {})
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise BadWorkspace(f"{path} is not valid TOML: {error}") from error
+    table = read_toml(path).get("experiment", {})
     return table if isinstance(table, dict) else {}
