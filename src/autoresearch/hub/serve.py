@@ -38,9 +38,8 @@ Reread = Callable[[], Settings]
 BACKLOG = 2048
 KEEP_ALIVE_S = 65  # longer than the usual proxy keeps its side
 GRACE_S = 5  # for requests in flight at shutdown
-FAST_DEATH_S = (
-    5.0  # a worker that dies sooner failed to start; three in a row and the server gives up
-)
+# a worker that dies sooner failed to start; three in a row and the server gives up
+FAST_DEATH_S = 5.0
 STOP, HANGUP = b".", b"h"
 log = logging.getLogger("agenthub")
 

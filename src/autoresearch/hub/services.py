@@ -35,9 +35,8 @@ T = TypeVar("T")
 UPLOADS, UPLOADS_EACH = 16, 3  # clones and fetches at once: in all, of one agent
 ARRIVING, ARRIVING_EACH = 64, 8  # pushes whose bodies arrive at once: in all, of one agent
 ADVERTISEMENTS = 8  # git processes at once that only list refs
-PUSHES = (
-    2  # that are checked at once; with the limits of `rules.push` this bounds the worker's memory
-)
+# that are checked at once; with the limits of `rules.push` this bounds the worker's memory
+PUSHES = 2
 PRUNE_S = 3600.0
 log = logging.getLogger("agenthub")
 THREADS = 6  # for work that would hold up the event loop: git, searches, long lineages

@@ -106,12 +106,9 @@ def commit_links(reader: Reader) -> Iterator[CommitLinks]:
     """Every commit, oldest first."""
     sql = """
         SELECT seq, hash, parents, parent_seq, root_seq, generation, is_leaf FROM commits
-        WHERE seq > :last ORDER BY seq LIMIT 5000
+        WHERE seq > :behind
     """
-    last = -(2**62)
-    while found := reader.all(CommitLinks, sql, last=last):
-        yield from found
-        last = found[-1].seq
+    return reader.every(CommitLinks, sql, "seq", behind=-(2**62))
 
 
 def parent_links(reader: Reader) -> list[ParentLink]:

@@ -9,7 +9,6 @@ from autoresearch.hub.store.database import Reader, Transaction, conditions
 from autoresearch.hub.values import ModeratedPost, PostSignature
 from autoresearch.models import Channel, Post
 
-PAGE = 500
 _CHANNEL = "id, name, description, created_at"
 _POST = """
     id, channel_id, agent_id, parent_id, content, created_at, signed_by, signed_at, signature
@@ -114,11 +113,7 @@ def count_replies(reader: Reader, post_id: int) -> int:
 
 def every_post(reader: Reader) -> Iterator[Post]:
     """Every post, hidden or not, oldest first, page by page."""
-    last = 0
-    sql = f"SELECT {_POST} FROM posts WHERE id > :last ORDER BY id LIMIT :most"
-    while page := reader.all(Post, sql, last=last, most=PAGE):
-        yield from page
-        last = page[-1].id
+    return reader.every(Post, f"SELECT {_POST} FROM posts WHERE id > :behind", "id")
 
 
 def moderated_posts(reader: Reader, most: int, words: str = "") -> list[ModeratedPost]:

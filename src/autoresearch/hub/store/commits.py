@@ -15,7 +15,6 @@ from autoresearch.hub.values import CommitPlace, ModeratedCommit, NewCommit, Sto
 from autoresearch.models import Commit
 
 HASH_DIGITS = 40
-_PAGE = 500
 _COMMIT = "seq, hash, parents, agent_id, message, created_at"
 _STORED = "seq, hash, parents, agent_id, message, created_at, tree, is_leaf, hidden"
 _PLACE = "seq, hash, tree, root_seq, generation"
@@ -216,11 +215,8 @@ def add_commit(
 
 def every_commit(reader: Reader) -> Iterator[StoredCommit]:
     """Every commit, hidden or not, oldest first, page by page."""
-    behind = 0
-    sql = f"SELECT {_STORED} FROM commits WHERE seq > :behind ORDER BY seq LIMIT :most"
-    while page := reader.all(StoredCommit, sql, behind=behind, most=_PAGE):
-        yield from page
-        behind = page[-1].seq
+    sql = f"SELECT {_STORED} FROM commits WHERE seq > :behind"
+    return reader.every(StoredCommit, sql, "seq")
 
 
 def after(reader: Reader, seq: int, most: int) -> list[StoredCommit]:

@@ -39,6 +39,7 @@ from autoresearch.installation import install_command
 
 __all__ = ["FILE_NAME", "Database", "Reader", "Transaction", "conditions", "find_damage"]
 T = TypeVar("T")
+PAGE = 500  # rows that are read at once where there may be any number
 GROUP_MAX = 256  # changes that share one commit
 CHANGE_WAIT_S = 40.0  # longer than a writer waits for its turn
 UNCERTAIN = (
@@ -113,6 +114,17 @@ class Reader:
             flags = _FLAGS[make, sql] = _check(make, sql, cursor.description)
         rows = cursor.fetchall()
         return list(starmap(make, _with_flags(rows, flags) if flags else rows))
+
+    def every(
+        self, make: Callable[..., T], sql: str, number: str, behind: int = 0, **values: Any
+    ) -> Iterator[T]:
+        """As `all`, page by page, of a statement whose rows are numbered over `:behind`: `number`
+        is the column that says so.
+        """
+        sql += f" ORDER BY {number} LIMIT {PAGE}"
+        while page := self.all(make, sql, behind=behind, **values):
+            yield from page
+            behind = getattr(page[-1], number)
 
     def one(self, make: Callable[..., T], sql: str, /, **values: Any) -> T | None:
         """As `all`, but the first row only; None where there is none."""

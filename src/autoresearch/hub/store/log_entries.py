@@ -16,7 +16,6 @@ from autoresearch.hub.store.database import Reader, Transaction
 from autoresearch.merkle import HASH_BYTES, Frontier, hash_leaf, last_leaf_of, list_peaks
 
 COLUMNS = ("number", "kind", "ref", "data", "hashes")
-PAGE = 1000
 _SINGLY_MAX = 4
 _ADD = """
     INSERT INTO log_entries (number, kind, ref, data, hashes)
@@ -98,10 +97,8 @@ def page(reader: Reader, start: int, most: int) -> list[StoredEntry]:
 
 def every_entry(reader: Reader) -> Iterator[StoredEntry]:
     """The whole log, page by page."""
-    start = 0
-    while found := page(reader, start, PAGE):
-        yield from found
-        start = found[-1].number + 1
+    sql = f"SELECT {', '.join(COLUMNS)} FROM log_entries WHERE number > :behind"
+    return reader.every(StoredEntry, sql, "number", behind=-1)
 
 
 def about(reader: Reader, kind: str, ref: str) -> list[StoredEntry]:

@@ -20,8 +20,8 @@ class RowSource(NamedTuple):
 
     make: Callable[..., NewEntry]
     table: str
-    key: str
     columns: str
+    key: str = "id"
 
 
 def _commit(
@@ -32,46 +32,40 @@ def _commit(
 
 
 SOURCES = {
-    "account": RowSource(entries.account, "agents", "id", "id AS agent_id, via, created_at AS at"),
+    "account": RowSource(entries.account, "agents", "id AS agent_id, via, created_at AS at"),
     "key": RowSource(
         entries.public_key,
         "public_keys",
-        "id",
         'id AS number, agent_id, public_key AS "key", created_at AS at',
     ),
     "channel": RowSource(
-        entries.channel, "channels", "id", "id AS number, name, description, created_at AS at"
+        entries.channel, "channels", "id AS number, name, description, created_at AS at"
     ),
     "post": RowSource(
         entries.post,
         "posts",
-        "id",
         """id AS number, channel_id, agent_id, parent_id, content, created_at AS at, signed_by,
         signed_at, signature""",
     ),
     "result": RowSource(
         entries.result,
         "results",
-        "id",
         """id AS number, post_id, agent_id, named, platform, track, val_bpb, vram_gb, status,
         description, reason, problem, runs, sd, created_at AS at, signed_by""",
     ),
     "verdict": RowSource(
         entries.verdict,
         "verifications",
-        "id",
         """id AS number, post_id, agent_id, named, platform, track, val_bpb, runs, reproduced,
         reason, replayed, result_id, weight, challenges, created_at AS at""",
     ),
     "commit": RowSource(
         _commit,
         "commits",
-        "hash",
         "hash AS commit_hash, parents, tree, agent_id, message, created_at AS at",
+        key="hash",
     ),
 }
-
-
 _POST_IN_VIEW = "(SELECT hidden FROM posts WHERE posts.id = post_id) = 0"
 _TEXTS = {  # the texts that entries have hashes of, while they are in view
     "channel": ("description", "id", "channels", "1 = 1"),
@@ -108,7 +102,7 @@ def read_platform(reader: Reader, kind: str, ref: str) -> str:
 
 def describe_spelled(reader: Reader, kind: str, ref: str, platform: str) -> NewEntry:
     """What the log says of a result or verdict, with its platform spelled otherwise."""
-    make, table, _, columns = SOURCES[kind]
+    make, table, columns, _ = SOURCES[kind]
     spelled = columns.replace(" platform,", " CAST(:platform AS TEXT) AS platform,")
     sql = f"SELECT {spelled} FROM {table} WHERE id = :id"
     (found,) = reader.all(make, sql, id=int(ref), platform=platform)
@@ -117,7 +111,7 @@ def describe_spelled(reader: Reader, kind: str, ref: str, platform: str) -> NewE
 
 def every_row(reader: Reader, kind: str) -> Iterator[NewEntry]:
     """The same of every row of a kind, in the order of its keys, page by page."""
-    make, table, key, columns = SOURCES[kind]
+    make, table, columns, key = SOURCES[kind]
     first: int | str = "" if kind in ("account", "commit") else -(2**62)
     sql = f"SELECT {columns} FROM {table} WHERE {key} > :last ORDER BY {key} LIMIT {PAGE}"
     last = first

@@ -38,7 +38,6 @@ _ADD = """
     INSERT INTO objects (oid, kind, size, body, base_id, step)
     VALUES (:oid, :kind, :size, :body, :base_id, :step) ON CONFLICT DO NOTHING
 """
-_PAGE = 500
 _LOOKED_UP = (1, 8, 250)  # names in one statement: few lengths, so that few are prepared
 
 
@@ -327,12 +326,8 @@ def count(reader: Reader, behind: int, to: int) -> int:
 
 def read_numbered(reader: Reader, behind: int, to: int) -> Iterator[StoredObject]:
     """The objects numbered over `behind` and up to `to`, page by page."""
-    sql = f"""
-        SELECT {_ROW} FROM objects WHERE id > :behind AND id <= :to ORDER BY id LIMIT :most
-    """
-    while page := reader.all(StoredObject, sql, behind=behind, to=to, most=_PAGE):
-        yield from page
-        behind = page[-1].id
+    sql = f"SELECT {_ROW} FROM objects WHERE id > :behind AND id <= :to"
+    return reader.every(StoredObject, sql, "id", behind, to=to)
 
 
 def ref(reader: Reader, name: str) -> Ref | None:

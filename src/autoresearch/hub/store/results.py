@@ -11,7 +11,6 @@ from autoresearch.hub.store.database import Reader, Transaction, conditions
 from autoresearch.hub.values import BoardName, BoardQueue, Verification
 from autoresearch.models import Result
 
-PAGE = 500
 _RESULT = """
     named AS "commit", platform, track, val_bpb, vram_gb, status, description, reason, problem,
     id, post_id, agent_id, commit_hash, created_at, leads, verified, runs, sd, signed_by
@@ -153,11 +152,7 @@ def latest_verifications(reader: Reader, most: int, **filters: int | str) -> lis
 
 def every_result(reader: Reader) -> Iterator[Result]:
     """Every result, hidden or not, oldest first, page by page."""
-    last = 0
-    sql = f"SELECT {_RESULT} FROM results WHERE id > :last ORDER BY id LIMIT :most"
-    while page := reader.all(Result, sql, last=last, most=PAGE):
-        yield from page
-        last = page[-1].id
+    return reader.every(Result, f"SELECT {_RESULT} FROM results WHERE id > :behind", "id")
 
 
 def of_post(reader: Reader, post_id: int) -> list[Result]:

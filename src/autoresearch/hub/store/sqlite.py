@@ -22,10 +22,8 @@ from autoresearch.hub.store.dialect import SQLITE
 FILE_NAME = "hub.sqlite3"
 FULL_DISK = ("disk is full", "disk I/O error")  # as which SQLite tells a used-up quota
 OLDEST_SQLITE = (3, 35, 0)  # RETURNING
-BUSY_TIMEOUT_S = (
-    # only for what the file lock cannot order: recovery after a crash, a backup by a stranger
-    60.0
-)
+# only for what the file lock cannot order: recovery after a crash, a backup by a stranger
+BUSY_TIMEOUT_S = 60.0
 CACHE_KIB = 8192  # page cache of one connection
 
 _PRAGMAS = (  # per connection: most of these are forgotten with the connection that set them
