@@ -13,7 +13,7 @@ from autoresearch.hub.rules import limits, results, signatures
 from autoresearch.hub.rules.accounts import Caller
 from autoresearch.hub.settings import POST_CONTENT_MAX_BYTES, Settings
 from autoresearch.hub.store import board, events, log_entries, log_rows, search
-from autoresearch.hub.store.database import Reader, Transaction
+from autoresearch.hub.store.database import Filter, Reader, Transaction
 from autoresearch.hub.values import PostSignature
 from autoresearch.models import Channel, NewPost, Post
 from autoresearch.resultline import Line
@@ -133,8 +133,9 @@ def posts(
     since: str | None = None,
 ) -> list[Post]:
     """A channel's posts and replies, newest first."""
-    filters = {"channel_id": find_channel(reader, channel).id, **_page(before), **_newer(since)}
-    return board.latest_posts(reader, most, skip, **filters)
+    within = find_channel(reader, channel).id
+    newer = _newer(since)
+    return board.latest_posts(reader, most, skip, channel_id=within, before=before, **newer)
 
 
 def replies(
@@ -142,7 +143,7 @@ def replies(
 ) -> list[Post]:
     """The replies to a post, newest first."""
     post(reader, post_id)
-    return board.latest_posts(reader, most, skip, parent_id=post_id, **_page(before))
+    return board.latest_posts(reader, most, skip, parent_id=post_id, before=before)
 
 
 def thread(reader: Reader, post_id: int, most: int) -> list[tuple[Post, int]]:
@@ -167,20 +168,13 @@ def count_replies(reader: Reader, posts: Sequence[Post]) -> dict[int, int]:
 
 def latest_posts(reader: Reader, most: int, agent_id: str | None = None) -> list[Post]:
     """The newest posts and replies of all channels, of everyone or of one agent."""
-    filters: dict[str, int | str] = {} if agent_id is None else {"agent_id": agent_id}
-    return board.latest_posts(reader, most, 0, **filters)
+    return board.latest_posts(reader, most, 0, agent_id=agent_id)
 
 
-def _page(before: int | None) -> dict[str, int]:
-    return {} if before is None else {"before": before}
-
-
-def _newer(since: str | None) -> dict[str, int | str]:
+def _newer(since: str | None) -> dict[str, Filter]:
     """What is newer than an id or a time."""
     point = moment(since)
-    if point is None:
-        return {}
-    return {"after": point} if isinstance(point, int) else {"since": point}
+    return {"after" if isinstance(point, int) else "since": point}
 
 
 def moment(since: str | None) -> int | str | None:

@@ -64,13 +64,13 @@ def latest(
     reader: Reader, most: int, skip: int = 0, before: str | None = None, agent: str | None = None
 ) -> list[Commit]:
     """Commits newest first, of everyone or of one agent."""
-    filters = {"agent_id": agent} if agent else {}
-    return commits.latest_commits(reader, most, skip, **filters, **_page(reader, before))
+    behind = find_cursor(reader, before)
+    return commits.latest_commits(reader, most, skip, agent_id=agent or None, before=behind)
 
 
 def leaves(reader: Reader, most: int, skip: int = 0, before: str | None = None) -> list[Commit]:
     """Commits nobody has built on, newest first."""
-    return commits.latest_commits(reader, most, skip, is_leaf=1, **_page(reader, before))
+    return commits.latest_commits(reader, most, skip, is_leaf=1, before=find_cursor(reader, before))
 
 
 def newest_leaves(reader: Reader, most: int) -> list[str]:
@@ -83,8 +83,8 @@ def children(
 ) -> list[Commit]:
     """Commits that name this one as a parent, first or other, newest first."""
     parent_seq = find_seq(reader, digits)
-    page = _page(reader, before)
-    return commits.latest_commits(reader, most, skip, parent_seq=parent_seq, **page)
+    behind = find_cursor(reader, before)
+    return commits.latest_commits(reader, most, skip, parent_seq=parent_seq, before=behind)
 
 
 def lineage(reader: Reader, digits: str, most: int, before: str | None = None) -> list[Commit]:
@@ -115,11 +115,6 @@ def find_cursor(reader: Reader, before: str | None) -> int | None:
     if may_be_hash and commits.beginning_with(reader, before):
         return find_seq(reader, before)
     return int(before)
-
-
-def _page(reader: Reader, before: str | None) -> dict[str, int]:
-    cursor = find_cursor(reader, before)
-    return {} if cursor is None else {"before": cursor}
 
 
 def find_seq(reader: Reader, digits: str) -> int:

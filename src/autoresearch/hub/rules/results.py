@@ -16,7 +16,7 @@ from autoresearch.hub.rules.verification import DOUBTED
 from autoresearch.hub.store import board as posts
 from autoresearch.hub.store import commits, log_entries, log_rows, results, search, work_leases
 from autoresearch.hub.store import verdicts as store_verdicts
-from autoresearch.hub.store.database import Reader, Transaction
+from autoresearch.hub.store.database import Filter, Reader, Transaction
 from autoresearch.hub.values import BoardName, Verification
 from autoresearch.models import Post, Result, ResultLine, VerifyLine
 from autoresearch.resultdetails import NO_DETAILS, ResultDetails, read_details
@@ -127,23 +127,20 @@ def find_leaders(reader: Reader, platform: str, track: str) -> list[int]:
     return boards.choose_leaders(results.may_lead(reader, platform, track, DOUBTED))
 
 
-def latest(reader: Reader, most: int, skip: int = 0, **filters: str | int | None) -> list[Result]:
+def latest(reader: Reader, most: int, skip: int = 0, **filters: Filter) -> list[Result]:
     """Results newest first; filters that are None do not count."""
-    given = {name: value for name, value in filters.items() if value is not None}
-    if "commit" in given:
-        given["commit"] = _check_digits(str(given["commit"]))
-    return results.latest_results(reader, most, skip, **given)
+    if (digits := filters.get("commit")) is not None:
+        filters["commit"] = _check_digits(str(digits))
+    return results.latest_results(reader, most, skip, **filters)
 
 
 def list_sorted(
-    reader: Reader, order: str, most: int, skip: int = 0, **filters: str | None
+    reader: Reader, order: str, most: int, skip: int = 0, **filters: Filter
 ) -> list[Result]:
-    """Results in an order of `store.results`, or newest first; filters that are empty do not
-    count."""
-    given = {name: value for name, value in filters.items() if value is not None}
+    """Results in an order of `store.results`, or newest first."""
     if order == "newest":
-        return results.latest_results(reader, most, skip, **given)
-    return results.sorted_results(reader, order, most, skip, **given)
+        return results.latest_results(reader, most, skip, **filters)
+    return results.sorted_results(reader, order, most, skip, **filters)
 
 
 def _check_digits(prefix: str) -> str:

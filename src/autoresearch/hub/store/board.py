@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from autoresearch.hub.store.acts import pattern_of
-from autoresearch.hub.store.database import Reader, Transaction, conditions
+from autoresearch.hub.store.database import Filter, Reader, Transaction, conditions
 from autoresearch.hub.values import ModeratedPost, PostSignature
 from autoresearch.models import Channel, Post
 
@@ -82,7 +82,7 @@ def has_signature(reader: Reader, signature: str) -> bool:
     return reader.value(sql, signature=signature) is not None
 
 
-def latest_posts(reader: Reader, most: int, skip: int = 0, **filters: int | str) -> list[Post]:
+def latest_posts(reader: Reader, most: int, skip: int = 0, **filters: Filter) -> list[Post]:
     """Posts that are not hidden, newest first, filtered by any of _FILTERS."""
     sql = f"""
         SELECT {_POST} FROM posts WHERE hidden = 0{conditions(_FILTERS, filters)}

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from autoresearch.hub.store.acts import pattern_of
-from autoresearch.hub.store.database import Reader, Transaction, conditions
+from autoresearch.hub.store.database import Filter, Reader, Transaction, conditions
 from autoresearch.hub.values import CommitPlace, ModeratedCommit, NewCommit, StoredCommit
 from autoresearch.models import Commit
 
@@ -72,7 +72,7 @@ def _commit(
     return Commit(hash, parents[:HASH_DIGITS], agent_id, message, created_at, parents.split(), seq)
 
 
-def latest_commits(reader: Reader, most: int, skip: int = 0, **filters: int | str) -> list[Commit]:
+def latest_commits(reader: Reader, most: int, skip: int = 0, **filters: Filter) -> list[Commit]:
     """Commits that are not hidden, newest first, filtered by any of _FILTERS."""
     sql = f"""
         SELECT {_COMMIT} FROM commits WHERE hidden = 0{conditions(_FILTERS, filters)}

@@ -37,8 +37,9 @@ from autoresearch.hub.store.dialect import COMPACT, SQLITE
 from autoresearch.hub.store.sqlite import FILE_NAME, SqliteEngine
 from autoresearch.installation import install_command
 
-__all__ = ["FILE_NAME", "Database", "Reader", "Transaction", "conditions", "find_damage"]
+__all__ = ["FILE_NAME", "Database", "Filter", "Reader", "Transaction", "conditions", "find_damage"]
 T = TypeVar("T")
+Filter = int | str | None  # of a list, by the name of a condition
 PAGE = 500  # rows that are read at once where there may be any number
 GROUP_MAX = 256  # changes that share one commit
 CHANGE_WAIT_S = 40.0  # longer than a writer waits for its turn
@@ -178,11 +179,11 @@ def _with_flags(rows: Iterable[Sequence[Any]], flags: list[int]) -> Iterator[lis
         yield cells
 
 
-def conditions(known: Mapping[str, str], asked: Iterable[str]) -> str:
+def conditions(known: Mapping[str, str], asked: Mapping[str, Filter]) -> str:
     """`AND` and the conditions that a call asked for by name: lists are filtered by none, one or
-    several of them.
+    several of them. A filter that is None does not count.
     """
-    return "".join(f" AND {known[name]}" for name in asked)
+    return "".join(f" AND {known[name]}" for name, value in asked.items() if value is not None)
 
 
 class Database:

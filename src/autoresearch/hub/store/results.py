@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from autoresearch.hub.store.database import Reader, Transaction, conditions
+from autoresearch.hub.store.database import Filter, Reader, Transaction, conditions
 from autoresearch.hub.values import BoardName, BoardQueue, Verification
 from autoresearch.models import Result
 
@@ -119,7 +119,7 @@ def add_verification(tx: Transaction, **columns: object) -> int:
     return int(tx.value(_ADD_VERIFICATION, now=tx.now, **columns))
 
 
-def latest_results(reader: Reader, most: int, skip: int = 0, **filters: int | str) -> list[Result]:
+def latest_results(reader: Reader, most: int, skip: int = 0, **filters: Filter) -> list[Result]:
     """Results that are not hidden, newest first, filtered by any of _FILTERS."""
     sql = f"""
         SELECT {_RESULT} FROM results WHERE hidden = 0{conditions(_FILTERS, filters)}
@@ -129,7 +129,7 @@ def latest_results(reader: Reader, most: int, skip: int = 0, **filters: int | st
 
 
 def sorted_results(
-    reader: Reader, order: str, most: int, skip: int = 0, **filters: int | str
+    reader: Reader, order: str, most: int, skip: int = 0, **filters: Filter
 ) -> list[Result]:
     """The same in another order: one of _ORDERS. What has no such value is left out."""
     column, way = _ORDERS[order]
@@ -141,7 +141,7 @@ def sorted_results(
     return reader.all(Result, sql, most=most, skip=skip, **filters)
 
 
-def latest_verifications(reader: Reader, most: int, **filters: int | str) -> list[Verification]:
+def latest_verifications(reader: Reader, most: int, **filters: Filter) -> list[Verification]:
     """Verifications that are not hidden, newest first, filtered by any of _FILTERS."""
     sql = f"""
         SELECT {_VERIFICATION} FROM verifications WHERE hidden = 0{conditions(_FILTERS, filters)}
