@@ -51,7 +51,7 @@ class Feed:
         self._poller: asyncio.Task[None] | None = None
         self._wake = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._hidden: set[tuple[str, str]] = set()
+        self._hidden: set[str] = set()  # as `events.hidden_names` has them
         self.closed = False
         self.hidden_seq = 0  # of the event that hid or restored something last
 
@@ -135,7 +135,7 @@ class Feed:
         if not self._hidden or event.kind not in ("post", "commit"):
             return False
         payload = msgspec.json.decode(event.payload)
-        return (event.kind, str(payload.get("id") or payload.get("hash"))) in self._hidden
+        return f"{event.kind}:{payload.get('id') or payload.get('hash')}" in self._hidden
 
     def _announce(self) -> None:
         if self._news is not None and not self._news.done():

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 from autoresearch.entries import NewEntry, canonical_json, hash_text
 from autoresearch.hub.rules import results
-from autoresearch.hub.store import audit_rows, commits, log_entries, log_rows
+from autoresearch.hub.store import audit_rows, commits, events, log_entries, log_rows
 from autoresearch.hub.store import results as result_rows
 from autoresearch.hub.store.audit_rows import CommitLinks
 from autoresearch.hub.store.database import Reader
@@ -78,7 +78,7 @@ def _spell_as_logged(reader: Reader, replay: LogReplay, row: NewEntry) -> NewEnt
 
 def _compare_marks(reader: Reader, replay: LogReplay) -> None:
     """Hidden, settled and revoked: as the log says last."""
-    hidden = {f"{mark.kind}:{mark.ref}" for mark in audit_rows.hidden_rows(reader)}
+    hidden = events.hidden_names(reader)
     for name in sorted(hidden ^ replay.hidden):
         kind, _, ref = name.partition(":")
         if (kind, ref) in replay.seen:
@@ -86,7 +86,7 @@ def _compare_marks(reader: Reader, replay: LogReplay) -> None:
             replay.note(kind, ref, f"it is {now}, and the log says otherwise")
     for mark in audit_rows.hidden_otherwise(reader):
         replay.note(mark.kind, mark.ref, "it is hidden otherwise than its post")
-    settled = {row.ref: row.verified for row in audit_rows.settled_results(reader)}
+    settled = audit_rows.settled_results(reader)
     for ref in sorted({*settled, *replay.settled}):
         now, then = settled.get(ref, "unverified"), replay.settled.get(ref, "unverified")
         if now != then and ("result", ref) in replay.seen:  # a mirror has none of hidden posts

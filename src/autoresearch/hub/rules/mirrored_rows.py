@@ -21,6 +21,7 @@ from autoresearch.hub.store import (
     audit_rows,
     board,
     commits,
+    events,
     log_entries,
     log_rows,
     mirrored,
@@ -75,13 +76,13 @@ def take_rows(
 def list_due(reader: Reader, replay: LogReplay) -> list[int]:
     """The numbers of the entries whose rows are not here, though they may be."""
     here = {kind: mirrored.list_refs(reader, kind) for kind in KINDS}
-    hidden_posts = {mark.ref for mark in audit_rows.hidden_rows(reader) if mark.kind == "post"}
+    hidden = events.hidden_names(reader)
     return sorted(
         row.number
         for (kind, ref), row in replay.rows.items()
         if kind in here
         and ref not in here[kind]
-        and not (replay.is_hidden(kind, ref) and (kind != "post" or ref in hidden_posts))
+        and not (replay.is_hidden(kind, ref) and (kind != "post" or f"post:{ref}" in hidden))
     )
 
 
@@ -182,7 +183,7 @@ def settle_marks(tx: Transaction, replay: LogReplay, left: set[tuple[str, str]])
         verdicts.withdraw(tx, int(ref))
     for old, new in replay.spellings.items():
         result_rows.rename_platform(tx, old, new)
-    settled = {row.ref: row.verified for row in audit_rows.settled_results(tx)}
+    settled = audit_rows.settled_results(tx)
     for ref, verified in replay.settled.items():
         if settled.get(ref, "unverified") != verified:
             verdicts.set_verified(tx, int(ref), verified)
@@ -194,7 +195,7 @@ def settle_marks(tx: Transaction, replay: LogReplay, left: set[tuple[str, str]])
 
 
 def _settle_hidden(tx: Transaction, replay: LogReplay, left: set[tuple[str, str]]) -> None:
-    hidden = {f"{mark.kind}:{mark.ref}" for mark in audit_rows.hidden_rows(tx)}
+    hidden = events.hidden_names(tx)
     for name in hidden ^ replay.hidden:
         kind, _, ref = name.partition(":")
         is_hidden = name in replay.hidden

@@ -7,16 +7,12 @@ from typing import NamedTuple
 
 from autoresearch.hub.store.database import Reader
 
-_HIDDEN = """
-    SELECT 'post' AS kind, CAST(id AS TEXT) AS ref, hidden AS is_set FROM posts WHERE hidden <> 0
-    UNION ALL SELECT 'commit', hash, hidden FROM commits WHERE hidden <> 0
-"""
 _HIDDEN_OTHERWISE = """
-    SELECT 'result' AS kind, CAST(r.id AS TEXT) AS ref, r.hidden AS is_set
+    SELECT 'result' AS kind, CAST(r.id AS TEXT) AS ref
     FROM results AS r LEFT JOIN posts AS p ON p.id = r.post_id
     WHERE r.hidden <> coalesce(p.hidden, -1)
     UNION ALL
-    SELECT 'verdict', CAST(v.id AS TEXT), v.hidden
+    SELECT 'verdict', CAST(v.id AS TEXT)
     FROM verifications AS v LEFT JOIN posts AS p ON p.id = v.post_id
     WHERE v.hidden <> coalesce(p.hidden, -1)
 """
@@ -37,12 +33,9 @@ _NAMED_OTHERWISE = """
 )
 
 
-class RowMark(NamedTuple):
-    """A row and whether something is set in it."""
-
+class RowName(NamedTuple):
     kind: str
     ref: str
-    is_set: int
 
 
 class NamedCommit(NamedTuple):
@@ -75,14 +68,9 @@ class ParentLink(NamedTuple):
     parent_seq: int
 
 
-def hidden_rows(reader: Reader) -> list[RowMark]:
-    """Posts and commits that are hidden."""
-    return reader.all(RowMark, _HIDDEN)
-
-
-def hidden_otherwise(reader: Reader) -> list[RowMark]:
+def hidden_otherwise(reader: Reader) -> list[RowName]:
     """Results and verdicts that are hidden though their post is not, or the other way."""
-    return reader.all(RowMark, _HIDDEN_OTHERWISE)
+    return reader.all(RowName, _HIDDEN_OTHERWISE)
 
 
 def named_otherwise(reader: Reader) -> list[NamedCommit]:
@@ -90,12 +78,12 @@ def named_otherwise(reader: Reader) -> list[NamedCommit]:
     return reader.all(NamedCommit, _NAMED_OTHERWISE)
 
 
-def settled_results(reader: Reader) -> list[SettledResult]:
-    """What is verified one way or the other."""
+def settled_results(reader: Reader) -> dict[str, str]:
+    """What is verified one way or the other, and which."""
     sql = """
         SELECT CAST(id AS TEXT) AS ref, verified FROM results WHERE verified <> 'unverified'
     """
-    return reader.all(SettledResult, sql)
+    return dict(reader.all(SettledResult, sql))
 
 
 def revoked_agents(reader: Reader) -> list[str]:

@@ -43,11 +43,11 @@ def after(reader: Reader, seq: int, most: int) -> list[LoggedEvent]:
     return reader.all(LoggedEvent, sql, seq=seq, most=most)
 
 
-def hidden_names(reader: Reader) -> set[tuple[str, str]]:
-    """What is hidden now, as events name it: their kind, and the id or hash."""
+def hidden_names(reader: Reader) -> set[str]:
+    """What is hidden now, as the log names it: `post:17`, `commit:HASH`."""
     posts = reader.column("SELECT id FROM posts WHERE hidden = 1")
     commits = reader.column("SELECT hash FROM commits WHERE hidden = 1")
-    return {("post", str(post)) for post in posts} | {("commit", found) for found in commits}
+    return {f"post:{number}" for number in posts} | {f"commit:{name}" for name in commits}
 
 
 def last_seq(reader: Reader) -> int:
