@@ -87,7 +87,7 @@ class Incoming:
         """
         self.heads = heads
         self._pack.read(self._visit)
-        self._checkname_some()
+        self._check_names()
         self._check_attributes()
         self._check_parents()
         for oid in heads:
@@ -185,7 +185,7 @@ class Incoming:
         if len(self._named) > NAMED_MAX:
             raise TooLarge(f"the trees of this push name over {NAMED_MAX} files; push in parts")
 
-    def _checkname_some(self) -> None:
+    def _check_names(self) -> None:
         for oid, kind in self._named.items():
             record = self._pack.records.get(oid)
             found = record.kind if record is not None else objects.kind(self._reader, oid)

@@ -16,7 +16,6 @@ from autoresearch.hub.store import board as board_rows
 from autoresearch.hub.store import commits as commit_rows
 from autoresearch.hub.store import limits as limit_rows
 from autoresearch.hub.store.database import Reader, Transaction
-from autoresearch.hub.values import Act, AgentAccount, Invite, ModeratedCommit, ModeratedPost
 
 USES_MAX, DAYS_MAX = 1000, 365
 
@@ -34,28 +33,17 @@ class Order:
     note: str = ""
 
 
-@dataclass(frozen=True)
-class ModerationView:
-    """Rows of the operator's page, newest first. `spent` is what agents used in this hour."""
-
-    posts: list[ModeratedPost]
-    commits: list[ModeratedCommit]
-    agents: list[AgentAccount]
-    invites: list[Invite]
-    acts: list[Act]
-    spent: dict[str, str]
-
-
-def read_view(reader: Reader, most: int, words: str) -> ModerationView:
-    """Everything that holds the words, of each kind the newest."""
-    return ModerationView(
-        board_rows.moderated_posts(reader, most, words),
-        commit_rows.moderated_commits(reader, most, words),
-        account_rows.newest_agents(reader, most, words),
-        accounts.open_invites(reader)[:most],
-        audit.newest(reader, most, words),
-        _read_spent(reader),
-    )
+def read_view(reader: Reader, most: int, words: str) -> dict[str, object]:
+    """Rows of the operator's page: everything that holds the words, of each kind the newest, and
+    what agents used in this hour."""
+    return {
+        "posts": board_rows.moderated_posts(reader, most, words),
+        "commits": commit_rows.moderated_commits(reader, most, words),
+        "agents": account_rows.newest_agents(reader, most, words),
+        "invites": accounts.open_invites(reader)[:most],
+        "acts": audit.newest(reader, most, words),
+        "spent": _read_spent(reader),
+    }
 
 
 def _read_spent(reader: Reader) -> dict[str, str]:
