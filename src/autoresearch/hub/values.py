@@ -129,16 +129,6 @@ class VerdictCount(Struct, frozen=True):
     wrong_count: int
 
 
-class AgentCount(Struct, frozen=True):
-    """How many of something one agent made.
-
-    `agent_id` is empty for commits that nobody pushed as their own.
-    """
-
-    agent_id: str
-    count: int
-
-
 class ResultCount(Struct, frozen=True):
     """How many results one agent has on one board, how many kept, and the newest of them."""
 
@@ -159,13 +149,6 @@ class RecordCount(Struct, frozen=True):
     records: int
     checked: int
     reproduced: int
-
-
-class HourCount(Struct, frozen=True):
-    """How many results came in an hour, named as `2026-01-31T12`."""
-
-    hour: str
-    count: int
 
 
 class ModeratedPost(Struct, frozen=True):
@@ -294,8 +277,8 @@ class OldPost(Struct, frozen=True):
     content: str
 
 
-class Unindexed(Struct, frozen=True):
-    """A post, result or commit that full-text search cannot find."""
+class RowName(Struct, frozen=True):
+    """A row as the log and full-text search name it."""
 
     kind: str
     ref: str

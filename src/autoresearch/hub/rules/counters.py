@@ -95,15 +95,15 @@ class Counters:
         newest = counts.newest_number(reader, noun)
         if newest <= behind:
             return
-        for found in counts.count_by_agent(reader, noun, behind, newest):
-            self._counts.totals[noun] += found.count
-            if found.agent_id:
-                self._add_to_agent(found.agent_id, {noun: found.count})
+        for agent_id, count in counts.count_by_agent(reader, noun, behind, newest).items():
+            self._counts.totals[noun] += count
+            if agent_id:
+                self._add_to_agent(agent_id, {noun: count})
         if noun == "results":
             for results in counts.count_results(reader, behind, newest):
                 self._add_results(results)
-            for came in counts.count_results_by_hour(reader, behind, newest):
-                self._counts.hours[came.hour] = self._counts.hours.get(came.hour, 0) + came.count
+            for hour, count in counts.count_results_by_hour(reader, behind, newest).items():
+                self._counts.hours[hour] = self._counts.hours.get(hour, 0) + count
         self._counts.last[noun] = newest
 
     def _count_records(self, reader: Reader) -> None:

@@ -106,9 +106,9 @@ def _compare_links(reader: Reader, replay: LogReplay) -> None:
     """How commits hang together, as their parents say."""
     parents: dict[int, list[int]] = defaultdict(list)
     has_children = set()
-    for link in audit_rows.parent_links(reader):
-        parents[link.child_seq].append(link.parent_seq)
-        has_children.add(link.parent_seq)
+    for child, parent in audit_rows.parent_links(reader):
+        parents[child].append(parent)
+        has_children.add(parent)
     seqs: dict[str, CommitLinks] = {}
     for commit in audit_rows.commit_links(reader):
         before = [seqs.get(name) for name in commit.parents.split()]

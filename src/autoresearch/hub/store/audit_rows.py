@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from autoresearch.hub.store.database import Reader
+from autoresearch.hub.values import RowName
 
 _HIDDEN_OTHERWISE = """
     SELECT 'result' AS kind, CAST(r.id AS TEXT) AS ref
@@ -33,22 +34,12 @@ _NAMED_OTHERWISE = """
 )
 
 
-class RowName(NamedTuple):
-    kind: str
-    ref: str
-
-
 class NamedCommit(NamedTuple):
     """A result or verdict and the commit that it points to."""
 
     kind: str
     ref: str
     commit_hash: str | None
-
-
-class SettledResult(NamedTuple):
-    ref: str
-    verified: str
 
 
 class CommitLinks(NamedTuple):
@@ -61,11 +52,6 @@ class CommitLinks(NamedTuple):
     root_seq: int
     generation: int
     is_leaf: int
-
-
-class ParentLink(NamedTuple):
-    child_seq: int
-    parent_seq: int
 
 
 def hidden_otherwise(reader: Reader) -> list[RowName]:
@@ -83,7 +69,7 @@ def settled_results(reader: Reader) -> dict[str, str]:
     sql = """
         SELECT CAST(id AS TEXT) AS ref, verified FROM results WHERE verified <> 'unverified'
     """
-    return dict(reader.all(SettledResult, sql))
+    return dict(reader.pairs(sql))
 
 
 def revoked_agents(reader: Reader) -> list[str]:
@@ -99,7 +85,7 @@ def commit_links(reader: Reader) -> Iterator[CommitLinks]:
     return reader.every(CommitLinks, sql, "seq", behind=-(2**62))
 
 
-def parent_links(reader: Reader) -> list[ParentLink]:
-    """Every link, the first parents first."""
+def parent_links(reader: Reader) -> list[tuple[int, int]]:
+    """Every child and parent, the first parents first."""
     sql = "SELECT child_seq, parent_seq FROM commit_parents ORDER BY child_seq, position"
-    return reader.all(ParentLink, sql)
+    return reader.pairs(sql)

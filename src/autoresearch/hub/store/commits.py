@@ -7,7 +7,6 @@ for git's sake: lists leave them out, a lineage keeps their place but not their 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
 
 from autoresearch.hub.store.acts import pattern_of
 from autoresearch.hub.store.database import Filter, Reader, Transaction, conditions
@@ -59,11 +58,6 @@ _HISTORY = """
     )
     SELECT seq FROM back ORDER BY seq
 """
-
-
-class _Parent(NamedTuple):
-    child_seq: int
-    parent_seq: int
 
 
 def _commit(
@@ -134,8 +128,8 @@ def parents_by_seq(reader: Reader, seqs: Sequence[int]) -> dict[int, list[int]]:
     """
     values = {f"seq{number}": seq for number, seq in enumerate(seqs)}
     found: dict[int, list[int]] = {}
-    for link in reader.all(_Parent, sql, **values):
-        found.setdefault(link.child_seq, []).append(link.parent_seq)
+    for child, parent in reader.pairs(sql, **values):
+        found.setdefault(child, []).append(parent)
     return found
 
 

@@ -6,7 +6,7 @@ Rows get ascending numbers in the order they are committed, so what is new lies 
 from __future__ import annotations
 
 from autoresearch.hub.store.database import Reader
-from autoresearch.hub.values import AgentCount, HourCount, RecordCount, ResultCount
+from autoresearch.hub.values import RecordCount, ResultCount
 
 _NUMBERS = {  # noun: table and the column that numbers its rows
     "results": ("results", "id"),
@@ -21,9 +21,9 @@ def newest_number(reader: Reader, noun: str) -> int:
     return int(reader.value(f"SELECT max({number}) FROM {table}") or 0)
 
 
-def count_by_agent(reader: Reader, noun: str, behind: int, newest: int) -> list[AgentCount]:
+def count_by_agent(reader: Reader, noun: str, behind: int, newest: int) -> dict[str, int]:
     """How many each agent made that are numbered over `behind`, up to `newest`; without hidden
-    ones.
+    ones. Nobody (an empty name) made commits that nobody pushed as their own.
     """
     table, number = _NUMBERS[noun]
     sql = f"""
@@ -31,7 +31,7 @@ def count_by_agent(reader: Reader, noun: str, behind: int, newest: int) -> list[
         WHERE {number} > :behind AND {number} <= :newest AND hidden = 0
         GROUP BY agent_id
     """
-    return reader.all(AgentCount, sql, behind=behind, newest=newest)
+    return dict(reader.pairs(sql, behind=behind, newest=newest))
 
 
 def count_results(reader: Reader, behind: int, newest: int) -> list[ResultCount]:
@@ -56,10 +56,10 @@ def count_records(reader: Reader) -> list[RecordCount]:
     return reader.all(RecordCount, sql)
 
 
-def count_results_by_hour(reader: Reader, behind: int, newest: int) -> list[HourCount]:
-    """The results numbered over `behind`, up to `newest`, by the hour in which they came."""
+def count_results_by_hour(reader: Reader, behind: int, newest: int) -> dict[str, int]:
+    """The results numbered over `behind`, up to `newest`, by the hour in which they came (`2026-01-31T12`)."""
     sql = """
         SELECT substr(created_at, 1, 13) AS hour, count(*) AS count FROM results
         WHERE id > :behind AND id <= :newest AND hidden = 0 GROUP BY substr(created_at, 1, 13)
     """
-    return reader.all(HourCount, sql, behind=behind, newest=newest)
+    return dict(reader.pairs(sql, behind=behind, newest=newest))

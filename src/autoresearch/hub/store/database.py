@@ -136,6 +136,10 @@ class Reader:
         """The first column of every row."""
         return [row[0] for row in self.connection.execute(sql, values)]
 
+    def pairs(self, sql: str, /, **values: Any) -> list[tuple[Any, Any]]:
+        """The two columns of every row."""
+        return [(one, other) for one, other in self.connection.execute(sql, values)]
+
     def value(self, sql: str, /, **values: Any) -> Any:
         """The first column of the first row; None where there is no row."""
         found = self.column(sql, **values)

@@ -33,11 +33,6 @@ class StoredEntry(NamedTuple):
     hashes: bytes
 
 
-class _Hashes(NamedTuple):
-    number: int
-    hashes: bytes
-
-
 def append(tx: Transaction, *entries: NewEntry) -> None:
     """Put entries at the end of the log."""
     if not entries:
@@ -70,10 +65,8 @@ def read_frontier(reader: Reader, size: int) -> Frontier:
     marks = ", ".join(f":at{index}" for index in range(len(places)))
     values = {f"at{index}": number for index, number in enumerate(places)}
     sql = f"SELECT number, hashes FROM log_entries WHERE number IN ({marks})"
-    rows = reader.all(_Hashes, sql, **values) if places else []
-    return Frontier(
-        size, {places[row.number]: _pick(row.hashes, places[row.number]) for row in rows}
-    )
+    rows = reader.pairs(sql, **values) if places else []
+    return Frontier(size, {places[n]: _pick(hashes, places[n]) for n, hashes in rows})
 
 
 def perfect_tree(reader: Reader, height: int, place: int) -> bytes:

@@ -350,7 +350,7 @@ def visible_refs(reader: Reader) -> list[tuple[str, str]]:
         SELECT refs.name, refs.hash FROM refs JOIN commits ON commits.hash = refs.hash
         WHERE commits.hidden = 0 ORDER BY refs.name
     """
-    return list(reader.connection.execute(sql))
+    return reader.pairs(sql)
 
 
 def find_rival(reader: Reader, name: str, folders: Sequence[str]) -> str | None:

@@ -22,7 +22,7 @@ from autoresearch.hub.store.dialect import (
     SQLITE,
 )
 from autoresearch.hub.store.words import make_query, make_vector
-from autoresearch.hub.values import OldPost, Unindexed
+from autoresearch.hub.values import OldPost, RowName
 from autoresearch.models import Found
 
 EXCERPT_MAX = 240
@@ -122,9 +122,9 @@ def copy_hidden(tx: Transaction) -> None:
         tx.run(sql, kind=kind)
 
 
-def find_unindexed(reader: Reader, most: int) -> list[Unindexed]:
+def find_unindexed(reader: Reader, most: int) -> list[RowName]:
     """Up to `most` posts, results and commits each that cannot be found and should."""
-    found: list[Unindexed] = []
+    found: list[RowName] = []
     for kind, (table, name) in _SOURCES.items():
         newer = f" AND s.id > {_last_forgotten(reader)}" if kind == "post" else ""
         sql = f"""
@@ -133,7 +133,7 @@ def find_unindexed(reader: Reader, most: int) -> list[Unindexed]:
                 SELECT 1 FROM documents WHERE kind = '{kind}' AND ref = CAST(s.{name} AS TEXT)
             ){newer} LIMIT :most
         """
-        found += reader.all(Unindexed, sql, most=most)
+        found += reader.all(RowName, sql, most=most)
     return found
 
 
