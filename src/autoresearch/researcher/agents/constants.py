@@ -25,9 +25,8 @@ from libcst.metadata import MetadataWrapper, PositionProvider
 from autoresearch.researcher.agents.base import AgentFailed
 
 Value = float | int | str | bool
-Kind = Literal[
-    "log", "tail", "linear", "integer", "power", "choice"
-]  # tail: shares near one, such as a momentum of 0.95
+# tail: shares near one, such as a momentum of 0.95
+Kind = Literal["log", "tail", "linear", "integer", "power", "choice"]
 NUMBER = r"-?\d[\d_]*(?:\.\d+)?(?:e-?\d+)?"
 RANGE = re.compile(rf"(?<![\w.])({NUMBER}) to ({NUMBER})(?![\w])")
 NO_INFLUENCE = re.compile(r"\bno (part of|influence on) the score\b")

@@ -25,8 +25,9 @@ from autoresearch.researcher.machine import one_word
 from autoresearch.researcher.run_request import RunRequest
 
 POLL_S = 0.25
-# of a cluster that we start ourselves: bundles, logs and curves are all it holds
-STORE_BYTES = 200 * 2**20
+STORE_BYTES = (
+    200 * 2**20
+)  # of a cluster that we start ourselves: bundles, logs and curves are all it holds
 
 
 @dataclass(frozen=True)

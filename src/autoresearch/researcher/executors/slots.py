@@ -95,24 +95,13 @@ def plan_slots(jobs: int, cores: int, gpus: int, gpus_each: int = 1) -> Plan:
             f"--jobs {jobs} on {cores} cores: runs share cores and disturb each other's "
             f"speed; with --jobs {cores} each has one of its own"
         )
-        return Plan(
-            jobs,
-            0,
-            each,
-            make_plan(each, f"{cores} cores shared by {jobs}"),
-            f"{cores}c-by-{jobs}",
-            warning,
-        )
-    return Plan(
-        jobs,
-        cores_each,
-        each,
-        make_plan(each, f"{cores_each} core{'s' * (cores_each > 1)}"),
-        f"{cores_each}c",
-    )
+        size = describe_size(each, f"{cores} cores shared by {jobs}")
+        return Plan(jobs, 0, each, size, f"{cores}c-by-{jobs}", warning)
+    size = describe_size(each, f"{cores_each} core{'s' * (cores_each > 1)}")
+    return Plan(jobs, cores_each, each, size, f"{cores_each}c")
 
 
-def make_plan(gpus: int, cores: str) -> str:
+def describe_size(gpus: int, cores: str) -> str:
     return f"{gpus} GPU{'s' * (gpus > 1)}, {cores}" if gpus else cores
 
 
@@ -124,31 +113,18 @@ def hold_slots(
     runners hold too many."""
     folder.mkdir(parents=True, exist_ok=True)
     with ExitStack() as held:
-        free_gpus = lock_free(
-            held,
-            "GPU",
-            {gpu: gpu.identity for gpu in gpus},
-            wanted.count * wanted.gpus_each,
-            folder,
-        )
-        free_cores = lock_free(
-            held,
-            "core",
-            {core: str(core) for core in cores},
-            wanted.count * wanted.cores_each,
-            folder,
-        )
-        yield [
-            Slot(
-                tuple(part_name(free_cores, i, wanted.cores_each)),
-                tuple(part_name(free_gpus, i, wanted.gpus_each)),
-            )
-            for i in range(wanted.count)
-        ]
+        count, names = wanted.count, {gpu: gpu.identity for gpu in gpus}
+        free_gpus = lock_free(held, "GPU", names, count * wanted.gpus_each, folder)
+        numbers = {core: str(core) for core in cores}
+        free_cores = lock_free(held, "core", numbers, count * wanted.cores_each, folder)
+        of_cores, of_gpus = deal(free_cores, count), deal(free_gpus, count)
+        yield [Slot(*parts) for parts in zip(of_cores, of_gpus, strict=True)]
 
 
-def part_name(whole: Sequence[T], number: int, size: int) -> Sequence[T]:
-    return whole[number * size : (number + 1) * size]
+def deal(things: Sequence[T], count: int) -> list[tuple[T, ...]]:
+    """So many equal parts, each of what lies together."""
+    size = len(things) // count
+    return [tuple(things[i * size : (i + 1) * size]) for i in range(count)]
 
 
 def lock_free(
