@@ -13,7 +13,9 @@ import asyncio
 import logging
 import os
 import time
+from bisect import bisect_left
 from collections.abc import Callable, Iterator
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -63,12 +65,7 @@ class Metrics:
         counts = self._counts.get(key)
         if counts is None:
             counts = self._counts[key] = [0.0] * (len(BUCKETS_S) + 2)
-        slot = 0
-        for bound in BUCKETS_S:
-            if seconds <= bound:
-                break
-            slot += 1
-        counts[slot] += 1
+        counts[bisect_left(BUCKETS_S, seconds)] += 1
         counts[-1] += seconds
 
     def text(self, gauges: dict[str, tuple[str, float]]) -> bytes:
@@ -157,18 +154,17 @@ class _Scrape(Collector):
             yield GaugeMetricFamily(name, meaning, value=value)
 
     def _collect_requests(self) -> Iterator[Any]:
-        requests = CounterMetricFamily(
-            "agenthub_requests", "Requests answered", labels=["method", "route", "status"]
-        )
+        names = ["method", "route", "status"]
+        requests = CounterMetricFamily("agenthub_requests", "Requests answered", labels=names)
         seconds = HistogramMetricFamily(
-            "agenthub_request_seconds",
-            "How long requests took",
-            labels=["method", "route", "status"],
+            "agenthub_request_seconds", "How long requests took", labels=names
         )
+        bounds = [*map(str, BUCKETS_S), "+Inf"]
         for method, route, status, counts in self._numbers.requests:
             labels = [method, route, str(status)]
             requests.add_metric(labels, sum(counts[:-1]))
-            seconds.add_metric(labels, _cumulative(counts[:-1]), counts[-1])
+            buckets = zip(bounds, accumulate(counts[:-1]), strict=True)
+            seconds.add_metric(labels, list(buckets), counts[-1])
         yield requests
         yield seconds
 
@@ -182,13 +178,3 @@ def _fill(make: Any, name: str, meaning: str, values: Gauges) -> Any:
         if key.startswith(f"{name}|"):
             family.add_metric([key.partition("|")[2]], value)
     return family
-
-
-def _cumulative(counts: list[float]) -> list[tuple[str, float]]:
-    bounds = [*(str(b) for b in BUCKETS_S), "+Inf"]
-    running = 0.0
-    pairs = []
-    for bound, count in zip(bounds, counts, strict=True):
-        running += count
-        pairs.append((bound, running))
-    return pairs

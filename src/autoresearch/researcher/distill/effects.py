@@ -76,13 +76,8 @@ def estimate_effects(pairs: Sequence[Pair], gains: Sequence[float]) -> Effects:
 
 def select_real(effects: Effects, level: float = LEVEL) -> tuple[bool, ...]:
     """Which edits are real, with at most `level` of them false on average."""
-    order = sorted(range(len(effects.edits)), key=lambda i: effects.edits[i].p)
-    last = 0
-    for rank, index in enumerate(order, start=1):
-        if effects.edits[index].p <= level * rank / len(order):
-            last = rank
-    real = set(order[:last])
-    return tuple(i in real for i in range(len(order)))
+    adjusted = stats.false_discovery_control([edit.p for edit in effects.edits])
+    return tuple(bool(p <= level) for p in adjusted)
 
 
 def is_worth(effect: Effect, lines: int, sigma: float) -> bool:
