@@ -150,7 +150,7 @@ def read_settings(options: Mapping[str, Any], admin_key_hash: bytes) -> Settings
 
     public, base = check_public_url(options["public_url"]) if options["public_url"] else ("", "")
     local, most = options["local"], options["max_connections"]
-    limits = {name: LOCAL_LIMIT if local else options[name] for name in HOURLY}
+    limits: dict[str, Any] = {name: LOCAL_LIMIT if local else options[name] for name in HOURLY}
     return Settings(
         **{name: options[name] for name in AS_GIVEN},
         admin_key_hash=admin_key_hash,

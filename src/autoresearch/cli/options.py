@@ -20,7 +20,7 @@ def flag(name: str, help: str, argument: str | None = None) -> Option:
 
 
 def text(name: str, help: str, default: str | None = "", **more: Any) -> Option:
-    given = {} if default is None else {"default": default}
+    given: dict[str, Any] = {} if default is None else {"default": default}
     return click.option(name, help=help, **given, **more)
 
 

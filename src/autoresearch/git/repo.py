@@ -123,7 +123,7 @@ class Repo:
         ours = {name: value for name, value in SETTINGS.items() if name not in theirs}
         settings = [part for name, value in ours.items() for part in ("-c", f"{name}={value}")]
         try:
-            done = subprocess.run(
+            done: subprocess.CompletedProcess[bytes] = subprocess.run(
                 ["git", *settings, *args],
                 cwd=self.path,
                 env={**environment(), **(env or {})},
