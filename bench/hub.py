@@ -215,7 +215,9 @@ FLAT = (
 
 
 @contextmanager
-def serving(folder: Path, loaded: Loaded, workers: int) -> Iterator[Server]:
+def serving(
+    folder: Path, loaded: Loaded, workers: int, options: Sequence[str] = ()
+) -> Iterator[Server]:
     """`agenthub serve` on a filled folder."""
     limits = [f"--max-{what}-per-hour={PLENTY}" for what in ("pushes", "posts", "registrations")]
     limits.append("--max-connections-per-network=4000")  # the load comes from one address
@@ -229,7 +231,7 @@ def serving(folder: Path, loaded: Loaded, workers: int) -> Iterator[Server]:
     ]
     with (folder.parent / f"{folder.name}.log").open("w") as log:
         process = subprocess.Popen(
-            [*command, f"--workers={workers}", *limits],
+            [*command, f"--workers={workers}", *limits, *options],
             stdout=subprocess.PIPE,
             stderr=log,
             text=True,

@@ -107,7 +107,9 @@ class Connection(asyncio.Protocol):
             self.errors[status] = self.errors.get(status, 0) + 1
         head = self._buffer[:end].lower()
         at = head.find(b"content-length:")
-        if at >= 0:
+        if status == 204:  # which has no body
+            self._missing = 0
+        elif at >= 0:
             stop = head.find(b"\r", at)
             self._missing = int(head[at + 15 : stop if stop > 0 else None]) - (
                 len(self._buffer) - end - 4

@@ -105,6 +105,9 @@ class RunningHub:
         return name
 
 
+Start = Callable[..., RunningHub]
+
+
 @dataclass(frozen=True)
 class Agent:
     """An agent with its key; its verbs answer httpx responses."""
@@ -301,7 +304,7 @@ def two_workers(_hubs: Callable[[str], RunningHub]) -> RunningHub:
 
 
 @pytest.fixture
-def own_hub(tmp_path: Path, new_database: Callable[[], str]) -> Iterator[Callable[..., RunningHub]]:
+def own_hub(tmp_path: Path, new_database: Callable[[], str]) -> Iterator[Start]:
     """`own_hub(max_posts_per_hour=3)`: a hub of the test's own, in this process."""
     numbers = itertools.count()
     with ExitStack() as stack:
@@ -315,9 +318,7 @@ def own_hub(tmp_path: Path, new_database: Callable[[], str]) -> Iterator[Callabl
 
 
 @pytest.fixture
-def served_hub(
-    tmp_path: Path, new_database: Callable[[], str]
-) -> Iterator[Callable[..., RunningHub]]:
+def served_hub(tmp_path: Path, new_database: Callable[[], str]) -> Iterator[Start]:
     """`served_hub("--max-posts-per-hour=3")`: `agenthub serve` of the test's own, in processes of
     their own."""
     with ExitStack() as stack:

@@ -47,6 +47,7 @@ class Cluster:
     """A server whose socket and data are in `folder`."""
 
     folder: Path
+    settings: tuple[str, ...] = SETTINGS
     process: subprocess.Popen[bytes] | None = None
     _numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
 
@@ -56,7 +57,7 @@ class Cluster:
 
     def start(self) -> None:
         """Start the server and wait until it answers. It ends with us, however we end."""
-        options = [part for setting in SETTINGS for part in ("-c", setting)]
+        options = [part for setting in self.settings for part in ("-c", setting)]
         dies_with_us = ["setpriv", "--pdeathsig", "INT"] if shutil.which("setpriv") else []
         server = [find_programs() / "postgres", "-D", self.folder / "data"]
         command = [*as_server(), *dies_with_us, *server]
@@ -122,7 +123,7 @@ TEMPLATE = "hub_template"
 
 
 @contextmanager
-def cluster() -> Iterator[Cluster]:
+def cluster(settings: tuple[str, ...] = SETTINGS) -> Iterator[Cluster]:
     """A running server that is gone afterwards, data and all."""
     # not below pytest's folder: nobody but its owner may pass there
     folder = Path(tempfile.mkdtemp(prefix="agenthub-pg-", dir="/tmp"))
@@ -134,7 +135,7 @@ def cluster() -> Iterator[Cluster]:
         subprocess.run(
             [*map(str, command), *locale], check=True, capture_output=True, cwd=folder, timeout=120
         )
-        made = Cluster(folder)
+        made = Cluster(folder, settings)
         made.start()
         try:
             made.make_template()
