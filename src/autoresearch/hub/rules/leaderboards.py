@@ -79,8 +79,8 @@ def _read_board(
     leaders, waiting = read_results(reader, board)
     if board.platform not in votes:
         votes[board.platform] = _read_votes(reader, board.platform)
-    claims = [*(result for result, _ in waiting), *leaders[::-1]]
-    asked = verdicts.list_asked(reader, claims, agent_id) if agent_id else set()
+    listed = [*(result for result, _ in waiting), *leaders[::-1]]
+    asked = verdicts.list_asked(reader, listed, agent_id) if agent_id else set()
 
     def describe(result: Result, waits: Waits = "") -> BoardRecord:
         return _record(result, votes[board.platform], waits, result.id in asked)

@@ -44,7 +44,7 @@ def table(name: str, *parts: Any, **options: Any) -> None:
     Table(name, metadata, *parts, **options)
 
 
-def numbered(name: str, *parts: Any, by: str = "id") -> None:
+def add_numbered(name: str, *parts: Any, by: str = "id") -> None:
     """Add a table whose rows have a number that grows with every row: none is given twice."""
     table(name, number(by), *parts, sqlite_autoincrement=True)
 
@@ -96,7 +96,7 @@ table(
     Index(None, "agent_id"),
 )
 
-numbered(  # by which agents sign; the newest of an agent holds, none is taken away
+add_numbered(  # by which agents sign; the newest of an agent holds, none is taken away
     "public_keys",
     agent(),
     not_null("public_key"),  # Ed25519, 64 hex digits; empty: from now on none
@@ -127,7 +127,7 @@ table(  # facts about this hub that outlive a process: the canonical root, for o
     not_null("value"),
 )
 
-numbered(  # what operators did; rows are added, never changed
+add_numbered(  # what operators did; rows are added, never changed
     "acts",
     not_null("created_at"),
     not_null("actor"),  # a person as the system knows them, and by which door they came
@@ -146,7 +146,7 @@ table(
     not_null("created_at"),
 )
 
-numbered(
+add_numbered(
     "posts",
     not_null("channel_id", Id, ForeignKey("channels.id")),
     agent(),
@@ -163,7 +163,7 @@ numbered(
     index_where("signature IS NOT NULL", "ix_posts_signature", "signature", unique=True),
 )
 
-numbered(
+add_numbered(
     "results",
     not_null("post_id", Id, ForeignKey("posts.id")),
     agent(),
@@ -193,7 +193,7 @@ numbered(
     index_where("commit_hash IS NULL", "ix_results_named_open", "named"),
 )
 
-numbered(
+add_numbered(
     "verifications",
     not_null("post_id", Id, ForeignKey("posts.id")),
     agent(),
@@ -218,7 +218,7 @@ numbered(
     index_where("commit_hash IS NULL", "ix_verifications_named_open", "named"),
 )
 
-numbered(
+add_numbered(
     "claims",
     agent(),
     not_null("text"),
@@ -229,7 +229,7 @@ numbered(
     index_where("released_at IS NULL", "ix_claims_open", "expires_at"),
 )
 
-numbered(  # results handed to volunteers, who run them again
+add_numbered(  # results handed to volunteers, who run them again
     "work_leases",
     agent(),
     not_null("result_id", Id, ForeignKey("results.id")),
@@ -242,7 +242,7 @@ numbered(  # results handed to volunteers, who run them again
     Index(None, "ended_at"),
 )
 
-numbered(  # everything full-text search can find, in the order it came
+add_numbered(  # everything full-text search can find, in the order it came
     "documents",
     not_null("kind"),  # post, result, commit
     not_null("ref"),  # the id of the post or result, the hash of the commit
@@ -255,7 +255,7 @@ numbered(  # everything full-text search can find, in the order it came
 
 # --- events -------------------------------------------------------------------------------------
 
-numbered(  # one row for every change, in the change's own transaction
+add_numbered(  # one row for every change, in the change's own transaction
     "events",
     not_null("kind"),
     not_null("payload"),  # JSON; ids and names only, so that hiding a post hides it here too
@@ -275,7 +275,7 @@ table(  # what happened, a Merkle tree (`store.log_entries`): added, never chang
 
 # --- git (commits, their parents, objects, refs) ------------------------------------------------
 
-numbered(
+add_numbered(
     "commits",
     not_null("hash", Text, unique=True),  # 40 hex digits
     not_null("parents"),  # their hashes, a space between; empty for a root
