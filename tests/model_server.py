@@ -18,6 +18,7 @@ from typing import Any
 Json = dict[str, Any]
 READS = ("Read", "read_file", "read")
 WRITES = ("Write", "write_file", "write")
+SEARCH = "tool_search"
 SHELLS = ("shell", "exec_command", "shell_command", "local_shell", "bash")
 CHECKOUT = re.compile(r"(/[^\s\"'`<>\\]*\.autoresearch/worktrees/[\w-]+)")
 
@@ -77,11 +78,14 @@ def next_turn(model: Model, tools: dict[str, Json], done: int, whole: str) -> Tu
 
 
 def next_call(model: Model, tools: dict[str, Json], done: int) -> Turn:
-    """The next of the calls that the model was told to make; its last words after them. A title is
-    asked for without tools."""
-    if done >= len(model.calls) or not tools:
+    """The next of the calls that the model was told to make; its last words after them. Some agents
+    offer the tools of servers only to a model that searched for them."""
+    number = done - (SEARCH in tools)
+    if number >= len(model.calls) or not tools:
         return Turn(model.words)
-    end, arguments = model.calls[done]
+    end, arguments = model.calls[max(0, number)]
+    if number < 0:
+        return Turn(model.words, SEARCH, {"query": end})
     tool = next((name for name in tools if name == end or name.endswith(f"_{end}")), "")
     return Turn(model.words, tool, arguments) if tool else Turn(f"no tool {end} is offered")
 
