@@ -3,6 +3,7 @@ own measure told busy from slow.
 
     python bench/busy.py DIR                                     # 12 ideas of pystd-5s: 10 minutes
     python bench/busy.py DIR --track pystd-20s --experiments 40  # most of an hour
+    python bench/busy.py OTHER --alone                           # no second process: slow code alone
 
 The real researcher, sandbox and scorer; every fifth idea trains at a fraction of its parent's
 speed. Goes on in DIR where an earlier call ended. Exit code 1 where an idea took more than twice
@@ -22,7 +23,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -153,7 +154,8 @@ def run_night(workspace: Workspace, args: argparse.Namespace) -> None:
     train = (workspace.folder / "train.py").read_text("utf-8")
     ideas = list(write_ideas(train, args.experiments, args.seed))
     loads = workspace.private / "load.jsonl"
-    with workspace.lock(), second_process(loads, args.seed):
+    beside = nullcontext() if args.alone else second_process(loads, args.seed)
+    with workspace.lock(), beside:
         prepare(workspace, display.say, stop)
         executor = NotingExecutor(runner, [Slot()])
         executor.file = workspace.private / "busy.jsonl"
@@ -228,6 +230,7 @@ def main() -> int:
     parser.add_argument("--track", default="pystd-5s")
     parser.add_argument("--experiments", type=int, default=12)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--alone", action="store_true", help="without the second process")
     args = parser.parse_args()
     workspace = open_workspace(args.folder.resolve(), args.track)
     run_night(workspace, args)
