@@ -163,13 +163,12 @@ def test_what_operators_took_away_is_no_work(own_hub: Any) -> None:
     board = Board(hub)
     hidden, buried, shown = (board.report(value) for value in (1.4, 1.5, 1.6))
     closed = board.report(1.3, hub.agent("closed"))
-    data = ("--data", str(hub.data))
     for words in (
         ("hide", "post", str(hidden["post_id"])),
         ("hide", "commit", buried["commit_hash"]),
         ("agents", "revoke", closed["agent_id"]),
     ):
-        agenthub.app([*words, *data], standalone_mode=False)
+        agenthub.app([*words, *hub.place], standalone_mode=False)
     leases = [board.ask(hub.vouched()) for _ in range(2)]
 
     assert [lease and lease["result"]["id"] for lease in leases] == [shown["id"], None]

@@ -57,7 +57,8 @@ def count_records(reader: Reader) -> list[RecordCount]:
 
 
 def count_results_by_hour(reader: Reader, behind: int, newest: int) -> dict[str, int]:
-    """The results numbered over `behind`, up to `newest`, by the hour in which they came (`2026-01-31T12`)."""
+    """The results numbered over `behind`, up to `newest`, by the hour in which they came, such as
+    `2026-01-31T12`."""
     sql = """
         SELECT substr(created_at, 1, 13) AS hour, count(*) AS count FROM results
         WHERE id > :behind AND id <= :newest AND hidden = 0 GROUP BY substr(created_at, 1, 13)
