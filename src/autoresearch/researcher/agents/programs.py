@@ -31,12 +31,12 @@ def find_program_paths(words: list[str], path: str, home: Path) -> tuple[Path, .
         found |= dict.fromkeys(follow_program(name, path))
     for word in words:
         named = Path(word).expanduser() if word.startswith(("/", "~")) else None
-        if named and named.is_file():
+        if named and os.path.isfile(named):
             found[named] = None
-    if HOMEBREW.is_dir():
+    if os.path.isdir(HOMEBREW):
         found[HOMEBREW] = None
     home, shown = home.resolve(), mounts.system_folders()
-    needed = [p for p in found if p.exists() and not holds(p.resolve(), home)]
+    needed = [p for p in found if os.path.exists(p) and not holds(p.resolve(), home)]
     return tuple(p for p in mounts.outermost_paths(needed) if not mounts.is_beneath(p, shown))
 
 

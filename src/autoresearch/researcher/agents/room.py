@@ -85,7 +85,7 @@ class Room:
         programs = find_program_paths(list(words), environment.get("PATH", os.defpath), self.home)
         # a file that the command names stays writable in a folder that was opened for writing
         programs = tuple(p for p in programs if not mounts.is_beneath(p, self.writes))
-        named = (Path(v) for v in environment.values() if v.startswith("/") and Path(v).is_file())
+        named = (Path(v) for v in environment.values() if v[:1] == "/" and os.path.isfile(v))
         return Furnished(
             {**environment, "HOME": str(place), "TMPDIR": str(scratch), "GIT_CONFIG_NOSYSTEM": "1"},
             (*programs, *named, *self.reads),

@@ -63,7 +63,7 @@ def python_folders() -> list[Path]:
     return outermost_paths(
         p
         for p in both
-        if p.exists() and not is_beneath(p, [Path(s) for s in SYSTEM]) and p != Path("/")
+        if os.path.exists(p) and not is_beneath(p, [Path(s) for s in SYSTEM]) and p != Path("/")
     )
 
 
