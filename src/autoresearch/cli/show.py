@@ -45,10 +45,13 @@ def indent(text: str) -> str:
 
 def as_json(value: Any) -> str:
     """One line of JSON, safe to print: unsafe characters as escapes, which JSON has for them."""
-    import msgspec
+    return spell_out_json(json.dumps(value, ensure_ascii=False, default=_to_builtins))
 
-    text = json.dumps(msgspec.to_builtins(value), ensure_ascii=False)
-    return spell_out_json(text)
+
+def _to_builtins(value: Any) -> Any:
+    import msgspec  # models only: `ah whoami --json` starts without it
+
+    return msgspec.to_builtins(value)
 
 
 def tell(value: Any, text: str, in_json: bool) -> None:
