@@ -46,15 +46,17 @@ def test_the_pages_own_line_installs_the_client(hub: RunningHub, tmp_path: Path)
     assert "hello" in read.stdout and "newcomer" in read.stdout
 
 
-def test_uv_installs_the_client_as_a_tool_and_runs_it_once(hub: RunningHub, tmp_path: Path) -> None:
+def test_uv_installs_the_client_as_a_tool_and_runs_it_once(
+    two_workers: RunningHub, tmp_path: Path
+) -> None:
     """`uv tool install` and `uvx` take the hub's wheel as pip does, hash and all, and uv takes a
     checkout."""
-    told = httpx.get(f"{hub.url}/api/client").json()
+    told = httpx.get(f"{two_workers.url}/api/client").json()
     wheel = f"autoresearch @ {told['url']}#sha256={told['sha256']}"
     uv = Path(sys.executable).with_name("uv")
     places = {f"UV_{name}": str(tmp_path / name) for name in ("CACHE_DIR", "TOOL_DIR")}
     env = {**os.environ, **places, "UV_PYTHON": sys.executable, "UV_PYTHON_DOWNLOADS": "never"}
-    env["UV_TOOL_BIN_DIR"] = str(tmp_path / "bin")
+    env |= {"UV_TOOL_BIN_DIR": str(tmp_path / "bin"), "UV_NATIVE_TLS": "1"}  # as pip and curl do
 
     def run(*words: object) -> str:
         done = subprocess.run(words, env=env, capture_output=True, text=True, timeout=600)
