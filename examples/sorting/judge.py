@@ -19,7 +19,7 @@ MOST_QUESTIONS = THINGS * THINGS  # for one list; asking on is no method
 
 def main() -> None:
     player = subprocess.Popen(
-        [sys.executable, __file__, "player"],
+        [sys.executable, "-u", __file__, "player"],  # what it prints is seen though it is ended
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
