@@ -83,4 +83,4 @@ def test_the_loop_discards_what_its_curve_condemns(tmp_path: Path) -> None:
     assert better.status == "keep"
     summary = reports.summarise(workspace.folder)
     assert (summary.count("discard"), summary.count("crash")) == (1, 0)
-    assert reports.write(workspace.folder, tmp_path / "pictures").png.is_file()
+    assert reports.write_summary(summary, tmp_path / "pictures").png.is_file()
