@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import sqlite3
+import struct
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from autoresearch.errors import BadInput, MissingTool
 from autoresearch.researcher import export
 from autoresearch.researcher.judging.curves import CurvePoint
 from tiny_workspaces import Writes, make, noisy, research
@@ -23,6 +26,7 @@ with open(os.environ["AUTORESEARCH_RUN_DIR"] + "/curve.jsonl", "w") as file:
     for i in range(1, 5):
         file.write(json.dumps({"progress": i / 4, "loss": 5 - i}) + "\\n")
 """
+HEADER_BYTES = 7  # ":W&B", a magic number of two bytes, a version
 ODD = export.ExportedRun("0009", {"reason": "", "description": "<b>"}, {"a: b/%": 1.0}, ())
 
 
@@ -63,12 +67,33 @@ def read_mlflow(folder: Path) -> list[tuple[str, int]]:
 
 
 def read_wandb(folder: Path) -> list[tuple[str, int]]:
-    runs = sorted(folder.glob("wandb/offline-run-*"))
-    names = ("0001", "0002", "0003")
-    found = [next(run.glob("*.wandb")).read_bytes() for run in runs]
-    return [
-        (n, (data.count(b"train_loss") and 5) or 1) for n, data in zip(names, found, strict=True)
-    ]
+    """Each file's own name of its run: two runs of one second are in no order by their folders."""
+    return sorted(read_wandb_run(file) for file in folder.glob("wandb/offline-run-*/*.wandb"))
+
+
+def read_wandb_run(file: Path) -> tuple[str, int]:
+    """The run's name, and how many of its steps have a loss, and one for the last without."""
+    protocol = importlib.import_module("wandb.proto.wandb_internal_pb2")
+    name, losses = "", 0
+    for data in split_log(file.read_bytes()[HEADER_BYTES:]):
+        record = protocol.Record.FromString(data)
+        name = record.run.display_name or name
+        items = [item.key or ".".join(item.nested_key) for item in record.history.item]
+        losses += "train_loss" in items
+    return name, losses + 1
+
+
+def split_log(data: bytes) -> Iterator[bytes]:
+    """The records of LevelDB's log format: checksum, length, kind (4 ends a record that is in
+    pieces), bytes. These files are smaller than its blocks of 32 KB."""
+    at, whole = 0, b""
+    while at + 7 <= len(data):
+        length, kind = struct.unpack_from("<HB", data, at + 4)
+        whole += data[at + 7 : at + 7 + length]
+        at += 7 + length
+        if kind in (1, 4):
+            yield whole
+            whole = b""
 
 
 READERS: dict[str, Callable[[Path], list[tuple[str, int]]]] = {
@@ -98,9 +123,9 @@ def test_a_night_is_written_and_read_back(
 
 def test_mistakes_are_sentences(night: Path, tmp_path: Path, monkeypatch: Any) -> None:
     """A name that trackers do not take; a library that is not there, with what installs it."""
-    with pytest.raises(export.BadInput, match="letters"):
+    with pytest.raises(BadInput, match="letters"):
         export.check_project("../x")
     monkeypatch.setitem(sys.modules, "wandb", None)
-    with pytest.raises(export.MissingTool, match="pip install wandb"):
+    with pytest.raises(MissingTool, match="pip install wandb"):
         export.write_wandb([ODD], "p", tmp_path)
     assert export.safe_name("a: b/%") == "a_ b/_"
