@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -46,8 +47,6 @@ def test_how_it_failed_is_named(
 
 def test_a_program_that_is_not_there(tmp_path: Path) -> None:
     """No exit code, and a sentence that names it."""
-    from dataclasses import replace
-
     finished = choose_sandbox("none").run(replace(job(tmp_path, ""), argv=("no-such-program",)))
 
     assert finished.exit_code is None
@@ -225,3 +224,33 @@ def test_runs_beside_each_other(tmp_path: Path) -> None:
     neighbour.join()
 
     assert ended == [0]
+
+
+WORKS = """\
+import os, time
+child = os.fork()
+while time.process_time() < 0.7:
+    pass
+open(f"worked-{bool(child)}", "w").close()
+time.sleep(100)
+"""
+
+
+@EVERY_LEVEL
+def test_a_run_that_we_end_has_the_processor_time_of_all_its_processes(
+    level: str, tmp_path: Path
+) -> None:
+    """In whichever order they die: else a run stopped early would seem to have had a busy
+    machine."""
+    stop, marks = threading.Event(), [tmp_path / f"run/worked-{who}" for who in (True, False)]
+
+    def end_it() -> None:
+        while not all(mark.exists() for mark in marks):
+            time.sleep(0.02)
+        stop.set()
+
+    threading.Thread(target=end_it, daemon=True).start()
+    finished = choose_sandbox(level).run(job(tmp_path, WORKS), stop)
+
+    assert finished.reason == "stopped"
+    assert finished.cpu_s is not None and finished.cpu_s >= 1.3  # told in ticks of 10 ms

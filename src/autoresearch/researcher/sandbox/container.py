@@ -13,7 +13,7 @@ import secrets
 import shutil
 import subprocess
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from autoresearch.researcher.sandbox import mounts
 from autoresearch.researcher.sandbox.bubblewrap import READABLE, hidden_paths, list_mounts
@@ -39,11 +39,9 @@ class Container:
     def run(self, job: Job, stop: threading.Event | None = None) -> Finished:
         called = f"autoresearch-{secrets.token_hex(8)}"
         try:
-            return supervise_job(
-                job,
-                Confinement(tuple(container_command(job, self.engine, called)), "/"),
-                stop,
-            )
+            confinement = Confinement(tuple(container_command(job, self.engine, called)), "/")
+            # its processes are not ours to count
+            return replace(supervise_job(job, confinement, stop), cpu_s=None)
         finally:
             subprocess.run(
                 [self.engine, "kill", called], capture_output=True, timeout=ANSWER_S, check=False

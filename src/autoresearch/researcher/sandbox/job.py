@@ -75,8 +75,8 @@ class Finished:
     few words ("over 120 s").
 
     `exit_code` is minus the signal's number where a signal ended it, None where it never started.
-    `log_cut`: it printed more than its log may hold. `cpu_s`: processor time of all its processes;
-    None where it is not known.
+    `log_cut`: it printed more than its log may hold. `cpu_s`: processor time of all its processes,
+    those excepted that outlived its first one; None where it is not known.
     """
 
     exit_code: int | None

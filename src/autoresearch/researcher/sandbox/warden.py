@@ -60,8 +60,7 @@ def main() -> None:
         ended: dict[str, Any] = {"error": failure}
     else:
         ended = JobLoop(pid, output, log, spec["log_bytes"], awake).until_the_end()
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    ended["cpu_s"] = used.ru_utime + used.ru_stime
+    ended["cpu_s"] = max(ended.get("cpu_s", 0.0), buried_seconds())
     os.write(STATUS, json.dumps(ended).encode() + b"\n")
 
 
@@ -282,6 +281,8 @@ class JobLoop:
             if self.awake in ready:
                 os.read(self.awake, 4096)
                 self.reap()
+        # a process that is killed after the one that waits for it takes its time with it
+        cpu_s = buried_seconds() + living_seconds(os.getpid())
         left = self.kill_all()
         self.drain()
         status = self.wait_status
@@ -293,6 +294,7 @@ class JobLoop:
             "left": left,
             "log_error": self.log_error,
             "log_cut": not self.cut,
+            "cpu_s": cpu_s,
         }
 
     def reap(self) -> None:
@@ -355,24 +357,42 @@ def send(pid: int, number: int) -> None:
         pass
 
 
+def buried_seconds() -> float:
+    """Processor time of the children that we have buried, and of those that they had buried."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def living_seconds(root: int) -> float:
+    """Processor time of all descendants, with that of the children that they have buried."""
+    ticks = sum(sum(map(int, stat[11:15])) for stat in descendants(root).values())
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
 def living_descendants(root: int) -> set[int]:
-    """Children, theirs and so on, without the dead that wait to be buried. Where there is no
-    /proc: none; the group has to do."""
+    """Children, theirs and so on, without the dead that wait to be buried."""
+    return {pid for pid, stat in descendants(root).items() if stat[0] not in (b"Z", b"X")}
+
+
+def descendants(root: int) -> dict[int, list[bytes]]:
+    """Each with the words of its /proc/PID/stat from the state on (proc_pid_stat(5)). Where there
+    is no /proc: none; the group has to do."""
     children: dict[int, list[int]] = {}
+    stats: dict[int, list[bytes]] = {}
     for name in os.listdir("/proc") if LINUX else []:
         if name.isdigit():
             try:
                 with open(f"/proc/{name}/stat", "rb") as file:
-                    state, parent = file.read().rpartition(b")")[2].split()[:2]
-            except (OSError, ValueError):
+                    words = file.read().rpartition(b")")[2].split()
+                children.setdefault(int(words[1]), []).append(int(name))
+            except (OSError, ValueError, IndexError):
                 continue
-            if state not in (b"Z", b"X"):
-                children.setdefault(int(parent), []).append(int(name))
-    found: set[int] = set()
+            stats[int(name)] = words
+    found: dict[int, list[bytes]] = {}
     todo = [root]
     while todo:
         for child in children.get(todo.pop(), ()):
-            found.add(child)
+            found[child] = stats[child]
             todo.append(child)
     return found
 
