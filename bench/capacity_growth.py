@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from autoresearch.hub.rules import maintenance
-from autoresearch.hub.store import backup, claims, events, migrate, search
+from autoresearch.hub.store import backup, claims, ended, events, migrate, search
 from autoresearch.hub.store.database import Database, compact
 from autoresearch.hub.store.sizes import measure_tables
 from autoresearch.hub.values import TableSize
@@ -97,7 +97,7 @@ def _forget(db: Database, cluster: Cluster | None) -> dict[str, TableSize]:
     """What stays where everything is forgotten that may be."""
     with db.write() as tx:
         events.forget_to(tx, events.last_seq(tx) - 1, 10**9)
-        claims.forget_before(tx, FOR_EVER, 10**9)
+        ended.forget_ended(tx, "claims", FOR_EVER, 10**9)
         while posts := search.find_old_posts(tx, FOR_EVER, 1000):
             search.forget_posts(tx, posts)
     return _measure(db, cluster)

@@ -158,6 +158,9 @@ def test_migrations_make_the_tables_of_the_schema(db: Database) -> None:
 
 # what takes today's tables back to those of the first version
 FIRST_VERSION = (
+    "DROP INDEX ix_invites_expires_at",
+    "DROP INDEX ix_claims_expires_at",
+    "CREATE INDEX ix_claims_open ON claims (expires_at) WHERE released_at IS NULL",
     "DROP TABLE work_leases",
     "DROP TABLE log_entries",
     "DROP TABLE public_keys",
@@ -196,11 +199,15 @@ OLD_RESULT = """
         description, reason, problem, created_at, leads)
     VALUES (1, 'old', 'aaaaaaa', ?, 'cpu', '', ?, 'keep', '', '', '', '2026-01-01', 1)
 """
+OLD_CLAIM = """
+    INSERT INTO claims (agent_id, text, created_at, expires_at, ttl_s, released_at)
+    VALUES ('old', 'given up', '2026-01-01T00', '2026-01-01T09', 32400, '2026-01-01T01')
+"""
 
 
 def test_a_database_of_an_earlier_version_is_brought_up_to_date(tmp_path: Path) -> None:
-    """What was written by the first version is there, its tables are this version's, and of its
-    records those lead that were pushed."""
+    """What was written by the first version is there, its tables are this version's, of its
+    records those lead that were pushed, and a claim was over when it was given up."""
     migrate.prepare(tmp_path)
     db = Database(tmp_path)
     db.transact(lambda tx: accounts.add_agent(tx, "old", "open"))
@@ -210,6 +217,7 @@ def test_a_database_of_an_earlier_version_is_brought_up_to_date(tmp_path: Path) 
         connection.execute(OLD_POST)
         for commit_hash, value in ((None, 0.1), ("a" * 40, 1.5), ("b" * 40, 1.6), ("c" * 40, 1.4)):
             connection.execute(OLD_RESULT, (commit_hash, value))
+        connection.execute(OLD_CLAIM)
     db.close()
     migrate.prepare(tmp_path)
     again = Database(tmp_path)
@@ -219,6 +227,7 @@ def test_a_database_of_an_earlier_version_is_brought_up_to_date(tmp_path: Path) 
     leaders = results.leaders(again.reader, "cpu", "", 9)
     assert [result.val_bpb for result in leaders] == [1.4, 1.5]
     assert len(verdicts.draw_key(again.reader)) == 32
+    assert again.reader.value("SELECT expires_at FROM claims") == "2026-01-01T01"
     log = [entry.fields() for entry in map(as_new, log_entries.every_entry(again.reader))]
     assert [(entry["kind"], "entered" in entry) for entry in log] == [
         *(("account", True), ("channel", True), ("channel", True), ("post", True)),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,14 @@ from autoresearch.clock import precise_timestamp, utc_now
 from autoresearch.hub.rules import accounts, board, maintenance, retention, search
 from autoresearch.hub.rules.accounts import Caller
 from autoresearch.hub.settings import Settings
-from autoresearch.hub.store import claims, events, limits, migrate
+from autoresearch.hub.store import accounts as account_rows
+from autoresearch.hub.store import claims, ended, events, limits, migrate
 from autoresearch.hub.store.database import Database, Transaction
+from autoresearch.hub.store.sqlite import FILE_NAME, connect
 from autoresearch.resultline import read_lines
 
 LONG_AGO = "2020-01-01T00:00:00.000000Z"
+FAR_OFF = "9999-01-01T00:00:00.000000Z"
 LINE = "commit:abcdef{} platform:cpu val_bpb:1.5 vram_gb:1 | mangrove {}"
 
 
@@ -127,19 +131,55 @@ def test_old_posts_are_not_found_and_stay_on_the_board(db: Database) -> None:
 
 
 def test_claims_are_forgotten_a_month_after_their_end(db: Database) -> None:
-    """One that still holds stays, however old; so does the newest."""
+    """One that still holds stays, however old; so does the newest. One that was given up is over
+    from then on. What was forgotten in small changes leaves its numbers to nobody."""
     with db.write() as tx:
         accounts.create(tx, "ada", via="open")
         tx.now = LONG_AGO
         for number in range(6):
             claims.add_claim(tx, "ada", f"idea {number}", LONG_AGO, 600)
-        renewed = claims.add_claim(tx, "ada", "renewed", "9999-01-01T00:00:00.000000Z", 600)
+        renewed = claims.add_claim(tx, "ada", "renewed", FAR_OFF, 600)
+        claims.release(tx, claims.add_claim(tx, "ada", "given up", FAR_OFF, 600).id)
         tx.now = precise_timestamp()
-        held = claims.add_claim(tx, "ada", "held", "9999-01-01T00:00:00.000000Z", 600)
+        held = claims.add_claim(tx, "ada", "held", FAR_OFF, 600)
 
     forget(db)
 
     assert db.reader.column("SELECT id FROM claims ORDER BY id") == [renewed.id, held.id]
+    with db.write() as tx:
+        assert [ended.forget_ended(tx, "claims", "9999-12", 1) for _ in range(3)] == [1, 1, 0]
+        assert claims.add_claim(tx, "ada", "next", FAR_OFF, 600).id > held.id
+
+
+def test_invites_are_forgotten_a_month_after_their_end(db: Database) -> None:
+    """All that are over go, though only a few in one change; one that ended yesterday stays."""
+    with db.write() as tx:
+        tx.now = LONG_AGO
+        for number in range(7):
+            account_rows.add_invite(tx, bytes([number]), LONG_AGO, 1, f"old {number}")
+        yesterday = precise_timestamp(utc_now() - timedelta(days=1))
+        account_rows.add_invite(tx, b"late", yesterday, 1, "late")
+
+    forget(db)
+
+    assert db.reader.column("SELECT note FROM invites") == ["late"]
+
+
+def test_no_table_is_read_whole_for_what_holds_or_ended(tmp_path: Path) -> None:
+    """Claims stay for a month, so those that hold are few among them; an index finds both."""
+    migrate.prepare(tmp_path)
+    connection, ran = connect(tmp_path / FILE_NAME), list[str]()
+    connection.set_trace_callback(ran.append)
+    tx = Transaction(connection)
+    claims.active_claims(tx, tx.now, 9)
+    for table in ended.ENDED_AT:
+        ended.forget_ended(tx, table, tx.now, 9)
+    connection.set_trace_callback(None)
+    plans = [list(connection.execute(f"EXPLAIN QUERY PLAN {sql}")) for sql in ran]
+    connection.close()
+
+    assert len(plans) == 1 + len(ended.ENDED_AT)
+    assert not [step for plan in plans for *_, step in plan if step.startswith("SCAN")]
 
 
 def test_sizes_tell_what_fills_a_database(db: Database, capsys: Any) -> None:

@@ -13,7 +13,7 @@ from autoresearch.hub.rules import work
 from autoresearch.hub.rules.accounts import Caller
 from autoresearch.hub.rules.work import shift_time
 from autoresearch.hub.settings import Settings
-from autoresearch.hub.store import accounts, board, migrate, results, work_leases
+from autoresearch.hub.store import accounts, board, ended, migrate, results, work_leases
 from autoresearch.hub.store.database import Database, Transaction
 from autoresearch.models import Result
 
@@ -125,5 +125,5 @@ def test_what_is_over_is_ended_and_forgotten(db: Database) -> None:
     assert at(db, work.LEASE_S + 1, lambda tx: work_leases.end_expired(tx, work.LEASE_S)) == 1
     assert work_leases.returned_since(db.reader, "ada", START) == [result.id]
     moment = shift_time(START, 10**6)
-    assert at(db, 10**7, lambda tx: work_leases.forget_ended(tx, moment)) == 1
+    assert at(db, 10**7, lambda tx: ended.forget_ended(tx, "work_leases", moment, 9)) == 1
     assert work_leases.count_leases(db.reader, "ada") == 0

@@ -15,10 +15,11 @@ from autoresearch.clock import precise_timestamp, utc_now
 from autoresearch.hub.rules.limits import current_hour_s
 from autoresearch.hub.rules.work import LEASE_S
 from autoresearch.hub.settings import Settings
-from autoresearch.hub.store import accounts, claims, events, limits, search, work_leases
+from autoresearch.hub.store import events, limits, search, work_leases
 from autoresearch.hub.store.database import Database, Reader, Transaction
+from autoresearch.hub.store.ended import ENDED_AT, forget_ended
 
-OVER_DAYS = 30  # that an invite, claim or lease of work stays to be looked at once it is over
+OVER_DAYS = 30  # that what is over stays to be looked at
 ROWS, POSTS = 2000, 200  # forgotten in one change
 OffLoop = Callable[..., Awaitable[Any]]
 
@@ -26,14 +27,20 @@ OffLoop = Callable[..., Awaitable[Any]]
 async def forget_old(db: Database, settings: Settings, off_loop: OffLoop) -> None:
     """Forget it all; what has to be searched for is found before, in a thread."""
     last = await off_loop(lambda: _find_last_event(db.reader, settings))
-    while await db.change(lambda tx: events.forget_to(tx, last, ROWS)):
-        pass
-    over = _days_ago(OVER_DAYS)
-    while await db.change(lambda tx: claims.forget_before(tx, over, ROWS)):
-        pass
+    await _repeat(db, lambda tx: events.forget_to(tx, last, ROWS))
     if settings.keep_search_days:
         await _forget_words(db, _days_ago(settings.keep_search_days), off_loop)
-    await db.change(_forget_what_is_over)
+    await db.change(lambda tx: limits.forget_before(tx, current_hour_s()))
+    await db.change(lambda tx: work_leases.end_expired(tx, LEASE_S))
+    over = _days_ago(OVER_DAYS)
+    for table in ENDED_AT:
+        await _repeat(db, partial(forget_ended, table=table, moment=over, most=ROWS))
+
+
+async def _repeat(db: Database, forget: Callable[[Transaction], int]) -> None:
+    """One small change after the other, until nothing is left to forget."""
+    while await db.change(forget):
+        pass
 
 
 def _find_last_event(reader: Reader, settings: Settings) -> int:
@@ -50,13 +57,6 @@ async def _forget_words(db: Database, moment: str, off_loop: OffLoop) -> None:
     """Posts from before a moment are no longer found by their words; they stay on the board."""
     while posts := await off_loop(lambda: search.find_old_posts(db.reader, moment, POSTS)):
         await db.change(partial(search.forget_posts, posts=posts))
-
-
-def _forget_what_is_over(tx: Transaction) -> None:
-    limits.forget_before(tx, current_hour_s())
-    accounts.forget_invites(tx, _days_ago(OVER_DAYS))
-    work_leases.end_expired(tx, LEASE_S)
-    work_leases.forget_ended(tx, _days_ago(OVER_DAYS))
 
 
 def _days_ago(days: int) -> str:

@@ -118,8 +118,3 @@ def use_invite(tx: Transaction, token_hash: bytes) -> bool:
         WHERE hash = :hash AND uses_left > 0 AND expires_at > :now
     """
     return tx.run(sql, hash=token_hash, now=tx.now) == 1
-
-
-def forget_invites(tx: Transaction, moment: str) -> int:
-    """Forget invites that were over before a moment."""
-    return tx.run("DELETE FROM invites WHERE expires_at < :moment", moment=moment)

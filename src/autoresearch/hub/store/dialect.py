@@ -16,6 +16,7 @@ _MARKS = re.compile(f"(?P<text>'(?:[^']|'')*')|:(?P<name>{NAME})|(?P<percent>%)"
 _SAME_DAYS = r"(extract(epoch FROM CAST(CAST(\1 AS text) AS timestamptz)) / 86400)"
 _DAYS = re.compile(rf"julianday\((:?{NAME})\)")
 
+ROW = {SQLITE: "rowid", POSTGRESQL: "ctid"}  # where a row lies, whatever its key
 HAS_VERSION = {  # whether the tables were made
     SQLITE: "SELECT count(*) FROM sqlite_master WHERE name = 'alembic_version'",
     POSTGRESQL: "SELECT count(*) FROM pg_class WHERE oid = to_regclass('alembic_version')",

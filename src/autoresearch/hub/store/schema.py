@@ -25,6 +25,8 @@ from sqlalchemy import (
 )
 from sqlalchemy import Text as SqlText
 
+from autoresearch.hub.store.ended import ENDED_AT
+
 metadata = MetaData(
     naming_convention={
         "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -40,8 +42,10 @@ Text = SqlText(collation="C").with_variant(SqlText(), "sqlite")
 
 
 def table(name: str, *parts: Any, **options: Any) -> None:
-    """Add a table, which is `metadata.tables[name]` from now on."""
-    Table(name, metadata, *parts, **options)
+    """Add a table, which is `metadata.tables[name]` from now on, with the index by which its rows
+    are forgotten, where they are."""
+    ended = [Index(None, ENDED_AT[name])] if name in ENDED_AT else []
+    Table(name, metadata, *parts, *ended, **options)
 
 
 def add_numbered(name: str, *parts: Any, by: str = "id") -> None:
@@ -225,8 +229,7 @@ add_numbered(
     not_null("created_at"),
     not_null("expires_at"),
     not_null("ttl_s", Integer),
-    Column("released_at", Text),
-    index_where("released_at IS NULL", "ix_claims_open", "expires_at"),
+    Column("released_at", Text),  # where it was given up; then it is over from that moment
 )
 
 add_numbered(  # results handed to volunteers, who run them again
@@ -239,7 +242,6 @@ add_numbered(  # results handed to volunteers, who run them again
     Column("outcome", Text),  # done, returned, expired
     index_where("ended_at IS NULL", "ix_work_leases_open", "result_id", unique=True),
     Index(None, "agent_id", "id"),
-    Index(None, "ended_at"),
 )
 
 add_numbered(  # everything full-text search can find, in the order it came

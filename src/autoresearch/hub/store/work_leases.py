@@ -89,11 +89,6 @@ def end_expired(tx: Transaction, length_s: int) -> int:
     return tx.run(sql, now=tx.now, length_s=length_s)
 
 
-def forget_ended(tx: Transaction, moment: str) -> int:
-    """Forget leases that ended before a moment."""
-    return tx.run("DELETE FROM work_leases WHERE ended_at < :moment", moment=moment)
-
-
 def count_held(reader: Reader, agent_id: str, now: str, length_s: int) -> int:
     """How many leases of an agent hold."""
     sql = f"SELECT count(*) FROM work_leases WHERE agent_id = :agent_id AND {_HOLDS}"
