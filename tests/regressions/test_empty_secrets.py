@@ -123,6 +123,26 @@ def test_nothing_empty_is_right_even_where_it_is_stored(data: Path, key: str) ->
     db.close()
 
 
+def test_a_key_that_is_revoked_while_it_is_looked_up_is_not_remembered(data: Path) -> None:
+    """Look-ups run beside the event that empties the memory: what was read before is forgotten."""
+    key = "a-key-of-sixteen-characters"
+    db = Database(data)
+    with db.write() as tx:
+        rows.add_agent(tx, "ada", "open")
+        rows.replace_key(tx, "ada", accounts.digest(key))
+
+    class Slow(accounts.KeyCache):
+        def _look_up(self, key_hash: bytes) -> accounts.Caller:
+            found = super()._look_up(key_hash)
+            self.forget()  # its event comes just now
+            return found
+
+    keyring = Slow(db, b"0" * 32)
+    assert keyring.find_caller(key).agent_id == "ada"
+    assert keyring.recall(accounts.digest(key)) is None
+    db.close()
+
+
 @pytest.mark.parametrize("password", ["", " ", "x"])
 def test_git_asks_again_for_an_empty_password(hub: Any, password: str) -> None:
     """401 and a prompt, on the wire."""

@@ -42,12 +42,12 @@ def make_routers() -> Iterator[Router]:
     body's own word of that name would else be taken for a fault of ours.
     """
     platform = {"platform": Provide(common.read_platform)}
-    for package, guards in ((pages, []), (routes, [common.needs_key])):
+    for package, check in ((pages, None), (routes, common.check_key)):
         found = [*find_handlers(package)]
         asking = [handler for handler in found if "platform" in handler.fn.__annotations__]
         others = [handler for handler in found if handler not in asking]
-        yield Router("/", route_handlers=asking, guards=guards, dependencies=platform)
-        yield Router("/", route_handlers=others, guards=guards)
+        yield Router("/", route_handlers=asking, before_request=check, dependencies=platform)
+        yield Router("/", route_handlers=others, before_request=check)
 
 
 def create_app(settings: Settings) -> Middleware:

@@ -141,7 +141,7 @@ class AccessLog:
     def __init__(self) -> None:
         self._waiting: list[dict[str, Any]] = []
 
-    def note(self, scope: Any, status: int, seconds: float) -> None:
+    def note(self, method: str, scope: Any, status: int, seconds: float) -> None:
         """Remember a request: who, what, how it ended.
 
         Paths only: a query may hold what nobody should keep.
@@ -153,7 +153,7 @@ class AccessLog:
         self._waiting.append(
             {
                 "at": time.time(),
-                "method": scope["method"],
+                "method": method,
                 "path": scope["path"][:300],
                 "status": status,
                 "ms": round(seconds * 1000, 2),

@@ -56,12 +56,12 @@ class Metrics:
         self._refusals = refusals
         self._counts: dict[Key, list[float]] = {}  # buckets..., over the last, sum of seconds
 
-    def count(self, scope: Any, status: int, seconds: float) -> None:
+    def count(self, method: str, scope: Any, status: int, seconds: float) -> None:
         """Count a finished request under its route's pattern: paths are the callers' choice and
         would never end.
         """
-        method = scope["method"] if scope["method"] in METHODS else "other"
-        key = (method, scope.get("path_template") or "(none)", status)
+        known = method if method in METHODS else "other"
+        key = (known, scope.get("path_template") or "(none)", status)
         counts = self._counts.get(key)
         if counts is None:
             counts = self._counts[key] = [0.0] * (len(BUCKETS_S) + 2)

@@ -56,7 +56,7 @@ class Middleware:
             headers = [*FAST_HEADERS, size, _id_header(scope)]
             await send({"type": "http.response.start", "status": 200, "headers": headers})
             await send({"type": "http.response.body", "body": body, "more_body": False})
-            self._note(asked, scope, 200, started)
+            self._note(asked["method"], scope, 200, started)
             return
         status = 500
 
@@ -76,13 +76,12 @@ class Middleware:
         finally:
             for release in scope.get("releases", ()):
                 release()
-            self._note(asked, scope, status, started)
+            self._note(asked["method"], scope, status, started)
 
-    def _note(self, asked: Any, answered: Any, status: int, started: float) -> None:
-        scope: Any = {**answered, "method": asked["method"]}
+    def _note(self, method: str, scope: Any, status: int, started: float) -> None:
         seconds = perf_counter() - started
-        self.hub.access.note(scope, status, seconds)
-        self.hub.metrics.count(scope, status, seconds)
+        self.hub.access.note(method, scope, status, seconds)
+        self.hub.metrics.count(method, scope, status, seconds)
 
 
 def _id_header(scope: Any) -> tuple[bytes, bytes]:

@@ -11,7 +11,7 @@ import re
 from itertools import count
 from typing import Any
 
-from autoresearch.hub.rules.addresses import client_address, is_trusted, read_prefix
+from autoresearch.hub.rules.addresses import client_address, is_trusted, read_prefix, spell_address
 from autoresearch.hub.settings import Settings
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._:=-]{1,64}", re.ASCII)
@@ -39,7 +39,7 @@ def resolve_origin(scope: Any, settings: Settings) -> None:
         if said["id"] and REQUEST_ID.fullmatch(said["id"][0]):
             scope["request_id"] = said["id"][0]
     elif client:
-        scope["client"] = (client_address(peer, "", settings), port)
+        scope["client"] = (spell_address(peer), port)
     scope["base_path"] = base
     if base and (scope["path"] + "/").startswith(base + "/"):  # a proxy that did not cut it off
         scope["path"] = scope["path"][len(base) :] or "/"

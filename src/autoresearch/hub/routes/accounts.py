@@ -13,7 +13,6 @@ from autoresearch.hub.routes.common import (
     TheCaller,
     TheHub,
     errors,
-    needs_admin,
     network_of_caller,
 )
 from autoresearch.hub.rules import accounts
@@ -40,14 +39,17 @@ async def register(
 
 @post(
     "/api/admin/agents",
-    guards=[needs_admin],
     responses=errors(400, 401, 403, 409, 413, 415),
     tags=["accounts"],
 )
 async def create_agent(
-    request: Request[Any, Any, Any], data: JSONBody[models.NewAgent], hub: TheHub
+    request: Request[Any, Any, Any],
+    data: JSONBody[models.NewAgent],
+    hub: TheHub,
+    caller: TheCaller,
 ) -> models.Account:
     """Open an account for somebody, with the admin key."""
+    caller.check_admin()
     network = network_of_caller(request)
     return await hub.db.change(lambda tx: accounts.create_by_admin(tx, data.id, network))
 

@@ -7,23 +7,21 @@ import logging
 from typing import Annotated, Any
 
 from litestar import Request, Response
-from litestar.connection import ASGIConnection
 from litestar.di import NamedDependency
 from litestar.exceptions import HTTPException, ValidationException
-from litestar.handlers.base import BaseRouteHandler
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import QueryParameter
 
 from autoresearch import models
 from autoresearch.errors import (
     AutoresearchError,
-    Forbidden,
     HubUnavailable,
     RateLimited,
     StorageFull,
 )
 from autoresearch.hub.connections import Shares
 from autoresearch.hub.routes.json_body import NO_BODY, read_json
+from autoresearch.hub.rules import accounts
 from autoresearch.hub.rules.accounts import Caller
 from autoresearch.hub.rules.addresses import network_of
 from autoresearch.hub.rules.devices import spell_device
@@ -108,23 +106,21 @@ def errors(*statuses: int) -> dict[int, ResponseSpec]:
     }
 
 
-def needs_key(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
-    """Guard: a right key, whoever's, unless the handler is described as one that needs none.
+async def check_key(request: Request[Any, Any, Any]) -> None:
+    """Before a request is answered: a right key, whoever's, unless its handler is described as
+    one that needs none. The caller is then in `scope["caller"]`, injected as `caller`.
 
-    The caller is then in `scope["caller"]`, injected as `caller`.
+    No guard of the framework's: for each of those it copies the handler, and calls what is not
+    async in a thread.
     """
-    if getattr(handler, "security", None) == NO_KEY:
+    if getattr(request.route_handler, "security", None) == NO_KEY:
         return
-    hub: Services = connection.app.state.hub
-    caller = hub.keyring.caller(connection.headers.get("authorization", ""))
-    connection.scope["caller"] = caller  # type: ignore[typeddict-unknown-key]
-
-
-def needs_admin(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
-    """Guard: the admin key."""
-    needs_key(connection, handler)
-    if not connection.scope["caller"].is_admin:  # type: ignore[typeddict-item]
-        raise Forbidden("this needs the hub's admin key")
+    keyring = the_hub(request).keyring
+    key = accounts.read_key(request.headers.get("authorization", ""))
+    caller = keyring.recall(accounts.digest(key))
+    if caller is None:  # whoever asks the database waits beside the others
+        caller = await the_hub(request).off_loop(keyring.find_caller, key)
+    request.scope["caller"] = caller  # type: ignore[typeddict-unknown-key]
 
 
 def the_caller(request: Request[Any, Any, Any]) -> Caller:

@@ -63,6 +63,11 @@ class Caller:
             raise Forbidden("the admin key writes in nobody's name; use an agent's key")
         return self.agent_id
 
+    def check_admin(self) -> None:
+        """Raises Forbidden for all but the admin key."""
+        if not self.is_admin:
+            raise Forbidden("this needs the hub's admin key")
+
 
 ADMIN = Caller("", is_admin=True)
 
@@ -96,24 +101,11 @@ class KeyCache:
         self._known: dict[bytes, tuple[Caller, float]] = {}
 
     def forget(self) -> None:
-        self._known.clear()
+        self._known = {}
 
     def caller(self, authorization: str) -> Caller:
-        """Whose `Authorization` header this is: `Bearer <key>`, or `Basic` with the key as
-        password. Raises Unauthorized.
-        """
-        scheme, _, rest = authorization.strip().partition(" ")
-        if scheme.lower() == "bearer":
-            return self.find_caller(rest.strip())
-        if scheme.lower() == "basic":
-            return self.find_caller(_password(rest.strip()))
-        if not scheme:
-            raise Unauthorized(
-                "no key: send `Authorization: Bearer <key>`; POST /api/register gives one"
-            )
-        raise Unauthorized(
-            f"{scheme[:20]!r} is no scheme of this hub: send `Authorization: Bearer <key>`"
-        )
+        """Whose `Authorization` header this is. Raises Unauthorized."""
+        return self.find_caller(read_key(authorization))
 
     def is_right(self, authorization: str) -> bool:
         """Whether the key of an `Authorization` header still opens the hub."""
@@ -130,16 +122,15 @@ class KeyCache:
 
     def find_caller(self, key: str) -> Caller:
         """Whose key this is. Raises Unauthorized."""
-        if not is_secret(key):
-            raise Unauthorized("the key is empty or cut short; send the whole key")
         key_hash = digest(key)
         remembered = self.recall(key_hash)
         if remembered is not None:
             return remembered
+        known = self._known  # a key that is revoked meanwhile is remembered where nobody looks
         caller = self._look_up(key_hash)
-        if len(self._known) >= CACHE_MAX:
-            self._known.clear()
-        self._known[key_hash] = (caller, time.monotonic() + CACHE_S)
+        if len(known) >= CACHE_MAX:
+            known.clear()
+        known[key_hash] = (caller, time.monotonic() + CACHE_S)
         return caller
 
     def _look_up(self, key_hash: bytes) -> Caller:
@@ -149,6 +140,25 @@ class KeyCache:
         if agent_id is None:
             raise Unauthorized("this key is unknown or revoked; POST /api/register gives a new one")
         return Caller(agent_id)
+
+
+def read_key(authorization: str) -> str:
+    """The key of an `Authorization` header: `Bearer <key>`, or `Basic` with the key as password.
+    Raises Unauthorized.
+    """
+    scheme, _, rest = authorization.strip().partition(" ")
+    if not scheme:
+        raise Unauthorized(
+            "no key: send `Authorization: Bearer <key>`; POST /api/register gives one"
+        )
+    if scheme.lower() not in ("bearer", "basic"):
+        raise Unauthorized(
+            f"{scheme[:20]!r} is no scheme of this hub: send `Authorization: Bearer <key>`"
+        )
+    key = rest.strip() if scheme.lower() == "bearer" else _password(rest.strip())
+    if not is_secret(key):
+        raise Unauthorized("the key is empty or cut short; send the whole key")
+    return key
 
 
 def _password(encoded: str) -> str:

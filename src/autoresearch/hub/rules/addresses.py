@@ -69,12 +69,12 @@ def client_address(peer: str, forwarded_for: str, settings: Settings) -> str:
     proxy, if `peer` is one.
     """
     if not is_trusted(peer, settings):
-        return _normalise(peer)
+        return spell_address(peer)
     chain = [part for part in forwarded_for.split(",") if part.strip()]
     for address in reversed(chain):
         if not is_trusted(address, settings):
-            return _normalise(address)
-    return _normalise(chain[0] if chain else peer)
+            return spell_address(address)
+    return spell_address(chain[0] if chain else peer)
 
 
 def is_trusted(address: str, settings: Settings) -> bool:
@@ -82,7 +82,9 @@ def is_trusted(address: str, settings: Settings) -> bool:
     return ip is not None and any(ip in network for network in settings.trusted_proxies)
 
 
-def _normalise(address: str) -> str:
+@lru_cache(maxsize=4096)
+def spell_address(address: str) -> str:
+    """An address in its usual form; what is none, cut short."""
     ip = parse_address(address)
     return address.strip()[:64] if ip is None else str(ip)
 
