@@ -18,7 +18,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -168,7 +168,12 @@ def in_process(data: Path, **overrides: Any) -> Iterator[RunningHub]:
 
 @contextmanager
 def served(
-    data: Path, *options: str, workers: int = 2, database: str = "", admin_key: str = ""
+    data: Path,
+    *options: str,
+    workers: int = 2,
+    database: str = "",
+    admin_key: str = "",
+    prefix: Sequence[str] = (),
 ) -> Iterator[RunningHub]:
     """A hub as users run it: `agenthub serve` with several workers, in processes of its own."""
     admin_key = admin_key or secrets.token_hex(16)
@@ -176,6 +181,7 @@ def served(
     limits = [f"--max-{what}-per-hour={PLENTY}" for what in ("pushes", "posts", "registrations")]
     process = subprocess.Popen(
         [
+            *prefix,
             sys.executable,
             "-m",
             "autoresearch.cli.agenthub",

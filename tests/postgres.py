@@ -55,6 +55,10 @@ class Cluster:
         user = "postgres" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
         return f"postgresql://{user}@/{name}?host={self.folder}"
 
+    @property
+    def socket(self) -> str:
+        return f"{self.folder}/.s.PGSQL.5432"
+
     def start(self) -> None:
         """Start the server and wait until it answers. It ends with us, however we end."""
         options = [part for setting in self.settings for part in ("-c", setting)]
@@ -123,8 +127,9 @@ TEMPLATE = "hub_template"
 
 
 @contextmanager
-def cluster(settings: tuple[str, ...] = SETTINGS) -> Iterator[Cluster]:
-    """A running server that is gone afterwards, data and all."""
+def cluster(settings: tuple[str, ...] = SETTINGS, trusted: str = "") -> Iterator[Cluster]:
+    """A running server that is gone afterwards, data and all. Whoever comes from the network
+    `trusted` is let in."""
     # not below pytest's folder: nobody but its owner may pass there
     folder = Path(tempfile.mkdtemp(prefix="agenthub-pg-", dir="/tmp"))
     try:
@@ -135,6 +140,8 @@ def cluster(settings: tuple[str, ...] = SETTINGS) -> Iterator[Cluster]:
         subprocess.run(
             [*map(str, command), *locale], check=True, capture_output=True, cwd=folder, timeout=120
         )
+        with (folder / "data" / "pg_hba.conf").open("a") as rules:
+            rules.write(f"host all all {trusted} trust\n" if trusted else "")
         made = Cluster(folder, settings)
         made.start()
         try:

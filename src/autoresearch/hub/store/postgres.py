@@ -50,6 +50,7 @@ _DEFAULTS = {  # unless the address says otherwise; milliseconds for tcp_user_ti
     "application_name": "agenthub",
     "client_encoding": "utf8",
 }
+# what the server is told: a node whose packets vanish holds the writers' turn for 15 s at most
 _SESSION = """
     SELECT set_config('statement_timeout', '60s', false),
         set_config('lock_timeout', '20s', false),
@@ -57,6 +58,7 @@ _SESSION = """
         set_config('tcp_keepalives_idle', '10', false),
         set_config('tcp_keepalives_interval', '5', false),
         set_config('tcp_keepalives_count', '3', false),
+        set_config('tcp_user_timeout', '10s', false),
         set_config('synchronous_commit',
             replace(current_setting('synchronous_commit'), 'off', 'on'), false)
 """
