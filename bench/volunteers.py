@@ -29,7 +29,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from autoresearch.hub.rules.work import LEASE_S, shift_time
+from autoresearch.clock import shift_time
+from autoresearch.hub.rules.work import LEASE_S
 from autoresearch.hub.store import accounts, board, migrate, results, work_leases
 from autoresearch.hub.store.database import Database, Transaction
 from hub import Server, serving

@@ -3,7 +3,7 @@ things take (`time.monotonic`)."""
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 
 _SECONDS, _MICROSECONDS = "%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%M:%S.%fZ"
 
@@ -36,3 +36,8 @@ def precise_timestamp(at: datetime | None = None) -> str:
 def parse_timestamp(text: str) -> datetime:
     """The time that a precise timestamp names."""
     return datetime.strptime(text, _MICROSECONDS).replace(tzinfo=timezone.utc)
+
+
+def shift_time(at: str, seconds: float) -> str:
+    """The precise timestamp so many seconds after another, or before it."""
+    return precise_timestamp(parse_timestamp(at) + timedelta(seconds=seconds))

@@ -8,10 +8,10 @@ from typing import Any, TypeVar
 
 import pytest
 
+from autoresearch.clock import shift_time
 from autoresearch.errors import Conflict, RateLimited
 from autoresearch.hub.rules import work
 from autoresearch.hub.rules.accounts import Caller
-from autoresearch.hub.rules.work import shift_time
 from autoresearch.hub.settings import Settings
 from autoresearch.hub.store import accounts, board, ended, migrate, results, work_leases
 from autoresearch.hub.store.database import Database, Transaction

@@ -15,11 +15,10 @@ import re
 import secrets
 import time
 from dataclasses import dataclass
-from datetime import timedelta
 from hmac import compare_digest
 
 from autoresearch import entries
-from autoresearch.clock import precise_timestamp, utc_now
+from autoresearch.clock import precise_timestamp, shift_time
 from autoresearch.errors import BadInput, Conflict, Forbidden, NotFound, Unauthorized
 from autoresearch.hub.rules import audit, limits
 from autoresearch.hub.rules.verdicts import hash_network
@@ -258,8 +257,7 @@ def invite(tx: Transaction, uses: int, days: float, note: str) -> str:
     if uses < 1 or not days > 0:
         raise BadInput("an invite needs at least one use and a time to be used in")
     token = "ahi_" + secrets.token_urlsafe(24)
-    expires_at = precise_timestamp(utc_now() + timedelta(days=days))
-    accounts.add_invite(tx, digest(token), expires_at, uses, note)
+    accounts.add_invite(tx, digest(token), shift_time(tx.now, days * 86_400), uses, note)
     return token
 
 

@@ -10,12 +10,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from functools import lru_cache
 
 from rapidfuzz import fuzz, process
 
-from autoresearch.clock import parse_timestamp, precise_timestamp
+from autoresearch.clock import precise_timestamp, shift_time
 from autoresearch.errors import BadInput, Conflict, Forbidden, NotFound, RateLimited
 from autoresearch.hub.rules import limits
 from autoresearch.hub.rules.accounts import Caller
@@ -131,7 +130,7 @@ def make(
     done = results.latest_results(tx, RESULTS_MAX, after=looked.last_result)
     _refuse(idea(text), caller, text, since, done)
     limits.spend(tx, f"agent:{agent_id}", "claim", settings.max_posts_per_hour)
-    expires_at = _later(tx.now, new.ttl_s)
+    expires_at = shift_time(tx.now, new.ttl_s)
     own = claims.active_claims(tx, tx.now, ACTIVE_MAX, agent_id=agent_id)
     if (again := next((one for one in own if _is_renewal(one, caller, text)), None)) is not None:
         return claims.extend(tx, again.id, expires_at, new.ttl_s)
@@ -186,7 +185,7 @@ def heartbeat(tx: Transaction, caller: Caller, claim_id: int) -> Claim:
         raise Conflict(f"claim {claim_id} was released; claim the idea again")
     if held.expires_at <= tx.now:
         raise Conflict(f"claim {claim_id} expired at {held.expires_at}; claim the idea again")
-    return claims.extend(tx, claim_id, _later(tx.now, held.ttl_s), held.ttl_s)
+    return claims.extend(tx, claim_id, shift_time(tx.now, held.ttl_s), held.ttl_s)
 
 
 def release(tx: Transaction, caller: Caller, claim_id: int) -> None:
@@ -204,7 +203,3 @@ def _find_own(reader: Reader, caller: Caller, claim_id: int) -> HeldClaim:
     if held.agent_id != caller.agent_id and not caller.is_admin:
         raise Forbidden(f"claim {claim_id} is {held.agent_id}'s")
     return held
-
-
-def _later(at: str, seconds: int) -> str:
-    return precise_timestamp(parse_timestamp(at) + timedelta(seconds=seconds))

@@ -7,11 +7,10 @@ A hub that has much to forget does it in small changes, so that no writer waits 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
 from functools import partial
 from typing import Any
 
-from autoresearch.clock import precise_timestamp, utc_now
+from autoresearch.clock import precise_timestamp, shift_time
 from autoresearch.hub.rules.limits import current_hour_s
 from autoresearch.hub.rules.work import LEASE_S
 from autoresearch.hub.settings import Settings
@@ -60,4 +59,4 @@ async def _forget_words(db: Database, moment: str, off_loop: OffLoop) -> None:
 
 
 def _days_ago(days: int) -> str:
-    return precise_timestamp(utc_now() - timedelta(days=days))
+    return shift_time(precise_timestamp(), -days * 86_400)

@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import exp, lgamma, log
 
-from autoresearch.clock import precise_timestamp
-from autoresearch.hub.rules.work import LEASE_S, shift_time
+from autoresearch.clock import precise_timestamp, shift_time
+from autoresearch.hub.rules.work import LEASE_S
 from autoresearch.hub.store import results, verdicts, work_leases
 from autoresearch.hub.store.database import Reader
 from autoresearch.hub.values import AgreementCount, BoardQueue, HandedWork, VolunteerCount

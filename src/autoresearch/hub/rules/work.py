@@ -10,9 +10,8 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
 
-from autoresearch.clock import parse_timestamp, precise_timestamp
+from autoresearch.clock import precise_timestamp, shift_time
 from autoresearch.errors import BadInput, Conflict, Forbidden, NotFound, RateLimited
 from autoresearch.hub.rules import devices, limits, verdicts, verification, work_choice
 from autoresearch.hub.rules.accounts import Caller
@@ -195,7 +194,3 @@ def _find_own(reader: Reader, caller: Caller, lease_id: int) -> StoredLease:
     if found.agent_id != caller.agent_id and not caller.is_admin:
         raise Forbidden(f"lease {lease_id} is {found.agent_id}'s")
     return found
-
-
-def shift_time(at: str, seconds: int) -> str:
-    return precise_timestamp(parse_timestamp(at) + timedelta(seconds=seconds))
