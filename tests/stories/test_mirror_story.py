@@ -17,6 +17,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from autoresearch.cli.ah import app
+from autoresearch.errors import HubUnavailable
 from autoresearch.hub.rules import accounts, board, commits
 from autoresearch.hub.store.database import Database
 from conftest import in_process, sqlite_only
@@ -214,6 +215,27 @@ def test_what_does_not_fit_the_log_is_not_kept(filled: FilledHub) -> None:
 
     edit("DELETE FROM log_entries WHERE number > 3")
     assert "the hub shows 4" in str(filled.ah("mirror", "mirror").exception)
+
+
+def test_a_mirror_that_cannot_begin_leaves_nothing_behind(
+    own_hub: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A hub that does not answer leaves no empty folder; a file in the folder's place stays, and a
+    sentence says what to do."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("AGENTHUB_KEY", "k" * 20)
+    monkeypatch.setenv("AGENTHUB_URL", "http://127.0.0.1:9")
+    lost = CliRunner().invoke(app, ["mirror", "copy"])
+    assert isinstance(lost.exception, HubUnavailable) and not Path("copy").exists()
+
+    hub = own_hub()
+    monkeypatch.setenv("AGENTHUB_URL", hub.url)
+    monkeypatch.setenv("AGENTHUB_KEY", hub.agent().key)
+    Path("copy").write_text("mine")
+    for place in ("copy", "copy/below"):
+        refused = CliRunner().invoke(app, ["mirror", place])
+        assert f"at {place}, for a file is in its place; name another" in str(refused.exception)
+    assert Path("copy").read_text() == "mine"
 
 
 def test_a_mirror_takes_no_other_hubs_folder(filled: FilledHub) -> None:

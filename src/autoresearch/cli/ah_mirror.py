@@ -41,6 +41,7 @@ def mirror(folder: Path, in_json: bool) -> None:
     with Hub(found.url, found.key) as hub, _showing_progress() as tell:
         file = seen_heads.find_file(os.environ, hub.url)
         seen = seen_heads.read_heads(file)
+        hub.log_head()  # a hub that does not answer leaves no folder behind
         db = open_mirror(folder, hub.url)
         try:
             replay, head = update_mirror(db, hub, seen, tell)

@@ -47,7 +47,7 @@ def prepare(folder: Path, url: str = "") -> None:
 
     Several processes may call it at once, on several machines.
     """
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _make_folder(folder)
     db = Database(folder, url)
     try:
         with db.exclusive() as connection:
@@ -63,6 +63,15 @@ def prepare(folder: Path, url: str = "") -> None:
         db.close()
     if not url:
         (folder / FILE_NAME).chmod(0o600)
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise BadInput(
+            f"no folder can be made at {folder}, for a file is in its place; name another folder"
+        ) from None
 
 
 def make_engine(db: Database) -> sqlalchemy.Engine:
