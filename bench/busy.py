@@ -1,9 +1,9 @@
 """A night beside a second process that comes and goes: what each idea cost, and how the machine's
 own measure told busy from slow.
 
-    python bench/busy.py DIR                                     # 12 ideas of pystd-5s: 10 minutes
+    python bench/busy.py DIR                                     # 12 ideas of pystd-5s: 10 min
     python bench/busy.py DIR --track pystd-20s --experiments 40  # most of an hour
-    python bench/busy.py OTHER --alone                           # no second process: slow code alone
+    python bench/busy.py OTHER --alone                           # slow code, no second process
 
 The real researcher, sandbox and scorer; every fifth idea trains at a fraction of its parent's
 speed. Goes on in DIR where an earlier call ended. Exit code 1 where an idea took more than twice

@@ -104,7 +104,8 @@ def main() -> None:
     options = parser.parse_args()
     lands = {name: every[name] for name in options.landscape or every}
     print(
-        "| landscape | kept a night | false before | false after | true ones that stay | intervals that hold, edits / end | nights that leave nothing | runs |"
+        "| landscape | kept a night | false before | false after | true ones that stay "
+        "| intervals that hold, edits / end | nights that leave nothing | runs |"
     )
     print("|---|---|---|---|---|---|---|---|")
     with ProcessPoolExecutor() as pool:
@@ -117,8 +118,10 @@ def main() -> None:
             for job in jobs:
                 tally.add(job.result())
             print(
-                f"| {name} | {tally.kept / tally.nights:.1f} | {share(tally.false_before, tally.kept)} "
-                f"| {share(tally.false_after, tally.left)} | {share(tally.true_after, tally.true_before)} "
+                f"| {name} | {tally.kept / tally.nights:.1f} "
+                f"| {share(tally.false_before, tally.kept)} "
+                f"| {share(tally.false_after, tally.left)} "
+                f"| {share(tally.true_after, tally.true_before)} "
                 f"| {share(tally.covered, tally.intervals)} / {share(tally.ends, tally.told)} "
                 f"| {share(tally.nothing_left, tally.nights)} | {tally.runs / tally.nights:.0f} |",
                 flush=True,

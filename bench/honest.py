@@ -96,7 +96,8 @@ def show_result(result: dict[str, Any]) -> None:
     print(f"{result['outcome']:12} {result['name']}  {result['reason']}", flush=True)
     if "honest" in result:
         print(
-            f"    weights equal {result['weights_equal']}, honest claim: {result['honest']}, forged "
+            f"    weights equal {result['weights_equal']}, "
+            f"honest claim: {result['honest']}, forged "
             f"caught {result['caught']}/{replay.FORGED} {result['replay_reason']}",
             flush=True,
         )

@@ -338,7 +338,8 @@ def table(found: Sequence[Measured]) -> str:
 
 
 def scaling(found: Sequence[Measured]) -> list[str]:
-    """How much more a verb costs on the largest hub than on the second largest; 1.5 is the limit."""
+    """How much more a verb costs on the largest hub than on the second largest; 1.5 is the
+    limit."""
     lines = []
     for verb in FLAT:
         sizes = sorted((m for m in found if m.verb == verb), key=lambda m: m.size)

@@ -18,7 +18,8 @@ FULL = 2000  # commits of the lineage that is fetched whole
 
 
 def git_baseline(http: httpx.Client, loaded: Loaded, scratch: Path) -> dict[str, float]:
-    """Median milliseconds of taking in a bundle, making an incremental and a full one, and a diff."""
+    """Median milliseconds of taking in a bundle, making an incremental and a full one, and a
+    diff."""
     repo = scratch / "bare.git"
     tip = loaded.trunk[-1]
     _git(scratch, "init", "-q", "--bare", str(repo))

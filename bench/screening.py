@@ -2,12 +2,12 @@
 
     python bench/screening.py bench/table/pystd.jsonl --short pystd-3s --long pystd-12s
 
-Every ordered pair of variants that ran on both tracks is a case, as in bench/curves.py: the first is
-the best so far, the second the candidate. Screening: the candidate runs whole schedules of the
+Every ordered pair of variants that ran on both tracks is a case, as in bench/curves.py: the first
+is the best so far, the second the candidate. Screening: the candidate runs whole schedules of the
 short budget with the best's seed, and of the long one where it came out no worse than so many
-deviations of the noise. Early stopping: the long run alone, ended by the judge's rule. Said is what
-a case costs beside a whole long run, and which winners are lost. Pairs share runs: few variants say
-little.
+deviations of the noise. Early stopping: the long run alone, ended by the judge's rule. Said is
+what a case costs beside a whole long run, and which winners are lost. Pairs share runs: few
+variants say little.
 """
 
 from __future__ import annotations

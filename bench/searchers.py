@@ -53,7 +53,8 @@ def show(valley: str, methods: Sequence[str], found: dict[str, list[Night]]) -> 
             f"  {method:8} gain x1000 {at_end.value * 1000:6.2f} "
             f"({at_end.low * 1000:.2f} to {at_end.high * 1000:.2f})  of {methods[0]}'s "
             f"{share.value:5.2f} ({share.low:.2f} to {share.high:.2f})  "
-            f"{runs.value:4.0f} experiments, {sum(n.keeps for n in found[method]) / len(gains):.1f} kept"
+            f"{runs.value:4.0f} experiments, "
+            f"{sum(n.keeps for n in found[method]) / len(gains):.1f} kept"
         )
 
 

@@ -1,15 +1,15 @@
-"""Lets a hub, or a researcher, live with real clients and with faults, and counts what was promised
-and what is there in the end.
+"""Lets a hub, or a researcher, live with real clients and with faults, and counts what was
+promised and what is there in the end.
 
     python bench/soak.py --minutes 30                  # one hub
     python bench/soak.py --minutes 30 --researcher     # one researcher
 
-The hub: curl, git, dulwich, `ah`, the library, readers, a listener, and those who stop reading, all
-at once; its disk fills, its clock jumps, keys are revoked, it is killed. The researcher: a flaky
-agent, a hub that is cut off and killed, kills, and a machine that sleeps for hours. What this
-machine lacks (libfaketime, dulwich, the right to mount) is named. Memory and descriptors are those
-of the first and last third of the last stretch without a kill. Prints one line of JSON; exit code 1 where anything acknowledged is lost,
-an answer was wrong, or use grew.
+The hub: curl, git, dulwich, `ah`, the library, readers, a listener, and those who stop reading,
+all at once; its disk fills, its clock jumps, keys are revoked, it is killed. The researcher: a
+flaky agent, a hub that is cut off and killed, kills, and a machine that sleeps for hours. What
+this machine lacks (libfaketime, dulwich, the right to mount) is named. Memory and descriptors are
+those of the first and last third of the last stretch without a kill. Prints one line of JSON; exit
+code 1 where anything acknowledged is lost, an answer was wrong, or use grew.
 """
 
 from __future__ import annotations

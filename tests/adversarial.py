@@ -24,8 +24,10 @@ RESULT = "commit:abcdef1 platform:H100 val_bpb:0.99 vram_gb:44.0 | depth "
 VERIFY = "verify commit:abcdef1 platform:H100 val_bpb:0.99 n:1 | "
 HEADS = (
     "", f"{RESULT}(CRASH ", f"{RESULT}(DISCARD", f"{VERIFY}not reproduced", "verify commit",
-    "FILE: a\n<<<<<<< SEARCH\n", "FILE: ", "DESCRIPTION:", "a | b\n- | -\n", "> ", "[a]: http://b", "[a](",
-    "```python\n", "diff --git a/x.py b/x.py\n@@ -1 +1 @@\n+", "commit\tval_bpb\tstatus\n", "data: ",
+    "FILE: a\n<<<<<<< SEARCH\n", "FILE: ", "DESCRIPTION:", "a | b\n- | -\n", "> ",
+    "[a]: http://b", "[a](",
+    "```python\n", "diff --git a/x.py b/x.py\n@@ -1 +1 @@\n+", "commit\tval_bpb\tstatus\n",
+    "data: ",
 )  # fmt: skip
 UNITS = (
     *" \t\n\r\x0b\x85\xa0\u2028\u3000", *"!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~",
@@ -132,7 +134,8 @@ def complaint(parse: Parser, text: str, half: Callable[[], str]) -> str:
 
 
 def complaints(parse: Parser, make: Make, chars: int) -> list[str]:
-    """What is wrong with the work of `parse` on each of `make(chars)`, with the text's beginning."""
+    """What is wrong with the work of `parse` on each of `make(chars)`, with the text's
+    beginning."""
 
     def half(number: int) -> str:
         return next(islice(make(chars // 2), number, None))

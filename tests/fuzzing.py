@@ -255,7 +255,8 @@ PARSERS: dict[str, Parser] = {
 
 
 def find_parser_fault(name: str, text: str) -> str:
-    """What is wrong with how one parser takes a text: an error that is not ours, or too much work."""
+    """What is wrong with how one parser takes a text: an error that is not ours, or too much
+    work."""
 
     def parse(text: str) -> object:
         try:

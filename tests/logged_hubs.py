@@ -25,7 +25,8 @@ COLUMNS = {  # of each table those whose edit an audit finds
     "agents": "created_at via revoked_at",
     "public_keys": "agent_id public_key created_at",
     "channels": "name description created_at",
-    "posts": "channel_id agent_id parent_id content created_at hidden signed_by signed_at signature",
+    "posts": "channel_id agent_id parent_id content created_at hidden signed_by signed_at "
+    "signature",
     "results": """post_id agent_id named commit_hash platform track val_bpb vram_gb status
         description reason problem created_at leads verified hidden runs sd signed_by""",
     "verifications": """post_id agent_id named commit_hash platform track val_bpb runs reproduced

@@ -302,7 +302,8 @@ def _tell(
         lively,
         agent,
         "results",
-        f"commit:{name[:7]} platform:{race.platform} {numbers} track:{race.track} | {words}{details}",
+        f"commit:{name[:7]} platform:{race.platform} {numbers} track:{race.track} | "
+        f"{words}{details}",
     )
 
 

@@ -139,7 +139,8 @@ def test_sql_lives_in_the_store_alone() -> None:
 
 
 def test_pages_and_routes_see_the_rules_only() -> None:
-    """What a page shows or a route answers is worked out by the rules, from models, in one place."""
+    """What a page shows or a route answers is worked out by the rules, from models, in one
+    place."""
     for path in FILES:
         if path.parent in (SRC / "hub" / "pages", SRC / "hub" / "routes"):
             assert not [name for name in imports(path) if ".hub.store" in name], path

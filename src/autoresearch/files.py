@@ -37,7 +37,8 @@ def replace_json(target: Path, value: Any, *, mode: int = READABLE) -> None:
 def replacement_of(
     target: Path, *, mode: int = READABLE, durable: bool = True
 ) -> Iterator[BinaryIO]:
-    """A file to write to, which takes the place of `target` when the block ends without an error."""
+    """A file to write to, which takes the place of `target` when the block ends without an
+    error."""
     # a name of its own: two writers never write to one file, and `*.json` never finds it
     unfinished = target.with_name(f".{target.name}.{os.urandom(8).hex()}.new")
     try:

@@ -60,7 +60,8 @@ def test_a_finished_result_refuses_a_claim(hub: Any) -> None:
 
 
 def test_a_claim_is_its_owners(hub: Any) -> None:
-    """Others can neither extend nor release it; an unknown one is not found; a released one is over."""
+    """Others can neither extend nor release it; an unknown one is not found; a released one is
+    over."""
     one, other = hub.agent(), hub.agent()
     claim = one.post("/api/claims", {"text": words()}).json()["id"]
 

@@ -1,4 +1,5 @@
-"""Every error is one sentence in one shape, and every answer carries the headers that keep browsers safe."""
+"""Every error is one sentence in one shape, and every answer carries the headers that keep
+browsers safe."""
 
 from __future__ import annotations
 

@@ -24,7 +24,8 @@ OWN = {"date", "x-request-id"}  # of each answer
     ],
 )
 def test_the_short_cut_gives_the_same_answer(hub: Any, path: str) -> None:
-    """Same bytes, same headers as by the framework, which answers where an unknown parameter is given."""
+    """Same bytes, same headers as by the framework, which answers where an unknown parameter is
+    given."""
     agent, channel = hub.agent(), hub.channel()
     post = [
         agent.post(f"/api/channels/{channel}/posts", {"content": f"n{n} ä"}).json()["id"]

@@ -31,8 +31,8 @@ def read_doors(agent: Any, more: tuple[str, ...]) -> Iterator[tuple[str, str]]:
 
 def test_what_is_hidden_is_behind_every_door(own_hub: Any, tmp_path: Path) -> None:
     """A post with a result of a device of its own, a post of words, and a commit whose message and
-    file say the same word; a commit on top of it stays. `--undo` brings all of it back. The log keeps
-    what a hidden result measured, and of its texts the hashes alone."""
+    file say the same word; a commit on top of it stays. `--undo` brings all of it back. The log
+    keeps what a hidden result measured, and of its texts the hashes alone."""
     hub = own_hub()
     agent, word = hub.agent(), secrets.token_hex(5)
     work = Work.new(tmp_path / "w")
@@ -51,7 +51,8 @@ def test_what_is_hidden_is_behind_every_door(own_hub: Any, tmp_path: Path) -> No
         f"/results/{result}", f"/commits/{bad}", f"/commits/{good}", f"/agents/{agent.id}",
         f"/compare?a={bad}&b={good}", f"/compare?agent={agent.id}", f"/graph?focus={bad[:12]}",
         f"/feed.atom?agent={agent.id}", f"/results.csv?agent={agent.id}",
-        f"/api/git/commits/{bad}", f"/api/git/commits/{good}/lineage", f"/api/git/diff/{good}/{bad}",
+        f"/api/git/commits/{bad}", f"/api/git/commits/{good}/lineage",
+        f"/api/git/diff/{good}/{bad}",
         f"/api/results?commit={bad[:9]}",
     )  # fmt: skip
 

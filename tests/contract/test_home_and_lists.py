@@ -29,7 +29,8 @@ DETAILS = "\n\n- runs: 0.991, 0.989\n- seeds: 1, 2"
 def test_the_home_page_says_how_one_joins_here(
     own_hub: Any, registration: str, line: str, words: str
 ) -> None:
-    """Its name, what it is for, its rules, whom to ask, and lines that work for its registration."""
+    """Its name, what it is for, its rules, whom to ask, and lines that work for its
+    registration."""
     site = Site("Night lab", "Small models", "One GPU each.", "ops@example.org")
     hub = own_hub(registration=registration, site=site)
     page = unescape(hub.http.get("/").text)

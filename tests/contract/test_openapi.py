@@ -1,4 +1,5 @@
-"""/openapi.json is true to the letter: whatever is sent, no answer that it does not document, and never a 500."""
+"""/openapi.json is true to the letter: whatever is sent, no answer that it does not document, and
+never a 500."""
 
 from __future__ import annotations
 
@@ -52,7 +53,8 @@ def operations(url: str) -> Iterator[Any]:
 )
 @pytest.mark.slow
 def test_every_answer_is_documented(furnished: Any, mode: GenerationMode) -> None:
-    """Whatever fits the description, and whatever does not, gets an answer that the description foretells."""
+    """Whatever fits the description, and whatever does not, gets an answer that the description
+    foretells."""
     hub, agent = furnished
     for operation in operations(hub.url):
         key = hub.admin_key if "/admin/" in operation.path else agent.key

@@ -46,7 +46,8 @@ def test_results_are_filtered(hub: Any) -> None:
     for n, track in enumerate(["", "t1", "t2"]):
         report(
             agent,
-            f"commit:{digits}{n} platform:{gpu} val_bpb:1.{n} vram_gb:1{track and ' track:'}{track} | run {n}",
+            f"commit:{digits}{n} platform:{gpu} val_bpb:1.{n} "
+            f"vram_gb:1{track and ' track:'}{track} | run {n}",
         )
 
     def numbers(**filters: Any) -> list[str]:

@@ -1,6 +1,7 @@
 """Every attack of the package fails in every sandbox, and succeeds where there is none.
 
-bubblewrap and Landlock have to work where the tests run; a machine without them fails here with what to install.
+bubblewrap and Landlock have to work where the tests run; a machine without them fails here with
+what to install.
 """
 
 from __future__ import annotations
@@ -38,7 +39,8 @@ def test_every_attack_fails(level: str) -> None:
 
 
 def test_every_attack_can_succeed() -> None:
-    """Without a sandbox each one escapes, but for those that say what they lack here. So the test above can fail."""
+    """Without a sandbox each one escapes, but for those that say what they lack here. So the test
+    above can fail."""
     needs = {"kernel"} if ROOT else {"kernel", "root"}
     results = run_attacks(Unprotected(), [a for a in ATTACKS if a.needs not in needs])
 
@@ -89,8 +91,8 @@ def test_the_best_level_that_works_is_taken() -> None:
 
 
 def test_names_are_unique_and_documented() -> None:
-    """docs/sandbox.md has each attack in the table of its kind, in the words that `doctor` says, and
-    how many there are; the short round is short."""
+    """docs/sandbox.md has each attack in the table of its kind, in the words that `doctor` says,
+    and how many there are; the short round is short."""
     text = DOC.read_text("utf-8")
     needs = {"": "nothing", "root": "being root", "kernel": "a kernel that has it"}
 

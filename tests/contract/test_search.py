@@ -29,7 +29,8 @@ def test_posts_and_results_are_found_by_their_words(hub: Any) -> None:
 
 @pytest.mark.parametrize(
     "query",
-    ['"', "a OR", "NEAR(", "*", "body:", "kind:kindpost", "' ; DROP TABLE posts; --", "()", "-", "a AND NOT b", "\0", "💥", "^a", "{a b}: c"],
+    ['"', "a OR", "NEAR(", "*", "body:", "kind:kindpost", "' ; DROP TABLE posts; --", "()", "-",
+    "a AND NOT b", "\0", "💥", "^a", "{a b}: c"],
 )  # fmt: skip
 def test_hostile_queries_find_little_and_break_nothing(hub: Any, query: str) -> None:
     """There is no query language to get at: everything is words."""

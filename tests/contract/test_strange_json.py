@@ -134,7 +134,8 @@ def test_odd_parameters_never_fail(hub: Any, path: str) -> None:
 @pytest.mark.parametrize(
     "path",
     [
-        f"{POSTS}?before={{}}", f"{POSTS}?limit={{}}", f"{POSTS}?offset={{}}", f"{POSTS}?since={{}}",
+        f"{POSTS}?before={{}}", f"{POSTS}?limit={{}}", f"{POSTS}?offset={{}}",
+        f"{POSTS}?since={{}}",
         "/api/events?after={}&wait=0", "/api/git/commits?before={}", "/api/search?q=a&before={}",
         "/api/posts/{}", "/api/posts/{}/replies",
     ],

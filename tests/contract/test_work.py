@@ -151,7 +151,8 @@ def test_of_many_who_ask_at_once_each_gets_another(hub: Any) -> None:
 
 
 @pytest.mark.parametrize("body", [{}, {"platform": ""}, {"platform": "x" * 201}, {"platform": 3},
-                                  {"platform": "x\0"}, {"platform": "x", "track": "t" * 201}])  # fmt: skip
+                                  {"platform": "x\0"},
+                                  {"platform": "x", "track": "t" * 201}])  # fmt: skip
 def test_a_bad_question_is_refused(hub: Any, body: dict[str, Any]) -> None:
     """A platform has 1 to 200 characters, a track up to 200."""
     assert hub.agent().post("/api/work", body).status_code == 400

@@ -64,7 +64,8 @@ def test_single_bytes_have_length_one(tokenizer: Any) -> None:
 
 
 def test_a_batch_in_use_is_never_overwritten(lab: labs.Lab, tokenizer: Any) -> None:
-    """With one buffer for all batches, a slow consumer saw the next batch in the place of its own."""
+    """With one buffer for all batches, a slow consumer saw the next batch in the place of its
+    own."""
     loader = lab.prepare.make_dataloader(tokenizer, 2)
     kept = []
     for x, y in loader:

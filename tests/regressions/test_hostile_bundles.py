@@ -1,8 +1,9 @@
-"""A hub that hands bundles to `git bundle unbundle` takes in nearly everything: bombs of a few hundred bytes that fill memory, trees
-that write into `.git` wherever they are checked out, commits without their files, ref names that leave the repository.
+"""A hub that hands bundles to `git bundle unbundle` takes in nearly everything: bombs of a few
+hundred bytes that fill memory, trees that write into `.git` wherever they are checked out, commits
+without their files, ref names that leave the repository.
 
-Every animal of this zoo is pushed to a real server with two worker processes: it is refused with 400 or 413 and a sentence, the store is
-byte for byte what it was, and no worker ever holds 300 MB.
+Every animal of this zoo is pushed to a real server with two worker processes: it is refused with
+400 or 413 and a sentence, the store is byte for byte what it was, and no worker ever holds 300 MB.
 """
 
 from __future__ import annotations
@@ -277,7 +278,8 @@ def test_is_refused_without_a_trace(animal: str, target: RunningHub, attacker: A
 
 
 def test_no_worker_ever_held_300_mb(target: RunningHub, attacker: Any) -> None:
-    """After the biggest bombs, eight at a time, each process has stayed below 300 MB; and a good push still works."""
+    """After the biggest bombs, eight at a time, each process has stayed below 300 MB; and a good
+    push still works."""
     from concurrent.futures import ThreadPoolExecutor
 
     bombs = [

@@ -1,7 +1,7 @@
 """What a hub says reaches a person's terminal through several doors, and commands it at none.
 
-The attack: `{"error": "\\u001b]0;owned\\u0007"}` set the window's title through `autoresearch doctor
---hub` and `verify --hub`, which printed the sentence as it came.
+The attack: `{"error": "\\u001b]0;owned\\u0007"}` set the window's title through `autoresearch
+doctor --hub` and `verify --hub`, which printed the sentence as it came.
 """
 
 from __future__ import annotations

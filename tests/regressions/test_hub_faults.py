@@ -17,7 +17,8 @@ from git_work import push_new
 
 
 def test_pragmas_hold_on_every_connection(tmp_path: Path) -> None:
-    """The pragmas foreign_keys and busy_timeout were set on one pooled connection and forgotten by the others."""
+    """The pragmas foreign_keys and busy_timeout were set on one pooled connection and forgotten by
+    the others."""
     migrate.prepare(tmp_path)
     db = Database(tmp_path)
 
@@ -37,7 +38,8 @@ def test_pragmas_hold_on_every_connection(tmp_path: Path) -> None:
 
 
 def test_newest_first_holds_within_one_second(hub: Any) -> None:
-    """Ordering by a clock of whole seconds, without a tiebreak, gave the oldest posts of a burst as the newest."""
+    """Ordering by a clock of whole seconds, without a tiebreak, gave the oldest posts of a burst
+    as the newest."""
     agent, channel = hub.agent(), hub.channel()
     ids = [
         agent.post(f"/api/channels/{channel}/posts", {"content": f"{n}"}).json()["id"]
@@ -50,7 +52,8 @@ def test_newest_first_holds_within_one_second(hub: Any) -> None:
 
 
 def test_of_200_posts_at_once_exactly_the_limit_succeed(served_hub: Any) -> None:
-    """Counting and incrementing apart let concurrent requests through. 200 at once, two workers, a limit of 100."""
+    """Counting and incrementing apart let concurrent requests through. 200 at once, two workers, a
+    limit of 100."""
     hub = served_hub("--max-posts-per-hour=100")
     agent = hub.agent()
     barrier = threading.Barrier(20)
@@ -87,7 +90,8 @@ def test_a_refused_post_costs_nothing_and_a_limit_is_the_agents_own(own_hub: Any
 def test_ipv6_clients_are_limited_by_their_network_behind_a_trusted_proxy_only(
     own_hub: Any,
 ) -> None:
-    """Splitting addresses at ':' made all IPv6 clients one bucket, and a proxy made everyone one."""
+    """Splitting addresses at ':' made all IPv6 clients one bucket, and a proxy made everyone
+    one."""
     from ipaddress import ip_network
 
     hub = own_hub(max_registrations_per_hour=1, trusted_proxies=(ip_network("127.0.0.0/8"),))
@@ -146,14 +150,18 @@ def test_keys_are_stored_hashed(tmp_path: Path) -> None:
 def test_a_body_that_stops_arriving_is_given_up(
     own_hub: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Without a limit on slow bodies a handful of sockets that send nothing held a server's every slot (slowloris)."""
+    """Without a limit on slow bodies a handful of sockets that send nothing held a server's every
+    slot (slowloris)."""
     from autoresearch.hub import middleware
 
     monkeypatch.setattr(middleware, "BODY_PAUSE_S", 0.2)
     hub = own_hub()
     agent = hub.agent()
     host, port = hub.url.removeprefix("http://").split(":")
-    head = f"POST /api/channels HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {agent.key}\r\nContent-Length: 1000\r\n\r\n"
+    head = (
+        "POST /api/channels HTTP/1.1\r\nHost: x\r\n"
+        f"Authorization: Bearer {agent.key}\r\nContent-Length: 1000\r\n\r\n"
+    )
     with socket.create_connection((host, int(port)), timeout=30) as connection:
         connection.sendall(head.encode() + b'{"name": ')
         answer = connection.recv(65536).decode()
@@ -172,7 +180,8 @@ def test_claims_of_different_agents_collide(hub: Any) -> None:
 
 
 def test_nan_never_leads_a_board(hub: Any) -> None:
-    """Every guard was a comparison; NaN passes all of them, and nothing could beat it afterwards."""
+    """Every guard was a comparison; NaN passes all of them, and nothing could beat it
+    afterwards."""
     agent, gpu = hub.agent(), hub.channel()
     commit = push_new(agent)
     for value in ("nan", "-inf", "1e-999", "0.9"):

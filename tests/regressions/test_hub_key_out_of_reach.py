@@ -1,4 +1,5 @@
-"""A run that can read the hub's key can speak as its owner. No child of a researcher finds it: not in files, environments or processes."""
+"""A run that can read the hub's key can speak as its owner. No child of a researcher finds it: not
+in files, environments or processes."""
 
 from __future__ import annotations
 
@@ -21,7 +22,8 @@ from conftest import RunningHub
 from sandbox_jobs import ISOLATED
 from swarms import Researcher, workspace
 
-# Looks for keys in its environment, in every process it can see, and in all files of the folders around it.
+# Looks for keys in its environment, in every process it can see, and in all files of the folders
+# around it.
 SEARCH = r"""
 import os, pathlib, re
 KEY = re.compile(rb"ahk_[0-9a-f]{64}")
@@ -69,7 +71,8 @@ def test_a_key_is_kept_for_its_owner_alone(
 
 @pytest.fixture
 def guarded(tmp_path: Path) -> Iterator[Path]:
-    """A workspace with a canary key in its file, and in the environment of a process that stands for the researcher; its checkout's folder."""
+    """A workspace with a canary key in its file, and in the environment of a process that stands
+    for the researcher; its checkout's folder."""
     key = "ahk_" + "c0ffee00" * 8
     place = workspace(tmp_path / "w", 0.0)
     (place.folder / ".agenthub").mkdir()
@@ -84,7 +87,8 @@ def guarded(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_experiments_do_not_find_the_key(guarded: Path, tmp_path: Path) -> None:
-    """At every level of isolation a thorough search comes back empty; without any it finds file and process."""
+    """At every level of isolation a thorough search comes back empty; without any it finds file
+    and process."""
     script = search(guarded.parents[2]) + "\nprint('found', len(set(found)))\n"
     for level, expected in (("none", 2), ("bwrap", 0), ("landlock", 0)):
         log = tmp_path / f"{level}.log"
@@ -102,7 +106,8 @@ def test_experiments_do_not_find_the_key(guarded: Path, tmp_path: Path) -> None:
 
 @ISOLATED
 def test_coding_agents_do_not_find_the_key(guarded: Path, tmp_path: Path, level: str) -> None:
-    """A coding agent that is granted the whole workspace sees neither the key's folder nor the process that holds it."""
+    """A coding agent that is granted the whole workspace sees neither the key's folder nor the
+    process that holds it."""
     place = guarded.parents[2]
     (tmp_path / "agent.py").write_text(
         search(place) + f"\nopen({str(tmp_path / 'found')!r}, 'w').write(repr(found))\n"

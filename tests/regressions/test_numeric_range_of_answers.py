@@ -128,7 +128,8 @@ def test_a_drift_gains_nothing(lab: labs.Lab, tokenizer: Any, name: str) -> None
 def test_equal_logits_are_the_uniform_distribution(
     lab: labs.Lab, tokenizer: Any, value: float, dtype: str
 ) -> None:
-    """Zeros of both signs, numbers too small for their type, and ones near the bound: log V each."""
+    """Zeros of both signs, numbers too small for their type, and ones near the bound: log V
+    each."""
     val = tokenizer.track.manifest["val"]
     model = Answers(tokenizer, lambda x: torch.full_like(x, value, dtype=getattr(torch, dtype)))
 

@@ -1,5 +1,5 @@
-"""The hub behind Debian's nginx below `/hub/`, and behind its Caddy, both with TLS and set up by the
-files of deploy/: people, programs, git and `ah` work as they do without."""
+"""The hub behind Debian's nginx below `/hub/`, and behind its Caddy, both with TLS and set up by
+the files of deploy/: people, programs, git and `ah` work as they do without."""
 
 from __future__ import annotations
 

@@ -16,7 +16,8 @@ import pytest
 from labs import LAB, copy_fixed
 
 BLOCK = (
-    "val_bpb", "training_seconds", "total_seconds", "peak_vram_mb", "mfu_percent", "total_tokens_M", "num_steps",
+    "val_bpb", "training_seconds", "total_seconds", "peak_vram_mb", "mfu_percent",
+    "total_tokens_M", "num_steps",
     "num_params_M", "depth",
 )  # fmt: skip
 

@@ -96,7 +96,8 @@ def test_unchanged_the_researcher_says_what_is_missing(
 
 @pytest.mark.slow
 def test_three_changes_and_its_number_is_checked(experiment: Path, env: dict[str, str]) -> None:
-    """The page's lines, put where it says: a model to build, a main part, a checkpoint at its end."""
+    """The page's lines, put where it says: a model to build, a main part, a checkpoint at its
+    end."""
     train = experiment / "train.py"
     head, run = RUN.split(train.read_text("utf-8"))
     main = 'if __name__ == "__main__":\n' + textwrap.indent(run, "    ")

@@ -129,7 +129,8 @@ def test_invites_open_as_many_accounts_as_they_say(own_hub: Any) -> None:
         return int(hub.http.post("/api/register", json={"id": name, "invite": invite}).status_code)
 
     assert [
-        register("a", ""), register("a", "ahi_wrong"), register("a", token), register("b", token), register("c", token),
+        register("a", ""), register("a", "ahi_wrong"), register("a", token), register("b", token),
+        register("c", token),
     ] == [403, 403, 201, 201, 403]  # fmt: skip
     assert register("d", agenthub("invite", "--days", "0.0000001", *hub.place)) == 403
 

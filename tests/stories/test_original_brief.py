@@ -1,4 +1,5 @@
-"""An agent that follows the original's brief to the letter: its branch runs, or says what to add."""
+"""An agent that follows the original's brief to the letter: its branch runs, or says what to
+add."""
 
 from __future__ import annotations
 

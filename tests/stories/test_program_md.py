@@ -1,6 +1,8 @@
-"""An agent with nothing but a shell, git and grep follows the briefs: the commands are typed as they stand on the page.
+"""An agent with nothing but a shell, git and grep follows the briefs: the commands are typed as
+they stand on the page.
 
-The experiment is a small honest program that prints the block, so that a run takes milliseconds; shell, git and files are real.
+The experiment is a small honest program that prints the block, so that a run takes milliseconds;
+shell, git and files are real.
 """
 
 from __future__ import annotations
@@ -55,7 +57,8 @@ def block(brief: str, holding: str) -> str:
 
 
 def shell(folder: Path, script: str, *options: str) -> str:
-    """What a bash script prints; it ends at the first command that fails unless other options are given."""
+    """What a bash script prints; it ends at the first command that fails unless other options are
+    given."""
     environment = {
         **os.environ,
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
@@ -76,14 +79,16 @@ def shell(folder: Path, script: str, *options: str) -> str:
 
 @pytest.fixture
 def lab(tmp_path: Path) -> Path:
-    """A repository with a fast train.py, as a person would make one: no results.tsv ignored, nothing prepared."""
+    """A repository with a fast train.py, as a person would make one: no results.tsv ignored,
+    nothing prepared."""
     folder = tmp_path / "lab"
     folder.mkdir()
     (folder / "train.py").write_text(TRAIN)
     (folder / "prepare.py").write_text(PREPARE)
     shell(
         folder,
-        "git init -q -b main . && git config user.name Ada && git config user.email ada@example.org && git add . && git commit -qm start",
+        "git init -q -b main . && git config user.name Ada && git config user.email "
+        "ada@example.org && git add . && git commit -qm start",
     )
     return folder
 
@@ -98,7 +103,8 @@ JUDGED = READ + RUN
 
 
 def baseline(lab: Path) -> str:
-    """Three runs of the unchanged code with three seeds, each written down; returns what the awk of the page says."""
+    """Three runs of the unchanged code with three seeds, each written down; returns what the awk
+    of the page says."""
     for seed, status, words in (
         (42, "keep", "baseline"),
         (43, "discard", "again"),
@@ -133,7 +139,8 @@ def test_the_block_on_the_page_is_the_block_that_is_printed() -> None:
 
 
 def test_a_night_by_the_book(lab: Path) -> None:
-    """Set-up, baseline, one idea kept and one discarded: branch, ledger and files are what the page promises."""
+    """Set-up, baseline, one idea kept and one discarded: branch, ledger and files are what the
+    page promises."""
     set_up(lab)
     assert re.fullmatch(r"mean 1\.1\d+  noise 0\.00\d+  runs 3\n", baseline(lab))
 
@@ -158,7 +165,8 @@ def test_a_night_by_the_book(lab: Path) -> None:
 
 
 def test_going_back_undoes_every_commit_of_an_attempt(lab: Path) -> None:
-    """Three commits, a leftover file and a crash later, the tree is the start's and the ledger is whole."""
+    """Three commits, a leftover file and a crash later, the tree is the start's and the ledger is
+    whole."""
     set_up(lab)
     shell(lab, "echo 'a1b2c3d\t1.1\t1.8\tkeep\tbaseline' >> results.tsv")
     before = shell(lab, "git rev-parse HEAD HEAD^{tree}")
@@ -229,7 +237,8 @@ def swarm(own_hub: Any, lab: Path) -> RunningHub:
 
 
 def join(hub: RunningHub, folder: Path, name: str) -> str:
-    """Follow the page up to the branch on the canonical root; returns what a new shell starts with."""
+    """Follow the page up to the branch on the canonical root; returns what a new shell starts
+    with."""
     folder.mkdir(exist_ok=True)
     shell(
         folder, "git init -q . && git config user.name Ada && git config user.email ada@example.org"
@@ -246,7 +255,8 @@ def join(hub: RunningHub, folder: Path, name: str) -> str:
 
 
 def test_a_swarm_by_the_book(swarm: RunningHub, tmp_path: Path) -> None:
-    """Two agents with curl and git join, start from one root, claim, push an improvement and post every result."""
+    """Two agents with curl and git join, start from one root, claim, push an improvement and post
+    every result."""
     page = "program_agenthub.md"
     ada, bob = tmp_path / "ada", tmp_path / "bob"
     begin = join(swarm, ada, "ada")

@@ -83,7 +83,8 @@ def test_simpler_and_equal_is_kept(tmp_path: Path) -> None:
 
 
 def test_a_refused_edit_never_runs(tmp_path: Path) -> None:
-    """An agent that edits the judge gets a verdict without a run; its diff can still be looked at."""
+    """An agent that edits the judge gets a verdict without a run; its diff can still be looked
+    at."""
     workspace = make(tmp_path, noisy())
 
     def cheat(worktree: Path) -> None:

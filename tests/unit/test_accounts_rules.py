@@ -35,7 +35,8 @@ BEHIND_PROXY = Settings(Path(), b"", trusted_proxies=(ip_network("10.0.0.0/8"), 
     ],
 )
 def test_what_registration_is_limited_by(address: str, network: str) -> None:
-    """One IPv4 address, or the /64 of an IPv6 address; an IPv4 address in IPv6 clothes is an IPv4 address."""
+    """One IPv4 address, or the /64 of an IPv6 address; an IPv4 address in IPv6 clothes is an IPv4
+    address."""
     assert network == network_of(address)
 
 
@@ -57,5 +58,6 @@ def test_what_registration_is_limited_by(address: str, network: str) -> None:
     ],
 )
 def test_only_trusted_proxies_are_believed(peer: str, forwarded: str, found: str) -> None:
-    """The nearest address that is no trusted proxy counts; whoever is not trusted cannot claim to be another."""
+    """The nearest address that is no trusted proxy counts; whoever is not trusted cannot claim to
+    be another."""
     assert found == client_address(peer, forwarded, BEHIND_PROXY)

@@ -90,7 +90,8 @@ assert "## Rules" in text and sys.argv[2:] == ["train.py", "model.py"], sys.argv
 
 
 def test_a_hung_program_is_ended_with_its_children(worktree: Path, tmp_path: Path) -> None:
-    """Over the time limit, the program and the child it started are gone, and the failure says so."""
+    """Over the time limit, the program and the child it started are gone, and the failure says
+    so."""
     program = """
 import os, subprocess, sys, time
 child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True)

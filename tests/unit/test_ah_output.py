@@ -69,7 +69,8 @@ finally:
     ],
 )
 def test_a_strangers_text_cannot_command_the_terminal(attack: str) -> None:
-    """Escape sequences and direction marks from other agents are spelled out, in text and in JSON."""
+    """Escape sequences and direction marks from other agents are spelled out, in text and in
+    JSON."""
     assert not any(map(is_hidden, show.clean(attack))) and "\\" in show.clean(attack)
     printed = show.as_json({"content": attack})
     assert not any(map(is_hidden, printed))

@@ -1,4 +1,5 @@
-"""How the client behaves when the other side is slow, busy, broken or no hub at all: against real sockets that answer in raw bytes."""
+"""How the client behaves when the other side is slow, busy, broken or no hub at all: against real
+sockets that answer in raw bytes."""
 
 from __future__ import annotations
 
@@ -42,7 +43,8 @@ POST = reply(
 
 
 class Peer:
-    """Answers the n-th connection with the n-th of `answers` (the last one again and again) and keeps what it was asked."""
+    """Answers the n-th connection with the n-th of `answers` (the last one again and again) and
+    keeps what it was asked."""
 
     def __init__(self, answers: list[bytes]) -> None:
         self.answers = answers
@@ -142,7 +144,8 @@ def test_a_post_whose_answer_was_lost_is_never_written_twice(broken: bytes) -> N
 
 
 def test_a_post_the_hub_refused_for_now_is_tried_again() -> None:
-    """429 means that nothing was written: the post is sent again after the time the hub asks for."""
+    """429 means that nothing was written: the post is sent again after the time the hub asks
+    for."""
     with against(reply(429, '{"error":"slow down"}', "Retry-After: 0"), POST) as (hub, peer):
         assert hub.post("results", "x").id == 1
         assert len(peer.asked) == 2
@@ -182,7 +185,8 @@ def test_no_connection_is_tried_a_few_times_and_then_told() -> None:
     ],
 )
 def test_what_is_no_hub_is_told_apart(garbage: bytes) -> None:
-    """Whatever else answers at the address ends in HubUnavailable with one sentence, after one request."""
+    """Whatever else answers at the address ends in HubUnavailable with one sentence, after one
+    request."""
     with against(garbage) as (hub, peer):
         with pytest.raises(HubUnavailable) as caught:
             hub.whoami()
@@ -215,7 +219,8 @@ def test_a_download_that_breaks_off_leaves_nothing(tmp_path: Path) -> None:
 
 
 def test_a_broken_push_is_sent_again_whole(tmp_path: Path) -> None:
-    """Pushing twice is pushing once, so a push whose answer was lost is sent again, from the file's beginning."""
+    """Pushing twice is pushing once, so a push whose answer was lost is sent again, from the
+    file's beginning."""
     bundle = tmp_path / "b"
     bundle.write_bytes(bytes(range(256)) * 3000)
     with against(b"", reply(201, '{"hashes":["ab"]}')) as (hub, peer):

@@ -82,7 +82,8 @@ def test_the_spread_comes_from_all_that_ran_twice() -> None:
 
 
 def test_a_curve_of_the_same_seed_is_what_to_compare_with() -> None:
-    """What saw the same batches says more than a mean of what saw others; the margin is the same."""
+    """What saw the same batches says more than a mean of what saw others; the margin is the
+    same."""
     best = [curve(-0.01), curve(0.0), curve(0.01)]
     plain, beside = make_stop_rule(best, [], 0.1), make_stop_rule(best, [], 0.1, [best[2]])
 
@@ -156,8 +157,10 @@ def test_what_a_curve_says_is_untrusted(tmp_path: Path) -> None:
     file = tmp_path / "curve.jsonl"
     good = json.dumps({"progress": 0.1, "loss": 5.0, "tokens": 10})
     lines = [
-        good, "[]", "{}", "null", '{"progress": 2, "loss": 1}', '{"progress": 0.2, "loss": NaN}', '{"progress": 0.05, "loss": 1}',
-        '{"progress": "x", "loss": 1}', "[" * 5000, '{"progress": 0.3, "loss": 4.0, "step": 1}', '{"progress": 0.4, "lo',
+        good, "[]", "{}", "null", '{"progress": 2, "loss": 1}', '{"progress": 0.2, "loss": NaN}',
+        '{"progress": 0.05, "loss": 1}',
+        '{"progress": "x", "loss": 1}', "[" * 5000, '{"progress": 0.3, "loss": 4.0, "step": 1}',
+        '{"progress": 0.4, "lo',
     ]  # fmt: skip
     file.write_text("\n".join(lines))
 

@@ -193,8 +193,8 @@ def distiller(workspace: Workspace, stop: threading.Event | None = None) -> Dist
 
 
 def test_what_is_no_better_goes_and_what_is_real_stays(tmp_path: Path) -> None:
-    """What was kept by luck is dropped; the two gains remain, one commit each with its interval, and the end
-    says what both are worth."""
+    """What was kept by luck is dropped; the two gains remain, one commit each with its interval,
+    and the end says what both are worth."""
     workspace, chain = workspace_with(tmp_path / "w", [REAL, WORSE, BOTH])
 
     result = distiller(workspace).distill(chain, "night-distilled", ends=3)

@@ -170,7 +170,8 @@ def test_every_attack_gets_a_line_when_asked_for() -> None:
 
 
 def test_the_agents_room_is_attacked_and_doctor_says_so() -> None:
-    """Attacks from a coding agent's place on keys, validation text and processes come to nothing."""
+    """Attacks from a coding agent's place on keys, validation text and processes come to
+    nothing."""
     check = doctor.look_at_room()
 
     assert (check.level, check.name) == ("ok", "agent room"), check

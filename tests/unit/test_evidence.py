@@ -1,4 +1,5 @@
-"""Claims about what is put before the judge: which runs count, against which value of the parent."""
+"""Claims about what is put before the judge: which runs count, against which value of the
+parent."""
 
 from __future__ import annotations
 

@@ -13,7 +13,8 @@ from autoresearch.files import PRIVATE, replace_file, replacement_of
 
 
 def test_a_file_is_replaced_as_a_whole(tmp_path: Path) -> None:
-    """The new content stands in the old one's place, in a folder that is made where it is missing."""
+    """The new content stands in the old one's place, in a folder that is made where it is
+    missing."""
     file = tmp_path / "folder" / "state.json"
     replace_file(file, b"old and longer")
     replace_file(file, b"new")

@@ -36,24 +36,35 @@ BOUNDED = settings(max_examples=40, deadline=None, derandomize=True, suppress_he
 
 idents = st.sampled_from(
     [
-        b"A <a@b> 1 +0000", b"<a@b> 1 +0000", b" <a@b> 1 +0000", b"A<a@b> 1 +0000", b"A <a@b>1 +0000", b"A <a@b> 01 +0000",
-        b"A <a@b> 1 +000", b"A <a@b> 1 0000", b"A <a@b> 1", b"A <a@b>", b"A", b"", b"A <a<b> 1 +0000", b"A <a>b> 1 +0000",
-        b"A > <a@b> 1 +0000", b"A <a@b> x +0000", b"A <a@b> 99999999999999999999 +0000", b"A <a@b> -1 +0000", b"A <a@b> 1 +0000 ",
-        b"A <a@b> 1  +0000", b"A <> 0 -1200", b"A <a@b> 1 +00000", b"A  <a@b>  1 +0000", b"\0 <a@b> 1 +0000",
+        b"A <a@b> 1 +0000", b"<a@b> 1 +0000", b" <a@b> 1 +0000", b"A<a@b> 1 +0000",
+        b"A <a@b>1 +0000", b"A <a@b> 01 +0000",
+        b"A <a@b> 1 +000", b"A <a@b> 1 0000", b"A <a@b> 1", b"A <a@b>", b"A", b"",
+        b"A <a<b> 1 +0000", b"A <a>b> 1 +0000",
+        b"A > <a@b> 1 +0000", b"A <a@b> x +0000", b"A <a@b> 99999999999999999999 +0000",
+        b"A <a@b> -1 +0000", b"A <a@b> 1 +0000 ",
+        b"A <a@b> 1  +0000", b"A <> 0 -1200", b"A <a@b> 1 +00000", b"A  <a@b>  1 +0000",
+        b"\0 <a@b> 1 +0000",
         b"A <a@b> 18446744073709551614 +0000", b"A <a@b> 9223372036854775808 +0000",
     ]
 )  # fmt: skip
 NAMES_OF_FILES = [
-    b"a", b"b", b"a.b", b"a-b", b"ab", b"train.py", b".git", b".GIT", b".Git", b"git~1", b"GIT~1", b"git~2", b".git ", b".git.", b".git. .", b".git::$DATA",
-    b".git\\x", b"a\\.git", b"\\.git", b".g\xe2\x80\x8cit", b"\xe2\x80\x8d.git", b".git\xef\xbb\xbf", b".git\xff", b".gi\xff", b".", b"..", b"", b"a/b", b"/",
-    b".gitmodules", b".GITMODULES", b"gitmod~1", b"gi7eba~1", b"gi7eba~9", b"~1000000", b"g~123456", b".gitmodules .", b".gitmodules:x", b".g\xe2\x80\x8citmodules",
-    b".gitattributes", b".gitattributes.", b"gitatt~1", b"gi7d29~1", b".gitignore", b".gitkeep", b"x" * 300, b"x" * 5000, b"\xff", b"a\nb", b".mailmap", b"con", b"...", b" ",
+    b"a", b"b", b"a.b", b"a-b", b"ab", b"train.py", b".git", b".GIT", b".Git", b"git~1", b"GIT~1",
+    b"git~2", b".git ", b".git.", b".git. .", b".git::$DATA",
+    b".git\\x", b"a\\.git", b"\\.git", b".g\xe2\x80\x8cit", b"\xe2\x80\x8d.git",
+    b".git\xef\xbb\xbf", b".git\xff", b".gi\xff", b".", b"..", b"", b"a/b", b"/",
+    b".gitmodules", b".GITMODULES", b"gitmod~1", b"gi7eba~1", b"gi7eba~9", b"~1000000",
+    b"g~123456", b".gitmodules .", b".gitmodules:x", b".g\xe2\x80\x8citmodules",
+    b".gitattributes", b".gitattributes.", b"gitatt~1", b"gi7d29~1", b".gitignore", b".gitkeep",
+    b"x" * 300, b"x" * 5000, b"\xff", b"a\nb", b".mailmap", b"con", b"...", b" ",
 ]  # fmt: skip
-names = st.sampled_from(NAMES_OF_FILES) | st.binary(max_size=8).map(lambda b: b.replace(b"\0", b"")) | st.builds(
+names = st.sampled_from(NAMES_OF_FILES) | st.binary(max_size=8).map(lambda b: b.replace(b"\0",
+b"")) | st.builds(
     lambda pre, ch, post: pre + ch.encode("utf-8", "surrogatepass") + post,
-    st.sampled_from([b".", b".g", b".gi", b".git", b""]), st.characters(), st.sampled_from([b"git", b"it", b"t", b"", b"modules"]),
+    st.sampled_from([b".", b".g", b".gi", b".git", b""]), st.characters(),
+    st.sampled_from([b"git", b"it", b"t", b"", b"modules"]),
 )  # fmt: skip
-modes = st.sampled_from([b"100644", b"100644", b"100644", b"40000", b"100755", b"100664", b"100777", b"120000", b"160000", b"0100644", b"040000", b"", b"1", b"x", b"644"])  # fmt: skip
+modes = st.sampled_from([b"100644", b"100644", b"100644", b"40000", b"100755", b"100664",
+b"100777", b"120000", b"160000", b"0100644", b"040000", b"", b"1", b"x", b"644"])  # fmt: skip
 attributes = st.sampled_from(
     [FILE, b"a" * 2047 + b"\n", b"a" * 2048 + b"\n", b"*.py diff\n" + b"b" * 4000]
 )
@@ -74,7 +85,8 @@ def damaged(data: bytes, how: tuple[int, bytes] | None) -> bytes:
 
 @st.composite
 def commits(draw: st.DrawFn) -> tuple[int, bytes]:
-    extra = draw(st.sampled_from([b"", b"", b"encoding x\n", b"author A <a@b> 1 +0000\n", b"parent " + b"0" * 40 + b"\n", b"gpgsig a\n b\n", b"\0\n"]))  # fmt: skip
+    extra = draw(st.sampled_from([b"", b"", b"encoding x\n", b"author A <a@b> 1 +0000\n",
+    b"parent " + b"0" * 40 + b"\n", b"gpgsig a\n b\n", b"\0\n"]))  # fmt: skip
     data = commit(
         EMPTY,
         author=draw(idents),

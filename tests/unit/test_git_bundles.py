@@ -113,7 +113,8 @@ def test_what_a_hub_sends_is_checked_strictly(tmp_path: Path) -> None:
     unbundle` takes it."""
     evil = Repo.init(tmp_path / "evil")
     blob = evil.git("hash-object", "-w", "--stdin", data=b"[core]\n").strip()
-    tree = evil.git("hash-object", "-t", "tree", "-w", "--literally", "--stdin", data=b"40000 .git\0" + bytes.fromhex(
+    tree = evil.git("hash-object", "-t", "tree", "-w", "--literally", "--stdin",
+    data=b"40000 .git\0" + bytes.fromhex(
         evil.git("mktree", data=f"100644 blob {blob}\tconfig\n".encode()).strip()
     )).strip()  # fmt: skip
     commit = evil.git("commit-tree", tree, "-m", "x", env=evil.identity()).strip()

@@ -64,7 +64,8 @@ def test_the_users_name_signs_where_git_knows_it(repo: Repo) -> None:
 
 
 def test_hooks_signing_and_ignore_files_of_the_user_do_nothing(repo: Repo, tmp_path: Path) -> None:
-    """A hook that refuses, a signing key that is missing and a global ignore file change nothing."""
+    """A hook that refuses, a signing key that is missing and a global ignore file change
+    nothing."""
     hook = repo.common_dir() / "hooks" / "pre-commit"
     hook.parent.mkdir(exist_ok=True)
     hook.write_text("#!/bin/sh\nexit 1\n")
@@ -112,7 +113,8 @@ def test_lines_are_counted(repo: Repo) -> None:
 
 
 def test_what_is_missing_is_named(repo: Repo, tmp_path: Path) -> None:
-    """Unknown commits, missing files and folders without a repository get sentences of their own."""
+    """Unknown commits, missing files and folders without a repository get sentences of their
+    own."""
     with pytest.raises(NotFound, match="no commit 'nope'"):
         repo.resolve("nope")
     with pytest.raises(NotFound, match="has no file b"):

@@ -1,4 +1,5 @@
-"""One workspace's part in a hub: joining, starting, trying others' commits, claims, and what a verdict sends. A real hub answers."""
+"""One workspace's part in a hub: joining, starting, trying others' commits, claims, and what a
+verdict sends. A real hub answers."""
 
 from __future__ import annotations
 
@@ -79,7 +80,8 @@ def publish(
         sync.push_commits(workspace.repo, hub, [commit])
         hub.post(
             "results",
-            f"commit:{commit[:7]} platform:P val_bpb:{value} vram_gb:--- track:{track_id(workspace)} | {words}",
+            f"commit:{commit[:7]} platform:P val_bpb:{value} vram_gb:--- "
+            f"track:{track_id(workspace)} | {words}",
         )
     return commit
 
@@ -119,7 +121,8 @@ def test_a_name_that_is_taken_gets_a_suffix(
 def test_a_closed_hub_is_told_as_soon_as_it_lets_us_in(
     own_hub: Callable[..., RunningHub], tmp_path: Path
 ) -> None:
-    """Registration is closed: a sentence with what to do, research goes on; the key that turns up later sends what waits."""
+    """Registration is closed: a sentence with what to do, research goes on; the key that turns up
+    later sends what waits."""
     hub = own_hub(registration="closed")
     workspace = make(tmp_path / "w", noisy())
     with community(workspace, hub.url) as (swarm, said):
@@ -155,7 +158,8 @@ def test_a_new_branch_starts_at_the_best_that_can_be_compared(
 def test_the_root_is_where_nobody_was_before(
     own_hub: Callable[..., RunningHub], tmp_path: Path
 ) -> None:
-    """No result yet: the hub's root where its fixed files are ours, else our own commit with a sentence."""
+    """No result yet: the hub's root where its fixed files are ours, else our own commit with a
+    sentence."""
     hub = own_hub()
     root = seed(hub, make(tmp_path / "canon", noisy()).folder)
     with community(make(tmp_path / "w", noisy(0.9)), hub.url) as (swarm, _):
@@ -171,7 +175,8 @@ def test_the_root_is_where_nobody_was_before(
 def test_a_leaf_of_ones_own_track_is_explored_now_and_then(
     own_hub: Callable[..., RunningHub], tmp_path: Path
 ) -> None:
-    """Who explores begins at a commit nobody has built on, though a better one is known; who does not, at the best."""
+    """Who explores begins at a commit nobody has built on, though a better one is known; who does
+    not, at the best."""
     hub = own_hub()
     workspace = make(tmp_path / "w", noisy())
     best = publish(workspace, hub.agent(), 0.8)
@@ -192,7 +197,8 @@ def leaves(hub: RunningHub) -> list[str]:
 def test_a_better_commit_is_offered_once_and_answered_in_its_thread(
     own_hub: Callable[..., RunningHub], tmp_path: Path
 ) -> None:
-    """Also after a restart it is not offered again; what came of it is a reply that the board counts, and no result of ours."""
+    """Also after a restart it is not offered again; what came of it is a reply that the board
+    counts, and no result of ours."""
     hub = own_hub()
     other, me = hub.agent("other"), hub.agent("me")
     workspace = make(tmp_path / "w", noisy())
@@ -228,7 +234,8 @@ def test_a_better_commit_is_offered_once_and_answered_in_its_thread(
 
 
 def test_nobody_is_disputed_where_this_machine_cannot_tell(tmp_path: Path) -> None:
-    """Noise unknown, or runs slowed by other work: no dispute; a crash and a clear miss are told with their reasons."""
+    """Noise unknown, or runs slowed by other work: no dispute; a crash and a clear miss are told
+    with their reasons."""
     workspace = make(tmp_path / "w", noisy())
     offer = Offer("bob", 1, 0.5)
     with community(workspace, NOWHERE) as (swarm, _):
@@ -243,7 +250,8 @@ def test_nobody_is_disputed_where_this_machine_cannot_tell(tmp_path: Path) -> No
 def test_discards_are_shared_where_asked_for(
     own_hub: Callable[..., RunningHub], tmp_path: Path
 ) -> None:
-    """Improvements travel always, discards with --share-all and marked, an edit of fixed files never."""
+    """Improvements travel always, discards with --share-all and marked, an edit of fixed files
+    never."""
     hub = own_hub()
     workspace = make(tmp_path / "w", noisy())
     base = workspace.repo.head()
@@ -283,7 +291,8 @@ def commit(workspace: Workspace, name: str, text: str) -> str:
 
 
 def test_an_idea_is_leased_and_given_up(own_hub: Callable[..., RunningHub], tmp_path: Path) -> None:
-    """What another holds is refused in a sentence without a terminal's commands; ours ends with its verdict, or with the next start where it came to nothing."""
+    """What another holds is refused in a sentence without a terminal's commands; ours ends with
+    its verdict, or with the next start where it came to nothing."""
     hub = own_hub()
     other, me = hub.agent("other"), hub.agent("me")
     workspace = make(tmp_path / "w", noisy())
@@ -308,7 +317,8 @@ def test_an_idea_is_leased_and_given_up(own_hub: Callable[..., RunningHub], tmp_
 def test_a_long_experiment_keeps_its_claim(
     own_hub: Callable[..., RunningHub], tmp_path: Path
 ) -> None:
-    """A claim is renewed when half of its time is over, and forgotten when the hub says that it ended."""
+    """A claim is renewed when half of its time is over, and forgotten when the hub says that it
+    ended."""
     hub = own_hub()
     me = hub.agent("me")
     with community(make(tmp_path / "w", noisy()), hub.url, me) as (swarm, _):
@@ -325,7 +335,8 @@ def test_a_long_experiment_keeps_its_claim(
 
 
 def test_status_tells_how_things_stand_with_the_hub(tmp_path: Path) -> None:
-    """Last contact, what waits, what was refused, the trouble; nothing where there was never a hub."""
+    """Last contact, what waits, what was refused, the trouble; nothing where there was never a
+    hub."""
     workspace = make(tmp_path / "w", noisy())
     assert read(workspace).hub is None
     with community(workspace, NOWHERE) as (swarm, _):
@@ -347,7 +358,8 @@ def test_status_tells_how_things_stand_with_the_hub(tmp_path: Path) -> None:
 
 
 RECORD = {
-    "result_id": 1, "post_id": 1, "agent_id": "eve", "commit": "a" * 7, "val_bpb": 0.1, "vram_gb": None, "description": "x", "created_at": "now",
+    "result_id": 1, "post_id": 1, "agent_id": "eve", "commit": "a" * 7, "val_bpb": 0.1,
+    "vram_gb": None, "description": "x", "created_at": "now",
 }  # fmt: skip
 
 
@@ -364,7 +376,8 @@ RECORD = {
 def test_a_hub_that_lies_in_good_form_gets_nowhere(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, named: str, fetched: bytes
 ) -> None:
-    """Boards of commits that are not there, another commit than asked for, bundles that are none or too large: told in a sentence, passed over."""
+    """Boards of commits that are not there, another commit than asked for, bundles that are none
+    or too large: told in a sentence, passed over."""
     monkeypatch.setattr(wire, "BUNDLE_MAX_BYTES", 4000)
     workspace = make(tmp_path / "w", noisy())
     record = {**RECORD, "commit_hash": "a" * 40}

@@ -199,7 +199,8 @@ def test_pairs_weigh_as_least_squares_has_it() -> None:
 
 
 def test_seeds_go_with_values_or_not_at_all() -> None:
-    """A ledger of an earlier version names seeds of runs that were not judged: then none is known."""
+    """A ledger of an earlier version names seeds of runs that were not judged: then none is
+    known."""
     assert Sample.from_ledger((1.0, 2.0), (7, 8)) == seeded({7: 1.0, 8: 2.0})
     assert Sample.from_ledger((1.0, 2.0), (7, 8, 9)) == Sample((1.0, 2.0), (None, None))
     assert seeded({7: 1.0}).seeds_for_ledger() == (7,)

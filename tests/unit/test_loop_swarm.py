@@ -100,7 +100,8 @@ def test_a_swarm_hears_of_everything_once_and_in_order(tmp_path: Path) -> None:
     research(workspace, Writes(noisy(0.9, A), noisy(1.5, A)), village, 2)
 
     assert village.heard == [
-        "open", "start", "keep baseline", "claim idea 1", "keep idea 1", "claim idea 2", "discard idea 2", "close",
+        "open", "start", "keep baseline", "claim idea 1", "keep idea 1", "claim idea 2",
+        "discard idea 2", "close",
     ]  # fmt: skip
 
 

@@ -17,7 +17,8 @@ HOSTILE = "<script>alert(1)</script> $x$"
 
 
 def night() -> list[Record]:
-    """Forty experiments: RATE decides, DEPTH hardly, WIDTH never; an idea pays, another does not."""
+    """Forty experiments: RATE decides, DEPTH hardly, WIDTH never; an idea pays, another does
+    not."""
     chance, records = random.Random(4), []
     base = record(commit="b" * 40, values=(1.0, 1.002, 0.998), is_baseline=True, branch="b")
     records.append(base)

@@ -1,4 +1,5 @@
-"""`init` in repositories as people have them: what cannot work is told there, not at the first run."""
+"""`init` in repositories as people have them: what cannot work is told there, not at the first
+run."""
 
 from __future__ import annotations
 

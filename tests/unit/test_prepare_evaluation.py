@@ -167,7 +167,8 @@ class Uniform(Base):
 
 
 class Trigram(Base):
-    """Depends on the last two tokens, and on nothing before a BOS: easy to compute in another way."""
+    """Depends on the last two tokens, and on nothing before a BOS: easy to compute in another
+    way."""
 
     def forward(self, idx: torch.Tensor) -> torch.Tensor:
         before = self.embed(F.pad(idx, (1, 0))[:, :-1]) * (idx != self.bos)[..., None]
@@ -242,7 +243,8 @@ def test_agrees_with_a_slow_computation_in_float64(lab: labs.Lab, tokenizer: Any
 
 
 def test_memory_that_runs_out_makes_calls_smaller(lab: labs.Lab, tokenizer: Any) -> None:
-    """A batch that does not fit is halved until it does; one row that does not fit is a sentence."""
+    """A batch that does not fit is halved until it does; one row that does not fit is a
+    sentence."""
     want = lab.prepare.evaluate_bpb(Gpt(tokenizer), tokenizer, 2)
 
     class Big(Gpt):

@@ -171,7 +171,8 @@ def test_long_chains_of_strangers_are_cut(work: Work, tmp_path: Path, database_u
 
 
 def test_killed_again_and_again(db: Database, tmp_path: Path) -> None:
-    """`agenthub repack`, killed at random moments: nothing is ever wrong, and the end is the same."""
+    """`agenthub repack`, killed at random moments: nothing is ever wrong, and the end is the
+    same."""
     before = {oid: found.data for oid, found in contents(db.reader).items() if found}
     chance = random.Random(3)
     for _ in range(4):
@@ -258,7 +259,8 @@ def _other(db: Database, base: int | None) -> int:
 
 
 def test_what_rests_on_a_hidden_commit_is_whole(db: Database, work: Work, tmp_path: Path) -> None:
-    """Hiding a commit in the middle takes it from view; whoever fetches its descendants gets all."""
+    """Hiding a commit in the middle takes it from view; whoever fetches its descendants gets
+    all."""
     settle(db)
     line = trunk(work)
     with db.write() as tx:

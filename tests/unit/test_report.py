@@ -42,7 +42,8 @@ def record(commit: str, status: str, value: float | None, **more: Any) -> dict[s
 
 
 def test_noise_is_the_spread_of_repeated_runs(tmp_path: Path) -> None:
-    """Repeats in experiments.jsonl give the noise; the value there has more digits than the table."""
+    """Repeats in experiments.jsonl give the noise; the value there has more digits than the
+    table."""
     records = [record("a1b2c3d", "keep", 1.5000001, values=[1.49, 1.5, 1.51], is_baseline=True)]
     summary = report.summarise(ledger(tmp_path, BASE, records=records))
 

@@ -40,7 +40,8 @@ def pi_run(run: int, metric: float, status: str, **metrics: float) -> dict[str, 
 READ: dict[str, tuple[str, str, str, str, float, list[float | None], str]] = {
     "row-number": (
         "results.tsv",
-        table("# commit val_bpb status description", f"1 {H[0]} 1.5 keep a", f"2 {H[2]} 1.4 keep b"),
+        table("# commit val_bpb status description", f"1 {H[0]} 1.5 keep a",
+        f"2 {H[2]} 1.4 keep b"),
         "val_bpb", "min", 1.4, [1.5, 1.4], "kk",
     ),
     "iteration-and-tag": (
@@ -147,13 +148,15 @@ READ: dict[str, tuple[str, str, str, str, float, list[float | None], str]] = {
     "markdown-among-prose": (
         "notes.md",
         "# Log\n\nWhat I tried | so far.\n\n"
-        + markdown("# commit val_bpb Result what", f"1 {H[0]} 1.5 keep a", f"2 {H[1]} 1.6 discard b")
+        + markdown("# commit val_bpb Result what", f"1 {H[0]} 1.5 keep a",
+        f"2 {H[1]} 1.6 discard b")
         + "\nThe plan:\n\n" + markdown("step action", "1 sleep", "2 more"),
         "val_bpb", "min", 1.5, [1.5, 1.6], "kd",
     ),
     "no-header": (
         "results.tsv",
-        table(f"1 {H[0]} 1.5 44.0 keep a", f"2 {H[2]} 1.4 44.0 keep b", f"3 {H[3]} 1.6 44.0 discard"),
+        table(f"1 {H[0]} 1.5 44.0 keep a", f"2 {H[2]} 1.4 44.0 keep b",
+        f"3 {H[3]} 1.6 44.0 discard"),
         "val_bpb", "min", 1.4, [1.5, 1.4, 1.6], "kkd",
     ),
     "no-verdicts": (

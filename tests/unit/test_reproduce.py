@@ -30,7 +30,8 @@ def test_a_claim_far_below_our_mean_is_told_with_numbers() -> None:
 
 
 def test_nobody_is_disputed_for_being_modest() -> None:
-    """A result that is better here than claimed is reproduced, in either direction of the metric."""
+    """A result that is better here than claimed is reproduced, in either direction of the
+    metric."""
     assert compare(1.5, [0.9, 0.901], QUIET).reproduced
     assert compare(0.5, [0.9, 0.901], QUIET, direction="max").reproduced
     assert not compare(1.5, [0.9, 0.901], QUIET, direction="max").reproduced

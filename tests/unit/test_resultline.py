@@ -149,7 +149,8 @@ def test_a_post_holds_so_many_results() -> None:
 
 @given(st.text() | st.from_regex(r"(verify )?commit:.{0,30}val_bpb:.{0,20}\|.{0,20}"))
 def test_reading_never_fails(text: str) -> None:
-    """Any text is read without an error, and never with a value that may lead and is not a number."""
+    """Any text is read without an error, and never with a value that may lead and is not a
+    number."""
     for line in read_lines(text):
         if isinstance(line, ResultLine) and may_lead(line):
             assert line.val_bpb is not None and 0 < line.val_bpb <= 1e6

@@ -1,4 +1,5 @@
-"""The record of a run: small in a post, checked when it comes from strangers; what a replay says."""
+"""The record of a run: small in a post, checked when it comes from strangers; what a replay
+says."""
 
 from __future__ import annotations
 

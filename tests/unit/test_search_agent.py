@@ -238,7 +238,8 @@ def test_it_learns_from_the_ledger(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("ended", [{"stopped_at": 0.35, "stopped_behind": 0.2}, {}])
 def test_it_learns_from_runs_that_have_no_value(tmp_path: Path, ended: dict[str, float]) -> None:
-    """Where larger rates were stopped early or crashed again and again, it turns to smaller ones."""
+    """Where larger rates were stopped early or crashed again and again, it turns to smaller
+    ones."""
     base = record(commit="p" * 40, is_baseline=True, value=1.0)
     tried = [0.041 + 0.001 * i for i in range(9)] + [0.11 + 0.02 * i for i in range(30)]
     history = [base]

@@ -52,7 +52,8 @@ def test_a_kept_result_is_one_result_with_details_beneath() -> None:
     ],
 )
 def test_no_description_changes_a_verdict(words: str) -> None:
-    """A description that ends in a mark, holds bars or line ends is told with the verdict that was reached."""
+    """A description that ends in a mark, holds bars or line ends is told with the verdict that was
+    reached."""
     for status in ("keep", "discard", "crash"):
         told = record(status=status, description=words, reason=words, platform="H100", value=0.5)
         line = parsed(lines.result_post(told, TRACK))

@@ -1,5 +1,5 @@
-"""Claims about tables of recorded runs: what they tell of noise, gains and curves, how well a surface
-guesses held-out settings, and that damaged or thin ones are refused with a sentence."""
+"""Claims about tables of recorded runs: what they tell of noise, gains and curves, how well a
+surface guesses held-out settings, and that damaged or thin ones are refused with a sentence."""
 
 from __future__ import annotations
 

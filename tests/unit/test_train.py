@@ -100,7 +100,8 @@ def test_a_checkpoints_config_builds_the_same_model() -> None:
 
 
 def test_the_fused_loss_is_cross_entropy() -> None:
-    """CappedLoss and its gradient are those of torch's cross entropy over the soft-capped logits."""
+    """CappedLoss and its gradient are those of torch's cross entropy over the soft-capped
+    logits."""
     raw = (40 * torch.randn(64, 100)).requires_grad_()
     targets = torch.randint(0, 100, (64,))
 
@@ -258,7 +259,8 @@ def one_thread() -> Iterator[None]:
 
 
 def trace(train: ModuleType, row_len: int) -> list[object]:
-    """What a run does: its batches of rows of `row_len`, and each weight after three short steps."""
+    """What a run does: its batches of rows of `row_len`, and each weight after three short
+    steps."""
     torch.manual_seed(3)
     model = train.GPT(train.Config(20, 32))
     optimizer = train.Optimizer(model)
@@ -280,7 +282,8 @@ def differ(a: list[object], b: list[object]) -> bool:
 @pytest.mark.usefixtures("one_thread")
 @pytest.mark.parametrize("scale", SCALES)
 def test_every_constant_has_an_effect(scale: str) -> None:
-    """A dial that changes nothing on its machine is noise: each alone changes what three steps do."""
+    """A dial that changes nothing on its machine is noise: each alone changes what three steps
+    do."""
     row_len = {"cpu": 256, "tinystories": 512, "climbmix": 2048}[scale]
     small = {"ASPECT": 16, "HEAD_DIM": 32, "DEPTH": {"cpu": 1}.get(scale, 2)}
     small |= {"BIGRAM_ROWS": 64, "TRIGRAM_ROWS": 64} if scale == "cpu" else {}

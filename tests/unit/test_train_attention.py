@@ -59,7 +59,8 @@ def test_without_a_gpu_no_kernel_is_looked_for() -> None:
 
 
 def test_the_last_layer_sees_everything() -> None:
-    """The pattern repeats over the layers, S short and L full, and the last layer is always full."""
+    """The pattern repeats over the layers, S short and L full, and the last layer is always
+    full."""
     config = train.Config(10, 64, depth=5, pattern="SSL", short_window=3)
 
     assert config.windows == (3, 3, 64, 3, 64)

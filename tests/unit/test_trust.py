@@ -192,8 +192,8 @@ def test_a_model_that_knows_the_text_is_told_by_text_it_cannot_know(
 def test_a_model_that_knows_the_text_is_worse_on_a_second_one(
     val: float, second: float, words: str
 ) -> None:
-    """Each as a share of the trigram's score on the same rows; a tenth of the share's square between
-    them is refused."""
+    """Each as a share of the trigram's score on the same rows; a tenth of the share's square
+    between them is refused."""
     limits = plausibility.Limits(trigram=2.0, second_trigram=2.0)
     values = nats(val, 15) | {row: second * 1000 * math.log(2) for row in range(15, 20)}
     if not words:

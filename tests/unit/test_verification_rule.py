@@ -1,4 +1,5 @@
-"""The rule that decides what is verified: weights, who is asked, bounds. Pure, so tested on values."""
+"""The rule that decides what is verified: weights, who is asked, bounds. Pure, so tested on
+values."""
 
 from __future__ import annotations
 

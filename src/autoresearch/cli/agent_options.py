@@ -71,9 +71,9 @@ WHICH_AGENT = (
     choice(
         "--agent",
         AGENTS,
-        "Who edits: search tunes constants of the free file, joint all of them together, catalogue tries edits from "
-        "papers, llm asks a model, command starts a coding agent, mixed shares the night between "
-        "those that are set up; random and cmaes are controls.",
+        "Who edits: search tunes constants of the free file, joint all of them together, "
+        "catalogue tries edits from papers, llm asks a model, command starts a coding agent, "
+        "mixed shares the night between those that are set up; random and cmaes are controls.",
         default="search",
     ),
     text(

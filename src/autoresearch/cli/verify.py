@@ -70,7 +70,8 @@ def verify(
 ) -> None:
     """Run a claimed result again, with this folder's own fixed files, and compare.
 
-    COMMIT is by default the best unverified one, DIR this folder. Exit code 0: reproduced or replayed, 1: not.
+    COMMIT is by default the best unverified one, DIR this folder. Exit code 0: reproduced or
+    replayed, 1: not.
     """
     from autoresearch.researcher.experiment import Stopped
 

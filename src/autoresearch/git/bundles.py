@@ -19,7 +19,8 @@ from autoresearch.errors import BadBundle, Conflict, NotFound
 from autoresearch.git.bundle import Header, read_header
 from autoresearch.git.repo import GitFailed, Repo
 
-KEPT = "refs/agenthub/"  # what was fetched, by hash: so that git keeps it and later fetches can build on it
+# what was fetched, by hash: so that git keeps it and later fetches can build on it
+KEPT = "refs/agenthub/"
 REACHABLE_MAX = 200_000
 HAVES_MAX = 32
 Parents = Mapping[str, Sequence[str]]

@@ -94,9 +94,8 @@ class Checkout:
         """A commit of these changes on the one checked out. OSError for what is no file, TooLarge
         for what is no program's size."""
         now = list_files(self.path, self.bounds)
-        return write_commit(
-            self.repo, self.commit, {c.path: self._entry(c.path, now.get(c.path)) for c in changes}, message
-        )  # fmt: skip
+        entries = {c.path: self._entry(c.path, now.get(c.path)) for c in changes}
+        return write_commit(self.repo, self.commit, entries, message)
 
     def _entry(self, path: str, now: FileState | None) -> TreeEntry:
         if now is None:

@@ -3,8 +3,10 @@ as `git fsck --strict` (git-fsck(1)).
 
 Stricter on purpose, because what one agent pushes others check out on machines of every kind:
 
-- symbolic links and submodules are refused, and so are annotated tags: a hub keeps files and commits
-- names are UTF-8 of up to 255 bytes without control characters, backslashes and colons (NTFS streams)
+- symbolic links and submodules are refused, and so are annotated tags: a hub keeps files and
+  commits
+- names are UTF-8 of up to 255 bytes without control characters, backslashes and colons (NTFS
+  streams)
 - .git and .gitmodules are refused, and so is any disguise of what git reads (case, code points
   HFS+ ignores, trailing dots and spaces, 8.3 short names)
 - file modes are 100644 and 100755
@@ -34,8 +36,8 @@ NULL = bytes(20)
 
 _IDENT = rb"[^<>\n]* <[^<>\n]*> (?:0|[1-9][0-9]{0,14}) [+-][0-9]{4}"
 _COMMIT = re.compile(
-    rb"tree (?P<tree>[0-9a-f]{40})\n(?P<parents>(?:parent [0-9a-f]{40}\n)*)author (?P<author>%b)\ncommitter %b\n(?P<rest>(?:[^\n]+\n)*)\n"
-    % (_IDENT, _IDENT)
+    rb"tree (?P<tree>[0-9a-f]{40})\n(?P<parents>(?:parent [0-9a-f]{40}\n)*)"
+    rb"author (?P<author>%b)\ncommitter %b\n(?P<rest>(?:[^\n]+\n)*)\n" % (_IDENT, _IDENT)
 )
 _ENCODING = re.compile(rb"^encoding ([A-Za-z0-9_.:-]{1,40})$", re.MULTILINE)
 _HEADER_TWICE = re.compile(rb"^(tree|parent|author|committer) ", re.MULTILINE)
@@ -44,7 +46,10 @@ _PLAIN_NAME = re.compile(rb"[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}")
 _FORBIDDEN = re.compile(r"[\x00-\x1f\x7f/\\:]")
 # Default_Ignorable and format characters: a superset of what HFS+ leaves out when it compares
 # names
-_IGNORED = re.compile("[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U000e0000-\U000e0fff]")  # fmt: skip
+_IGNORED = re.compile(
+    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e"
+    "\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U000e0000-\U000e0fff]"
+)
 _SHORT_NAME = re.compile(r"(g\w{0,7})?~[0-9]")  # git~1, gitmod~1, gi7eba~1, ~1000000
 MODES = {b"40000": TREE, b"100644": BLOB, b"100755": BLOB}
 

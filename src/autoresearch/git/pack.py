@@ -4,8 +4,8 @@
 A pack comes from strangers. Sizes are declared before the data, so limits hold before anything is
 inflated; everything that is inflated, also the second time, is counted against a budget; and no
 more than a few objects are in memory at once. Deltas stay what they are unless their chain or
-their object is too long; then what they make goes to a spool. What is stored already is not
-looked into again. What the objects say is `fsck`'s business, whether they belong together the hub's.
+their object is too long; then what they make goes to a spool. What is stored already is not looked
+into again. What the objects say is `fsck`'s business, whether they belong together the hub's.
 """
 
 from __future__ import annotations
@@ -102,7 +102,8 @@ class Pack:
         self._kinds_of = kinds_of
         self._end = self._file.size - 20
         self._budget = limits.most_inflated(self._file.size - start)
-        self._spool = tempfile.SpooledTemporaryFile(max_size=SPOOL_BYTES)  # noqa: SIM115  (closed by `close`)
+        # closed by `close`
+        self._spool = tempfile.SpooledTemporaryFile(max_size=SPOOL_BYTES)  # noqa: SIM115
         self._cache: OrderedDict[bytes, bytes] = OrderedDict()
         self._cached_bytes = 0
         self._held_bytes = 0
@@ -321,7 +322,8 @@ class Pack:
         return record
 
     def _resolve(self, visit: Visit) -> None:
-        """Make every delta's object: from bases in the pack first, then from those the store has."""
+        """Make every delta's object: from bases in the pack first, then from those the store
+        has."""
         deltas = self._deltas
         if not deltas:
             return

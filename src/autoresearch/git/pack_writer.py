@@ -33,7 +33,8 @@ class Packed(NamedTuple):
 
 
 def write_pack(count: int, objects: Iterable[Packed], head: bytes = b"") -> Iterator[bytes]:
-    """A pack of `count` objects, piece by piece, behind `head`, which is no part of the checksum."""
+    """A pack of `count` objects, piece by piece, behind `head`, which is no part of the
+    checksum."""
     start = b"PACK" + (2).to_bytes(4, "big") + count.to_bytes(4, "big")
     digest = hashlib.sha1(start, usedforsecurity=False)
     pieces, gathered, at = [head, start], 0, len(start)

@@ -24,7 +24,8 @@ ZERO = "0" * 40
 # what git may see of our environment: where programs and the user's configuration are, and who the
 # user says they are
 PASSED_ON = (
-    "PATH", "HOME", "USERPROFILE", "SYSTEMROOT", "TMPDIR", "TEMP", "XDG_CONFIG_HOME", "GIT_CONFIG_GLOBAL", "GIT_CONFIG_NOSYSTEM",
+    "PATH", "HOME", "USERPROFILE", "SYSTEMROOT", "TMPDIR", "TEMP", "XDG_CONFIG_HOME",
+    "GIT_CONFIG_GLOBAL", "GIT_CONFIG_NOSYSTEM",
     "GIT_AUTHOR_NAME", "GIT_AUTHOR_EMAIL", "GIT_COMMITTER_NAME", "GIT_COMMITTER_EMAIL",
 )  # fmt: skip
 SETTINGS = {
@@ -53,7 +54,8 @@ class GitFailed(AutoresearchError):
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One path that differs: `kind` is git's letter (M modified, A added, D deleted, ? untracked)."""
+    """One path that differs: `kind` is git's letter (M modified, A added, D deleted, ?
+    untracked)."""
 
     kind: str
     path: str

@@ -77,7 +77,8 @@ def write_commit(
 
 
 def find_ignored(repo: Repo, rules: Mapping[str, bytes], paths: Iterable[str]) -> set[str]:
-    """Those of the paths that these .gitignore files, or the repository's own, tell git to ignore."""
+    """Those of the paths that these .gitignore files, or the repository's own, tell git to
+    ignore."""
     asked = b"\0".join(b"./" + os.fsencode(path) for path in paths)  # else ":" would be syntax
     if not asked:
         return set()

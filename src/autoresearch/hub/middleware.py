@@ -1,9 +1,9 @@
 """The outermost layer of the hub: what holds for every request, whichever handler answers it.
 
 The caller's own address, an id for each request, HEAD wherever GET is answered, security headers,
-one line of access log (never a query string, a body or a header: they may hold secrets), counters, shares that end with
-the request, and a limit on how long a body may dawdle. Routing and answers are the inner
-application's.
+one line of access log (never a query string, a body or a header: they may hold secrets), counters,
+shares that end with the request, and a limit on how long a body may dawdle. Routing and answers
+are the inner application's.
 """
 
 from __future__ import annotations

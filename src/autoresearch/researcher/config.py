@@ -29,7 +29,8 @@ MASKS = "{masks}"  # in `prepare`: the file it names paths in, one a line, that 
 
 
 class ExperimentTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`[experiment]`. `timeout_s` 0 means measured: twice the slowest baseline run plus a minute."""
+    """`[experiment]`. `timeout_s` 0 means measured: twice the slowest baseline run plus a
+    minute."""
 
     free: list[str]
     command: list[str]

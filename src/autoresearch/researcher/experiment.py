@@ -78,7 +78,8 @@ class Stopped(Exception):
 
 @dataclass(frozen=True)
 class Runner:
-    """Everything a run needs besides its commit. `environment` is all that a program sees of ours."""
+    """Everything a run needs besides its commit. `environment` is all that a program sees of
+    ours."""
 
     workspace: Workspace
     sandbox: Sandbox

@@ -126,7 +126,8 @@ class Ledger:
 
 
 def read_further(file: Path, earlier: Reading) -> Reading:
-    """Parse the lines that were added since an earlier reading; all where the file was rewritten."""
+    """Parse the lines that were added since an earlier reading; all where the file was
+    rewritten."""
     try:
         status = file.stat()  # before the content: what is added meanwhile is read next time
         stamp = (status.st_ino, status.st_size, status.st_mtime_ns)

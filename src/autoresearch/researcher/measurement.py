@@ -20,7 +20,8 @@ from autoresearch.untrusted import strip_escapes, to_line
 # `name: value` or `name = value`, with a unit of those that programs print
 METRIC_LINE = re.compile(
     r"([A-Za-z_][\w.-]*)[ \t]*[:=][ \t]*(\S+)"
-    r"(?:[ \t]+(?:%|[mun\u00b5\u03bc]?s|sec|secs|seconds|min|minutes|h|[kKMGT]?i?B|bytes|x|points|[\w]+/\w+))?"
+    r"(?:[ \t]+(?:%|[mun\u00b5\u03bc]?s|sec|secs|seconds|min|minutes|h|[kKMGT]?i?B|bytes|x|points"
+    r"|[\w]+/\w+))?"
     r"[ \t]*"
 )
 AMOUNT = re.compile(

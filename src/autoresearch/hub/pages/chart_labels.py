@@ -38,7 +38,8 @@ def place_labels(
 ) -> tuple[ChartLabel, ...]:
     """A label for each wanted mark that has room for its text, in the order of their importance.
 
-    A mark is x, y and whether it is a step; `corners` are those of the line of steps, which ends at x = `end`.
+    A mark is x, y and whether it is a step; `corners` are those of the line of steps, which ends
+    at x = `end`.
     """
     texts = [wrap_text(text, frame.line_characters) for _, text in wanted]
     sizes = [(max(map(measure_line, lines)) + 4, len(lines) * LINE_HEIGHT) for lines in texts]

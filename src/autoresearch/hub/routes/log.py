@@ -1,4 +1,5 @@
-"""The log over HTTP, for everybody: its signed head, entries and proofs; and agents' public keys."""
+"""The log over HTTP, for everybody: its signed head, entries and proofs; and agents' public
+keys."""
 
 from __future__ import annotations
 

@@ -98,7 +98,8 @@ def every_ref(reader: Reader) -> list[Ref]:
 
 
 def drop(tx: Transaction, name: str) -> Ref:
-    """An operator takes a name away, as `refs/heads/x` or `x`; the commit stays. Raises NotFound."""
+    """An operator takes a name away, as `refs/heads/x` or `x`; the commit stays. Raises
+    NotFound."""
     for full in (name, f"refs/heads/{name}"):
         if found := objects.ref(tx, full):
             objects.drop_ref(tx, full)

@@ -28,6 +28,7 @@ def last_at(reader: Reader, verb: str) -> str:
 
 
 def pattern_of(words: str) -> str:
-    """For `lower(column) LIKE :pattern ESCAPE '!'`: the words somewhere in the text, as they are."""
+    """For `lower(column) LIKE :pattern ESCAPE '!'`: the words somewhere in the text, as they
+    are."""
     escaped = words.lower().replace("!", "!!").replace("%", "!%").replace("_", "!_")
     return f"%{escaped}%"

@@ -38,7 +38,8 @@ def count_results(reader: Reader, behind: int, newest: int) -> list[ResultCount]
     """The same for results, by agent and board."""
     sql = """
         SELECT agent_id, platform, track, count(*) AS results,
-            sum(CASE WHEN status = 'keep' THEN 1 ELSE 0 END) AS kept, max(id) AS newest_id, max(created_at) AS newest_at
+            sum(CASE WHEN status = 'keep' THEN 1 ELSE 0 END) AS kept,
+            max(id) AS newest_id, max(created_at) AS newest_at
         FROM results WHERE id > :behind AND id <= :newest AND hidden = 0
         GROUP BY agent_id, platform, track
     """

@@ -245,7 +245,8 @@ def show_value(value: Value) -> str:
 
 
 def value_node(value: Value, old: cst.BaseExpression) -> cst.BaseExpression:
-    """The node for a new value, in the style of the old one (2**n stays 2**n, quotes stay quotes)."""
+    """The node for a new value, in the style of the old one (2**n stays 2**n, quotes stay
+    quotes)."""
     if isinstance(old, cst.BinaryOperation) and isinstance(value, int) and is_power(value):
         return old.with_changes(right=cst.Integer(str(int(math.log2(value)))))
     if isinstance(old, cst.SimpleString) and isinstance(value, str):

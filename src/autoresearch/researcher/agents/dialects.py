@@ -3,7 +3,8 @@ refusals.
 
 An endpoint that refuses a field names it. Then it is dropped, renamed or made smaller, and the
 request is sent again; the next one begins with what was learned. The `openai` client does none of
-that, so it would add a dozen packages and leave this to write. Leaves to others: sending (endpoint).
+that, so it would add a dozen packages and leave this to write. Leaves to others: sending
+(endpoint).
 """
 
 from __future__ import annotations

@@ -62,7 +62,8 @@ KINDS = (
         r"connection.{0,20}(refused|reset|error|failed|aborted|timed out)", r"connect timeout",
         r"(unable|failed|cannot|could not|can't) (to )?(connect|reach|resolve)", r"fetch failed",
         r"getaddrinfo", r"(name resolution|network).{0,40}(fail|unreachable|error|down)",
-        r"stream disconnected", r"socket hang up", r"\bConnectionRefused\b", r"error sending request",
+        r"stream disconnected", r"socket hang up", r"\bConnectionRefused\b",
+        r"error sending request",
         passes=True,
     ),
     _kind(

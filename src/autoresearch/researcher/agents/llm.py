@@ -105,7 +105,8 @@ class LlmAgent:
         ideas = open_ideas(self.ideas, files, brief)
         notes, words = self.notes(), self.template
         parts = [render_brief(brief, AS_BLOCKS, notes=notes, template=words, ideas=ideas)]
-        fence = f"----- {secrets.token_hex(8)} -----"  # what it holds may be another agent's code, and cannot guess how it ends
+        # what it holds may be another agent's code, and cannot guess how it ends
+        fence = f"----- {secrets.token_hex(8)} -----"
         parts += [
             f"## `{name}` as it stands, code between two lines of "
             f"{fence}\n\n{fence}\n{text}\n{fence}"

@@ -45,7 +45,8 @@ def holds(folder: Path, home: Path) -> bool:
 
 
 def follow_program(name: str, path: str, depth: int = 0) -> Iterator[Path]:
-    """The file behind a name on PATH, each link on the way, its surroundings and its interpreter."""
+    """The file behind a name on PATH, each link on the way, its surroundings and its
+    interpreter."""
     found = shutil.which(name, path=path)
     if found is None or depth > 3:
         return

@@ -4,8 +4,8 @@ at a time.
 Optuna's TPE proposes values; it is told the branch's history anew for every proposal (gain over
 the parent, in units of the noise), so it forgets nothing when killed. A value jumps at most to a
 factor of three of the present one, is rounded as a person would, and the same edit is never tried
-twice on the same parent. Leaves to others: finding and writing constants (`constants`), scales and steps (`search_space`),
-other methods (`controls`), running, judging.
+twice on the same parent. Leaves to others: finding and writing constants (`constants`), scales and
+steps (`search_space`), other methods (`controls`), running, judging.
 """
 
 from __future__ import annotations

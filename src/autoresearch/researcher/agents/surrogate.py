@@ -26,9 +26,9 @@ JITTER = 1e-8
 
 @dataclass(frozen=True)
 class Observed:
-    """Experiments: `points` (n, d) in the unit cube, `values` (n,), `variances` (n,) of their noise,
-    `structures` (n,) numbers of the code beside the constants. `origin` (d,): the unchanged code,
-    whose constants somebody chose with care."""
+    """Experiments: `points` (n, d) in the unit cube, `values` (n,), `variances` (n,) of their
+    noise, `structures` (n,) numbers of the code beside the constants. `origin` (d,): the unchanged
+    code, whose constants somebody chose with care."""
 
     points: Array
     values: Array

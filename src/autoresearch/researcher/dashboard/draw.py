@@ -65,7 +65,9 @@ def make_panel(chart: Text, title: Text) -> Panel:
 def draw_heading(view: View) -> list[Text]:
     a = view.about
     state = Text("running", "bold green") if a.running else Text("not running", "yellow")
-    counts = Text.assemble((f"{a.kept} kept", STYLES["keep"]), "  ", (f"{a.discarded} discarded", STYLES["discard"]), "  ", (f"{a.crashed} crashed", STYLES["crash"]))  # fmt: skip
+    counts = Text.assemble((f"{a.kept} kept", STYLES["keep"]), "  ",
+    (f"{a.discarded} discarded", STYLES["discard"]), "  ",
+    (f"{a.crashed} crashed", STYLES["crash"]))  # fmt: skip
     first = [state, counts]
     if view.waiting is not None:
         first.append(
@@ -82,8 +84,10 @@ def draw_heading(view: View) -> list[Text]:
         best = a.baseline if a.best is None else a.best
         gain = a.baseline - best if view.direction == "min" else best - a.baseline
         lines.append(Text.assemble(
-            (a.metric, "bold"), f" baseline {show_amount(a.baseline)}{noise}   best ", (show_amount(best), "bold green"),
-            f" (gain {show_amount(gain)})  {a.best_commit[:7]}  {a.best_description}", no_wrap=True, overflow="ellipsis",
+            (a.metric, "bold"), f" baseline {show_amount(a.baseline)}{noise}   best ",
+            (show_amount(best), "bold green"),
+            f" (gain {show_amount(gain)})  {a.best_commit[:7]}  {a.best_description}",
+            no_wrap=True, overflow="ellipsis",
         ))  # fmt: skip
     return [*lines, draw_machine(view.machine)]
 

@@ -240,7 +240,8 @@ def describe_edits(chain: Chain, effects: Effects, real: Row) -> Sequence[str]:
     messages = []
     for edit, effect, own in zip(chain.edits, effects.edits, real, strict=True):
         told = (
-            f"Gain {show_amount(effect.gain)} [{show_amount(effect.low)} to {show_amount(effect.high)}] in "
+            f"Gain {show_amount(effect.gain)} "
+            f"[{show_amount(effect.low)} to {show_amount(effect.high)}] in "
             f"{effects.pairs} pairs of runs with fresh seeds."
             if own
             else "Not shown to be better by itself; a later edit does not apply without it."

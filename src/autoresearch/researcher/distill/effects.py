@@ -35,7 +35,8 @@ class Effect:
 
 @dataclass(frozen=True)
 class Effects:
-    """`edits` in the chain's order; `sigma`: the standard deviation of one run, seed's luck apart."""
+    """`edits` in the chain's order; `sigma`: the standard deviation of one run, seed's luck
+    apart."""
 
     edits: tuple[Effect, ...]
     sigma: float

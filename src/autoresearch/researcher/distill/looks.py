@@ -1,7 +1,7 @@
 """The one look at the test part: text that neither runs nor agents nor verdicts saw.
 
-A look is a line of the ledger, on the branch that distill made, so that nobody can take a second one
-unseen: the text is fresh once. Leaves to others: drawing the text (preparation), scoring
+A look is a line of the ledger, on the branch that distill made, so that nobody can take a second
+one unseen: the text is fresh once. Leaves to others: drawing the text (preparation), scoring
 (experiment), the interval (effects).
 """
 

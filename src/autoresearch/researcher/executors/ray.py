@@ -1,7 +1,8 @@
-"""Runs on a Ray cluster: each in the sandbox of the machine it comes to. Same ledger, same verdicts.
+"""Runs on a Ray cluster: each in the sandbox of the machine it comes to. Same ledger, same
+verdicts.
 
-Ray decides where a run takes place and tells when a machine is lost. Leaves to others: what travels
-(shipping), what happens over there (worker).
+Ray decides where a run takes place and tells when a machine is lost. Leaves to others: what
+travels (shipping), what happens over there (worker).
 https://docs.ray.io/en/latest/ray-core/tasks.html
 """
 

@@ -192,7 +192,8 @@ def visible_gpus(
 
 
 def driver_gpus(drivers: Path) -> list[tuple[str, str]]:
-    """Minor number and UUID of each GPU in the order of the PCI bus, from the driver's own files."""
+    """Minor number and UUID of each GPU in the order of the PCI bus, from the driver's own
+    files."""
     texts = [file.read_text("utf-8", "replace") for file in sorted(drivers.glob("*/information"))]
     found = [
         (re.search(r"^Device Minor:\s*(\d+)", t, re.M), re.search(r"^GPU UUID:\s*(\S+)", t, re.M))

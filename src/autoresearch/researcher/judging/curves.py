@@ -50,7 +50,8 @@ class StopMark:
 
 @dataclass(frozen=True)
 class EarlyStop:
-    """Why a run was stopped, and where: its `loss` at a share of the budget, and the best's there."""
+    """Why a run was stopped, and where: its `loss` at a share of the budget, and the best's
+    there."""
 
     progress: float
     loss: float

@@ -4,8 +4,8 @@ greedy: a better value is kept, after one run. confirm: a sequential one-sided t
 Each look may spend an eighth of the error that the look before may, all looks together `alpha`. So
 a change that changes nothing is kept with a probability of at most alpha (Bonferroni over the
 looks; giving up on a small gain only lowers it). Equal within one standard error after a repeat,
-and fewer lines: kept as a simplification. docs/judging-details.md has the error rates, and what each costs
-and gains. Leaves to others: which runs count (judge), how large luck is (noise).
+and fewer lines: kept as a simplification. docs/judging-details.md has the error rates, and what
+each costs and gains. Leaves to others: which runs count (judge), how large luck is (noise).
 """
 
 from __future__ import annotations

@@ -140,7 +140,8 @@ class Sample:
     def from_ledger(
         cls, values: Sequence[float], seeds: Sequence[int], throughput: float | None = None
     ) -> Sample:
-        """Ledgers of earlier versions name seeds that do not belong to the values: none is known."""
+        """Ledgers of earlier versions name seeds that do not belong to the values: none is
+        known."""
         known = seeds if len(seeds) == len(values) else [None] * len(values)
         return cls(tuple(values), tuple(known), throughput)
 

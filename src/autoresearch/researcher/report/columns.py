@@ -222,7 +222,8 @@ def find_metric(
                 "name it with --metric"
             )
     raise BadInput(
-        f"no column of numbers can be the metric; there are {name_columns(header)}: name it with --metric"
+        f"no column of numbers can be the metric; there are {name_columns(header)}: "
+        "name it with --metric"
     )
 
 

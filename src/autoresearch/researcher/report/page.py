@@ -50,6 +50,7 @@ def draw_forest(summary: TableSummary, morning: Morning | None) -> Markup:
 
 
 def inline(svg: str) -> Markup:
-    """The SVG without what only a file of its own needs: XML declaration, document type, metadata."""
+    """The SVG without what only a file of its own needs: XML declaration, document type,
+    metadata."""
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
     return Markup(svg[svg.index("<svg") :].strip())

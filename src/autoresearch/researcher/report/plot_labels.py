@@ -1,4 +1,5 @@
-"""Texts beside the kept improvements of the progress picture. `labels` finds free places for them."""
+"""Texts beside the kept improvements of the progress picture. `labels` finds free places for
+them."""
 
 from __future__ import annotations
 

@@ -72,7 +72,8 @@ def png(figure: Figure) -> bytes:
 
 
 def svg(figure: Figure) -> str:
-    """The figure as SVG text; each point is a link to its experiment's line in the report's table."""
+    """The figure as SVG text; each point is a link to its experiment's line in the report's
+    table."""
     return save(figure, "svg", metadata={"Date": None, "Creator": None}).decode("utf-8")
 
 

@@ -20,7 +20,8 @@ UNITS = {
 
 @dataclass(frozen=True, slots=True)
 class Experiment:
-    """One line of the ledger. `value` is None where there is none: a crash is never a score of 0."""
+    """One line of the ledger. `value` is None where there is none: a crash is never a score of
+    0."""
 
     number: int  # 1 for the first line of the ledger
     commit: str  # as written: a short hash, or whatever another tool put there

@@ -140,7 +140,8 @@ def lines(status: Status) -> list[str]:
         f"{status.folder}: {status.kept} kept, {status.discarded} discarded, "
         f"{status.crashed} crashed, on branch {status.branch}",
         f"baseline {status.metric} {show_amount(status.baseline)}{noise}",
-        f"best     {status.metric} {show_amount(status.baseline if status.best is None else status.best)}  "
+        f"best     {status.metric} "
+        f"{show_amount(status.baseline if status.best is None else status.best)}  "
         f"{status.best_commit[:7]}  {status.best_description}",
         *attempt_lines(status),
         *hub_lines(status),

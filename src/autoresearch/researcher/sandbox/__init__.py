@@ -2,7 +2,9 @@
 names, under limits, and leaves nothing behind.
 
     from autoresearch.researcher.sandbox import Job, Limits, choose_sandbox
-    finished = choose_sandbox("auto").run(Job(argv=("python", "train.py"), cwd=..., env={...}, limits=Limits(timeout_s=120), log=...))
+    limits = Limits(timeout_s=120)
+    job = Job(argv=("python", "train.py"), cwd=..., env={...}, limits=limits, log=...)
+    finished = choose_sandbox("auto").run(job)
 
 The levels, what each guarantees and what none does: docs/sandbox.md. The one owner of the
 processes of experiments and agents.

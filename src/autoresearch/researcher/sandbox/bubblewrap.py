@@ -163,7 +163,8 @@ def translate_ending(finished: Finished, job: Job) -> Finished:
     if code == 1 and (trouble := setup_failure(job.log)):
         if trouble.startswith("bwrap: execvp "):
             words = (
-                f"{job.argv[0]} could not be started: it, or the interpreter it names, is not there "
+                f"{job.argv[0]} could not be started: "
+                "it, or the interpreter it names, is not there "
                 "for a run; experiment.reads or --reads opens files of yours"
             )
             return replace(finished, exit_code=None, reason=words)

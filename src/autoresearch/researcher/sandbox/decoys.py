@@ -40,8 +40,10 @@ def main(token: str, folder: str, canary: str) -> None:
     segment = make_segment(key, secret)
     serial = add_key(token, secret)
     print(json.dumps({
-        "pid": os.getpid(), "address": ctypes.addressof(memory), "held": held, "tcp": tcp.getsockname()[1], "udp": udp.getsockname()[1],
-        "abstract": token, "socket": named.getsockname(), "shm": shared, "segment_key": key, "segment": segment, "serial": serial,
+        "pid": os.getpid(), "address": ctypes.addressof(memory), "held": held,
+        "tcp": tcp.getsockname()[1], "udp": udp.getsockname()[1],
+        "abstract": token, "socket": named.getsockname(), "shm": shared, "segment_key": key,
+        "segment": segment, "serial": serial,
         "datagram": datagrams[0].getsockname(),
     }), flush=True)  # fmt: skip
     try:

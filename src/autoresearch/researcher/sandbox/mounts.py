@@ -17,7 +17,8 @@ SYSTEM = (
 # The linker's cache, names for user ids, the time zone: nothing of /etc that is anybody's
 # configuration.
 ETC = (
-    ("ld.so.cache", "ld.so.conf", "ld.so.conf.d", "alternatives", "localtime", "passwd", "group", "nsswitch.conf", "OpenCL")
+    ("ld.so.cache", "ld.so.conf", "ld.so.conf.d", "alternatives", "localtime", "passwd", "group",
+    "nsswitch.conf", "OpenCL")
 )  # fmt: skip
 # What names and certificates are looked up in; no folder that may hold anybody's private key.
 ETC_NETWORK = (

@@ -48,34 +48,42 @@ OTHER_PROCESSES = (
 )
 # fmt: off
 MOUNTS = (
-    "mount", "umount2", "pivot_root", "chroot", "open_tree", "move_mount", "fsopen", "fsconfig", "fsmount", "fspick", "mount_setattr",
+    "mount", "umount2", "pivot_root", "chroot", "open_tree", "move_mount", "fsopen", "fsconfig",
+    "fsmount", "fspick", "mount_setattr",
     "unshare", "setns", "name_to_handle_at", "open_by_handle_at", "fanotify_init", "lookup_dcookie",
 )
 MACHINE = (
-    "reboot", "kexec_load", "kexec_file_load", "init_module", "finit_module", "delete_module", "swapon", "swapoff", "acct", "quotactl",
-    "quotactl_fd", "settimeofday", "clock_settime", "clock_adjtime", "adjtimex", "sethostname", "setdomainname", "iopl", "ioperm", "syslog",
+    "reboot", "kexec_load", "kexec_file_load", "init_module", "finit_module", "delete_module",
+    "swapon", "swapoff", "acct", "quotactl",
+    "quotactl_fd", "settimeofday", "clock_settime", "clock_adjtime", "adjtimex", "sethostname",
+    "setdomainname", "iopl", "ioperm", "syslog",
     "vhangup", "nfsservctl", "uselib", "ustat", "sysfs", "modify_ldt",
 )
 KERNEL = (
-    "bpf", "perf_event_open", "userfaultfd", "io_uring_setup", "io_uring_enter", "io_uring_register", "keyctl", "add_key", "request_key",
+    "bpf", "perf_event_open", "userfaultfd", "io_uring_setup", "io_uring_enter",
+    "io_uring_register", "keyctl", "add_key", "request_key",
 )
 # What namespaces keep apart and Landlock does not: this machine's shared memory, message queues
 # and schedules.
 SHARED = (
-    "shmget", "shmat", "shmctl", "semget", "semop", "semctl", "semtimedop", "msgget", "msgsnd", "msgrcv", "msgctl", "mq_open", "mq_unlink",
+    "shmget", "shmat", "shmctl", "semget", "semop", "semctl", "semtimedop", "msgget", "msgsnd",
+    "msgrcv", "msgctl", "mq_open", "mq_unlink",
     "setpriority", "ioprio_set", "inotify_add_watch",
 )
-OWN_ONLY = ("prlimit64", "sched_setaffinity", "sched_setattr", "sched_setparam", "sched_setscheduler")  # first argument: a pid
+OWN_ONLY = ("prlimit64", "sched_setaffinity", "sched_setattr", "sched_setparam",
+"sched_setscheduler")  # first argument: a pid
 SIGNALS = ("tkill", "tgkill", "rt_sigqueueinfo", "rt_tgsigqueueinfo", "pidfd_send_signal")
 # Landlock does not guard a file's mode, owner, times and attributes. Compilers and copies set them
-# and stop when that fails,
-# so the call does nothing and says that it worked. But whoever asks for a path's time to be now may
-# want to know whether the file is there, and makes it if not (Python's Path.touch).
+# and stop when that fails, so the call does nothing and says that it worked. But whoever asks for
+# a path's time to be now may want to know whether the file is there, and makes it if not
+# (Python's Path.touch).
 METADATA = (
-    "chmod", "fchmod", "fchmodat", "fchmodat2", "chown", "fchown", "lchown", "fchownat", "utime", "utimes", "futimesat", "utimensat",
+    "chmod", "fchmod", "fchmodat", "fchmodat2", "chown", "fchown", "lchown", "fchownat", "utime",
+    "utimes", "futimesat", "utimensat",
 )
 ATTRIBUTES = (
-    "setxattr", "lsetxattr", "fsetxattr", "setxattrat", "removexattr", "lremovexattr", "fremovexattr", "removexattrat", "file_setattr",
+    "setxattr", "lsetxattr", "fsetxattr", "setxattrat", "removexattr", "lremovexattr",
+    "fremovexattr", "removexattrat", "file_setattr",
 )
 # fmt: on
 
@@ -83,8 +91,8 @@ ATTRIBUTES = (
 @dataclass(frozen=True)
 class Policy:
     """`refused`: call to errno (0: pretend). `only`: call to the values its first argument may
-    have. `without`: to an argument's number and the bits that it must lack. `unlike`: call to the type of socket, its second
-    argument, that it must not have."""
+    have. `without`: to an argument's number and the bits that it must lack. `unlike`: call to the
+    type of socket, its second argument, that it must not have."""
 
     refused: Mapping[str, int]
     only: Mapping[str, tuple[int, ...]] = field(default_factory=dict)

@@ -106,7 +106,7 @@ def start_warden(job: Job, confinement: Confinement) -> Iterator[subprocess.Pope
         cwd="/",
         env={},
         pass_fds=tuple(descriptors.values()),
-        start_new_session=True,  # Ctrl-C reaches the runner alone, which then stops the job in order
+        start_new_session=True,  # Ctrl-C reaches the runner alone, which then stops the job
     )
     for file in job.descriptors.values():  # its own now: where it dies, the other end hears of it
         file.close()

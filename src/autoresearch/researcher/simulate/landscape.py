@@ -43,13 +43,14 @@ class Landscape:
 
     `good` and `null` are shares of all ideas; gains and losses are log-normal with these medians
     and spreads (of the logarithm). `ideas`: gains to draw from instead. `fade`: the improvement
-    after which gains are 1/e of what they were. `drift`: standard deviation of what an hour does to
-    the machine. `contended`: share of runs that other work slows down by half, which costs
-    `slowed`. `misleading`: how much curves mislead, the recorded ones being 1. `shared`: share of a
-    run's luck, as variance, that comes from its seed, whatever the code. `interaction`: how much two
-    ideas that were tried apart change each other's worth, as a standard deviation in shares of the
-    smaller one. `apart`: share of pairs of ideas that exclude each other. `leans`: recorded gains,
-    and how much more their curves showed at each mark; drawn from instead of made up."""
+    after which gains are 1/e of what they were. `drift`: standard deviation of what an hour does
+    to the machine. `contended`: share of runs that other work slows down by half, which costs
+    `slowed`. `misleading`: how much curves mislead, the recorded ones being 1. `shared`: share of
+    a run's luck, as variance, that comes from its seed, whatever the code. `interaction`: how much
+    two ideas that were tried apart change each other's worth, as a standard deviation in shares of
+    the smaller one. `apart`: share of pairs of ideas that exclude each other. `leans`: recorded
+    gains, and how much more their curves showed at each mark; drawn from instead of made up.
+    """
 
     name: str
     about: str

@@ -1,10 +1,10 @@
-"""A simulated night of an agent that tunes constants: the agent's own choices, the judge's own code,
-and a made-up score of every setting.
+"""A simulated night of an agent that tunes constants: the agent's own choices, the judge's own
+code, and a made-up score of every setting.
 
 The constants are those of a real train.py. The score is a valley in the unit cube: each constant
 has a best place and a curvature of its own, a few matter much and most hardly, and neighbours may
-depend on each other. Or it is a surface over recorded runs (surface). Leaves to others: runs, noise
-and clock (night), the agents.
+depend on each other. Or it is a surface over recorded runs (surface). Leaves to others: runs,
+noise and clock (night), the agents.
 """
 
 from __future__ import annotations

@@ -27,7 +27,8 @@ SHARES = {RESULTS: 3600, DISCUSSION: 3600, "claims": 1200}  # characters of a br
 
 @dataclass
 class Digest:
-    """The windows, newest first, and how far each channel was read. `claims` are those that hold."""
+    """The windows, newest first, and how far each channel was read. `claims` are those that
+    hold."""
 
     windows: dict[str, list[Post]] = field(default_factory=lambda: {RESULTS: [], DISCUSSION: []})
     read: dict[str, int] = field(default_factory=lambda: {RESULTS: 0, DISCUSSION: 0})
@@ -46,7 +47,8 @@ class Digest:
         return Digest(windows, read, claims)
 
     def notes(self) -> Sequence[Note]:
-        """Results, discussion and claims as notes for a brief; nothing where nobody said anything."""
+        """Results, discussion and claims as notes for a brief; nothing where nobody said
+        anything."""
         results = [
             describe_result(post.agent_id, first_line(post.content, LINE_CHARS))
             for post in self.windows[RESULTS]

@@ -80,7 +80,8 @@ class HubSession:
                 outcome.append(question(hubs[0]))
             except AutoresearchError as error:
                 trouble.append(error)
-            except STRANGE as error:  # a stranger's answer went through all of this: whatever it broke, research goes on
+            except STRANGE as error:
+                # a stranger's answer went through all of this: whatever it broke, research goes on
                 name = type(error).__name__
                 trouble.append(
                     HubUnavailable(

@@ -89,7 +89,8 @@ class HubSwarm(Swarm):
         self.tell(to_line(text, SAID_CHARS))
 
     def ask(self, question: Callable[[Hub], T], otherwise: T) -> T:
-        """What the hub says; `otherwise` where it does not answer, or refuses, which is told once."""
+        """What the hub says; `otherwise` where it does not answer, or refuses, which is told
+        once."""
         try:
             return self.link.ask(question, otherwise, ASK_S)
         except AutoresearchError as error:

@@ -23,7 +23,8 @@ def track_id(workspace: Workspace) -> str:
         prepared = _PREPARED.findall(read_log(workspace.private / "prepare.log"))
         if prepared:
             return str(prepared[-1])
-    return f"{workspace.config.track or workspace.config.experiment.metric}-{fixed_files(workspace)[:10]}"
+    name = workspace.config.track or workspace.config.experiment.metric
+    return f"{name}-{fixed_files(workspace)[:10]}"
 
 
 def fixed_files(workspace: Workspace) -> str:

@@ -1,1 +1,2 @@
-"""Waves: many ideas measured at once, each run with half of them; the best combination is judged."""
+"""Waves: many ideas measured at once, each run with half of them; the best combination is
+judged."""
