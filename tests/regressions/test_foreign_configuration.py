@@ -21,7 +21,7 @@ from autoresearch.errors import BadWorkspace
 from autoresearch.git.repo import Repo
 from autoresearch.researcher.display import Display
 from autoresearch.researcher.experiment import Runner
-from autoresearch.researcher.measurement import Measurement
+from autoresearch.researcher.judging.values import Measurement
 from autoresearch.researcher.run_request import RunRequest
 from autoresearch.researcher.sandbox import choose_sandbox
 from autoresearch.researcher.workspace import OutsideFree, Workspace

@@ -179,8 +179,8 @@ def test_a_killed_mirror_goes_on(filled: FilledHub) -> None:
     """Killed in its log, its rows and its commits, it ends as if nothing had been."""
     for where, at in (("log", 3), ("rows", 7), ("commits", 3)):
         command = [sys.executable, "-c", KILLED, "mirror", "mirror", where, str(at)]
-        done = subprocess.run(command, env=dict(os.environ), capture_output=True, timeout=300)
-        assert done.returncode == -signal.SIGKILL, (where, done.stderr)
+        killed = subprocess.run(command, env=dict(os.environ), capture_output=True, timeout=300)
+        assert killed.returncode == -signal.SIGKILL, (where, killed.stderr)
         kept = filled.rows(filled.mirror, "SELECT count(*) FROM log_entries")
         assert kept[0][0] >= 8, where  # the pages before were on disk
     done = filled.ah("mirror", "mirror", "--json")

@@ -67,7 +67,7 @@ def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
     before = {process.pid for process in psutil.process_iter()}
     size = {"num_cpus": 1, "object_store_memory": 80 * 2**20}
-    found = Cluster(initialize_head=True, head_node_args={**size, "include_dashboard": False})
+    found: Any = Cluster(initialize_head=True, head_node_args={**size, "include_dashboard": False})
     found.second = found.add_node(**size)
     session = found.head_node.get_session_dir_path()
     yield found

@@ -19,6 +19,7 @@ from rich.console import Console
 from autoresearch.client import Hub
 from autoresearch.git.repo import Repo
 from autoresearch.git.sync import push_commits
+from autoresearch.models import VerifyLine
 from autoresearch.researcher.display import Display
 from autoresearch.researcher.reported import ReportedResult
 from autoresearch.researcher.run_record import RunRecord, attach_record, read_run_record
@@ -29,7 +30,7 @@ from autoresearch.researcher.verify.rerun import Notebook
 from autoresearch.researcher.verify.rounds import Rounds
 from autoresearch.researcher.verify.verifier import Verdict, Verifier
 from autoresearch.researcher.workspace import Workspace
-from autoresearch.resultline import VerifyLine, read_lines
+from autoresearch.resultline import read_lines
 from tiny_workspaces import TOML, make, runner
 
 BOX, TRACK = "box", "tiny-1"

@@ -34,6 +34,7 @@ from autoresearch.researcher.agents import (
     quote,
     reset_times,
 )
+from autoresearch.researcher.agents.chat_answers import EndpointFailed
 from autoresearch.researcher.report import tsv
 from autoresearch.researcher.swarm import lines as swarm_lines
 from autoresearch.researcher.swarm import track
@@ -181,14 +182,14 @@ def test_a_line_that_only_begins_like_a_verification_is_prose() -> None:
 def test_an_endpoint_streams_no_endless_line() -> None:
     """Neither a line nor an answer in one piece fills the memory."""
     endless = (b"x" * 2**20 for _ in range(100))
-    with pytest.raises(endpoint.EndpointFailed, match="line"):
+    with pytest.raises(EndpointFailed, match="line"):
         list(endpoint.stream_lines(endless))
     big = httpx.Response(
         200,
         content=(b"x" * 2**20 for _ in range(100)),
         request=httpx.Request("POST", "http://127.0.0.1/v1"),
     )
-    with pytest.raises(endpoint.EndpointFailed, match="bytes"):
+    with pytest.raises(EndpointFailed, match="bytes"):
         endpoint.read_body(big)
 
 
@@ -204,5 +205,5 @@ def test_a_streams_lines_end_at_line_feeds_alone() -> None:
 @pytest.mark.parametrize("depth", [100, 100_000])
 def test_nested_json_is_a_refusal(depth: int) -> None:
     """JSON nested deeper than Python reads ends in a sentence, not in a crash."""
-    with pytest.raises((endpoint.EndpointFailed, BadInput)):
+    with pytest.raises((EndpointFailed, BadInput)):
         endpoint.read_stream([b'data: {"choices":' + b"[" * depth + b"]" * depth + b"}\n"])

@@ -12,7 +12,8 @@ from typing import Any
 import pyarrow
 import pyarrow.parquet
 import pytest
-from tests import labs
+
+import labs
 
 LINES = [f"line {number}: {labs.SENTENCES[number % 5]}" for number in range(900)]
 TEXT = "\n".join(LINES) + "\n"  # about 40 KB

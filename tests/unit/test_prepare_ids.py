@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -139,8 +140,9 @@ def test_the_hash_of_code_is_the_same_on_every_python(lab: labs.Lab) -> None:
     meaning = lab.fixed.rules.meaning
     tree = ast.parse("def f(x):\n    '''Words.'''\n    return f'{x}.bin', x[1:, 0]\n")
     newer = ast.parse("def f(x):  # a word\n    return f'{x}.bin', x[1:,0]\n")
-    newer.body[0]._fields = (*newer.body[0]._fields, "later")
-    newer.body[0].later = []
+    function: Any = newer.body[0]
+    function._fields = (*function._fields, "later")
+    function.later = []
 
     assert meaning(tree) == meaning(newer)
     assert meaning(tree) != meaning(ast.parse("def f(x):\n    return f'{x}.idx', x[1:, 0]\n"))

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from autoresearch.errors import BadWorkspace, Conflict
+from autoresearch.folders import wipe
 from autoresearch.git.repo import Repo
-from autoresearch.researcher.workspace import OutsideFree, Workspace, branch_name, wipe
+from autoresearch.researcher.workspace import OutsideFree, Workspace, branch_name
 from tiny_workspaces import TOML, make, noisy
 
 
