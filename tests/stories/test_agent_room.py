@@ -113,12 +113,14 @@ def test_a_thief_has_the_network_and_nothing_to_send(
     port, heard = listener
     theft = THIEF.replace("PORT", str(port)).replace("SECRETS", shlex.join(secrets))
     with subprocess.Popen(["sleep", "600"], env={**os.environ, "HUB_KEY": CANARY}) as holder:
-        with workspace.fresh(workspace.repo.head()) as checkout:
-            walls = room(level, home, OTHER_KEY=CANARY)
-            asked = agent(workspace, shlex.join(["bash", "-c", theft]), walls)
-            edit = asked.edit(checkout.path, brief(workspace))
-            commit = workspace.commit(checkout, edit.message)
-        holder.kill()
+        try:
+            with workspace.fresh(workspace.repo.head()) as checkout:
+                walls = room(level, home, OTHER_KEY=CANARY)
+                asked = agent(workspace, shlex.join(["bash", "-c", theft]), walls)
+                edit = asked.edit(checkout.path, brief(workspace))
+                commit = workspace.commit(checkout, edit.message)
+        finally:
+            holder.kill()
 
     assert heard[0] == "sent\n" and heard[-1] == "end\n"
     assert CANARY not in "".join(heard)
