@@ -24,6 +24,7 @@ from autoresearch.models import (
     Board,
     Channel,
     Claim,
+    ClientWheel,
     Commit,
     ConsistencyProof,
     Event,
@@ -112,6 +113,15 @@ class Hub:
     def guide(self) -> str:
         """What this hub tells a newcomer, in markdown."""
         return self._wire.text(Request("GET", "/llms.txt"))
+
+    def client_wheel(self) -> ClientWheel:
+        """The hub's own client: its version, and the size and hash of its file."""
+        return self._get(ClientWheel, "/api/client")
+
+    def fetch_wheel(self, target: Path, most: int) -> int:
+        """Write the file of the client that has the name of `target`, of `most` bytes at most; its
+        size in bytes."""
+        return self._wire.download(Request("GET", f"/client/{quote(target.name)}"), target, most)
 
     # ---------------------------------------------------------------- signatures and the log
 

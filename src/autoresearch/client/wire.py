@@ -138,13 +138,13 @@ class Wire:
     def nothing(self, request: Request) -> None:
         self._send(request, lambda response: None)
 
-    def download(self, request: Request, target: Path) -> int:
+    def download(self, request: Request, target: Path, most: int = BUNDLE_MAX_BYTES) -> int:
         """Put the answer's body into `target`, which appears whole or not at all; its size in
-        bytes."""
+        bytes, `most` at most."""
 
         def save(response: httpx.Response) -> int:
             with replacement_of(target, mode=PRIVATE, durable=False) as file:
-                parts = _bound_parts(response.iter_bytes(CHUNK_BYTES), BUNDLE_MAX_BYTES, "commits")
+                parts = _bound_parts(response.iter_bytes(CHUNK_BYTES), most, "file")
                 return sum(map(file.write, parts))
 
         return self._send(request, save)

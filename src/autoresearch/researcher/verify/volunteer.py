@@ -22,6 +22,7 @@ import psutil
 from autoresearch.errors import AutoresearchError, Conflict, HubUnavailable, RateLimited
 from autoresearch.models import HandedOut, Result, WorkLease
 from autoresearch.researcher.experiment import Stopped
+from autoresearch.researcher.verify.client_update import ClientUpdate
 from autoresearch.researcher.verify.rounds import Rounds
 from autoresearch.researcher.verify.verifier import Verdict
 
@@ -30,7 +31,7 @@ BUSY_LOOK_S = 15.0
 PAUSE_S, PAUSE_MAX_S = 2.0, 300.0  # while the hub is away
 IDLE_MAX_S = 900.0  # while it has nothing
 DOUBLINGS_MAX = 10
-STOPPED = "stopped"
+STOPPED, UPDATED = "stopped", "updated"
 BEAT_MIN_S, BEAT_MAX_S = 5.0, 600.0  # whatever a hub says
 
 
@@ -64,21 +65,34 @@ class WorkDone:
             self.not_reproduced += 1
 
 
+@dataclass(frozen=True)
+class EarlierShift:
+    """What a volunteer did, and when it began, before it started anew as another version."""
+
+    done: WorkDone = field(default_factory=WorkDone)
+    began_at: float = field(default_factory=time.monotonic)  # on the monotonic clock
+
+
 @dataclass
 class VolunteerShift:
     """One volunteer at work, from `work` until a limit. The caller holds the workspace's lock."""
 
     rounds: Rounds
     limits: VolunteerLimits
+    update: ClientUpdate | None = None
     done: WorkDone = field(default_factory=WorkDone)
     began_at: float = field(default_factory=time.monotonic)  # on the monotonic clock
     failures: int = 0  # of the hub, one after another
     idle: int = 0  # questions in vain, one after another
 
     def work(self) -> WorkDone:
-        """Until a limit is reached. Once: raises HubUnavailable where no hub answers."""
+        """Until a limit is reached, or a newer version of this program is there. Once: raises
+        HubUnavailable where no hub answers."""
         while not self.is_over():
-            if not self.wait_while_busy():
+            if self.update is not None and self.update.is_installed():
+                if not self.is_over():  # somebody may have said stop meanwhile
+                    self.end(UPDATED)
+            elif not self.wait_while_busy():
                 self.take_turn()
         return self.done
 
