@@ -7,19 +7,14 @@ an option means (agenthub), what of it can change while the hub serves (hub.sett
 from __future__ import annotations
 
 import difflib
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import click
+import msgspec
 
 from autoresearch.errors import BadInput
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 NOT_IN_FILES = {"config", "admin_key", "help"}
 LISTS = {"trusted_proxies"}
@@ -51,10 +46,10 @@ def use_file(context: click.Context, _: click.Parameter, file: Path | None) -> P
 def read_options(file: Path, command: click.Command) -> dict[str, Any]:
     """The file as names and values of parameters. Raises BadInput with what to mend."""
     try:
-        table = tomllib.loads(file.read_text("utf-8"))
+        table = msgspec.toml.decode(file.read_text("utf-8"))
     except OSError as error:
         raise BadInput(f"--config {file}: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise BadInput(f"{file} is not valid TOML: {error}") from None
     options = {
         option.name.replace("_", "-"): option

@@ -8,18 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import re
-import sys
 from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
 
 from autoresearch.errors import BadWorkspace
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 NAME = "autoresearch.toml"
 INPUT = "{input}"  # in `prepare`: the file that becomes the score command's standard input
@@ -167,12 +161,12 @@ def read(folder: Path) -> Config:
 
 def read_toml(file: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(file.read_text("utf-8"))
+        return msgspec.toml.decode(file.read_text("utf-8"), type=dict[str, Any])
     except FileNotFoundError as error:
         raise BadWorkspace(
             f"{file.parent} has no {NAME}; `autoresearch init {file.parent}` writes one"
         ) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise BadWorkspace(f"{file} is not valid TOML: {error}") from error
 
 
