@@ -62,11 +62,6 @@ def last_leaf_of(height: int, place: int) -> int:
     return ((place + 1) << height) - 1
 
 
-def compute_root(tree: PerfectTree, size: int) -> bytes:
-    """The hash of the first `size` leaves."""
-    return _root_of(tree, 0, size) if size else EMPTY_ROOT
-
-
 def prove_inclusion(tree: PerfectTree, number: int, size: int) -> list[bytes]:
     """The audit path of a leaf in the tree of the first `size`, lowest first."""
     start, end = 0, size
