@@ -100,6 +100,10 @@ def _forget(db: Database, cluster: Cluster | None) -> dict[str, TableSize]:
         ended.forget_ended(tx, "claims", FOR_EVER, 10**9)
         while posts := search.find_old_posts(tx, FOR_EVER, 1000):
             search.forget_posts(tx, posts)
+        if cluster is None:
+            search.begin_merge(tx)
+            while search.merge_on(tx):
+                pass
     return _measure(db, cluster)
 
 

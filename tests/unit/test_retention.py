@@ -18,9 +18,11 @@ from autoresearch.hub.rules.accounts import Caller
 from autoresearch.hub.settings import Settings
 from autoresearch.hub.store import accounts as account_rows
 from autoresearch.hub.store import claims, ended, events, limits, migrate
+from autoresearch.hub.store import search as store_search
 from autoresearch.hub.store.database import Database, Transaction
 from autoresearch.hub.store.sqlite import FILE_NAME, connect
 from autoresearch.resultline import read_lines
+from conftest import sqlite_only
 
 LONG_AGO = "2020-01-01T00:00:00.000000Z"
 FAR_OFF = "9999-01-01T00:00:00.000000Z"
@@ -48,7 +50,7 @@ def forget(db: Database, **settings: int) -> None:
 
 def write(tx: Transaction, text: str) -> int:
     post = models.NewPost(text)
-    settings = Settings(Path(), b"")
+    settings = Settings(Path(), b"", max_posts_per_hour=10**6)
     lines = read_lines(text)
     return board.write(tx, settings, Caller("ada"), "results", post, lines).id
 
@@ -128,6 +130,45 @@ def test_old_posts_are_not_found_and_stay_on_the_board(db: Database) -> None:
     assert list(maintenance.find_problems(db.reader)) == []
     forget(db, keep_search_days=30)
     assert find("post") == [("post", str(new))]
+
+
+@sqlite_only
+def test_the_index_shrinks_with_what_is_forgotten(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In small changes, so that others write in between; what is left is found. An index of which
+    little is gone stays as it is."""
+    monkeypatch.setattr(retention, "POSTS", 50)
+    monkeypatch.setattr(store_search, "MERGE_PAGES", 1)
+    with db.write() as tx:
+        accounts.create(tx, "ada", via="open")
+    for part in range(10):
+        with db.write() as tx:
+            tx.now = LONG_AGO if part < 8 else precise_timestamp()
+            for number in range(30):
+                write(tx, " ".join(f"word{part}x{number}x{n}" for n in range(60)))
+    before, free = index_bytes(db), db.reader.value("PRAGMA freelist_count")
+    forget(db, keep_search_days=30)
+    assert index_bytes(db) >= before
+    monkeypatch.setattr(store_search, "LOOSE_LEAST", 200)
+    changes: list[int] = []
+    db.after_commit.append(lambda: changes.append(1))
+
+    forget(db, keep_search_days=30)
+
+    assert index_bytes(db) < before / 3 and db.reader.value("PRAGMA freelist_count") > free
+    merging = len(changes)
+    forget(db, keep_search_days=30)
+    assert merging - (len(changes) - merging) > 3  # as many more than without a merge
+    assert (
+        search.find(db.reader, "word9x29x59", [], 9)
+        and list(maintenance.find_problems(db.reader)) == []
+    )
+    db.transact(lambda tx: tx.run("INSERT INTO search (search) VALUES ('integrity-check')"))
+
+
+def index_bytes(db: Database) -> int:
+    return int(db.reader.value("SELECT sum(length(block)) FROM search_data"))
 
 
 def test_claims_are_forgotten_a_month_after_their_end(db: Database) -> None:

@@ -56,6 +56,9 @@ async def _forget_words(db: Database, moment: str, off_loop: OffLoop) -> None:
     """Posts from before a moment are no longer found by their words; they stay on the board."""
     while posts := await off_loop(lambda: search.find_old_posts(db.reader, moment, POSTS)):
         await db.change(partial(search.forget_posts, posts=posts))
+    if await off_loop(lambda: search.is_loose(db.reader)):
+        await db.change(search.begin_merge)
+        await _repeat(db, search.merge_on)
 
 
 def _days_ago(days: int) -> str:

@@ -40,6 +40,9 @@ FORGET_WORDS = {  # an index without texts is told them again, and finds what is
     " VALUES ('delete', :number, :kind, :words)",
     POSTGRESQL: "DELETE FROM search WHERE number = :number",
 }
+# SQLite's index only notes what is gone, until its parts are merged; the first step, to merge all
+# of it into one, has a negative number of pages
+MERGE_WORDS = "INSERT INTO search (search, rank) VALUES ('merge', :pages)"
 FIND_WORDS = {
     SQLITE: """
         SELECT d.id AS cursor, d.kind, d.ref AS id, d.agent_id, d.excerpt, d.created_at

@@ -18,6 +18,7 @@ from autoresearch.hub.store.dialect import (
     CLEAR_WORDS,
     FIND_WORDS,
     FORGET_WORDS,
+    MERGE_WORDS,
     POSTGRESQL,
     SQLITE,
 )
@@ -27,6 +28,9 @@ from autoresearch.models import Found
 
 EXCERPT_MAX = 240
 FORGOTTEN = "forgotten_posts"  # the setting: the last post that is no longer found
+MERGED = "merged_posts"  # and the last one of which nothing is left in the index
+LOOSE_LEAST, LOOSE_PART = 1000, 8  # posts, or the eighth part of all: then the index is merged
+MERGE_PAGES = 16  # written in one step: some 10 ms
 WORDS_MAX = 16
 _WORD = re.compile(r"\w+")
 _UNSPACED = re.compile(  # Thai to Khmer, Hangul, kana, Han with its extensions
@@ -89,16 +93,46 @@ def forget_posts(tx: Transaction, posts: Sequence[OldPost]) -> None:
         if number is not None:
             words = {} if tx.dialect == POSTGRESQL else _sqlite_words("post", post.content)
             tx.run(FORGET_WORDS[tx.dialect], number=number, **words)
-    sql = """
-        INSERT INTO settings (name, value) VALUES (:name, :last)
-        ON CONFLICT (name) DO UPDATE SET value = excluded.value
-    """
-    tx.run(sql, name=FORGOTTEN, last=str(max(posts[-1].id, _last_forgotten(tx))))
+    _set_number(tx, FORGOTTEN, max(posts[-1].id, _last_forgotten(tx)))
+
+
+def is_loose(reader: Reader) -> bool:
+    """Whether the index still holds so much of forgotten posts that it is worth a merge: it writes
+    all of the index anew. PostgreSQL cleans up by itself."""
+    gone = _last_forgotten(reader) - _number(reader, MERGED)
+    if reader.dialect == POSTGRESQL or gone < LOOSE_LEAST:
+        return False
+    return gone * LOOSE_PART >= int(reader.value("SELECT count(*) FROM documents"))
+
+
+def begin_merge(tx: Transaction) -> None:
+    tx.run(MERGE_WORDS, pages=-MERGE_PAGES)
+
+
+def merge_on(tx: Transaction) -> bool:
+    """One more step of a merge; False where it was the last."""
+    before = int(tx.value("SELECT total_changes()"))
+    tx.run(MERGE_WORDS, pages=MERGE_PAGES)
+    if int(tx.value("SELECT total_changes()")) - before >= 2:  # the command itself counts one
+        return True
+    _set_number(tx, MERGED, _last_forgotten(tx))
+    return False
 
 
 def _last_forgotten(reader: Reader) -> int:
-    sql = "SELECT value FROM settings WHERE name = :name"
-    return int(reader.value(sql, name=FORGOTTEN) or 0)
+    return _number(reader, FORGOTTEN)
+
+
+def _number(reader: Reader, name: str) -> int:
+    return int(reader.value("SELECT value FROM settings WHERE name = :name", name=name) or 0)
+
+
+def _set_number(tx: Transaction, name: str, number: int) -> None:
+    sql = """
+        INSERT INTO settings (name, value) VALUES (:name, :value)
+        ON CONFLICT (name) DO UPDATE SET value = excluded.value
+    """
+    tx.run(sql, name=name, value=str(number))
 
 
 def has(reader: Reader, kind: str, ref: str) -> bool:
@@ -147,7 +181,8 @@ def find(reader: Reader, words: str, kinds: tuple[str, ...], before: int, most: 
 def clear(tx: Transaction) -> None:
     """Forget everything, to be indexed anew, old posts too."""
     tx.run("DELETE FROM documents")
-    tx.run("DELETE FROM settings WHERE name = :name", name=FORGOTTEN)
+    for name in (FORGOTTEN, MERGED):
+        tx.run("DELETE FROM settings WHERE name = :name", name=name)
     clear_words(tx)
 
 
