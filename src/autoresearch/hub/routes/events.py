@@ -24,6 +24,22 @@ EVENTS = ResponseSpec(
 )
 
 
+class WrittenEvent(msgspec.Struct):
+    """`models.Event` with its payload as the log holds it: JSON that is sent as it is."""
+
+    seq: int
+    kind: str
+    payload: msgspec.Raw
+    created_at: str
+
+
+class WrittenEvents(msgspec.Struct):
+    """`models.Events` of those."""
+
+    events: list[WrittenEvent]
+    last: int
+
+
 @get(
     "/api/events",
     responses={200: EVENTS, **errors(400, 401, 503)},
@@ -66,10 +82,8 @@ async def listen(
         return Stream(events, media_type="text/event-stream", headers=HEADERS)
     check = partial(hub.keyring.caller, authorization)
     found = await hub.feed.long_poll(place, wait, EVENTS_MAX, check)
-    told = [
-        models.Event(e.seq, e.kind, msgspec.json.decode(e.payload), e.created_at) for e in found
-    ]
-    return Response(models.Events(told, told[-1].seq if told else place))
+    told = [WrittenEvent(e.seq, e.kind, msgspec.Raw(e.payload), e.created_at) for e in found]
+    return Response(WrittenEvents(told, told[-1].seq if told else place))
 
 
 def behind(last_event_id: str | None, after: int | None, hub: Services) -> int:
