@@ -138,9 +138,10 @@ class Wire:
     def nothing(self, request: Request) -> None:
         self._send(request, lambda response: None)
 
-    def download(self, request: Request, target: Path, most: int = BUNDLE_MAX_BYTES) -> int:
+    def download(self, request: Request, target: Path, most: int = 0) -> int:
         """Put the answer's body into `target`, which appears whole or not at all; its size in
-        bytes, `most` at most."""
+        bytes, `most` at most, by default what a bundle may have."""
+        most = most or BUNDLE_MAX_BYTES
 
         def save(response: httpx.Response) -> int:
             with replacement_of(target, mode=PRIVATE, durable=False) as file:
