@@ -35,3 +35,23 @@ def test_the_benchmark_of_the_hub_runs_without_errors(tmp_path: Path) -> None:
     assert len(told["compared"]) == 8
     assert all(each["ours"] > 0 and each["theirs"] > 0 for each in told["compared"])
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_the_benchmark_of_a_million_commits_runs_on_a_hundred(tmp_path: Path) -> None:
+    """Every verb of both sizes is answered; what each hub is at rest is told."""
+    words = ["--sizes=40,80", "--rounds=1", "--seconds=0.1", "--databases=sqlite", "--json"]
+    done = subprocess.run(
+        [sys.executable, str(BENCH.with_name("scale.py")), *words],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=280,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert len(told["costs"]) >= 22 and not [cost for cost in told["costs"] if cost["errors"]]
+    assert [rest["size"] for rest in told["rest"]] == [40, 80]
+    assert all(rest["bytes_each"] > 500 and rest["memory_bytes"] > 0 for rest in told["rest"])
