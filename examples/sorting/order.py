@@ -5,9 +5,7 @@ Every question costs. There is nothing else to learn the order from: the things 
 
 from collections.abc import Callable
 
-SMALL = (
-    16  # things; fewer than this are put in order by insertion, more are halved and merged, 2 to 64
-)
+SMALL = 16  # things; fewer than this are put in order by insertion, more are halved, 2 to 64
 HALVING = 0  # insertion asks along the row (0) or halves it with each question (1), one of 0, 1
 
 

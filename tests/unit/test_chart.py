@@ -93,5 +93,6 @@ def test_a_shared_picture_holds_the_longest_names() -> None:
         width, height = figure.bbox.width, figure.bbox.height
 
         assert texts[0].get_text() == f"{device}  tinystories-e61b04c2aa"
+        assert all(tick.get_text().isdigit() for tick in axes.get_xticklabels())
         assert all(b.x0 >= 0 and b.x1 <= width and b.y0 >= 0 and b.y1 <= height for b in boxes)
         assert not any(a.overlaps(b) for a, b in combinations(boxes, 2))

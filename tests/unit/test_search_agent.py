@@ -118,6 +118,15 @@ def test_an_edit_changes_the_value_and_nothing_else() -> None:
     assert expected.replace("0.3,  # keep", "0.25,  # keep") == changed
 
 
+@pytest.mark.parametrize(
+    "line",
+    ["N = (\n    16  # things, 2 to 64\n)\n", "N = (  # 2 to 64\n    (16)\n)\n", "N = (-16)\n"],
+)
+def test_parentheses_stay_with_what_stands_in_them(line: str) -> None:
+    """A formatter puts a long comment there: the range of the next edit."""
+    assert replace_values(line, {"N": 32}) == line.replace("-16", "32").replace("16", "32")
+
+
 @given(st.floats(1e-12, 1e12))
 def test_a_written_float_stays_a_float(value: float) -> None:
     """Whatever the number, the source holds a float of nearly that value."""

@@ -132,6 +132,9 @@ def _draw_marks(axes: Any, points: Sequence[Result], noise: float | None) -> Non
 
 
 def _style_axes(axes: Any) -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=12, min_n_ticks=1))
     axes.set_xlabel("experiment", color=SOFT, fontsize=12, loc="left")
     axes.set_ylabel("val_bpb, lower is better", color=SOFT, fontsize=12)
     axes.tick_params(colors=SOFT)

@@ -246,9 +246,10 @@ def show_value(value: Value) -> str:
 
 def value_node(value: Value, old: cst.BaseExpression) -> cst.BaseExpression:
     """The node for a new value, in the style of the old one (2**n stays 2**n, quotes stay
-    quotes)."""
+    quotes, parentheses stay with the comment that may stand in them)."""
     if isinstance(old, cst.BinaryOperation) and isinstance(value, int) and is_power(value):
         return old.with_changes(right=cst.Integer(str(int(math.log2(value)))))
+    text = show_value(value)
     if isinstance(old, cst.SimpleString) and isinstance(value, str):
-        return cst.SimpleString(f"{old.quote}{value}{old.quote}")
-    return cst.parse_expression(show_value(value))
+        text = f"{old.quote}{value}{old.quote}"
+    return cst.parse_expression(text).with_changes(lpar=old.lpar, rpar=old.rpar)
