@@ -243,6 +243,20 @@ def test_every_page_fits_a_telephone(window: Window, seen: Any) -> None:
     assert {place: px for place, px in over.items() if px > 0} == {}
 
 
+@pytest.mark.parametrize("size", [(900, 420), (500, 400), (375, 330)])
+def test_a_chart_fits_the_frame_that_another_site_gives_it(
+    window: Window, seen: Any, size: tuple[int, int]
+) -> None:
+    """Whole, with nothing to scroll, in a frame of any shape."""
+    hub, lively = seen
+    board = pages(lively)["progress"].partition("?")[2]
+    page = window.open(f"{hub.url}/embed?{board}", size=size)
+
+    assert page.locator("svg.chart:visible").count() == 1
+    root = "document.documentElement"
+    assert page.evaluate(f"[{root}.scrollWidth, {root}.scrollHeight]") == [*size]
+
+
 def test_every_link_leads_somewhere(seen: Any) -> None:
     """From the front page on, whatever pages link to or load answers 200; of many addresses of one
     shape a few are asked."""
