@@ -1,8 +1,8 @@
 """Whether a request costs the same on a hub of a million commits and posts, on SQLite and on
 PostgreSQL.
 
-    python bench/scale.py                                    # 10,000 to 1,000,000: some hours to fill
-    python bench/scale.py --data /tmp/hubs                   # keeps the filled hubs, goes on from them
+    python bench/scale.py                       # 10,000 to 1,000,000: some hours to fill
+    python bench/scale.py --data /tmp/hubs      # keeps the filled hubs, goes on from them
     python bench/scale.py --sizes 1000,10000 --databases sqlite
 
 A hub of each size holds as many commits as posts; a train.py has 25 KB, the trunk is as deep as it

@@ -12,7 +12,8 @@ find_python() {
 }
 
 # by what they import, the benches that need torch included
-lab_tests=$(grep -lE '^(import|from) (torch|numpy|lab_module|labs|safetensors|costs|honest_edits)|import torch' \
+need_torch='torch|numpy|lab_module|labs|safetensors|costs|honest_edits'
+lab_tests=$(grep -lE "^(import|from) ($need_torch)|import torch" \
     tests/unit/*.py tests/contract/*.py || true)
 ignored=$(printf -- '--ignore=%s ' $lab_tests)
 failed=
@@ -26,7 +27,8 @@ for version in "$@"; do
     echo "== Python $version"
     [ -x "$folder/bin/python" ] || "$python" -m venv "$folder"
     "$folder/bin/python" -m pip --disable-pip-version-check -q install -c requirements.txt \
-        -e '.[hub,postgres,researcher,mcp]' feedparser hypothesis playwright pytest pytest-timeout schemathesis
+        -e '.[hub,postgres,researcher,mcp]' \
+        feedparser hypothesis playwright pytest pytest-timeout schemathesis
     "$folder/bin/python" -m pytest -q -p no:cacheprovider tests/unit tests/contract $ignored ||
         failed="$failed $version"
 done

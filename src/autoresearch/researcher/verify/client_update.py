@@ -1,5 +1,5 @@
-"""Brings a volunteer to its hub's version: fetches the client that the hub hands out, checks it, and
-has pip install it into the environment that runs this program.
+"""Brings a volunteer to its hub's version: fetches the client that the hub hands out, checks it,
+and has pip install it into the environment that runs this program.
 
 Whoever asks for this lets the hub put code on their machine. The hash that the hub states finds
 what broke on the way; it is no guard against the hub itself. Leaves to others: when to look
