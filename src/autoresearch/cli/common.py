@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import queue
 import signal
 import sys
 import threading
@@ -54,20 +55,33 @@ def readable() -> tuple[Path, ...]:
     return (place,)
 
 
-def stopped_by_signals() -> threading.Event:
-    """An event that the first Ctrl-C (or SIGTERM) sets; the second one interrupts at once."""
+def stopped_by_signals(
+    words: str = "stopping: ending the run in progress and closing the books; once more to "
+    "interrupt at once",
+) -> threading.Event:
+    """An event that the first Ctrl-C or SIGTERM sets. With words, it says them, and a second one
+    interrupts at once; without, further ones change nothing.
+
+    A thread sets it. A handler may interrupt the main thread in the midst of `stop.wait`, which
+    holds the lock that `stop.set` needs: set there, neither would ever go on.
+    """
     stop = threading.Event()
+    signals: queue.SimpleQueue[None] = queue.SimpleQueue()  # `put` may interrupt anything
+    seen: list[int] = []
 
     def note(number: int, frame: object) -> None:
-        if stop.is_set():
+        seen.append(number)
+        signals.put(None)
+        if words and len(seen) > 1:
             raise KeyboardInterrupt
-        stop.set()
-        print(
-            "\nstopping: ending the run in progress and closing the books; once more "
-            "to interrupt at once",
-            file=sys.stderr,
-        )
 
+    def follow() -> None:
+        signals.get()
+        stop.set()
+        if words:
+            print(f"\n{words}", file=sys.stderr)
+
+    threading.Thread(target=follow, name="signals", daemon=True).start()
     signal.signal(signal.SIGINT, note)
     signal.signal(signal.SIGTERM, note)
     return stop

@@ -4,7 +4,6 @@ for browsers of this machine."""
 from __future__ import annotations
 
 import io
-import signal
 import sys
 import threading
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from autoresearch.cli import options, show
+from autoresearch.cli.common import stopped_by_signals
 from autoresearch.cli.options import amount, count, examples, flag
 from autoresearch.errors import AutoresearchError
 
@@ -46,7 +46,7 @@ def watch(directory: Path, once: bool, every: float, web: bool, port: int, in_js
     from autoresearch.researcher.dashboard.plain import describe_view
     from autoresearch.researcher.dashboard.snapshot import Watcher
 
-    stop = ended_by_signals()
+    stop = stopped_by_signals(words="")
     if web:
         from autoresearch.cli.watch_web import serve_night
 
@@ -65,14 +65,6 @@ def watch(directory: Path, once: bool, every: float, web: bool, port: int, in_js
         draw(watcher, first, console, every, stop)
     else:
         follow(watcher, first, every, stop)
-
-
-def ended_by_signals() -> threading.Event:
-    """An event that Ctrl-C or SIGTERM sets, so that the terminal is put back as it was."""
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
-    return stop
 
 
 def say(lines: list[str]) -> None:
