@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psycopg
 import pytest
 
 from conftest import RunningHub, in_process, sqlite_only
@@ -116,6 +117,10 @@ def test_there_and_back(own_hub: Any, postgres: Cluster, tmp_path: Path) -> None
     assert "holds a hub already" in agenthub(
         "migrate", "--data", str(empty_hub(tmp_path)), "--to", url, code=5
     )
+
+    with psycopg.connect(url) as sql:
+        known = sql.execute("SELECT DISTINCT tablename FROM pg_stats WHERE schemaname = 'public'")
+        assert {"commits", "posts", "search"} <= {row[0] for row in known}, "plans were guesses"
 
     moved = own_hub(database=url)
     assert differing(before, answers(moved, paths, agent.key)) == []

@@ -103,6 +103,7 @@ def _restore_rows(
     with db.write() as tx:
         copies.replace_rows(Reader(saved), tx)
         index_words(tx)
+        copies.take_statistics(tx)
         _note_restoring(tx)
 
 
@@ -168,6 +169,7 @@ def move(
         copies.check_empty(new)
         counts = copies.replace_rows(old, new)
         index_words(new)
+        copies.take_statistics(new)
         copies.set_moved(old)
     # the new one is committed first: a failure leaves the old one in service
     return counts

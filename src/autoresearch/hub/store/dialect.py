@@ -92,6 +92,10 @@ UNHURRIED = {  # before a transaction whose statements take their time
     SQLITE: (),
     POSTGRESQL: ("SET LOCAL statement_timeout = 0",),
 }
+TAKE_STATISTICS = {  # so that the planner knows what a new table holds; SQLite's needs none
+    SQLITE: (),
+    POSTGRESQL: ("ANALYZE {table}",),
+}
 CLEAR_WORDS = {
     SQLITE: "INSERT INTO search (search) VALUES ('delete-all')",
     POSTGRESQL: "DELETE FROM search",
