@@ -1,5 +1,6 @@
 """uvicorn's HTTP protocol with what it lacks under strangers: limits of a request's head and of
-an answer nobody reads, shares of the connections, and deafness to offers to upgrade.
+an answer nobody reads, shares of the connections, and deafness to offers to upgrade. And an
+answer's head goes out with its body, not before it.
 
 Without them a client that sends one header byte a minute holds a connection for ever (slowloris),
 one that never ends its headers fills the memory, and one that stops reading holds its answer.
@@ -58,7 +59,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         self._send_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
+        super().connection_made(_JoinedWrites(transport, self.loop))  # type: ignore[arg-type]
         head_s = self.head_s if self._take_share() else min(self.head_s, RESERVE_HEAD_S)
         self._await_head(head_s)
 
@@ -199,6 +200,37 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         )
         self.transport.write(head + body)
         self.transport.close()
+
+
+class _JoinedWrites:
+    """A transport that sends two writes of one turn of the event loop together: uvicorn writes an
+    answer's head and its body apart, and each write is a system call, a packet, and a client that
+    wakes up.
+    """
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport = transport
+        self._loop = loop
+        self._held: list[bytes] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def write(self, data: bytes) -> None:
+        self._held.append(data)
+        if len(self._held) > 1:
+            self._flush()
+        else:
+            self._loop.call_soon(self._flush)
+
+    def close(self) -> None:
+        self._flush()
+        self._transport.close()
+
+    def _flush(self) -> None:
+        held, self._held = self._held, []
+        if held and not self._transport.is_closing():
+            self._transport.writelines(held)
 
 
 def _without_offer(connection: bytes) -> bytes:

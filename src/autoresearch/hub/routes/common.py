@@ -123,7 +123,9 @@ async def check_key(request: Request[Any, Any, Any]) -> None:
     request.scope["caller"] = caller  # type: ignore[typeddict-unknown-key]
 
 
-def the_caller(request: Request[Any, Any, Any]) -> Caller:
+def the_caller(request: Request[Any, Any, Any], hub: TheHub) -> Caller:
+    """Injected after `hub`, which it needs nothing of: what can be injected at the same time, the
+    framework runs in tasks of their own."""
     return request.scope["caller"]  # type: ignore[typeddict-item, no-any-return]
 
 
