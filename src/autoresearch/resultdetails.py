@@ -19,8 +19,11 @@ from autoresearch.resultline import LINE_MAX, VALUE_MAX, find_lines
 
 BENEATH_MAX = 100  # lines beneath a result that are looked at
 RUNS_MAX, POINTS_MAX = 64, 50
+DEFAULT_METRIC = "val_bpb"  # what a value is called where nobody says otherwise
 _DETAIL = re.compile(r"[-*] ([a-z]+(?: [a-z]+)?): (.*)", re.ASCII)
 _NUMBER = re.compile(r"\d{1,12}(?:\.\d{0,12})?(?:e[+-]?\d{1,2})?", re.ASCII | re.IGNORECASE)
+# plain words of at most 40 characters, with a letter among them
+_METRIC = re.compile(r"(?=[^a-zA-Z]*[a-zA-Z])[\w./%-](?:[\w./% -]{0,38}[\w./%-])?", re.ASCII)
 _HEX = re.compile(r"[0-9a-f]{7,64}", re.ASCII)
 Curve = tuple[tuple[float, float], ...]  # progress from 0 to 1, and the training loss there
 
@@ -38,6 +41,7 @@ class ResultDetails:
     steps: float | None = None
     mfu_percent: float | None = None
     curve: Curve = ()
+    metric: str = ""  # what the values are called
 
     @property
     def spread(self) -> float | None:
@@ -78,6 +82,7 @@ def _read_block(lines: Sequence[str]) -> ResultDetails:
         if match:
             said.setdefault(match[1], match[2].strip())
     parent = said.get("parent", "").lower()
+    metric = said.get("metric", "")
     return ResultDetails(
         values=_read_all(said.get("runs", "")),
         seeds=tuple(int(number) for number in _read_all(said.get("seeds", ""))),
@@ -88,6 +93,7 @@ def _read_block(lines: Sequence[str]) -> ResultDetails:
         steps=_read_one(said.get("steps", "")),
         mfu_percent=_read_one(said.get("mfu", "")),
         curve=_read_curve(said.get("curve", "")),
+        metric=metric if _METRIC.fullmatch(metric) else "",
     )
 
 

@@ -84,14 +84,17 @@ def test_a_board_in_one_sentence() -> None:
 def test_a_shared_picture_holds_the_longest_names() -> None:
     """Every line of the PNG is whole, within the picture, and touches no other."""
     points = make_points([1.0, 0.98, 0.9, 0.95], words="an idea told at length " * 4)
-    for device in LONG_DEVICES:
-        figure = chart_png.draw_figure(points, device, "tinystories-e61b04c2aa", 0.001, "h" * 60)
+    for device, name in zip(LONG_DEVICES, ("val_bpb", "W" * 40, "ratio of a / b"), strict=True):
+        figure = chart_png.draw_figure(
+            points, device, "tinystories-e61b04c2aa", 0.001, "h" * 60, name
+        )
         (axes,) = figure.axes
         texts = [*figure.texts, axes.xaxis.label, axes.yaxis.label]
         figure.canvas.draw()
         boxes = [text.get_window_extent() for text in texts]
         width, height = figure.bbox.width, figure.bbox.height
 
+        assert axes.get_ylabel() == f"{name}, lower is better"
         assert texts[0].get_text() == f"{device}  tinystories-e61b04c2aa"
         assert all(tick.get_text().isdigit() for tick in axes.get_xticklabels())
         assert all(b.x0 >= 0 and b.x1 <= width and b.y0 >= 0 and b.y1 <= height for b in boxes)

@@ -65,11 +65,25 @@ def test_each_result_has_the_details_beneath_it() -> None:
         "- curve: nan nan, 2 3, 0.5, x y, ,,,",
         "- mfu: 1e99 %",
         "runs: 0.9",
+        "- metric: <b>x</b>",
+        "- metric: a\u202eb",
+        "- metric: " + "x" * 41,
+        "- metric: 42 %",
+        "- metric: ",
+        "- metric: a|b",
     ],
 )
 def test_what_cannot_be_trusted_is_left_out(beneath: str) -> None:
     """Nothing that is not finite, no number that is none, no text."""
     assert read(f"{LINE}\n{beneath}") == NO_DETAILS
+
+
+@pytest.mark.parametrize("name", ["seconds", "val/loss", "F1 micro-avg", "% wrong", "x" * 40])
+def test_a_plain_name_is_what_the_values_are_called(name: str) -> None:
+    """Letters, digits and a few signs, blanks between them; the first one counts."""
+    details = read(f"{LINE}\n- metric:  {name} \n- metric: other")
+
+    assert details == ResultDetails(metric=name)
 
 
 def test_a_long_curve_keeps_its_ends() -> None:

@@ -11,7 +11,7 @@ from litestar.params import FromPath
 from autoresearch.hub.pages import board_views
 from autoresearch.hub.pages.rendering import answer_cached, read_cached
 from autoresearch.hub.routes.common import TheHub
-from autoresearch.hub.rules import accounts, board, commits, results
+from autoresearch.hub.rules import accounts, board, commits, metric_names, results
 from autoresearch.hub.rules.counters import AgentCounts
 from autoresearch.hub.services import Services
 
@@ -62,12 +62,14 @@ async def show_agent(
 
     def read() -> dict[str, object]:
         reader = hub.db.reader
+        newest = results.latest(reader, LATEST, agent=agent_id)
         account = accounts.find_agent(reader, agent_id)
         profiles = (profile for profile in list_profiles(hub) if profile.id == agent_id)
         return {
             "account": account,
             "agent": next(profiles, AgentProfile(agent_id, AgentCounts())),
-            "results": results.latest(reader, LATEST, agent=agent_id),
+            "results": newest,
+            "metrics": metric_names.of_boards(reader, newest),
             "commits": commits.latest(reader, LATEST, agent=agent_id),
             "posts": board.latest_posts(reader, LATEST, agent_id),
         }

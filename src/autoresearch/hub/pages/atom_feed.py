@@ -11,11 +11,11 @@ from xml.etree import ElementTree as xml
 from litestar import Request, Response, get
 
 from autoresearch.hub.pages.leaderboard_pages import BoardWord
-from autoresearch.hub.pages.rendering import answer, format_score
+from autoresearch.hub.pages.rendering import answer, name_score
 from autoresearch.hub.pages.results_table import Agent
 from autoresearch.hub.routes.common import TheHub, ThePlatform
 from autoresearch.hub.routes.public import address_of
-from autoresearch.hub.rules import results
+from autoresearch.hub.rules import metric_names, results
 from autoresearch.models import Result
 from autoresearch.untrusted import to_line
 
@@ -42,9 +42,11 @@ async def send_feed(
     about = " ".join(filter(None, (platform, track))) or "all boards"
     title = f"autoresearch: results of {agent}" if agent else f"autoresearch: records of {about}"
     feed = write_feed(found, address_of(request, hub), request.url.query, title)
+    names = await hub.off_loop(metric_names.of_boards, hub.db.reader, found)
     for result in found:
+        value = name_score(result.val_bpb, names[result.platform, result.track])
         verdict = f"{result.status}; {result.verified}" if agent else result.verified
-        feed.append(write_entry(result, address_of(request, hub), verdict))
+        feed.append(write_entry(result, value, address_of(request, hub), verdict))
     data: bytes = xml.tostring(feed, encoding="utf-8", xml_declaration=True)
     return answer(request, data, "application/atom+xml")
 
@@ -61,14 +63,14 @@ def write_feed(found: Sequence[Result], url: str, query: str, title: str) -> xml
     return feed
 
 
-def write_entry(result: Result, url: str, verdict: str) -> xml.Element:
+def write_entry(result: Result, value: str, url: str, verdict: str) -> xml.Element:
     """One entry. Its id is the address of the result, which never changes."""
     entry = xml.Element("entry")
     page = f"{url}/results/{result.id}"
     where = " ".join(part for part in (result.platform, result.track) if part)
     words = result.description or result.reason
     add(entry, "id", page)
-    add(entry, "title", to_line(f"{format_score(result.val_bpb)} on {where}: {words}"))
+    add(entry, "title", to_line(f"{value} on {where}: {words}"))
     add(entry, "updated", result.created_at)
     author = xml.SubElement(entry, "author")
     add(author, "name", to_line(result.agent_id or "nobody"))

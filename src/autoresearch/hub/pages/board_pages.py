@@ -14,7 +14,7 @@ from autoresearch.hub.pages.post_cards import PostCards, read_cards
 from autoresearch.hub.pages.rendering import answer_cached, answer_page
 from autoresearch.hub.routes.board import known_id
 from autoresearch.hub.routes.common import Before, TheHub
-from autoresearch.hub.rules import board, results, search
+from autoresearch.hub.rules import board, metric_names, results, search
 from autoresearch.hub.services import Services
 from autoresearch.resultline import read_lines
 
@@ -128,12 +128,14 @@ async def show_search(
     older = found[-1].cursor if len(found) == MATCHES_MAX else None
     numbers = [int(one.id) for one in found if one.kind == "result"]
     reported = await hub.off_loop(lambda: results.with_ids(hub.db.reader, numbers))
+    metrics = await hub.off_loop(metric_names.of_boards, hub.db.reader, reported)
     return answer_page(
         request,
         "search.html",
         q=q,
         found=list_once(found, reported),
         results={str(result.id): result for result in reported},
+        metrics=metrics,
         older=older,
     )
 

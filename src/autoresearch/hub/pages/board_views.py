@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 from autoresearch import models
 from autoresearch.hub.pages import chart
 from autoresearch.hub.pages.rendering import read_cached
-from autoresearch.hub.rules import leaderboards, significance
+from autoresearch.hub.rules import leaderboards, metric_names, significance
 from autoresearch.hub.rules.counters import BoardCounts, HubCounts
 from autoresearch.hub.services import Services
 from autoresearch.hub.values import BoardName
@@ -36,6 +36,7 @@ class BoardSummary:
     best: models.BoardRecord | None
     spark: str
     gain: float | None
+    metric: str
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,7 @@ class BoardStanding:
     more: int
     waiting: list[models.BoardRecord]
     more_waiting: int
+    metric: str
 
 
 def read_board(hub: Services, board: BoardName) -> BoardPoints:
@@ -113,7 +115,8 @@ def summarize_board(hub: Services, board: BoardCounts) -> BoardSummary:
     best = leaderboards.leader(hub.db.reader, board.platform, board.track)
     values = leaderboards.record_values(hub.db.reader, board.platform, board.track, SPARK_MAX)
     gain = values[0] - values[-1] if len(values) > 1 else None
-    return BoardSummary(board, best, chart.draw_sparkline(values), gain)
+    metric = metric_names.of_board(hub.db.reader, *board.name)
+    return BoardSummary(board, best, chart.draw_sparkline(values), gain, metric)
 
 
 def choose_boards(hub: Services, platform: str | None, track: str | None) -> list[BoardCounts]:
@@ -141,6 +144,7 @@ def list_standings(
             max(0, len(parts.records) - shown),
             parts.waiting[:shown],
             max(0, len(parts.waiting) - shown),
+            metric_names.of_board(hub.db.reader, *board.name),
         )
         for board, parts in found
         if parts.records or parts.waiting

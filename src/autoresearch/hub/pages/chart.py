@@ -16,6 +16,7 @@ from autoresearch.hub.pages.chart_axes import PHONE, WIDE, Axis, ChartFrame, Cha
 from autoresearch.hub.pages.chart_labels import ChartLabel, place_labels
 from autoresearch.hub.rules import significance
 from autoresearch.models import Result
+from autoresearch.resultdetails import DEFAULT_METRIC
 
 PHONE_MARKS = 60  # what fits a telephone and can be touched there
 MARKS_MAX = 700  # drawn at most; every record is, and of the rest an even sample
@@ -207,19 +208,24 @@ def _draw_steps(corners: Sequence[tuple[float, float]], end: float) -> str:
     return "".join(path) + f"H{max(end, corners[-1][0])}"
 
 
-def summarize(points: Sequence[Result], noise: float | None) -> str:
+def summarize(points: Sequence[Result], noise: float | None, metric: str = DEFAULT_METRIC) -> str:
     """A board in one sentence: how many results, the best, whose it is, what it gained."""
     said = f"{len(points)} experiment{'s' if len(points) != 1 else ''}"
     led = [p for p in points if p.leads and p.val_bpb is not None]
     if not led:
         return said
     first, best = led[0], led[-1]
-    said += f", best val_bpb {best.val_bpb:.6f} by {best.agent_id} ({best.verified})"
+    said += f", best {metric} {best.val_bpb:.6f} by {best.agent_id} ({best.verified})"
     if len(led) == 1 or not first.val_bpb or best.val_bpb is None:
         return said
     sigma = significance.gain_in_sigma(first, best, noise)
     beside = "" if sigma is None else f" ({sigma:.1f} σ)"
     return f"{said}, {1 - best.val_bpb / first.val_bpb:.2%}{beside} below the first"
+
+
+def title_values(metric: str) -> str:
+    """What stands beside the y axis of a board."""
+    return f"{metric}, lower is better"
 
 
 def draw_sparkline(values: Sequence[float], width: int = 120, height: int = 28) -> str:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from autoresearch.hub.pages import chart, chart_axes
 from autoresearch.hub.pages.rendering import flatten_text
 from autoresearch.models import Result
+from autoresearch.resultdetails import DEFAULT_METRIC
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -36,17 +37,27 @@ _turn = threading.Lock()  # matplotlib draws one picture at a time
 
 
 def draw_png(
-    points: Sequence[Result], platform: str, track: str, noise: float | None, hub: str
+    points: Sequence[Result],
+    platform: str,
+    track: str,
+    noise: float | None,
+    hub: str,
+    metric: str = DEFAULT_METRIC,
 ) -> bytes:
     """The picture of a board's results, given oldest first."""
     with _turn:
         out = BytesIO()
-        draw_figure(points, platform, track, noise, hub).savefig(out, format="png")
+        draw_figure(points, platform, track, noise, hub, metric).savefig(out, format="png")
         return out.getvalue()
 
 
 def draw_figure(
-    points: Sequence[Result], platform: str, track: str, noise: float | None, hub: str
+    points: Sequence[Result],
+    platform: str,
+    track: str,
+    noise: float | None,
+    hub: str,
+    metric: str = DEFAULT_METRIC,
 ) -> Figure:
     """The same as a figure of matplotlib; it names its hub and its last day."""
     # a second to import: only where a picture is asked for
@@ -59,10 +70,10 @@ def draw_figure(
     axes.set_ylim(*chart_axes.find_y_range(points))
     _draw_best(axes, points, noise)
     _draw_marks(axes, points, noise)
-    _style_axes(axes)
+    _style_axes(axes, chart.title_values(metric))
     title = f"{_escape_math(platform)}  {_escape_math(track)}".strip()
     _write_line(figure, 0.925, title or "no results yet", 22, INK, weight="bold")
-    _write_line(figure, 0.87, _escape_math(chart.summarize(points, noise), 160), 15, SOFT)
+    _write_line(figure, 0.87, _escape_math(chart.summarize(points, noise, metric), 160), 15, SOFT)
     _write_line(figure, 0.815, _name_ideas(points, noise), 13, SOFT)
     signed = " · ".join([_escape_math(hub), *(point.created_at[:10] for point in points[-1:])])
     figure.text(0.97, 0.022, signed, fontsize=11, color=SOFT, ha="right")
@@ -74,10 +85,13 @@ def _write_line(
 ) -> None:
     """One line from the left edge, in letters as large as fit."""
     line = figure.text(0.03, y, text, fontsize=size, color=colour, weight=weight)
-    width = line.get_window_extent(figure.canvas.get_renderer()).width
-    most = INCHES[0] * DPI * 0.94
-    if width > most:
-        line.set_fontsize(size * most / width)
+    _shrink(line, line.get_window_extent().width, figure.bbox.width * 0.94)
+
+
+def _shrink(text: Any, length: float, most: float) -> None:
+    """Let letters be smaller where a text is longer than `most` pixels."""
+    if length > most:
+        text.set_fontsize(text.get_fontsize() * most / length)
 
 
 def _name_ideas(points: Sequence[Result], noise: float | None) -> str:
@@ -131,12 +145,13 @@ def _draw_marks(axes: Any, points: Sequence[Result], noise: float | None) -> Non
         axes.scatter(*zip(*crashes, strict=True), clip_on=False, zorder=4, **style)
 
 
-def _style_axes(axes: Any) -> None:
+def _style_axes(axes: Any, y_title: str) -> None:
     from matplotlib.ticker import MaxNLocator
 
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=12, min_n_ticks=1))
     axes.set_xlabel("experiment", color=SOFT, fontsize=12, loc="left")
-    axes.set_ylabel("val_bpb, lower is better", color=SOFT, fontsize=12)
+    beside = axes.set_ylabel(y_title, color=SOFT, fontsize=12)
+    _shrink(beside, beside.get_window_extent().height, axes.bbox.height)
     axes.tick_params(colors=SOFT)
     axes.grid(axis="y", color="#dde3ea")
     for side in ("top", "right"):

@@ -13,7 +13,7 @@ from autoresearch.errors import AutoresearchError
 from autoresearch.hub.pages import markup
 from autoresearch.hub.pages.rendering import answer_cached
 from autoresearch.hub.routes.common import TheHub
-from autoresearch.hub.rules import commits, diff, results
+from autoresearch.hub.rules import commits, diff, metric_names, results
 from autoresearch.hub.services import Services
 
 FILES_MAX = 40
@@ -34,10 +34,12 @@ def read_commit(hub: Services, digits: str) -> dict[str, object]:
     """Everything the page shows. Raises BadInput, NotFound and Conflict as `rules.commits.find`."""
     reader = hub.db.reader
     commit = commits.one(reader, digits)
+    reported = results.of_commit(reader, commit.hash, RESULTS_MAX)
     return {
         "commit": commit,
         "children": commits.children(reader, commit.hash, CHILDREN_MAX),
-        "results": results.of_commit(reader, commit.hash, RESULTS_MAX),
+        "results": reported,
+        "metrics": metric_names.of_boards(reader, reported),
         "verifications": results.verifications_of_commit(reader, commit.hash, RESULTS_MAX),
         "diff": read_diff(hub, commit),
     }

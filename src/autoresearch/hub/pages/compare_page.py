@@ -14,7 +14,7 @@ from autoresearch.hub.pages import board_views, curve_chart
 from autoresearch.hub.pages.commit_page import diff_commits
 from autoresearch.hub.pages.rendering import answer_cached, format_score
 from autoresearch.hub.routes.common import ID_MAX, TheHub
-from autoresearch.hub.rules import commits, results, significance
+from autoresearch.hub.rules import commits, metric_names, results, significance
 from autoresearch.hub.services import Services
 from autoresearch.hub.values import BoardName
 from autoresearch.models import Result
@@ -34,6 +34,7 @@ class ComparedSide:
     result: Result | None
     commit_hash: str | None
     details: ResultDetails
+    metric: str = ""  # what its result's value is called
 
 
 @dataclass(frozen=True)
@@ -81,8 +82,9 @@ def find_side(hub: Services, asked: str) -> ComparedSide:
 
 def describe_result(hub: Services, result: Result) -> ComparedSide:
     details = results.read_its_details(hub.db.reader, result)
-    path = f"/results/{result.id}"
-    return ComparedSide(f"result {result.id}", path, result, result.commit_hash, details)
+    metric = metric_names.of_result(hub.db.reader, result, details)
+    name, path = f"result {result.id}", f"/results/{result.id}"
+    return ComparedSide(name, path, result, result.commit_hash, details, metric)
 
 
 def find_agent_sides(hub: Services, agent_id: str) -> list[ComparedSide]:
@@ -94,6 +96,11 @@ def find_agent_sides(hub: Services, agent_id: str) -> list[ComparedSide]:
 
 def list_rows(sides: Sequence[ComparedSide]) -> Iterator[ComparedRow]:
     """The facts, each as the text of every side; an empty text where a side has none."""
+    metrics = {side.metric for side in sides if side.metric}
+    if len(metrics) > 1:
+        yield ComparedRow("metric", tuple(side.metric for side in sides))
+    values = (format_score(side.result.val_bpb) if side.result else "" for side in sides)
+    yield ComparedRow(metrics.pop() if len(metrics) == 1 else "value", tuple(values))
     shown = [_show_side(side) for side in sides]
     for name in shown[0] if shown else ():
         yield ComparedRow(name, tuple(texts[name] for texts in shown))
@@ -106,7 +113,6 @@ def _show_side(side: ComparedSide) -> dict[str, str]:
         return "" if value is None else form % value
 
     return {
-        "val_bpb": format_score(result.val_bpb) if result else "",
         "±": show(result.sd if result else None, "%.2g"),
         "runs": show(result.runs if result else None, "%d"),
         "verdict": result.status if result else "",

@@ -14,7 +14,7 @@ from autoresearch.hub.pages.board_pages import channel_names
 from autoresearch.hub.pages.leaderboard_pages import choose_board, draw_board
 from autoresearch.hub.pages.rendering import answer_cached, read_cached
 from autoresearch.hub.routes.common import TheHub
-from autoresearch.hub.rules import board, commits, counters, results
+from autoresearch.hub.rules import board, commits, counters, metric_names, results
 from autoresearch.hub.services import Services
 from autoresearch.installation import build_wheel
 
@@ -27,6 +27,7 @@ def read_home(hub: Services, seq: int) -> dict[str, Any]:
     reader = hub.db.reader
     counts = board_views.count_hub(hub)
     totals = counts.totals
+    newest = results.latest(reader, LATEST_RESULTS)
     return {
         "agents": counters.count_agents(reader),
         "commits": totals["commits"],
@@ -35,7 +36,8 @@ def read_home(hub: Services, seq: int) -> dict[str, Any]:
         "today": sum(count for _, count in counters.list_hours(counts)),
         "boards": board_views.summarize_boards(hub, BOARDS),
         "all_boards": len(counts.boards),
-        "latest_results": results.latest(reader, LATEST_RESULTS),
+        "latest_results": newest,
+        "metrics": metric_names.of_boards(reader, newest),
         "latest_posts": board.latest_posts(reader, LATEST_POSTS),
         "channels": channel_names(hub),
         "root": commits.root_hash(reader),

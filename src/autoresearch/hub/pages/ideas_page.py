@@ -15,7 +15,7 @@ from autoresearch import models
 from autoresearch.hub.pages import board_views
 from autoresearch.hub.pages.rendering import answer_cached, read_cached
 from autoresearch.hub.routes.common import TheHub
-from autoresearch.hub.rules import leaderboards, results, search, significance
+from autoresearch.hub.rules import leaderboards, metric_names, results, search, significance
 from autoresearch.hub.rules.significance import Gain
 from autoresearch.hub.services import Services
 from autoresearch.hub.values import BoardName
@@ -48,6 +48,7 @@ class IdeaOutcomes:
     kept: int
     agents: int
     best: TriedIdea | None
+    metric: str
 
 
 def find_outcomes(hub: Services, words: str) -> list[IdeaOutcomes]:
@@ -73,6 +74,7 @@ def sum_up(hub: Services, board: BoardName, tried: list[models.Result]) -> IdeaO
         sum(result.status == "keep" for result in tried),
         len({result.agent_id for result in tried}),
         max(tries, key=lambda one: one.gain.amount if one.gain else float("-inf"), default=None),
+        metric_names.of_board(reader, *board),
     )
 
 

@@ -27,7 +27,7 @@ from autoresearch.hub.pages.rendering import (
     render,
 )
 from autoresearch.hub.routes.common import TheHub, ThePlatform
-from autoresearch.hub.rules import leaderboards, significance
+from autoresearch.hub.rules import leaderboards, metric_names, significance
 from autoresearch.hub.rules.counters import BoardCounts
 from autoresearch.hub.services import Services
 
@@ -178,7 +178,7 @@ async def send_progress_svg(
         return render(
             "chart.svg",
             chart=drawn["charts"][0],
-            summary=drawn["summary"],
+            **{name: drawn[name] for name in ("summary", "metric", "y_title")},
             board=board,
             style=style,
         )
@@ -198,7 +198,8 @@ async def send_progress_png(
         name = (chosen.platform, chosen.track) if chosen else ("", "")
         points = leaderboards.board_points(hub.db.reader, *name) if chosen else []
         noise = significance.estimate_noise(points)
-        return chart_png.draw_png(points, *name, noise, hub.settings.site.title)
+        metric = metric_names.of_board(hub.db.reader, *name)
+        return chart_png.draw_png(points, *name, noise, hub.settings.site.title, metric)
 
     key = ("png", platform, track, hub.feed.hidden_seq)  # what was hidden is in no picture
     data = await hub.page_cache.get(key, int(time.monotonic() / PNG_S), make)
@@ -228,9 +229,12 @@ def draw_board(
 
     def make() -> dict[str, Any]:
         read = board_views.read_board(hub, board.name)
+        metric = metric_names.of_board(hub.db.reader, *board.name)
         return {
             "charts": chart.draw_both(read.points, x, read.noise, first, last),
-            "summary": flatten_text(chart.summarize(read.points, read.noise), 200),
+            "summary": flatten_text(chart.summarize(read.points, read.noise, metric), 200),
+            "metric": metric,
+            "y_title": chart.title_values(metric),
         }
 
     return read_cached(hub, ("chart", board.platform, board.track, x, first, last), make)

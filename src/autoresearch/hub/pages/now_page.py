@@ -13,7 +13,7 @@ from autoresearch.hub.pages import board_views
 from autoresearch.hub.pages.agent_pages import list_profiles
 from autoresearch.hub.pages.rendering import answer_cached
 from autoresearch.hub.routes.common import TheHub
-from autoresearch.hub.rules import claims, counters, results
+from autoresearch.hub.rules import claims, counters, metric_names, results
 from autoresearch.hub.services import Services
 
 CLAIMS_MAX, AGENTS_MAX, RESULTS_MAX = 100, 30, 20
@@ -34,10 +34,12 @@ def read_now(hub: Services) -> dict[str, object]:
     reader = hub.db.reader
     seen = [profile for profile in list_profiles(hub) if profile.counts.last_at]
     seen.sort(key=lambda profile: profile.counts.last_at, reverse=True)
+    newest = results.latest(reader, RESULTS_MAX)
     return {
         "claims": claims.active(reader, CLAIMS_MAX),
         "agents": seen[:AGENTS_MAX],
-        "results": results.latest(reader, RESULTS_MAX),
+        "results": newest,
+        "metrics": metric_names.of_boards(reader, newest),
         "hours": draw_hours(counters.list_hours(board_views.count_hub(hub))),
         "at": precise_timestamp(),
     }

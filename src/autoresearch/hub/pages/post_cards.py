@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from autoresearch import models
-from autoresearch.hub.rules import results
+from autoresearch.hub.rules import metric_names, results
 from autoresearch.hub.services import Services
-from autoresearch.resultdetails import is_detail
+from autoresearch.resultdetails import DEFAULT_METRIC, is_detail
 from autoresearch.resultline import read_lines
 
 
@@ -29,6 +29,7 @@ class PostCard:
     result_id: int | None = None
     runs: int | None = None
     sd: float | None = None
+    metric: str = DEFAULT_METRIC
 
 
 @dataclass(frozen=True)
@@ -62,11 +63,13 @@ def _count_lines(content: str) -> tuple[int, int, int]:
 
 
 def _read_post(hub: Services, post_id: int) -> Iterator[PostCard]:
-    for r in results.in_post(hub.db.reader, post_id):
+    reported = results.in_post(hub.db.reader, post_id)
+    metrics = metric_names.of_boards(hub.db.reader, reported)
+    for r in reported:
         text = ": ".join(part for part in (r.description, r.reason) if part)
         yield PostCard(
             *(r.status, r.val_bpb, r.platform, r.track, r.commit, r.commit_hash, text),
-            *(r.problem, r.id, r.runs, r.sd),
+            *(r.problem, r.id, r.runs, r.sd, metrics[r.platform, r.track]),
         )
     for v in results.verifications_in_post(hub.db.reader, post_id):
         verdict = "reproduced" if v.reproduced else "disputed"

@@ -17,6 +17,7 @@ from autoresearch.hub.pages import assets, markup
 from autoresearch.hub.routes.public import address_of
 from autoresearch.hub.services import Services
 from autoresearch.hub.settings import NO_SITE, Site
+from autoresearch.resultdetails import DEFAULT_METRIC
 
 T = TypeVar("T")
 HTML = "text/html; charset=utf-8"
@@ -44,6 +45,7 @@ def load_templates(base: str = "", site: Site = NO_SITE) -> Environment:
         plain=flatten_text,
         subject=first_line,
         score=format_score,
+        named=name_score,
         when=format_time,
         short=lambda digits: digits[:7],
         markdown=markup.render_markdown,
@@ -87,6 +89,12 @@ def drop_curve(text: str) -> str:
 
 def format_score(value: float | None) -> str:
     return "–" if value is None else f"{value:.6f}" if abs(value) < 1000 else f"{value:.4g}"
+
+
+def name_score(value: float | None, metric: str) -> str:
+    """A value that stands alone: with the name of its metric, unless that is the usual one."""
+    is_usual = value is None or metric == DEFAULT_METRIC
+    return format_score(value) if is_usual else f"{format_score(value)} {metric}"
 
 
 def format_time(moment: str) -> Markup:

@@ -13,7 +13,7 @@ from autoresearch.hub.pages.commit_page import find_diff
 from autoresearch.hub.pages.rendering import answer_cached
 from autoresearch.hub.routes.board import known_id
 from autoresearch.hub.routes.common import TheHub
-from autoresearch.hub.rules import leaderboards, results, significance
+from autoresearch.hub.rules import leaderboards, metric_names, results, significance
 from autoresearch.hub.services import Services
 from autoresearch.hub.values import BoardName
 
@@ -32,15 +32,18 @@ def read_result(hub: Services, result_id: int) -> dict[str, object]:
     if before:
         curves.append(("the best then", results.read_its_details(reader, before).curve))
     same = results.of_commit(reader, digits, OTHERS_MAX) if digits else []
+    others = [other for other in same if other.id != result.id]
     return {
         "result": result,
         "details": details,
+        "metric": metric_names.of_result(reader, result, details),
         "before": before,
         "gain": significance.weigh_gain(before, result, noise),
         "noise": noise,
         "curves": curve_chart.draw_curves(curves) if details.curve else None,
         "verifications": leaderboards.verifications_of(reader, result, OTHERS_MAX),
-        "others": [other for other in same if other.id != result.id],
+        "others": others,
+        "metrics": metric_names.of_boards(reader, others),
         "diff": find_diff(hub, digits),
         "thread": read_thread(hub, result.post_id),
     }

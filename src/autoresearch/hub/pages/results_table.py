@@ -16,7 +16,7 @@ from autoresearch.hub.pages import board_views
 from autoresearch.hub.pages.leaderboard_pages import BoardWord, quote_formula
 from autoresearch.hub.pages.rendering import answer_cached, read_cached
 from autoresearch.hub.routes.common import OFFSET_MAX, TheHub, ThePlatform
-from autoresearch.hub.rules import results, significance
+from autoresearch.hub.rules import metric_names, results, significance
 from autoresearch.hub.services import Services
 from autoresearch.hub.values import BoardName
 from autoresearch.models import Result
@@ -65,9 +65,11 @@ async def show_results(
     def read() -> dict[str, object]:
         rows = results.list_sorted(hub.db.reader, sort, ROWS_MAX + 1, skip, **chosen)
         board = BoardName(platform, track) if platform and track is not None else None
+        metrics = metric_names.of_boards(hub.db.reader, rows)
         asked = {name: value for name, value in chosen.items() if value is not None}
         return {
             "rows": rows[:ROWS_MAX],
+            "metrics": metrics,
             "gains": weigh_board(hub, board) if board else {},
             "chosen": chosen,
             "sort": sort,

@@ -16,12 +16,12 @@ from autoresearch.hub.pages.rendering import (
     answer,
     answer_cached,
     flatten_text,
-    format_score,
+    name_score,
     render,
 )
 from autoresearch.hub.routes.common import TheHub, ThePlatform
 from autoresearch.hub.routes.public import address_of
-from autoresearch.hub.rules import leaderboards, results
+from autoresearch.hub.rules import leaderboards, metric_names, results
 from autoresearch.hub.services import Services
 
 FRAMED = POLICY.replace("frame-ancestors 'none'", "frame-ancestors *")
@@ -68,7 +68,10 @@ def draw_badge(hub: Services, platform: str | None, track: str | None) -> bytes:
     board = choose_board(board_views.list_boards(hub), platform, track)
     best = board and leaderboards.leader(hub.db.reader, board.platform, board.track)
     name = flatten_text(" ".join((board.platform, board.track)) if board else "val_bpb", 130)
-    said = f"{format_score(best.val_bpb)} {best.verified}" if best else "no result yet"
+    said = "no result yet"
+    if board and best:
+        metric = metric_names.of_board(hub.db.reader, *board.name)
+        said = f"{name_score(best.val_bpb, metric)} {best.verified}"
     widths = [round(len(text) * LETTER_PX + PAD_PX) for text in (name.strip(), said)]
     colour = "#0a6b4d" if best and best.verified == "reproduced" else "#56616f"
     return render("badge.svg", name=name.strip(), said=said, widths=widths, colour=colour)
