@@ -6,6 +6,7 @@ import pytest
 
 from autoresearch.models import ResultLine, VerifyLine
 from autoresearch.researcher.swarm import lines
+from autoresearch.resultdetails import read_details
 from autoresearch.resultline import read_lines, write_verification
 from tiny_workspaces import record
 
@@ -60,6 +61,13 @@ def test_no_description_changes_a_verdict(words: str) -> None:
         assert isinstance(line, ResultLine)
         assert (line.status, line.track, line.platform) == (status, TRACK, "H100")
         assert line.val_bpb == (None if status == "crash" else 0.5)
+
+
+def test_a_hub_reads_what_the_researcher_calls_its_metric() -> None:
+    """The name that stands on the board is the one in autoresearch.toml."""
+    (details,) = read_details(lines.result_post(record(metric="questions_ratio"), TRACK))
+
+    assert details.metric == "questions_ratio"
 
 
 def test_a_track_that_is_no_word_is_left_out() -> None:
