@@ -89,7 +89,7 @@ def add_volunteer(tx: Transaction, number: int, key: str) -> None:
     name = f"volunteer-{number}"
     accounts.add_agent(tx, name, "open", f"network-{number}")
     accounts.replace_key(tx, name, hashlib.sha256(key.encode()).digest())
-    work_leases.add_lease(tx, name, number + 1, shift_time(tx.now, LEASE_S))
+    work_leases.add_lease(tx, name, "result_id", number + 1, shift_time(tx.now, LEASE_S))
 
 
 # ---------------------------------------------------------------- the volunteers

@@ -46,8 +46,10 @@ JSON_BODIES: dict[str, Any] = {
     },
     "/api/claims": {"text": "rotary base of 50000", "ttl_s": 600},
     "/api/claims/1/heartbeat": {},
-    "/api/work": {"platform": "H100", "track": ""},
+    "/api/work": {"platform": "H100", "track": "", "cells": True},
     "/api/work/1/heartbeat": {},
+    "/api/work/1/report": {"value": 1.0},
+    "/api/cells": {"commit": "a" * 40, "platform": "H100", "track": "", "seed": 1},
     "/api/admin/agents": {"id": "bob"},
 }
 READS = (

@@ -30,6 +30,7 @@ from autoresearch.researcher.ledger import row
 from autoresearch.researcher.loop import Loop, Options, Summary
 from autoresearch.researcher.run_request import RunRequest
 from autoresearch.researcher.sandbox import choose_sandbox
+from autoresearch.researcher.swarm.base import Swarm
 from autoresearch.researcher.workspace import Workspace
 
 # prints the value it is told to, a little noise from the harness's seed, and what makes up the
@@ -115,6 +116,7 @@ def research(
     slots: int = 1,
     using: Runner | None = None,
     display: Display | None = None,
+    swarm: Swarm | None = None,
     **options: Any,
 ) -> Summary:
     """Run the loop in this process, silently unless there is a display, with so many experiments at
@@ -125,7 +127,7 @@ def research(
     executor = LocalExecutor(alone, [Slot()] * slots)
     with workspace.lock():
         return Loop(
-            workspace, agent, alone, Options(**options), display, stop, executor=executor
+            workspace, agent, alone, Options(**options), display, stop, swarm, executor
         ).run()
 
 

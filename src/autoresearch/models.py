@@ -218,25 +218,63 @@ class Claim(Struct, frozen=True):
 
 class NewWork(Struct, frozen=True):
     """What a volunteer's machine can run: its platform, and the track of its repository; up to
-    200 characters each.
+    200 characters each. `cells`: runs of others' waves too.
     """
 
     platform: str
     track: str = ""
+    cells: bool = False
 
 
-class WorkLease(Struct, frozen=True):
-    """A result handed to one volunteer, to be run again; nobody else gets it before `expires_at`.
-    A heartbeat every `heartbeat_s` seconds keeps it.
+class NewCell(Struct, frozen=True):
+    """A run that a researcher asks volunteers for: a pushed commit, by its full hash, with a seed
+    below 2^31, on this platform and track.
+    """
+
+    commit: str
+    platform: str
+    seed: int
+    track: str = ""
+
+
+class Cell(Struct, frozen=True):
+    """A run of a wave that a researcher asks for until `expires_at`. `held_by` is at it; `outcome`
+    is done, failed or withdrawn. `value` is what `run_by` says, which nobody checks.
     """
 
     id: int
     agent_id: str
-    result: Result
+    commit: str
+    platform: str
+    track: str
+    seed: int
+    created_at: str
+    expires_at: str
+    held_by: str | None
+    run_by: str | None
+    value: float | None
+    outcome: str | None
+
+
+class CellReport(Struct, frozen=True):
+    """What a cell's run came to; without a value it came to none."""
+
+    value: float | None = None
+
+
+class WorkLease(Struct, frozen=True):
+    """A result handed to one volunteer, to be run again (`verify`), or a cell, to be run (`run`);
+    nobody else gets it before `expires_at`. A heartbeat every `heartbeat_s` seconds keeps it.
+    """
+
+    id: int
+    agent_id: str
+    result: Result | None
     created_at: str
     expires_at: str
     heartbeat_s: int
-    kind: Literal["verify"] = "verify"
+    kind: Literal["verify", "run"] = "verify"
+    cell: Cell | None = None
 
 
 class HandedOut(Struct, frozen=True):

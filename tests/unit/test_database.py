@@ -162,6 +162,7 @@ FIRST_VERSION = (
     "DROP INDEX ix_claims_expires_at",
     "CREATE INDEX ix_claims_open ON claims (expires_at) WHERE released_at IS NULL",
     "DROP TABLE work_leases",
+    "DROP TABLE cells",
     "DROP TABLE log_entries",
     "DROP TABLE public_keys",
     "DROP INDEX ix_posts_signature",

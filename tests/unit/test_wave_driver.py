@@ -3,6 +3,7 @@ stay out, nothing is run twice after a restart, and what excludes each other nev
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from autoresearch.researcher.judging.values import Measurement, Record
 from autoresearch.researcher.loop import Summary
 from autoresearch.researcher.run_request import RunRequest
 from autoresearch.researcher.sandbox import choose_sandbox
+from autoresearch.researcher.swarm.base import CellState, SharedCell, Swarm
 from autoresearch.researcher.waves.rows import read_run
 from autoresearch.researcher.workspace import Workspace
 from tiny_workspaces import ENVIRONMENT, make, research
@@ -55,6 +57,31 @@ class OneByOne:
 
 
 FOUR_GOOD = OneByOne((0, GOOD), (1, BAD), (2, GOOD), (3, GOOD), (4, BAD), (5, GOOD))
+
+
+class Volunteers(Swarm):
+    """Other machines: deliver a cell in the moment it is asked for, if it is one of `diligent`;
+    stay at all others for ever."""
+
+    shares_cells = True
+
+    def __init__(self, *diligent: int) -> None:
+        self.diligent = diligent
+        self.asked: list[SharedCell] = []
+        self.withdrawn: list[SharedCell] = []
+
+    def ask_for_cells(self, cells: Sequence[SharedCell]) -> None:
+        self.asked += cells
+
+    def find_cell(self, cell: SharedCell) -> CellState:
+        if cell not in self.asked:
+            return CellState()
+        if self.asked.index(cell) in self.diligent:
+            return CellState(value=0.5, run_by="helper")
+        return CellState(held_by="sleeper")
+
+    def withdraw_cell(self, cell: SharedCell) -> None:
+        self.withdrawn.append(cell)
 
 
 @dataclass(frozen=True)
@@ -152,3 +179,41 @@ def test_a_wave_of_nothing_promises_nothing(tmp_path: Path) -> None:
     night(workspace, agent)
 
     assert [read_run(r.proposal).row for r in waves_of(workspace)] == [1, 2, 3]  # type: ignore[union-attr]
+
+
+def test_what_volunteers_deliver_is_not_run_again(tmp_path: Path) -> None:
+    """The last runs are asked for first, and the wave takes those that came, with whose word they
+    are; the combination is measured here, whatever they promised."""
+    workspace, volunteers = make(tmp_path / "w", TRAIN), Volunteers(0, 1)
+
+    night(workspace, swarm=volunteers)
+
+    *rows, combination = waves_of(workspace)
+    order = [run.row for r in rows if (run := read_run(r.proposal))]
+    assert order == [1, 6, 7, 2, 3, 4, 5]
+    theirs = [r for r in rows if r.run_by]
+    assert [(r.value, r.run_by, r.log) for r in theirs] == [(0.5, "helper", "")] * 2
+    assert all(r.reason.endswith("the wave decides; run by helper") for r in theirs)
+    assert all(r.run_by == "" and r.log for r in rows if r not in theirs)
+    assert combination.run_by == "" and min(combination.values) > 0.9
+    assert set(volunteers.asked) < set(volunteers.withdrawn)
+
+
+def test_nobody_is_waited_for(tmp_path: Path) -> None:
+    """Where volunteers are at every cell and never come back, the night is as one without them."""
+    workspace, other = make(tmp_path / "w", TRAIN), make(tmp_path / "v", TRAIN)
+    night(other)
+    night(workspace, swarm=Volunteers())
+
+    found, alone = ([r.values for r in one.ledger.records()] for one in (workspace, other))
+    assert found == alone
+
+
+def test_a_wave_that_goes_on_asks_for_what_is_missing(tmp_path: Path) -> None:
+    """After a kill, only runs that nobody has begun are asked for again."""
+    workspace, volunteers = make(tmp_path / "w", TRAIN), Volunteers()
+    with pytest.raises(RuntimeError, match="killed"):
+        night(workspace, using=Mortal(workspace, choose_sandbox("none"), ENVIRONMENT))
+    night(Workspace(workspace.folder), swarm=volunteers)
+
+    assert len(volunteers.asked) == 4 and waves_of(workspace)[-1].status == "keep"

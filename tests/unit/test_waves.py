@@ -28,7 +28,13 @@ from autoresearch.researcher.waves.pool import (
     expect_gain,
     read_pool,
 )
-from autoresearch.researcher.waves.rows import WaveRun, judge_run, measured_rows, read_run
+from autoresearch.researcher.waves.rows import (
+    MeasuredRow,
+    WaveRun,
+    judge_run,
+    measured_rows,
+    read_run,
+)
 from tiny_workspaces import record
 
 NOISE = Noise(1.0, 20, 0.6)
@@ -189,6 +195,20 @@ def test_a_run_of_a_wave_is_read_back_as_it_was_written() -> None:
     assert read_run({**run.as_proposal(), "row": "x"}) is None
 
 
+def test_another_machines_level_is_no_idea() -> None:
+    """A volunteer whose machine measures higher throughout says as much of ideas as ours."""
+    truth = [2.0, 0.0, -1.0, 1.0, 0.0, 0.0]
+    rows = choose_rows(6, (), 3)
+    gains = [sum(t for t, inside in zip(truth, row, strict=True) if inside) for row in rows]
+    run_by = ["helper" if number % 3 == 2 else "" for number, _ in enumerate(rows)]
+    moved = [gain + 5.0 * bool(name) for gain, name in zip(gains, run_by, strict=True)]
+    as_own = estimate_effects(rows, moved, 1.0)
+    apart = estimate_effects(rows, moved, 1.0, run_by=run_by)
+    far = [max(abs(found.gains - truth)) for found in (as_own, apart)]
+
+    assert far[1] < far[0] / 2 and far[1] < 1.0
+
+
 def test_a_wave_begins_with_the_incumbent_and_has_one_seed() -> None:
     """Its runs have no verdict; the incumbent's run stands beside the first one's."""
     run = WaveRun(1, 1, 3, 77, "b" * 40, ("0002", "0003"), ("0003",))
@@ -206,7 +226,10 @@ def test_a_wave_begins_with_the_incumbent_and_has_one_seed() -> None:
         id="0009", status="discard", value=0.98, values=(0.98,), rechecks=(1.01,),
         proposal=run.as_proposal(),
     )  # fmt: skip
-    assert measured_rows([base, row], 1) == [((False, False), 1.01), ((False, True), 0.98)]
+    assert measured_rows([base, row], 1) == [
+        MeasuredRow((False, False), 1.01),
+        MeasuredRow((False, True), 0.98),
+    ]
 
 
 # ---------------------------------------------------------------- nights

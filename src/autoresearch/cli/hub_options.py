@@ -35,6 +35,7 @@ class HubChoice:
     hub: str = ""
     agent_id: str = ""
     share_all: bool = False
+    share_waves: bool = False
 
 
 hub_options = gather(
@@ -47,6 +48,7 @@ hub_options = gather(
     ),
     text("--agent-id", "With --hub: the name to join by.", metavar="NAME"),
     flag("--share-all", "With --hub: push discarded commits too; their posts say DISCARD."),
+    flag("--share-waves", "With --hub: let its volunteers run cells of waves."),
 )
 
 
@@ -118,8 +120,8 @@ def make_swarm(
     from autoresearch.researcher.swarm.membership import Membership, checked_id
 
     if not choice.hub:
-        if choice.agent_id or choice.share_all:
-            raise BadInput("--agent-id and --share-all need --hub URL")
+        if choice.agent_id or choice.share_all or choice.share_waves:
+            raise BadInput("--agent-id, --share-all and --share-waves need --hub URL")
         return Swarm()
     address, agent_id = checked_url(choice.hub), choice.agent_id
     workspace.repo.exclude([f"/{posixpath.join(workspace.inside, credentials.FOLDER)}/"])

@@ -127,7 +127,7 @@ def run(
     runner, display, stop = set_up_runs(workspace, isolation, in_json)
     with workspace.lock(), place(executor, runner, display.say) as where:
         here = platform or where.platform
-        wishes = HubOptions(here, seed, shared.share_all)
+        wishes = HubOptions(here, seed, shared.share_all, shared.share_waves)
         swarm = make_swarm(workspace, shared, agent.agent, wishes, display.say)
         hidden = (*hidden_paths(workspace), cache())
         transcripts = workspace.private / "agents"

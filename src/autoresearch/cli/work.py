@@ -70,10 +70,11 @@ def work(
     isolation: SandboxOptions,
     in_json: bool,
 ) -> None:
-    """Lend this machine to a hub: run again what it hands out, and post the verdicts.
+    """Lend this machine to a hub: run what it hands out, and say what came of it.
 
     DIRECTORY is an experiment on the hub's track. Each result is replayed where its record allows,
-    else run with other seeds, in the sandbox, with this folder's own fixed files.
+    else run with other seeds, in the sandbox, with this folder's own fixed files. Cells of others'
+    waves are run once, in the same way.
     """
     from autoresearch.researcher.verify.volunteer import UPDATED, VolunteerLimits
 
@@ -144,6 +145,6 @@ def report_work(done: WorkDone, in_json: bool) -> None:
     verified = done.reproduced + done.not_reproduced
     text = (
         f"{done.ended}: {verified} results verified, {done.reproduced} of them reproduced; "
-        f"{done.returned} given back"
+        f"{done.cells} cells run; {done.returned} given back"
     )
     show.tell({"verified": verified, **msgspec.to_builtins(done)}, show.clean(text), in_json)

@@ -21,6 +21,7 @@ from autoresearch.errors import HubUnavailable, NotFound
 from autoresearch.models import (
     Account,
     Board,
+    Cell,
     Channel,
     Claim,
     ClientWheel,
@@ -342,10 +343,13 @@ class Hub:
         """Give a claim up."""
         self._wire.nothing(Request("DELETE", f"/api/claims/{claim_id}"))
 
-    def ask_for_work(self, platform: str, track: str = "") -> HandedOut:
-        """The result that is most useful to run again on this platform and track, leased to us.
-        RateLimited for one who holds many. Where the answer is lost, the lease ends by itself."""
-        body = {"platform": platform, "track": track}
+    def ask_for_work(self, platform: str, track: str = "", cells: bool = False) -> HandedOut:
+        """The result that is most useful to run again on this platform and track, or where asked
+        for a cell, leased to us. RateLimited for one who holds many. Where the answer is lost, the
+        lease ends by itself."""
+        body: dict[str, object] = {"platform": platform, "track": track}
+        if cells:  # an earlier hub knows the others only
+            body["cells"] = True
         return self._wire.answer(Request("POST", "/api/work", body=body, again=False), HandedOut)
 
     def keep_work(self, lease_id: int) -> RenewedWork:
@@ -355,6 +359,24 @@ class Hub:
     def return_work(self, lease_id: int) -> None:
         """Give work back; nothing where its verdict was posted."""
         self._wire.nothing(Request("DELETE", f"/api/work/{lease_id}"))
+
+    def report_cell(self, lease_id: int, value: float | None) -> Cell:
+        """Say what a cell's run came to. Conflict where the lease or the cell is over."""
+        path = f"/api/work/{lease_id}/report"
+        return self._wire.answer(Request("POST", path, body={"value": value}), Cell)
+
+    def ask_for_cell(self, commit: str, platform: str, track: str, seed: int) -> Cell:
+        """Ask volunteers for a run of a pushed commit, or go on asking: it may be repeated."""
+        body = {"commit": commit, "platform": platform, "track": track, "seed": seed}
+        return self._wire.answer(Request("POST", "/api/cells", body=body), Cell)
+
+    def cells(self) -> list[Cell]:
+        """The runs that we asked for, newest first."""
+        return self._get(list[Cell], "/api/cells")
+
+    def withdraw_cell(self, cell_id: int) -> None:
+        """Ask for a run no more; nothing where it is over."""
+        self._wire.nothing(Request("DELETE", f"/api/cells/{cell_id}"))
 
     @verb()
     def search(

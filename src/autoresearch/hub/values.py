@@ -57,12 +57,13 @@ class DatedVerdict(StoredVerdict, frozen=True):
 
 
 class StoredLease(Struct, frozen=True):
-    """A result handed to a volunteer; open until `ended_at`, which is when its `outcome` is known:
-    done, returned or expired."""
+    """A result or a cell handed to a volunteer; open until `ended_at`, which is when its `outcome`
+    is known: done, returned, expired or withdrawn."""
 
     id: int
     agent_id: str
-    result_id: int
+    result_id: int | None
+    cell_id: int | None
     created_at: str
     expires_at: str
     ended_at: str | None
@@ -70,10 +71,11 @@ class StoredLease(Struct, frozen=True):
 
 
 class HandedWork(Struct, frozen=True):
-    """What a volunteer is at: a lease that holds, with the result it is about."""
+    """What a volunteer is at: a lease that holds, with the result it is about, or without one the
+    cell."""
 
     agent_id: str
-    result_id: int
+    result_id: int | None
     created_at: str
     expires_at: str
     platform: str
@@ -81,6 +83,13 @@ class HandedWork(Struct, frozen=True):
     author_id: str
     commit: str
     description: str
+
+
+class AskerCount(Struct, frozen=True):
+    """How often cells of one agent were handed out."""
+
+    agent_id: str
+    handed: int
 
 
 class VolunteerCount(Struct, frozen=True):

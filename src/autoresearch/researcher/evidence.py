@@ -97,9 +97,10 @@ def record_of(
         started_at=attempt.started_at,
         finished_at=timestamp(),
         log=every[-1].log if every else "",
-        logs=tuple(run.log for run in runs),
+        logs=tuple(run.log for run in runs if run.log),
         recheck_logs=tuple(run.log for run in attempt.rechecks if run.value is not None),
         is_baseline=attempt.is_baseline,
+        run_by=next((run.run_by for run in runs if run.run_by), ""),
         proposal=attempt.proposal,
     )
 

@@ -4,7 +4,7 @@ Spent inside the transaction of the thing itself, so that the count is exact.
 
 An hour starts with its first use and ends 3600 s later; then the allowance is whole again. What
 costs a token: a push (whether or not the bundle was any good: checking it is the work), a post, a
-claim, a piece of work, a registration. Requests that are refused for their form (400, 401, 404,
+claim, a piece of work, a cell, a registration. Requests that are refused for their form (400, 401, 404,
 413) cost nothing.
 """
 
@@ -67,6 +67,7 @@ _PLURAL = {
     "post": "posts",
     "claim": "claims",
     "work": "pieces of work",
+    "cell": "cells",
     "register": "registrations from this network",
     "attempt": "wrong keys from this network",
 }

@@ -1,8 +1,9 @@
 """Work handed out: a volunteer asks, and holds a lease on the result that is most useful to run
-again until its verdict comes, it gives the lease back, or its heartbeats stop.
+again, or on a cell, until its verdict or report comes, it gives the lease back, or its heartbeats
+stop.
 
-What is useful is `rules.work_choice`'s to say, whose verdict weighs `rules.verification`'s. The
-choice is made outside any transaction; within it the first of the chosen that is still free is
+What is useful is `rules.work_choice`'s to say, whose verdict weighs `rules.verification`'s, whose
+cell is next `rules.cells`'s. The choice is made outside any transaction; within it the first of the chosen that is still free is
 taken, so no two volunteers, on however many nodes, hold one result.
 """
 
@@ -13,15 +14,25 @@ from collections.abc import Mapping, Sequence
 
 from autoresearch.clock import precise_timestamp, shift_time
 from autoresearch.errors import BadInput, Conflict, Forbidden, NotFound, RateLimited
-from autoresearch.hub.rules import devices, limits, verdicts, verification, work_choice
+from autoresearch.hub.rules import cells, devices, limits, verdicts, verification, work_choice
 from autoresearch.hub.rules.accounts import Caller
 from autoresearch.hub.rules.work_choice import Candidate, Volunteer
 from autoresearch.hub.settings import Settings
+from autoresearch.hub.store import cells as cell_rows
 from autoresearch.hub.store import results, work_leases
 from autoresearch.hub.store import verdicts as verdict_rows
 from autoresearch.hub.store.database import Reader, Transaction
 from autoresearch.hub.values import BoardName, DatedVerdict, StoredLease
-from autoresearch.models import HandedOut, NewWork, RenewedWork, Result, WorkLease
+from autoresearch.models import (
+    Cell,
+    CellReport,
+    HandedOut,
+    NewCell,
+    NewWork,
+    RenewedWork,
+    Result,
+    WorkLease,
+)
 
 LEASE_S, HEARTBEAT_S = 300, 60  # a volunteer may miss four heartbeats
 HELD_MAX = 4  # leases that one agent holds at once
@@ -32,14 +43,16 @@ CANDIDATES_MAX = 500
 NAME_MAX = 200  # characters
 TRIED_MAX = 100  # of the chosen, for others may take them first
 Said = Mapping[int, list[DatedVerdict]]  # by result
+Work = Result | Cell
 
 
 def find_work(
     reader: Reader, members: verdicts.Members, caller: Caller, asked: NewWork
-) -> list[Result]:
-    """What this volunteer could run again, the most useful first: the slow part."""
+) -> list[Work]:
+    """What this volunteer could run, the most useful first: the slow part. Cells come first each
+    second time, so that neither kind waits for the other."""
     agent_id = caller.writer()
-    board = _find_board(reader, asked)
+    board = find_board(reader, asked)
     now = precise_timestamp()
     volunteer = _read_volunteer(reader, members, agent_id, now)
     found = results.list_unsettled(reader, board, now, not volunteer.gets_oldest, CANDIDATES_MAX)
@@ -48,10 +61,13 @@ def find_work(
     lately = _count_lately(reader, members, said, now)
     asked_for = _find_asked(members, volunteer, candidates, said, now)
     chosen = work_choice.choose_work(volunteer, candidates, asked_for, lately)
-    return [candidate.result for candidate in chosen[:TRIED_MAX]]
+    again = [candidate.result for candidate in chosen[:TRIED_MAX]]
+    runs = cells.find_cells(reader, board, agent_id, now)[:TRIED_MAX] if asked.cells else []
+    return [*runs, *again] if volunteer.leases % 2 == 0 else [*again, *runs]
 
 
-def _find_board(reader: Reader, asked: NewWork) -> BoardName:
+def find_board(reader: Reader, asked: NewWork | NewCell) -> BoardName:
+    """What a caller names, by the hub's own spelling. Raises BadInput."""
     platform, track = asked.platform.strip(), asked.track.strip()
     is_bounded = 0 < len(platform) <= NAME_MAX and len(track) <= NAME_MAX
     if not is_bounded or "\0" in platform + track:
@@ -148,25 +164,42 @@ def _find_asked(
 
 
 def hand_out(
-    tx: Transaction, settings: Settings, caller: Caller, chosen: Sequence[Result]
+    tx: Transaction, settings: Settings, caller: Caller, chosen: Sequence[Work]
 ) -> HandedOut:
     """Lease the first of the chosen that is free. Raises RateLimited for one who holds many."""
     agent_id = caller.writer()
     if work_leases.count_held(tx, agent_id, tx.now, LEASE_S) >= HELD_MAX:
         raise RateLimited(f"you hold {HELD_MAX} pieces of work; give one back first", RETRY_S)
-    for result in chosen:
-        in_view = results.result(tx, result.id)
-        if in_view is not None and work_leases.free_result(tx, result.id, LEASE_S):
+    for work in chosen:
+        about: work_leases.About = "cell_id" if isinstance(work, Cell) else "result_id"
+        in_view = _look_again(tx, work)
+        if in_view is not None and work_leases.end_lapsed(tx, about, work.id, LEASE_S):
             limits.spend(tx, f"agent:{agent_id}", "work", settings.max_posts_per_hour)
             until = shift_time(tx.now, LEASE_S)
-            lease = work_leases.add_lease(tx, agent_id, result.id, until)
+            lease = work_leases.add_lease(tx, agent_id, about, work.id, until)
             return HandedOut(_describe_lease(lease, in_view), 0)
     return HandedOut(None, RETRY_S)
 
 
-def _describe_lease(lease: StoredLease, result: Result) -> WorkLease:
+def _look_again(tx: Transaction, work: Work) -> Work | None:
+    """Chosen work as it is now; None where it was hidden, or is over."""
+    if isinstance(work, Result):
+        return results.result(tx, work.id)
+    cell = cell_rows.find_cell(tx, work.id, tx.now)
+    return cell if cell and cell.outcome is None and cell_rows.is_shown(tx, cell.commit) else None
+
+
+def _describe_lease(lease: StoredLease, work: Work) -> WorkLease:
+    is_cell = isinstance(work, Cell)
     return WorkLease(
-        lease.id, lease.agent_id, result, lease.created_at, lease.expires_at, HEARTBEAT_S
+        lease.id,
+        lease.agent_id,
+        work if isinstance(work, Result) else None,
+        lease.created_at,
+        lease.expires_at,
+        HEARTBEAT_S,
+        "run" if is_cell else "verify",
+        work if isinstance(work, Cell) else None,
     )
 
 
@@ -185,6 +218,11 @@ def return_lease(tx: Transaction, caller: Caller, lease_id: int) -> None:
     """Give work back; giving back what is over is no error."""
     _find_own(tx, caller, lease_id)
     work_leases.return_lease(tx, lease_id)
+
+
+def report_run(tx: Transaction, caller: Caller, lease_id: int, report: CellReport) -> Cell:
+    """What a cell's run came to, which ends its lease."""
+    return cells.report_cell(tx, _find_own(tx, caller, lease_id), report)
 
 
 def _find_own(reader: Reader, caller: Caller, lease_id: int) -> StoredLease:

@@ -7,6 +7,7 @@ from autoresearch.hub.store.database import Transaction
 from autoresearch.hub.store.dialect import ROW
 
 ENDED_AT = {  # by which column, which has an index: `schema` asks here
+    "cells": "expires_at",
     "claims": "expires_at",
     "invites": "expires_at",
     "work_leases": "ended_at",

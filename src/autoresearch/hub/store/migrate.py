@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from autoresearch.hub.store.postgres import PostgresEngine
 
-HEAD = "0011"  # the newest step in hub/migrations/versions
+HEAD = "0012"  # the newest step in hub/migrations/versions
 SCRIPTS = Path(__file__).parent.parent / "migrations"
 CHANNELS = {
     "results": "every result, one line each",

@@ -232,15 +232,33 @@ add_numbered(
     Column("released_at", Text),  # where it was given up; then it is over from that moment
 )
 
-add_numbered(  # results handed to volunteers, who run them again
+add_numbered(  # runs of waves that researchers ask volunteers for
+    "cells",
+    agent(),
+    not_null("commit_hash"),
+    not_null("platform"),
+    not_null("track"),
+    not_null("seed", Integer),
+    not_null("created_at"),
+    not_null("expires_at"),
+    Column("run_by", Text),
+    Column("value", Float),  # what that volunteer says
+    Column("outcome", Text),  # done, failed, withdrawn; empty while it is open
+    Index(None, "agent_id", "id"),
+    index_where("outcome IS NULL", "ix_cells_open", "platform", "track", "id"),
+)
+
+add_numbered(  # results and cells handed to volunteers, who run them: one of the two each
     "work_leases",
     agent(),
-    not_null("result_id", Id, ForeignKey("results.id")),
+    Column("result_id", Id, ForeignKey("results.id")),
     not_null("created_at"),
     not_null("expires_at"),
     Column("ended_at", Text),  # empty while it is open, which may be longer than it holds
-    Column("outcome", Text),  # done, returned, expired
+    Column("outcome", Text),  # done, returned, expired, withdrawn
+    Column("cell_id", Id),  # may outlive its cell
     index_where("ended_at IS NULL", "ix_work_leases_open", "result_id", unique=True),
+    index_where("ended_at IS NULL", "ix_work_leases_open_cell", "cell_id", unique=True),
     Index(None, "agent_id", "id"),
 )
 

@@ -60,6 +60,7 @@ class Measurement:
     others_share: float | None = None  # of the processors, that other work had meanwhile
     others_on_cards: float | None = None  # of the run's GPUs, before or after it
     test_value: float | None = None  # on text that nobody saw, where distill asked for it
+    run_by: str = ""  # the volunteer who says so, where it was not run here
 
     @property
     def throughput(self) -> float | None:
@@ -119,6 +120,7 @@ class Record:
     logs: tuple[str, ...] = ()  # of the judged runs, curve.jsonl beside each
     recheck_logs: tuple[str, ...] = ()
     is_baseline: bool = False
+    run_by: str = ""  # a volunteer, whose word the value is; only of a wave's runs
     proposal: Mapping[str, object] = field(default_factory=dict)  # the agent's own notes
 
     @property

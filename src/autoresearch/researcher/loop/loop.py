@@ -110,7 +110,7 @@ class Loop:
         seed, name = options.seed, agent.name
         self.editing = Editing(asked, self.state, self.swarm, display, seed, name, mixed)
         waves, commits = options.waves, options.wave_commits
-        self.waves = WaveDriver(waves, commits, self.state, self.editing, display, seed)
+        self.waves = WaveDriver(waves, commits, self.state, self.editing, display, seed, self.swarm)
         display.many = self.executor.slots > 1
 
     # ---------------------------------------------------------------- the loop

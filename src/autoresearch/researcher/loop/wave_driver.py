@@ -2,7 +2,8 @@
 promises most, which the judge decides on like any experiment.
 
 What a wave is stands in the proposals of its runs alone, in ledger and journal, so a killed night
-goes on in the middle of one. Leaves to others: when a wave pays (waves.pool), what its runs hold
+goes on in the middle of one. Where the swarm shares cells, volunteers run some meanwhile: one that
+was delivered needs no run here, and one that was not is run here, so nobody is waited for. Leaves to others: when a wave pays (waves.pool), what its runs hold
 (waves.design), what they tell (waves.estimate), running and judging (loop).
 """
 
@@ -10,18 +11,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from autoresearch.researcher.agents.base import Edit
 from autoresearch.researcher.display import Display
 from autoresearch.researcher.distill.chain import Chain, Combiner, KeptEdit
-from autoresearch.researcher.judging.amounts import show_change
+from autoresearch.researcher.journal import Attempt
+from autoresearch.researcher.judging.amounts import show_amount, show_change
 from autoresearch.researcher.judging.judge import run_seed
-from autoresearch.researcher.judging.values import Record
+from autoresearch.researcher.judging.values import Measurement, Record
 from autoresearch.researcher.loop.branch_state import BranchState
 from autoresearch.researcher.loop.editing import Editing
 from autoresearch.researcher.loop.proposals import Proposal
+from autoresearch.researcher.swarm.base import SharedCell, Swarm
 from autoresearch.researcher.waves.design import Row, choose_rows, find_apart
 from autoresearch.researcher.waves.estimate import (
     WaveEffects,
@@ -48,13 +51,29 @@ WaveCommits = Literal["one", "chain"]
 
 @dataclass(frozen=True)
 class WavePlan:
-    """A wave as its runs tell it: the ideas on their base, what excludes what, and its runs. The
-    incumbent's own run is none of them."""
+    """A wave as its runs tell it: the ideas on their base, what excludes what, and its runs, with
+    the commits of those that have one. The incumbent's own run is none of them."""
 
     first: WaveRun
     combiner: Combiner
     apart: frozenset[tuple[int, int]]
     rows: tuple[Row, ...]
+    commits: dict[int, str] = field(default_factory=dict)  # by the run's number
+
+    def held(self, number: int) -> tuple[str, ...]:
+        row = self.rows[number - 1]
+        return tuple(idea for idea, inside in zip(self.first.ideas, row, strict=True) if inside)
+
+    def describe_run(self, number: int) -> str:
+        count, held = len(self.rows), ", ".join(self.held(number))
+        return f"wave {self.first.wave}, run {number} of {count}: {held}"
+
+    def cell(self, number: int) -> SharedCell:
+        """A run as a volunteer may do it; its commit is made once."""
+        if number not in self.commits:
+            row, message = self.rows[number - 1], self.describe_run(number)
+            self.commits[number] = self.combiner.commit(row, message)
+        return SharedCell(self.commits[number], self.first.seed)
 
 
 @dataclass(eq=False)
@@ -67,6 +86,7 @@ class WaveDriver:
     editing: Editing
     display: Display
     seed: int
+    swarm: Swarm = field(default_factory=Swarm)
     over: int = 0  # the newest wave that has nothing left to do
     plan: WavePlan | None = None
 
@@ -108,6 +128,7 @@ class WaveDriver:
             f"wave {number}: {len(ids)} ideas in {len(self.plan.rows)} runs, "
             "each with about half of them"
         )
+        self.share_rows(self.plan, range(2, len(self.plan.rows) + 1))
         return self.open_row(self.plan, 1)
 
     def applicable(self, best: Record, pool: Sequence[ScreenedIdea]) -> list[ScreenedIdea]:
@@ -129,11 +150,14 @@ class WaveDriver:
             self.over = first.wave
             return False
         plan = self.plan
-        if plan is None or plan.first.wave != first.wave:
+        is_new = plan is None or plan.first.wave != first.wave
+        if plan is None or is_new:
             plan = self.plan = self.make_plan(first)
         missing = [number for number, _ in enumerate(plan.rows, start=1) if number not in seen]
+        if is_new:
+            self.share_rows(plan, missing)
         if missing:
-            return self.open_row(plan, missing[0])
+            return self.open_row(plan, self.choose_row(plan, missing))
         if any(a.agent == AGENT for a in self.state.journal.state.attempts.values()):
             return False
         self.over = first.wave
@@ -155,14 +179,33 @@ class WaveDriver:
     def records(self) -> dict[str, Record]:
         return {record.id: record for record in self.state.history()}
 
+    def share_rows(self, plan: WavePlan, numbers: Sequence[int]) -> None:
+        """Let volunteers run these: the last ones first, for ours begin with the first."""
+        if self.swarm.shares_cells:
+            self.swarm.ask_for_cells([plan.cell(number) for number in reversed(numbers)])
+
+    def choose_row(self, plan: WavePlan, missing: Sequence[int]) -> int:
+        """What a volunteer delivered, else what none is at, else the one that was taken last."""
+        if not self.swarm.shares_cells:
+            return missing[0]
+        states = {number: self.swarm.find_cell(plan.cell(number)) for number in missing}
+        delivered = [number for number in missing if states[number].value is not None]
+        free = [number for number in missing if not states[number].held_by]
+        return (delivered or free or missing)[0]
+
     def open_row(self, plan: WavePlan, number: int) -> bool:
-        """Open one run of a wave."""
-        first, row = plan.first, plan.rows[number - 1]
-        held = tuple(idea for idea, inside in zip(first.ideas, row, strict=True) if inside)
-        count = len(plan.rows)
+        """Open one run of a wave; with what a volunteer says of it, where one did it."""
+        first, count, cell = plan.first, len(plan.rows), plan.cell(number)
+        held, message = plan.held(number), plan.describe_run(number)
         run = WaveRun(first.wave, number, count, first.seed, first.base, first.ideas, held)
-        message = f"wave {run.wave}, run {number} of {count}: {', '.join(held)}"
-        self.open(first.base, plan.combiner.commit(row, message), message, run, {})
+        state = self.swarm.find_cell(cell)
+        self.swarm.withdraw_cell(cell)
+        attempt = self.open(first.base, cell.commit, message, run, {})
+        if state.value is not None:
+            told = Measurement("ok", "", cell.seed, value=state.value, run_by=state.run_by)
+            self.state.journal.update(attempt.id, measurements=(told,))
+            words = f"{show_amount(state.value)}, run by {state.run_by}"
+            self.display.verdict(attempt.id, "run", words)
         return True
 
     def open_combination(self, plan: WavePlan) -> bool:
@@ -208,19 +251,21 @@ class WaveDriver:
         noise, records = measure_noise(history, first.base), self.records()
         best = kept_values(history)
         return estimate_effects(
-            [row for row, _ in measured],
-            [sign * value for _, value in measured],
+            [one.row for one in measured],
+            [sign * one.value for one in measured],
             noise.sigma * math.sqrt(1 - noise.shared),
             [gain_over(records[idea], best, direction) for idea in first.ideas],
             screen_error(noise),
+            [one.run_by for one in measured],
         )
 
     def open(
         self, parent: str, commit: str, message: str, run: WaveRun, more: Mapping[str, object]
-    ) -> None:
+    ) -> Attempt:
         attempt = self.state.begin(parent, agent=AGENT)
         edit = Edit(message, {**run.as_proposal(), **more})
         self.editing.open_experiment(attempt, Proposal(edit, commit))
+        return attempt
 
 
 def describe_ideas(edits: Sequence[KeptEdit], effects: WaveEffects) -> list[str]:

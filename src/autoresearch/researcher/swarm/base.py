@@ -24,9 +24,29 @@ class Foreign:
     claimed: float | None = None
 
 
+@dataclass(frozen=True)
+class SharedCell:
+    """A run of a wave that a volunteer may do."""
+
+    commit: str
+    seed: int
+
+
+@dataclass(frozen=True)
+class CellState:
+    """How it stands with a cell: who is at it, or what `run_by` says that it came to."""
+
+    held_by: str = ""
+    value: float | None = None
+    run_by: str = ""
+
+
 class Swarm:
     """Nothing to read, nobody to tell; `HubSwarm` answers otherwise. The loop holds one and calls
-    it from one thread; only `notes` is called from an agent's thread as well."""
+    it from one thread; only `notes` is called from an agent's thread as well. With `shares_cells`
+    volunteers may run cells of waves; the three methods of cells never wait for anybody."""
+
+    shares_cells = False
 
     def open(self) -> None:
         """Once, when the loop starts: join or come back, read what is new, send what waits."""
@@ -53,6 +73,16 @@ class Swarm:
     def queue_verdict(self, record: Record) -> None:
         """A verdict fell. On disk in the outbox when this returns; telling the same record again
         tells nobody twice."""
+
+    def ask_for_cells(self, cells: Sequence[SharedCell]) -> None:
+        """Let volunteers run these, the first ones first, until each is withdrawn."""
+
+    def find_cell(self, cell: SharedCell) -> CellState:
+        """How it stands with a cell, as far as that is known here."""
+        return CellState()
+
+    def withdraw_cell(self, cell: SharedCell) -> None:
+        """The cell is run here, or done: nobody else need begin it."""
 
     def close(self) -> None:
         """The loop ends: a last, short try to send what waits."""

@@ -29,7 +29,8 @@ from autoresearch.researcher.judging.values import Record
 from autoresearch.researcher.reported import ReportedResult
 from autoresearch.researcher.run_record import attach_record, find_record
 from autoresearch.researcher.swarm import choice, lines
-from autoresearch.researcher.swarm.base import Foreign, Swarm
+from autoresearch.researcher.swarm.base import CellState, Foreign, SharedCell, Swarm
+from autoresearch.researcher.swarm.cell_sharing import CellSharing
 from autoresearch.researcher.swarm.choice import Scope
 from autoresearch.researcher.swarm.delivery import PAUSE_MAX_S, Delivery
 from autoresearch.researcher.swarm.digest import Digest
@@ -58,6 +59,7 @@ class HubOptions:
     platform: str
     seed: int = 0
     share_all: bool = False
+    share_waves: bool = False
 
 
 class HubSwarm(Swarm):
@@ -81,6 +83,7 @@ class HubSwarm(Swarm):
         self.digest = Digest()
         self.reading = threading.Lock()
         self.track = ""
+        self.cells: CellSharing | None = None
         self.refusals: set[str] = set()
         self.unfit: set[str] = set()  # commits that cannot be compared with ours, told once
 
@@ -118,8 +121,14 @@ class HubSwarm(Swarm):
             self.say(f"{waiting} results wait in the outbox for {self.membership.url}")
         self.drop_claims()
         self.delivery.start()
+        if self.options.share_waves:
+            place = (self.options.platform, self.track)
+            self.cells = CellSharing(self.link, self.workspace.repo, *place, self.say)
+            self.cells.start()
 
     def close(self) -> None:
+        if self.cells is not None:
+            self.cells.close()
         self.delivery.stop(LAST_TRY_S)
         self.memory.save(agent_id=self.me or self.memory.facts.agent_id)
         self.link.close()
@@ -281,6 +290,23 @@ class HubSwarm(Swarm):
                 self.memory.note_claim(attempt_id, None)
         times = [held.renew_at - time.time() for held in self.memory.facts.claims.values()]
         return max(0.5, min([*times, PAUSE_MAX_S]))
+
+    # ---------------------------------------------------------------- cells of waves
+
+    @property
+    def shares_cells(self) -> bool:  # type: ignore[override]
+        return self.cells is not None
+
+    def ask_for_cells(self, cells: Sequence[SharedCell]) -> None:
+        if self.cells is not None:
+            self.cells.ask(cells)
+
+    def find_cell(self, cell: SharedCell) -> CellState:
+        return self.cells.find(cell) if self.cells is not None else CellState()
+
+    def withdraw_cell(self, cell: SharedCell) -> None:
+        if self.cells is not None:
+            self.cells.withdraw(cell)
 
     # ---------------------------------------------------------------- verdicts
 

@@ -1,10 +1,10 @@
-"""Works for a hub: asks for the result that is most useful to run again here, verifies it, posts
-the verdict, and asks for the next, as long as the owner of the machine allows.
+"""Works for a hub: asks for what is most useful to run here, a result to verify or a cell of a
+wave, says what came of it, and asks for the next, as long as the owner of the machine allows.
 
 Manners: no work while the machine is busy, none after its hours, the end within seconds of a stop
 file or Ctrl-C, with what was begun given back; a hub that is away or has nothing is asked again
 later each time, and not by all volunteers at once. Leaves to others: the verification and the
-reply (rounds, verifier), what is useful (the hub).
+reply (rounds, verifier), a cell's run (cell_runs), what is useful (the hub).
 """
 
 from __future__ import annotations
@@ -20,8 +20,9 @@ from types import TracebackType
 import psutil
 
 from autoresearch.errors import AutoresearchError, Conflict, HubUnavailable, RateLimited
-from autoresearch.models import HandedOut, Result, WorkLease
+from autoresearch.models import Cell, HandedOut, Result, WorkLease
 from autoresearch.researcher.experiment import Stopped
+from autoresearch.researcher.verify.cell_runs import CellRunner
 from autoresearch.researcher.verify.client_update import ClientUpdate
 from autoresearch.researcher.verify.rounds import Rounds
 from autoresearch.researcher.verify.verifier import Verdict
@@ -47,10 +48,12 @@ class VolunteerLimits:
 
 @dataclass
 class WorkDone:
-    """What came of it. `returned` results were given back, for they could not be judged here."""
+    """What came of it. `returned` work was given back, for it could not be done here; `cells` were
+    run."""
 
     reproduced: int = 0
     not_reproduced: int = 0
+    cells: int = 0
     returned: int = 0
     ended: str = ""
 
@@ -101,7 +104,7 @@ class VolunteerShift:
         board = self.rounds.board
         try:
             self.rounds.tell_what_waits()
-            handed = board.hub.ask_for_work(board.platform, board.track)
+            handed = board.hub.ask_for_work(board.platform, board.track, cells=True)
             if handed.lease is not None:
                 self.carry_out(handed.lease)
         except (HubUnavailable, RateLimited) as error:
@@ -124,17 +127,39 @@ class VolunteerShift:
             self.wait("no work now; asking again", wait_s)
 
     def carry_out(self, lease: WorkLease) -> None:
-        """Verify what was handed to us; what comes to no verdict is given back."""
-        verdict = None
+        """Do what was handed to us; what comes to nothing is given back."""
+        is_done = False
         try:
-            with Heartbeat(self, lease):
-                verdict = self.verify(lease.result)
+            with Heartbeat(self, lease) as beat:
+                if lease.cell is not None:
+                    is_done = self.run_cell(lease, lease.cell, beat.lost)
+                elif lease.result is not None:
+                    is_done = self.verify_and_count(lease.result)
         except Stopped:
             pass
-        if verdict is None:
+        if not is_done:
             self.give_back(lease)
-        else:
+
+    def run_cell(self, lease: WorkLease, cell: Cell, lost: threading.Event) -> bool:
+        """Run a cell and say what it came to; False where it is not ours to run, or nobody waits
+        for it any more, which is said."""
+        board = self.rounds.board
+        try:
+            run = CellRunner(self.rounds.verifier, board).run(cell, lost)
+            board.hub.report_cell(lease.id, run.value)
+        except (HubUnavailable, RateLimited):
+            raise
+        except AutoresearchError as error:
+            self.rounds.say(f"cell {cell.id} is left: {error}")
+            return False
+        self.done.cells += 1
+        return True
+
+    def verify_and_count(self, result: Result) -> bool:
+        verdict = self.verify(result)
+        if verdict is not None:
             self.done.count(verdict)
+        return verdict is not None
 
     def verify(self, result: Result) -> Verdict | None:
         """The verdict, posted; None where it cannot be judged here, which is said."""
@@ -202,6 +227,7 @@ class Heartbeat:
         self.lease = lease
         self.beat_s = min(max(float(lease.heartbeat_s), BEAT_MIN_S), BEAT_MAX_S)
         self.done = threading.Event()
+        self.lost = threading.Event()  # it is over, whoever ended it
         self.thread = threading.Thread(target=self.beat, daemon=True, name="heartbeat")
 
     def __enter__(self) -> Heartbeat:
@@ -224,6 +250,8 @@ class Heartbeat:
             if is_held and time.monotonic() >= next_at:
                 next_at = time.monotonic() + self.beat_s
                 is_held = self.send()
+                if not is_held:
+                    self.lost.set()
 
     def send(self) -> bool:
         """Tell the hub that we are at it; False where it gave the result to somebody else. The

@@ -3,7 +3,8 @@
 Bayesian least squares: ideas and pairs of ideas have normal priors around nothing, whose widths the
 runs themselves tell (the evidence, on a grid). So strong interactions are found where there are
 some, and with few runs weak ones stay near nothing. A screen's own value of an idea is one more
-observation. Leaves to others: the runs (driving), the verdict on the combination (judging).
+observation. Each other machine is a block with a level of its own (Box, Hunter and Hunter, chapter
+5): what it measures higher or lower throughout says nothing of any idea. Leaves to others: the runs (driving), the verdict on the combination (judging).
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from autoresearch.researcher.waves.design import Apart, Row
 Array = np.ndarray[Any, Any]
 WIDTHS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0)  # of effects, in units of a run's noise
 BOUND = (0.0, 0.3, 1.0)  # of interactions, in units of that
+LEVEL = 3.0  # width of another machine's level, in units of a run's noise
 FLAT = 1e3  # width of the incumbent's own value: nothing is believed of it
 
 
@@ -50,12 +52,17 @@ def estimate_effects(
     sigma: float,
     screened: Sequence[float | None] = (),
     screen_error: float = np.inf,
+    run_by: Sequence[str] = (),
 ) -> WaveEffects:
     """`gains`: what each run came to, larger is better, from any zero. `sigma`: a run's noise
-    within the wave. `screened`: each idea's gain in its screen, with that error."""
+    within the wave. `screened`: each idea's gain in its screen, with that error. `run_by`: whose
+    machine each run was on, empty for ours."""
     inside = np.asarray(rows, dtype=float)
     count, ideas = inside.shape
-    design = np.hstack([np.ones((count, 1)), inside, pair_terms(inside)])
+    others = sorted({name for name in run_by if name})
+    blocks = np.array([[name == other for other in others] for name in run_by], dtype=float)
+    parts = [np.ones((count, 1)), inside, pair_terms(inside), *([blocks] if others else [])]
+    design = np.hstack(parts)
     measured = np.asarray(gains, dtype=float)
     measured = measured - measured.mean()
     noise = np.full(count, sigma)
@@ -67,11 +74,15 @@ def estimate_effects(
         measured = np.concatenate([measured, [gain for _, gain in solo]])
         noise = np.concatenate([noise, np.full(len(solo), screen_error)])
     design, measured = design / noise[:, None], measured / noise
-    priors = [widths(ideas, w * sigma, w * b * sigma, sigma) for w, b in product(WIDTHS, BOUND)]
+    levels = np.full(len(others), LEVEL * sigma)
+    priors = [
+        np.concatenate([widths(ideas, w * sigma, w * b * sigma, sigma), levels])
+        for w, b in product(WIDTHS, BOUND)
+    ]
     best = max(priors, key=lambda prior: evidence(design, measured, prior))
     found, spread = solve(design, measured, best)
     pairs = np.zeros((ideas, ideas))
-    pairs[np.triu_indices(ideas, 1)] = found[ideas + 1 :]
+    pairs[np.triu_indices(ideas, 1)] = found[ideas + 1 : len(found) - len(others)]
     return WaveEffects(found[1 : ideas + 1], spread[1 : ideas + 1], pairs + pairs.T)
 
 

@@ -63,15 +63,25 @@ def newest_wave(proposals: Sequence[Mapping[str, object]]) -> list[WaveRun]:
     return [run for run in runs if run.wave == newest]
 
 
-def measured_rows(history: Sequence[Record], wave: int) -> list[tuple[Row, float]]:
+@dataclass(frozen=True)
+class MeasuredRow:
+    """What a run of a wave came to; `run_by`: a volunteer, where it was not run here."""
+
+    row: Row
+    value: float
+    run_by: str = ""
+
+
+def measured_rows(history: Sequence[Record], wave: int) -> list[MeasuredRow]:
     """What the runs of a wave came to, the incumbent's own among them."""
-    found: list[tuple[Row, float]] = []
+    found: list[MeasuredRow] = []
     for record in history:
         run = read_run(record.proposal)
         if run is None or run.wave != wave or run.row == 0:
             continue
-        found += [((False,) * len(run.ideas), value) for value in record.rechecks]
-        found += [] if record.value is None else [(run.inside, record.value)]
+        found += [MeasuredRow((False,) * len(run.ideas), value) for value in record.rechecks]
+        if record.value is not None:
+            found.append(MeasuredRow(run.inside, record.value, record.run_by))
     return found
 
 
@@ -92,4 +102,5 @@ def judge_run(run: WaveRun, case: Case) -> Finding:
     last = case.runs[-1]
     if last.value is None:
         return Finding("crash", f"{reason}: {last.reason}", met=met)
-    return Finding("discard", f"{reason}: the wave decides", (len(case.runs) - 1,), met=met)
+    reason = f"{reason}: the wave decides" + (f"; run by {last.run_by}" if last.run_by else "")
+    return Finding("discard", reason, (len(case.runs) - 1,), met=met)
