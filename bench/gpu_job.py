@@ -18,6 +18,8 @@ import os
 import platform
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -91,25 +93,32 @@ def run_short_of_memory(parts: tuple[Any, Any, Any], rows: int, gib: float) -> d
     prepare, _, train = parts
     track = prepare.load_track()
     train.MICRO_ROWS, train.TOTAL_BATCH = rows, rows * track.seq_len
-    limit_memory(prepare.find_device(), gib)
-    trainer = build_trainer(parts, 0)
-    losses = train_steps(trainer, 1)
+    with limited_memory(prepare.find_device(), gib):
+        trainer = build_trainer(parts, 0)
+    losses = train_steps(trainer, 1)  # what fits was the question, not what fits to the last page
     return {"rows_wanted": rows, "rows_taken": trainer.loader.batch_rows, "losses": losses}
 
 
-def limit_memory(device: Any, gib: float) -> None:
-    """Of the card, or of this process beyond what it has now."""
+@contextmanager
+def limited_memory(device: Any, gib: float) -> Iterator[None]:
+    """Of the card, or of this process beyond what it has now: of its addresses. There oneDNN, which
+    maps the code that it writes, finds no room once a heap has grown to the limit."""
     import torch
 
     if device.type == "cuda":
         total = torch.cuda.get_device_properties(device).total_memory
         torch.cuda.set_per_process_memory_fraction(min(1.0, gib * 2**30 / total))
+        yield
+        torch.cuda.set_per_process_memory_fraction(1.0)
         return
     import resource
 
     pages = int(Path("/proc/self/statm").read_text().split()[0])
     limit = pages * resource.getpagesize() + int(gib * 2**30)
     resource.setrlimit(resource.RLIMIT_AS, (limit, resource.RLIM_INFINITY))
+    with torch.backends.mkldnn.flags(enabled=False):
+        yield
+    resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
 
 
 def main() -> None:

@@ -7,6 +7,7 @@ Leaves to others: data, clock and metric (prepare.py), the model (train.py).
 
 import contextlib
 import ctypes
+import errno
 import functools
 import gc
 import math
@@ -223,12 +224,25 @@ def keep_freed_memory():
 
     It gives every freed block over 32 MB back to the system and asks for it again: on a CPU a third
     of the step was page faults."""
-    if sys.platform != "linux" or platform.libc_ver()[0] != "glibc":
+    if not has_glibc():
         return
     libc = ctypes.CDLL(None)
     # ARENA_MAX, MMAP_MAX, TRIM_THRESHOLD, TOP_PAD
     for option, value in ((-8, 1), (-4, 0), (-1, 2**31 - 1), (-2, 2**28)):
         libc.mallopt(option, value)
+
+
+def give_memory_back():
+    """What a failed attempt has freed, for whatever asks the system and not the allocator."""
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    if has_glibc():
+        ctypes.CDLL(None).malloc_trim(0)
+
+
+def has_glibc():
+    return sys.platform == "linux" and platform.libc_ver()[0] == "glibc"
 
 
 def repeat_exactly():
@@ -269,7 +283,7 @@ def run_with_fallbacks(attempt, rows, compiling):
     while True:
         try:
             return attempt(rows, compiling)
-        except RuntimeError as error:
+        except (RuntimeError, MemoryError, OSError) as error:
             if out_of_memory(error) and rows > 1:
                 note = f"{rows} rows do not fit into memory; trying {rows // 2}"
                 print(f"{note}, with the same total batch", flush=True)
@@ -281,14 +295,15 @@ def run_with_fallbacks(attempt, rows, compiling):
                 print(f"{note} ({reason})", flush=True)
             else:
                 raise
-        gc.collect()
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
+        give_memory_back()
 
 
 def out_of_memory(error):
-    words = ("can't allocate memory", "out of memory")
-    return isinstance(error, torch.OutOfMemoryError) or any(word in str(error) for word in words)
+    """Whoever says so: torch's allocators, C++, oneDNN (of a primitive), Python, the system."""
+    words = ("can't allocate memory", "out of memory", "bad_alloc", "could not create a primitive")
+    kinds = (torch.OutOfMemoryError, MemoryError)
+    is_short = isinstance(error, OSError) and error.errno == errno.ENOMEM
+    return is_short or isinstance(error, kinds) or any(word in str(error) for word in words)
 
 
 def cannot_compile(error):
