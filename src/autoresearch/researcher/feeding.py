@@ -167,10 +167,11 @@ class BudgetWatch:
         """The run with its seconds outside the budget, and those of them after it. One that never
         took a batch was outside all the time."""
         first = self.first or read_first_batch(self.log)
-        if first is None or self.began_s is None:
+        if first is None:
             return replace(measured, outside_seconds=measured.seconds)
-        before_s = max(0.0, first.at_s - self.began_s)
-        after_s = max(0.0, self.began_s + measured.seconds - first.ends_s)
+        began_s = first.at_s if self.began_s is None else self.began_s  # over before a first look
+        before_s = max(0.0, first.at_s - began_s)
+        after_s = max(0.0, began_s + measured.seconds - first.ends_s)
         return replace(measured, outside_seconds=before_s + after_s, after_seconds=after_s)
 
 
