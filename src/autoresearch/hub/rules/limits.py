@@ -4,8 +4,8 @@ Spent inside the transaction of the thing itself, so that the count is exact.
 
 An hour starts with its first use and ends 3600 s later; then the allowance is whole again. What
 costs a token: a push (whether or not the bundle was any good: checking it is the work), a post, a
-claim, a piece of work, a cell, a registration. Requests that are refused for their form (400, 401, 404,
-413) cost nothing.
+claim, a piece of work, a cell, a registration. Requests that are refused for their form (400,
+401, 404, 413) cost nothing.
 """
 
 from __future__ import annotations

@@ -3,8 +3,8 @@ again, or on a cell, until its verdict or report comes, it gives the lease back,
 stop.
 
 What is useful is `rules.work_choice`'s to say, whose verdict weighs `rules.verification`'s, whose
-cell is next `rules.cells`'s. The choice is made outside any transaction; within it the first of the chosen that is still free is
-taken, so no two volunteers, on however many nodes, hold one result.
+cell is next `rules.cells`'s. The choice is made outside any transaction; within it the first of
+the chosen that is still free is taken, so no two volunteers, on however many nodes, hold one.
 """
 
 from __future__ import annotations

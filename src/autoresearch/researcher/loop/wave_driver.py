@@ -3,8 +3,8 @@ promises most, which the judge decides on like any experiment.
 
 What a wave is stands in the proposals of its runs alone, in ledger and journal, so a killed night
 goes on in the middle of one. Where the swarm shares cells, volunteers run some meanwhile: one that
-was delivered needs no run here, and one that was not is run here, so nobody is waited for. Leaves to others: when a wave pays (waves.pool), what its runs hold
-(waves.design), what they tell (waves.estimate), running and judging (loop).
+was delivered needs no run here, and one that was not is run here, so nobody is waited for. Leaves
+to others: when a wave pays (waves.pool), what its runs hold (waves.design), what they tell (waves.estimate), running and judging (loop).
 """
 
 from __future__ import annotations
