@@ -13,7 +13,15 @@ import pytest
 
 from autoresearch.entries import NewEntry
 from autoresearch.errors import StorageFull
-from autoresearch.hub.store import accounts, events, log_entries, migrate, results, verdicts
+from autoresearch.hub.store import (
+    accounts,
+    events,
+    log_entries,
+    migrate,
+    results,
+    verdicts,
+    work_leases,
+)
 from autoresearch.hub.store.database import Database, Transaction
 from tables import compare_tables
 
@@ -235,6 +243,30 @@ def test_a_database_of_an_earlier_version_is_brought_up_to_date(tmp_path: Path) 
         *[("result", True)] * 4,
     ]
     again.close()
+
+
+def test_leases_outlive_the_step_that_makes_their_table_anew(db: Database, tmp_path: Path) -> None:
+    """SQLite cannot take a NOT NULL back otherwise: who holds a lease keeps it, and no number is
+    given twice."""
+    db.transact(lambda tx: accounts.add_agent(tx, "old", "open"))
+    with db.exclusive() as connection:
+        for statement in (
+            "DROP TABLE cells",
+            "DROP INDEX ix_work_leases_open_cell",
+            "ALTER TABLE work_leases DROP COLUMN cell_id",
+            "INSERT INTO work_leases (id, agent_id, created_at, expires_at)"
+            " VALUES (41, 'old', '2026-01-01T00', '2026-01-01T01')",
+            "UPDATE alembic_version SET version_num = '0011'",
+        ):
+            connection.execute(statement)
+    migrate.prepare(tmp_path, db.url)
+
+    held = work_leases.find_lease(db.reader, 41)
+    assert held is not None and (held.agent_id, held.ended_at) == ("old", None)
+    if not db.url:  # a sequence of PostgreSQL counts what it gave out itself
+        added = db.transact(lambda tx: work_leases.add_lease(tx, "old", "cell_id", 7, "2027"))
+        assert added.id == 42
+    assert compare_tables(db) == []
 
 
 def as_new(entry: log_entries.StoredEntry) -> NewEntry:

@@ -84,10 +84,10 @@ def end_cell(
 
 
 def count_handed(reader: Reader, since: str) -> Counter[str]:
-    """By asker: how often cells of theirs were handed out since a moment."""
+    """By asker: how many leases on cells of theirs are open, or ended since a moment."""
     sql = """
         SELECT cells.agent_id, count(*) AS handed FROM work_leases
-        JOIN cells ON cells.id = cell_id WHERE work_leases.created_at >= :since
+        JOIN cells ON cells.id = cell_id WHERE ended_at >= :since OR ended_at IS NULL
         GROUP BY cells.agent_id
     """
     found = reader.all(AskerCount, sql, since=since)

@@ -37,7 +37,11 @@ def upgrade() -> None:
         postgresql_where=UNDONE,
     )
     # SQLite makes the table anew: it cannot take a NOT NULL back
-    with op.batch_alter_table("work_leases", table_kwargs={"sqlite_autoincrement": True}) as leases:
+    with op.batch_alter_table(
+        "work_leases",
+        table_kwargs={"sqlite_autoincrement": True},
+        reflect_kwargs={"resolve_fks": False},  # other tables have indexes that it warns of
+    ) as leases:
         leases.alter_column("result_id", existing_type=NUMBER, nullable=True)
         leases.add_column(sa.Column("cell_id", NUMBER))
     op.create_index(
