@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -116,13 +117,21 @@ def test_the_page_of_work_shows_who_is_at_a_cell(hub: Any) -> None:
     asker, volunteer = Asker(hub), hub.agent("helper")
     cell = asker.cell()
     lease = asker.take(volunteer)
-    during = hub.http.get("/work").text
-    report(volunteer, lease, 1.0)
-    after = hub.http.get("/work").text
-
+    during = read_page(hub, lambda page: f"/commits/{cell['commit']}" in page)
     row = during[during.index(f"/commits/{cell['commit']}") :]
     assert row.index(volunteer.id) < row.index(asker.agent.id) < row.index(asker.gpu)
-    assert f"/commits/{cell['commit']}" not in after
+    report(volunteer, lease, 1.0)
+    read_page(hub, lambda page: f"/commits/{cell['commit']}" not in page)
+
+
+def read_page(hub: Any, is_right: Callable[[str], bool]) -> str:
+    """The page of work, once it is right: leases tell no events, so it is made anew now and
+    then."""
+    deadline = time.monotonic() + 60
+    while not is_right(page := str(hub.http.get("/work").text)):
+        assert time.monotonic() < deadline, page
+        time.sleep(0.5)
+    return page
 
 
 def test_a_run_without_a_number_is_over(hub: Any) -> None:

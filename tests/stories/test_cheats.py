@@ -111,7 +111,8 @@ VERDICTS = {
     "trains_while_it_is_scored": "still running after 8 s|where 8 s are allowed",
     "writes_a_huge_header": "is no checkpoint",
     "writes_into_its_twins_memory": "0 memories of others were opened|Permission denied",
-    "writes_its_own_verdict": "answered in a way that it was not asked to|took no question",
+    # it may fill either pipe first, before or after it is asked
+    "writes_its_own_verdict": "in a way that it was not asked to|took no question|gave no answer",
 }
 IN_A_HURRY = (
     "answers_never",
