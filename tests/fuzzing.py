@@ -48,7 +48,7 @@ JSON_BODIES: dict[str, Any] = {
     "/api/claims/1/heartbeat": {},
     "/api/work": {"platform": "H100", "track": "", "cells": True},
     "/api/work/1/heartbeat": {},
-    "/api/work/1/report": {"value": 1.0},
+    "/api/work/1/report": {"commit": "a" * 40, "platform": "x", "track": "", "val_bpb": 1.0},
     "/api/cells": {"commit": "a" * 40, "platform": "H100", "track": "", "seed": 1},
     "/api/admin/agents": {"id": "bob"},
 }

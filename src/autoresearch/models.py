@@ -106,7 +106,8 @@ class Post(Struct, frozen=True, omit_defaults=True):
 
 
 class ReportedNumber(Struct, frozen=True):
-    """What every line of the result format names: a commit, its board, and the number there."""
+    """What every line of the result format names, and every report of a cell: a commit, its board,
+    and the number there."""
 
     commit: str
     platform: str
@@ -237,29 +238,19 @@ class NewCell(Struct, frozen=True):
     track: str = ""
 
 
-class Cell(Struct, frozen=True):
+class Cell(ReportedNumber, frozen=True):
     """A run of a wave that a researcher asks for until `expires_at`. `held_by` is at it; `outcome`
-    is done, failed or withdrawn. `value` is what `run_by` says, which nobody checks.
+    is done, failed or withdrawn. The number is what `run_by` says, which nobody checks.
     """
 
     id: int
     agent_id: str
-    commit: str
-    platform: str
-    track: str
     seed: int
     created_at: str
     expires_at: str
-    held_by: str | None
-    run_by: str | None
-    value: float | None
-    outcome: str | None
-
-
-class CellReport(Struct, frozen=True):
-    """What a cell's run came to; without a value it came to none."""
-
-    value: float | None = None
+    held_by: str | None = None
+    run_by: str | None = None
+    outcome: str | None = None
 
 
 class WorkLease(Struct, frozen=True):

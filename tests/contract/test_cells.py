@@ -45,7 +45,8 @@ class Asker:
 
 def report(agent: Any, lease: dict[str, Any] | None, value: float | None) -> Any:
     assert lease is not None
-    return agent.post(f"/api/work/{lease['id']}/report", {"value": value})
+    of = lease["cell"] or lease["result"]
+    return agent.post(f"/api/work/{lease['id']}/report", {**of, "val_bpb": value})
 
 
 def test_a_cell_is_run_by_a_volunteer_and_told_to_its_asker(hub: Any) -> None:
@@ -66,12 +67,12 @@ def test_a_cell_is_run_by_a_volunteer_and_told_to_its_asker(hub: Any) -> None:
 
     assert told.status_code == 200, told.text
     (found,) = asker.own()
-    assert (found["value"], found["run_by"], found["outcome"]) == (0.75, volunteer.id, "done")
+    assert (found["val_bpb"], found["run_by"], found["outcome"]) == (0.75, volunteer.id, "done")
     assert other.get("/api/cells").json() == []
     assert other.get("/api/results", platform=asker.gpu).json() == []
     again = report(volunteer, lease, 0.5)
     assert again.status_code == 409 and "(done)" in again.json()["error"]
-    assert asker.own()[0]["value"] == 0.75
+    assert asker.own()[0]["val_bpb"] == 0.75
     assert asker.ask(cell["commit"]).json() == found, "asked again it is not run again"
 
 
@@ -107,7 +108,7 @@ def test_a_cell_goes_back_and_is_withdrawn(hub: Any) -> None:
     late = report(two, second, 0.5)
     assert (beat.status_code, late.status_code) == (409, 409)
     assert "(withdrawn)" in beat.json()["error"] and "(withdrawn)" in late.json()["error"]
-    assert asker.own()[0]["value"] is None
+    assert asker.own()[0]["val_bpb"] is None
     assert asker.ask(cell["commit"]).json()["id"] != cell["id"], "and may be asked for anew"
     assert asker.agent.delete("/api/cells/999999999").status_code == 404
 
@@ -248,17 +249,21 @@ def test_a_bad_question_is_refused(hub: Any, change: dict[str, Any], status: int
     assert asker.own() == []
 
 
-@pytest.mark.parametrize("body", [b'{"value": "low"}', b'{"value": 1e999}', b'{"value": NaN}',
-                                  b"[]", b"\xff", b'{"value": ' + b" " * 2**21 + b"1}"])  # fmt: skip
+@pytest.mark.parametrize("body", [b'{CELL, "val_bpb": "low"}', b'{CELL, "val_bpb": 1e999}',
+                                  b'{CELL, "val_bpb": NaN}', b'{CELL}', b'{"val_bpb": 1.0}',
+                                  b'{"commit": "00", "platform": "x", "track": "", "val_bpb": 1}',
+                                  b"[]", b"\xff", b'{CELL, "val_bpb": ' + b" " * 2**21 + b"1}"])  # fmt: skip
 def test_garbage_is_no_report(hub: Any, body: bytes) -> None:
-    """A value is a finite number; anything else leaves cell and lease as they are."""
+    """A report names its cell and a finite number, or null; anything else leaves cell and lease as
+    they are."""
     asker, volunteer = Asker(hub), hub.agent()
     asker.cell()
     lease = asker.take(volunteer)
     assert lease is not None
+    named = ", ".join(f'"{n}": "{lease["cell"][n]}"' for n in ("commit", "platform", "track"))
     answer = hub.http.post(
         f"/api/work/{lease['id']}/report",
-        content=body,
+        content=body.replace(b"CELL", named.encode()),
         headers={**volunteer.headers, "Content-Type": "application/json"},
     )
 

@@ -106,7 +106,7 @@ def test_a_liar_costs_time_and_no_false_number(tmp_path: Path, own_hub: Callable
     def lie() -> bool:
         lease = liar.post("/api/work", asked).json()["lease"]
         if lease is not None:
-            told = {"value": 0.1 + lease["cell"]["id"] % 3 / 10}
+            told = lease["cell"] | {"val_bpb": 0.1 + lease["cell"]["id"] % 3 / 10}
             liar.post(f"/api/work/{lease['id']}/report", told)
         return researcher.is_over
 

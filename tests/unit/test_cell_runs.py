@@ -39,7 +39,7 @@ class Place:
     def cell(self, seed: int = 3, **files: str) -> Cell:
         commit, _ = self.asker.claims(0.9, **files)
         name, track = self.asker.agent.id, self.asker.track
-        return Cell(1, name, commit, BOX, track, seed, "", "", None, None, None, None)
+        return Cell(commit, BOX, track, None, 1, name, seed, "", "")
 
 
 @pytest.fixture

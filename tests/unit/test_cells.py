@@ -17,7 +17,7 @@ from autoresearch.hub.store import accounts, commits, ended, migrate
 from autoresearch.hub.store import cells as rows
 from autoresearch.hub.store.database import Database, Transaction
 from autoresearch.hub.values import BoardName, NewCommit
-from autoresearch.models import Cell, CellReport, NewCell
+from autoresearch.models import Cell, NewCell, ReportedNumber
 
 T = TypeVar("T")
 START = "2026-01-01T00:00:00.000000Z"
@@ -66,6 +66,10 @@ def offered(db: Database, seconds: int, agent_id: str) -> list[int]:
     return [cell.id for cell in cells.find_cells(db.reader, BOARD, agent_id, moment)]
 
 
+def report_of(cell: Cell) -> ReportedNumber:
+    return ReportedNumber(cell.commit, cell.platform, cell.track, 0.5)
+
+
 def hand(db: Database, seconds: int, caller: Caller, cell: Cell) -> Any:
     return at(db, seconds, lambda tx: work.hand_out(tx, settings(db), caller, [cell])).lease
 
@@ -81,11 +85,11 @@ def test_a_cell_of_a_silent_volunteer_goes_to_another(db: Database) -> None:
     assert offered(db, work.LEASE_S + 1, "bob") == [cell.id]
     stolen = hand(db, work.LEASE_S + 1, BOB, cell)
 
-    report = CellReport(0.5)
+    report = report_of(cell)
     with pytest.raises(Conflict, match="expired"):
         at(db, work.LEASE_S + 2, lambda tx: work.report_run(tx, ADA, lease.id, report))
     told = at(db, work.LEASE_S + 2, lambda tx: work.report_run(tx, BOB, stolen.id, report))
-    assert (told.run_by, told.value, told.held_by) == ("bob", 0.5, None)
+    assert (told.run_by, told.val_bpb, told.held_by) == ("bob", 0.5, None)
 
 
 def test_a_late_report_is_refused_though_nobody_took_it(db: Database) -> None:
@@ -94,8 +98,8 @@ def test_a_late_report_is_refused_though_nobody_took_it(db: Database) -> None:
     lease = hand(db, 0, ADA, cell)
 
     with pytest.raises(Conflict, match="expired"):
-        at(db, work.LEASE_S, lambda tx: work.report_run(tx, ADA, lease.id, CellReport(0.5)))
-    assert ask(db, work.LEASE_S + 1).value is None
+        at(db, work.LEASE_S, lambda tx: work.report_run(tx, ADA, lease.id, report_of(cell)))
+    assert ask(db, work.LEASE_S + 1).val_bpb is None
 
 
 def test_nobody_runs_for_a_silent_researcher(db: Database) -> None:
@@ -144,7 +148,7 @@ def test_a_hub_whose_clock_was_wrong_hands_cells_out(db: Database) -> None:
 def test_whose_cells_were_run_least_come_first() -> None:
     """Askers take turns, and who had many runs of late waits."""
     made = [
-        Cell(number, name, COMMIT, "box", "", 1, START, START, None, None, None, None)
+        Cell(COMMIT, "box", "", None, number, name, 1, START, START)
         for number, name in enumerate(("ann", "ann", "ann", "cid", "cid"))
     ]
     first = [cell.id for cell in cells.order_cells(made, {})]

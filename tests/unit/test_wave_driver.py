@@ -10,13 +10,14 @@ from typing import Any
 
 import pytest
 
+from autoresearch.models import Cell
 from autoresearch.researcher.agents.base import Brief, Edit, NothingLeft
 from autoresearch.researcher.experiment import Runner
 from autoresearch.researcher.judging.values import Measurement, Record
 from autoresearch.researcher.loop import Summary
 from autoresearch.researcher.run_request import RunRequest
 from autoresearch.researcher.sandbox import choose_sandbox
-from autoresearch.researcher.swarm.base import CellState, SharedCell, Swarm
+from autoresearch.researcher.swarm.base import SharedCell, Swarm
 from autoresearch.researcher.waves.rows import read_run
 from autoresearch.researcher.workspace import Workspace
 from tiny_workspaces import ENVIRONMENT, make, research
@@ -73,12 +74,13 @@ class Volunteers(Swarm):
     def ask_for_cells(self, cells: Sequence[SharedCell]) -> None:
         self.asked += cells
 
-    def find_cell(self, cell: SharedCell) -> CellState:
+    def find_cell(self, cell: SharedCell) -> Cell | None:
         if cell not in self.asked:
-            return CellState()
-        if self.asked.index(cell) in self.diligent:
-            return CellState(value=0.5, run_by="helper")
-        return CellState(held_by="sleeper")
+            return None
+        is_done = self.asked.index(cell) in self.diligent
+        who = {"run_by": "helper"} if is_done else {"held_by": "sleeper"}
+        value = 0.5 if is_done else None
+        return Cell(cell.commit, "a box", "a-track", value, 1, "us", cell.seed, "", "", **who)
 
     def withdraw_cell(self, cell: SharedCell) -> None:
         self.withdrawn.append(cell)

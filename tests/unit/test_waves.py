@@ -29,7 +29,6 @@ from autoresearch.researcher.waves.pool import (
     read_pool,
 )
 from autoresearch.researcher.waves.rows import (
-    MeasuredRow,
     WaveRun,
     judge_run,
     measured_rows,
@@ -227,8 +226,8 @@ def test_a_wave_begins_with_the_incumbent_and_has_one_seed() -> None:
         proposal=run.as_proposal(),
     )  # fmt: skip
     assert measured_rows([base, row], 1) == [
-        MeasuredRow((False, False), 1.01),
-        MeasuredRow((False, True), 0.98),
+        ((False, False), 1.01, ""),
+        ((False, True), 0.98, ""),
     ]
 
 

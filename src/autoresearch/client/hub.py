@@ -360,10 +360,11 @@ class Hub:
         """Give work back; nothing where its verdict was posted."""
         self._wire.nothing(Request("DELETE", f"/api/work/{lease_id}"))
 
-    def report_cell(self, lease_id: int, value: float | None) -> Cell:
+    def report_cell(self, lease_id: int, cell: Cell, value: float | None) -> Cell:
         """Say what a cell's run came to. Conflict where the lease or the cell is over."""
+        body = {"commit": cell.commit, "platform": cell.platform, "track": cell.track}
         path = f"/api/work/{lease_id}/report"
-        return self._wire.answer(Request("POST", path, body={"value": value}), Cell)
+        return self._wire.answer(Request("POST", path, body={**body, "val_bpb": value}), Cell)
 
     def ask_for_cell(self, commit: str, platform: str, track: str, seed: int) -> Cell:
         """Ask volunteers for a run of a pushed commit, or go on asking: it may be repeated."""

@@ -56,7 +56,7 @@ async def return_work(lease_id: FromPath[int], hub: TheHub, caller: TheCaller) -
     tags=["work"],
 )
 async def report_run(
-    lease_id: FromPath[int], data: JSONBody[models.CellReport], hub: TheHub, caller: TheCaller
+    lease_id: FromPath[int], data: JSONBody[models.ReportedNumber], hub: TheHub, caller: TheCaller
 ) -> models.Cell:
     """Say what a cell's run came to; only who asked for it is told."""
     number = known_id(lease_id, "lease")

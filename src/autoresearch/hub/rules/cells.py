@@ -20,7 +20,7 @@ from autoresearch.hub.settings import Settings
 from autoresearch.hub.store import cells, work_leases
 from autoresearch.hub.store.database import Reader, Transaction
 from autoresearch.hub.values import BoardName, StoredLease
-from autoresearch.models import Cell, CellReport, NewCell
+from autoresearch.models import Cell, NewCell, ReportedNumber
 
 CELL_S = 900  # asked for so long; asking again prolongs it
 OPEN_MAX, OPEN_WAIT_S = 16, 60  # cells that one agent asks for at once; when to ask again
@@ -105,13 +105,16 @@ def order_cells(found: Iterable[Cell], handed: Mapping[str, int]) -> list[Cell]:
     return [cell for *_, cell in sorted(placed, key=lambda place: place[:2])]
 
 
-def report_cell(tx: Transaction, lease: StoredLease, report: CellReport) -> Cell:
-    """What a run came to ends the cell and the lease. Conflict where either is over."""
+def report_cell(tx: Transaction, lease: StoredLease, report: ReportedNumber) -> Cell:
+    """What a run came to ends the cell and the lease. BadInput where the report is of another
+    commit, Conflict where either is over."""
     if lease.cell_id is None:
         raise BadInput(f"lease {lease.id} is on a result: reply in its thread")
     if lease.ended_at is not None or lease.expires_at <= tx.now:
         raise Conflict(f"lease {lease.id} is over ({lease.outcome or 'expired'})")
-    value = report.value
+    commit, value = _find(tx, lease.cell_id, tx.now).commit, report.val_bpb
+    if report.commit != commit:
+        raise BadInput(f"lease {lease.id} is on a run of {commit}")
     if value is not None and not math.isfinite(value):
         raise BadInput("a value is a finite number")
     cells.end_cell(tx, lease.cell_id, "failed" if value is None else "done", lease.agent_id, value)

@@ -25,11 +25,11 @@ from autoresearch.hub.store.database import Reader, Transaction
 from autoresearch.hub.values import BoardName, DatedVerdict, StoredLease
 from autoresearch.models import (
     Cell,
-    CellReport,
     HandedOut,
     NewCell,
     NewWork,
     RenewedWork,
+    ReportedNumber,
     Result,
     WorkLease,
 )
@@ -220,7 +220,7 @@ def return_lease(tx: Transaction, caller: Caller, lease_id: int) -> None:
     work_leases.return_lease(tx, lease_id)
 
 
-def report_run(tx: Transaction, caller: Caller, lease_id: int, report: CellReport) -> Cell:
+def report_run(tx: Transaction, caller: Caller, lease_id: int, report: ReportedNumber) -> Cell:
     """What a cell's run came to, which ends its lease."""
     return cells.report_cell(tx, _find_own(tx, caller, lease_id), report)
 

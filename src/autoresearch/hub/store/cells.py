@@ -11,8 +11,8 @@ from autoresearch.hub.values import AskerCount, BoardName
 from autoresearch.models import Cell
 
 _COLUMNS = """
-    cells.id, cells.agent_id, commit_hash AS "commit", platform, track, seed, cells.created_at,
-    cells.expires_at, held.agent_id AS held_by, run_by, value, cells.outcome
+    commit_hash AS "commit", platform, track, value AS val_bpb, cells.id, cells.agent_id, seed,
+    cells.created_at, cells.expires_at, held.agent_id AS held_by, run_by, cells.outcome
 """
 _CELLS = """
     cells LEFT JOIN work_leases AS held ON held.cell_id = cells.id AND held.ended_at IS NULL

@@ -188,9 +188,9 @@ class WaveDriver:
         """What a volunteer delivered, else what none is at, else the one that was taken last."""
         if not self.swarm.shares_cells:
             return missing[0]
-        states = {number: self.swarm.find_cell(plan.cell(number)) for number in missing}
-        delivered = [number for number in missing if states[number].value is not None]
-        free = [number for number in missing if not states[number].held_by]
+        known = {number: self.swarm.find_cell(plan.cell(number)) for number in missing}
+        delivered = [n for n, cell in known.items() if cell and cell.val_bpb is not None]
+        free = [n for n, cell in known.items() if not cell or not cell.held_by]
         return (delivered or free or missing)[0]
 
     def open_row(self, plan: WavePlan, number: int) -> bool:
@@ -198,13 +198,14 @@ class WaveDriver:
         first, count, cell = plan.first, len(plan.rows), plan.cell(number)
         held, message = plan.held(number), plan.describe_run(number)
         run = WaveRun(first.wave, number, count, first.seed, first.base, first.ideas, held)
-        state = self.swarm.find_cell(cell)
+        told = self.swarm.find_cell(cell)
         self.swarm.withdraw_cell(cell)
         attempt = self.open(first.base, cell.commit, message, run, {})
-        if state.value is not None:
-            told = Measurement("ok", "", cell.seed, value=state.value, run_by=state.run_by)
-            self.state.journal.update(attempt.id, measurements=(told,))
-            words = f"{show_amount(state.value)}, run by {state.run_by}"
+        if told is not None and told.val_bpb is not None:
+            run_by = told.run_by or ""
+            measured = Measurement("ok", "", cell.seed, value=told.val_bpb, run_by=run_by)
+            self.state.journal.update(attempt.id, measurements=(measured,))
+            words = f"{show_amount(told.val_bpb)}, run by {run_by}"
             self.display.verdict(attempt.id, "run", words)
         return True
 
@@ -251,12 +252,12 @@ class WaveDriver:
         noise, records = measure_noise(history, first.base), self.records()
         best = kept_values(history)
         return estimate_effects(
-            [one.row for one in measured],
-            [sign * one.value for one in measured],
+            [row for row, _, _ in measured],
+            [sign * value for _, value, _ in measured],
             noise.sigma * math.sqrt(1 - noise.shared),
             [gain_over(records[idea], best, direction) for idea in first.ideas],
             screen_error(noise),
-            [one.run_by for one in measured],
+            [run_by for _, _, run_by in measured],
         )
 
     def open(

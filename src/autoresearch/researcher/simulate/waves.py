@@ -87,8 +87,8 @@ class WaveNight(Simulation):
             self.run_row(run, best, self.worth(names, row))
         measured = measured_rows(self.history, self.waves)
         effects = estimate_effects(
-            [one.row for one in measured],
-            [-one.value for one in measured],
+            [row for row, _, _ in measured],
+            [-value for _, value, _ in measured],
             noise.sigma * math.sqrt(1 - noise.shared),
             [idea.gain for idea in ideas],
             screen_error(noise),

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from autoresearch.models import Cell
 from autoresearch.researcher.agents.prompt import Note
 from autoresearch.researcher.judging.values import Record
 
@@ -30,15 +31,6 @@ class SharedCell:
 
     commit: str
     seed: int
-
-
-@dataclass(frozen=True)
-class CellState:
-    """How it stands with a cell: who is at it, or what `run_by` says that it came to."""
-
-    held_by: str = ""
-    value: float | None = None
-    run_by: str = ""
 
 
 class Swarm:
@@ -77,9 +69,9 @@ class Swarm:
     def ask_for_cells(self, cells: Sequence[SharedCell]) -> None:
         """Let volunteers run these, the first ones first, until each is withdrawn."""
 
-    def find_cell(self, cell: SharedCell) -> CellState:
+    def find_cell(self, cell: SharedCell) -> Cell | None:
         """How it stands with a cell, as far as that is known here."""
-        return CellState()
+        return None
 
     def withdraw_cell(self, cell: SharedCell) -> None:
         """The cell is run here, or done: nobody else need begin it."""

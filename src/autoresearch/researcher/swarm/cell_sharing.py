@@ -13,11 +13,13 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
+import msgspec
+
 from autoresearch.errors import AutoresearchError, HubUnavailable, RateLimited, Unauthorized
 from autoresearch.git import sync
 from autoresearch.git.repo import Repo
 from autoresearch.models import Cell
-from autoresearch.researcher.swarm.base import CellState, SharedCell
+from autoresearch.researcher.swarm.base import SharedCell
 from autoresearch.researcher.swarm.hub_session import HubSession
 from autoresearch.untrusted import to_line
 
@@ -56,15 +58,19 @@ class CellSharing:
                 self.wanted.setdefault(cell, -math.inf)
         self.wake.set()
 
-    def find(self, cell: SharedCell) -> CellState:
+    def find(self, cell: SharedCell) -> Cell | None:
+        """As the hub said last, with a number only where there is one that can be used."""
         with self.lock:
             known = self.known.get(cell)
         if known is None:
-            return CellState()
-        is_done = known.outcome == "done" and known.value is not None
-        value = known.value if is_done and math.isfinite(known.value or 0.0) else None
-        held_by = "" if known.outcome else known.held_by or ""
-        return CellState(held_by, value, to_line(known.run_by or "a volunteer", NAME_CHARS))
+            return None
+        is_done = known.outcome == "done" and math.isfinite(known.val_bpb or 0.0)
+        return msgspec.structs.replace(
+            known,
+            val_bpb=known.val_bpb if is_done else None,
+            held_by=None if known.outcome else known.held_by,
+            run_by=to_line(known.run_by or "a volunteer", NAME_CHARS),
+        )
 
     def withdraw(self, cell: SharedCell) -> None:
         with self.lock:

@@ -21,7 +21,7 @@ from autoresearch.client import Hub
 from autoresearch.clock import timestamp
 from autoresearch.errors import AutoresearchError, BadInput, Conflict, HubUnavailable, NotFound
 from autoresearch.git import sync
-from autoresearch.models import VerifyLine
+from autoresearch.models import Cell, VerifyLine
 from autoresearch.researcher.agents.prompt import Note
 from autoresearch.researcher.journal import Journal
 from autoresearch.researcher.judging.reproduce import compare
@@ -29,7 +29,7 @@ from autoresearch.researcher.judging.values import Record
 from autoresearch.researcher.reported import ReportedResult
 from autoresearch.researcher.run_record import attach_record, find_record
 from autoresearch.researcher.swarm import choice, lines
-from autoresearch.researcher.swarm.base import CellState, Foreign, SharedCell, Swarm
+from autoresearch.researcher.swarm.base import Foreign, SharedCell, Swarm
 from autoresearch.researcher.swarm.cell_sharing import CellSharing
 from autoresearch.researcher.swarm.choice import Scope
 from autoresearch.researcher.swarm.delivery import PAUSE_MAX_S, Delivery
@@ -301,8 +301,8 @@ class HubSwarm(Swarm):
         if self.cells is not None:
             self.cells.ask(cells)
 
-    def find_cell(self, cell: SharedCell) -> CellState:
-        return self.cells.find(cell) if self.cells is not None else CellState()
+    def find_cell(self, cell: SharedCell) -> Cell | None:
+        return self.cells.find(cell) if self.cells is not None else None
 
     def withdraw_cell(self, cell: SharedCell) -> None:
         if self.cells is not None:

@@ -146,7 +146,7 @@ class VolunteerShift:
         board = self.rounds.board
         try:
             run = CellRunner(self.rounds.verifier, board).run(cell, lost)
-            board.hub.report_cell(lease.id, run.value)
+            board.hub.report_cell(lease.id, cell, run.value)
         except (HubUnavailable, RateLimited):
             raise
         except AutoresearchError as error:

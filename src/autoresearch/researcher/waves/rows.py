@@ -63,25 +63,17 @@ def newest_wave(proposals: Sequence[Mapping[str, object]]) -> list[WaveRun]:
     return [run for run in runs if run.wave == newest]
 
 
-@dataclass(frozen=True)
-class MeasuredRow:
-    """What a run of a wave came to; `run_by`: a volunteer, where it was not run here."""
-
-    row: Row
-    value: float
-    run_by: str = ""
-
-
-def measured_rows(history: Sequence[Record], wave: int) -> list[MeasuredRow]:
-    """What the runs of a wave came to, the incumbent's own among them."""
-    found: list[MeasuredRow] = []
+def measured_rows(history: Sequence[Record], wave: int) -> list[tuple[Row, float, str]]:
+    """What the runs of a wave came to, the incumbent's own among them, and by which volunteer each
+    was run; empty where it was run here."""
+    found: list[tuple[Row, float, str]] = []
     for record in history:
         run = read_run(record.proposal)
         if run is None or run.wave != wave or run.row == 0:
             continue
-        found += [MeasuredRow((False,) * len(run.ideas), value) for value in record.rechecks]
+        found += [((False,) * len(run.ideas), value, "") for value in record.rechecks]
         if record.value is not None:
-            found.append(MeasuredRow(run.inside, record.value, record.run_by))
+            found.append((run.inside, record.value, record.run_by))
     return found
 
 
