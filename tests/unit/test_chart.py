@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import random
-from itertools import combinations
+from itertools import combinations, pairwise
 
 from autoresearch.hub.pages import chart_png
 from autoresearch.hub.pages.chart import PHONE_MARKS, Chart, draw_both, draw_chart, summarize
+from autoresearch.hub.pages.chart_axes import PHONE, WIDE, ChartScale, place_x_ticks
 from autoresearch.hub.pages.chart_labels import LETTER, box_mark
 from autoresearch.labels import Box
 from autoresearch.models import Result
@@ -69,6 +70,21 @@ def test_a_telephone_shows_the_newest_under_the_best_of_before() -> None:
 
     assert [mark.number for mark in chart.marks] == list(range(203 - PHONE_MARKS, 203))
     assert chart.steps.startswith(f"M{chart.frame.left}.0 ")
+
+
+def test_times_end_within_the_frame_and_touch_no_other() -> None:
+    """Whatever the span and its end: at 6.7 units a letter, as DejaVu draws them."""
+    rng = random.Random(5)
+    for frame in (WIDE, PHONE):
+        for _ in range(2000):
+            first, span = rng.uniform(1.6e9, 1.9e9), 10 ** rng.uniform(0, 8)
+            scale = ChartScale(frame, "time", first, first + span, 0.0, 1.0)
+            sides = [
+                (tick.text_at - 3.35 * len(tick.text), tick.text_at + 3.35 * len(tick.text))
+                for tick in place_x_ticks(scale)
+            ]
+            assert all(left >= 0 and right <= frame.width for left, right in sides)
+            assert all(one[1] < other[0] for one, other in pairwise(sides)), sides
 
 
 def test_a_board_in_one_sentence() -> None:

@@ -12,7 +12,15 @@ from operator import itemgetter
 from typing import Literal
 
 from autoresearch.hub.pages import chart_axes
-from autoresearch.hub.pages.chart_axes import PHONE, WIDE, Axis, ChartFrame, ChartScale, ChartTick
+from autoresearch.hub.pages.chart_axes import (
+    PHONE,
+    WIDE,
+    Axis,
+    ChartFrame,
+    ChartScale,
+    ChartTick,
+    XTick,
+)
 from autoresearch.hub.pages.chart_labels import ChartLabel, place_labels
 from autoresearch.hub.rules import significance
 from autoresearch.models import Result
@@ -48,7 +56,7 @@ class Chart:
     steps: str  # an SVG path
     band: tuple[float, float] | None  # y and height of the noise band around the best
     labels: tuple[ChartLabel, ...]
-    x_ticks: tuple[ChartTick, ...]
+    x_ticks: tuple[XTick, ...]
     y_ticks: tuple[ChartTick, ...]
     x_title: str
     first: int  # number of the first experiment

@@ -16,6 +16,7 @@ from autoresearch.models import Result
 
 TIME_WIDTH, NUMBER_WIDTH = 105, 60  # what a tick of the x axis takes with its text
 TICKS_MAX = 8  # of the x axis
+LETTER = 7.0  # of a tick's text, at the mean
 # between ticks of time: seconds, minutes, hours, days, weeks
 TIME_STEPS_S = (
     [1, 5, 15, 30]
@@ -57,6 +58,13 @@ PHONE = ChartFrame(360, 360, 54, 12, 30, 50, 3, 24)
 class ChartTick:
     at: float
     text: str
+
+
+@dataclass(frozen=True)
+class XTick(ChartTick):
+    """`text_at` is the middle of its text: near an edge not `at`."""
+
+    text_at: float
 
 
 @dataclass(frozen=True)
@@ -134,18 +142,24 @@ def place_y_ticks(scale: ChartScale) -> tuple[ChartTick, ...]:
     return tuple(ChartTick(scale.y_of(value), f"{value:.{digits}f}") for value in values)
 
 
-def place_x_ticks(scale: ChartScale) -> tuple[ChartTick, ...]:
+def place_x_ticks(scale: ChartScale) -> tuple[XTick, ...]:
     first, last = scale.first, scale.last
     width = NUMBER_WIDTH if scale.axis == "number" else TIME_WIDTH
     most = min(TICKS_MAX, (scale.frame.end - scale.frame.left) // width)
     if scale.axis == "number":
         numbers = [n for n in find_round_values(first, last, most) if n == round(n) and n >= 1]
-        return tuple(ChartTick(scale.x_at(n), f"{n:.0f}") for n in numbers)
+        return tuple(_place_x_tick(scale, n, f"{n:.0f}") for n in numbers)
     step = next((s for s in TIME_STEPS_S if (last - first) / s <= most), TIME_STEPS_S[-1])
     hours = "%H:%M" if step >= 60 else "%H:%M:%S"
     form = "%b %d" if step >= 86_400 else hours if last - first < 36 * 3600 else "%b %d %H:%M"
     times = [i * step for i in range(ceil(first / step), floor(last / step) + 1)][:TIMES_MAX]
     return tuple(
-        ChartTick(scale.x_at(t), datetime.fromtimestamp(t, timezone.utc).strftime(form))
+        _place_x_tick(scale, t, datetime.fromtimestamp(t, timezone.utc).strftime(form))
         for t in times
     )
+
+
+def _place_x_tick(scale: ChartScale, value: float, text: str) -> XTick:
+    """With its text moved so far that it ends within the frame."""
+    at, half = scale.x_at(value), len(text) * LETTER / 2
+    return XTick(at, text, round(min(max(at, half), scale.frame.width - half), 1))
