@@ -38,13 +38,28 @@ def swarm(tmp_path: Path, own_hub: Callable[..., Any]) -> tuple[Any, Claimant, W
     return hub, *make_swarm(tmp_path, hub)
 
 
+HERE = ("--platform", BOX, "--sandbox", "none")
+
+
 def verify(*args: str) -> Any:
     """As the program says, again where chance left a control run undecided."""
     for _ in range(3):
-        told = command("verify", *args, "--platform", BOX, "--sandbox", "none")
+        told = command("verify", *args, *HERE)
         if "try again" not in told.stdout + told.stderr:
             break
     return told
+
+
+def verify_everything(verifier: Workspace, hub: Any) -> list[Any]:
+    """One command after the other until there is nothing left; what chance left undecided is passed
+    over for the next best and comes again."""
+    told = []
+    for _ in range(8):
+        told.append(command("verify", str(verifier.folder), "--hub", hub.url, *HERE))
+        out = told[-1].stdout
+        if "nothing to verify" in out and "is not decided" not in out:
+            return told
+    raise AssertionError([run.stdout + run.stderr for run in told])
 
 
 def records(hub: Any, agent: Any) -> dict[str, Any]:
@@ -60,13 +75,14 @@ def test_a_hub_where_results_are_checked(swarm: tuple[Any, Claimant, Workspace])
     forged, forged_post = claimant.claims(0.5, train=noisy(0.95, 0.001))
     claimant.claims(0.1, platform="another-box", train=noisy(0.1, 0.001))
 
-    first = verify(str(verifier.folder), "--hub", hub.url, "--json")
-    second = verify(str(verifier.folder), "--hub", hub.url, "--json")
-    third = verify(str(verifier.folder), "--hub", hub.url)
+    told = verify_everything(verifier, hub)
 
-    assert (first.returncode, second.returncode) == (1, 0), first.stderr + second.stderr
-    assert json.loads(first.stdout)["claim"]["commit"] == forged
-    assert third.returncode == 0 and "nothing to verify" in third.stdout
+    tried = [re.findall(r"^(\w{7}) claims", run.stdout, re.MULTILINE) for run in told]
+    assert tried[0][0] == forged[:7]
+    ends = {
+        commits[-1]: run.returncode for commits, run in zip(tried, told, strict=True) if commits
+    }
+    assert ends == {forged[:7]: 1, honest[:7]: 0}, [run.stdout + run.stderr for run in told]
     (disputed,) = claimant.hub.replies(forged_post)
     assert disputed.content.startswith(f"verify commit:{forged[:7]} platform:{BOX} val_bpb:0.9")
     # digits follow the noise

@@ -77,7 +77,7 @@ def test_a_night_in_a_browser(night: Path, window: Window) -> None:
         assert page.locator("tbody tr").count() == 5 and "0.7" in text
         assert page.locator("svg.chart .marks a").count() >= 4
         page.locator(".wide .marks a.record").last.click()
-        assert re.search(r"#(commit|result)-\w+$", page.url)
+        page.wait_for_url(re.compile(r"#(commit|result)-\w+$"))
         for width, height in (WIDE, NARROW):
             page.set_viewport_size({"width": width, "height": height})
             wide = page.evaluate("document.documentElement.scrollWidth")
