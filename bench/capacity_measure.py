@@ -59,12 +59,13 @@ class Hub:
         return [f"--database={self.url}"] if self.url else []
 
     def database_cpu_s(self) -> float:
-        """CPU seconds of the database's own processes so far."""
+        """CPU seconds of the database's own processes so far, those that have ended as well."""
         if self.cluster is None or self.cluster.process is None:
             return 0.0
         main = psutil.Process(self.cluster.process.pid)
-        times = [p.cpu_times() for p in (main, *main.children(recursive=True))]
-        return float(sum(t.user + t.system for t in times))
+        times = [main.cpu_times(), *(p.cpu_times() for p in main.children(recursive=True))]
+        ended = times[0].children_user + times[0].children_system
+        return float(sum(t.user + t.system for t in times) + ended)
 
 
 def fill_hub(folder: Path) -> Hub:
@@ -85,12 +86,13 @@ def _claim(tx: Transaction, agent_id: str, number: int) -> int:
     return claims.add_claim(tx, agent_id, write_idea(number), ends, LASTING_S).id
 
 
-def copy_hub(hub: Hub, folder: Path, cluster: Cluster | None) -> Hub:
-    """The same community in another folder, and there in PostgreSQL where there is one."""
+def copy_hub(hub: Hub, folder: Path, cluster: Cluster | None, name: str = "") -> Hub:
+    """The same community in another folder, and there in PostgreSQL where there is one, in the
+    database of that name."""
     shutil.copytree(hub.folder, folder)
     if cluster is None:
         return replace(hub, folder=folder)
-    url = cluster.empty_database()
+    url = cluster.empty_database(name)
     migrate.prepare(folder, url)
     old, new = Database(folder), Database(folder, url)
     backup.move(old, new, maintenance.index_words)

@@ -3,6 +3,7 @@ PostgreSQL.
 
     python bench/scale.py                       # 10,000 to 1,000,000: some hours to fill
     python bench/scale.py --data /tmp/hubs      # keeps the filled hubs, goes on from them
+    python bench/scale.py --data /tmp/hubs --rounds 0    # only fills them
     python bench/scale.py --sizes 1000,10000 --databases sqlite
 
 A hub of each size holds as many commits as posts; a train.py has 25 KB, the trunk is as deep as it
@@ -18,10 +19,11 @@ import argparse
 import json
 import platform
 import random
+import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -36,7 +38,7 @@ from autoresearch.hub.store.sizes import measure_tables
 from capacity import DURABLE
 from capacity_measure import Hub, copy_hub
 from hub import VERBS, Server, load, prepared, serving
-from postgres import Cluster, cluster
+from postgres import Cluster, kept_cluster
 
 KINDS = ("sqlite", "postgresql")
 WARM_S = 2.0
@@ -122,11 +124,16 @@ def count_bytes(hub: Hub) -> int:
         db.close()
 
 
-def open_hubs(root: Path, filled: Sequence[Hub], server: Cluster | None) -> list[Hub]:
-    """The filled hubs themselves, or their copies in PostgreSQL."""
-    if server is None:
-        return list(filled)
-    return [copy_hub(hub, root / f"copy-{len(hub.loaded.parents)}", server) for hub in filled]
+def copy_once(data: Path, hub: Hub, server: Cluster) -> Hub:
+    """The hub's copy in PostgreSQL; one that `data` holds from an earlier run is used again."""
+    size = len(hub.loaded.parents)
+    folder, name, done = data / f"copy-{size}", f"hub{size}", data / f"copy-{size}.done"
+    if not done.exists():
+        shutil.rmtree(folder, ignore_errors=True)
+        print(f"copying the hub of {size} to PostgreSQL", file=sys.stderr)
+        copy_hub(hub, folder, server, name)
+        done.touch()
+    return replace(hub, kind="postgresql", folder=folder, url=server.url(name), cluster=server)
 
 
 def measure(
@@ -137,9 +144,11 @@ def measure(
     costs: list[Cost] = []
     for kind in kinds:
         with ExitStack() as stack:
-            root = Path(stack.enter_context(TemporaryDirectory(prefix="bench-scale-")))
-            server = stack.enter_context(cluster(DURABLE)) if kind == "postgresql" else None
-            more = measure_kind(open_hubs(root, filled, server), rounds, seconds)
+            hubs = filled
+            if kind == "postgresql":
+                server = stack.enter_context(kept_cluster(data / "postgresql", DURABLE))
+                hubs = [copy_once(data, hub, server) for hub in filled]
+            more = measure_kind(hubs, rounds, seconds) if rounds else ([], [])
             resting += more[0]
             costs += more[1]
     return resting, costs
@@ -192,6 +201,8 @@ def main() -> None:
         data = args.data or Path(stack.enter_context(temporary))
         data.mkdir(exist_ok=True)
         resting, costs = measure(data, sizes, kinds, args.rounds, args.seconds)
+    if not args.rounds:
+        return
     if args.json:
         print(json.dumps({"rest": [vars(r) for r in resting], "costs": [vars(c) for c in costs]}))
         return

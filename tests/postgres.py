@@ -1,7 +1,7 @@
 """A real PostgreSQL of the tests' own: a private cluster in a folder of its own, on a Unix socket.
 
-It forgets its data with the session, so nothing waits for a disk. Each database is a copy of one
-whose tables were made once.
+It forgets its data with the session, so nothing waits for a disk, unless a folder is named that
+keeps it. Each database is a copy of one whose tables were made once.
 """
 
 from __future__ import annotations
@@ -85,11 +85,11 @@ class Cluster:
             return False
         return True
 
-    def stop(self) -> None:
-        """At once, as a crash would."""
+    def stop(self, how: signal.Signals = signal.SIGQUIT) -> None:
+        """At once, as a crash would, or by SIGINT with everything written down."""
         if self.process is not None:
-            self.process.send_signal(signal.SIGQUIT)
-            self.process.wait(30)
+            self.process.send_signal(how)
+            self.process.wait(30 if how is signal.SIGQUIT else 300)
 
     def run(self, sql: Any, url: str = "") -> None:
         import psycopg
@@ -103,9 +103,11 @@ class Cluster:
         with psycopg.connect(url) as connection:
             return [row[0] for row in connection.execute(sql)]
 
-    def empty_database(self) -> str:
-        """The address of a database without a table."""
-        name = f"empty{next(self._numbers)}"
+    def empty_database(self, name: str = "") -> str:
+        """The address of a database without a table; a name that was given is made anew."""
+        if name:
+            self.run(f"DROP DATABASE IF EXISTS {name}")
+        name = name or f"empty{next(self._numbers)}"
         self.run(f"CREATE DATABASE {name} TEMPLATE template0")
         return self.url(name)
 
@@ -133,13 +135,7 @@ def cluster(settings: tuple[str, ...] = SETTINGS, trusted: str = "") -> Iterator
     # not below pytest's folder: nobody but its owner may pass there
     folder = Path(tempfile.mkdtemp(prefix="agenthub-pg-", dir="/tmp"))
     try:
-        if as_server():
-            shutil.chown(folder, "postgres", "postgres")
-        command = [*as_server(), find_programs() / "initdb", "-D", folder / "data", "-A", "trust"]
-        locale = ["--locale=C", "--encoding=UTF8", "--no-sync"]
-        subprocess.run(
-            [*map(str, command), *locale], check=True, capture_output=True, cwd=folder, timeout=120
-        )
+        make_data(folder)
         with (folder / "data" / "pg_hba.conf").open("a") as rules:
             rules.write(f"host all all {trusted} trust\n" if trusted else "")
         made = Cluster(folder, settings)
@@ -151,3 +147,29 @@ def cluster(settings: tuple[str, ...] = SETTINGS, trusted: str = "") -> Iterator
             made.stop()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def kept_cluster(folder: Path, settings: tuple[str, ...]) -> Iterator[Cluster]:
+    """A running server whose data stay in `folder`, for the next time."""
+    if not (folder / "data" / "PG_VERSION").exists():
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        make_data(folder)
+    made = Cluster(folder, settings)
+    made.start()
+    try:
+        yield made
+    finally:
+        made.stop(signal.SIGINT)
+
+
+def make_data(folder: Path) -> None:
+    """What a server needs, in an empty folder."""
+    if as_server():
+        shutil.chown(folder, "postgres", "postgres")
+    command = [*as_server(), find_programs() / "initdb", "-D", folder / "data", "-A", "trust"]
+    locale = ["--locale=C", "--encoding=UTF8", "--no-sync"]
+    subprocess.run(
+        [*map(str, command), *locale], check=True, capture_output=True, cwd=folder, timeout=120
+    )
