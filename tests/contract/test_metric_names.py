@@ -69,6 +69,7 @@ def test_every_page_of_a_board_says_its_own_name(sorting: RunningHub) -> None:
         "/compare/boards": ({"a": "CPU|sorting-1"}, "seconds</td>"),
         "/": ({}, '<p class="by">best seconds</p>'),
         "/now": ({}, "1.700000 seconds"),
+        "/graph": (SORTING, "1.700000 seconds</span>"),
         "/search": ({"q": "idea"}, "1.700000 seconds"),
         "/board/results": ({}, "1.700000 seconds"),
         f"/agents/{find_author(sorting)}": ({}, "1.700000 seconds"),
@@ -145,6 +146,7 @@ def test_rows_of_several_boards_say_each_its_own(sorting: RunningHub) -> None:
 
     read(sorting, "/results", ">value</a>", "<td>seconds</td>", "<td>val_bpb</td>")
     read(sorting, "/boards", "<td>seconds</td>", "<td>val_bpb</td>")
+    read(sorting, "/graph", "1.700000 seconds</span>", "0.990000</span>")
     read(sorting, "/results", ">val_bpb</a>", **USUAL)
     heads = '<th scope="row">value</th>', '<th scope="row">metric</th>'
     read(sorting, "/compare", *heads, a="1", b=str(other))

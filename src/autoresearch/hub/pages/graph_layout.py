@@ -55,6 +55,11 @@ class GraphLayout:
     width: int
     height: int
 
+    @property
+    def boards(self) -> set[tuple[str, str]]:
+        """On which the values shown were reported."""
+        return {node.board for node in self.nodes if node.value is not None}
+
 
 @dataclass(frozen=True)
 class CommitVerdict:

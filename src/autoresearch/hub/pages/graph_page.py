@@ -14,7 +14,7 @@ from autoresearch.hub.pages.graph_layout import CommitVerdict
 from autoresearch.hub.pages.leaderboard_pages import BoardWord
 from autoresearch.hub.pages.rendering import answer_cached
 from autoresearch.hub.routes.common import ID_MAX, TheHub, ThePlatform
-from autoresearch.hub.rules import commits, leaderboards
+from autoresearch.hub.rules import commits, leaderboards, metric_names
 from autoresearch.hub.services import Services
 from autoresearch.hub.values import BoardName
 from autoresearch.models import Commit, Result
@@ -45,6 +45,7 @@ async def show_graph(
             "focus": focus or "",
             "paged": before is not None,
             "board": board,
+            "metrics": {name: metric_names.of_board(hub.db.reader, *name) for name in found.boards},
             "every": board_views.list_boards(hub),
         }
 
