@@ -35,7 +35,7 @@ def test_a_real_gain_is_confirmed_with_an_interval() -> None:
 
     assert claim.confirmed and claim.runs == 3
     assert claim.gain == pytest.approx(0.05) and 0.04 < claim.low < 0.05 < claim.high < 0.06
-    assert "confirmed: the best" in describe_night([claim], first.commit)
+    assert "confirmed: the best" in describe_night([claim], first.commit, "distill it")
 
 
 def test_the_run_that_was_kept_says_nothing() -> None:
@@ -45,8 +45,8 @@ def test_the_run_that_was_kept_says_nothing() -> None:
     assert weigh_claims([BASE, lucky], "min") == ()
     claim = weigh_claims([BASE, lucky, again(lucky, 1.0, 1.001)], "min")[0]
     assert not claim.confirmed and claim.low < 0 < claim.high
-    assert "not confirmed" in describe_night([claim], lucky.commit)
-    assert "did not run again" in describe_night([], lucky.commit)
+    assert "not confirmed" in describe_night([claim], lucky.commit, "distill it")
+    assert "did not run again" in describe_night([], lucky.commit, "distill it")
 
 
 def test_higher_may_be_better() -> None:

@@ -11,6 +11,7 @@ import click
 from autoresearch.cli import context, credentials, options, seen_heads, show, signing_keys
 from autoresearch.cli.options import examples, flag, path, text
 from autoresearch.errors import BadInput, Conflict, Unauthorized
+from autoresearch.own_programs import call_program
 
 if TYPE_CHECKING:
     from autoresearch.log_replay import LogReplay
@@ -88,7 +89,7 @@ def _audit_hub(url: str, given: list[TreeHead]) -> LogReplay:
         found = credentials.Credentials(url, "")
     is_ours = not url or url.rstrip("/") == found.url.rstrip("/")
     if not (url or found.url):
-        raise BadInput("which hub? `ah audit URL`, or join one")
+        raise BadInput(f"which hub? `{call_program('ah', 'audit', 'URL')}`, or join one")
     with Hub(url or found.url, found.key if is_ours else "") as hub:
         file = seen_heads.find_file(os.environ, hub.url)
         seen = seen_heads.read_heads(file)

@@ -9,6 +9,7 @@ import click
 from autoresearch.cli import context, options, show
 from autoresearch.cli.options import amount, choice, count, examples, flag, text
 from autoresearch.errors import Conflict, NotFound
+from autoresearch.own_programs import call_program
 
 if TYPE_CHECKING:
     from autoresearch.client import Hub
@@ -62,7 +63,8 @@ def post(channel: str, text: str, opening: bool, in_json: bool) -> None:
         try:
             written = hub.post(channel, content)
         except NotFound as error:
-            raise NotFound(f"{error}; or `ah post {channel} ... --open`") from error
+            command = call_program("ah", "post", channel)
+            raise NotFound(f"{error}; or `{command} ... --open`") from error
     show.tell(written, f"post {written.id}", in_json)
 
 

@@ -10,6 +10,7 @@ import click
 
 from autoresearch.cli import context, options, show
 from autoresearch.cli.options import examples
+from autoresearch.own_programs import call_program
 
 if TYPE_CHECKING:
     from autoresearch.models import Commit
@@ -78,7 +79,7 @@ def log(agent: str, limit: int | None, in_json: bool) -> None:
         _list(
             hub.commits(agent=agent, limit=limit),
             in_json,
-            "no commits yet; `ah push` sends the first",
+            say_no_commits(),
         )
 
 
@@ -88,7 +89,11 @@ def log(agent: str, limit: int | None, in_json: bool) -> None:
 def leaves(limit: int | None, in_json: bool) -> None:
     """Commits nobody has built on yet: the frontier."""
     with context.hub() as hub:
-        _list(hub.leaves(limit=limit), in_json, "no commits yet; `ah push` sends the first")
+        _list(hub.leaves(limit=limit), in_json, say_no_commits())
+
+
+def say_no_commits() -> str:
+    return f"no commits yet; `{call_program('ah', 'push')}` sends the first"
 
 
 @click.command(epilog=examples("ah children 3fa9c1d", "ah children root"))

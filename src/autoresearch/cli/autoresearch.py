@@ -32,6 +32,7 @@ from autoresearch.cli.help_pages import ProgramGroup
 from autoresearch.cli.options import PATH, choice, count, examples, flag, path, text
 from autoresearch.cli.program import SETTINGS, completion_command, run_program
 from autoresearch.errors import BadInput
+from autoresearch.own_programs import call_program
 
 EPILOG = """\b
 Start with:
@@ -108,12 +109,13 @@ def init(
         usual_direction,
     )
 
+    go_on = call_program("autoresearch", "run", directory)
     if command is not None:
         repo = start_own(directory, list(free), command, metric, direction)
         better = "higher" if (direction or usual_direction(metric)) == "max" else "lower"
         text = (
             f"wrote {directory / 'autoresearch.toml'} ({metric}: {better} is better); look at "
-            f"it, then: autoresearch run {directory}"
+            f"it, then: {go_on}"
         )
         text = "\n".join(part for part in (text, describe_environment(directory, command)) if part)
     else:
@@ -123,10 +125,7 @@ def init(
             name_own_text(directory, data, in_json)
             return
         repo = start_lab(directory, track, data, scale)
-        text = (
-            f"{directory} is an experiment on track {track}; go on with: autoresearch run "
-            f"{directory}"
-        )
+        text = f"{directory} is an experiment on track {track}; go on with: {go_on}"
     made = {"directory": str(directory.resolve()), "commit": repo.maybe("HEAD")}
     show.tell(made, text, in_json)
 
@@ -141,7 +140,8 @@ def name_own_text(directory: Path, data: Path, in_json: bool) -> None:
     if not workspace.config.has_own_text:
         raise Conflict(f"{directory} is an experiment already, and not on a text of your own")
     name_text(workspace, data)
-    text = f"the text is {data}; go on with: autoresearch run {directory}"
+    go_on = call_program("autoresearch", "run", directory)
+    text = f"the text is {data}; go on with: {go_on}"
     show.tell({"directory": str(workspace.folder)}, text, in_json)
 
 

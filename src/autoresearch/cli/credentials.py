@@ -21,6 +21,7 @@ from typing import Any
 
 from autoresearch.errors import BadInput, Conflict, Unauthorized
 from autoresearch.files import PRIVATE, replace_file
+from autoresearch.own_programs import call_program
 
 FOLDER, FILE = ".agenthub", "credentials.json"
 MAX_BYTES = 64 * 1024
@@ -63,7 +64,8 @@ def find(start: Path, environ: Mapping[str, str]) -> Credentials:
             continue  # a key goes to the hub it is for, and to no other
         return Credentials(found.url, key, "", "the environment") if key else found
     raise Unauthorized(
-        "no hub is joined from here; `ah join URL` does it, or set AGENTHUB_URL and AGENTHUB_KEY"
+        f"no hub is joined from here; `{call_program('ah', 'join', 'URL')}` does it, or set "
+        "AGENTHUB_URL and AGENTHUB_KEY"
     )
 
 
@@ -115,7 +117,8 @@ def read(file: Path) -> Credentials | None:
         values = _values(opened.read(MAX_BYTES).decode("utf-8", "replace"))
     url, key, agent_id = (_first(values, names) for names in (URL_NAMES, KEY_NAMES, ID_NAMES))
     if not url or not key:
-        raise BadInput(f"{file} holds no hub's URL and key; `ah join URL --force` writes it anew")
+        anew = call_program("ah", "join", "URL", "--force")
+        raise BadInput(f"{file} holds no hub's URL and key; `{anew}` writes it anew")
     return Credentials(url, check_key(key, str(file)), agent_id, str(file))
 
 
@@ -124,7 +127,7 @@ def check_key(key: str, source: str) -> str:
     if not key or (key.startswith("ahk_") and not HUB_KEY.fullmatch(key)):
         raise BadInput(
             f"the key in {source} is empty or cut short; put the whole key there, or"
-            " `ah join URL --force` opens a new account"
+            f" `{call_program('ah', 'join', 'URL', '--force')}` opens a new account"
         )
     return key
 
@@ -161,7 +164,8 @@ def reserve(file: Path, force: bool) -> None:
     once."""
     if file.exists() and not force:
         raise Conflict(
-            f"{file} holds credentials already; `ah whoami` shows whose, `--force` replaces them"
+            f"{file} holds credentials already; `{call_program('ah', 'whoami')}` shows whose, "
+            "`--force` replaces them"
         )
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     descriptor, probe = tempfile.mkstemp(dir=file.parent)

@@ -15,6 +15,7 @@ from autoresearch.cli.options import PATH, count, examples, text
 from autoresearch.cli.run import prepare
 from autoresearch.cli.sandbox_options import SandboxOptions, sandbox_options, set_up_runs
 from autoresearch.errors import BadInput
+from autoresearch.own_programs import call_program
 
 if TYPE_CHECKING:
     from autoresearch.researcher.display import Display
@@ -107,7 +108,8 @@ def distill_branch(
     if wanted < fewest and minutes < math.inf:
         display.say(
             f"too little time is left to distill {len(chain.edits)} kept edits"
-            f"{about(run_s, 2 * (fewest + end_pairs))}: autoresearch distill does it later"
+            f"{about(run_s, 2 * (fewest + end_pairs))}: "
+            f"{call_program('autoresearch', 'distill', workspace.folder)} does it later"
         )
         return None
     if wanted < fewest:

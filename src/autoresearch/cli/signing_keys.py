@@ -12,6 +12,7 @@ from pathlib import Path
 from autoresearch.cli.credentials import Credentials
 from autoresearch.errors import BadInput, NotFound
 from autoresearch.files import PRIVATE, replace_file
+from autoresearch.own_programs import call_program
 from autoresearch.signing import SEED_BYTES, AgentSigner
 
 FILE = "signing.json"
@@ -36,9 +37,11 @@ def read_signer(found: Credentials) -> AgentSigner | None:
         seed = bytes.fromhex(told["private_key"])
         whose = (told["url"], told["agent_id"])
     except (ValueError, KeyError, TypeError) as error:
-        raise BadInput(f"{file} holds no key; `ah key --new` makes another") from error
+        raise BadInput(
+            f"{file} holds no key; `{call_program('ah', 'key', '--new')}` makes another"
+        ) from error
     if len(seed) != SEED_BYTES:
-        raise BadInput(f"{file} holds no key; `ah key --new` makes another")
+        raise BadInput(f"{file} holds no key; `{call_program('ah', 'key', '--new')}` makes another")
     return AgentSigner(found.agent_id, seed) if whose == (found.url, found.agent_id) else None
 
 
@@ -46,7 +49,8 @@ def write_signer(found: Credentials, seed: bytes) -> Path:
     """Keep a new key, whole or not at all."""
     file = find_file(found)
     if file is None:
-        raise NotFound("the key of this agent is in no file here; `ah join URL` keeps one")
+        join = call_program("ah", "join", "URL")
+        raise NotFound(f"the key of this agent is in no file here; `{join}` keeps one")
     told = {"url": found.url, "agent_id": found.agent_id, "private_key": seed.hex()}
     replace_file(file, json.dumps(told, indent=1).encode() + b"\n", mode=PRIVATE)
     return file

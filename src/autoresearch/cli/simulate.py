@@ -11,6 +11,7 @@ import click
 from autoresearch.cli import options
 from autoresearch.cli.options import amount, count, examples, flag, path, text
 from autoresearch.errors import BadInput, NotFound
+from autoresearch.own_programs import call_program
 
 if TYPE_CHECKING:
     from autoresearch.researcher.config import JudgeTable
@@ -140,7 +141,8 @@ def choose_landscape(name: str, ledger: Path | None, changes: dict[str, Any]) ->
     if ledger is not None:
         folder = ledger if ledger.is_dir() else ledger.parent
         if not (folder / "experiments.jsonl").is_file():
-            raise NotFound(f"no experiments.jsonl in {folder}; `autoresearch run` writes one")
+            command = call_program("autoresearch", "run", folder)
+            raise NotFound(f"no experiments.jsonl in {folder}; `{command}` writes one")
         return replace(from_ledger(Ledger(folder).records(), direction_of(folder)), **changes)
     if name not in LANDSCAPES:
         raise BadInput(f"no landscape {name!r}; there are {', '.join(LANDSCAPES)}")

@@ -18,6 +18,7 @@ from pathlib import Path
 from autoresearch.errors import BadBundle, Conflict, NotFound
 from autoresearch.git.bundle import Header, read_header
 from autoresearch.git.repo import GitFailed, Repo
+from autoresearch.own_programs import call_program
 
 # what was fetched, by hash: so that git keeps it and later fetches can build on it
 KEPT = "refs/agenthub/"
@@ -164,7 +165,8 @@ def check_out_commit(repo: Repo, commit: str, branch: str = "") -> None:
     if branch and repo.maybe(f"refs/heads/{branch}"):
         raise Conflict(f"there is a branch {branch!r} already; choose another name")
     if repo.maybe(commit) is None:
-        raise NotFound(f"commit {commit[:12]} is not here; `ah fetch {commit[:12]}` brings it")
+        fetch = call_program("ah", "fetch", commit[:12])
+        raise NotFound(f"commit {commit[:12]} is not here; `{fetch}` brings it")
     try:
         where = ["-b", branch] if branch else ["--detach"]
         repo.git(*line_ends, "checkout", "-q", *where, commit, "--")

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from autoresearch.errors import AutoresearchError, BadWorkspace, Conflict, MissingTool, NotFound
+from autoresearch.own_programs import call_program
 
 TIMEOUT_S = 300
 FALLBACK_NAME, FALLBACK_EMAIL = "autoresearch", "autoresearch@localhost"
@@ -95,12 +96,14 @@ class Repo:
     def at(cls, path: Path) -> Repo:
         """The repository whose top folder is `path`; BadWorkspace where it is none."""
         if not path.is_dir():
-            raise BadWorkspace(f"{path} is not a folder; `autoresearch init {path}` makes one")
+            made = call_program("autoresearch", "init", path)
+            raise BadWorkspace(f"{path} is not a folder; `{made}` makes one")
         try:
             top = cls(path).git("rev-parse", "--show-toplevel").strip()
         except GitFailed as error:
             raise BadWorkspace(
-                f"{path} is no git repository ({error}); `autoresearch init DIR` makes one"
+                f"{path} is no git repository ({error}); `{call_program('autoresearch', 'init', 'DIR')}` "
+                "makes one"
             ) from error
         return cls(Path(top))
 

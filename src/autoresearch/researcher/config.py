@@ -14,6 +14,7 @@ from typing import Any, Literal
 import msgspec
 
 from autoresearch.errors import BadWorkspace
+from autoresearch.own_programs import call_program
 
 NAME = "autoresearch.toml"
 INPUT = "{input}"  # in `prepare`: the file that becomes the score command's standard input
@@ -163,9 +164,8 @@ def read_toml(file: Path) -> dict[str, Any]:
     try:
         return msgspec.toml.decode(file.read_text("utf-8"), type=dict[str, Any])
     except FileNotFoundError as error:
-        raise BadWorkspace(
-            f"{file.parent} has no {NAME}; `autoresearch init {file.parent}` writes one"
-        ) from error
+        command = call_program("autoresearch", "init", file.parent)
+        raise BadWorkspace(f"{file.parent} has no {NAME}; `{command}` writes one") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise BadWorkspace(f"{file} is not valid TOML: {error}") from error
 

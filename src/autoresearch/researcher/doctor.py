@@ -24,6 +24,7 @@ from autoresearch.errors import AutoresearchError
 from autoresearch.folders import wipe
 from autoresearch.git.repo import Repo
 from autoresearch.installation import install_command
+from autoresearch.own_programs import call_program
 from autoresearch.researcher import config
 from autoresearch.researcher.agents.base import AgentUnavailable
 from autoresearch.researcher.measurement import last_line, read_log
@@ -131,7 +132,7 @@ def look_at_experiment(directory: Path) -> tuple[config.Config | None, Check]:
             "experiment",
             "warning",
             f"{directory} is no experiment",
-            f"make one: autoresearch init {directory / 'nightly'}",
+            f"make one: {call_program('autoresearch', 'init', directory / 'nightly')}",
         )
     try:
         workspace = Workspace(directory)
@@ -196,7 +197,7 @@ def look_at_track(directory: Path, settings: config.Config, machine: MachineFact
         "track",
         "warning",
         last_line(text) or f"{name} is not prepared",
-        f"`autoresearch run` prepares it; or: {command_text}",
+        f"`{call_program('autoresearch', 'run', directory)}` prepares it; or: {command_text}",
     )
 
 

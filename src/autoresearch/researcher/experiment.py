@@ -19,6 +19,7 @@ from pathlib import Path
 from autoresearch.errors import BadWorkspace
 from autoresearch.folders import size_bytes, wipe
 from autoresearch.git.checkouts import Checkout
+from autoresearch.own_programs import call_program
 from autoresearch.researcher.config import Config
 from autoresearch.researcher.feeding import (
     CLOCK,
@@ -317,8 +318,9 @@ class Runner:
         file = self.workspace.private / name
         if not file.is_file():
             raise BadWorkspace(
-                f"{file} is missing, which preparing writes; start `autoresearch run` "
-                "again, it prepares first"
+                f"{file} is missing, which preparing writes; start "
+                f"`{call_program('autoresearch', 'run', self.workspace.folder)}` again, it "
+                "prepares first"
             )
         return file
 

@@ -21,6 +21,7 @@ from pathlib import Path
 from autoresearch.errors import BadInput, BadWorkspace, Conflict
 from autoresearch.git.repo import Repo
 from autoresearch.installation import lab_folder, list_lab_files
+from autoresearch.own_programs import call_program
 from autoresearch.researcher import config
 from autoresearch.researcher.command_line import PYTHONS, command_words
 from autoresearch.researcher.gpus import GpuLoad, GpuMonitor
@@ -120,7 +121,8 @@ def start_own(
     file = folder / config.NAME
     if file.exists():
         raise Conflict(
-            f"{folder} has an {config.NAME} already; edit it, or `autoresearch run {folder}`"
+            f"{folder} has an {config.NAME} already; edit it, or "
+            f"`{call_program('autoresearch', 'run', folder)}`"
         )
     direction = direction or usual_direction(metric)
     if direction not in ("min", "max"):
@@ -192,9 +194,8 @@ def usual_direction(metric: str) -> str:
 
 def refuse_filled(folder: Path) -> None:
     if (folder / config.NAME).exists():
-        raise Conflict(
-            f"{folder} is an experiment already; `autoresearch run {folder}` goes on with it"
-        )
+        command = call_program("autoresearch", "run", folder)
+        raise Conflict(f"{folder} is an experiment already; `{command}` goes on with it")
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise Conflict(
             f"{folder} is not empty; name a new folder, or, for a repository of your "

@@ -11,6 +11,7 @@ import hashlib
 from pathlib import Path
 
 from autoresearch.errors import BadWorkspace
+from autoresearch.own_programs import call_program
 from autoresearch.researcher.workspace import PRIVATE, Workspace
 
 PLACE = "data"  # below the private folder: the absolute path, in one line
@@ -55,7 +56,7 @@ def find_text(workspace: Workspace) -> Path:
     if not note.is_file():
         raise BadWorkspace(
             "this experiment's text is your own, and nobody has said where it lies on this "
-            f"machine: autoresearch init {workspace.folder} --data PATH"
+            f"machine: {call_program('autoresearch', 'init', workspace.folder)} --data PATH"
         )
     path = Path(note.read_text("utf-8", "surrogateescape").strip())
     check_text(workspace, path)
@@ -67,7 +68,7 @@ def check_text(workspace: Workspace, path: Path) -> None:
     if not path.exists():
         raise BadWorkspace(
             f"{path}, this experiment's text, is not there; where it lies now: "
-            f"autoresearch init {workspace.folder} --data PATH"
+            f"{call_program('autoresearch', 'init', workspace.folder)} --data PATH"
         )
     if wanted and (found := hash_text(path)) != wanted:
         raise BadWorkspace(

@@ -27,6 +27,7 @@ from autoresearch.git.checkouts import Checkout, check_out, describe_path
 from autoresearch.git.lfs import missing_contents
 from autoresearch.git.repo import ZERO, Change, Repo
 from autoresearch.git.trees import REPOSITORY, read_tree
+from autoresearch.own_programs import call_program
 from autoresearch.researcher import config
 from autoresearch.researcher.ledger import JSONL, TSV, Ledger
 
@@ -327,7 +328,8 @@ def find_experiment(folder: Path, top: Path) -> Path:
         return top
     raise BadWorkspace(
         f"{folder} lies inside the repository {top}, and neither is an experiment; "
-        f"`autoresearch init {folder} --command … --free FILE` makes this part one"
+        f"`{call_program('autoresearch', 'init', folder)} --command … --free FILE` makes this "
+        "part one"
     )
 
 

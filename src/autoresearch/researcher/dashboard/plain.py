@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from autoresearch.own_programs import call_program
 from autoresearch.researcher.dashboard.draw import draw_heading, run_state, show_value
 from autoresearch.researcher.dashboard.snapshot import RunView, VerdictView, View
 from autoresearch.researcher.judging.amounts import show_amount
@@ -17,9 +18,8 @@ def describe_view(view: View) -> list[str]:
     """Everything in a few lines."""
     lines = [text.plain for text in draw_heading(view)]
     if not (view.verdicts or view.about.running):
-        lines.insert(
-            1, f"no experiment is finished yet; start with: autoresearch run {view.about.folder}"
-        )
+        command = call_program("autoresearch", "run", view.about.folder)
+        lines.insert(1, f"no experiment is finished yet; start with: {command}")
     lines += [describe_verdict(v) for v in view.verdicts[-SHOWN:]]
     working = [
         *(describe_run(r) for r in view.runs),

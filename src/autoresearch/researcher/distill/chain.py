@@ -24,6 +24,7 @@ from autoresearch.git.trees import (
     write_blob,
     write_commit,
 )
+from autoresearch.own_programs import call_program
 from autoresearch.researcher.distill.design import Row
 from autoresearch.researcher.judging.values import Record
 
@@ -64,7 +65,8 @@ def read_chain(repo: Repo, history: Sequence[Record]) -> Chain:
         edits.append(KeptEdit(at.id, at.commit, at.parent, at.description, lines))
         at = kept.get(at.parent)
     if at is None:
-        raise BadWorkspace("this branch has no measured baseline; autoresearch run makes one")
+        command = call_program("autoresearch", "run", repo.path)
+        raise BadWorkspace(f"this branch has no measured baseline; `{command}` makes one")
     return Chain(at.commit, tuple(reversed(edits)))
 
 

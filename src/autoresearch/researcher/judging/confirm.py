@@ -138,8 +138,8 @@ def confirm_claims(claims: Sequence[GainClaim], kept: int) -> tuple[GainClaim, .
     return tuple(replace(claim, confirmed=claim.evidence >= least) for claim in claims)
 
 
-def describe_night(claims: Sequence[GainClaim], best: str) -> str:
-    """The sentence at a night's end, about its best commit."""
+def describe_night(claims: Sequence[GainClaim], best: str, distill: str) -> str:
+    """The sentence at a night's end, about its best commit; `distill` is the command for it."""
     claim = next((claim for claim in claims if claim.commit == best), None)
     last = next((claim for claim in reversed(claims) if claim.confirmed), None)
     if claim is None or not claim.confirmed:
@@ -147,7 +147,7 @@ def describe_night(claims: Sequence[GainClaim], best: str) -> str:
         if claim is not None:
             why = f"{claim.runs} re-runs with fresh seeds are too few to tell"
         before = f"; {last.commit[:7]}, kept too, is" if last else ""
-        advice = "; `autoresearch distill` measures it"
+        advice = f"; `{distill}` measures it"
         return f"the best, {best[:7]}, is not confirmed: {why}{before}{advice}"
     low, high = (show_amount(bound) for bound in (claim.low, claim.high))
     return (

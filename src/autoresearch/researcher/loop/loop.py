@@ -20,6 +20,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from autoresearch.own_programs import call_program
 from autoresearch.researcher.agents.base import Agent
 from autoresearch.researcher.agents.mixture import Mixture
 from autoresearch.researcher.display import Display, show_duration, show_left
@@ -171,7 +172,8 @@ class Loop:
         if best.is_baseline:
             return ""
         claims = weigh_claims(history, self.workspace.config.experiment.direction)
-        return describe_night(claims, best.commit)
+        distill = call_program("autoresearch", "distill", self.workspace.folder)
+        return describe_night(claims, best.commit, distill)
 
     def wait_for_agent(self, seconds: float) -> str:
         """Wait a little for an agent that is not available. Why there is no use in it, or the

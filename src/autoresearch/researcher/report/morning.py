@@ -15,6 +15,7 @@ from statistics import fmean
 
 import msgspec
 
+from autoresearch.own_programs import call_program
 from autoresearch.researcher.agents.mixture import kept_gain, seconds_of
 from autoresearch.researcher.agents.search_space import edits_of
 from autoresearch.researcher.distill.design import Pair
@@ -85,7 +86,7 @@ def read_morning(folder: Path, records: Sequence[Record], direction: str) -> Mor
     )
     importance = rank_constants(records, direction)
     morning = Morning(
-        say_best(records, direction) if kept[1:] else "",
+        say_best(records, direction, folder) if kept[1:] else "",
         effects,
         measured,
         sum_up(tried, records, direction, kind_of),
@@ -94,13 +95,14 @@ def read_morning(folder: Path, records: Sequence[Record], direction: str) -> Mor
         tried_in_vain(tried),
         sum_up(tried, records, direction, lambda record: "all")[0],
     )
-    return replace(morning, next_steps=next_steps(morning, tried))
+    return replace(morning, next_steps=next_steps(morning, tried, folder))
 
 
-def say_best(records: Sequence[Record], direction: str) -> str:
+def say_best(records: Sequence[Record], direction: str, folder: Path) -> str:
     """How sure it is that the best is one; the table marks the same with its star."""
     top = best(records, direction)
-    return describe_night(weigh_claims(records, direction), top.commit) if top else ""
+    distill = call_program("autoresearch", "distill", folder)
+    return describe_night(weigh_claims(records, direction), top.commit, distill) if top else ""
 
 
 def newest_branch(records: Sequence[Record]) -> list[Record]:
@@ -156,7 +158,7 @@ def effects_of(notes: DistillNotes, direction: str) -> tuple[EditEffect, ...]:
 
 AS_JUDGED = (
     "as they were judged: the luck that an edit was kept with is still in it; "
-    "`autoresearch distill` measures them anew"
+    "distilling measures them anew"
 )
 
 
@@ -225,11 +227,12 @@ def tried_in_vain(tried: Sequence[Record]) -> tuple[tuple[str, int], ...]:
     return tuple(sorted(lost, key=lambda each: -each[1]))[:NAMED]
 
 
-def next_steps(morning: Morning, tried: Sequence[Record]) -> tuple[str, ...]:
+def next_steps(morning: Morning, tried: Sequence[Record], folder: Path) -> tuple[str, ...]:
     """What the numbers suggest, a sentence each."""
     steps = []
     if not morning.is_distilled and morning.effects:
-        steps.append("`autoresearch distill`: which of the kept edits are real is not measured yet")
+        command = call_program("autoresearch", "distill", folder)
+        steps.append(f"`{command}`: which of the kept edits are real is not measured yet")
     if top := [name for name, share in morning.importance[:3] if share > 0.1]:
         steps.append(f"go on with {', '.join(top)}: they explain most of what was seen")
     paid = [kind.name for kind in morning.kinds if kind.kept and kind.tried < 2 * LEAST]
@@ -241,6 +244,8 @@ def next_steps(morning: Morning, tried: Sequence[Record]) -> tuple[str, ...]:
             f"{len(near)} experiments came out inside the noise; together they may be worth a run: "
             f"{'; '.join(record.description for record in near[-3:])}"
         )
-    if not any(record.proposal.get("idea") for record in tried):
-        steps.append("no idea of the catalogue was tried: `--agent mixed` does")
+    # the catalogue's ideas are edits of the lab's train.py, and only the lab has tracks
+    if tried[-1].track and not any(record.proposal.get("idea") for record in tried):
+        command = call_program("autoresearch", "run", folder, "--agent", "mixed")
+        steps.append(f"`{command}`: no idea of the catalogue was tried")
     return tuple(steps)

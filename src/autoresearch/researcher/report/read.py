@@ -18,6 +18,7 @@ from typing import Any
 
 from autoresearch.devices import is_same_device
 from autoresearch.errors import BadWorkspace, NotFound
+from autoresearch.own_programs import call_program
 from autoresearch.researcher.config import read_toml
 from autoresearch.researcher.report.rows import Experiment, TableSummary, renumber
 from autoresearch.researcher.report.settle import find_direction, find_idea, settle_rows
@@ -112,8 +113,8 @@ def ledger_files(given: Path) -> tuple[Path, Path, Path]:
     found = [folder / name for name in (OURS, *OTHERS) if (folder / name).is_file()]
     if not found and not jsonl.exists():
         raise NotFound(
-            f"no results.tsv in {folder}; start an experiment there with `autoresearch run`, "
-            "or name its folder"
+            f"no results.tsv in {folder}; start an experiment there with "
+            f"`{call_program('autoresearch', 'run', folder)}`, or name its folder"
         )
     is_only = found and not jsonl.exists()
     return folder, found[0] if is_only else folder / OURS, jsonl

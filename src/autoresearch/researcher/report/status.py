@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from autoresearch.errors import Conflict
+from autoresearch.own_programs import call_program
 from autoresearch.researcher.curve_files import NAME, read_newest
 from autoresearch.researcher.display import escape_text
 from autoresearch.researcher.journal import Attempt, Journal
@@ -133,7 +134,8 @@ def sentences(status: Status) -> list[str]:
 
 def lines(status: Status) -> list[str]:
     if status.baseline is None:
-        first = f"{status.folder}: no experiment yet; start with: autoresearch run {status.folder}"
+        command = call_program("autoresearch", "run", status.folder)
+        first = f"{status.folder}: no experiment yet; start with: {command}"
         return [first, *attempt_lines(status), *hub_lines(status)]
     noise = f" (noise {show_amount(status.noise)})" if status.noise is not None else ""
     return [
@@ -159,8 +161,8 @@ def attempt_lines(status: Status) -> list[str]:
     what = [describe_open(attempt, status.running) for attempt in status.attempts]
     if status.running:
         return what
-    command = f"`autoresearch run {status.folder}`"
-    return [f"interrupted in {', '.join(what)}; {command} goes on with it"]
+    command = call_program("autoresearch", "run", status.folder)
+    return [f"interrupted in {', '.join(what)}; `{command}` goes on with it"]
 
 
 def describe_open(attempt: Open, running: bool) -> str:

@@ -19,6 +19,7 @@ from typing import Protocol
 from autoresearch.client import Hub
 from autoresearch.client.wire import checked_key
 from autoresearch.errors import AutoresearchError, BadInput, Conflict, Forbidden, HubUnavailable
+from autoresearch.own_programs import call_program
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}", re.ASCII)
 NAMES_TRIED = 5
@@ -81,8 +82,9 @@ class Membership:
             self.keyring.save(member)
         except Forbidden as error:
             self.refused = HubUnavailable(
-                f"{error} (with an invitation: `ah join {self.url} --invite WORD` in "
-                "the experiment's folder)"
+                f"{error} (with an invitation: "
+                f"`{call_program('ah', 'join', self.url, '--invite', 'WORD')}` in the "
+                "experiment's folder)"
             )
             raise self.refused from error
         except AutoresearchError as error:
