@@ -17,6 +17,7 @@ import pytest
 from autoresearch.hub.rules import commits, fetch, maintenance, repack
 from autoresearch.hub.store import backup, migrate, objects
 from autoresearch.hub.store.database import Database, Reader, compact
+from autoresearch.hub.store.object_reader import GitObject, ObjectReader
 from git_work import Work
 from long_history import TRUNK, long_history, take_in
 
@@ -72,9 +73,9 @@ def forms(reader: Reader) -> list[tuple[int, int | None, int | None]]:
     return [(row.id, row.base_id, row.step) for row in rows]
 
 
-def contents(reader: Reader) -> dict[bytes, objects.GitObject | None]:
+def contents(reader: Reader) -> dict[bytes, GitObject | None]:
     rows = objects.read_numbered(reader, 0, objects.last_id(reader))
-    return {row.oid: objects.get(reader, row.oid) for row in rows}
+    return {row.oid: ObjectReader(reader, afresh=True).get(row.oid) for row in rows}
 
 
 def trunk(work: Work) -> list[str]:

@@ -11,8 +11,9 @@ from autoresearch.errors import TooLarge
 from autoresearch.git.fsck import Entry
 from autoresearch.hub.rules import commits
 from autoresearch.hub.rules.trees import Trees
-from autoresearch.hub.store import objects
 from autoresearch.hub.store.database import Reader
+from autoresearch.hub.store.object_reader import ObjectReader
+from autoresearch.hub.store.objects import size_of
 
 FILES_MAX = 1000
 FILE_MAX_BYTES = 1024 * 1024  # larger files are named, not shown
@@ -29,8 +30,9 @@ def between(reader: Reader, old_digits: str, new_digits: str) -> bytes:
     old, new = (commits.find(reader, digits).tree for digits in (old_digits, new_digits))
     parts: list[bytes] = []
     compared = written = 0
-    for path, before, after in Trees(reader).changes(old, new, FILES_MAX):
-        old_data, new_data = _content(reader, before), _content(reader, after)
+    contents = ObjectReader(reader)
+    for path, before, after in Trees(reader, contents).changes(old, new, FILES_MAX):
+        old_data, new_data = _read(contents, before), _read(contents, after)
         compared += len(old_data or b"") + len(new_data or b"")
         if compared > COMPARED_MAX_BYTES or written > TEXT_MAX_BYTES:
             raise TooLarge(
@@ -41,12 +43,12 @@ def between(reader: Reader, old_digits: str, new_digits: str) -> bytes:
     return b"".join(parts)
 
 
-def _content(reader: Reader, entry: Entry | None) -> bytes | None:
+def _read(contents: ObjectReader, entry: Entry | None) -> bytes | None:
     """A file's content; None where there is no file, or too large a one."""
-    if entry is None or objects.size(reader, entry.oid) > FILE_MAX_BYTES:
+    row = None if entry is None else contents.row(entry.oid)
+    if row is None or size_of(row) > FILE_MAX_BYTES:
         return None
-    found = objects.get(reader, entry.oid)
-    return None if found is None else found.data
+    return contents.content(row).data
 
 
 def _header(path: bytes, before: Entry | None, after: Entry | None) -> bytes:

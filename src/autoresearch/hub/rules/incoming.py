@@ -19,7 +19,8 @@ from autoresearch.git.pack import Pack, PackLimits
 from autoresearch.hub.rules import results
 from autoresearch.hub.store import commits, events, log_entries, log_rows, objects, search
 from autoresearch.hub.store.database import Reader, Transaction
-from autoresearch.hub.store.objects import GitObject, NewObject
+from autoresearch.hub.store.object_reader import GitObject, ObjectReader
+from autoresearch.hub.store.objects import NewObject
 from autoresearch.hub.values import NewCommit
 
 LIMITS = PackLimits()
@@ -57,6 +58,7 @@ class Incoming:
         self._skip_tags = skip_tags
         self._tags: set[bytes] = set()
         self._reader = reader
+        self._stored = ObjectReader(reader)
         self._pack = Pack(file, start, limits, self._read_stored, self._read_kinds)
         self._named: dict[bytes, int] = {}  # what trees name, and the kind it must be of
         self._attributes: set[bytes] = set()
@@ -155,7 +157,7 @@ class Incoming:
         return objects.kinds(self._reader, oids)
 
     def _read_stored(self, oid: bytes) -> GitObject | None:
-        return objects.get(self._reader, oid)
+        return self._stored.get(oid)
 
     def _visit(self, oid: bytes, kind: int, data: bytes) -> None:
         if kind == COMMIT:

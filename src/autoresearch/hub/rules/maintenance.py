@@ -16,7 +16,8 @@ from autoresearch.hub.rules.incoming import add_commit, message_of
 from autoresearch.hub.store import board, commits, database, log_entries, log_rows, objects, search
 from autoresearch.hub.store import results as rows
 from autoresearch.hub.store.database import Database, Reader, Transaction
-from autoresearch.hub.store.objects import BrokenObject, ObjectReader, StoredObject
+from autoresearch.hub.store.object_reader import BrokenObject, ObjectReader
+from autoresearch.hub.store.objects import StoredObject
 from autoresearch.hub.values import StoredCommit
 
 UNINDEXED_MAX = 10  # posts, results and commits each that are named
@@ -50,7 +51,7 @@ def _board_problems(reader: Reader) -> Iterator[str]:
 
 
 def _object_problems(reader: Reader) -> Iterator[str]:
-    contents = ObjectReader(reader)
+    contents = ObjectReader(reader, afresh=True)
     for row in objects.read_numbered(reader, 0, objects.last_id(reader)):
         try:
             data = contents.content(row).data
@@ -103,7 +104,7 @@ def _link_problems(reader: Reader, row: StoredCommit, header: fsck.CommitHeader)
 
 
 def _commit_problems(reader: Reader) -> Iterator[str]:
-    contents = ObjectReader(reader)
+    contents = ObjectReader(reader, afresh=True)
     for row in commits.every_commit(reader):
         try:
             stored = contents.get(bytes.fromhex(row.hash))
@@ -190,7 +191,7 @@ def _list_anew(
 
 
 def _commit_headers(reader: Reader) -> Iterator[tuple[bytes, fsck.CommitHeader]]:
-    contents = ObjectReader(reader)
+    contents = ObjectReader(reader, afresh=True)
     for row in objects.read_numbered(reader, 0, objects.last_id(reader)):
         if row.kind == COMMIT:
             yield row.oid, fsck.check_commit(contents.content(row).data)

@@ -14,7 +14,8 @@ from autoresearch.git.pack import LEVEL
 from autoresearch.git.pack_writer import Packed
 from autoresearch.hub.store import objects
 from autoresearch.hub.store.database import Reader
-from autoresearch.hub.store.objects import BROKEN_CHAIN, BrokenObject, StoredObject
+from autoresearch.hub.store.object_reader import BrokenObject, ObjectReader
+from autoresearch.hub.store.objects import BROKEN_CHAIN, StoredObject
 
 PAGE = 250  # rows that are read at once
 NOTHING: Collection[bytes] = frozenset()
@@ -79,7 +80,5 @@ def _form(
         return Packed(row.kind, row.size, row.body, row.id, row.base_id)
     if absent in held:
         return Packed(row.kind, row.size, row.body, row.id, absent)
-    whole = objects.get(reader, row.oid)
-    if whole is None:
-        raise KeyError(row.oid.hex())
+    whole = ObjectReader(reader).content(row)
     return Packed(row.kind, len(whole.data), zlib.compress(whole.data, LEVEL), row.id)

@@ -23,7 +23,8 @@ from autoresearch.git.fsck import TREE
 from autoresearch.hub.rules.trees import Trees
 from autoresearch.hub.store import commits, leases, objects
 from autoresearch.hub.store.database import Reader, Transaction
-from autoresearch.hub.store.objects import STEPS, NewForm, ObjectPlace, ObjectReader
+from autoresearch.hub.store.object_reader import ObjectReader
+from autoresearch.hub.store.objects import STEPS, NewForm, ObjectPlace
 from autoresearch.hub.values import StoredCommit
 
 COMMITS_MAX = 50  # of one step: some hundredths of a second

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from autoresearch.errors import TooLarge
 from autoresearch.git.fsck import Entry, parse_tree
 from autoresearch.hub.store.database import Reader
-from autoresearch.hub.store.objects import ObjectReader
+from autoresearch.hub.store.object_reader import ObjectReader
 
 CACHED = 4096  # trees
 Named = dict[bytes, Entry]

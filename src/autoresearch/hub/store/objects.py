@@ -3,18 +3,17 @@ holds never changes; the form of its body may.
 
 A body is the whole object, or a delta against another object's content, in the form that packs
 have. Whether an object may come in is decided in `rules.push`, which of them is whose base in
-`rules.repack`.
+`rules.repack`, and making one whole is `object_reader`'s business.
 """
 
 from __future__ import annotations
 
 import zlib
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple, TypeVar
 
-from autoresearch.errors import AutoresearchError, BadBundle
-from autoresearch.git.delta import apply_delta, delta_sizes
+from autoresearch.errors import BadBundle
+from autoresearch.git.delta import delta_sizes
 from autoresearch.hub.store.database import Reader, Transaction
 from autoresearch.hub.values import Ref
 
@@ -23,26 +22,14 @@ CHAIN_MAX = 50  # deltas between an object and a whole one, when it comes in
 # repacking bounds the settled part of a chain by as many again
 BROKEN_CHAIN = 2 * CHAIN_MAX
 STEPS = 24  # as many deltas in a row, then one against the object where the row began
-CACHE_BYTES = 16 * 1024 * 1024
 _ROW = "id, oid, kind, size, body, base_id, step"
-_CHAIN = """
-    WITH RECURSIVE chain (kind, body, base_id, depth) AS (
-        SELECT kind, body, base_id, 0 FROM objects WHERE oid = :oid
-        UNION ALL
-        SELECT chain.kind, objects.body, objects.base_id, chain.depth + 1
-        FROM objects JOIN chain ON objects.id = chain.base_id WHERE chain.depth < :most
-    )
-    SELECT kind, body, base_id FROM chain ORDER BY depth
-"""
 _ADD = """
     INSERT INTO objects (oid, kind, size, body, base_id, step)
     VALUES (:oid, :kind, :size, :body, :base_id, :step) ON CONFLICT DO NOTHING
 """
-_LOOKED_UP = (1, 8, 250)  # names in one statement: few lengths, so that few are prepared
-
-
-class BrokenObject(AutoresearchError):
-    """An object that is stored but cannot be made whole; the text says why."""
+# names in one statement: few lengths, so that few are prepared
+_LOOKED_UP = (1, 4, 16, 64, 250)
+_MARKS = [f"oid{number}" for number in range(_LOOKED_UP[-1])]
 
 
 class StoredObject(NamedTuple):
@@ -87,23 +74,9 @@ class NewForm(NamedTuple):
     base: bytes = b""  # the name of what has `base_id`, where a delta was made against it
 
 
-class GitObject(NamedTuple):
-    """An object with its content, and how many deltas led to it."""
-
-    kind: int
-    data: bytes
-    depth: int = 0
-
-
 class _Kind(NamedTuple):
     oid: bytes
     kind: int
-
-
-class _Link(NamedTuple):
-    kind: int
-    body: bytes
-    base_id: int | None
 
 
 def kind(reader: Reader, oid: bytes) -> int | None:
@@ -129,51 +102,15 @@ def _look_up(
 ) -> Iterator[T]:
     """Rows by their names, many with one statement."""
     length = next((length for length in _LOOKED_UP if len(oids) <= length), _LOOKED_UP[-1])
-    marks = ", ".join(f":oid{number}" for number in range(length))
-    sql = f"SELECT {columns} FROM objects WHERE oid IN ({marks})"
+    marks = _MARKS[:length]
+    sql = f"SELECT {columns} FROM objects WHERE oid IN (:{', :'.join(marks)})"
     for start in range(0, len(oids), length):
-        page = [*oids[start : start + length], *[b""] * length][:length]
-        yield from reader.all(make, sql, **{f"oid{n}": oid for n, oid in enumerate(page)})
+        page = [*oids[start : start + length], *[b""] * length]
+        yield from reader.all(make, sql, **dict(zip(marks, page, strict=False)))
 
 
-def get(reader: Reader, oid: bytes) -> GitObject | None:
-    """An object; None where there is none of this name. Raises BrokenObject."""
-    links = reader.all(_Link, _CHAIN, oid=oid, most=BROKEN_CHAIN)
-    if not links:
-        return None
-    if links[-1].base_id is not None:
-        raise BrokenObject(_lacks_base(oid, len(links)))
-    data = _inflate(oid, links[-1].body)
-    for link in reversed(links[:-1]):
-        data = _apply(oid, data, _inflate(oid, link.body))
-    return GitObject(links[0].kind, data, len(links) - 1)
-
-
-def _lacks_base(oid: bytes, length: int) -> str:
-    if length > BROKEN_CHAIN:
-        return f"object {oid.hex()} is a delta whose chain of bases does not end"
-    return f"object {oid.hex()} is a delta, and a base of it is not stored"
-
-
-def _inflate(oid: bytes, body: bytes) -> bytes:
-    try:
-        return zlib.decompress(body)
-    except zlib.error:
-        raise BrokenObject(f"object {oid.hex()} cannot be inflated") from None
-
-
-def _apply(oid: bytes, base: bytes, delta: bytes) -> bytes:
-    try:
-        return apply_delta(base, delta)
-    except BadBundle as error:
-        raise BrokenObject(f"object {oid.hex()} cannot be made of its base: {error}") from None
-
-
-def size(reader: Reader, oid: bytes) -> int:
-    """The size of an object's content; -1 where there is none of this name."""
-    row = by_name(reader, oid)
-    if row is None:
-        return -1
+def size_of(row: StoredObject) -> int:
+    """The size of an object's content."""
     if row.base_id is None:
         return row.size
     return delta_sizes(zlib.decompressobj().decompress(row.body, 20))[1]
@@ -195,62 +132,6 @@ def place(reader: Reader, oid: bytes) -> ObjectPlace | None:
 def place_by_id(reader: Reader, number: int) -> ObjectPlace | None:
     sql = "SELECT id, base_id, step FROM objects WHERE id = :id"
     return reader.one(ObjectPlace, sql, id=number)
-
-
-class ObjectReader:
-    """Reads objects of one database with the latest at hand: what one is a delta against was
-    mostly read a moment ago.
-    """
-
-    def __init__(self, reader: Reader, most_bytes: int = CACHE_BYTES) -> None:
-        self._reader = reader
-        self._most_bytes = most_bytes
-        self._found: OrderedDict[int, GitObject] = OrderedDict()
-        self._expected: dict[bytes, StoredObject] = {}
-        self._bytes = 0
-
-    def expect(self, oids: Sequence[bytes]) -> None:
-        """Have the rows of these at hand, which are asked for next."""
-        self._expected = by_names(self._reader, oids)
-
-    def get(self, oid: bytes) -> GitObject | None:
-        """As `objects.get`."""
-        row = self._expected.pop(oid, None) or by_name(self._reader, oid)
-        return None if row is None else self.content(row)
-
-    def content(self, row: StoredObject) -> GitObject:
-        """What an object holds. Raises BrokenObject."""
-        found = self._recall(row.id)
-        chain = [] if found else [row]
-        while found is None and (base_id := chain[-1].base_id) is not None:
-            found = self._recall(base_id)
-            if found is None:
-                base = by_id(self._reader, base_id)
-                if base is None or len(chain) > BROKEN_CHAIN:
-                    raise BrokenObject(_lacks_base(row.oid, len(chain)))
-                chain.append(base)
-        if found is None:
-            first = chain.pop()
-            found = self._keep(first, GitObject(row.kind, _inflate(row.oid, first.body)))
-        for link in reversed(chain):
-            data = _apply(row.oid, found.data, _inflate(row.oid, link.body))
-            found = self._keep(link, GitObject(row.kind, data, found.depth + 1))
-        if found.depth > BROKEN_CHAIN:
-            raise BrokenObject(_lacks_base(row.oid, found.depth + 1))
-        return found
-
-    def _recall(self, number: int) -> GitObject | None:
-        found = self._found.get(number)
-        if found is not None:
-            self._found.move_to_end(number)
-        return found
-
-    def _keep(self, row: StoredObject, found: GitObject) -> GitObject:
-        self._found[row.id] = found
-        self._bytes += len(found.data)
-        while self._bytes > self._most_bytes and len(self._found) > 1:
-            self._bytes -= len(self._found.popitem(last=False)[1].data)
-        return found
 
 
 def add(tx: Transaction, new: Iterable[NewObject]) -> None:
