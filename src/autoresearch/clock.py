@@ -30,7 +30,8 @@ def timestamp() -> str:
 def precise_timestamp(at: datetime | None = None) -> str:
     """UTC in ISO 8601 with microseconds, fixed width, so that text sorts as time does: the hub
     writes it. `at`: not now, but then."""
-    return (at or utc_now()).astimezone(timezone.utc).strftime(_MICROSECONDS)
+    then = (at or utc_now()).astimezone(timezone.utc)
+    return then.isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
 
 
 def parse_timestamp(text: str) -> datetime:

@@ -54,6 +54,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         self._shares = shares
         self._is_proxy = is_proxy
         self._share_of = ""
+        self._head_has_begun = False
         self._head_size = 0
         self._head_timer: asyncio.TimerHandle | None = None
         self._send_timer: asyncio.TimerHandle | None = None
@@ -94,6 +95,8 @@ class LimitedHttpProtocol(HttpToolsProtocol):
             self._head_size += len(data)
         while data:
             data = self._parse(data)
+        if self._head_has_begun and self._head_timer is None:  # and did not end in this piece
+            self._await_head(self.head_s)
         if self._head_timer is not None and self._head_size > self.head_bytes:
             self._refuse(
                 b"431 Request Header Fields Too Large",
@@ -111,8 +114,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         return b""
 
     def on_message_begin(self) -> None:
-        if self._head_timer is None:  # a further request on a kept connection
-            self._await_head(self.head_s)
+        self._head_has_begun = True
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
@@ -176,6 +178,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         self._head_timer = self.loop.call_later(head_s, self._head_is_late)
 
     def _head_arrived(self) -> None:
+        self._head_has_begun = False
         if self._head_timer is not None:
             self._head_timer.cancel()
             self._head_timer = None
