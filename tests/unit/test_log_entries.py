@@ -3,7 +3,10 @@ entries."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import asyncio
+import threading
+from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -63,6 +66,11 @@ def test_every_write_is_in_the_log_once(db: Database) -> None:
     for kind in log_rows.SOURCES:
         rows = {row.ref: row.data for row in log_rows.every_row(db.reader, kind)}
         assert rows == {entry.ref: entry.data for entry in stored if entry.kind == kind}
+    _check_tree(db, stored)
+
+
+def _check_tree(db: Database, stored: Sequence[log_entries.StoredEntry]) -> None:
+    """The numbers have no gap, and the hashes are those of a tree of these entries."""
     frontier = merkle.Frontier()
     for number, entry in enumerate(stored):
         row = log_entries.make_row(frontier, entry.kind, entry.ref, entry.data)
@@ -83,6 +91,30 @@ def test_what_is_undone_is_not_in_the_log(db: Database) -> None:
 
     entries = list(log_entries.every_entry(db.reader))
     assert [(entry.number, entry.ref) for entry in entries] == [(0, "1"), (1, "2"), (2, "bea")]
+
+
+def test_a_group_has_one_log(db: Database) -> None:
+    """Changes that share a transaction go on where the one before them ended; one that fails after
+    it wrote leaves no trace, in the numbers or in the tree."""
+    gate = threading.Event()
+
+    def create(tx: Transaction, name: str) -> None:
+        accounts.create(tx, name, "open")
+        if name.startswith("bad"):
+            raise ZeroDivisionError
+
+    async def write_together() -> list[object]:
+        holding = asyncio.ensure_future(db.change(lambda _: gate.wait(10)))
+        names = ("a", "b", "bad1", "c", "bad2", "bad3", "d", "e")
+        writing = [db.change(partial(create, name=name)) for name in names]
+        asyncio.get_running_loop().call_later(0.2, gate.set)
+        return await asyncio.gather(holding, *writing, return_exceptions=True)
+
+    failed = [type(each) for each in asyncio.run(write_together())].count(ZeroDivisionError)
+    stored = list(log_entries.every_entry(db.reader))
+
+    assert failed == 3 and [entry.ref for entry in stored[2:]] == ["a", "b", "c", "d", "e"]
+    _check_tree(db, stored)
 
 
 def test_what_verdicts_come_to_is_in_the_log(db: Database) -> None:

@@ -147,12 +147,15 @@ class Reader:
 
 
 class Transaction(Reader):
-    """Statements that change, within one transaction. `now` is its one time stamp."""
+    """Statements that change, within one transaction. `now` is its one time stamp; `known` is what
+    earlier statements of it, and earlier changes of its group, have found out.
+    """
 
-    __slots__ = ("now",)
+    __slots__ = ("known", "now")
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, known: dict[str, Any] | None = None) -> None:
         super().__init__(connection)
+        self.known = {} if known is None else known
         self.now = precise_timestamp()
 
     def run(self, sql: str, /, **values: Any) -> int:
@@ -310,8 +313,9 @@ class Database:
             finally:
                 # after the wait for the turn: those who waited meanwhile share what comes of it
                 self._gather(group)
+            known: dict[str, Any] = {}
             for job in group:
-                job.run(connection)
+                job.run(connection, known)
             connection.execute("COMMIT")
         except BaseException as error:  # noqa: BLE001  (every member of the group gets it)
             _roll_back(connection)
@@ -373,15 +377,16 @@ class _Job:
         self.is_withdrawn = True
         return UNCERTAIN if self.has_begun else "the hub's database is too slow; try again later"
 
-    def run(self, connection: Connection) -> None:
+    def run(self, connection: Connection, known: dict[str, Any]) -> None:
         self.has_begun = True  # before the look: whoever withdraws now hears that it has
         if self.is_withdrawn:
             return
         connection.execute("SAVEPOINT job")
         try:
-            self.result = self.change(Transaction(connection))
+            self.result = self.change(Transaction(connection, known))
         except BaseException as error:
             self.error = error
+            known.clear()  # some of it is taken back
             # the database itself gave up the whole transaction: disk full, connection lost
             if not connection.in_transaction:
                 raise
