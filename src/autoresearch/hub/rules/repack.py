@@ -1,11 +1,12 @@
 """Which object is stored as a delta against which: the form of every object is settled once, along
 the history, parents first.
 
-A file, a tree and a commit are each made a delta against what stood in their place one commit
-before. So whoever is given a history gets the base with it, always, and whatever is settled rests
-on what was settled before it: no circles, whatever fails in between. The `step` of an object is
-its place behind a whole one. Every STEPS-th delta is made against the object STEPS before, so
-that a chain of STEPS ** 2 versions is never longer than twice STEPS.
+A file and a tree are each made a delta against what stood in their place one commit before. (A
+commit has hardly anything in common with its parent: of a thousand 56 were smaller as deltas, by
+40 bytes each.) So whoever is given a history gets the base with it, always, and whatever is
+settled rests on what was settled before it: no circles, whatever fails in between. The `step` of
+an object is its place behind a whole one. Every STEPS-th delta is made against the object STEPS
+before, so that a chain of STEPS ** 2 versions is never longer than twice STEPS.
 
 What a step worked out is stored in one transaction, with how far it came. Two leaders, or one
 that was killed, waste work and nothing else.
@@ -92,7 +93,7 @@ class _Planner:
         """The objects a commit brought, with what stood in their place in its parents."""
         parents = commit.parents.split()
         places = [place for hash in parents if (place := commits.place(self._reader, hash))]
-        yield bytes.fromhex(commit.hash), [bytes.fromhex(hash) for hash in parents]
+        yield bytes.fromhex(commit.hash), []  # which stays whole, or becomes it
         yield from self._trees.new(commit.tree, [place.tree for place in places], set())
 
     def _settle(self, oid: bytes, before: Sequence[bytes]) -> None:

@@ -14,6 +14,7 @@ from typing import NamedTuple, TypeVar
 
 from autoresearch.errors import BadBundle
 from autoresearch.git.delta import delta_sizes
+from autoresearch.git.fsck import COMMIT
 from autoresearch.hub.store.database import Reader, Transaction
 from autoresearch.hub.values import Ref
 
@@ -137,14 +138,14 @@ def place_by_id(reader: Reader, number: int) -> ObjectPlace | None:
 def add(tx: Transaction, new: Iterable[NewObject]) -> None:
     """Store objects; those that are there stay as they are.
 
-    One more delta in a row of settled ones is settled itself. Raises BadBundle where a base is
-    gone since it was checked.
+    One more delta in a row of settled ones is settled itself, and so is a whole commit. Raises
+    BadBundle where a base is gone since it was checked.
     """
     for oid, of_kind, size_bytes, body, base in new:
         at = None if base is None else place(tx, base)
         if at is None and base is not None:
             raise BadBundle(f"the base of {oid.hex()} is not on this hub any more; push again")
-        step = next_step(at.step) if at else None
+        step = next_step(at.step) if at else 0 if of_kind == COMMIT else None
         tx.run(
             _ADD, oid=oid, kind=of_kind, size=size_bytes, body=body,
             base_id=at.id if at else None, step=step,
