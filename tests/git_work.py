@@ -76,12 +76,18 @@ def push(agent: Any, data: bytes) -> Any:
 
 def push_new(agent: Any) -> str:
     """Push a commit that is nobody else's; its hash."""
+    made, data = bundle_new()
+    answer = push(agent, data)
+    assert answer.status_code == 201, answer.text
+    return made
+
+
+def bundle_new() -> tuple[str, bytes]:
+    """A commit that is nobody else's: its hash, and a bundle of it."""
     data = secrets.token_hex(8).encode()
     top = tree((b"100644", b"train.py", oid(3, data)))
     made = commit(oid(2, top), message=data)
-    answer = push(agent, bundled([(3, data), (2, top), (1, made)]))
-    assert answer.status_code == 201, answer.text
-    return oid(1, made).hex()
+    return oid(1, made).hex(), bundled([(3, data), (2, top), (1, made)])
 
 
 def oid(kind: int, data: bytes) -> bytes:

@@ -2,45 +2,10 @@
 
 from __future__ import annotations
 
-import secrets
 from typing import Any
 
-from git_work import push_new
-
-
-class Board:
-    """A platform nobody else uses, and who reports and judges there."""
-
-    def __init__(self, hub: Any) -> None:
-        self.hub, self.gpu, self.reader = hub, f"GPU {secrets.token_hex(4)}", hub.agent()
-
-    def claim(self, agent: Any, value: str, commit: str = "") -> tuple[str, int]:
-        """Claim a value for a commit that is pushed now, unless it is given; commit and post."""
-        commit = commit or push_new(agent)
-        line = f"commit:{commit} platform:{self.gpu} val_bpb:{value} vram_gb:1 | to {value}"
-        return commit, self.post(agent, line)
-
-    def judge(self, agent: Any, claim: tuple[str, int], verdict: str) -> None:
-        commit, post_id = claim
-        line = f"verify commit:{commit} platform:{self.gpu} val_bpb:1.3 n:1 | {verdict}"
-        self.post(agent, line, post_id)
-
-    def post(self, agent: Any, content: str, parent_id: int | None = None) -> int:
-        body = {"content": content, "parent_id": parent_id}
-        answer = agent.post("/api/channels/results/posts", body)
-        assert answer.status_code == 201, answer.text
-        return int(answer.json()["id"])
-
-    def read(self, agent: Any = None) -> dict[str, Any]:
-        asker = agent or self.reader
-        (found,) = asker.get("/api/leaderboard", platform=self.gpu).json()
-        return dict(found)
-
-    def records(self) -> list[float]:
-        return [record["val_bpb"] for record in self.read()["records"]]
-
-    def claims(self, agent: Any = None) -> dict[float, str]:
-        return {claim["val_bpb"]: claim["waits"] for claim in self.read(agent)["claims"]}
+from boards import Board
+from git_work import bundle_new, push, push_new
 
 
 def test_one_absurd_line_leads_nothing(hub: Any) -> None:
@@ -101,16 +66,12 @@ def test_what_is_disputed_does_not_lead(hub: Any) -> None:
 
 def test_a_push_makes_a_claim_count(hub: Any) -> None:
     """A result that named its commit before it came leads once it is there."""
-    from git_work import bundled, commit, oid, push, tree
-
     board, agent = Board(hub), hub.agent()
-    data = secrets.token_hex(8).encode()
-    top = tree((b"100644", b"train.py", oid(3, data)))
-    made = commit(oid(2, top), message=data)
-    board.claim(agent, "1.5", commit=oid(1, made).hex())
+    commit, bundle = bundle_new()
+    board.claim(agent, "1.5", commit)
     assert agent.get("/api/leaderboard", platform=board.gpu).json() == []
 
-    assert push(agent, bundled([(3, data), (2, top), (1, made)])).status_code == 201
+    assert push(agent, bundle).status_code == 201
     assert board.records() == [1.5]
 
 

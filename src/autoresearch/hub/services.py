@@ -26,6 +26,7 @@ from autoresearch.hub.rules.fetch import BundleCache
 from autoresearch.hub.rules.hidden import HiddenObjects
 from autoresearch.hub.rules.maintenance import join_stored
 from autoresearch.hub.rules.mirror import Mirror
+from autoresearch.hub.rules.points import PointsCache
 from autoresearch.hub.rules.verdicts import RecentMembers
 from autoresearch.hub.settings import Settings
 from autoresearch.hub.store import migrate
@@ -77,6 +78,7 @@ class Services:
         self.metrics = Metrics(settings.metrics_dir, self._measure, self._count_refusals)
         self.readiness = Readiness(self.db, lambda: self.feed.closed)
         self.counters = Counters()
+        self.points = PointsCache()
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="hub")
         self.page_cache = PageCache(self._threads)
         self._pushes = ThreadPoolExecutor(PUSHES, thread_name_prefix="hub-push")

@@ -5,7 +5,10 @@ Who leads is worked out by `rules.leaderboards`.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
 from urllib.parse import urlencode
 
 from autoresearch import models
@@ -16,6 +19,7 @@ from autoresearch.hub.rules.counters import BoardCounts, HubCounts
 from autoresearch.hub.services import Services
 from autoresearch.hub.values import BoardName
 
+T = TypeVar("T")
 BOARDS_MAX = 40
 SPARK_MAX = 200  # records of a sparkline
 
@@ -65,27 +69,32 @@ class BoardStanding:
 
 
 def read_board(hub: Services, board: BoardName) -> BoardPoints:
-    """Read once until something new comes, for all pages that show the board."""
-
-    def read() -> BoardPoints:
-        points = leaderboards.board_points(hub.db.reader, board.platform, board.track)
-        return BoardPoints(points, significance.estimate_noise(points))
-
-    return read_cached(hub, ("board", *board), read)
+    """Read once until the board changes, for all pages that show it."""
+    points = hub.points.read(hub.db.reader, board, count_hub(hub))
+    return BoardPoints(points, significance.estimate_noise(points))
 
 
 def read_noise(hub: Services, board: BoardName) -> float | None:
-    """A board's noise, read again only when the board has a new result or a hidden one."""
+    """A board's noise, worked out again only when the board has changed."""
+    return cache_of_board(hub, "noise", board, lambda: read_board(hub, board).noise)
+
+
+def cache_of_board(hub: Services, what: Hashable, board: BoardName, read: Callable[[], T]) -> T:
+    """What `read` returns, until the board changes. In a thread only."""
     counted = count_hub(hub).boards.get(board)
-    newest = counted.newest if counted else 0
+    if counted is None:
+        return read()
+    return hub.page_cache.get_in_thread((what, board), counted.changed, read)
 
-    def read() -> float | None:
-        points = leaderboards.board_points(hub.db.reader, board.platform, board.track)
-        return significance.estimate_noise(points)
 
-    # both numbers only grow
-    version = newest + hub.feed.hidden_seq
-    return hub.page_cache.get_in_thread(("noise", *board), version, read)
+def write_boards(
+    hub: Services,
+    form: str,
+    names: Iterable[BoardName],
+    write: Callable[[Services, BoardName], bytes],
+) -> list[bytes]:
+    """Each board as it stands in a file of that form, written anew only where it has changed."""
+    return [cache_of_board(hub, form, name, partial(write, hub, name)) for name in names]
 
 
 def count_hub(hub: Services) -> HubCounts:
@@ -112,11 +121,14 @@ def summarize_boards(hub: Services, most: int) -> list[BoardSummary]:
 
 
 def summarize_board(hub: Services, board: BoardCounts) -> BoardSummary:
-    best = leaderboards.leader(hub.db.reader, board.platform, board.track)
-    values = leaderboards.record_values(hub.db.reader, board.platform, board.track, SPARK_MAX)
-    gain = values[0] - values[-1] if len(values) > 1 else None
-    metric = metric_names.of_board(hub.db.reader, *board.name)
-    return BoardSummary(board, best, chart.draw_sparkline(values), gain, metric)
+    def read() -> BoardSummary:
+        best = leaderboards.leader(hub.db.reader, board.platform, board.track)
+        values = leaderboards.record_values(hub.db.reader, board.platform, board.track, SPARK_MAX)
+        gain = values[0] - values[-1] if len(values) > 1 else None
+        metric = metric_names.of_board(hub.db.reader, *board.name)
+        return BoardSummary(board, best, chart.draw_sparkline(values), gain, metric)
+
+    return cache_of_board(hub, "summary", board.name, read)
 
 
 def choose_boards(hub: Services, platform: str | None, track: str | None) -> list[BoardCounts]:

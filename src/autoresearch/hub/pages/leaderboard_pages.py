@@ -6,6 +6,7 @@ import csv
 import io
 import time
 from base64 import b64encode
+from collections.abc import Iterable, Sequence
 from hashlib import sha256
 from operator import attrgetter
 from typing import Annotated, Any, Literal
@@ -14,22 +15,21 @@ import msgspec
 from litestar import Request, Response, get
 from litestar.params import QueryParameter
 
-from autoresearch import models
 from autoresearch.errors import NotFound
 from autoresearch.hub.pages import assets, board_views, chart, chart_png
 from autoresearch.hub.pages.chart_axes import Axis
 from autoresearch.hub.pages.rendering import (
     ANYWHERE,
-    answer,
     answer_cached,
+    answer_kept,
     flatten_text,
-    read_cached,
     render,
 )
 from autoresearch.hub.routes.common import TheHub, ThePlatform
 from autoresearch.hub.rules import leaderboards, metric_names, significance
 from autoresearch.hub.rules.counters import BoardCounts
 from autoresearch.hub.services import Services
+from autoresearch.hub.values import BoardName
 
 RECORDS_MAX, FEW = 200, 10  # records of one board alone, and where there are many boards
 STANDINGS_MAX = 12  # boards of the page; the index of boards has all
@@ -69,15 +69,6 @@ async def show_leaderboard(
     return await answer_cached(request, hub, "leaderboard.html", read)
 
 
-def _read_boards(hub: Services, platform: str | None, track: str | None) -> list[models.Board]:
-    chosen = (platform or None, track or None)
-    return read_cached(
-        hub,
-        ("leaderboard", *chosen),
-        lambda: leaderboards.leaderboard(hub.db.reader, *chosen, board_views.BOARDS_MAX),
-    )
-
-
 @get("/leaderboard.json", include_in_schema=False)
 async def send_leaderboard_json(
     request: Request[Any, Any, Any],
@@ -86,8 +77,15 @@ async def send_leaderboard_json(
     track: BoardWord = None,
 ) -> Response[bytes]:
     """The same as JSON."""
-    found = await hub.off_loop(_read_boards, hub, platform, track)
-    return answer(request, msgspec.json.encode(found), "application/json")
+    chosen = (platform or None, track or None)
+
+    def make() -> bytes:
+        names = leaderboards.choose_led(hub.db.reader, *chosen, board_views.BOARDS_MAX)
+        parts = board_views.write_boards(hub, "json", names, _write_json)
+        return b"[" + b",".join(filter(None, parts)) + b"]"
+
+    key = ("leaderboard.json", *chosen)
+    return await answer_kept(request, hub, key, make, "application/json")
 
 
 @get("/leaderboard.csv", include_in_schema=False)
@@ -98,29 +96,35 @@ async def send_leaderboard_csv(
     track: BoardWord = None,
 ) -> Response[bytes]:
     """Every record of every board, one a line, and the claims beside them with why they wait."""
-
     chosen = (platform or None, track or None)
 
-    def read() -> Response[bytes]:
-        key = ("leaderboard.csv", *chosen)
-        text = read_cached(hub, key, lambda: _write_csv(hub, *chosen))
-        headers = {"Content-Disposition": 'attachment; filename="leaderboard.csv"'}
-        return answer(request, text.encode(), "text/csv; charset=utf-8", more=headers)
+    def make() -> bytes:
+        names = [board.name for board in board_views.choose_boards(hub, *chosen)]
+        head = _write_lines([(*BOARD_COLUMNS, *FIRST_COLUMNS, "waits", *LAST_COLUMNS)])
+        return head + b"".join(board_views.write_boards(hub, "csv", names, _write_csv))
 
-    return await hub.off_loop(read)
+    key = ("leaderboard.csv", *chosen)
+    headers = {"Content-Disposition": 'attachment; filename="leaderboard.csv"'}
+    return await answer_kept(request, hub, key, make, "text/csv; charset=utf-8", more=headers)
 
 
-def _write_csv(hub: Services, platform: str | None, track: str | None) -> str:
-    names = [board.name for board in board_views.choose_boards(hub, platform, track)]
+def _write_json(hub: Services, name: BoardName) -> bytes:
+    """One board; nothing where it has no leader."""
+    return msgspec.json.encode(leaderboards.leaderboard(hub.db.reader, *name, 1))[1:-1]
+
+
+def _write_csv(hub: Services, name: BoardName) -> bytes:
+    leaders, waiting = leaderboards.read_results(hub.db.reader, name)
+    return _write_lines(
+        [quote_formula(cell) for cell in (*name, *read_first(result), waits, *read_last(result))]
+        for result, waits in (*((leader, "") for leader in leaders), *waiting)
+    )
+
+
+def _write_lines(lines: Iterable[Sequence[object]]) -> bytes:
     text = io.StringIO()
-    lines = csv.writer(text)
-    lines.writerow((*BOARD_COLUMNS, *FIRST_COLUMNS, "waits", *LAST_COLUMNS))
-    for name in names:
-        leaders, waiting = leaderboards.read_results(hub.db.reader, name)
-        for result, waits in (*((leader, "") for leader in leaders), *waiting):
-            cells = (*name, *read_first(result), waits, *read_last(result))
-            lines.writerow([quote_formula(cell) for cell in cells])
-    return text.getvalue()
+    csv.writer(text).writerows(lines)
+    return text.getvalue().encode()
 
 
 def quote_formula(cell: object) -> object:
@@ -183,8 +187,8 @@ async def send_progress_svg(
             style=style,
         )
 
-    drawn = await hub.off_loop(make)
-    return answer(request, drawn, "image/svg+xml", policy=policy, more=ANYWHERE)
+    key = ("progress.svg", platform, track, x)
+    return await answer_kept(request, hub, key, make, "image/svg+xml", policy, ANYWHERE)
 
 
 @get("/charts/progress.png", include_in_schema=False)
@@ -237,4 +241,6 @@ def draw_board(
             "y_title": chart.title_values(metric),
         }
 
-    return read_cached(hub, ("chart", board.platform, board.track, x, first, last), make)
+    if first > 1 or last is not None:  # as many charts as readers choose
+        return make()
+    return board_views.cache_of_board(hub, ("chart", x), board.name, make)

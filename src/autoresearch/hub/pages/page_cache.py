@@ -13,7 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar, cast
 
 T = TypeVar("T")
-ENTRIES_MAX = 400  # packed pages and values: some ten MB
+ENTRIES_MAX = 1000  # packed pages and values: some twenty MB
 
 
 class PageCache:
@@ -52,8 +52,9 @@ class PageCache:
         return entry[1] if entry is not None and entry[0] == version else None
 
     def _remember(self, key: Hashable, version: int, future: Future[Any]) -> None:
+        self._entries.pop(key, None)
         if len(self._entries) >= ENTRIES_MAX:
-            self._entries.clear()
+            del self._entries[next(iter(self._entries))]  # the one that was made longest ago
         self._entries[key] = (version, future)
 
     def _run(self, key: Hashable, make: Callable[[], T]) -> T:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from functools import lru_cache
 from typing import Any, TypeVar
 
@@ -134,17 +134,35 @@ async def answer_cached(
     """
     path, url, base = request.scope["path"], address_of(request, hub), base_path(request)
     site = hub.settings.site
+    key = (template, path, request.scope["query_string"], url, base, moment, hub.changes)
 
     def make() -> bytes:
-        page = render(template, base, site, path=path, url=url, **read())
-        return gzip.compress(page, 5, mtime=0)
+        return render(template, base, site, path=path, url=url, **read())
+
+    return await answer_kept(request, hub, key, make, HTML, policy)
+
+
+async def answer_kept(
+    request: Request[Any, Any, Any],
+    hub: Services,
+    key: Hashable,
+    make: Callable[[], bytes],
+    media_type: str,
+    policy: str = POLICY,
+    more: Mapping[str, str] | None = None,
+) -> Response[bytes]:
+    """What `make` returns, called in a thread, for everybody until the next event."""
+
+    def pack() -> bytes:
+        return gzip.compress(make(), 5, mtime=0)
 
     # the number before reading: what arrives meanwhile makes the page anew
-    key = (template, path, request.scope["query_string"], url, base, moment, hub.changes)
-    packed = await hub.page_cache.get(key, hub.feed.last_seq, make)
-    if accepts_gzip(request):
-        return Response(packed, media_type=HTML, headers=_headers(policy, packed=True))
-    return Response(gzip.decompress(packed), media_type=HTML, headers=_headers(policy))
+    body = await hub.page_cache.get(key, hub.feed.last_seq, pack)
+    packed = accepts_gzip(request)
+    headers = {**_headers(policy, packed=packed), **(more or {})}
+    return Response(
+        body if packed else gzip.decompress(body), media_type=media_type, headers=headers
+    )
 
 
 def read_cached(hub: Services, key: object, read: Callable[[], T]) -> T:

@@ -20,6 +20,7 @@ from autoresearch.hub.values import BoardName, RecordCount, ResultCount
 
 Noun = Literal["results", "posts", "commits", "checks"]
 HOURS = 24
+NOTHING = -1  # the number up to which a new count has counted
 NO_RECORDS = RecordCount("", 0, 0, 0)
 NOUNS: tuple[Noun, ...] = ("results", "posts", "commits", "checks")
 
@@ -42,13 +43,15 @@ class AgentCounts:
 
 @dataclass(frozen=True)
 class BoardCounts:
-    """What one board holds. `newest` is the id of its newest result."""
+    """What one board holds. `newest` is the id of its newest result; `changed` grows whenever
+    anything may have changed that pages show of it."""
 
     platform: str
     track: str
     results: int = 0
     kept: int = 0
     newest: int = 0
+    changed: int = 0
 
     @property
     def name(self) -> BoardName:
@@ -57,13 +60,15 @@ class BoardCounts:
 
 @dataclass
 class HubCounts:
-    """Everything counted up to the numbers in `last`; `hours` are named as `2026-01-31T12`."""
+    """Everything counted up to the numbers in `last`, without what was hidden up to the event
+    `hidden_seq`; `hours` are named as `2026-01-31T12`."""
 
     agents: dict[str, AgentCounts] = field(default_factory=dict)
     boards: dict[tuple[str, str], BoardCounts] = field(default_factory=dict)
     hours: dict[str, int] = field(default_factory=dict)
-    last: dict[str, int] = field(default_factory=lambda: dict.fromkeys(NOUNS, 0))
+    last: dict[str, int] = field(default_factory=lambda: dict.fromkeys(NOUNS, NOTHING))
     totals: dict[str, int] = field(default_factory=lambda: dict.fromkeys(NOUNS, 0))
+    hidden_seq: int = 0
 
 
 class Counters:
@@ -72,13 +77,14 @@ class Counters:
     def __init__(self) -> None:
         self._turn = threading.Lock()
         self._counts = HubCounts()
-        self._hidden_seq = 0
+        self._change = 0  # so many counts were asked for; never begins again
 
     def count(self, reader: Reader, hidden_seq: int) -> HubCounts:
         """Everything up to now. `hidden_seq` is the last event that hid or restored something."""
         with self._turn:
-            if hidden_seq != self._hidden_seq:
-                self._counts, self._hidden_seq = HubCounts(), hidden_seq
+            if hidden_seq != self._counts.hidden_seq:
+                self._counts = HubCounts(hidden_seq=hidden_seq)
+            self._change += 1
             for noun in NOUNS:
                 self._add_newer(reader, noun)
             self._count_records(reader)
@@ -87,6 +93,7 @@ class Counters:
                 agents=dict(self._counts.agents),  # copies: another thread may go on counting
                 boards=dict(self._counts.boards),
                 hours=dict(self._counts.hours),
+                last=dict(self._counts.last),
                 totals=dict(self._counts.totals),
             )
 
@@ -104,7 +111,23 @@ class Counters:
                 self._add_results(results)
             for hour, count in counts.count_results_by_hour(reader, behind, newest).items():
                 self._counts.hours[hour] = self._counts.hours.get(hour, 0) + count
+        if behind != NOTHING:
+            self._note_changes(reader, noun, behind, newest)
         self._counts.last[noun] = newest
+
+    def _note_changes(self, reader: Reader, noun: Noun, behind: int, newest: int) -> None:
+        """Boards change by what is not theirs as well: a push gives results their commit, and a
+        verdict says something of every board of its platform."""
+        boards: set[tuple[str, str]] = set()
+        platforms: set[str] = set()
+        if noun == "commits":
+            boards.update(counts.boards_of_commits(reader, behind, newest))
+            platforms.update(counts.platforms_of_commits(reader, behind, newest))
+        elif noun == "checks":
+            platforms.update(counts.platforms_of_checks(reader, behind, newest))
+        for key, board in self._counts.boards.items():
+            if key in boards or board.platform in platforms:
+                self._counts.boards[key] = replace(board, changed=self._change)
 
     def _count_records(self, reader: Reader) -> None:
         """Records are few, and a verdict may change them: they are counted anew."""
@@ -131,6 +154,7 @@ class Counters:
             results=old.results + found.results,
             kept=old.kept + found.kept,
             newest=max(old.newest, found.newest_id),
+            changed=self._change,
         )
 
 

@@ -45,21 +45,28 @@ def leaderboard(
     reader: Reader, platform: str | None, track: str | None, most: int, agent_id: str = ""
 ) -> list[Board]:
     """Boards that have a leader, the most recently led first; `agent_id` is who asks."""
-    if platform is not None and track is not None:
-        chosen = [BoardName(platform, track)]
-    else:
-        chosen = [
-            board
-            for board in led_boards(reader, BOARDS_MAX)
-            if platform in (None, board.platform) and track in (None, board.track)
-        ]
+    chosen = choose_led(reader, platform, track, most)
     votes: dict[str, Votes] = {}  # by platform: read once for all of its boards
-    found = (_read_board(reader, board, votes, agent_id) for board in chosen[:most])
+    found = (_read_board(reader, board, votes, agent_id) for board in chosen)
     return [
         Board(*board, parts.records[-1], parts.records, parts.waiting)
         for board, parts in zip(chosen, found, strict=False)
         if parts.records
     ]
+
+
+def choose_led(
+    reader: Reader, platform: str | None, track: str | None, most: int
+) -> list[BoardName]:
+    """The boards of that name that have a leader, the most recently led first; a board whose whole
+    name is given, led or not."""
+    if platform is not None and track is not None:
+        return [BoardName(platform, track)][:most]
+    return [
+        board
+        for board in led_boards(reader, BOARDS_MAX)
+        if platform in (None, board.platform) and track in (None, board.track)
+    ][:most]
 
 
 def led_boards(reader: Reader, most: int) -> list[BoardName]:

@@ -6,7 +6,7 @@ Rows get ascending numbers in the order they are committed, so what is new lies 
 from __future__ import annotations
 
 from autoresearch.hub.store.database import Reader
-from autoresearch.hub.values import RecordCount, ResultCount
+from autoresearch.hub.values import BoardName, RecordCount, ResultCount
 
 _NUMBERS = {  # noun: table and the column that numbers its rows
     "results": ("results", "id"),
@@ -14,6 +14,7 @@ _NUMBERS = {  # noun: table and the column that numbers its rows
     "commits": ("commits", "seq"),
     "checks": ("verifications", "id"),
 }
+_COMMITS = "SELECT hash FROM commits WHERE seq > :behind AND seq <= :newest"
 
 
 def newest_number(reader: Reader, noun: str) -> int:
@@ -44,6 +45,24 @@ def count_results(reader: Reader, behind: int, newest: int) -> list[ResultCount]
         GROUP BY agent_id, platform, track
     """
     return reader.all(ResultCount, sql, behind=behind, newest=newest)
+
+
+def boards_of_commits(reader: Reader, behind: int, newest: int) -> list[BoardName]:
+    """The boards of results whose commits are numbered over `behind`, up to `newest`."""
+    sql = f"SELECT DISTINCT platform, track FROM results WHERE commit_hash IN ({_COMMITS})"
+    return reader.all(BoardName, sql, behind=behind, newest=newest)
+
+
+def platforms_of_commits(reader: Reader, behind: int, newest: int) -> list[str]:
+    """The platforms on which these commits were run again."""
+    sql = f"SELECT DISTINCT platform FROM verifications WHERE commit_hash IN ({_COMMITS})"
+    return reader.column(sql, behind=behind, newest=newest)
+
+
+def platforms_of_checks(reader: Reader, behind: int, newest: int) -> list[str]:
+    """The platforms of verifications numbered over `behind`, up to `newest`."""
+    sql = "SELECT DISTINCT platform FROM verifications WHERE id > :behind AND id <= :newest"
+    return reader.column(sql, behind=behind, newest=newest)
 
 
 def count_records(reader: Reader) -> list[RecordCount]:

@@ -21,6 +21,15 @@ _VERIFICATION = """
 """
 _ON_BOARD = "platform = :platform AND track = :track"
 _IS_POINT = "hidden = 0 AND (status = 'crash' OR (problem = '' AND val_bpb IS NOT NULL))"
+_POINTS = f"""
+    SELECT {_RESULT} FROM results WHERE {_ON_BOARD} AND id > :behind AND {_IS_POINT} ORDER BY id
+"""
+_MARKED_POINTS = f"""
+    SELECT {_RESULT} FROM results WHERE {_ON_BOARD} AND leads = 1 AND {_IS_POINT}
+    UNION ALL
+    SELECT {_RESULT} FROM results
+    WHERE {_ON_BOARD} AND verified <> 'unverified' AND id > 0 AND leads = 0 AND {_IS_POINT}
+"""  # id > 0: without it SQLite walks through all of the board
 _FILTERS = {
     "post_id": "post_id = :post_id",
     "agent": "agent_id = :agent",
@@ -78,17 +87,18 @@ _COUNTS = """
         WHERE result_id = results.id AND verifications.hidden = 0
     ), 0) > -:doubted
 """
-# of each network its best results that do not count and are better, all networks in turn
+# of each network its best results that do not count and are better, all networks in turn; whole
+# rows are read of those alone: an index has the rest
 _WAITING = f"""
-    SELECT {_RESULT} FROM (
-        SELECT results.*, row_number() OVER (
+    SELECT {_RESULT} FROM results JOIN (
+        SELECT waiting.id AS number, row_number() OVER (
             PARTITION BY CASE WHEN network = '' THEN agents.id ELSE network END
-            ORDER BY val_bpb, results.id
+            ORDER BY val_bpb, waiting.id
         ) AS turn
-        FROM results JOIN agents ON agents.id = agent_id
+        FROM results AS waiting JOIN agents ON agents.id = agent_id
         WHERE platform = :platform AND track = :track AND hidden = 0 AND leads = 0
             AND problem = '' AND status = 'keep' AND verified <> 'reproduced' AND val_bpb < :below
-    ) AS waiting
+    ) AS turns ON number = id
     WHERE turn <= :each ORDER BY turn, val_bpb, id LIMIT :most
 """
 _UNSETTLED = f"""
@@ -319,10 +329,15 @@ def set_leaders(tx: Transaction, platform: str, track: str, leaders: Iterable[in
         tx.run("UPDATE results SET leads = 1 WHERE id = :id", id=result_id)
 
 
-def points(reader: Reader, platform: str, track: str) -> list[Result]:
-    """Every result of a board that has a value or crashed, oldest first."""
-    sql = f"SELECT {_RESULT} FROM results WHERE {_ON_BOARD} AND {_IS_POINT} ORDER BY id"
-    return reader.all(Result, sql, platform=platform, track=track)
+def points(reader: Reader, platform: str, track: str, behind: int = 0) -> list[Result]:
+    """Every result of a board that has a value or crashed and is numbered over `behind`, oldest
+    first."""
+    return reader.all(Result, _POINTS, platform=platform, track=track, behind=behind)
+
+
+def marked_points(reader: Reader, platform: str, track: str) -> list[Result]:
+    """Those of them that lead or are settled."""
+    return reader.all(Result, _MARKED_POINTS, platform=platform, track=track)
 
 
 def points_of(reader: Reader, hashes: Sequence[str]) -> list[Result]:
