@@ -102,6 +102,8 @@ class Counters:
         newest = counts.newest_number(reader, noun)
         if newest <= behind:
             return
+        if behind != NOTHING:
+            self._note_changes(reader, noun, behind, newest)
         for agent_id, count in counts.count_by_agent(reader, noun, behind, newest).items():
             self._counts.totals[noun] += count
             if agent_id:
@@ -111,8 +113,6 @@ class Counters:
                 self._add_results(results)
             for hour, count in counts.count_results_by_hour(reader, behind, newest).items():
                 self._counts.hours[hour] = self._counts.hours.get(hour, 0) + count
-        if behind != NOTHING:
-            self._note_changes(reader, noun, behind, newest)
         self._counts.last[noun] = newest
 
     def _note_changes(self, reader: Reader, noun: Noun, behind: int, newest: int) -> None:
