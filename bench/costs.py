@@ -2,6 +2,7 @@
 
     python bench/costs.py                            # climbmix and tinystories, 24 and 80 GB
     python bench/costs.py --scale climbmix --set DEPTH=12 --cards 141
+    python bench/costs.py --scale climbmix --idea smear   # with an idea of the catalogue
 
 One training step runs with tensors that have shapes and no content. Counted are the FLOPs of its
 products and the bytes that are alive at once, of an uncompiled model with SDPA. A compiled one
@@ -17,7 +18,7 @@ import importlib.util
 import sys
 import tempfile
 import weakref
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -29,7 +30,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
-from experiments import change_constants
+from experiments import apply_ideas, change_constants
 
 TOKENS = {"climbmix": (8192, 2048), "tinystories": (2048, 512), "cpu": (1024, 256)}
 MICRO_ROWS = (128, 64, 32, 16, 8, 4, 2, 1)
@@ -82,11 +83,11 @@ class Costs:
     peak_bytes: int
 
 
-def load_train(scale: str, changes: Mapping[str, Any]) -> ModuleType:
+def load_train(scale: str, changes: Mapping[str, Any], ideas: Sequence[str] = ()) -> ModuleType:
     """train.py on a scale, as a module."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "train_of_costs.py"
-        file.write_text(change_constants(scale, changes), "utf-8")
+        file.write_text(apply_ideas(change_constants(scale, changes), ideas), "utf-8")
         spec = importlib.util.spec_from_file_location(file.stem, file)
         assert spec and spec.loader
         module = sys.modules[file.stem] = importlib.util.module_from_spec(spec)
@@ -140,8 +141,7 @@ def run_model(model: Any, idx: torch.Tensor, low: bool) -> None:
     loss.backward()
 
 
-def print_costs(scale: str, changes: Mapping[str, Any], cards_gb: list[float]) -> None:
-    train = load_train(scale, changes)
+def print_costs(scale: str, train: ModuleType, cards_gb: list[float]) -> None:
     all_costs = []
     for rows in (n for n in MICRO_ROWS if n <= train.MICRO_ROWS):
         all_costs.append(count_costs(train, *TOKENS[scale], rows))
@@ -166,11 +166,12 @@ def main() -> None:
     parser.add_argument("--scale", action="append", choices=sorted(TOKENS))
     parser.add_argument("--cards", type=float, nargs="*", default=[24, 80], help="GB")
     parser.add_argument("--set", action="append", default=[], help="a constant, as in DEPTH=12")
+    parser.add_argument("--idea", action="append", default=[], help="of the catalogue")
     args = parser.parse_args()
     pairs = (pair.partition("=") for pair in args.set)
     changes = {name: ast.literal_eval(value) for name, _, value in pairs}
     for scale in args.scale or ["climbmix", "tinystories"]:
-        print_costs(scale, changes, args.cards)
+        print_costs(scale, load_train(scale, changes, args.idea), args.cards)
 
 
 if __name__ == "__main__":

@@ -10,10 +10,11 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from autoresearch.researcher.agents.ideas import apply_idea, read_catalogue
 from autoresearch.researcher.scales import read_constants, replace_constants
 
 # In place of the wall's clock: seconds that the process had of a CPU, or tokens at a fixed pace. So
@@ -52,6 +53,16 @@ def change_constants(scale: str, settings: Mapping[str, Any]) -> str:
         train, found = re.subn(rf"^{name} = \S+", f"{name} = {value!r}", train, flags=re.M)
         assert found == 1, f"train.py has no constant {name}"
     return train
+
+
+def apply_ideas(source: str, names: Sequence[str]) -> str:
+    """train.py with ideas of the catalogue, as users get them."""
+    catalogue = {idea.name: idea for idea in read_catalogue()}
+    for name in names:
+        changed = apply_idea(catalogue[name], {"train.py": source})
+        assert changed, f"the idea {name} does not apply"
+        source = changed["train.py"]
+    return source
 
 
 def replace_clock(source: str, clock: str) -> str:
