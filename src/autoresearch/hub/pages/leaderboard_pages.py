@@ -129,7 +129,8 @@ def _write_lines(lines: Iterable[Sequence[object]]) -> bytes:
 
 def quote_formula(cell: object) -> object:
     """A text that a spreadsheet would run as a formula is quoted (CWE-1236)."""
-    return f"'{cell}" if isinstance(cell, str) and cell[:1] in "=+-@\t\r" else cell
+    is_formula = isinstance(cell, str) and cell.startswith(("=", "+", "-", "@", "\t", "\r"))
+    return f"'{cell}" if is_formula else cell
 
 
 @get("/progress", include_in_schema=False)
