@@ -45,7 +45,8 @@ SCALE, TRACK, STEPS = "climbmix", "pystd", 200
 ROWS = 8192  # of a hashed table: a text of this length shares them as a long one does larger ones
 SMALL: dict[str, Any] = {
     "DEPTH": 4, "ASPECT": 24, "HEAD_DIM": 32, "PATTERN": "SSSL", "SHORT_WINDOW": 64,
-    "BIGRAM_ROWS": ROWS, "TRIGRAM_ROWS": ROWS, "TOTAL_BATCH": 2048, "MICRO_ROWS": 8, "COMPILE": 0,
+    "BIGRAM_ROWS": ROWS, "TRIGRAM_ROWS": ROWS, "KEY_SHIFT": 0, "TOTAL_BATCH": 2048, "MICRO_ROWS": 8,
+    "COMPILE": 0,
 }  # fmt: skip
 
 

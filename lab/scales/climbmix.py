@@ -1,6 +1,7 @@
 # Constants for one large GPU and rows of 1024 tokens or more: the best of 125 experiments of 300 s
-# on an H100, and hashed tables (docs/architecture-of-the-model.md). Each comment ends with a range that makes sense. Adam's and the tables' rates hold at
-# width 768: times (width/768)^-0.5.
+# on an H100, hashed tables and shifted keys (docs/architecture-of-the-model.md). Each comment ends
+# with a range that makes sense. Adam's and the tables' rates hold at width 768: times
+# (width/768)^-0.5.
 
 DEPTH = 9  # layers, 2 to 24
 ASPECT = 57  # width = depth * aspect, rounded up to whole heads, 32 to 256
@@ -8,7 +9,7 @@ HEAD_DIM = 128  # channels a head, one of 32, 64, 128
 PATTERN = "SSSSL"  # windows of the layers in turn, S short, L full; the last layer is always full
 SHORT_WINDOW = 256  # tokens a short window looks back beside its own, 16 to 1024
 ROTARY_BASE = 200000  # 1000 to 1000000
-KEY_SHIFT = 0  # half of the channels: no rotation, keys of the token before, one of 0, 1
+KEY_SHIFT = 1  # half of the channels: no rotation, keys of the token before, one of 0, 1
 CONV_TAPS = 0  # causal depthwise convolution before attention, 0 = none, 0 to 4
 BIGRAM_ROWS = 131072  # hashed input tables, 0 = none, 0 to 1048576
 TRIGRAM_ROWS = 131072  # 0 to 1048576

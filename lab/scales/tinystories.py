@@ -6,7 +6,7 @@ ASPECT = 64  # width = depth * aspect, rounded up to whole heads, 32 to 256
 HEAD_DIM = 128  # channels a head, one of 32, 64, 128
 PATTERN = "L"  # windows of the layers in turn, S short (256 tokens), L full; the last is full
 ROTARY_BASE = 200000  # 1000 to 1000000
-KEY_SHIFT = 0  # half of the channels: no rotation, keys of the token before, one of 0, 1
+KEY_SHIFT = 1  # half of the channels: no rotation, keys of the token before, one of 0, 1
 CONV_TAPS = 0  # causal depthwise convolution before attention, 0 = none, 0 to 4
 BIGRAM_ROWS = 0  # hashed input tables, 0 = none, 0 to 1048576
 TRIGRAM_ROWS = 0  # 0 to 1048576
