@@ -18,13 +18,14 @@ from typing import Any
 
 import msgspec
 
-from autoresearch.clock import precise_timestamp
+from autoresearch.clock import precise_timestamp, utc_now
 
 ACCESS = logging.getLogger("agenthub.access")
 FLUSH_S = 0.25
 LINES_MAX = 10_000  # records that wait for a slow disk or reader
 CLOSE_S = 1.0
 STDERR, OFF = "stderr", "off"
+_encoder = msgspec.json.Encoder()
 
 
 class JsonLines(logging.Formatter):
@@ -34,7 +35,7 @@ class JsonLines(logging.Formatter):
         if record.name == ACCESS.name:
             return record.getMessage()
         line = {
-            "at": _utc(record.created),
+            "at": precise_timestamp(datetime.fromtimestamp(record.created, timezone.utc)),
             "level": record.levelname.lower(),
             "message": record.getMessage(),
             **({"request": record.request} if hasattr(record, "request") else {}),
@@ -133,13 +134,26 @@ def _path_of(target: str) -> Path | None:
     return None if target == STDERR else Path(target)
 
 
+class AccessLine(msgspec.Struct, gc=False):
+    """What the log says of a request. `ms`: how long it took."""
+
+    at: datetime
+    method: str
+    path: str
+    status: int
+    ms: float
+    agent: str
+    client: str
+    request: str
+
+
 class AccessLog:
     """One line per request, written in batches: a line at a time would cost more than many a
     request.
     """
 
     def __init__(self) -> None:
-        self._waiting: list[dict[str, Any]] = []
+        self._waiting: list[AccessLine] = []
 
     def note(self, method: str, scope: Any, status: int, seconds: float) -> None:
         """Remember a request: who, what, how it ended.
@@ -149,34 +163,25 @@ class AccessLog:
         if not ACCESS.isEnabledFor(logging.INFO):
             return
         caller, client = scope.get("caller"), scope.get("client")
-        who = "" if caller is None else caller.agent_id or "(admin)"
         self._waiting.append(
-            {
-                "at": time.time(),
-                "method": method,
-                "path": scope["path"][:300],
-                "status": status,
-                "ms": round(seconds * 1000, 2),
-                "agent": who,
-                "client": client[0] if client else "",
-                "request": scope.get("request_id", ""),
-            }
+            AccessLine(
+                utc_now(),
+                method,
+                scope["path"][:300],
+                status,
+                round(seconds * 1000, 2),
+                "" if caller is None else caller.agent_id or "(admin)",
+                client[0] if client else "",
+                scope.get("request_id", ""),
+            )
         )
 
     def flush(self) -> None:
         waiting, self._waiting = self._waiting, []
         if waiting:
-            ACCESS.info("%s", "\n".join(map(_encode_line, waiting)))
+            ACCESS.info("%s", _encoder.encode_lines(waiting)[:-1].decode())
 
     async def flush_now_and_then(self) -> None:
         while True:
             await asyncio.sleep(FLUSH_S)
             self.flush()
-
-
-def _encode_line(line: dict[str, Any]) -> str:
-    return msgspec.json.encode({**line, "at": _utc(line["at"])}).decode()
-
-
-def _utc(timestamp_s: float) -> str:
-    return precise_timestamp(datetime.fromtimestamp(timestamp_s, timezone.utc))
