@@ -49,8 +49,13 @@ def find_progress(reader: Reader) -> int:
     return leases.last_repacked(reader)
 
 
+def find_newest(reader: Reader) -> int:
+    """The number of the last commit that there is."""
+    return commits.last_seq(reader)
+
+
 def is_done(reader: Reader) -> bool:
-    return find_progress(reader) >= commits.last_seq(reader)
+    return find_progress(reader) >= find_newest(reader)
 
 
 def take_lead(tx: Transaction, who: str) -> bool:
