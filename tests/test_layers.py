@@ -153,7 +153,7 @@ HUB_LAYERS = [  # a layer may import from those before it, and from itself
     {"store", "migrations"},
     {"rules"},
     {"logs", "metrics", "feed", "guide", "openapi", "pages.page_cache", "connections"}
-    | {"readiness", "repacking"},
+    | {"readiness", "recent_answers", "repacking"},
     {"services"},
     {"routes"},
     {"pages"},

@@ -7,10 +7,12 @@ from inspect import iscoroutinefunction
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from autoresearch.hub import pages, routes
 from autoresearch.hub.app import find_handlers
+from autoresearch.hub.recent_answers import RecentAnswers
 
 OWN = {"date", "x-request-id"}  # of each answer
 
@@ -140,3 +142,30 @@ def test_no_route_waits_for_a_thread_before_it_is_answered() -> None:
     quarter of a millisecond of every request."""
     for handler in [*find_handlers(pages), *find_handlers(routes)]:
         assert not handler.guards and iscoroutinefunction(handler.fn), handler
+
+
+def test_an_answer_is_as_new_as_the_last_write(hub: Any) -> None:
+    """Asked twice before each write and once after it, on connections of any worker."""
+    agent, channel = hub.agent(), hub.channel()
+    path = f"/api/channels/{channel}/posts"
+    for number in range(20):
+        before = [httpx.get(hub.url + path, headers=agent.headers).json() for _ in range(2)]
+        made = agent.post(path, {"content": f"n{number}"}).json()["id"]
+        after = httpx.get(hub.url + path, headers=agent.headers).json()
+        assert before[0] == before[1] == after[1:][: len(before[0])] and after[0]["id"] == made
+
+
+def test_answers_are_kept_until_a_write_and_in_bounds() -> None:
+    """Of another version none; of too many, the newest."""
+    recent = RecentAnswers(most_bytes=10_000)
+    assert recent.recall(1, "a") is None
+    recent.remember("a", b"one")
+    assert recent.recall(1, "a") == b"one"
+    assert recent.recall(2, "a") is None and recent.recall(1, "a") is None
+
+    for number in range(1000):
+        recent.remember(number, b"x" * 700)
+    held = [number for number in range(1000) if recent.recall(1, number)]
+    assert 0 < len(held) <= 10 and held[-1] >= 990
+    recent.remember("large", b"x" * 20_000)
+    assert recent.recall(1, "large") is None

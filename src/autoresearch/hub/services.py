@@ -18,6 +18,7 @@ from autoresearch.hub.logs import AccessLog, set_level
 from autoresearch.hub.metrics import Metrics
 from autoresearch.hub.pages.page_cache import PageCache
 from autoresearch.hub.readiness import Readiness
+from autoresearch.hub.recent_answers import RecentAnswers
 from autoresearch.hub.repacking import Repacking
 from autoresearch.hub.rules import retention
 from autoresearch.hub.rules.accounts import KeyCache, check_admin_hash
@@ -79,6 +80,7 @@ class Services:
         self.readiness = Readiness(self.db, lambda: self.feed.closed)
         self.counters = Counters()
         self.points = PointsCache()
+        self.recent_answers = RecentAnswers()
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="hub")
         self.page_cache = PageCache(self._threads)
         self._pushes = ThreadPoolExecutor(PUSHES, thread_name_prefix="hub-push")

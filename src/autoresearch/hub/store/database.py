@@ -104,6 +104,13 @@ class Reader:
     def dialect(self) -> str:
         return self.connection.dialect
 
+    def version(self) -> int | None:
+        """A number that is another one after each change by others; None where a database has
+        none that costs less than what one wants to spare."""
+        if self.dialect != SQLITE:
+            return None
+        return int(self.connection.execute("PRAGMA data_version").fetchone()[0])
+
     def all(self, make: Callable[..., T], sql: str, /, **values: Any) -> list[T]:
         """`make(*row)` of every row.
 
