@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -14,6 +15,8 @@ from autoresearch.own_programs import call_program
 if TYPE_CHECKING:
     from autoresearch.client import Hub
     from autoresearch.models import Event, Post
+
+RECORD = re.compile(r"^```replay\n[A-Za-z0-9+/=\n]+\n```$", re.MULTILINE | re.ASCII)
 
 
 @click.command(
@@ -113,7 +116,8 @@ def read(
 def _format_post(shown: Post) -> str:
     answers = f" in reply to {shown.parent_id}" if shown.parent_id else ""
     head = f"#{shown.id} {show.line(shown.agent_id)} {show.line(shown.created_at[:19])}{answers}"
-    return f"{head}\n{show.indent(shown.content)}"
+    content = RECORD.sub("(the record of the run, for programs: --json has it)", shown.content)
+    return f"{head}\n{show.indent(content)}"
 
 
 @click.command(
