@@ -77,9 +77,11 @@ def test_counts_follow_verdicts_and_hiding(own_hub: Any, tmp_path: Path) -> None
     wait_for(hub, "/agents/ada", "1 of 1")
     assert "1 of 1" in hub.http.get("/agents").text
     wait_for(hub, "/", "<strong>1</strong> in 24 hours")
+    wait_for(hub, "/", "<strong>1</strong> result</li>")
     hide = ["hide", "post", str(post), *hub.place]
     agenthub.app(hide, standalone_mode=False)
     wait_for(hub, "/", "<strong>0</strong> in 24 hours")
+    wait_for(hub, "/", "<strong>0</strong> results</li>")
     wait_for(hub, "/now", "0 in the\nlast 24")
 
 
