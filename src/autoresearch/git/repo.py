@@ -96,14 +96,14 @@ class Repo:
     def at(cls, path: Path) -> Repo:
         """The repository whose top folder is `path`; BadWorkspace where it is none."""
         if not path.is_dir():
-            made = call_program("autoresearch", "init", path)
-            raise BadWorkspace(f"{path} is not a folder; `{made}` makes one")
+            command = call_program("autoresearch", "init", path)
+            raise BadWorkspace(f"{path} is not a folder; `{command}` makes one")
         try:
             top = cls(path).git("rev-parse", "--show-toplevel").strip()
         except GitFailed as error:
+            command = call_program("autoresearch", "init", "DIR")
             raise BadWorkspace(
-                f"{path} is no git repository ({error}); `{call_program('autoresearch', 'init', 'DIR')}` "
-                "makes one"
+                f"{path} is no git repository ({error}); `{command}` makes one"
             ) from error
         return cls(Path(top))
 
