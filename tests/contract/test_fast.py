@@ -1,8 +1,10 @@
-"""The hottest reads have a short cut; nobody can tell it from the long way."""
+"""The hottest reads, and posts, have a short cut; nobody can tell it from the long way."""
 
 from __future__ import annotations
 
+import socket
 import subprocess
+import time
 from inspect import iscoroutinefunction
 from pathlib import Path
 from typing import Any
@@ -10,9 +12,11 @@ from typing import Any
 import httpx
 import pytest
 
+from autoresearch.errors import HubUnavailable
 from autoresearch.hub import pages, routes
 from autoresearch.hub.app import find_handlers
 from autoresearch.hub.recent_answers import RecentAnswers
+from autoresearch.hub.rules import board
 
 OWN = {"date", "x-request-id"}  # of each answer
 
@@ -135,6 +139,135 @@ def test_the_short_cut_is_for_right_keys_only(hub: Any, header: str) -> None:
     )
 
     assert answer.status_code == (200 if header.startswith("bearer") else 401)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"content": "plain \xc3\xa4 \\u00e4"}',
+        b'{"content": "a reply", "parent_id": PARENT}',
+        b'{"content": "a reply to none", "parent_id": 999999999}',
+        b'{"content": "no number", "parent_id": "x"}',
+        b'{"content": "a number in quotes", "parent_id": "PARENT"}',
+        b'{"content": "more", "and": ["more"]}',
+        b'{"content": " "}',
+        b'{"content": "nul \\u0000"}',
+        b'{"content": "half a pair \\ud800"}',
+        b'{"content": "' + b"x" * 40_000 + b'"}',
+        b'{"content": "' + b" " * 300_000 + b'"}',
+        b'{"content": "signed", "signed_at": "now", "signature": "00"}',
+        b'\xef\xbb\xbf{"content": "with a mark"}',
+        b'{"content": 7}',
+        b"[" * 100_000,
+        b"[]",
+        b"{",
+        b"\xff\xfe",
+        b"",
+    ],
+    ids=lambda body: body[:40].decode("latin-1"),
+)
+def test_a_post_by_the_short_cut(hub: Any, body: bytes) -> None:
+    """The answers, and what is on the board after each, are those of the long way."""
+    agent, channel = hub.agent(), hub.channel()
+    path = f"/api/channels/{channel}/posts"
+    parent = agent.post(path, {"content": "first"}).json()["id"]
+    body = body.replace(b"PARENT", b"%d" % parent)
+
+    short, long = (
+        hub.http.post(path + query, content=body, headers=agent.headers)
+        for query in ("", "?unknown=x")
+    )
+
+    assert short.status_code == long.status_code
+    assert short.headers.keys() == long.headers.keys()
+    one, other = (
+        {name: value for name, value in answer.json().items() if name not in ("id", "created_at")}
+        for answer in (short, long)
+    )
+    assert one == other
+    stored = agent.get(path).json()
+    assert len(stored) == (3 if short.status_code == 201 else 1)
+    if short.status_code == 201:
+        assert stored[:2] == [long.json(), short.json()]
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"content-encoding": "gzip"}, 415),
+        ({"content-type": "Multipart/form-data; boundary=x"}, 415),
+        ({"content-type": "text/plain"}, 201),
+        ({"expect": "100-continue"}, 201),
+        ({"transfer-encoding": "chunked"}, 201),
+        ({"authorization": "Bearer wrong"}, 401),
+    ],
+    ids=str,
+)
+def test_a_post_with_unusual_headers(hub: Any, headers: dict[str, str], status: int) -> None:
+    agent, channel = hub.agent(), hub.channel()
+    path = f"/api/channels/{channel}/posts"
+    agent.get(path)
+    body = b'{"content": "x"}'
+    chunked = "transfer-encoding" in headers
+    given = {"authorization": f"Bearer {agent.key}"} | ({} if chunked else headers)
+    content = iter([body[:5], body[5:]]) if chunked else body
+    answer = hub.http.post(path, content=content, headers=given)
+
+    assert answer.status_code == status
+    assert len(agent.get(path).json()) == (status == 201)
+
+
+def test_a_post_whose_body_comes_piece_by_piece(hub: Any) -> None:
+    """Head, then the body in three pieces: one post."""
+    agent, channel = hub.agent(), hub.channel()
+    path = f"/api/channels/{channel}/posts"
+    agent.get(path)
+    body = b'{"content": "in pieces"}'
+    head = (
+        f"POST {path} HTTP/1.1\r\nHost: hub\r\nAuthorization: Bearer {agent.key}\r\n"
+        f"Content-Length: {len(body)}\r\n\r\n"
+    )
+    address = httpx.URL(hub.url)
+    with socket.create_connection((address.host, address.port), timeout=30) as connection:
+        for piece in (head.encode(), body[:3], body[3:20], body[20:]):
+            connection.sendall(piece)
+            time.sleep(0.1)
+        assert connection.recv(4096).startswith(b"HTTP/1.1 201")
+
+    assert [post["content"] for post in agent.get(path).json()] == ["in pieces"]
+
+
+def test_an_allowance_used_up_is_told_on_the_short_cut(own_hub: Any) -> None:
+    agent = own_hub(max_posts_per_hour=2).agent()
+    path = "/api/channels/discussion/posts"
+    answers = [agent.post(path, {"content": f"n{n}"}) for n in range(4)]
+
+    assert [answer.status_code for answer in answers] == [201, 201, 429, 429]
+    assert int(answers[2].headers["retry-after"]) > 3500
+    assert "2 posts an hour" in answers[2].json()["error"]
+    assert [post["content"] for post in agent.get(path).json()] == ["n1", "n0"]
+
+
+@pytest.mark.parametrize(
+    ("error", "status"), [(HubUnavailable("stored or not"), 503), (RuntimeError("ours"), 500)]
+)
+def test_what_befalls_a_post_on_the_short_cut_is_not_tried_again(
+    own_hub: Any, monkeypatch: pytest.MonkeyPatch, error: Exception, status: int
+) -> None:
+    """It may have been stored: the long way tells of it, and does not post once more."""
+    agent, tries = own_hub().agent(), []
+    agent.get("/api/channels")
+    whole = board.write
+
+    def write_and_fail(*arguments: Any) -> None:
+        tries.append(whole(*arguments))
+        raise error
+
+    monkeypatch.setattr(board, "write", write_and_fail)
+    answer = agent.post("/api/channels/discussion/posts", {"content": "once"})
+
+    assert answer.status_code == status and len(tries) == 1
+    assert list(answer.json()) == ["error"] and ("retry-after" in answer.headers) == (status == 503)
 
 
 def test_no_route_waits_for_a_thread_before_it_is_answered() -> None:

@@ -51,12 +51,23 @@ class Middleware:
     async def _answer(self, asked: Any, receive: Receive, send: Send) -> None:
         started = perf_counter()
         scope: Any = _as_get(asked)
-        if scope["method"] == "GET" and (body := fast.answer(self.hub, scope)) is not None:
+        status, body = 200, None
+        if scope["method"] == "GET":
+            body = fast.answer(self.hub, scope)
+        elif (
+            scope["method"] == "POST"
+            and fast.takes_post(scope)
+            and (arrived := _take_arrived(receive)) is not None
+        ):
+            receive = _receive_after(arrived, receive)
+            if not arrived.get("more_body", True):
+                status, body = 201, await fast.write_post(self.hub, scope, arrived["body"])
+        if body is not None:
             size = (b"content-length", str(len(body)).encode())
             headers = [*FAST_HEADERS, size, _id_header(scope)]
-            await send({"type": "http.response.start", "status": 200, "headers": headers})
+            await send({"type": "http.response.start", "status": status, "headers": headers})
             await send({"type": "http.response.body", "body": body, "more_body": False})
-            self._note(asked["method"], scope, 200, started)
+            self._note(asked["method"], scope, status, started)
             return
         status = 500
 
@@ -142,6 +153,28 @@ def _drop_body(send: Send) -> tuple[Receive, Send]:
     return receive_end, send_head
 
 
+def _take_arrived(receive: Receive) -> Any:
+    """The next message, where it is there already: no task, no timer. Else None, and nothing has
+    been received."""
+    waiting: Any = receive()
+    try:
+        waiting.send(None)
+    except StopIteration as done:
+        return done.value
+    waiting.close()
+    return None
+
+
+def _receive_after(message: Any, receive: Receive) -> Receive:
+    """`receive`, but `message` comes first."""
+    first = [message]
+
+    async def receive_next() -> Any:
+        return first.pop() if first else await receive()
+
+    return receive_next
+
+
 def _patient(receive: Receive) -> Receive:
     """`receive`, but a body that stops arriving ends the request instead of holding it forever
     (slowloris).
@@ -155,7 +188,7 @@ def _patient(receive: Receive) -> Receive:
         if complete:
             return await receive()
         try:
-            message = await asyncio.wait_for(receive(), BODY_PAUSE_S)
+            message = _take_arrived(receive) or await asyncio.wait_for(receive(), BODY_PAUSE_S)
         except asyncio.TimeoutError:
             complete = True
             raise BadInput(

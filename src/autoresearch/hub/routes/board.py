@@ -21,9 +21,12 @@ from autoresearch.hub.routes.common import (
     page,
 )
 from autoresearch.hub.rules import board, signatures
+from autoresearch.hub.rules.accounts import Caller
+from autoresearch.hub.services import Services
 from autoresearch.hub.settings import POST_BODY_MAX_BYTES
 from autoresearch.resultline import read_lines
 
+POSTS = "/api/channels/{name}/posts"  # as /metrics names it
 Since = Annotated[
     str | None,
     QueryParameter(
@@ -79,10 +82,15 @@ async def write_post(
 
     Result lines in the content are read into /api/results. A signature is optional.
     """
-    reported = read_lines(board.check_content(data.content))
-    signed = signatures.check_signature(hub.db.reader, caller, name, data)
+    return await store_post(hub, caller, name, data)
+
+
+async def store_post(hub: Services, caller: Caller, name: str, post: models.NewPost) -> models.Post:
+    """Check a post and put it on the board."""
+    reported = read_lines(board.check_content(post.content))
+    signed = signatures.check_signature(hub.db.reader, caller, name, post)
     return await hub.db.change(
-        lambda tx: board.write(tx, hub.settings, caller, name, data, reported, signed)
+        lambda tx: board.write(tx, hub.settings, caller, name, post, reported, signed)
     )
 
 

@@ -33,6 +33,7 @@ PAGE_DEFAULT = 50
 PAGE_MAX = 1000
 OFFSET_MAX = 10_000_000
 ID_MAX = 2**63 - 1
+FAILURE = "failure"  # what befell a request before the framework saw it, in its scope
 BUSY_RETRY_S = 30
 AWAY_RETRY_S = 5  # where the database does not answer
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -113,6 +114,9 @@ async def check_key(request: Request[Any, Any, Any]) -> None:
     No guard of the framework's: for each of those it copies the handler, and calls what is not
     async in a thread.
     """
+    failure: Any = request.scope.get(FAILURE)
+    if failure is not None:
+        raise failure
     if getattr(request.route_handler, "security", None) == NO_KEY:
         return
     keyring = the_hub(request).keyring

@@ -24,8 +24,8 @@ import inspect
 import queue
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, InvalidStateError
-from contextlib import AbstractContextManager, contextmanager
+from concurrent.futures import Future
+from contextlib import AbstractContextManager, contextmanager, suppress
 from itertools import starmap
 from pathlib import Path
 from typing import Any, Protocol, TypeVar, get_type_hints
@@ -266,14 +266,14 @@ class Database:
         """Run `change` in a transaction that may be shared with others' changes; return what it
         returned.
         """
-        result: T = self._submit(change).done.result()
+        result: T = self._submit(_Job(change)).done.result()
         return result
 
     async def change(self, change: Callable[[Transaction], T]) -> T:
         """`transact` for the event loop. Raises HubUnavailable where it takes too long."""
-        job = self._submit(change)
+        job = self._submit(_Job(change, asyncio.get_running_loop()))
         try:
-            result: T = await asyncio.wait_for(asyncio.wrap_future(job.done), CHANGE_WAIT_S)
+            result: T = await asyncio.wait_for(job.done, CHANGE_WAIT_S)
             return result
         except asyncio.TimeoutError:
             raise HubUnavailable(job.withdraw()) from None
@@ -287,7 +287,7 @@ class Database:
         """The sizes of the database and of its log, as far as it is a file of its own."""
         return self.engine.measure_bytes(self.reader.connection)
 
-    def _submit(self, change: Callable[[Transaction], Any]) -> _Job:
+    def _submit(self, job: _Job) -> _Job:
         if self._writer is None:
             with self._turn:
                 if self._writer is None:
@@ -295,7 +295,6 @@ class Database:
                         target=self._write_groups, name="hub-writer", daemon=True
                     )
                     self._writer.start()
-        job = _Job(change)
         self._jobs.put(job)
         return job
 
@@ -304,9 +303,20 @@ class Database:
             group = [job]
             with self.engine.turn() as connection:
                 self._commit_group(connection, group)
-            for member in group:
-                member.tell(self.engine)
+            self._tell_group(group)
             self._tell()
+
+    def _tell_group(self, group: list[_Job]) -> None:
+        """Each waiting thread by itself; an event loop, which each call would wake up, by one."""
+        waiting: dict[asyncio.AbstractEventLoop | None, list[_Job]] = {}
+        for job in group:
+            waiting.setdefault(job.loop, []).append(job)
+        for loop, jobs in waiting.items():
+            if loop is None:
+                _tell_all(jobs, self.engine)
+            else:
+                with suppress(RuntimeError):  # the loop has ended, and with it who waited
+                    loop.call_soon_threadsafe(_tell_all, jobs, self.engine)
 
     @property
     def waiting(self) -> int:
@@ -370,11 +380,14 @@ def _open_engine(folder: Path, url: str) -> Engine:
 class _Job:
     """A change that waits for the writer thread, and its outcome."""
 
-    __slots__ = ("change", "done", "error", "has_begun", "is_withdrawn", "result")
+    __slots__ = ("change", "done", "error", "has_begun", "is_withdrawn", "loop", "result")
 
-    def __init__(self, change: Callable[[Transaction], Any]) -> None:
+    def __init__(
+        self, change: Callable[[Transaction], Any], loop: asyncio.AbstractEventLoop | None = None
+    ) -> None:
         self.change = change
-        self.done: Future[Any] = Future()
+        self.loop = loop  # where the caller waits; None for a thread of its own
+        self.done: Any = Future() if loop is None else loop.create_future()
         self.result: Any = None
         self.error: BaseException | None = None
         self.has_begun = self.is_withdrawn = False
@@ -401,13 +414,18 @@ class _Job:
         connection.execute("RELEASE job")
 
     def tell(self, engine: Engine) -> None:
-        try:
-            if self.error is not None:
-                self.done.set_exception(engine.describe(self.error))
-            else:
-                self.done.set_result(self.result)
-        except InvalidStateError:  # the caller went away; what it asked for is done all the same
-            pass
+        """On the loop of the caller, where it has one."""
+        if self.done.done():  # the caller went away; what it asked for is done all the same
+            return
+        if self.error is not None:
+            self.done.set_exception(engine.describe(self.error))
+        else:
+            self.done.set_result(self.result)
+
+
+def _tell_all(jobs: Iterable[_Job], engine: Engine) -> None:
+    for job in jobs:
+        job.tell(engine)
 
 
 def _roll_back(connection: Connection) -> None:
