@@ -6,15 +6,18 @@ import asyncio
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
 
+from autoresearch.clock import precise_timestamp, shift_time
 from autoresearch.entries import NewEntry
 from autoresearch.errors import StorageFull
 from autoresearch.hub.store import (
     accounts,
+    claims,
     events,
     log_entries,
     migrate,
@@ -121,6 +124,45 @@ def test_threads_see_what_is_committed_and_no_more(db: Database) -> None:
         assert pool.submit(names, db).result() == []
 
     assert names(db) == ["new"]
+
+
+def test_texts_by_the_thousand_are_those_of_single_rows(db: Database) -> None:
+    """Whatever letters they have, newest first, and none where there is none."""
+    texts = ["plain", 'a "quote" and a \\', "zwei\nZeilen ä \u2028", "😀" * 40, "[1, null]", "'"]
+    now = precise_timestamp()
+    read = partial(claims.active_ideas, db.reader, now, 5000)
+    assert read() == []
+
+    def fill(tx: Transaction) -> None:
+        accounts.add_agent(tx, "ada", "open")
+        for number in range(1500):
+            ends = shift_time(now, 600)
+            claims.add_claim(tx, "ada", texts[number % len(texts)], ends, 600)
+
+    db.transact(fill)
+    singly = claims.active_claims(db.reader, now, 5000)
+    assert [(one.id, one.agent_id, one.text) for one in singly] == read()
+    assert len(singly) == 1500 and read(after=singly[2].id) == read()[:2]
+
+
+def test_those_who_wait_on_a_loop_that_ends_stop_nobody(db: Database) -> None:
+    """The writer goes on when nobody is left to be told."""
+    begun, go_on = threading.Event(), threading.Event()
+
+    def hold(tx: Transaction) -> None:
+        begun.set()
+        go_on.wait(60)
+        accounts.add_agent(tx, "late", "open")
+
+    async def leave() -> None:
+        waiting = asyncio.create_task(db.change(hold))
+        await asyncio.to_thread(begun.wait, 60)
+        waiting.cancel()
+
+    asyncio.run(leave())
+    go_on.set()
+    db.transact(lambda tx: accounts.add_agent(tx, "next", "open"))
+    assert names(db) == ["late", "next"]
 
 
 def test_the_event_loop_waits_without_standing_still(db: Database) -> None:

@@ -242,6 +242,14 @@ class Ref(Struct, frozen=True):
     agent_id: str
 
 
+class ToldIdea(NamedTuple):
+    """What somebody tries, or has tried: the number of the claim or the result, and its words."""
+
+    id: int
+    agent_id: str
+    text: str
+
+
 class HeldClaim(Struct, frozen=True):
     """A claim with how long it holds at a time, and when it was given up."""
 

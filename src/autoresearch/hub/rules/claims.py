@@ -21,8 +21,8 @@ from autoresearch.hub.rules.accounts import Caller
 from autoresearch.hub.settings import Settings
 from autoresearch.hub.store import claims, events, results
 from autoresearch.hub.store.database import Reader, Transaction
-from autoresearch.hub.values import HeldClaim
-from autoresearch.models import Claim, NewClaim, Result
+from autoresearch.hub.values import HeldClaim, ToldIdea
+from autoresearch.models import Claim, NewClaim
 
 TTL_MIN_S, TTL_MAX_S = 60, 86_400
 TEXT_MAX = 500
@@ -107,11 +107,7 @@ class Looked:
 
 def look(reader: Reader, caller: Caller, text: str) -> Looked:
     """Compare with what is there, outside any transaction: the slow part. Raises Conflict."""
-    wanted = idea(check_text(text))
-    active = claims.active_claims(reader, precise_timestamp(), ACTIVE_MAX)
-    done = results.latest_results(reader, RESULTS_MAX)
-    _refuse(wanted, caller, text, active, done)
-    return Looked(active[0].id if active else 0, done[0].id if done else 0)
+    return _compare(reader, precise_timestamp(), caller, check_text(text), Looked(0, 0))
 
 
 def make(
@@ -126,13 +122,13 @@ def make(
     text = check_text(new.text)
     if not TTL_MIN_S <= new.ttl_s <= TTL_MAX_S:
         raise BadInput(f"ttl_s is {TTL_MIN_S} to {TTL_MAX_S} seconds")
-    since = claims.active_claims(tx, tx.now, ACTIVE_MAX, after=looked.last_claim)
-    done = results.latest_results(tx, RESULTS_MAX, after=looked.last_result)
-    _refuse(idea(text), caller, text, since, done)
+    _compare(tx, tx.now, caller, text, looked)
     limits.spend(tx, f"agent:{agent_id}", "claim", settings.max_posts_per_hour)
     expires_at = shift_time(tx.now, new.ttl_s)
     own = claims.active_claims(tx, tx.now, ACTIVE_MAX, agent_id=agent_id)
-    if (again := next((one for one in own if _is_renewal(one, caller, text)), None)) is not None:
+    if (
+        again := next((one for one in own if _is_renewal(one, caller, idea(text))), None)
+    ) is not None:
         return claims.extend(tx, again.id, expires_at, new.ttl_s)
     if len(own) >= OPEN_MAX:
         raise RateLimited(f"you hold {len(own)} claims; release one first", OPEN_WAIT_S)
@@ -148,29 +144,44 @@ def check_text(text: str) -> str:
     return stripped
 
 
-def _refuse(
-    wanted: Idea, caller: Caller, text: str, active: list[Claim], done: list[Result]
-) -> None:
-    rivals = [claim for claim in active if not _is_renewal(claim, caller, text)]
-    place = find_alike(wanted, [idea(claim.text) for claim in rivals])
+def _compare(reader: Reader, at: str, caller: Caller, text: str, since: Looked) -> Looked:
+    """Compare with what came since; up to what that was. Raises Conflict."""
+    wanted = idea(text)
+    active = claims.active_ideas(reader, at, ACTIVE_MAX, since.last_claim)
+    rivals = [told for told in active if not _is_renewal(told, caller, wanted)]
+    place = find_alike(wanted, [idea(told.text) for told in rivals])
     if place is not None:
-        claim = rivals[place]
-        raise Conflict(
-            f"claim {claim.id} by {claim.agent_id} until {claim.expires_at} is nearly the same:"
-            f" {claim.text[:200]!r}; try something else"
-        )
-    told = [result for result in done if result.description]
-    place = find_alike(wanted, [idea(result.description) for result in told])
+        raise _tell_claim(reader, rivals[place])
+    done = results.latest_ideas(reader, RESULTS_MAX, since.last_result)
+    place = find_alike(wanted, [idea(told.text) for told in done])
     if place is not None:
-        result = told[place]
-        raise Conflict(
-            f"result {result.id} by {result.agent_id} ({result.status}) was nearly the same:"
-            f" {result.description[:200]!r}; read it first"
-        )
+        raise _tell_result(reader, done[place])
+    return Looked(
+        max((told.id for told in active), default=since.last_claim),
+        max((told.id for told in done), default=since.last_result),
+    )
 
 
-def _is_renewal(claim: Claim, caller: Caller, text: str) -> bool:
-    return claim.agent_id == caller.agent_id and idea(claim.text).words == idea(text).words
+def _tell_claim(reader: Reader, told: ToldIdea) -> Conflict:
+    held = claims.claim(reader, told.id)
+    until = f" until {held.expires_at}" if held else ""
+    return Conflict(
+        f"claim {told.id} by {told.agent_id}{until} is nearly the same:"
+        f" {told.text[:200]!r}; try something else"
+    )
+
+
+def _tell_result(reader: Reader, told: ToldIdea) -> Conflict:
+    found = results.result(reader, told.id)
+    status = f" ({found.status})" if found else ""
+    return Conflict(
+        f"result {told.id} by {told.agent_id}{status} was nearly the same:"
+        f" {told.text[:200]!r}; read it first"
+    )
+
+
+def _is_renewal(told: ToldIdea | Claim, caller: Caller, wanted: Idea) -> bool:
+    return told.agent_id == caller.agent_id and idea(told.text).words == wanted.words
 
 
 def active(reader: Reader, most: int) -> list[Claim]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from autoresearch.hub.store.database import Reader, Transaction, conditions
-from autoresearch.hub.values import HeldClaim
+from autoresearch.hub.values import HeldClaim, ToldIdea
 from autoresearch.models import Claim
 
 
@@ -20,20 +20,27 @@ def add_claim(tx: Transaction, agent_id: str, text: str, expires_at: str, ttl_s:
 
 
 _FILTERS = {"after": "id > :after", "agent_id": "agent_id = :agent_id"}
+# None holds longer than it may from now on: one that does was made by a clock that was wrong.
+_ACTIVE = """
+    claims WHERE released_at IS NULL AND expires_at > :at
+        AND (julianday(expires_at) - julianday(:at)) * 86400 < ttl_s + 1
+"""
+_NEWEST = "ORDER BY +id DESC LIMIT :most"  # by `id`, SQLite would walk every claim for the order
 
 
 def active_claims(reader: Reader, at: str, most: int, **filters: int | str) -> list[Claim]:
-    """Claims that hold at that time, newest first; of an agent, or behind a number, if asked.
-
-    None holds longer than it may from now on: one that does was made by a clock that was wrong.
-    """
+    """Claims that hold at that time, newest first; of an agent, or behind a number, if asked."""
     sql = f"""
-        SELECT id, agent_id, text, created_at, expires_at FROM claims
-        WHERE released_at IS NULL AND expires_at > :at{conditions(_FILTERS, filters)}
-            AND (julianday(expires_at) - julianday(:at)) * 86400 < ttl_s + 1
-        ORDER BY +id DESC LIMIT :most
-    """  # by an expression: SQLite would walk every claim for the sake of the order
+        SELECT id, agent_id, text, created_at, expires_at FROM {_ACTIVE}
+        {conditions(_FILTERS, filters)} {_NEWEST}
+    """
     return reader.all(Claim, sql, at=at, most=most, **filters)
+
+
+def active_ideas(reader: Reader, at: str, most: int, after: int = 0) -> list[ToldIdea]:
+    """What the newest claims say that hold at that time and have numbers over `after`."""
+    sql = f"{_ACTIVE} AND id > :after {_NEWEST}"
+    return reader.texts(ToldIdea, "id, agent_id, text", sql, at=at, after=after, most=most)
 
 
 def claim(reader: Reader, claim_id: int) -> HeldClaim | None:

@@ -60,6 +60,8 @@ class Connection(Protocol):
 
     def read_rows(self, sql: str) -> Iterator[Any]: ...
 
+    def fetch_texts(self, columns: str, sql: str, values: Any) -> list[Any]: ...
+
     def insert_rows(self, table: str, columns: Sequence[str], rows: Iterable[Any]) -> None: ...
 
 
@@ -133,6 +135,11 @@ class Reader:
         while page := self.all(make, sql, behind=behind, **values):
             yield from page
             behind = getattr(page[-1], number)
+
+    def texts(self, make: Callable[..., T], columns: str, sql: str, /, **values: Any) -> list[T]:
+        """As `all`, for rows by the thousand that hold texts and whole numbers only."""
+        rows = self.connection.fetch_texts(columns, f"SELECT {columns} FROM {sql}", values)
+        return list(starmap(make, rows))
 
     def one(self, make: Callable[..., T], sql: str, /, **values: Any) -> T | None:
         """As `all`, but the first row only; None where there is none."""

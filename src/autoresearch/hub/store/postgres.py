@@ -137,6 +137,10 @@ class PostgresConnection:
             yield from page
         self.execute("CLOSE rows")
 
+    def fetch_texts(self, _: str, sql: str, values: Any) -> list[Any]:
+        """Rows of texts and whole numbers; they come all at once anyhow."""
+        return self.execute(sql, values).fetchall()
+
     def insert_rows(self, table: str, columns: Sequence[str], rows: Iterable[Any]) -> None:
         """Rows in bulk, within a transaction."""
         raw = self._raw

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from autoresearch.hub.store.database import Filter, Reader, Transaction, conditions
-from autoresearch.hub.values import BoardName, BoardQueue, Verification
+from autoresearch.hub.values import BoardName, BoardQueue, ToldIdea, Verification
 from autoresearch.models import Result
 
 _RESULT = """
@@ -136,6 +136,15 @@ def latest_results(reader: Reader, most: int, skip: int = 0, **filters: Filter) 
         ORDER BY id DESC LIMIT :most OFFSET :skip
     """
     return reader.all(Result, sql, most=most, skip=skip, **filters)
+
+
+def latest_ideas(reader: Reader, most: int, after: int = 0) -> list[ToldIdea]:
+    """What the newest results describe that are in view and have numbers over `after`."""
+    sql = """
+        results WHERE hidden = 0 AND description <> '' AND id > :after
+        ORDER BY id DESC LIMIT :most
+    """
+    return reader.texts(ToldIdea, "id, agent_id, description", sql, after=after, most=most)
 
 
 def sorted_results(
