@@ -61,7 +61,7 @@ def create_app(settings: Settings) -> Middleware:
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
         await hub.start()
         # meanwhile the hub answers
-        preparing = asyncio.create_task(hub.off_loop(rendering.compile_templates))
+        preparing = asyncio.create_task(hub.in_long_lane(rendering.compile_templates))
         yield
         await preparing
         await hub.stop()

@@ -24,7 +24,7 @@ LEAD_S = 20.0  # between two renewals of the lead
 
 
 class Repacking:
-    """The background task of one worker; `off_loop` runs work on another thread."""
+    """The background task of one worker; `off_loop` runs work on a thread."""
 
     def __init__(self, db: Database, off_loop: Callable[..., Awaitable[Any]]) -> None:
         self._db = db

@@ -41,12 +41,16 @@ ADVERTISEMENTS = 8  # git processes at once that only list refs
 PUSHES = 2
 PRUNE_S = 3600.0
 log = logging.getLogger("agenthub")
-THREADS = 6  # for work that would hold up the event loop: git, searches, long lineages
+# threads for reads that would hold up the event loop. At each row SQLite gives the interpreter's
+# lock away, and threads that compete spend their time on having it back.
+# On PostgreSQL they wait for answers
+READERS, SQLITE_READERS = 6, 1
+LONG = 4  # threads for what may take seconds: git, a whole history, a diff, repacking
 
 
 class Services:
     """`db` for reads (short, indexed ones are fine on the loop) and `await db.change(...)`;
-    `off_loop` for everything slow.
+    `off_loop` for other reads, `in_long_lane` for what may take seconds.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -67,7 +71,7 @@ class Services:
         self.mirror = Mirror(self.db, settings.data / "cache" / "git")
         self.feed = Feed(self.db, on_revoked=self.keyring.forget)
         self.access = AccessLog()
-        self.repacking = Repacking(self.db, self.off_loop)
+        self.repacking = Repacking(self.db, self.in_long_lane)
         self._tasks: list[asyncio.Task[None]] = []
         self.shares = {
             "connections": self.connections,
@@ -81,8 +85,10 @@ class Services:
         self.counters = Counters()
         self.points = PointsCache()
         self.recent_answers = RecentAnswers()
-        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="hub")
+        readers = READERS if settings.database else SQLITE_READERS
+        self._threads = ThreadPoolExecutor(readers, thread_name_prefix="hub")
         self.page_cache = PageCache(self._threads)
+        self._long = ThreadPoolExecutor(LONG, thread_name_prefix="hub-long")
         self._pushes = ThreadPoolExecutor(PUSHES, thread_name_prefix="hub-push")
 
     async def off_loop(self, work: Callable[..., T], *args: Any, **kwargs: Any) -> T:
@@ -92,6 +98,10 @@ class Services:
         return await asyncio.get_running_loop().run_in_executor(
             self._threads, partial(work, *args, **kwargs)
         )
+
+    async def in_long_lane(self, work: Callable[..., T], *args: Any) -> T:
+        """As `off_loop`, but nobody's reads wait behind it."""
+        return await asyncio.get_running_loop().run_in_executor(self._long, partial(work, *args))
 
     async def in_push_lane(self, work: Callable[..., T], *args: Any) -> T:
         """Run `work` where pushes are checked: few at a time, for each may need a good deal of
@@ -130,7 +140,7 @@ class Services:
     async def _prune_now_and_then(self) -> None:
         while True:
             try:
-                await retention.forget_old(self.db, self.settings, self.off_loop)
+                await retention.forget_old(self.db, self.settings, self.in_long_lane)
             except Exception:
                 log.exception("what is too old was not forgotten")
             await asyncio.sleep(PRUNE_S)
@@ -142,6 +152,7 @@ class Services:
         await self.feed.stop()
         self.access.flush()
         self._threads.shutdown(wait=True)
+        self._long.shutdown(wait=True)
         self._pushes.shutdown(wait=True)
         self.db.close()
 

@@ -192,7 +192,7 @@ async def measure_health(hub: Services) -> dict[str, object]:
     read_s = time.perf_counter()
     await hub.db.change(lambda tx: None)
     written_s = time.perf_counter()
-    fill = await hub.off_loop(health.measure_fill, hub.db)
+    fill = await hub.in_long_lane(health.measure_fill, hub.db)
     return {
         "fill": fill,
         "backup_age_s": time.time() - fill.backup_s if fill.backup_s else None,

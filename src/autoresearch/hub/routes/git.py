@@ -145,7 +145,7 @@ async def fetch_bundle(
     if have:
         file = await hub.off_loop(lambda: fetch.incremental(hub.db.reader, commit, have))
     else:
-        file = await hub.off_loop(lambda: hub.bundles.open(hub.db.reader, commit))
+        file = await hub.in_long_lane(lambda: hub.bundles.open(hub.db.reader, commit))
     return send_file(file, BUNDLE)
 
 
@@ -224,5 +224,5 @@ _TEXT = ResponseSpec(
 )
 async def get_diff(old: Hash, new: Hash, hub: TheHub) -> Response[bytes]:
     """What changes from one commit to another, as git shows it."""
-    text = await hub.off_loop(lambda: diff.between(hub.db.reader, old, new))
+    text = await hub.in_long_lane(lambda: diff.between(hub.db.reader, old, new))
     return Response(text, media_type="text/plain; charset=utf-8")

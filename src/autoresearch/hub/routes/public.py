@@ -52,7 +52,7 @@ async def openapi(request: Request[Any, Any, Any]) -> Response[bytes]:
 @get("/metrics", include_in_schema=False, security=NO_KEY)
 async def metrics(hub: TheHub) -> Response[bytes]:
     """Counters for Prometheus."""
-    found = await hub.off_loop(measure_fill, hub.db)
+    found = await hub.in_long_lane(measure_fill, hub.db)
     values = {
         "agenthub_events_last": hub.feed.last_seq,
         "agenthub_database_bytes": found.database_bytes,

@@ -86,12 +86,12 @@ async def upload_pack(
     media_type = "application/x-git-upload-pack-result"
     protocol = _protocol(request)
     try:
-        if answer := await hub.off_loop(_answer_at_once, hub, file.read(), protocol):
+        if answer := await hub.in_long_lane(_answer_at_once, hub, file.read(), protocol):
             file.close()
             return Response(answer, media_type=media_type, headers=NO_CACHE)
         file.seek(0)
         await _await_turn(request, hub, f"agent:{caller.agent_id}")
-        bare = await hub.off_loop(hub.mirror.refresh)
+        bare = await hub.in_long_lane(hub.mirror.refresh)
         file = give_descriptor(file)
     except BaseException:
         file.close()
@@ -114,7 +114,7 @@ def _answer_at_once(hub: TheHub, body: bytes, protocol: str) -> bytes:
 
 async def _advertise(hub: TheHub, protocol: str) -> bytes:
     """What git answers first: gathered whole, so that no slow reader holds a turn."""
-    bare = await hub.off_loop(hub.mirror.refresh)
+    bare = await hub.in_long_lane(hub.mirror.refresh)
     async with hub.advertisements:
         return b"".join([piece async for piece in bare.upload_pack(None, protocol)])
 
@@ -153,7 +153,7 @@ async def receive_pack(
 
 
 async def _receive(hub: TheHub, caller: TheCaller, file: BinaryIO, problem: str) -> bytes:
-    asked = await hub.off_loop(pktline.read_push, file)
+    asked = await hub.in_long_lane(pktline.read_push, file)
     if not asked.commands and not asked.problem:  # git probes with an empty push whether it may
         return b""
     if not asked.commands:  # and what names no ref is no push of git's
