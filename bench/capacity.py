@@ -37,12 +37,13 @@ from capacity_measure import (
     fill_hub,
     measure_listening,
     measure_mix,
+    measure_read,
     measure_turns,
     measure_verb,
 )
 from capacity_model import Cost, Load, Plant, demand, simulate
 from capacity_requests import READS
-from hub import serving
+from hub_server import serving
 from postgres import Cluster, cluster
 
 KEEP_RATE = 22 / 125
@@ -107,7 +108,13 @@ def measure_kind(notes: Notes, hub: Hub, seconds: float) -> None:
         with serving(hub.folder, hub.loaded, 1, hub.options) as server:
             for verb in due:
                 if verb != "release":  # comes with each claim
-                    notes.note(hub.kind, verb, measure_verb(hub, server, verb, seconds))
+                    post = notes.find(hub.kind, "post")
+                    found = (
+                        measure_read(hub, server, verb, seconds, post)
+                        if verb in READS
+                        else measure_verb(hub, server, verb, seconds)
+                    )
+                    notes.note(hub.kind, verb, found)
             if not notes.find(hub.kind, "stream"):
                 post = notes.find(hub.kind, "post")
                 told = measure_listening(hub, server, post, seconds)

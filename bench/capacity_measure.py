@@ -29,10 +29,20 @@ from autoresearch.hub.store import backup, claims, migrate
 from autoresearch.hub.store.database import Database, Transaction
 from autoresearch.hub.store.postgres import PostgresEngine
 from autoresearch.hub.store.sqlite import SqliteEngine
-from capacity_requests import READERS, READS, WRITERS, mixed_requests, requests_of, write_idea
+from capacity_requests import (
+    POST_AFTER,
+    READERS,
+    READS,
+    WRITERS,
+    mixed_requests,
+    reads_beside_posts,
+    requests_of,
+    write_idea,
+)
 from conftest import in_process
-from hub import Server, load, serving
+from hub_client import Lists
 from hub_data import AGENTS, Loaded, fill
+from hub_server import Server, load, serving
 from postgres import Cluster
 
 COMMITS, POSTS, RESULTS = 1000, 200, 2000
@@ -103,9 +113,27 @@ def copy_hub(hub: Hub, folder: Path, cluster: Cluster | None, name: str = "") ->
 
 def measure_verb(hub: Hub, server: Server, verb: str, seconds: float) -> Made:
     """CPU microseconds of a request, on the node and in the database."""
-    lists = requests_of(server, verb, random.Random(verb), READERS if verb in READS else WRITERS)
+    many = READERS if verb in READS else WRITERS
+    lists = requests_of(server, verb, random.Random(verb), many)
+    return _measure_lists(hub, server, lists, seconds, verb in READS)
+
+
+def measure_read(hub: Hub, server: Server, verb: str, seconds: float, post: Made) -> Made:
+    """The same of a read: by itself, or while others write and nothing is known from before, what
+    a `post` costs taken off; whichever is dearer."""
+    alone = measure_verb(hub, server, verb, seconds)
+    lists = reads_beside_posts(server, verb, random.Random(verb), READERS)
+    beside = _measure_lists(hub, server, lists, seconds, True)
+    dearer = {
+        part: max(alone[part], beside[part] + (beside[part] - post[part]) / POST_AFTER)
+        for part in ("node_us", "database_us")
+    }
+    return {**beside, **dearer}
+
+
+def _measure_lists(hub: Hub, server: Server, lists: Lists, seconds: float, cycle: bool) -> Made:
     before = hub.database_cpu_s()
-    told, node_us = load(server, lists, seconds, verb in READS)
+    told, node_us = load(server, lists, seconds, cycle)
     database_us = (hub.database_cpu_s() - before) / max(told["requests"], 1) * 1e6
     errors = sum(dict(told["errors"]).values())  # type: ignore[call-overload]
     return {

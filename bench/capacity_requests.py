@@ -8,13 +8,15 @@ import random
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 
-from hub import LIST, Server
 from hub_client import Lists
 from hub_data import AGENTS, Pusher
+from hub_server import Server
+from hub_verbs import LIST
 
 DETAILS = "\n\n- runs: 1.0123, 1.0119, 1.0131\n- seeds: 11, 12, 13\n- machine: 1 x a card of 80 GB"
 READERS, WRITERS = 16, 8
 MOST = 4000  # requests of a verb that cannot be repeated
+POST_AFTER = 3  # reads, as in the mix: what is read again after a write is not known anew
 
 READS: dict[str, Callable[[Server, random.Random], str]] = {
     "fetch": lambda s, r: "/api/git/fetch/{1}?have={0}".format(*_step(s, r)),
@@ -81,6 +83,22 @@ def requests_of(server: Server, verb: str, rng: random.Random, connections: int)
     for number in range(last + 1, last + 400):
         pairs += [_claim_request(server, 0, rng), _release(server, 0, number)]
     return [pairs]
+
+
+def reads_beside_posts(server: Server, verb: str, rng: random.Random, connections: int) -> Lists:
+    """As `requests_of`, but after some reads comes a post."""
+
+    def make(who: int) -> list[bytes]:
+        return [
+            request
+            for _ in range(70)
+            for request in (
+                *(_read(server, who, verb, rng) for _ in range(POST_AFTER)),
+                _post(server, who, rng),
+            )
+        ]
+
+    return [make(who) for who in range(connections)]
 
 
 def mixed_requests(

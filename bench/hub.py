@@ -15,70 +15,23 @@ import argparse
 import json
 import platform
 import random
-import secrets
 import shutil
-import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import median
 
-import httpx
 import psutil
 
 from hub_bytes import measure as compare_with_git
 from hub_bytes import table as bytes_table
-from hub_client import Lists, write_requests
-from hub_data import AGENTS, PLENTY, Loaded, Pusher, fill
+from hub_data import Loaded, fill
+from hub_disk import measure_flushes
 from hub_git import git_baseline
-
-CLIENT = Path(__file__).with_name("hub_client.py")
-READERS, PUSHERS, WRITERS, SWARM = 16, 8, 8, 16
-REST_CPU_S, REST_MAX = 0.05, 30  # a second of a server at rest; how many are waited for
-DIFFERENT = 400  # different requests of one verb, so that no answer is lucky
-
-
-@dataclass
-class Server:
-    """A filled hub that is being served."""
-
-    size: int
-    loaded: Loaded
-    port: int
-    process: psutil.Process
-    http: httpx.Client
-    folder: Path
-
-    def cpu_s(self) -> float:
-        """CPU seconds of the server and its workers so far."""
-        times = [p.cpu_times() for p in (self.process, *self.process.children(recursive=True))]
-        return float(sum(t.user + t.system for t in times))
-
-    def request(
-        self, who: int, method: str, path: str, body: bytes = b"", kind: str = "application/json"
-    ) -> bytes:
-        head = (
-            f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer "
-            f"{self.loaded.keys[who % AGENTS]}\r\n"
-        )
-        if body:
-            head += f"Content-Type: {kind}\r\nContent-Length: {len(body)}\r\n"
-        return head.encode() + b"\r\n" + body
-
-    def get(self, who: int, path: str) -> bytes:
-        return self.request(who, "GET", path)
-
-    def post(self, who: int, text: str) -> bytes:
-        return self.request(
-            who, "POST", "/api/channels/discussion/posts", json.dumps({"content": text}).encode()
-        )
-
-    def push(self, who: int, pusher: Pusher) -> bytes:
-        return self.request(who, "POST", "/api/git/push", pusher.next(), "application/octet-stream")
+from hub_server import Server, load, serving
+from hub_verbs import FLAT, PUSHERS, VERBS, list_pushes
 
 
 @dataclass
@@ -95,203 +48,7 @@ class Measured:
     errors: int = 0
 
 
-# ---------------------------------------------------------------- the verbs: from a server to
-# lists of requests, one per connection
-
-Maker = Callable[[Server, random.Random, float], Lists]
-
-
-def _reads(paths: Callable[[Server, random.Random], str], connections: int = READERS) -> Maker:
-    def make(server: Server, rng: random.Random, seconds: float) -> Lists:
-        return [
-            [server.get(c, paths(server, rng)) for _ in range(DIFFERENT)]
-            for c in range(connections)
-        ]
-
-    return make
-
-
-def _some(server: Server, rng: random.Random) -> str:
-    return rng.choice(server.loaded.trunk[-2000:])
-
-
-def _step(server: Server, rng: random.Random) -> tuple[str, str]:
-    child = _some(server, rng)
-    return server.loaded.parents[child] or child, child
-
-
-def _pushes(
-    server: Server, rng: random.Random, seconds: float, count: int = 0, pushers: int = PUSHERS
-) -> Lists:
-    many = count or int(seconds * 1500 / pushers) + 50
-    lines = [
-        Pusher(server.loaded, f"bench-{n}", _some(server, rng), secrets.token_hex(4))
-        for n in range(pushers)
-    ]
-    return [[server.push(n, line) for _ in range(many)] for n, line in enumerate(lines)]
-
-
-def _posts(server: Server, rng: random.Random, seconds: float) -> Lists:
-    many = int(seconds * 8000 / WRITERS) + 50
-    return [
-        [
-            server.post(n, f"note {secrets.token_hex(8)} of a run that went as before")
-            for _ in range(many)
-        ]
-        for n in range(WRITERS * 2)
-    ]
-
-
-def _swarm(server: Server, rng: random.Random, seconds: float) -> Lists:
-    """Sixteen agents without pauses: of ten requests seven read, two post, one pushes."""
-    lists: Lists = []
-    for n in range(SWARM):
-        line = Pusher(server.loaded, f"bench-{n}", _some(server, rng), secrets.token_hex(4))
-        mine = []
-        for _ in range(int(seconds * 6000 / SWARM) + 50):
-            dice = rng.random()
-            if dice < 0.1:
-                mine.append(server.push(n, line))
-            elif dice < 0.3:
-                mine.append(server.post(n, f"note {secrets.token_hex(8)}"))
-            else:
-                mine.append(server.get(n, rng.choice(SWARM_READS)(server, rng)))
-        lists.append(mine)
-    return lists
-
-
-LIST = "/api/git/commits?limit=20"
-SWARM_READS: Sequence[Callable[[Server, random.Random], str]] = (
-    lambda s, r: LIST,
-    lambda s, r: f"/api/git/commits/{_some(s, r)}",
-    lambda s, r: "/api/channels/discussion/posts?limit=20",
-    lambda s, r: "/api/git/leaves?limit=20",
-    lambda s, r: f"/api/git/commits/{_some(s, r)}/children",
-    lambda s, r: "/api/git/fetch/{1}?have={0}".format(*_step(s, r)),
-)
-VERBS: dict[str, tuple[Maker, bool]] = {  # and whether its requests may be repeated
-    "health (the floor)": (_reads(lambda s, r: "/api/health"), True),
-    "list of 20 commits": (_reads(lambda s, r: LIST), True),
-    "one commit": (_reads(lambda s, r: f"/api/git/commits/{_some(s, r)}"), True),
-    "one post": (_reads(lambda s, r: f"/api/posts/{r.randrange(1, s.loaded.posts)}"), True),
-    "20 posts of a channel": (_reads(lambda s, r: "/api/channels/discussion/posts?limit=20"), True),
-    "a page of leaves": (_reads(lambda s, r: "/api/git/leaves"), True),
-    "children": (_reads(lambda s, r: f"/api/git/commits/{_some(s, r)}/children"), True),
-    "lineage of 200": (
-        _reads(lambda s, r: f"/api/git/commits/{_some(s, r)}/lineage?limit=200"),
-        True,
-    ),
-    "diff": (_reads(lambda s, r: "/api/git/diff/{}/{}".format(*_step(s, r))), True),
-    "incremental fetch": (
-        _reads(lambda s, r: "/api/git/fetch/{1}?have={0}".format(*_step(s, r))),
-        True,
-    ),
-    "incremental fetch, 1 client": (
-        _reads(lambda s, r: "/api/git/fetch/{1}?have={0}".format(*_step(s, r)), 1),
-        True,
-    ),
-    "one commit fetched by 8": (
-        _reads(lambda s, r: f"/api/git/fetch/{s.loaded.trunk[-1]}?have={s.loaded.trunk[-20]}", 8),
-        True,
-    ),
-    "full fetch, lineage of 2,000": (
-        _reads(lambda s, r: f"/api/git/fetch/{s.loaded.trunk[:2000][-1]}", 1),
-        True,
-    ),
-    "post": (_posts, False),
-    "push of one commit": (_pushes, False),
-    "push, 1 client": (lambda s, r, t: _pushes(s, r, t, pushers=1), False),
-    "swarm of 16": (_swarm, False),
-}
-FLAT = (
-    "list of 20 commits",
-    "a page of leaves",
-    "children",
-    "push of one commit",
-    "push, 1 client",
-    "incremental fetch",
-)
-
-
 # ---------------------------------------------------------------- running
-
-
-@contextmanager
-def serving(
-    folder: Path, loaded: Loaded, workers: int, options: Sequence[str] = ()
-) -> Iterator[Server]:
-    """`agenthub serve` on a filled folder."""
-    limits = [f"--max-{what}-per-hour={PLENTY}" for what in ("pushes", "posts", "registrations")]
-    limits.append("--max-connections-per-network=4000")  # the load comes from one address
-    command = [
-        sys.executable,
-        "-m",
-        "autoresearch.cli.agenthub",
-        "serve",
-        "--listen=127.0.0.1:0",
-        f"--data={folder}",
-    ]
-    with (folder.parent / f"{folder.name}.log").open("w") as log:
-        process = subprocess.Popen(
-            [*command, f"--workers={workers}", *limits, *options],
-            stdout=subprocess.PIPE,
-            stderr=log,
-            text=True,
-        )
-    try:
-        assert process.stdout is not None
-        url = next(line for line in process.stdout if line.startswith("listening on ")).split()[-1]
-        http = httpx.Client(base_url=url, timeout=300, transport=httpx.HTTPTransport(retries=20))
-        assert http.get("/api/health").status_code == 200
-        server = Server(
-            len(loaded.parents),
-            loaded,
-            int(url.rsplit(":", 1)[1]),
-            psutil.Process(process.pid),
-            http,
-            folder,
-        )
-        _await_rest(server)
-        yield server
-        http.close()
-    finally:
-        process.terminate()
-        process.wait(30)
-
-
-def _await_rest(server: Server) -> None:
-    """Wait until every worker has started: the first answers while others still import, and what a
-    worker does once would be counted as the cost of the first verb's requests.
-    """
-    for _ in range(REST_MAX):
-        before = server.cpu_s()
-        time.sleep(1)
-        if server.cpu_s() - before < REST_CPU_S:
-            return
-
-
-def load(
-    server: Server, lists: Lists, seconds: float, cycle: bool
-) -> tuple[dict[str, float], float]:
-    """What the client measured, and the server's CPU microseconds per request."""
-    with tempfile.NamedTemporaryFile(suffix=".requests") as file:
-        write_requests(Path(file.name), lists)
-        before = server.cpu_s()
-        command = [
-            sys.executable,
-            str(CLIENT),
-            str(server.port),
-            str(seconds),
-            "1" if cycle else "0",
-            file.name,
-        ]
-        told = json.loads(
-            subprocess.run(
-                command, capture_output=True, text=True, check=True, timeout=seconds + 120
-            ).stdout
-        )
-        cpu_s = server.cpu_s() - before
-    return told, cpu_s / max(told["requests"], 1) * 1e6
 
 
 def measure(
@@ -323,12 +80,12 @@ def many_pushes(server: Server, count: int) -> dict[str, float]:
     rng = random.Random(11)
 
     def hundred() -> tuple[float, float]:
-        told, cpu_us = load(server, _pushes(server, rng, 0, 100, 1), 60, False)
+        told, cpu_us = load(server, list_pushes(server, rng, 0, 100, 1), 60, False)
         return told["p50_ms"], cpu_us
 
     hundred()  # warm
     first, cpu_first = hundred()
-    told, _ = load(server, _pushes(server, rng, 0, count // PUSHERS, PUSHERS), 120, False)
+    told, _ = load(server, list_pushes(server, rng, 0, count // PUSHERS, PUSHERS), 120, False)
     last, cpu_last = hundred()
     errors = sum(dict(told["errors"]).values())  # type: ignore[call-overload]
     return {
@@ -450,12 +207,13 @@ def run(
             )
         found = measure(servers, verbs, given.rounds, given.seconds)
         pushes = many_pushes(servers[-1], given.many_pushes) if given.many_pushes else {}
+        flushes = measure_flushes(scratch)
         git = {} if given.no_git else git_baseline(servers[-1].http, servers[-1].loaded, scratch)
     machine = (
         f"{platform.machine()}, {psutil.cpu_count()} cores, Python "
         f"{platform.python_version()}, {given.workers} workers"
     )
-    parts = [machine, table(found), *scaling(found)]
+    parts = [machine, table(found), *scaling(found), f"the disk: {flushes:,.0f} flushes/s"]
     if pushes:
         parts.append(
             (
@@ -471,6 +229,7 @@ def run(
         "machine": machine,
         "verbs": [asdict(m) for m in found],
         "pushes": pushes,
+        "flushes_per_s": flushes,
         "git_ms": git,
         "compared": [asdict(each) for each in compared],
         "text": "\n\n".join(parts),

@@ -31,7 +31,8 @@ from playwright.sync_api import Browser, Page, Request, sync_playwright
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
 from browser import launch
-from hub import Server, prepared, serving
+from hub import prepared
+from hub_server import Server, serving
 from naive_page import RELOADED_S, render
 
 AIM_MS, GRAPH_AIM_MS, AIM_KB, AIM_EVENT_S = 100, 300, 300, 1.0

@@ -37,7 +37,9 @@ from autoresearch.hub.store.database import Database
 from autoresearch.hub.store.sizes import measure_tables
 from capacity import DURABLE
 from capacity_measure import Hub, copy_hub
-from hub import VERBS, Server, load, prepared, serving
+from hub import prepared
+from hub_server import Server, load, serving
+from hub_verbs import VERBS
 from postgres import Cluster, kept_cluster
 
 KINDS = ("sqlite", "postgresql")

@@ -33,9 +33,9 @@ from autoresearch.clock import shift_time
 from autoresearch.hub.rules.work import LEASE_S
 from autoresearch.hub.store import accounts, board, migrate, results, work_leases
 from autoresearch.hub.store.database import Database, Transaction
-from hub import Server, serving
 from hub_client import percentile
 from hub_data import Loaded
+from hub_server import Server, serving
 
 BOARD = {"platform": "gpu", "track": "track"}
 AHEAD = 2  # results for each volunteer there may be
