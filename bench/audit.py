@@ -29,8 +29,9 @@ from autoresearch.client import Hub
 from autoresearch.hub.rules import log_audit
 from autoresearch.hub.rules.mirrored_hub import open_mirror, update_mirror
 from autoresearch.hub.store import log_entries, migrate
-from autoresearch.hub.store.database import FILE_NAME, Database, Transaction
+from autoresearch.hub.store.database import FILE_NAME, Database
 from autoresearch.hub.store.reading import read_copy
+from autoresearch.hub.store.statements import Transaction
 from conftest import in_process
 from logged_hubs import edit_somewhere, fill, write
 from long_history import long_history, take_in

@@ -26,9 +26,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 from autoresearch.clock import precise_timestamp, utc_now
 from autoresearch.hub.rules import accounts, maintenance
 from autoresearch.hub.store import backup, claims, migrate
-from autoresearch.hub.store.database import Database, Transaction
+from autoresearch.hub.store.database import Database
 from autoresearch.hub.store.postgres import PostgresEngine
 from autoresearch.hub.store.sqlite import SqliteEngine
+from autoresearch.hub.store.statements import Transaction
 from capacity_requests import (
     POST_AFTER,
     READERS,

@@ -19,8 +19,9 @@ from autoresearch.hub.rules import accounts, board, repack
 from autoresearch.hub.rules.accounts import Caller
 from autoresearch.hub.settings import Settings
 from autoresearch.hub.store import commits, events, migrate, objects, search
-from autoresearch.hub.store.database import Database, Transaction
+from autoresearch.hub.store.database import Database
 from autoresearch.hub.store.objects import NewObject
+from autoresearch.hub.store.statements import Transaction
 from autoresearch.hub.values import NewCommit
 from autoresearch.resultline import read_lines
 

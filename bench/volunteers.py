@@ -32,7 +32,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 from autoresearch.clock import shift_time
 from autoresearch.hub.rules.work import LEASE_S
 from autoresearch.hub.store import accounts, board, migrate, results, work_leases
-from autoresearch.hub.store.database import Database, Transaction
+from autoresearch.hub.store.database import Database
+from autoresearch.hub.store.statements import Transaction
 from hub_client import percentile
 from hub_data import Loaded
 from hub_server import Server, serving

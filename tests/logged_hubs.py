@@ -13,7 +13,8 @@ from autoresearch.hub.rules import accounts, board, signatures
 from autoresearch.hub.rules.accounts import Caller
 from autoresearch.hub.settings import Settings
 from autoresearch.hub.store import commits, log_entries, log_rows
-from autoresearch.hub.store.database import Database, Transaction
+from autoresearch.hub.store.database import Database
+from autoresearch.hub.store.statements import Transaction
 from autoresearch.hub.values import NewCommit, PostSignature
 from autoresearch.models import NewPost
 from autoresearch.resultline import read_lines

@@ -17,7 +17,8 @@ from autoresearch.git import bundle, pack_writer
 from autoresearch.git.delta import make_delta
 from autoresearch.hub.rules import maintenance, repack
 from autoresearch.hub.store import objects
-from autoresearch.hub.store.database import Database, Reader
+from autoresearch.hub.store.database import Database
+from autoresearch.hub.store.statements import Reader
 from git_work import Work, bundled, commit, oid, push, tree
 from long_history import TRUNK, long_history
 

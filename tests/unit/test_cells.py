@@ -15,7 +15,8 @@ from autoresearch.hub.rules.accounts import Caller
 from autoresearch.hub.settings import Settings
 from autoresearch.hub.store import accounts, commits, ended, migrate
 from autoresearch.hub.store import cells as rows
-from autoresearch.hub.store.database import Database, Transaction
+from autoresearch.hub.store.database import Database
+from autoresearch.hub.store.statements import Transaction
 from autoresearch.hub.values import BoardName, NewCommit
 from autoresearch.models import Cell, NewCell, ReportedNumber
 

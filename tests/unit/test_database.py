@@ -25,7 +25,8 @@ from autoresearch.hub.store import (
     verdicts,
     work_leases,
 )
-from autoresearch.hub.store.database import Database, Transaction
+from autoresearch.hub.store.database import Database
+from autoresearch.hub.store.statements import Transaction
 from tables import compare_tables
 
 

@@ -16,7 +16,8 @@ from autoresearch.hub.rules import accounts, board, verdicts
 from autoresearch.hub.rules.accounts import Caller
 from autoresearch.hub.settings import Settings
 from autoresearch.hub.store import log_entries, log_rows, migrate
-from autoresearch.hub.store.database import Database, Transaction
+from autoresearch.hub.store.database import Database
+from autoresearch.hub.store.statements import Transaction
 from autoresearch.models import NewPost
 from autoresearch.resultline import read_lines
 

@@ -12,7 +12,8 @@ from autoresearch.hub.rules import accounts, board, leaderboards, maintenance, s
 from autoresearch.hub.rules.accounts import Caller
 from autoresearch.hub.settings import Settings
 from autoresearch.hub.store import migrate
-from autoresearch.hub.store.database import Database, Reader
+from autoresearch.hub.store.database import Database
+from autoresearch.hub.store.statements import Reader
 from autoresearch.resultline import read_lines
 
 LINE = "commit:{} platform:cpu val_bpb:{} vram_gb:1 | run {}"

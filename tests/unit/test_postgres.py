@@ -15,7 +15,8 @@ import pytest
 from autoresearch.errors import BadInput, HubUnavailable, MissingTool
 from autoresearch.hub.rules import admin_key
 from autoresearch.hub.store import accounts, events, migrate
-from autoresearch.hub.store.database import Database, Transaction
+from autoresearch.hub.store.database import Database
+from autoresearch.hub.store.statements import Transaction
 from postgres import Cluster, cluster
 from tables import compare_tables
 

@@ -12,7 +12,7 @@ import pytest
 from autoresearch.git.delta import make_delta
 from autoresearch.hub.rules import maintenance
 from autoresearch.hub.store import migrate, objects
-from autoresearch.hub.store.database import Database, Transaction
+from autoresearch.hub.store.database import Database
 from autoresearch.hub.store.object_reader import (
     RECENT,
     BrokenObject,
@@ -21,6 +21,7 @@ from autoresearch.hub.store.object_reader import (
     RecentObjects,
 )
 from autoresearch.hub.store.objects import NewForm, NewObject, StoredObject
+from autoresearch.hub.store.statements import Transaction
 
 BLOB = 3
 BASE, NEXT = b"a line of some length\n" * 40, b"a line of some length\n" * 40 + b"one more\n"

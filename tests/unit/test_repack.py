@@ -16,8 +16,9 @@ import pytest
 
 from autoresearch.hub.rules import commits, fetch, maintenance, repack
 from autoresearch.hub.store import backup, migrate, objects
-from autoresearch.hub.store.database import Database, Reader, compact
+from autoresearch.hub.store.database import Database, compact
 from autoresearch.hub.store.object_reader import GitObject, ObjectReader
+from autoresearch.hub.store.statements import Reader
 from git_work import Work
 from long_history import TRUNK, long_history, take_in
 

@@ -19,8 +19,9 @@ from autoresearch.hub.settings import Settings
 from autoresearch.hub.store import accounts as account_rows
 from autoresearch.hub.store import claims, ended, events, limits, migrate
 from autoresearch.hub.store import search as store_search
-from autoresearch.hub.store.database import Database, Transaction
+from autoresearch.hub.store.database import Database
 from autoresearch.hub.store.sqlite import FILE_NAME, connect
+from autoresearch.hub.store.statements import Transaction
 from autoresearch.resultline import read_lines
 from conftest import sqlite_only
 

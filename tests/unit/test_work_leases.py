@@ -14,7 +14,8 @@ from autoresearch.hub.rules import work
 from autoresearch.hub.rules.accounts import Caller
 from autoresearch.hub.settings import Settings
 from autoresearch.hub.store import accounts, board, ended, migrate, results, work_leases
-from autoresearch.hub.store.database import Database, Transaction
+from autoresearch.hub.store.database import Database
+from autoresearch.hub.store.statements import Transaction
 from autoresearch.models import Result
 
 T = TypeVar("T")

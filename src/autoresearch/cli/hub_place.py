@@ -17,7 +17,8 @@ from autoresearch.cli.options import PATH, combine
 from autoresearch.errors import NotFound
 
 if TYPE_CHECKING:
-    from autoresearch.hub.store.database import Database, Transaction
+    from autoresearch.hub.store.database import Database
+    from autoresearch.hub.store.statements import Transaction
 
 DATA: dict[str, Any] = {
     "type": PATH,

@@ -24,7 +24,8 @@ from autoresearch.hub.rules import audit, limits
 from autoresearch.hub.rules.verdicts import hash_network
 from autoresearch.hub.settings import Settings
 from autoresearch.hub.store import accounts, events, log_entries
-from autoresearch.hub.store.database import Database, Reader, Transaction
+from autoresearch.hub.store.database import Database
+from autoresearch.hub.store.statements import Reader, Transaction
 from autoresearch.hub.values import AgentAccount, Invite
 from autoresearch.models import Account
 

@@ -19,7 +19,8 @@ from autoresearch.errors import BadInput
 from autoresearch.files import PRIVATE, replace_file
 from autoresearch.hub.rules.accounts import SECRET_MIN_CHARS, digest, is_secret
 from autoresearch.hub.store import accounts
-from autoresearch.hub.store.database import Database, Transaction
+from autoresearch.hub.store.database import Database
+from autoresearch.hub.store.statements import Transaction
 
 FILE_NAME = "admin.key"
 PREFIX = "aha_"

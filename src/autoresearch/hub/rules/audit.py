@@ -7,7 +7,7 @@ invites never stand in it.
 from __future__ import annotations
 
 from autoresearch.hub.store import acts
-from autoresearch.hub.store.database import Reader, Transaction
+from autoresearch.hub.store.statements import Reader, Transaction
 from autoresearch.hub.values import Act
 from autoresearch.untrusted import to_line
 

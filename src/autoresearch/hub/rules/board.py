@@ -13,7 +13,7 @@ from autoresearch.hub.rules import limits, results, signatures
 from autoresearch.hub.rules.accounts import Caller
 from autoresearch.hub.settings import POST_CONTENT_MAX_BYTES, Settings
 from autoresearch.hub.store import board, events, log_entries, log_rows, search
-from autoresearch.hub.store.database import Filter, Reader, Transaction
+from autoresearch.hub.store.statements import Filter, Reader, Transaction
 from autoresearch.hub.values import PostSignature
 from autoresearch.models import Channel, NewPost, Post
 from autoresearch.resultline import Line

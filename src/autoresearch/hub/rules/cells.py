@@ -18,7 +18,7 @@ from autoresearch.hub.rules import limits
 from autoresearch.hub.rules.accounts import Caller
 from autoresearch.hub.settings import Settings
 from autoresearch.hub.store import cells, work_leases
-from autoresearch.hub.store.database import Reader, Transaction
+from autoresearch.hub.store.statements import Reader, Transaction
 from autoresearch.hub.values import BoardName, StoredLease
 from autoresearch.models import Cell, NewCell, ReportedNumber
 

@@ -20,7 +20,7 @@ from autoresearch.hub.rules import limits
 from autoresearch.hub.rules.accounts import Caller
 from autoresearch.hub.settings import Settings
 from autoresearch.hub.store import claims, events, results
-from autoresearch.hub.store.database import Reader, Transaction
+from autoresearch.hub.store.statements import Reader, Transaction
 from autoresearch.hub.values import HeldClaim, ToldIdea
 from autoresearch.models import Claim, NewClaim
 

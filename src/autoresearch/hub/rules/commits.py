@@ -11,7 +11,7 @@ from autoresearch import entries
 from autoresearch.errors import BadInput, Conflict, NotFound
 from autoresearch.git.fsck import COMMIT, KINDS
 from autoresearch.hub.store import commits, events, log_entries, objects, results, search
-from autoresearch.hub.store.database import Reader, Transaction
+from autoresearch.hub.store.statements import Reader, Transaction
 from autoresearch.hub.values import BoardName, CommitPlace, StoredCommit
 from autoresearch.models import Commit
 

@@ -15,7 +15,7 @@ from typing import Literal
 
 from autoresearch.clock import precise_timestamp, utc_now
 from autoresearch.hub.store import accounts, counts
-from autoresearch.hub.store.database import Reader
+from autoresearch.hub.store.statements import Reader
 from autoresearch.hub.values import BoardName, RecordCount, ResultCount
 
 Noun = Literal["results", "posts", "commits", "checks"]

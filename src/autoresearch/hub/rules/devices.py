@@ -11,7 +11,7 @@ from collections import defaultdict
 
 from autoresearch.devices import fold_device, is_same_device
 from autoresearch.hub.store import results
-from autoresearch.hub.store.database import Reader
+from autoresearch.hub.store.statements import Reader
 
 
 def spell_device(reader: Reader, name: str) -> str:

@@ -11,9 +11,9 @@ from autoresearch.errors import TooLarge
 from autoresearch.git.fsck import Entry
 from autoresearch.hub.rules import commits
 from autoresearch.hub.rules.trees import Trees
-from autoresearch.hub.store.database import Reader
 from autoresearch.hub.store.object_reader import ObjectReader
 from autoresearch.hub.store.objects import size_of
+from autoresearch.hub.store.statements import Reader
 
 FILES_MAX = 1000
 FILE_MAX_BYTES = 1024 * 1024  # larger files are named, not shown

@@ -24,7 +24,7 @@ from autoresearch.hub.rules.packing import pack_objects
 from autoresearch.hub.rules.spool import spool_answer
 from autoresearch.hub.rules.trees import Trees
 from autoresearch.hub.store import commits as rows
-from autoresearch.hub.store.database import Reader
+from autoresearch.hub.store.statements import Reader
 from autoresearch.hub.values import StoredCommit
 
 log = logging.getLogger("agenthub")

@@ -10,7 +10,7 @@ import threading
 
 from autoresearch.hub.rules import fetch
 from autoresearch.hub.store import commits
-from autoresearch.hub.store.database import Reader
+from autoresearch.hub.store.statements import Reader
 
 PAGE = 1000  # commits in view that are looked through at a time
 

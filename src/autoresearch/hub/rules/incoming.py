@@ -18,9 +18,9 @@ from autoresearch.git.fsck import BLOB, COMMIT, KINDS, TREE
 from autoresearch.git.pack import Pack, PackLimits
 from autoresearch.hub.rules import results
 from autoresearch.hub.store import commits, events, log_entries, log_rows, objects, search
-from autoresearch.hub.store.database import Reader, Transaction
 from autoresearch.hub.store.object_reader import GitObject, ObjectReader
 from autoresearch.hub.store.objects import NewObject
+from autoresearch.hub.store.statements import Reader, Transaction
 from autoresearch.hub.values import NewCommit
 
 LIMITS = PackLimits()

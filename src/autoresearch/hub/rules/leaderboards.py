@@ -15,7 +15,7 @@ from typing import NamedTuple
 from autoresearch.hub.rules import boards, verdicts
 from autoresearch.hub.rules.results import NAMED_MIN
 from autoresearch.hub.store import results
-from autoresearch.hub.store.database import Reader
+from autoresearch.hub.store.statements import Reader
 from autoresearch.hub.values import BoardName, Verification
 from autoresearch.models import Board, BoardRecord, Result, Waits
 

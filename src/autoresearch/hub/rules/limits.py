@@ -14,7 +14,7 @@ import time
 
 from autoresearch.errors import RateLimited
 from autoresearch.hub.store import limits
-from autoresearch.hub.store.database import Reader, Transaction
+from autoresearch.hub.store.statements import Reader, Transaction
 
 HOUR_S = 3600
 

@@ -14,7 +14,7 @@ from autoresearch.hub.rules import results
 from autoresearch.hub.store import audit_rows, commits, events, log_entries, log_rows
 from autoresearch.hub.store import results as result_rows
 from autoresearch.hub.store.audit_rows import CommitLinks
-from autoresearch.hub.store.database import Reader
+from autoresearch.hub.store.statements import Reader
 from autoresearch.log_replay import ROWS, LogReplay, read_fields
 from autoresearch.models import TreeHead
 

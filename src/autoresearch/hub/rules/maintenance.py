@@ -15,9 +15,10 @@ from autoresearch.hub.rules import devices, results
 from autoresearch.hub.rules.incoming import add_commit, message_of
 from autoresearch.hub.store import board, commits, database, log_entries, log_rows, objects, search
 from autoresearch.hub.store import results as rows
-from autoresearch.hub.store.database import Database, Reader, Transaction
+from autoresearch.hub.store.database import Database
 from autoresearch.hub.store.object_reader import BrokenObject, ObjectReader
 from autoresearch.hub.store.objects import StoredObject
+from autoresearch.hub.store.statements import Reader, Transaction
 from autoresearch.hub.values import StoredCommit
 
 UNINDEXED_MAX = 10  # posts, results and commits each that are named

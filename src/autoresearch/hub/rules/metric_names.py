@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 
 from autoresearch.hub.store import metric_names
-from autoresearch.hub.store.database import Reader
+from autoresearch.hub.store.statements import Reader
 from autoresearch.hub.values import BoardName
 from autoresearch.models import Result
 from autoresearch.resultdetails import DEFAULT_METRIC, ResultDetails, read_details

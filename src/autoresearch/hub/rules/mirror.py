@@ -18,7 +18,8 @@ from autoresearch.hub.rules.packing import pack_range
 from autoresearch.hub.rules.refs import list_refs, name_head
 from autoresearch.hub.rules.spool import FULL
 from autoresearch.hub.store import objects
-from autoresearch.hub.store.database import Database, Reader
+from autoresearch.hub.store.database import Database
+from autoresearch.hub.store.statements import Reader
 
 log = logging.getLogger("agenthub")
 

@@ -19,7 +19,8 @@ from autoresearch.git import bundle
 from autoresearch.hub.rules.incoming import Incoming
 from autoresearch.hub.rules.mirrored_log import LogSource
 from autoresearch.hub.store import commits, log_entries, mirrored, search
-from autoresearch.hub.store.database import Database, Reader, Transaction
+from autoresearch.hub.store.database import Database
+from autoresearch.hub.store.statements import Reader, Transaction
 from autoresearch.hub.values import NewCommit
 from autoresearch.log_replay import LogReplay, read_fields
 

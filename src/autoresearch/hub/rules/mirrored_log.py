@@ -14,7 +14,8 @@ from typing import Protocol
 from autoresearch import merkle
 from autoresearch.errors import Conflict, HubUnavailable
 from autoresearch.hub.store import log_entries, mirrored
-from autoresearch.hub.store.database import Database, Reader
+from autoresearch.hub.store.database import Database
+from autoresearch.hub.store.statements import Reader
 from autoresearch.log_replay import LogReplay, is_head_signed
 from autoresearch.models import ConsistencyProof, LogEntry, TreeHead
 

@@ -29,8 +29,9 @@ from autoresearch.hub.store import (
     verdicts,
 )
 from autoresearch.hub.store import results as result_rows
-from autoresearch.hub.store.database import Database, Reader, Transaction
+from autoresearch.hub.store.database import Database
 from autoresearch.hub.store.mirrored import Row
+from autoresearch.hub.store.statements import Reader, Transaction
 from autoresearch.log_replay import LogReplay, read_fields
 from autoresearch.models import LogEntry, ResultLine
 

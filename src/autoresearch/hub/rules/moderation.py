@@ -15,7 +15,7 @@ from autoresearch.hub.store import accounts as account_rows
 from autoresearch.hub.store import board as board_rows
 from autoresearch.hub.store import commits as commit_rows
 from autoresearch.hub.store import limits as limit_rows
-from autoresearch.hub.store.database import Reader, Transaction
+from autoresearch.hub.store.statements import Reader, Transaction
 
 USES_MAX, DAYS_MAX = 1000, 365
 

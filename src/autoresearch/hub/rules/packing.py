@@ -13,9 +13,9 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from autoresearch.git.pack import LEVEL
 from autoresearch.git.pack_writer import Packed
 from autoresearch.hub.store import objects
-from autoresearch.hub.store.database import Reader
 from autoresearch.hub.store.object_reader import BrokenObject, ObjectReader
 from autoresearch.hub.store.objects import BROKEN_CHAIN, StoredObject
+from autoresearch.hub.store.statements import Reader
 
 PAGE = 250  # rows that are read at once
 NOTHING: Collection[bytes] = frozenset()

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from autoresearch.hub.rules.counters import HubCounts
 from autoresearch.hub.store import results
-from autoresearch.hub.store.database import Reader
+from autoresearch.hub.store.statements import Reader
 from autoresearch.hub.values import BoardName
 from autoresearch.models import Result
 

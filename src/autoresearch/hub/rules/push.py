@@ -19,7 +19,8 @@ from autoresearch.hub.rules.accounts import Caller, check_open
 from autoresearch.hub.rules.incoming import Incoming, name_some
 from autoresearch.hub.settings import Settings
 from autoresearch.hub.store import commits
-from autoresearch.hub.store.database import Database, Reader, Transaction
+from autoresearch.hub.store.database import Database
+from autoresearch.hub.store.statements import Reader, Transaction
 
 T = TypeVar("T")
 RunInLane = Callable[..., Awaitable[Any]]  # runs a function where few pushes are checked at a time

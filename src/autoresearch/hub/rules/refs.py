@@ -15,7 +15,8 @@ from autoresearch.hub.rules import push
 from autoresearch.hub.rules.accounts import Caller
 from autoresearch.hub.settings import Settings
 from autoresearch.hub.store import commits, objects
-from autoresearch.hub.store.database import Database, Reader, Transaction
+from autoresearch.hub.store.database import Database
+from autoresearch.hub.store.statements import Reader, Transaction
 from autoresearch.hub.values import Ref
 
 ROOT = "refs/heads/root"

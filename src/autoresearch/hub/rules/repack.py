@@ -23,9 +23,9 @@ from autoresearch.git.delta import make_delta
 from autoresearch.git.fsck import TREE
 from autoresearch.hub.rules.trees import Trees
 from autoresearch.hub.store import commits, leases, objects
-from autoresearch.hub.store.database import Reader, Transaction
 from autoresearch.hub.store.object_reader import ObjectReader
 from autoresearch.hub.store.objects import STEPS, NewForm, ObjectPlace
+from autoresearch.hub.store.statements import Reader, Transaction
 from autoresearch.hub.values import StoredCommit
 
 COMMITS_MAX = 50  # of one step: some hundredths of a second

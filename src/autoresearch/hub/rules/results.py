@@ -16,7 +16,7 @@ from autoresearch.hub.rules.verification import DOUBTED
 from autoresearch.hub.store import board as posts
 from autoresearch.hub.store import commits, log_entries, log_rows, results, search, work_leases
 from autoresearch.hub.store import verdicts as store_verdicts
-from autoresearch.hub.store.database import Filter, Reader, Transaction
+from autoresearch.hub.store.statements import Filter, Reader, Transaction
 from autoresearch.hub.values import BoardName, Verification
 from autoresearch.models import Post, Result, ResultLine, VerifyLine
 from autoresearch.resultdetails import NO_DETAILS, ResultDetails, read_details

@@ -15,8 +15,9 @@ from autoresearch.hub.rules.limits import current_hour_s
 from autoresearch.hub.rules.work import LEASE_S
 from autoresearch.hub.settings import Settings
 from autoresearch.hub.store import events, limits, search, work_leases
-from autoresearch.hub.store.database import Database, Reader, Transaction
+from autoresearch.hub.store.database import Database
 from autoresearch.hub.store.ended import ENDED_AT, forget_ended
+from autoresearch.hub.store.statements import Reader, Transaction
 
 OVER_DAYS = 30  # that what is over stays to be looked at
 ROWS, POSTS = 2000, 200  # forgotten in one change

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from autoresearch.errors import BadInput
 from autoresearch.hub.store import search
-from autoresearch.hub.store.database import Reader
+from autoresearch.hub.store.statements import Reader
 from autoresearch.models import Found
 
 KINDS = ("post", "result", "commit")

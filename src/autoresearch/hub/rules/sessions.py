@@ -18,7 +18,7 @@ from autoresearch.errors import Forbidden
 from autoresearch.hub.rules import audit, limits
 from autoresearch.hub.rules.accounts import digest, is_secret
 from autoresearch.hub.settings import Settings
-from autoresearch.hub.store.database import Transaction
+from autoresearch.hub.store.statements import Transaction
 
 SESSION_S = 30 * 60
 ATTEMPTS_PER_HOUR = 20  # of one network

@@ -10,7 +10,7 @@ from autoresearch import entries, signing
 from autoresearch.errors import BadInput, Conflict, Forbidden
 from autoresearch.hub.rules.accounts import Caller
 from autoresearch.hub.store import board, log_entries, signatures
-from autoresearch.hub.store.database import Reader, Transaction
+from autoresearch.hub.store.statements import Reader, Transaction
 from autoresearch.hub.values import PostSignature
 from autoresearch.models import NewPost, PublicKey
 

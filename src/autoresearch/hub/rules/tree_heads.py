@@ -12,7 +12,7 @@ from autoresearch import merkle, signing
 from autoresearch.clock import precise_timestamp
 from autoresearch.errors import BadInput, NotFound
 from autoresearch.hub.store import log_entries, log_rows
-from autoresearch.hub.store.database import Reader
+from autoresearch.hub.store.statements import Reader
 from autoresearch.models import ConsistencyProof, InclusionProof, LogEntry, TreeHead
 
 TEXTS_MAX_CHARS = 1_000_000  # of the texts of one answer

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from autoresearch.errors import TooLarge
 from autoresearch.git.fsck import Entry, parse_tree
-from autoresearch.hub.store.database import Reader
 from autoresearch.hub.store.object_reader import ObjectReader
+from autoresearch.hub.store.statements import Reader
 
 CACHED = 4096  # trees
 Named = dict[bytes, Entry]

@@ -19,7 +19,7 @@ from autoresearch.clock import precise_timestamp
 from autoresearch.hub.rules import verification as rule
 from autoresearch.hub.rules.addresses import neighbourhood_of
 from autoresearch.hub.store import log_entries, results, verdicts
-from autoresearch.hub.store.database import Reader, Transaction
+from autoresearch.hub.store.statements import Reader, Transaction
 from autoresearch.hub.values import AccountShown, StoredVerdict
 from autoresearch.models import Result, VerifyLine
 

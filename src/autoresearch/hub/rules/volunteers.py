@@ -14,7 +14,7 @@ from math import exp, lgamma, log
 from autoresearch.clock import precise_timestamp, shift_time
 from autoresearch.hub.rules.work import LEASE_S
 from autoresearch.hub.store import results, verdicts, work_leases
-from autoresearch.hub.store.database import Reader
+from autoresearch.hub.store.statements import Reader
 from autoresearch.hub.values import AgreementCount, BoardQueue, HandedWork, VolunteerCount
 
 DAY_S = 86_400

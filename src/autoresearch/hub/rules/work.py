@@ -21,7 +21,7 @@ from autoresearch.hub.settings import Settings
 from autoresearch.hub.store import cells as cell_rows
 from autoresearch.hub.store import results, work_leases
 from autoresearch.hub.store import verdicts as verdict_rows
-from autoresearch.hub.store.database import Reader, Transaction
+from autoresearch.hub.store.statements import Reader, Transaction
 from autoresearch.hub.values import BoardName, DatedVerdict, StoredLease
 from autoresearch.models import (
     Cell,

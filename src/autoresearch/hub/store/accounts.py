@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from autoresearch.hub.store.acts import pattern_of
-from autoresearch.hub.store.database import Reader, Transaction
+from autoresearch.hub.store.statements import Reader, Transaction
 from autoresearch.hub.values import AgentAccount, Invite
 
 

@@ -21,7 +21,8 @@ from autoresearch import entries
 from autoresearch.errors import BadInput, Conflict, NotFound, StorageFull
 from autoresearch.files import sync_folder, sync_path
 from autoresearch.hub.store import copies, events, log_entries, migrate, sqlite
-from autoresearch.hub.store.database import Connection, Database, Reader, Transaction
+from autoresearch.hub.store.database import Database
+from autoresearch.hub.store.statements import Connection, Reader, Transaction
 
 
 def save(db: Database, target: Path, index_words: Callable[[Transaction], None]) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from autoresearch.hub.store.acts import pattern_of
-from autoresearch.hub.store.database import Filter, Reader, Transaction, conditions
+from autoresearch.hub.store.statements import Filter, Reader, Transaction, conditions
 from autoresearch.hub.values import ModeratedPost, PostSignature
 from autoresearch.models import Channel, Post
 

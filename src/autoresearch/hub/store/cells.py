@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from autoresearch.hub.store.database import Reader, Transaction
+from autoresearch.hub.store.statements import Reader, Transaction
 from autoresearch.hub.values import AskerCount, BoardName
 from autoresearch.models import Cell
 

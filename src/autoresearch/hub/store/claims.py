@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from autoresearch.hub.store.database import Reader, Transaction, conditions
+from autoresearch.hub.store.statements import Reader, Transaction, conditions
 from autoresearch.hub.values import HeldClaim, ToldIdea
 from autoresearch.models import Claim
 

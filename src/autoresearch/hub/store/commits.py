@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from autoresearch.hub.store.acts import pattern_of
-from autoresearch.hub.store.database import Filter, Reader, Transaction, conditions
+from autoresearch.hub.store.statements import Filter, Reader, Transaction, conditions
 from autoresearch.hub.values import CommitPlace, ModeratedCommit, NewCommit, StoredCommit
 from autoresearch.models import Commit
 

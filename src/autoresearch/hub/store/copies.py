@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from autoresearch.errors import Conflict
-from autoresearch.hub.store.database import Reader, Transaction
 from autoresearch.hub.store.dialect import LAST_NUMBER, SET_NUMBER, TAKE_STATISTICS, UNHURRIED
 from autoresearch.hub.store.schema import metadata
+from autoresearch.hub.store.statements import Reader, Transaction
 
 KEPT = ("admin_key_hash",)  # settings that belong to the nodes, not to what they serve
 MOVED = "moved"  # the setting of a hub that has gone to another database

@@ -5,7 +5,7 @@ Rows get ascending numbers in the order they are committed, so what is new lies 
 
 from __future__ import annotations
 
-from autoresearch.hub.store.database import Reader
+from autoresearch.hub.store.statements import Reader
 from autoresearch.hub.values import BoardName, RecordCount, ResultCount
 
 _NUMBERS = {  # noun: table and the column that numbers its rows

@@ -3,8 +3,8 @@ been over for long enough. How long that is, `rules.retention` says."""
 
 from __future__ import annotations
 
-from autoresearch.hub.store.database import Transaction
 from autoresearch.hub.store.dialect import ROW
+from autoresearch.hub.store.statements import Transaction
 
 ENDED_AT = {  # by which column, which has an index: `schema` asks here
     "cells": "expires_at",

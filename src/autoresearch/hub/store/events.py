@@ -22,7 +22,7 @@ from typing import Any
 
 import msgspec
 
-from autoresearch.hub.store.database import Reader, Transaction
+from autoresearch.hub.store.statements import Reader, Transaction
 from autoresearch.hub.values import LoggedEvent
 
 INTERNAL = ("key.revoked", "hub.restored")

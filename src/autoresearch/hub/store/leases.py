@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from autoresearch.hub.store.database import Reader, Transaction
+from autoresearch.hub.store.statements import Reader, Transaction
 
 _REPACKED = "repacked"  # the number of the last commit whose objects are settled
 

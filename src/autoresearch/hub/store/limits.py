@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from autoresearch.hub.store.database import Reader, Transaction
+from autoresearch.hub.store.statements import Reader, Transaction
 from autoresearch.hub.values import SpentAllowance, UsedAllowance
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from autoresearch.entries import NewEntry
-from autoresearch.hub.store.database import Reader, Transaction
+from autoresearch.hub.store.statements import Reader, Transaction
 from autoresearch.merkle import HASH_BYTES, Frontier, hash_leaf, last_leaf_of, list_peaks
 
 COLUMNS = ("number", "kind", "ref", "data", "hashes")

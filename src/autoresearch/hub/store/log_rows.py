@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from autoresearch import entries
 from autoresearch.entries import NewEntry
-from autoresearch.hub.store.database import Reader
+from autoresearch.hub.store.statements import Reader
 
 PAGE = 1000
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from autoresearch.hub.store.database import Reader
+from autoresearch.hub.store.statements import Reader
 
 # of some newest results, however many there are, the first whose post holds the word
 _POST = """

@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, cast
 from autoresearch import entries
 from autoresearch.clock import precise_timestamp
 from autoresearch.errors import BadInput, Conflict
-from autoresearch.hub.store.database import FILE_NAME, Connection, Database
+from autoresearch.hub.store.database import FILE_NAME, Database
 from autoresearch.hub.store.dialect import HAS_VERSION, POSTGRESQL, WORDS_INDEX
 from autoresearch.hub.store.log_entries import COLUMNS, make_row
+from autoresearch.hub.store.statements import Connection
 from autoresearch.merkle import Frontier
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 from autoresearch.errors import Conflict
 from autoresearch.hub.store import copies, log_entries
-from autoresearch.hub.store.database import Reader, Transaction
 from autoresearch.hub.store.log_rows import SOURCES
+from autoresearch.hub.store.statements import Reader, Transaction
 
 ORIGIN = "mirror_of"  # the setting of a mirror: the address of its hub
 _COLUMNS = {"at": "created_at", "number": "id", "key": "public_key"}

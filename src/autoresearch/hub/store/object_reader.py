@@ -10,8 +10,8 @@ from typing import NamedTuple
 from autoresearch.errors import AutoresearchError, BadBundle
 from autoresearch.git.delta import apply_delta
 from autoresearch.hub.store import objects
-from autoresearch.hub.store.database import Reader
 from autoresearch.hub.store.objects import BROKEN_CHAIN, StoredObject
+from autoresearch.hub.store.statements import Reader
 
 CACHE_BYTES = 16 * 1024 * 1024  # of one reader
 RECENT_BYTES = 16 * 1024 * 1024  # of a process

@@ -15,7 +15,7 @@ from typing import NamedTuple, TypeVar
 from autoresearch.errors import BadBundle
 from autoresearch.git.delta import delta_sizes
 from autoresearch.git.fsck import COMMIT
-from autoresearch.hub.store.database import Reader, Transaction
+from autoresearch.hub.store.statements import Reader, Transaction
 from autoresearch.hub.values import Ref
 
 T = TypeVar("T")

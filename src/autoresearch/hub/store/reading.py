@@ -9,8 +9,9 @@ from pathlib import Path
 
 from autoresearch.errors import BadInput, NotFound
 from autoresearch.hub.store import migrate
-from autoresearch.hub.store.database import FILE_NAME, Connection, Database, Reader
+from autoresearch.hub.store.database import FILE_NAME, Database
 from autoresearch.hub.store.sqlite import connect
+from autoresearch.hub.store.statements import Connection, Reader
 
 
 @contextmanager

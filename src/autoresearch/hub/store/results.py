@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from autoresearch.hub.store.database import Filter, Reader, Transaction, conditions
+from autoresearch.hub.store.statements import Filter, Reader, Transaction, conditions
 from autoresearch.hub.values import BoardName, BoardQueue, ToldIdea, Verification
 from autoresearch.models import Result
 

@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from functools import lru_cache
 from itertools import takewhile
 
-from autoresearch.hub.store.database import Reader, Transaction
 from autoresearch.hub.store.dialect import (
     ADD_WORDS,
     CLEAR_WORDS,
@@ -22,6 +21,7 @@ from autoresearch.hub.store.dialect import (
     POSTGRESQL,
     SQLITE,
 )
+from autoresearch.hub.store.statements import Reader, Transaction
 from autoresearch.hub.store.words import make_query, make_vector
 from autoresearch.hub.values import OldPost, RowName
 from autoresearch.models import Found

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from autoresearch.hub.store.database import Reader, Transaction
+from autoresearch.hub.store.statements import Reader, Transaction
 from autoresearch.models import PublicKey
 
 _KEY = "id, agent_id, public_key, created_at"

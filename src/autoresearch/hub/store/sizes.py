@@ -6,9 +6,9 @@ import sqlite3
 from collections import defaultdict
 
 from autoresearch.errors import MissingTool
-from autoresearch.hub.store.database import Reader
 from autoresearch.hub.store.dialect import TABLE_BYTES
 from autoresearch.hub.store.schema import metadata
+from autoresearch.hub.store.statements import Reader
 from autoresearch.hub.values import TableSize
 
 WORDS = "search"  # the table of full-text search, which is no part of the schema

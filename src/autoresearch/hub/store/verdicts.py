@@ -5,7 +5,7 @@ What follows from it is decided in `rules.verdicts`.
 
 from __future__ import annotations
 
-from autoresearch.hub.store.database import Reader, Transaction
+from autoresearch.hub.store.statements import Reader, Transaction
 from autoresearch.hub.values import (
     AccountShown,
     AgreementCount,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from autoresearch.hub.store.database import Reader, Transaction
+from autoresearch.hub.store.statements import Reader, Transaction
 from autoresearch.hub.values import HandedWork, StoredLease, VolunteerCount
 
 # none holds longer than it may from now on: one that does was made by a clock that was wrong
