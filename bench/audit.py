@@ -36,6 +36,7 @@ from conftest import in_process
 from logged_hubs import edit_somewhere, fill, write
 from long_history import long_history, take_in
 
+HELP = {"help_option_names": ["-h", "--help"]}
 POSTS = 300
 TEXT = "commit:abcdef12 platform:cpu val_bpb:1.5 vram_gb:0.5 | an idea"
 
@@ -135,7 +136,7 @@ def time_mirror(folder: Path, commits: int) -> None:
     print(f"mirror of {commits} commits: {spent:.1f} s, {commits / spent:.0f} commits a second")
 
 
-@click.command()
+@click.command(context_settings=HELP)
 @click.option("--edits", default=100)
 @click.option("--commits", default=100_000)
 @click.option("--rounds", default=3)

@@ -46,6 +46,7 @@ from capacity_requests import READS
 from hub_server import serving
 from postgres import Cluster, cluster
 
+HELP = {"help_option_names": ["-h", "--help"]}
 KEEP_RATE = 22 / 125
 EXPERIMENT = {  # how often an agent asks for what, for one experiment
     "push": KEEP_RATE, "post": 1, "release": 1,
@@ -188,7 +189,7 @@ def numbers(_: click.Context, __: click.Parameter, text: str) -> list[int]:
     return [int(part.replace("_", "")) for part in text.split(",")]
 
 
-@click.command(help=__doc__)
+@click.command(help=__doc__, context_settings=HELP)
 @click.option("--databases", default="sqlite,postgresql", show_default=True)
 @click.option("--seconds", default=0.8, show_default=True, help="Of each measurement.")
 @click.option("--costs", type=click.Path(path_type=Path), help="Keep what is measured here.")

@@ -88,7 +88,7 @@ def post(
         **{"id": number, "channel": channel_id, "agent": agent_id, "parent": parent_id},
         **{"text": hash_text(content), "at": at},
     }
-    return _make("post", number, {**fields, **(signed if signed_by else {})})
+    return _make("post", number, {**fields, **({} if {*signed.values()} == {None} else signed)})
 
 
 def result(
@@ -115,7 +115,9 @@ def result(
         **{"runs": runs, "sd": _fraction(sd), "at": at},
         "text": hash_texts(platform, track, description, reason, problem),
     }
-    return _make("result", number, {**fields, **({"signed_by": signed_by} if signed_by else {})})
+    return _make(
+        "result", number, {**fields, **({} if signed_by is None else {"signed_by": signed_by})}
+    )
 
 
 def verdict(

@@ -47,7 +47,7 @@ class LogReplay:
     findings: list[AuditFinding] = field(default_factory=list)
     rows: dict[tuple[str, str], LoggedRow] = field(default_factory=dict)
     hidden: set[str] = field(default_factory=set)  # as `post:17`
-    revoked: set[str] = field(default_factory=set)
+    revoked: dict[str, str] = field(default_factory=dict)  # accounts, with the time
     withdrawn: set[str] = field(default_factory=set)
     settled: dict[str, str] = field(default_factory=dict)
     post_of: dict[tuple[str, str], str] = field(default_factory=dict)
@@ -130,7 +130,9 @@ class LogReplay:
         if kind in ("hidden", "restored"):
             (self.hidden.add if kind == "hidden" else self.hidden.discard)(ref)
         elif kind in ("revoked", "reopened", "rotated"):
-            (self.revoked.add if kind == "revoked" else self.revoked.discard)(ref)
+            self.revoked.pop(ref, None)
+            if kind == "revoked":
+                self.revoked[ref] = str(fields.get("at"))
         elif kind == "withdrawn":
             self.withdrawn.add(ref)
         elif kind == "settled":
@@ -175,11 +177,13 @@ class LogReplay:
         post = self.post_of.get((kind, ref), ref if kind == "post" else "")
         return f"post:{post}" in self.hidden or f"{kind}:{ref}" in self.hidden
 
-    def note_missing(self, kind: str, below: int) -> None:
-        """Of the first entries, those whose rows were not there to be compared."""
+    def note_missing(self, kind: str, below: int, is_whole: bool = False) -> None:
+        """Of the first entries, those whose rows were not there to be compared; what is hidden need
+        not be there, but for one who has the whole.
+        """
         for (other, ref), row in self.rows.items():
             is_missing = other == kind and row.number < below and (kind, ref) not in self.seen
-            if is_missing and not self.is_hidden(kind, ref):
+            if is_missing and (is_whole or not self.is_hidden(kind, ref)):
                 self.note(kind, ref, "is in the log, and its row is gone")
 
     def check_end(self, head: TreeHead | None = None) -> None:

@@ -67,6 +67,33 @@ def test_every_edit_is_found(copy: Path, tmp_path: Path) -> None:
     assert missed == []
 
 
+@pytest.mark.parametrize(
+    ("edit", "finding"),
+    [
+        ("UPDATE posts SET signature = '1' WHERE id = 5", "post 5: its signature is 1"),
+        ("UPDATE posts SET signed_at = '' WHERE id = 5", "post 5: its signed_at is empty"),
+        ("UPDATE results SET signed_by = '' WHERE id = 1", "result 1: its signed_by is empty"),
+        ("DELETE FROM results WHERE id = 1", "result 1: is in the log, and its row is gone"),
+        ("DELETE FROM posts WHERE id = 1", "post 1: is in the log, and its row is gone"),
+        (
+            "UPDATE agents SET revoked_at = revoked_at || 'c' WHERE id = 'gone'",
+            "account gone: is open or revoked otherwise than the log says",
+        ),
+    ],
+    ids=lambda text: text[:40],
+)
+def test_edits_of_what_is_hidden_empty_or_a_time_are_found(
+    copy: Path, tmp_path: Path, edit: str, finding: str
+) -> None:
+    """Post 1 and its result are hidden, post 5 is not signed, one account is closed."""
+    edited = tmp_path / "edited.sqlite3"
+    shutil.copy(copy, edited)
+    with sqlite3.connect(edited) as connection:
+        connection.execute(edit)
+
+    assert any(said.startswith(finding) for said in find(edited)), find(edited)
+
+
 def test_an_edit_is_named_with_what_was_there(copy: Path, tmp_path: Path) -> None:
     """The row, the field, what it says now and what the log says."""
     edited = tmp_path / "edited.sqlite3"

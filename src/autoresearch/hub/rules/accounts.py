@@ -236,7 +236,7 @@ def rotate(tx: Transaction, agent_id: str) -> Account:
 def revoke(tx: Transaction, agent_id: str) -> None:
     """Close an account: its keys stop working; what it wrote stays."""
     _change(tx, agent_id, "revoked")
-    accounts.revoke(tx, agent_id)
+    accounts.revoke(tx, agent_id, tx.now)
     events.append(tx, "key.revoked", {"id": agent_id})
 
 

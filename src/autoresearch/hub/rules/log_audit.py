@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 from autoresearch.entries import NewEntry, canonical_json, hash_text
 from autoresearch.hub.rules import results
-from autoresearch.hub.store import audit_rows, commits, events, log_entries, log_rows
+from autoresearch.hub.store import audit_rows, commits, events, log_entries, log_rows, mirrored
 from autoresearch.hub.store import results as result_rows
 from autoresearch.hub.store.audit_rows import CommitLinks
 from autoresearch.hub.store.statements import Reader
@@ -39,7 +39,7 @@ def audit(reader: Reader, heads: Iterable[TreeHead] = ()) -> LogReplay:
 def _compare_rows(reader: Reader, replay: LogReplay, kind: str) -> None:
     for row in log_rows.every_row(reader, kind):
         replay.compare_row(_allow_changes(reader, replay, row), lambda n: _read_data(reader, n))
-    replay.note_missing(kind, replay.frontier.size)
+    replay.note_missing(kind, replay.frontier.size, is_whole=not mirrored.origin(reader))
 
 
 def _read_data(reader: Reader, number: int) -> str:
@@ -91,7 +91,8 @@ def _compare_marks(reader: Reader, replay: LogReplay) -> None:
         now, then = settled.get(ref, "unverified"), replay.settled.get(ref, "unverified")
         if now != then and ("result", ref) in replay.seen:  # a mirror has none of hidden posts
             replay.note("result", ref, f"it is {now}, and the log says {then}")
-    for agent_id in sorted({*audit_rows.revoked_agents(reader)} ^ replay.revoked):
+    revoked = audit_rows.revoked_agents(reader)
+    for agent_id, _ in sorted(revoked.items() ^ replay.revoked.items()):
         replay.note("account", agent_id, "is open or revoked otherwise than the log says")
     if commits.root(reader) != replay.root:
         replay.note("root", replay.root, "the hub names another commit to start from")

@@ -178,8 +178,11 @@ def settle_marks(tx: Transaction, replay: LogReplay, left: set[tuple[str, str]])
     """What changes after rows were entered: as the log says last. `left` are rows whose text is
     due."""
     _settle_hidden(tx, replay, left)
-    for agent_id in {*audit_rows.revoked_agents(tx)} ^ replay.revoked:
-        (accounts.revoke if agent_id in replay.revoked else accounts.reopen)(tx, agent_id)
+    revoked = audit_rows.revoked_agents(tx)
+    for agent_id in revoked.keys() - replay.revoked.keys():
+        accounts.reopen(tx, agent_id)
+    for agent_id, at in replay.revoked.items() - revoked.items():
+        accounts.revoke(tx, agent_id, at)
     for ref in replay.withdrawn:
         verdicts.withdraw(tx, int(ref))
     for old, new in replay.spellings.items():

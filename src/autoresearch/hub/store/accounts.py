@@ -48,9 +48,9 @@ def count_agents(reader: Reader) -> int:
     return int(reader.value("SELECT count(*) FROM agents"))
 
 
-def revoke(tx: Transaction, agent_id: str) -> None:
+def revoke(tx: Transaction, agent_id: str, at: str) -> None:
     """Close the account: while it is closed its key opens nothing (`key_owner`)."""
-    tx.run("UPDATE agents SET revoked_at = :now WHERE id = :id", id=agent_id, now=tx.now)
+    tx.run("UPDATE agents SET revoked_at = :at WHERE id = :id", id=agent_id, at=at)
 
 
 def reopen(tx: Transaction, agent_id: str) -> None:

@@ -72,8 +72,10 @@ def settled_results(reader: Reader) -> dict[str, str]:
     return dict(reader.pairs(sql))
 
 
-def revoked_agents(reader: Reader) -> list[str]:
-    return reader.column("SELECT id FROM agents WHERE revoked_at IS NOT NULL")
+def revoked_agents(reader: Reader) -> dict[str, str]:
+    """Closed accounts, and since when."""
+    sql = "SELECT id, revoked_at FROM agents WHERE revoked_at IS NOT NULL"
+    return dict(reader.pairs(sql))
 
 
 def commit_links(reader: Reader) -> Iterator[CommitLinks]:
