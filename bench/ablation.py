@@ -45,8 +45,8 @@ SCALE, TRACK, STEPS = "climbmix", "pystd", 200
 ROWS = 8192  # of a hashed table: a text of this length shares them as a long one does larger ones
 SMALL: dict[str, Any] = {
     "DEPTH": 4, "ASPECT": 24, "HEAD_DIM": 32, "PATTERN": "SSSL", "SHORT_WINDOW": 64,
-    "BIGRAM_ROWS": ROWS, "TRIGRAM_ROWS": ROWS, "KEY_SHIFT": 0, "TOTAL_BATCH": 2048, "MICRO_ROWS": 8,
-    "COMPILE": 0,
+    "BIGRAM_ROWS": ROWS, "TRIGRAM_ROWS": ROWS, "KEY_SHIFT": 0, "SMEAR": 0, "TOTAL_BATCH": 2048,
+    "MICRO_ROWS": 8, "COMPILE": 0,
 }  # fmt: skip
 
 
@@ -58,10 +58,10 @@ class Part:
     ideas: tuple[str, ...] = ()
 
 
-SHIFTED = {"KEY_SHIFT": 1}
+SHIFTED, SMEARED = {"KEY_SHIFT": 1}, {"SMEAR": 1}
 PARTS = {
     "base": Part(),
-    "smear": Part(ideas=("smear",)),
+    "smear": Part(SMEARED),
     "value residual": Part(ideas=("value-residual",)),
     "shifted keys": Part(SHIFTED),
     "no input n-grams": Part({"BIGRAM_ROWS": 0, "TRIGRAM_ROWS": 0}),
@@ -74,7 +74,7 @@ PARTS = {
     "two ahead": Part(ideas=("two-ahead",)),
     "mean of the tail": Part(ideas=("tail-average",)),
     "head gate": Part(ideas=("head-gate",)),
-    "shifted keys and smear": Part(SHIFTED, ("smear",)),
+    "shifted keys and smear": Part(SHIFTED | SMEARED),
     "shifted keys and convolution": Part(SHIFTED | {"CONV_TAPS": 3}),
     "shifted keys without input n-grams": Part(SHIFTED | {"BIGRAM_ROWS": 0, "TRIGRAM_ROWS": 0}),
 }

@@ -2,7 +2,7 @@
 
     python bench/costs.py                            # climbmix and tinystories, 24 and 80 GB
     python bench/costs.py --scale climbmix --set DEPTH=12 --cards 141
-    python bench/costs.py --scale climbmix --idea smear   # with an idea of the catalogue
+    python bench/costs.py --scale climbmix --idea backout   # with an idea of the catalogue
 
 One training step runs with tensors that have shapes and no content. Counted are the FLOPs of its
 products and the bytes that are alive at once, of an uncompiled model with SDPA. A compiled one

@@ -46,6 +46,7 @@ HEAD_DIM = 64  # channels a head, one of 32, 64, 128
 ROTARY_BASE = 10000  # 1000 to 1000000
 KEY_SHIFT = 1  # a query finds what followed its own token earlier: one layer copies, one of 0, 1
 CONV_TAPS = 3  # causal depthwise convolution before attention, 0 = none, 0 to 4
+SMEAR = 0  # each embedding gets a learned share of the one before, one of 0, 1
 BIGRAM_ROWS = 32768  # hashed input tables, 0 = none, 0 to 262144
 TRIGRAM_ROWS = 65536  # 0 to 262144
 VALUE_EMBEDS = 0  # every second layer mixes its own token table into V, one of 0, 1
@@ -93,6 +94,7 @@ class Config:
     rotary_base: float = ROTARY_BASE
     key_shift: int = KEY_SHIFT
     conv_taps: int = CONV_TAPS
+    smear: int = SMEAR
     bigram_rows: int = BIGRAM_ROWS
     trigram_rows: int = TRIGRAM_ROWS
     value_embeds: int = VALUE_EMBEDS
@@ -235,6 +237,7 @@ class GPT(nn.Module):
         self.c = c
         self.embed = nn.Embedding(c.vocab_size, c.width)
         self.ngrams = Ngrams(c.bigram_rows, c.trigram_rows, c.width)
+        self.smear = nn.Parameter(torch.zeros(c.width)) if c.smear else None
         self.blocks = nn.ModuleList(Block(c, i) for i in range(c.depth))
         self.head = nn.Linear(c.width, c.vocab_size, bias=False)
         speeds = c.rotary_base ** -(torch.arange(0, c.head_dim, 2) / c.head_dim)
@@ -274,11 +277,17 @@ class GPT(nn.Module):
         `body`, which is compiled: sparse gradients do not go through the compiler."""
         return [part(idx) for part in (self.ngrams, *(b.attention.ngrams for b in self.blocks))]
 
+    def mix(self, x):
+        """The embeddings x (B, T, C), with a share of the token before where SMEAR says so."""
+        if self.smear is None:
+            return x
+        return norm(x + self.smear.to(x.dtype) * F.pad(x, (0, 0, 1, 0))[:, :-1])
+
     def body(self, idx, rows, targets=None):
         T, c = idx.size(1), self.c
         first, *rows = rows
         x = self.embed(idx)
-        x = x0 = norm(x if first is None else x + first)
+        x = x0 = self.mix(norm(x if first is None else x + first))
         cos, sin = self.cos[:T].to(x.dtype), self.sin[:T].to(x.dtype)
         for block, more in zip(self.blocks, rows, strict=True):
             x = block(x, x0, idx, more, cos, sin, self.attend)
@@ -401,6 +410,7 @@ class Optimizer:
         blocks, head, embed = model.blocks, model.head.weight, model.embed.weight
         values = [b.attention.value.weight for b in blocks if b.attention.value is not None]
         convs = [b.attention.conv for b in blocks if b.attention.conv is not None]
+        convs += [] if model.smear is None else [model.smear]
         groups = (
             ([head], HEAD_LR * shrink, ADAM_BETA1, HEAD_DECAY),
             ([embed], EMBED_LR * shrink, ADAM_BETA1, EMBED_DECAY),

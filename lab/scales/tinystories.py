@@ -8,6 +8,7 @@ PATTERN = "L"  # windows of the layers in turn, S short (256 tokens), L full; th
 ROTARY_BASE = 200000  # 1000 to 1000000
 KEY_SHIFT = 1  # half of the channels: no rotation, keys of the token before, one of 0, 1
 CONV_TAPS = 0  # causal depthwise convolution before attention, 0 = none, 0 to 4
+SMEAR = 1  # each embedding gets a learned share of the one before, one of 0, 1
 BIGRAM_ROWS = 0  # hashed input tables, 0 = none, 0 to 1048576
 TRIGRAM_ROWS = 0  # 0 to 1048576
 VALUE_EMBEDS = 1  # every second layer mixes its own token table into V, one of 0, 1

@@ -160,7 +160,7 @@ def test_ideas_apply_whatever_the_constants_are() -> None:
 def test_ideas_join() -> None:
     """An idea that was kept leaves most others applicable: their anchors are single lines."""
     text = source("cpu")
-    for name in ("swiglu", "smear", "head-gate", "cosine-fall", "cautious-muon", "tail-average"):
+    for name in ("swiglu", "backout", "head-gate", "cosine-fall", "cautious-muon", "tail-average"):
         idea = next(idea for idea in CATALOGUE if idea.name == name)
         text = (apply_idea(idea, {"train.py": text}) or {})["train.py"]
 

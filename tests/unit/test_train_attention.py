@@ -78,3 +78,20 @@ def test_shifted_keys_find_what_followed() -> None:
 
     assert angles[: len(angles) // 2].abs().min() > 0
     assert angles[len(angles) // 2 :].abs().max() == 0
+
+
+def test_a_smeared_embedding_has_a_share_of_the_one_before() -> None:
+    """Channel by channel, nothing at first, and never of a later one."""
+    torch.manual_seed(0)
+    model = train.GPT(train.Config(50, 32, smear=1))
+    x = train.norm(torch.randn(2, 8, model.c.width))
+    assert torch.allclose(model.mix(x), x, atol=1e-5)
+
+    with torch.no_grad():
+        model.smear.copy_(torch.linspace(0, 1, model.c.width))
+    mixed = model.mix(x)
+    assert torch.allclose(mixed[:, 0], x[:, 0], atol=1e-5)
+    assert torch.allclose(mixed[:, 3], train.norm(x[:, 3] + model.smear * x[:, 2]), atol=1e-5)
+    later = torch.cat((x[:, :5], torch.randn_like(x[:, 5:])), 1)
+    assert torch.equal(model.mix(later)[:, :5], mixed[:, :5])
+    assert train.GPT(train.Config(50, 32)).mix(x) is x
