@@ -63,7 +63,7 @@ BY_HAND: dict[str, tuple[str, str]] = {
     "signs of gradients": ("u = polar(g * (1 - h_momentum) + momentum * h_momentum).float()", "u = (g * (1 - h_momentum) + momentum * h_momentum).sign()"),
     "cosine schedule": ("left = min(1.0, (1 - p) / FALL) if FALL > 0 else 1.0", "left = 0.5 + 0.5 * math.cos(math.pi * p)"),
     "warm-up": ("left = min(1.0, (1 - p) / FALL) if FALL > 0 else 1.0", "left = min(1.0, p * 10 + 0.1)"),
-    "embedding in bf16": ("x = x0 = norm(x if first is None else x + first)", "x = x0 = norm(x if first is None else x + first).bfloat16().float()"),
+    "embedding in bf16": ("self.mix(norm(x if first is None else x + first))", "self.mix(norm(x if first is None else x + first)).bfloat16().float()"),
     "weights in bf16 when saved": ("    prepare.save_checkpoint(model,", "    model.bfloat16()\n    prepare.save_checkpoint(model,"),
     "larger rows at once when scored": ("evaluate_bpb(model, tokenizer, 32)", "evaluate_bpb(model, tokenizer, 7)"),
     "another first weight": ("nn.init.normal_(self.embed.weight)", "nn.init.uniform_(self.embed.weight, -1, 1)"),
