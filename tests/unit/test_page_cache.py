@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import threading
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from autoresearch.hub.pages.page_cache import PageCache
 from git_work import push_new
 
 
@@ -88,3 +90,24 @@ def test_counting_what_is_new_counts_nothing_twice(lone: Any) -> None:
             str(number + 1),
             "0",
         ]
+
+
+def test_a_thread_waits_for_nothing_that_waits_for_it() -> None:
+    """With one thread, what it needs may be asked for meanwhile and stand behind it."""
+    cache = PageCache(ThreadPoolExecutor(1))
+    begun, go_on = threading.Event(), threading.Event()
+
+    def make_outer() -> str:
+        begun.set()
+        go_on.wait(60)
+        return cache.get_in_thread("inner", 1, lambda: "made here")
+
+    async def ask_for_both() -> list[str]:
+        outer = asyncio.create_task(cache.get("outer", 1, make_outer))
+        await asyncio.to_thread(begun.wait, 60)
+        inner = asyncio.create_task(cache.get("inner", 1, lambda: "made behind it"))
+        await asyncio.sleep(0)
+        go_on.set()
+        return await asyncio.wait_for(asyncio.gather(outer, inner), 60)
+
+    assert asyncio.run(ask_for_both()) == ["made here", "made behind it"]

@@ -37,10 +37,12 @@ class PageCache:
         return cast(T, await asyncio.shield(asyncio.wrap_future(future)))
 
     def get_in_thread(self, key: Hashable, version: int, make: Callable[[], T]) -> T:
-        """The same for a caller that is in a thread already; two at once may both call `make`."""
+        """The same for a caller that is in a thread already; two at once may both call `make`. It
+        waits for nobody: what is not made yet may be waiting for this very thread.
+        """
         with self._turn:
             future = self._find(key, version)
-        if future is None:
+        if future is None or not future.done():
             future = Future()
             future.set_result(make())
             with self._turn:
