@@ -148,6 +148,7 @@ def test_pages_and_routes_see_the_rules_only() -> None:
             assert not [name for name in imports(path) if ".hub.store" in name], path
 
 
+LANES = ("off_loop", "in_long_lane", "in_push_lane")
 HUB_LAYERS = [  # a layer may import from those before it, and from itself
     {"values", "settings"},
     {"store", "migrations"},
@@ -185,6 +186,21 @@ def hub_layer(name: str) -> int:
             if ".".join(parts[:length]) in modules:
                 return level
     raise AssertionError(f"{name} is in no layer of the hub")
+
+
+@pytest.mark.parametrize(
+    "path", [p for p in FILES if room_of(p) == "hub"], ids=lambda p: p.relative_to(SRC).as_posix()
+)
+def test_no_thread_gets_the_reader_of_another(path: Path) -> None:
+    """`db.reader` is the connection of whoever names it: work for another thread names it there,
+    within a lambda. Else the event loop waits for every statement of that work."""
+    for call in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if not (isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute)):
+            continue
+        if call.func.attr in LANES:
+            given = [*call.args, *(word.value for word in call.keywords)]
+            names = {one.attr for one in given if isinstance(one, ast.Attribute)}
+            assert "reader" not in names, f"line {call.lineno}"
 
 
 def test_subprocesses_have_three_owners() -> None:

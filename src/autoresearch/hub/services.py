@@ -42,10 +42,10 @@ PUSHES = 2
 PRUNE_S = 3600.0
 log = logging.getLogger("agenthub")
 # threads for reads that would hold up the event loop. At each row SQLite gives the interpreter's
-# lock away, and threads that compete spend their time on having it back.
-# On PostgreSQL they wait for answers
+# lock away, and threads that compete spend their time on having it back; PostgreSQL's wait for
+# its answers
 READERS, SQLITE_READERS = 6, 1
-LONG = 4  # threads for what may take seconds: git, a whole history, a diff, repacking
+LONG = 4  # threads for what may take seconds: git, a whole history, a diff, a search, repacking
 
 
 class Services:

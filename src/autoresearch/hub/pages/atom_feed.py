@@ -38,11 +38,11 @@ async def send_feed(
     chosen: dict[str, str | int | None] = {"agent": agent}
     if not agent:
         chosen = {"platform": platform or None, "track": track or None, "leads": 1}
-    found = await hub.off_loop(results.latest, hub.db.reader, ENTRIES_MAX, **chosen)
+    found = await hub.in_long_lane(lambda: results.latest(hub.db.reader, ENTRIES_MAX, 0, **chosen))
     about = " ".join(filter(None, (platform, track))) or "all boards"
     title = f"autoresearch: results of {agent}" if agent else f"autoresearch: records of {about}"
     feed = write_feed(found, address_of(request, hub), request.url.query, title)
-    names = await hub.off_loop(metric_names.of_boards, hub.db.reader, found)
+    names = await hub.off_loop(lambda: metric_names.of_boards(hub.db.reader, found))
     for result in found:
         value = name_score(result.val_bpb, names[result.platform, result.track])
         verdict = f"{result.status}; {result.verified}" if agent else result.verified

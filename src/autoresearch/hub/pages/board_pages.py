@@ -124,11 +124,13 @@ async def show_search(
     """Posts, results and commits by their words."""
     found: list[models.Found] = []
     if q.strip():
-        found = await hub.off_loop(lambda: search.find(hub.db.reader, q, [], MATCHES_MAX, before))
+        found = await hub.in_long_lane(
+            lambda: search.find(hub.db.reader, q, [], MATCHES_MAX, before)
+        )
     older = found[-1].cursor if len(found) == MATCHES_MAX else None
     numbers = [int(one.id) for one in found if one.kind == "result"]
     reported = await hub.off_loop(lambda: results.with_ids(hub.db.reader, numbers))
-    metrics = await hub.off_loop(metric_names.of_boards, hub.db.reader, reported)
+    metrics = await hub.off_loop(lambda: metric_names.of_boards(hub.db.reader, reported))
     return answer_page(
         request,
         "search.html",

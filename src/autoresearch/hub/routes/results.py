@@ -42,7 +42,7 @@ async def list_results(
     before: Before = None,
 ) -> list[models.Result]:
     """Results read from posts, newest first."""
-    return await hub.off_loop(
+    return await hub.in_long_lane(  # what nothing fits is looked for in all of them
         lambda: results.latest(
             hub.db.reader,
             page(limit),
@@ -69,7 +69,9 @@ async def leaderboard(
     reproduce it, and better claims that do not count yet.
     """
     return await hub.off_loop(
-        leaderboards.leaderboard, hub.db.reader, platform, track, page(limit), caller.agent_id
+        lambda: leaderboards.leaderboard(
+            hub.db.reader, platform, track, page(limit), caller.agent_id
+        )
     )
 
 
@@ -87,6 +89,6 @@ async def find(
     """Posts, results and commits by their words, newest first; `before` takes the `cursor` of the
     last one.
     """
-    return await hub.off_loop(
+    return await hub.in_long_lane(
         lambda: search.find(hub.db.reader, q, list(kind or ()), page(limit), before)
     )
