@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from autoresearch.errors import HubUnavailable
-from autoresearch.hub import pages, routes
+from autoresearch.hub import fast, pages, routes
 from autoresearch.hub.app import find_handlers
 from autoresearch.hub.recent_answers import RecentAnswers
 from autoresearch.hub.rules import board
@@ -235,6 +235,32 @@ def test_a_post_whose_body_comes_piece_by_piece(hub: Any) -> None:
         assert connection.recv(4096).startswith(b"HTTP/1.1 201")
 
     assert [post["content"] for post in agent.get(path).json()] == ["in pieces"]
+
+
+def test_a_post_in_one_piece_takes_the_short_cut(
+    own_hub: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Head and body at once do; with a query they go the long way."""
+    hub, short = own_hub(), []
+    agent, store = hub.agent(), fast.store_post
+
+    async def note(*arguments: Any) -> Any:
+        short.append(arguments[-1].content)
+        return await store(*arguments)
+
+    monkeypatch.setattr(fast, "store_post", note)
+    agent.get("/api/channels")
+    address = httpx.URL(hub.url)
+    for query, body in (("", b'{"content": "short"}'), ("?unknown=x", b'{"content": "long"}')):
+        head = (
+            f"POST /api/channels/discussion/posts{query} HTTP/1.1\r\nHost: hub\r\n"
+            f"Authorization: Bearer {agent.key}\r\nContent-Length: {len(body)}\r\n\r\n"
+        )
+        with socket.create_connection((address.host, address.port), timeout=30) as connection:
+            connection.sendall(head.encode() + body)
+            assert connection.recv(4096).startswith(b"HTTP/1.1 201")
+
+    assert short == ["short"]
 
 
 def test_an_allowance_used_up_is_told_on_the_short_cut(own_hub: Any) -> None:
