@@ -7,6 +7,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from autoresearch.researcher.leftovers import tidy
 from tiny_workspaces import TOML, Writes, make, marked, measure, noisy, research
 
 SCORED = TOML + '[score]\ncommand = ["python", "score.py", "{run_dir}/answer.txt"]\n'
@@ -210,13 +211,21 @@ def test_the_seed_is_the_harness_own(tmp_path: Path) -> None:
     )
 
 
-def test_nothing_passes_between_runs_but_the_baselines_cache(tmp_path: Path) -> None:
-    """A run finds the compiler's cache that the baseline's first run left, as its own copy. What a
-    candidate wrote there, kept or dropped, reaches no later run: not of another commit, not of the
-    same. (Seen: 220 MB of weights travelled over six keeps.)"""
+@pytest.mark.parametrize(
+    "place",
+    [
+        "os.environ['TORCHINDUCTOR_CACHE_DIR']",
+        "os.environ['TMPDIR'] + '/torchinductor_me/precompiled_headers'",
+    ],
+)
+def test_nothing_passes_between_runs_but_the_baselines_cache(tmp_path: Path, place: str) -> None:
+    """A run finds the compiler's cache that the baseline's first run left, and the headers that
+    torch keeps elsewhere, as its own copy. What a candidate wrote there, kept or dropped, reaches
+    no later run: not of another commit, not of the same. (Seen: 220 MB of weights travelled over
+    six keeps.)"""
     train = (
         "import os, pathlib\n"
-        "cache = pathlib.Path(os.environ['TORCHINDUCTOR_CACHE_DIR'])\n"
+        f"cache = pathlib.Path({place})\n"
         "cache.mkdir(parents=True, exist_ok=True)\n"
         "found = sorted(p.name for p in cache.iterdir())\n"
         "(cache / '{name}').write_text('x')\n"
@@ -241,3 +250,26 @@ def test_nothing_passes_between_runs_but_the_baselines_cache(tmp_path: Path) -> 
     assert [record.status for record in summary.finished] == ["discard", "keep", "keep"]
     assert found[0] == "found []" and set(found[1:]) == {"found ['base']"} and len(found) >= 6
     assert not list((workspace.private / "runs").rglob("cache"))
+
+
+def test_headers_that_are_links_lead_nowhere(tmp_path: Path) -> None:
+    """A run that puts links where torch keeps its headers moves nothing of anybody's, and one that
+    forbids all changes there loses its cache and nothing else."""
+    outside = tmp_path / "outside" / "precompiled_headers"
+    outside.mkdir(parents=True)
+    (outside / "mine.h").write_text("x")
+    scratch = tmp_path / "run" / "tmp"
+    locked = scratch / "torchinductor_c" / "precompiled_headers"
+    for folder in (scratch / "cache", scratch / "torchinductor_b", locked):
+        folder.mkdir(parents=True)
+    (scratch / "cache" / "code.so").write_text("x")
+    (scratch / "cache" / "precompiled_headers").symlink_to(outside)
+    (scratch / "torchinductor_a").symlink_to(outside.parent)
+    (scratch / "torchinductor_b" / "precompiled_headers").symlink_to(outside)
+    locked.parent.chmod(0o555)
+
+    tidy(tmp_path / "run")
+
+    assert [path.name for path in outside.iterdir()] == ["mine.h"]
+    assert not (tmp_path / "run" / "tmp").exists()
+    assert all(not p.is_symlink() for p in (tmp_path / "run").rglob("*"))

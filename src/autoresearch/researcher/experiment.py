@@ -40,6 +40,7 @@ from autoresearch.researcher.leftovers import (
     CACHE_BYTES,
     CURVE,
     inspect,
+    spread_headers,
     tidy,
     too_heavy,
     weigh_leftovers,
@@ -347,6 +348,7 @@ class Runner:
         the same commit."""
         try:
             shutil.copytree(self.warm, cache, symlinks=True)
+            spread_headers(cache, cache.parent)
         except OSError:  # there is none, or another baseline replaces it just now
             wipe(cache)
             cache.mkdir(parents=True)

@@ -20,6 +20,9 @@ from autoresearch.researcher.workspace import Workspace, name_some
 
 CURVE, CURVE_BYTES = "curve.jsonl", 2**20
 CACHE, CACHE_BYTES = "cache", 512 * 2**20
+# torch keeps compiled headers in TMPDIR/torchinductor_USER, whatever its cache is told to be: five
+# seconds of each run
+HEADERS = "precompiled_headers"
 
 
 def too_heavy(checkout: Checkout, workspace: Workspace) -> str:
@@ -83,11 +86,33 @@ def tidy(folder: Path) -> None:
     if curve.is_file() and not curve.is_symlink() and curve.stat().st_size <= CURVE_BYTES:
         curve.replace(folder / CURVE)
     cache = folder / "tmp" / "cache"
-    with suppress(TooLarge):
-        if cache.is_dir() and not cache.is_symlink() and 0 < size_bytes(cache) <= CACHE_BYTES:
-            cache.replace(folder / CACHE)
+    with suppress(TooLarge, OSError):  # it only speeds things up, and a run may forbid any of it
+        if cache.is_dir() and not cache.is_symlink():
+            gather_headers(folder / "tmp", cache)
+            if 0 < size_bytes(cache) <= CACHE_BYTES:
+                cache.replace(folder / CACHE)
     record = folder / "feed" / RECORD
     if record.is_file():
         record.replace(folder / RECORD)
     for scratch in ("out", "tmp", "score", "feed", "pipes"):
         wipe(folder / scratch)
+
+
+def gather_headers(scratch: Path, cache: Path) -> None:
+    """Put the compiler's headers into its cache. A run may have put links there: they stay where
+    they are."""
+    kept = cache / HEADERS
+    wipe(kept)
+    for headers in scratch.glob(f"torchinductor_*/{HEADERS}"):
+        if headers.is_symlink() or headers.parent.is_symlink() or not headers.is_dir():
+            continue
+        kept.mkdir(exist_ok=True)
+        headers.replace(kept / headers.parent.name)
+
+
+def spread_headers(cache: Path, scratch: Path) -> None:
+    """Put them back to where the compiler looks for them."""
+    for headers in (cache / HEADERS).glob("torchinductor_*"):
+        place = scratch / headers.name
+        place.mkdir()
+        headers.replace(place / HEADERS)
