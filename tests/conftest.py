@@ -31,7 +31,7 @@ from hypothesis import HealthCheck, settings
 from postgres import Cluster, cluster
 from relay import Relay
 
-pytest_plugins = ("browser",)
+pytest_plugins = ("browser", "watched_hub")
 # No property fails for the machine's speed: these machines are shared.
 settings.register_profile("shared", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("shared")
