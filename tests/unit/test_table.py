@@ -179,3 +179,19 @@ def test_a_longer_plan_holds_the_shorter_one() -> None:
         "assert all(t.index('process_time') < t.index('DEPTH =') for t in texts)"
     )
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
+
+
+def test_a_recording_that_is_cut_short_has_repeats_and_many_settings() -> None:
+    """Every tenth variant runs with both seeds at once, the others with the first before any has a
+    second; the whole plan has each run once."""
+    code = (
+        "import sys, argparse; sys.path.insert(0, 'bench'); import record_table as r;"
+        "a = argparse.Namespace(variants=25, seeds=[1, 2], budgets=[3, 12], clock='tokens');"
+        "jobs = r.plan_jobs(a, (r.LAB / r.FILE).read_text('utf-8'));"
+        "assert len({job.key for job in jobs}) == len(jobs) == 100;"
+        "early = jobs[:56];"
+        "assert {job.variant.number for job in early} == set(range(25));"
+        "assert {job.variant.number for job in early if job.seed == 2} == {0, 10, 20};"
+        "assert {job.seed for job in jobs[56:]} == {2}"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
