@@ -19,7 +19,6 @@ from autoresearch.researcher.scales import read_constants, replace_constants
 
 # In place of the wall's clock: seconds that the process had of a CPU, or tokens at a fixed pace. So
 # other work on the machine leaves little or no trace in a run.
-CPU_CLOCK = "lambda self: time.process_time"
 TOKEN_CLOCK = "lambda self: lambda: self.tokens / 40_000"
 
 LAB = Path(__file__).resolve().parent.parent / "lab"

@@ -15,12 +15,13 @@ from pathlib import Path
 
 import msgspec
 
-from autoresearch.researcher.agents.search import METHODS, read_constants
+from autoresearch.researcher.agents.search import read_constants
 from autoresearch.researcher.config import Config
 from autoresearch.researcher.simulate.compare import Interval, mean, ratio
 from autoresearch.researcher.simulate.landscape import LANDSCAPES
 from autoresearch.researcher.simulate.night import Night
-from autoresearch.researcher.simulate.searching import FILE, VALLEYS, SearchNight
+from autoresearch.researcher.simulate.recorded_lab import FILE
+from autoresearch.researcher.simulate.searching import VALLEYS, SearchNight
 from nights import read_options
 
 LAB = Path(__file__).parent.parent / "lab" / "train.py"
@@ -35,9 +36,9 @@ def one(task: tuple[str, str, float, int]) -> Night:
         "confirm",
         hours,
         seed,
-        choose=METHODS[method],
+        agents=(method,),
         constants=read_constants({FILE: LAB.read_text("utf-8")}),
-        valley=VALLEYS[valley],
+        ground=VALLEYS[valley],
     ).run()
 
 

@@ -15,7 +15,7 @@ from autoresearch.researcher.agents.surrogate import Observed, Surrogate
 from autoresearch.researcher.config import Config
 from autoresearch.researcher.simulate.landscape import LANDSCAPES
 from autoresearch.researcher.simulate.night import Night
-from autoresearch.researcher.simulate.searching import VALLEYS, SearchNight
+from autoresearch.researcher.simulate.searching import SearchNight
 
 SOURCE = "\n".join(f"RATE_{letter} = 0.1  # 0.001 to 1.0" for letter in "ABCDEFGHIJ") + "\n"
 CONSTANTS = read_constants({"train.py": SOURCE})
@@ -24,9 +24,8 @@ CONSTANTS = read_constants({"train.py": SOURCE})
 def night(method: str, seed: int, hours: float = 2.0) -> Night:
     config = msgspec.convert({"experiment": {"free": ["x"], "command": ["x"]}}, Config)
     land = LANDSCAPES["even"]
-    choose, valley = METHODS[method], VALLEYS["plain"]
     return SearchNight(
-        land, config, "confirm", hours, seed, choose=choose, constants=CONSTANTS, valley=valley
+        land, config, "confirm", hours, seed, agents=(method,), constants=CONSTANTS
     ).run()
 
 

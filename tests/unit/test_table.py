@@ -8,16 +8,19 @@ import random
 import subprocess
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from autoresearch.errors import BadInput
 from autoresearch.researcher.agents.search import read_constants
-from autoresearch.researcher.config import JudgeTable
+from autoresearch.researcher.config import Config, JudgeTable
 from autoresearch.researcher.judging.curves import MARKS
 from autoresearch.researcher.simulate.compare import AGENT_ARMS, compare
-from autoresearch.researcher.simulate.searching import FILE
+from autoresearch.researcher.simulate.recorded_lab import FILE, record_lab
+from autoresearch.researcher.simulate.searching import SearchNight
 from autoresearch.researcher.simulate.surface import fit_surface
 from autoresearch.researcher.simulate.table import (
     RunTable,
@@ -111,12 +114,46 @@ def test_agents_are_replayed_on_a_table(tmp_path: Path) -> None:
     tells the same."""
     table = read_made(tmp_path, 60)
     land = table_landscape(table, "pystd-3s")
-    surface = fit_surface(collect_variants(table, "pystd-3s"), read_constants({FILE: SOURCE}), land)
-    arms = [arm for arm in AGENT_ARMS if arm.agent in ("random", "search")]
-    found = compare(land, JudgeTable(), arms, 0.2, 2, 5, surface=surface)
+    lab = record_lab(table, land)
+    arms = [arm for arm in AGENT_ARMS if arm.name in ("random", "search")]
+    found = compare(land, JudgeTable(), arms, 0.2, 2, 5, lab=lab)
 
     assert all(result.improvement_per_hour.value > 0 for result in found)
-    assert found == compare(land, JudgeTable(), arms, 0.2, 2, 5, surface=surface)
+    assert found == compare(land, JudgeTable(), arms, 0.2, 2, 5, lab=lab)
+
+
+def make_lab_table(file: Path, gains: Mapping[str, float]) -> RunTable:
+    """Of the real train.py: settings that change nothing, and ideas of the catalogue."""
+    source = (ROOT / "lab" / "train.py").read_text("utf-8")
+    chance = random.Random(2)
+    what: list[dict[str, object]] = [{}, *({"settings": {"FALL": 0.1 * n}} for n in range(1, 10))]
+    what += [{"idea": name} for name in gains]
+    lines: list[dict[str, object]] = [HEAD | {"source": source}]
+    for number, one in enumerate(what):
+        for seed in (1, 2):
+            value = 1.4 - gains.get(str(one.get("idea")), 0.0) + chance.gauss(0, 0.0005)
+            run = {"variant": number, "track": "pystd-3s", "seed": seed, "val_bpb": value}
+            lines.append({**run, **one, "start_s": 5.0, "train_s": 3.0, "score_s": 4.0})
+    file.write_text("".join(json.dumps(line) + "\n" for line in lines), "utf-8")
+    return read_table(file)
+
+
+def test_ideas_are_replayed_beside_constants(tmp_path: Path) -> None:
+    """An agent of the catalogue tries each recorded idea on the real train.py and keeps the one
+    that is worth it; where two agents share the night, both are asked and told of all."""
+    table = make_lab_table(tmp_path / "lab.jsonl", {"swiglu": 0.05, "lion": -0.05})
+    land = replace(table_landscape(table, "pystd-3s"), run_s=3.0)
+    lab = record_lab(table, land)
+    config = msgspec.convert({"experiment": {"free": ["x"], "command": ["x"]}}, Config)
+
+    def night(*agents: str) -> SearchNight:
+        return SearchNight(land, config, "confirm", 0.2, 7, agents=agents, ground=lab)
+
+    alone, shared = night("catalogue"), night("joint", "catalogue")
+    assert alone.run().improvement == pytest.approx(lab.gains["swiglu"])
+    assert {record.proposal["idea"] for record in alone.told[1:3]} == {"swiglu", "lion"}
+    assert shared.run().improvement >= 0.9 * lab.gains["swiglu"]
+    assert {record.agent for record in shared.told[1:]} == {"joint", "catalogue"}
 
 
 def test_damaged_and_thin_tables_are_refused(tmp_path: Path) -> None:
@@ -170,28 +207,32 @@ def test_a_longer_plan_holds_the_shorter_one() -> None:
     """What a variant's number means never changes with how many are recorded, no two are the same,
     and each is a train.py that parses, with the clock behind its imports."""
     code = (
-        "import sys, ast; sys.path.insert(0, 'bench'); import record_table as r;"
+        "import sys, ast; sys.path.insert(0, 'bench'); import record_table as r, table_runs;"
         "s = (r.LAB / r.FILE).read_text('utf-8');"
         "few, many = list(r.choose_variants(s, 9)), list(r.choose_variants(s, 40));"
         "assert many[:9] == few and sum(v.idea is not None for v in many) == 9;"
-        "texts = [r.write_source(s, v, 'cpu') for v in many[:14]]; assert len(set(texts)) == 14;"
+        "texts = [r.write_source(s, v) for v in many[:14]]; assert len(set(texts)) == 14;"
         "[ast.parse(t) for t in texts];"
-        "assert all(t.index('process_time') < t.index('DEPTH =') for t in texts)"
+        "clocked = [table_runs.replace_clock(t, 'a.clock') for t in texts];"
+        "assert all(t.index('a.clock') < t.index('DEPTH =') for t in clocked);"
+        "assert [v.is_paced for v in many[1:5]] == [False, True, True, True]"
     )
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
 
 
 def test_a_recording_that_is_cut_short_has_repeats_and_many_settings() -> None:
-    """Every tenth variant runs with both seeds at once, the others with the first before any has a
-    second; the whole plan has each run once."""
+    """One budget after the other; on each, every tenth variant runs with both seeds at once, the
+    others with the first before any has a second. The whole plan has each run once."""
     code = (
-        "import sys, argparse; sys.path.insert(0, 'bench'); import record_table as r;"
-        "a = argparse.Namespace(variants=25, seeds=[1, 2], budgets=[3, 12], clock='tokens');"
-        "jobs = r.plan_jobs(a, (r.LAB / r.FILE).read_text('utf-8'));"
-        "assert len({job.key for job in jobs}) == len(jobs) == 100;"
-        "early = jobs[:56];"
-        "assert {job.variant.number for job in early} == set(range(25));"
-        "assert {job.variant.number for job in early if job.seed == 2} == {0, 10, 20};"
-        "assert {job.seed for job in jobs[56:]} == {2}"
+        "import sys; sys.path.insert(0, 'bench'); import record_table as r;"
+        "source = (r.LAB / r.FILE).read_text('utf-8');"
+        "runs = [(job.track, job.variant.number, seed)"
+        "        for job in r.plan_jobs(source, 25, [1, 2], [12, 3]) for seed in job.seeds];"
+        "assert len(set(runs)) == len(runs) == 100;"
+        "assert {track for track, *_ in runs[:50]} == {'pystd-12s'};"
+        "early = runs[:28];"
+        "assert {number for _, number, _ in early} == set(range(25));"
+        "assert {number for _, number, seed in early if seed == 2} == {0, 10, 20};"
+        "assert {seed for *_, seed in runs[28:50]} == {2}"
     )
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from autoresearch.researcher.config import JudgeTable
     from autoresearch.researcher.simulate.compare import PolicyResult
     from autoresearch.researcher.simulate.landscape import Landscape
+    from autoresearch.researcher.simulate.recorded_lab import RecordedLab
     from autoresearch.researcher.simulate.surface import Surface
 
 EPILOG = examples(
@@ -37,7 +38,7 @@ AS_IN_TABLE = "As in [judge] of autoresearch.toml."
 @path("--ledger", "Take gains, noise and times from this experiments.jsonl instead.")
 @path("--table", "Replay recorded runs: a file of bench/record_table.py.")
 @text("--track", "Which track of the table; that with the most runs if not given.", None)
-@flag("--agents", "Compare the agents that tune constants, on a surface over the table's settings.")
+@flag("--agents", "Compare agents instead, on the lab as the table recorded it.")
 @flag("--noise-only", "No idea changes anything: every keep is a false one.")
 @amount("--hours", "Length of a night.", least=0.5, default=8.0)
 @count("--nights", "Nights for each policy.", least=2, default=40)
@@ -77,8 +78,8 @@ def simulate(
 ) -> None:
     """Compare ways of judging on simulated nights: what they improve an hour, keep wrongly, miss.
 
-    Each with and without early stopping, or the usual one with and without waves; or the agents
-    that tune constants, on a table of recorded runs.
+    Each with and without early stopping, or the usual one with and without waves; or agents
+    that tune constants and try ideas, on a table of recorded runs.
     """
     from autoresearch.researcher.simulate.compare import AGENT_ARMS, ARMS, WAVE_ARMS, compare
     from autoresearch.researcher.simulate.landscape import noise_only as silenced
@@ -91,10 +92,10 @@ def simulate(
     if noise_only:
         land = silenced(land)
     rules = rules_of(alpha, repeats, early_level)
-    surface = fit_table(table, land) if table and agents else None
-    arms = AGENT_ARMS if surface else WAVE_ARMS if waves else ARMS
-    results = compare(land, rules, arms, hours, nights, seed, os.cpu_count() or 1, surface)
-    print_results(land, rules, results, hours, in_json, surface)
+    lab = read_lab(table, land) if table and agents else None
+    arms = AGENT_ARMS if lab else WAVE_ARMS if waves else ARMS
+    results = compare(land, rules, arms, hours, nights, seed, os.cpu_count() or 1, lab)
+    print_results(land, rules, results, hours, in_json, lab.surface if lab else None)
 
 
 def check_choice(
@@ -119,16 +120,12 @@ def replay_table(file: Path, track: str | None, changes: dict[str, Any]) -> Land
     return replace(table_landscape(table, choose_track(table, track)), **changes)
 
 
-def fit_table(file: Path, land: Landscape) -> Surface:
-    """The score of every setting of the constants, from a table's runs."""
-    from autoresearch.researcher.agents.search import read_constants
-    from autoresearch.researcher.simulate.searching import FILE
-    from autoresearch.researcher.simulate.surface import fit_surface
-    from autoresearch.researcher.simulate.table import collect_variants, read_table
+def read_lab(file: Path, land: Landscape) -> RecordedLab:
+    """The score of every setting of the constants and of every idea, from a table's runs."""
+    from autoresearch.researcher.simulate.recorded_lab import record_lab
+    from autoresearch.researcher.simulate.table import read_table
 
-    table = read_table(file)
-    constants = read_constants({FILE: table.head.source})
-    return fit_surface(collect_variants(table, land.name), constants, land)
+    return record_lab(read_table(file), land)
 
 
 def choose_landscape(name: str, ledger: Path | None, changes: dict[str, Any]) -> Landscape:

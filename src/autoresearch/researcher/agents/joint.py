@@ -85,15 +85,16 @@ def observe(
     if not rows:
         rows.append((origin, 0.0, sigma**2))
     structures = {origin.structure: 0.0}
-    points = [unit_point(constants, keys, code) for code, _, _ in rows]
+    place = Places([constants[key] for key in keys], names)
+    points = [place(code) for code, _, _ in rows]
     numbers = [structures.setdefault(code.structure, float(len(structures))) for code, _, _ in rows]
     return Observed(
         np.array(points),
         np.array([value for _, value, _ in rows]),
         np.array([variance for _, _, variance in rows]),
         np.array(numbers),
-        np.array(unit_point(constants, keys, codes.get(baseline_of(brief), origin))),
-    ), np.array(unit_point(constants, keys, origin))
+        np.array(place(codes.get(baseline_of(brief), origin))),
+    ), np.array(place(origin))
 
 
 def baseline_of(brief: Brief) -> str:
@@ -101,17 +102,27 @@ def baseline_of(brief: Brief) -> str:
     return next((r.commit for r in brief.history if r.is_baseline), brief.parent)
 
 
-def unit_point(
-    constants: Mapping[Key, Constant], keys: Sequence[Key], code: KnownCode
-) -> list[float]:
+class Places:
     """Each constant's place in its range; what has left the range stands at its end."""
-    shares = []
-    for key in keys:
-        constant, value = constants[key], code.settings[":".join(key)]
-        if constant.kind == "choice" and value not in constant.choices:
-            value = constant.value
-        shares.append(to_unit(constant, value))
-    return shares
+
+    def __init__(self, constants: Sequence[Constant], names: Sequence[str]) -> None:
+        self.constants, self.names = constants, names
+        self.known: dict[tuple[str, Value], float] = {}  # most experiments share most values
+
+    def __call__(self, code: KnownCode) -> list[float]:
+        return [
+            self.find(constant, name, code.settings[name])
+            for constant, name in zip(self.constants, self.names, strict=True)
+        ]
+
+    def find(self, constant: Constant, name: str, value: Value) -> float:
+        if (share := self.known.get((name, value))) is None:
+            if constant.kind == "choice" and value not in constant.choices:
+                share = to_unit(constant, constant.value)
+            else:
+                share = to_unit(constant, value)
+            self.known[name, value] = share
+        return share
 
 
 def known_values(history: Sequence[Record], sign: float) -> dict[str, float]:

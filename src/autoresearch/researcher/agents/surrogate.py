@@ -87,8 +87,8 @@ class Surrogate:
         for _ in range(STEPS):
             inverse = np.linalg.inv(np.tensordot(weights, kernels, 1) + noise)
             alpha = inverse @ residual
-            explained = np.einsum("i,dij,j->d", alpha, kernels, alpha)
-            spent = np.einsum("ij,dji->d", inverse, kernels)
+            explained = kernels @ alpha @ alpha
+            spent = kernels.reshape(len(kernels), -1) @ inverse.ravel()  # both are symmetric
             pull = BELIEF / np.maximum(weights, 1e-3 * prior)
             weights = weights * np.sqrt((explained + pull) / (spent + BELIEF / prior))
         inverse = np.linalg.inv(np.tensordot(weights, kernels, 1) + noise)

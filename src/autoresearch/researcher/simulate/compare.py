@@ -15,13 +15,12 @@ from statistics import fmean, stdev
 
 import msgspec
 
-from autoresearch.researcher.agents.search import METHODS
 from autoresearch.researcher.config import Config, JudgeTable
 from autoresearch.researcher.judging.policies import Policy
 from autoresearch.researcher.simulate.landscape import Landscape
 from autoresearch.researcher.simulate.night import Night, Simulation, total
+from autoresearch.researcher.simulate.recorded_lab import RecordedLab
 from autoresearch.researcher.simulate.searching import SearchNight
-from autoresearch.researcher.simulate.surface import Surface
 from autoresearch.researcher.simulate.waves import WaveNight
 from autoresearch.researcher.waves.pool import WaveMode
 
@@ -30,15 +29,15 @@ Z95 = 1.959964
 
 @dataclass(frozen=True)
 class Arm:
-    """One way to judge. `one_seed`: every run has the same seed, as in the original. `agent`: who
-    proposes constants on a recorded surface; none: ideas are drawn from a landscape."""
+    """One way to judge. `one_seed`: every run has the same seed, as in the original. `agents`: who
+    proposes in the lab as it was recorded; none: ideas are drawn from a landscape."""
 
     name: str
     policy: Policy
     early: bool
     one_seed: bool = False
     waves: WaveMode = "off"
-    agent: str = ""
+    agents: tuple[str, ...] = ()
 
 
 ARMS = (
@@ -52,8 +51,10 @@ WAVE_ARMS = (
     Arm("waves where they pay", "confirm", True, waves="auto"),
     Arm("waves always", "confirm", True, waves="on"),
 )
-AGENT_ARMS = tuple(
-    Arm(agent, "confirm", True, agent=agent) for agent in ("random", "cmaes", "search", "joint")
+AGENT_ARMS = (
+    *(Arm(name, "confirm", True, agents=(name,)) for name in ("random", "cmaes", "search")),
+    Arm("joint", "confirm", True, agents=("joint",)),
+    Arm("mixed", "confirm", True, agents=("joint", "catalogue")),
 )
 ONE_SEED = Arm("greedy, one seed", "greedy", False, one_seed=True)
 
@@ -144,12 +145,12 @@ def compare(
     nights: int,
     seed: int,
     processes: int = 1,
-    surface: Surface | None = None,
+    lab: RecordedLab | None = None,
 ) -> list[PolicyResult]:
     """Each arm on the same number of nights. A seed gives the same nights with any number of
-    processes. `surface`: where arms have agents."""
+    processes. `lab`: where arms have agents."""
     tasks = [
-        (land, rules, arm, hours, seed * 1_000_003 + number, surface)
+        (land, rules, arm, hours, seed * 1_000_003 + number, lab)
         for arm in arms
         for number in range(nights)
     ]
@@ -165,21 +166,14 @@ def compare(
     ]
 
 
-def one(task: tuple[Landscape, JudgeTable, Arm, float, int, Surface | None]) -> Night:
-    land, rules, arm, hours, seed, surface = task
+def one(task: tuple[Landscape, JudgeTable, Arm, float, int, RecordedLab | None]) -> Night:
+    land, rules, arm, hours, seed, lab = task
     rules = msgspec.structs.replace(rules, early_stopping=arm.early)
     config = msgspec.convert({"experiment": {"free": ["x"], "command": ["x"]}}, Config)
     config = msgspec.structs.replace(config, judge=rules)
-    if surface is not None:
+    if lab is not None:
         return SearchNight(
-            land,
-            config,
-            arm.policy,
-            hours,
-            seed,
-            choose=METHODS[arm.agent],
-            constants=surface.constants,
-            surface=surface,
+            land, config, arm.policy, hours, seed, agents=arm.agents, ground=lab
         ).run()
     if arm.waves != "off":
         return WaveNight(land, config, arm.policy, hours, seed, mode=arm.waves).run()

@@ -1,29 +1,31 @@
-"""A simulated night of an agent that tunes constants: the agent's own choices, the judge's own
+"""A simulated night of agents that tune constants: their own choices, the judge's own
 code, and a made-up score of every setting.
 
 The constants are those of a real train.py. The score is a valley in the unit cube: each constant
 has a best place and a curvature of its own, a few matter much and most hardly, and neighbours may
-depend on each other. Or it is a surface over recorded runs (surface). Leaves to others: runs,
-noise and clock (night), the agents.
+depend on each other. Or it is the lab as a table recorded it (recorded_lab), where ideas of the
+catalogue can be tried too. Leaves to others: runs, noise and clock (night), the agents.
 """
 
 from __future__ import annotations
 
 import math
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from autoresearch.researcher.agents.base import Brief
-from autoresearch.researcher.agents.constants import Constant, Value
-from autoresearch.researcher.agents.search_space import Chooser, Key, to_unit
+from autoresearch.researcher.agents.base import Brief, NothingLeft
+from autoresearch.researcher.agents.constants import Constant
+from autoresearch.researcher.agents.idea_agent import IdeaAgent, choose_idea
+from autoresearch.researcher.agents.mixture import choose_agent
+from autoresearch.researcher.agents.search import METHODS
+from autoresearch.researcher.agents.search_space import Key, to_unit
 from autoresearch.researcher.journal import Attempt
 from autoresearch.researcher.judging.judge import Finding
 from autoresearch.researcher.judging.values import Record
 from autoresearch.researcher.simulate.night import Code, Night, Simulation, count
-from autoresearch.researcher.simulate.surface import Surface
+from autoresearch.researcher.simulate.recorded_lab import FILE, Draft, RecordedLab, move
 
-FILE = "train.py"
 WIDTH = 0.3  # of a range: at that distance from its best a constant loses its curvature
 TRIES = 40
 
@@ -91,26 +93,31 @@ class Score:
 
 @dataclass
 class SearchNight(Simulation):
-    """A night in which `choose` proposes; `constants` are those of the unchanged code."""
+    """A night of one agent, or of several that share it as in `--agent mixed`. `ground`: a valley
+    over `constants`, or the lab as a table recorded it."""
 
-    choose: Chooser | None = None
+    agents: tuple[str, ...] = ()
+    ground: Valley | RecordedLab = VALLEYS["plain"]
     constants: Mapping[Key, Constant] = field(default_factory=dict)
-    valley: Valley = VALLEYS["plain"]
-    surface: Surface | None = None  # in place of a valley
     told: list[Record] = field(default_factory=list)  # every record, without numbers too
-    edit: dict[str, list[Value]] = field(default_factory=dict)  # the one that is run now
+    asked: str = ""  # the agent whose idea is run now
+    asked_s: float = 0.0
 
     def run(self) -> Night:
         """The whole night."""
-        assert self.choose is not None
-        score = self.surface or self.draw_score()
-        best, night, now = self.baseline(), Night(self.hours), dict(self.constants)
+        score = self.make_score()
+        best, night = self.baseline(), Night(self.hours)
+        lab = self.ground if isinstance(self.ground, RecordedLab) else None
+        now = lab.unchanged() if lab else Draft(self.constants)
         self.told = [replace(self.history[0], commit=best.name)]
         while self.clock_s < self.hours * 3600:
+            self.asked_s = self.clock_s
             self.clock_s += self.land.idea_s
-            values = self.propose(best, now, night.experiments)
-            after = {k: replace(c, value=values.get(k, c.value)) for k, c in now.items()}
-            gain = score.gain([to_unit(after[key], after[key].value) for key in score.keys])
+            try:
+                after = self.propose(best, now, night.experiments)
+            except NothingLeft:
+                break
+            gain = score(after)
             shift = gain - best.gain
             shown = self.land.early(shift, self.chance)
             idea = Code(
@@ -118,7 +125,6 @@ class SearchNight(Simulation):
                 gain,
                 tuple(a + b for a, b in zip(best.shown, shown, strict=True)),
             )
-            self.edit = {":".join(k): [now[k].value, v] for k, v in values.items()}
             record, stopped = self.experiment(idea, best)
             count(night, shift, record.status == "keep", stopped)
             if record.status == "keep":
@@ -127,24 +133,55 @@ class SearchNight(Simulation):
         night.improvement = best.gain
         return night
 
-    def draw_score(self) -> Score:
-        return Score.draw(self.valley, self.constants, random.Random(f"{self.seed} valley"))
+    def make_score(self) -> Callable[[Draft], float]:
+        if isinstance(self.ground, RecordedLab):
+            return self.ground.gain
+        score = Score.draw(self.ground, self.constants, random.Random(f"{self.seed} valley"))
+        return lambda draft: score.gain(
+            [to_unit(draft.constants[key], draft.constants[key].value) for key in score.keys]
+        )
 
-    def propose(self, best: Code, now: Mapping[Key, Constant], number: int) -> Mapping[Key, Value]:
-        """What the agent would write, as it would be asked in a real night."""
-        assert self.choose is not None
+    def propose(self, best: Code, now: Draft, number: int) -> Draft:
+        """What the agents would write, as they would be asked in a real night. NothingLeft where
+        none has anything new."""
         brief = Brief(number + 1, best.name, (FILE,), "val_bpb", "min", self.seed, self.told)
         chance = random.Random(f"{self.seed}/{number}")
+        left = list(self.agents)
+        while left:
+            self.asked = (
+                choose_agent(left, self.told, "min", {}, chance) if len(left) > 1 else left[0]
+            )
+            try:
+                if self.asked == IdeaAgent.name:
+                    return self.try_idea(now, brief)
+                return self.tune(now, brief, chance)
+            except NothingLeft:
+                left.remove(self.asked)
+        raise NothingLeft("no agent has an idea that was not tried")
+
+    def tune(self, now: Draft, brief: Brief, chance: random.Random) -> Draft:
+        """Other values of constants. NothingLeft after many tries."""
+        choose = METHODS[self.asked]
         for attempt in range(TRIES):
-            values, self.notes = self.choose(now, brief, chance, attempt)
-            changed = {k: v for k, v in values.items() if v != now[k].value}
+            values, notes = choose(now.constants, brief, chance, attempt)
+            changed = {k: v for k, v in values.items() if v != now.constants[k].value}
             if changed:
-                return changed
-        return {}
+                edit = {":".join(k): [now.constants[k].value, v] for k, v in changed.items()}
+                self.notes = {"edit": edit, **notes}
+                return move(now, changed)
+        raise NothingLeft(f"{TRIES} proposals in a row change nothing")
+
+    def try_idea(self, now: Draft, brief: Brief) -> Draft:
+        """The draft with an idea of the catalogue. NothingLeft where all were tried."""
+        if not isinstance(self.ground, RecordedLab):
+            raise NothingLeft("a valley has no ideas")
+        idea = choose_idea(self.ground.catalogue(), {FILE: now.write()}, brief)
+        self.notes = {"idea": idea.name, "family": idea.family}
+        return self.ground.apply(idea, now)
 
     def settle(self, attempt: Attempt, finding: Finding) -> Record:
-        """The record with what the agent wants to find again in it."""
-        proposal = {"edit": self.edit, **self.notes}
-        record = super().settle(replace(attempt, proposal=proposal), finding)
+        """The record with what the agents want to find again in it."""
+        record = super().settle(attempt, finding)
+        record = replace(record, agent=self.asked, total_seconds=self.clock_s - self.asked_s)
         self.told.append(record)
         return record

@@ -43,7 +43,8 @@ class TableHead(msgspec.Struct, frozen=True, kw_only=True):
 
 class TableRun(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One run of one variant: constants changed to `settings`, or an idea of the catalogue.
-    `points`: progress and loss of its curve. Without `val_bpb` it failed."""
+    `points`: progress and loss of its curve; `pace`: tokens that its clock counts as a second.
+    Without `val_bpb` it failed."""
 
     variant: int
     track: str
@@ -52,6 +53,7 @@ class TableRun(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     idea: str = ""
     val_bpb: float | None = None
     failure: str = ""
+    pace: float = 0.0
     steps: int = 0
     start_s: float = 0.0
     train_s: float = 0.0
