@@ -5,7 +5,9 @@
     autoresearch simulate --table bench/table/pystd.jsonl --agents --hours 1
 
 A variant is its number: 0 is the unchanged code, every fourth an idea of the catalogue as long as
-there are some, the others move one to eight constants, or all (as a random search does). So each
+there are some, the others move one to eight rates, every second of them one constant that changes
+the work of a step besides (to one of a few places: each is compiled once, and its pace measured
+once), and some all constants, as a random search does. So each
 longer table holds the shorter one. One budget comes after the other; on each, every REPEATED-th
 variant runs with all seeds at once, the others with the first seed before any has a second: a table
 that was cut short knows its noise and many settings. What failed is recorded too.
@@ -64,14 +66,27 @@ NUMBERS = (
 )
 TABLE = Path(__file__).resolve().parent / "table" / "pystd.jsonl"
 IDEA_EVERY, REPEATED = 4, 10
-MOVED = (1, 2, 1, 4, 4, 8, 2, 0)  # constants at once, in turn; 0: all, anywhere
+MOVED = (1, 2, 1, 4, 4, 8, 2, 8)  # rates at once, in turn
 STEP = 0.2  # of a range: the standard deviation of a move
+ANYWHERE_EVERY, ANYWHERE_AT = 20, 13  # which variants move all constants, anywhere
+PLACES = 5  # of a range: where a constant of WORK may go
 CLOCK = "tokens at the variant's pace, of the unchanged code 40,000 a second"
 # what changes the work of a step; an idea may, too
 WORK = {
     "DEPTH", "ASPECT", "HEAD_DIM", "KEY_SHIFT", "CONV_TAPS", "SMEAR", "BIGRAM_ROWS",
     "TRIGRAM_ROWS", "VALUE_EMBEDS", "TOTAL_BATCH", "MICRO_ROWS", "COMPILE",
 }  # fmt: skip
+
+
+Work = tuple[str, tuple[tuple[str, Value], ...]]
+
+
+def describe_work(idea: str, settings: Mapping[str, Value]) -> Work:
+    """What a variant's pace depends on."""
+    return idea, tuple(sorted((name, settings[name]) for name in WORK & settings.keys()))
+
+
+USUAL_WORK = describe_work("", {})
 
 
 @dataclass(frozen=True)
@@ -81,9 +96,8 @@ class Variant:
     idea: CatalogueIdea | None = None
 
     @property
-    def is_paced(self) -> bool:
-        """Whether a step of it takes another time than of the unchanged code."""
-        return self.idea is not None or bool(WORK & self.settings.keys())
+    def work(self) -> Work:
+        return describe_work(self.idea.name if self.idea else "", self.settings)
 
 
 @dataclass(frozen=True)
@@ -113,21 +127,40 @@ def choose_variants(source: str, count: int) -> Iterator[Variant]:
 
 
 def draw_settings(constants: Mapping[Key, Constant], number: int) -> dict[str, Value]:
-    """Some constants, each a step away from where it is."""
+    """Some rates, each a step away from where it is, and perhaps a constant of WORK; or all
+    constants, anywhere."""
     chance = random.Random(f"settings {number}")
-    count = MOVED[number % len(MOVED)]
+    rates = [key for key in sorted(constants) if key[1] not in WORK]
+    works = [key for key in sorted(constants) if key[1] in WORK]
+    if number % ANYWHERE_EVERY == ANYWHERE_AT:
+        shares = {key: chance.random() for key in [*rates, *works]}
+        return changed_values(constants, shares)
     settings: dict[str, Value] = {}
     while not settings:  # a small step of an integer may lead nowhere
-        for key in chance.sample(sorted(constants), count or len(constants)):
-            one = constants[key]
-            now = to_unit(one, one.value)
-            share = chance.gauss(now, STEP) if count else chance.random()
-            if one.kind == "choice":
-                share = chance.random()
-            value = from_unit(one, min(1.0, max(0.0, share)))
-            if value != one.value:
-                settings[key[1]] = value
+        moved = chance.sample(rates, MOVED[number % len(MOVED)])
+        shares = {
+            key: chance.random()
+            if constants[key].kind == "choice"
+            else chance.gauss(to_unit(constants[key], constants[key].value), STEP)
+            for key in moved
+        }
+        settings = changed_values(constants, shares)
+    if number // 2 % 2:
+        key = works[number // 4 % len(works)]
+        places = [at / (PLACES - 1) for at in range(PLACES)]
+        others = [one for at in places if (one := changed_values(constants, {key: at}))]
+        settings |= chance.choice(others)
     return settings
+
+
+def changed_values(
+    constants: Mapping[Key, Constant], shares: Mapping[Key, float]
+) -> dict[str, Value]:
+    """The values at shares of their ranges, of constants that have another value now."""
+    values = {
+        key: from_unit(constants[key], min(1.0, max(0.0, share))) for key, share in shares.items()
+    }
+    return {key[1]: value for key, value in values.items() if value != constants[key].value}
 
 
 def plan_jobs(
@@ -213,7 +246,7 @@ class Recorder:
         self.file, self.source, self.writing = file, source, threading.Lock()
         runs = open_table(file, source)
         self.recorded = {(run.variant, run.track, run.seed) for run in runs}
-        self.paces = {run.variant: run.pace for run in runs if run.pace}
+        self.paces = {describe_work(run.idea, run.settings): run.pace for run in runs if run.pace}
 
     def record(self, job: RecordingJob, usual: float) -> None:
         """What of a job is not recorded yet. `usual`: the unchanged code's pace here."""
@@ -237,11 +270,12 @@ class Recorder:
             self.add(msgspec.structs.replace(run, **numbers))
 
     def find_pace(self, variant: Variant, text: str, usual: float) -> float:
-        """One for all runs of a variant. RunFailed where it does not come to a step."""
-        if variant.number not in self.paces:
-            pace = find_pace(text, usual) if variant.is_paced else USUAL_PACE
-            self.paces[variant.number] = pace
-        return self.paces[variant.number]
+        """One for all runs of one work. RunFailed where it does not come to a step."""
+        if variant.work == USUAL_WORK:
+            return USUAL_PACE
+        if variant.work not in self.paces:
+            self.paces[variant.work] = find_pace(text, usual)
+        return self.paces[variant.work]
 
     def add(self, run: TableRun) -> None:
         with self.writing, self.file.open("ab") as file:
