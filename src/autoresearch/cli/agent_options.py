@@ -156,8 +156,9 @@ def make_agent(options: AgentOptions, setup: AgentSetup) -> Agent | Mixture:
         return command(options, setup)
     if options.agent == "catalogue":
         from autoresearch.researcher.agents.idea_agent import IdeaAgent
+        from autoresearch.researcher.agents.learnt import read_learnt
 
-        return IdeaAgent(read_ideas(options))
+        return IdeaAgent(read_ideas(options), read_learnt())
     from autoresearch.researcher.agents.search import SearchAgent
 
     return SearchAgent(options.agent)

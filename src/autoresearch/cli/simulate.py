@@ -39,6 +39,7 @@ AS_IN_TABLE = "As in [judge] of autoresearch.toml."
 @path("--table", "Replay recorded runs: a file of bench/record_table.py.")
 @text("--track", "Which track of the table; that with the most runs if not given.", None)
 @flag("--agents", "Compare agents instead, on the lab as the table recorded it.")
+@path("--learnt", "With --agents: what they begin with, a file of bench/learn.py; else nothing.")
 @flag("--noise-only", "No idea changes anything: every keep is a false one.")
 @amount("--hours", "Length of a night.", least=0.5, default=8.0)
 @count("--nights", "Nights for each policy.", least=2, default=40)
@@ -65,6 +66,7 @@ def simulate(
     table: Path | None,
     track: str | None,
     agents: bool,
+    learnt: Path | None,
     noise_only: bool,
     hours: float,
     nights: int,
@@ -85,6 +87,8 @@ def simulate(
     from autoresearch.researcher.simulate.landscape import noise_only as silenced
 
     check_choice(ledger, table, track, agents, noise_only or waves)
+    if learnt and not agents:
+        raise BadInput("--learnt is what agents begin with: give --agents too")
     given = {name: value for name, value in changes.items() if value is not None}
     land = (
         replay_table(table, track, given) if table else choose_landscape(landscape, ledger, given)
@@ -92,7 +96,7 @@ def simulate(
     if noise_only:
         land = silenced(land)
     rules = rules_of(alpha, repeats, early_level)
-    lab = read_lab(table, land) if table and agents else None
+    lab = read_lab(table, land, learnt) if table and agents else None
     arms = AGENT_ARMS if lab else WAVE_ARMS if waves else ARMS
     results = compare(land, rules, arms, hours, nights, seed, os.cpu_count() or 1, lab)
     print_results(land, rules, results, hours, in_json, lab.surface if lab else None)
@@ -120,12 +124,16 @@ def replay_table(file: Path, track: str | None, changes: dict[str, Any]) -> Land
     return replace(table_landscape(table, choose_track(table, track)), **changes)
 
 
-def read_lab(file: Path, land: Landscape) -> RecordedLab:
+def read_lab(file: Path, land: Landscape, learnt: Path | None) -> RecordedLab:
     """The score of every setting of the constants and of every idea, from a table's runs."""
+    from dataclasses import replace
+
+    from autoresearch.researcher.agents.learnt import NOTHING, parse_learnt
     from autoresearch.researcher.simulate.recorded_lab import record_lab
     from autoresearch.researcher.simulate.table import read_table
 
-    return record_lab(read_table(file), land)
+    known = parse_learnt(learnt) if learnt else NOTHING
+    return replace(record_lab(read_table(file), land), learnt=known)
 
 
 def choose_landscape(name: str, ledger: Path | None, changes: dict[str, Any]) -> Landscape:

@@ -1,7 +1,8 @@
 """The agent that tries the ideas of the catalogue, one at a time, as they stand.
 
-Families that paid come first more often (Thompson sampling over the share that was kept). An idea
-that came out inside the noise gets a second look on another parent, once all others were tried.
+What earlier runs of this code have taught to be worth it comes first, by its gain. Then families
+that paid come first more often (Thompson sampling over the share that was kept). An idea that came
+out inside the noise gets a second look on another parent, once all others were tried.
 Leaves to others: what an idea is and whether it applies (ideas), running, judging.
 """
 
@@ -12,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from autoresearch.researcher.agents.base import Brief, Edit, NothingLeft, Pending
+from autoresearch.researcher.agents.constants import find_constants
 from autoresearch.researcher.agents.ideas import (
     CatalogueIdea,
     Known,
@@ -19,6 +21,7 @@ from autoresearch.researcher.agents.ideas import (
     ideas_tried,
     open_ideas,
 )
+from autoresearch.researcher.agents.learnt import NOTHING, Learnt
 from autoresearch.researcher.agents.sources import hash_sources, read_sources, write_source
 from autoresearch.researcher.judging.values import Record
 
@@ -26,17 +29,17 @@ LOOKS = 2  # that an idea gets at most, the second one on another parent
 
 
 class IdeaAgent:
-    """`ideas`: what may be tried, in no order."""
+    """`ideas`: what may be tried, in no order. `learnt`: what to begin with."""
 
     name = "catalogue"
 
-    def __init__(self, ideas: Sequence[CatalogueIdea]) -> None:
-        self.ideas = ideas
+    def __init__(self, ideas: Sequence[CatalogueIdea], learnt: Learnt = NOTHING) -> None:
+        self.ideas, self.learnt = ideas, learnt
 
     def edit(self, worktree: Path, brief: Brief) -> Edit:
         """Apply an idea that was not tried before. NothingLeft where there is none."""
         sources = read_sources(worktree, brief.free)
-        idea = choose_idea(self.ideas, sources, brief)
+        idea = choose_idea(self.ideas, sources, brief, self.learnt)
         texts = apply_idea(idea, sources) or {}
         for file, text in texts.items():
             write_source(worktree / file, text)
@@ -45,7 +48,10 @@ class IdeaAgent:
 
 
 def choose_idea(
-    ideas: Sequence[CatalogueIdea], sources: Mapping[str, str], brief: Brief
+    ideas: Sequence[CatalogueIdea],
+    sources: Mapping[str, str],
+    brief: Brief,
+    learnt: Learnt = NOTHING,
 ) -> CatalogueIdea:
     """A new idea, or one that deserves a second look."""
     chance = random.Random(f"{brief.seed}/{brief.number}/{brief.parent}/ideas")
@@ -55,9 +61,22 @@ def choose_idea(
             f"every idea of the catalogue that applies to {brief.parent[:7]} was tried; a file of "
             "your own adds more (--ideas FILE), and --agent mixed goes on with other proposers"
         )
+    if promising := find_promising(left, sources, brief.metric, learnt):
+        return promising
     worth = draw_family_worth(left, brief.history, chance)
     best = max(worth, key=lambda family: worth[family])
     return chance.choice([idea for idea in left if idea.family == best])
+
+
+def find_promising(
+    ideas: Sequence[CatalogueIdea], sources: Mapping[str, str], metric: str, learnt: Learnt
+) -> CatalogueIdea | None:
+    """The one that brought most in earlier runs of this code; None where none did."""
+    best = max(ideas, key=lambda idea: learnt.ideas.get(idea.name, 0.0))
+    if learnt.ideas.get(best.name, 0.0) <= 0:
+        return None
+    constants = {c.name: c for text in sources.values() for c in find_constants(text)}
+    return best if learnt.says(constants, metric) else None
 
 
 def ideas_again(

@@ -2,8 +2,8 @@
 constants matter, and where they should go together.
 
 Each constant's curve is drawn from what is known of it (Thompson sampling); the constants with the
-largest drawn gains move together, one, two, four or eight; what the surrogate expects to improve
-most over the best is tried. Steps are as long as a constant is known: short at first. Leaves to
+largest drawn gains move together, one to eight; what the surrogate expects to improve most over the
+best is tried. A night begins with what earlier runs of the same code have taught, if any. Steps are as long as a constant is known: short at first. Leaves to
 others: the model (surrogate), which experiments it sees (settings), writing values (search).
 """
 
@@ -19,9 +19,10 @@ import numpy as np
 
 from autoresearch.researcher.agents.base import Brief
 from autoresearch.researcher.agents.constants import Constant, Value
+from autoresearch.researcher.agents.learnt import NOTHING, Learnt
 from autoresearch.researcher.agents.search_space import Key, ValueChoice, from_unit, to_unit
 from autoresearch.researcher.agents.settings import KnownCode, pending_codes, read_codes
-from autoresearch.researcher.agents.surrogate import Array, Observed, Surrogate
+from autoresearch.researcher.agents.surrogate import Array, Belief, Observed, Surrogate
 from autoresearch.researcher.judging.noise import pool_noise
 from autoresearch.researcher.judging.values import Record
 
@@ -34,11 +35,15 @@ SHOWN_LOSS = 0.5  # of the score, for one nat that a stopped run's training loss
 
 
 def choose_jointly(
-    constants: Mapping[Key, Constant], brief: Brief, chance: random.Random, attempt: int
+    constants: Mapping[Key, Constant],
+    brief: Brief,
+    chance: random.Random,
+    attempt: int,
+    learnt: Learnt = NOTHING,
 ) -> ValueChoice:
-    """The values of some constants that promise most together."""
+    """The values of some constants that promise most together. `learnt`: what to begin with."""
     keys = sorted(constants)
-    seen, here = observe(constants, keys, brief)
+    seen, here = observe(constants, keys, brief, learnt)
     generator = np.random.default_rng(chance.randrange(2**32))
     scale = believed_scale(seen)
     model = Surrogate.fit(seen, scale)
@@ -58,7 +63,7 @@ def choose_jointly(
 
 
 def observe(
-    constants: Mapping[Key, Constant], keys: Sequence[Key], brief: Brief
+    constants: Mapping[Key, Constant], keys: Sequence[Key], brief: Brief, learnt: Learnt
 ) -> tuple[Observed, Array]:
     """What was measured, as points of the unit cube; and the best commit's point."""
     names = [":".join(key) for key in keys]
@@ -93,8 +98,24 @@ def observe(
         np.array([value for _, value, _ in rows]),
         np.array([variance for _, _, variance in rows]),
         np.array(numbers),
-        np.array(place(codes.get(baseline_of(brief), origin))),
+        Belief(
+            np.array(place(codes.get(baseline_of(brief), origin))),
+            learnt_curves(constants, keys, brief.metric, learnt),
+        ),
     ), np.array(place(origin))
+
+
+def learnt_curves(
+    constants: Mapping[Key, Constant], keys: Sequence[Key], metric: str, learnt: Learnt
+) -> dict[int, tuple[Array, Array]]:
+    """The learnt constants, by their place among `keys`; none where this is other code."""
+    if not learnt.says({name: one for (_, name), one in constants.items()}, metric):
+        return {}
+    return {
+        place: (np.array(one.places), np.array(one.losses))
+        for place, key in enumerate(keys)
+        if (one := learnt.constants.get(key[1])) is not None and one.knows(constants[key])
+    }
 
 
 def baseline_of(brief: Brief) -> str:

@@ -27,6 +27,7 @@ from autoresearch.researcher.agents.constants import (
 )
 from autoresearch.researcher.agents.controls import choose_by_cmaes, choose_uniformly
 from autoresearch.researcher.agents.joint import choose_jointly
+from autoresearch.researcher.agents.learnt import read_learnt
 from autoresearch.researcher.agents.search_space import (
     Chooser,
     Key,
@@ -224,9 +225,16 @@ def stopped_loss(one: Record | Pending) -> dict[int, float]:
     return {round(100 * one.stopped_at): one.stopped_behind}
 
 
+def choose_as_learnt(
+    constants: Mapping[Key, Constant], brief: Brief, chance: random.Random, attempt: int
+) -> ValueChoice:
+    """As choose_jointly, beginning with what comes with the program."""
+    return choose_jointly(constants, brief, chance, attempt, read_learnt())
+
+
 METHODS: dict[str, Chooser] = {
     "search": choose_by_tpe,
-    "joint": choose_jointly,
+    "joint": choose_as_learnt,
     "random": choose_uniformly,
     "cmaes": choose_by_cmaes,
 }

@@ -9,7 +9,8 @@ others: which experiments (settings), which values to try (joint).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -25,16 +26,41 @@ JITTER = 1e-8
 
 
 @dataclass(frozen=True)
+class Belief:
+    """What is believed of each constant before any experiment: its loss against the unchanged code
+    at `origin` (d,). `curves`: shares of the range and losses there, of constants (by their place)
+    that earlier runs have taught; somebody chose the others with care."""
+
+    origin: Array
+    curves: Mapping[int, tuple[Array, Array]] = field(default_factory=dict)
+
+    def loss(self, place: int, shares: Array, scale: float) -> Array:
+        """Of one constant at shares of its range."""
+        at = self.origin[place]
+        if place in self.curves:
+            known, losses = self.curves[place]
+            curve: Array = np.interp(shares, known, losses) - np.interp(at, known, losses)
+            return curve
+        lean: Array = scale * LEAN * ((shares - at) / STEP) ** 2
+        return lean
+
+    def total(self, points: Array, scale: float) -> Array:
+        """(n,): of all constants at points (n, d)."""
+        losses = [self.loss(place, points[:, place], scale) for place in range(points.shape[1])]
+        summed: Array = np.sum(losses, axis=0)
+        return summed
+
+
+@dataclass(frozen=True)
 class Observed:
     """Experiments: `points` (n, d) in the unit cube, `values` (n,), `variances` (n,) of their
-    noise, `structures` (n,) numbers of the code beside the constants. `origin` (d,): the unchanged
-    code, whose constants somebody chose with care."""
+    noise, `structures` (n,) numbers of the code beside the constants."""
 
     points: Array
     values: Array
     variances: Array
     structures: Array
-    origin: Array
+    belief: Belief
 
 
 def curve_kernel(a: Array, b: Array) -> Array:
@@ -47,11 +73,6 @@ def rest_kernel(a: Array, b: Array) -> Array:
     squares = ((a[:, None, :] - b[None, :, :]) ** 2).sum(-1)
     alike: Array = np.exp(-0.5 * squares / REST_LENGTH**2)
     return alike
-
-
-def lean_of(points: Array, origin: Array) -> Array:
-    """How much a step away from the unchanged code is believed to lose, each constant by itself."""
-    return LEAN * ((points - origin) / STEP) ** 2
 
 
 @dataclass(frozen=True)
@@ -81,7 +102,7 @@ class Surrogate:
         prior = np.full(dims + 2, scale**2)
         prior[-1] *= 16
         weights, noise = prior.copy(), np.diag(seen.variances + JITTER * scale**2)
-        lean = scale * lean_of(seen.points, seen.origin).sum(1)
+        lean = seen.belief.total(seen.points, scale)
         centre = float(np.median(seen.values - lean))
         residual = seen.values - lean - centre
         for _ in range(STEPS):
@@ -107,7 +128,7 @@ class Surrogate:
         two share what is not known, so the difference is known better than either."""
         every = np.vstack([origin[None], points])
         across = self.across(every, structure)
-        mean = across.T @ self.alpha + self.scale * lean_of(every, self.seen.origin).sum(1)
+        mean = across.T @ self.alpha + self.seen.belief.total(every, self.scale)
         curves = np.tensordot(self.weights[:-2], curve_kernel(every, origin[None]), 1)[:, 0]
         with_origin = curves + self.weights[-2] * rest_kernel(every, origin[None])[:, 0]
         with_origin = with_origin + self.weights[-1]
@@ -124,5 +145,5 @@ class Surrogate:
         weight = self.weights[place]
         across = weight * np.exp(-0.5 * ((here[:, None] - shares[None, :]) / LENGTH) ** 2)
         prior = weight * np.exp(-0.5 * ((shares[:, None] - shares[None, :]) / LENGTH) ** 2)
-        mean = across.T @ self.alpha + self.scale * lean_of(shares, self.seen.origin[place])
+        mean = across.T @ self.alpha + self.seen.belief.loss(place, shares, self.scale)
         return mean, prior - across.T @ self.inverse @ across

@@ -173,7 +173,7 @@ def one(task: tuple[Landscape, JudgeTable, Arm, float, int, RecordedLab | None])
     config = msgspec.structs.replace(config, judge=rules)
     if lab is not None:
         return SearchNight(
-            land, config, arm.policy, hours, seed, agents=arm.agents, ground=lab
+            land, config, arm.policy, hours, seed, agents=arm.agents, ground=lab, learnt=lab.learnt
         ).run()
     if arm.waves != "off":
         return WaveNight(land, config, arm.policy, hours, seed, mode=arm.waves).run()

@@ -13,6 +13,7 @@ from functools import lru_cache
 
 from autoresearch.researcher.agents.constants import Constant, replace_values
 from autoresearch.researcher.agents.ideas import CatalogueIdea, apply_idea, read_catalogue
+from autoresearch.researcher.agents.learnt import NOTHING, Learnt
 from autoresearch.researcher.agents.search import read_constants
 from autoresearch.researcher.agents.search_space import Key, to_unit
 from autoresearch.researcher.simulate.landscape import Landscape, shrink
@@ -56,11 +57,13 @@ def read_structure(text: str) -> Mapping[Key, Constant]:
 
 @dataclass(frozen=True)
 class RecordedLab:
-    """`gains`: of each recorded idea alone, over the unchanged code."""
+    """`gains`: of each recorded idea alone, over the unchanged code. `learnt`: what agents begin a
+    night with, from other runs."""
 
     source: str
     surface: Surface
     gains: Mapping[str, float] = field(default_factory=dict)
+    learnt: Learnt = NOTHING
 
     def unchanged(self) -> Draft:
         return Draft(read_structure(self.source), self.source)

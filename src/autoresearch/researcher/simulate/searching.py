@@ -13,13 +13,16 @@ import math
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from autoresearch.researcher.agents.base import Brief, NothingLeft
 from autoresearch.researcher.agents.constants import Constant
 from autoresearch.researcher.agents.idea_agent import IdeaAgent, choose_idea
+from autoresearch.researcher.agents.joint import choose_jointly
+from autoresearch.researcher.agents.learnt import NOTHING, Learnt
 from autoresearch.researcher.agents.mixture import choose_agent
 from autoresearch.researcher.agents.search import METHODS
-from autoresearch.researcher.agents.search_space import Key, to_unit
+from autoresearch.researcher.agents.search_space import Chooser, Key, to_unit
 from autoresearch.researcher.journal import Attempt
 from autoresearch.researcher.judging.judge import Finding
 from autoresearch.researcher.judging.values import Record
@@ -94,11 +97,12 @@ class Score:
 @dataclass
 class SearchNight(Simulation):
     """A night of one agent, or of several that share it as in `--agent mixed`. `ground`: a valley
-    over `constants`, or the lab as a table recorded it."""
+    over `constants`, or the lab as a table recorded it. `learnt`: what they begin with."""
 
     agents: tuple[str, ...] = ()
     ground: Valley | RecordedLab = VALLEYS["plain"]
     constants: Mapping[Key, Constant] = field(default_factory=dict)
+    learnt: Learnt = NOTHING
     told: list[Record] = field(default_factory=list)  # every record, without numbers too
     asked: str = ""  # the agent whose idea is run now
     asked_s: float = 0.0
@@ -161,7 +165,9 @@ class SearchNight(Simulation):
 
     def tune(self, now: Draft, brief: Brief, chance: random.Random) -> Draft:
         """Other values of constants. NothingLeft after many tries."""
-        choose = METHODS[self.asked]
+        choose: Chooser = METHODS[self.asked]
+        if self.asked == "joint":
+            choose = partial(choose_jointly, learnt=self.learnt)
         for attempt in range(TRIES):
             values, notes = choose(now.constants, brief, chance, attempt)
             changed = {k: v for k, v in values.items() if v != now.constants[k].value}
@@ -175,7 +181,7 @@ class SearchNight(Simulation):
         """The draft with an idea of the catalogue. NothingLeft where all were tried."""
         if not isinstance(self.ground, RecordedLab):
             raise NothingLeft("a valley has no ideas")
-        idea = choose_idea(self.ground.catalogue(), {FILE: now.write()}, brief)
+        idea = choose_idea(self.ground.catalogue(), {FILE: now.write()}, brief, self.learnt)
         self.notes = {"idea": idea.name, "family": idea.family}
         return self.ground.apply(idea, now)
 
