@@ -131,9 +131,9 @@ class NotingExecutor(LocalExecutor):
 
     file: Path
 
-    def carry_out(self, request: Any) -> Measurement:
+    def carry_out(self, request: Any, *rest: Any) -> Measurement:
         began = time.time()
-        measured = super().carry_out(request)
+        measured = super().carry_out(request, *rest)
         row = {
             "idea": request.folder.parent.name, "commit": request.commit, "from": began,
             "to": began + measured.seconds, "outcome": measured.outcome,

@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -49,6 +50,7 @@ free = ["train.py"]
 command = ["python", "train.py"]
 timeout_s = 60
 """
+PATIENCE_S = 100
 ENVIRONMENT = {"PATH": "/usr/local/bin:/usr/bin:/bin"}
 
 
@@ -152,6 +154,13 @@ def script(file: Path, edits: list[dict[str, Any]]) -> Path:
     """A file for `--agent scripted`."""
     file.write_text("".join(json.dumps(edit) + "\n" for edit in edits), "utf-8")
     return file
+
+
+def wait_for(claim: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while not claim():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.02)
 
 
 def marked(mark: str) -> list[int]:

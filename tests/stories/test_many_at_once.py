@@ -10,7 +10,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -28,9 +27,18 @@ from autoresearch.researcher.journal import Journal
 from autoresearch.researcher.loop import Loop, Options
 from autoresearch.researcher.workspace import Workspace
 from kills import Effect, Instant, Killed, interrupt
-from tiny_workspaces import ENVIRONMENT, Writes, alive, check_books, make, noisy, research, script
+from tiny_workspaces import (
+    ENVIRONMENT,
+    Writes,
+    alive,
+    check_books,
+    make,
+    noisy,
+    research,
+    script,
+    wait_for,
+)
 
-PATIENCE_S = 100
 # waits until somebody makes the file
 GATED = """\
 import pathlib, time
@@ -52,13 +60,6 @@ while len(list(place.iterdir())) < {count}:
 LONG = (
     "import os, time\nif os.fork() == 0:\n    time.sleep(300)\n    os._exit(0)\ntime.sleep(0.3)\n"
 )
-
-
-def wait_for(claim: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while not claim():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.02)
 
 
 def steps(count: int, slow: str = "") -> list[dict[str, object]]:

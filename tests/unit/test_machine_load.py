@@ -15,7 +15,7 @@ from autoresearch.researcher import machine_load
 from autoresearch.researcher.gpus import GpuMonitor
 from autoresearch.researcher.machine_load import (
     CpuTimes,
-    had_machine,
+    LoadMeter,
     read_cpu,
     share_of_others,
     share_on_cards,
@@ -81,10 +81,24 @@ def test_whether_a_run_has_the_machine_to_itself_so_far() -> None:
     quiet = replace(now, at_s=now.at_s - 1000.0)  # so long nobody worked
     busy = replace(quiet, worked_s=now.worked_s - 500.0 * now.cores)
 
-    assert had_machine(quiet, (), "no-such-run", None) and had_machine(quiet, (), "x", 0.05)
-    assert not had_machine(busy, (), "no-such-run", None)
-    assert not had_machine(quiet, (), "no-such-run", 0.5)
-    assert not had_machine(read_cpu(), (), "no-such-run", None)
+    load = LoadMeter((), "no-such-run")
+    assert not load.is_quiet(None)
+    load.since = quiet
+    assert load.is_quiet(None) and load.is_quiet(0.05) and not load.is_quiet(0.5)
+    load.since = busy
+    assert not load.is_quiet(None)
+
+
+def test_what_was_before_a_fresh_start_does_not_count() -> None:
+    """Neither the work of others until then, nor the run's own."""
+    load = LoadMeter((), "no-such-run")
+    load.since = replace(load.since, at_s=load.since.at_s - 10.0, worked_s=0.0)
+    assert load.share(0.0) == 1.0
+    load.restart()
+    assert load.share(0.0) is None  # a moment says nothing
+    load.since = replace(load.since, at_s=load.since.at_s - 10.0)
+    load.own_s = 50.0
+    assert load.share(50.0) == pytest.approx(0.0, abs=0.1)
 
 
 class Cards:

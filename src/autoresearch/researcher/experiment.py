@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from typing import IO
 
 from autoresearch.errors import BadWorkspace
 from autoresearch.folders import size_bytes, wipe
@@ -45,12 +46,7 @@ from autoresearch.researcher.leftovers import (
     too_heavy,
     weigh_leftovers,
 )
-from autoresearch.researcher.machine_load import (
-    had_machine,
-    read_cpu,
-    share_of_others,
-    share_on_cards,
-)
+from autoresearch.researcher.machine_load import LoadMeter, share_on_cards
 from autoresearch.researcher.measurement import (
     compare,
     in_time,
@@ -67,6 +63,7 @@ from autoresearch.researcher.run_record import CHECKPOINT, hash_weights, write_r
 from autoresearch.researcher.run_request import RunRequest
 from autoresearch.researcher.sandbox import Finished, Job, Limits, Sandbox
 from autoresearch.researcher.sandbox.processes import MARK
+from autoresearch.researcher.turns import Turn
 from autoresearch.researcher.watching import watch_curve
 from autoresearch.researcher.workspace import Workspace
 
@@ -93,10 +90,17 @@ class Runner:
     variables: tuple[tuple[str, str], ...] = ()  # what leads to the user's own environment
     cores: tuple[int, ...] = ()  # the processors runs are kept on; empty for all
     gpus: GpuMonitor = field(default_factory=GpuMonitor)
+    turn: Turn | None = None  # of a run that others precede and follow in its lane
 
     @property
     def config(self) -> Config:
         return self.workspace.config
+
+    @property
+    def can_overlap(self) -> bool:
+        """Whether a run may start while the one before is scored: its first batch can be held
+        back, and the two share processors alone, not the memory of an accelerator."""
+        return bool(self.config.data.feed) and counts_processor_time(self.sandbox)
 
     def measure(self, request: RunRequest) -> Measurement:
         """Run a commit once and return what came of it. Raises Stopped."""
@@ -109,6 +113,8 @@ class Runner:
             if heavy := too_heavy(checkout, self.workspace):
                 return Measurement("carries data", heavy, request.seed)
             measured = self.train(checkout, request)
+            if self.turn and self.can_overlap and measured.outcome == "ok":
+                self.turn.note_trained()
             measured = inspect(measured, checkout, self.workspace)
             measured = weigh_leftovers(measured, folder, self.workspace.bounds)
         if measured.outcome == "ok" and self.config.score.command:
@@ -131,17 +137,17 @@ class Runner:
         its log."""
         job = self.training_job(checkout, request)
         cards = share_on_cards(job.env, self.gpus)
-        before = read_cpu(self.cores)
-        quiet = partial(had_machine, before, self.cores, request.mark, cards)
+        load = LoadMeter(self.cores, request.mark)
+        quiet = partial(load.is_quiet, cards)
         budget = self.watch_budget(request.folder)
         curve = request.folder / "out" / CURVE
         with watch_curve(request.watch, curve, self.stop, quiet) as ending:
             if self.config.data.feed:
                 job = replace(job, overrun=None if request.replay else budget)
-                finished = self.run_fed(job, request, ending.now)
+                finished = self.run_fed(job, request, ending.now, load)
             else:
                 finished = self.run(job, ending.now)
-        others = share_of_others(before, read_cpu(self.cores), finished.cpu_s)
+        others = load.share(finished.cpu_s)
         if cards is not None and cards < QUIET_BELOW:
             cards = share_on_cards(job.env, self.gpus)
         read = self.read_training(job, finished, ending.found, budget)
@@ -152,7 +158,10 @@ class Runner:
             return read
         if request.replay:  # its time is nobody's business
             return replace(read, outside_seconds=0.0)
-        return budget.with_times(read)
+        held_s = self.turn.held_s() if self.turn else 0.0
+        if read.total_seconds is not None:
+            read = replace(read, total_seconds=max(0.0, read.total_seconds - held_s))
+        return budget.with_times(read, held_s)
 
     def training_job(self, checkout: Checkout, request: RunRequest) -> Job:
         command = argv(self.config.experiment.command, request.folder / "out")
@@ -186,15 +195,27 @@ class Runner:
         advice = explain_missing(read.reason, self.workspace)
         return replace(read, reason="; ".join(part for part in (read.reason, advice) if part))
 
-    def run_fed(self, job: Job, request: RunRequest, ending: threading.Event | None) -> Finished:
+    def run_fed(
+        self, job: Job, request: RunRequest, ending: threading.Event | None, load: LoadMeter
+    ) -> Finished:
         """Run a job that gets its batches from a feeder, which comes from a fresh checkout."""
         with self.fresh(request.commit) as pristine:
             feeder = self.feeder(job, pristine, request.folder, request.replay)
-            pipes = request.folder / "pipes"
-            finished = run_fed(self.sandbox, job, feeder, pipes, ending or self.stop)
+            job = replace(job, held_s=self.turn.held_s) if self.turn else job
+            pipes, hold = request.folder / "pipes", partial(self.hold_back, load)
+            finished = run_fed(self.sandbox, job, feeder, pipes, ending or self.stop, hold)
         if self.stop is not None and self.stop.is_set():
             raise Stopped
         return finished
+
+    def hold_back(self, load: LoadMeter, requests: IO[bytes], is_gone: threading.Event) -> bool:
+        """Wait until the run before is over; False where this one is gone earlier, or the user
+        stopped both. What the machine did meanwhile does not disturb it."""
+        if self.turn is None or self.turn.before.is_set():
+            return True
+        came = self.turn.wait(requests, is_gone)
+        load.restart()
+        return came and not (self.stop is not None and self.stop.is_set())
 
     def feeder(self, job: Job, pristine: Checkout, folder: Path, replay: Path | None) -> Job:
         """The feeder's own job: it reads the training text and writes the record of the run."""

@@ -7,8 +7,9 @@ In a container no descriptor arrives, so both pipes get a name in a folder that 
 follow through one of them, and the feeder stays a plain process beside it.
 
 The budget is measured here as well: the feeder says when the first batch went out, and a run that
-works on long after its budget is ended. Leaves to others: what is handed out ([data] feed), what
-a run is (experiment).
+works on long after its budget is ended. A run whose turn has not come has no feeder yet, so it
+waits with its first request. Leaves to others: what is handed out ([data] feed), what a run is
+(experiment), whose turn it is (turns).
 """
 
 from __future__ import annotations
@@ -74,19 +75,31 @@ def read_first_batch(log: Path) -> FirstBatch | None:
     return FirstBatch(*map(float, found.groups())) if found else None
 
 
+# waits at the requests' end until the run may be fed; False where the run is gone before
+Hold = Callable[[IO[bytes], threading.Event], bool]
+
+
 def run_fed(
-    sandbox: Sandbox, job: Job, feeder: Job, pipes: Path, stop: threading.Event | None
+    sandbox: Sandbox, job: Job, feeder: Job, pipes: Path, stop: threading.Event | None, hold: Hold
 ) -> Finished:
     """Run the job to its end beside its feeder, which then writes its record and ends."""
-    over = threading.Event()
+    over, is_gone = threading.Event(), threading.Event()
     in_container = sandbox.name == "container"
     apart = choose_sandbox("none") if in_container else sandbox
     open_both = open_named_pipes(job, feeder, pipes) if in_container else open_pipes(job, feeder)
+
+    def feed(feeding: Job) -> None:
+        if hold(feeding.descriptors[STDIN], is_gone):
+            apart.run(feeding, over)
+
     with ThreadPoolExecutor(1) as pool:
         try:
             with open_both as (fed, feeding):
-                ending = pool.submit(apart.run, feeding, over)
-                finished = sandbox.run(fed, stop)
+                ending = pool.submit(feed, feeding)
+                try:
+                    finished = sandbox.run(fed, stop)
+                finally:
+                    is_gone.set()
             wait([ending], LAST_WORDS_S)
             return finished
         finally:
@@ -163,15 +176,16 @@ class BudgetWatch:
             )
         return self.reason
 
-    def with_times(self, measured: Measurement) -> Measurement:
+    def with_times(self, measured: Measurement, held_s: float = 0.0) -> Measurement:
         """The run with its seconds outside the budget, and those of them after it. One that never
-        took a batch was outside all the time."""
+        took a batch was outside all the time. `held_s`: that its first batch was held back, which
+        its own seconds do not count."""
         first = self.first or read_first_batch(self.log)
         if first is None:
             return replace(measured, outside_seconds=measured.seconds)
         began_s = first.at_s if self.began_s is None else self.began_s  # over before a first look
-        before_s = max(0.0, first.at_s - began_s)
-        after_s = max(0.0, began_s + measured.seconds - first.ends_s)
+        before_s = max(0.0, first.at_s - began_s - held_s)
+        after_s = max(0.0, began_s + held_s + measured.seconds - first.ends_s)
         return replace(measured, outside_seconds=before_s + after_s, after_seconds=after_s)
 
 

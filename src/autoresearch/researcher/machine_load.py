@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import psutil
 
@@ -53,11 +53,34 @@ def share_of_others(before: CpuTimes, after: CpuTimes, own_s: float | None) -> f
     return round(min(1.0, max(0.0, others_s / (seconds * after.cores))), 3)
 
 
-def had_machine(since: CpuTimes, cores: Sequence[int], mark: str, cards: float | None) -> bool:
-    """Whether the living run of this mark had the processors to itself so far, and `cards` were
-    at rest before it."""
-    own_s = sum_seconds(find_marked(mark))
-    return is_quiet(share_of_others(since, read_cpu(cores), own_s), cards)
+@dataclass
+class LoadMeter:
+    """What others have of these processors while the run of a mark lasts."""
+
+    cores: Sequence[int]
+    mark: str
+    own_s: float = 0.0  # of the run, before `since`
+    since: CpuTimes = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.since = read_cpu(self.cores)
+
+    def restart(self) -> None:
+        """What was until now does not count, neither the run's own work nor that of others."""
+        self.own_s, self.since = self.read_own(), read_cpu(self.cores)
+
+    def read_own(self) -> float:
+        return sum_seconds(find_marked(self.mark))
+
+    def share(self, own_s: float | None) -> float | None:
+        """That of others. `own_s`: what the run has used since it began."""
+        own_s = None if own_s is None else own_s - self.own_s
+        return share_of_others(self.since, read_cpu(self.cores), own_s)
+
+    def is_quiet(self, cards: float | None) -> bool:
+        """Whether the living run had the processors to itself so far, and `cards` were at rest
+        before it."""
+        return is_quiet(self.share(self.read_own()), cards)
 
 
 def share_on_cards(environment: Mapping[str, str], monitor: GpuMonitor) -> float | None:

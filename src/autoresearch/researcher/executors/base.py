@@ -16,9 +16,12 @@ class Executor(Protocol):
     @property
     def slots(self) -> int: ...
 
-    def submit(self, request: RunRequest) -> Future[Measurement]:
+    def submit(
+        self, request: RunRequest, trained: Future[None] | None = None
+    ) -> Future[Measurement]:
         """The measurement, sooner or later. The future raises Stopped where the user asked to stop
-        meanwhile: that run does not count, and the same request may be submitted again."""
+        meanwhile: that run does not count, and the same request may be submitted again. `trained`
+        is done before it where only scoring is left and another request would start meanwhile."""
         ...
 
     def close(self) -> None:

@@ -1,7 +1,8 @@
 """Runs on this machine: as many at once as there are slots, each in a thread of its own that waits
-for its processes.
+for its processes. Each slot is a lane, in which the next run starts while the last one is scored.
 
-Leaves to others: dividing the machine (slots), what a run is (experiment).
+Leaves to others: dividing the machine (slots), what a run is (experiment), when the next run may
+start and get its first batch (turns).
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from autoresearch.researcher.executors.slots import Slot
 from autoresearch.researcher.experiment import Runner, Stopped
 from autoresearch.researcher.judging.values import Measurement
 from autoresearch.researcher.run_request import RunRequest
+from autoresearch.researcher.turns import Lane
 
 
 class Closing(threading.Event):
@@ -35,26 +37,25 @@ class LocalExecutor:
     def __init__(self, runner: Runner, slots: Sequence[Slot] = (Slot(),)) -> None:
         self.slots = len(slots)
         self.stop = Closing(runner.stop)
-        self.free: queue.SimpleQueue[Runner] = queue.SimpleQueue()
+        self.free: queue.SimpleQueue[tuple[Runner, Lane]] = queue.SimpleQueue()
         for slot in slots:
             environment = {**runner.environment, **slot.environment()}
-            self.free.put(
-                replace(runner, environment=environment, cores=slot.cores, stop=self.stop)
-            )
-        self.threads = ThreadPoolExecutor(self.slots, "run")
+            own = replace(runner, environment=environment, cores=slot.cores, stop=self.stop)
+            self.free.put((own, Lane()))
+        self.threads = ThreadPoolExecutor(2 * self.slots, "run")  # one trains, one is scored
 
-    def submit(self, request: RunRequest) -> Future[Measurement]:
-        return self.threads.submit(self.carry_out, request)
+    def submit(
+        self, request: RunRequest, trained: Future[None] | None = None
+    ) -> Future[Measurement]:
+        return self.threads.submit(self.carry_out, request, trained or Future())
 
-    def carry_out(self, request: RunRequest) -> Measurement:
-        """In a thread: take a free slot, run there, give it back."""
-        if self.stop.is_set():
-            raise Stopped
-        runner = self.free.get()
-        try:
-            return runner.measure(request)
-        finally:
-            self.free.put(runner)
+    def carry_out(self, request: RunRequest, trained: Future[None]) -> Measurement:
+        """In a thread: take a lane that another run may start in, run there, give it on."""
+        runner, lane = self.free.get()
+        with lane.take_turn(lambda: self.free.put((runner, lane)), trained) as turn:
+            if self.stop.is_set():
+                raise Stopped
+            return replace(runner, turn=turn).measure(request)
 
     def close(self) -> None:
         self.stop.set()

@@ -117,7 +117,9 @@ class RayExecutor:
         ]
         return sorted(set(self.ray.get(asked)))
 
-    def submit(self, request: RunRequest) -> Future[Measurement]:
+    def submit(
+        self, request: RunRequest, trained: Future[None] | None = None
+    ) -> Future[Measurement]:
         return self.threads.submit(self.see_through, request)
 
     def see_through(self, request: RunRequest) -> Measurement:

@@ -83,7 +83,9 @@ class SlurmExecutor:
             raise BadInput(f"no Slurm job could be run; {self.folder} holds what it printed")
         return found
 
-    def submit(self, request: RunRequest) -> Future[Measurement]:
+    def submit(
+        self, request: RunRequest, trained: Future[None] | None = None
+    ) -> Future[Measurement]:
         return self.threads.submit(self.see_through, request)
 
     def see_through(self, request: RunRequest) -> Measurement:

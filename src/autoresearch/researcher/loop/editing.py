@@ -25,6 +25,9 @@ from autoresearch.researcher.swarm.base import Foreign, Swarm
 from autoresearch.researcher.workspace import OutsideFree
 from autoresearch.untrusted import first_line, to_line
 
+# agents that answer within a second or two and lose little by one score that is not known yet; a
+# model or a coding agent is to see the last verdict
+AHEAD = frozenset({"catalogue", "cmaes", "joint", "random", "scripted", "search"})
 REFUSED_CLAIMS = 3  # in a row, then an experiment goes on without a claim
 
 
@@ -67,6 +70,11 @@ class Editing:
         lost_s = {one.agent.name: one.lost_s for one in ready}
         name = choose_agent(list(lost_s), history, direction, lost_s, chance)
         return next(one for one in ready if one.agent.name == name)
+
+    @property
+    def asks_ahead(self) -> bool:
+        """Whether all of the agents are asked while the run before is still being scored."""
+        return all(one.agent.name in AHEAD for one in self.asked)
 
     @property
     def why_not(self) -> str:

@@ -16,9 +16,8 @@ import math
 import threading
 import time
 from collections.abc import Iterable
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures import FIRST_COMPLETED, wait
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from autoresearch.own_programs import call_program
 from autoresearch.researcher.agents.base import Agent
@@ -112,7 +111,7 @@ class Loop:
         self.editing = Editing(asked, self.state, self.swarm, display, seed, name, mixed)
         waves, commits = options.waves, options.wave_commits
         self.waves = WaveDriver(waves, commits, self.state, self.editing, display, seed, self.swarm)
-        display.many = self.executor.slots > 1
+        display.many = self.executor.slots > 1 or (runner.can_overlap and self.editing.asks_ahead)
 
     # ---------------------------------------------------------------- the loop
 
@@ -203,15 +202,19 @@ class Loop:
         return ""
 
     def has_room(self, finished: int) -> bool:
-        """Whether another experiment may begin."""
+        """Whether another experiment may begin. Beside one that is being scored it may start."""
         count, wanted = len(self.journal.state.attempts), self.options.experiments
         enough = wanted is not None and finished + count >= wanted
-        return not enough and count < self.executor.slots
+        return not enough and count - self.runs.scored < self.executor.slots
 
     @property
     def can_ask(self) -> bool:
-        """Whether an agent can be asked now; one question at a time."""
-        return self.editing.open_edit is None and self.editing.who_can_edit() is not None
+        """Whether an agent can be asked now; one question at a time. One that makes much of every
+        verdict is not asked beside a scoring, but after it."""
+        is_free = len(self.journal.state.attempts) < self.executor.slots
+        if self.editing.open_edit is not None or not (is_free or self.editing.asks_ahead):
+            return False
+        return self.editing.who_can_edit() is not None
 
     def open_wave(self, finished: int, seconds: float) -> bool:
         """Open an experiment of a wave, where one is due. `seconds`: since the start."""
@@ -238,9 +241,10 @@ class Loop:
         return sorted(waiting, key=lambda attempt: (attempt.phase != "decided", attempt.id))
 
     def collect(self) -> None:
-        """Wait until a run or an edit is finished, and write down what came of it."""
+        """Wait until a run or an edit is finished, and write down what came of it; or until a run
+        has only its scoring left."""
         edit = self.editing.open_edit
-        futures: set[Future[Any]] = {*self.runs.going, *([edit.answer] if edit else [])}
+        futures = {*self.runs.changes(), *([edit.answer] if edit else [])}
         done, _ = wait(futures, return_when=FIRST_COMPLETED)
         self.runs.record_finished(done)
         if edit and edit.answer in done:
@@ -312,7 +316,9 @@ class Loop:
 
     def go_on_with_baseline(self, attempt: Attempt, wanted: int) -> Attempt:
         """The verdict, or as many runs as have room, and what the first of them brings."""
-        step = next_baseline_runs(attempt, wanted, self.executor.slots, self.workspace.config)
+        # the first run's cache is there when the next one starts
+        at_once = self.executor.slots + (self.runs.scored if attempt.measurements else 0)
+        step = next_baseline_runs(attempt, wanted, at_once, self.workspace.config)
         if isinstance(step, Finding):
             return self.state.decide(attempt, step, self.agent.name)
         if self.stop.is_set() and not self.runs:

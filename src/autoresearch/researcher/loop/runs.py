@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from autoresearch.errors import BadWorkspace
@@ -28,11 +28,14 @@ from autoresearch.researcher.waves.rows import is_row
 
 @dataclass(frozen=True)
 class GoingRun:
-    """A run in progress."""
+    """A run in progress. `trained` is done once another one may start beside its scoring;
+    `is_scored`: that was seen."""
 
     attempt_id: str
     number: int
     is_recheck: bool
+    trained: Future[None] = field(default_factory=Future)
+    is_scored: bool = False
 
 
 @dataclass(eq=False)
@@ -49,6 +52,15 @@ class RunsInProgress:
     def __len__(self) -> int:
         return len(self.going)
 
+    @property
+    def scored(self) -> int:
+        """How many are being scored, beside which as many others may start."""
+        return sum(run.is_scored for run in self.going.values())
+
+    def changes(self) -> set[Future[Any]]:
+        """What is done once a run is over, or has only its scoring left."""
+        return {*self.going, *(run.trained for run in self.going.values() if not run.is_scored)}
+
     def attempt_ids(self) -> set[str]:
         return {run.attempt_id for run in self.going.values()}
 
@@ -64,7 +76,8 @@ class RunsInProgress:
         rule = None if run.is_recheck else self.stop_rule(attempt, seed)
         mark, limit_s = f"{attempt.mark}-{number}", self.state.timeout_s()
         request = RunRequest(run.commit, seed, mark, folder, limit_s, rule)
-        self.going[self.executor.submit(request)] = GoingRun(attempt.id, number, run.is_recheck)
+        going = GoingRun(attempt.id, number, run.is_recheck)
+        self.going[self.executor.submit(request, going.trained)] = going
 
     def stop_rule(self, attempt: Attempt, seed: int) -> StopRule | None:
         rules, workspace = self.state.workspace.config.judge, self.state.workspace
@@ -74,7 +87,11 @@ class RunsInProgress:
         return stop_rule_for(attempt, history, workspace.folder, rules.early_level, seed)
 
     def record_finished(self, done: Collection[Future[Any]]) -> None:
-        """Write finished runs into the journal; one that was stopped does not count."""
+        """Write finished runs into the journal; one that was stopped does not count. Of the others,
+        see which have only their scoring left."""
+        for future, going in self.going.items():
+            if going.trained in done:
+                self.going[future] = replace(going, is_scored=True)
         for future in [future for future in self.going if future in done]:
             run = self.going.pop(future)
             self.display.finish_run((run.attempt_id, run.number))

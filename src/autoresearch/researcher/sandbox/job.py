@@ -35,6 +35,10 @@ class Limits:
     bounds: Bounds | None = None
 
 
+def never_held() -> float:
+    return 0.0
+
+
 @dataclass(frozen=True)
 class Job:
     """One program to run. Its environment is exactly `env`; its input is empty, or what `stdin`
@@ -50,7 +54,8 @@ class Job:
     here. In a container only 0 and 1 arrive. With `network` it reaches what this machine reaches
     by IP, which a coding agent must; else nothing. `overrun` is asked now and then, with how to
     learn the processor seconds of its whole tree (a container's are not seen); a sentence ends the
-    job.
+    job. `held_s` tells how long we have made it wait so far: neither its time limit nor its seconds
+    count that.
     """
 
     argv: tuple[str, ...]
@@ -67,6 +72,7 @@ class Job:
     descriptors: Mapping[int, IO[bytes]] = field(default_factory=dict)
     network: bool = False
     overrun: Callable[[Callable[[], float]], str] | None = None
+    held_s: Callable[[], float] = never_held
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from autoresearch.researcher.sandbox.job import Confinement, Finished, Job
+from autoresearch.researcher.sandbox.job import Confinement, Finished, Job, never_held
 from autoresearch.researcher.sandbox.processes import sweep_processes
 from autoresearch.researcher.sandbox.usage import UsageMonitor, largest_file_bytes, show_size
 
@@ -34,9 +34,11 @@ LAST_WORDS_S = 30.0  # the warden gives up on unkillable processes after 10 s an
 @dataclass
 class AwakeClock:
     """How long a job has run. We look several times a second: where much more lies between two
-    looks, the machine slept, or all of us were stopped, and that time is not the job's."""
+    looks, the machine slept, or all of us were stopped, and that time is not the job's. Nor are
+    the seconds of `held_s`."""
 
     now: Callable[[], float] = time.monotonic
+    held_s: Callable[[], float] = never_held
     counted_s: float = 0.0
     looked_at_s: float = field(init=False)
 
@@ -47,7 +49,7 @@ class AwakeClock:
         now = self.now()
         passed_s, self.looked_at_s = now - self.looked_at_s, now
         self.counted_s += passed_s if passed_s < SLEPT_S else 0.0
-        return self.counted_s
+        return max(0.0, self.counted_s - self.held_s())
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,7 @@ def supervise_job(
     job: Job, confinement: Confinement, stop: threading.Event | None = None
 ) -> Finished:
     """Run to the end, or to a limit, or to `stop`; afterwards nothing of the job is alive."""
-    clock, limit_s = AwakeClock(), job.limits.timeout_s
+    clock, limit_s = AwakeClock(held_s=job.held_s), job.limits.timeout_s
     with start_warden(job, confinement) as process:
         watch = UsageMonitor(job, process.pid)
         over = ""
