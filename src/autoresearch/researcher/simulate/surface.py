@@ -2,7 +2,8 @@
 
 A Gaussian process over the gain on the unchanged code: rough curves of single constants, a rough
 rest over all, and a loss that grows with the square of the distance. It is another kind of model
-than the one that the joint agent has, so that none plays on its own ground. Its form is chosen by
+than the one that the joint agent has, so that none plays on its own ground. A loss so large that
+nobody would keep it counts as its logarithm, or a few of them would bend all. The form is chosen by
 left-out settings, and how wrong it is on held-out ones is told. Leaves to others: reading tables
 (table), nights (searching).
 """
@@ -32,6 +33,7 @@ FOLDS = 5
 JOINT_LENGTH = 4.0  # lengths of one constant, summed over all, over which the rest bends
 BLIND = 0.8  # of the spread: with a larger error a surface tells hardly anything
 JITTER = 1e-9
+DEEP = 0.05  # bits per byte: losses beyond it are counted by their logarithm
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,10 @@ class KernelForm:
     rest: float
 
 
-FORMS = tuple(KernelForm(*one) for one in product((1.0, 3.0, 10.0), (0.3, 1.0), (0.0, 2.0)))
+FORMS = tuple(
+    KernelForm(*one)
+    for one in product((1.0, 3.0, 10.0, 30.0), (0.3, 1.0, 3.0), (0.0, 0.5, 2.0, 8.0))
+)
 
 
 @dataclass(frozen=True)
@@ -156,7 +161,7 @@ def fit_surface(
     keys = tuple(sorted(constants))
     known = KnownGains(
         np.array([place_settings(one, constants, keys) for one in settings]),
-        np.array([measure_gain(one, unchanged) for one in settings]),
+        np.array([flatten(measure_gain(one, unchanged)) for one in settings]),
         np.array([gain_error(one, unchanged, land.sigma, land.shared) ** 2 for one in settings]),
         np.array(place_settings(unchanged, constants, keys)),
         land.sigma,
@@ -164,6 +169,10 @@ def fit_surface(
     form = known.choose_form()
     weights = known.precision(form) @ known.gains
     return Surface(constants, keys, known, form, weights, *measure_error(known))
+
+
+def flatten(gain: float) -> float:
+    return gain if gain > 0 else -DEEP * math.log1p(-gain / DEEP)
 
 
 def place_settings(

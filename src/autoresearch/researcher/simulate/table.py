@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations
 from pathlib import Path
-from statistics import fmean
+from statistics import fmean, median
 from typing import Literal, TypeVar
 
 import msgspec
@@ -23,7 +23,7 @@ import msgspec
 from autoresearch.errors import BadInput
 from autoresearch.researcher.agents.constants import Value
 from autoresearch.researcher.judging.curves import MARKS, CurvePoint, smooth_loss
-from autoresearch.researcher.judging.noise import MOST_SHARED, pool_noise
+from autoresearch.researcher.judging.noise import MOST_SHARED, Noise
 from autoresearch.researcher.simulate.landscape import EVEN, FEWEST, Landscape, shrink
 
 Line = TypeVar("Line", bound=msgspec.Struct)
@@ -136,6 +136,15 @@ def read_losses(run: TableRun) -> Losses | None:
 # ---------------------------------------------------------------- what the runs say
 
 
+def measure_noise(variants: Sequence[RecordedVariant]) -> Noise:
+    """Of a usual variant: by the median, for luck counts many times more in what learns badly.
+    0.4549: the median of a chi-square with one degree of freedom."""
+    groups = [list(one.values.values()) for one in variants if len(one.values) > 1]
+    squares = [(v - fmean(g)) ** 2 * len(g) / (len(g) - 1) for g in groups for v in g]
+    sigma = math.sqrt(median(squares) / 0.4549) if squares else 0.0
+    return Noise(sigma, sum(len(g) - 1 for g in groups))
+
+
 def measure_gain(variant: RecordedVariant, unchanged: RecordedVariant) -> float:
     """By how much a variant is better: over the seeds that both ran with, where there are any."""
     return mean_difference(unchanged.values, variant.values)
@@ -194,7 +203,7 @@ def table_landscape(table: RunTable, track: str) -> Landscape:
     by a standard error), with the table's noise, curves and times."""
     variants = collect_variants(table, track)
     unchanged, *changed = variants
-    noise = pool_noise([tuple(one.values.values()) for one in variants])
+    noise = measure_noise(variants)
     if noise.dof < 1 or len(changed) < FEWEST:
         raise BadInput(
             f"{track} has {len(changed)} recorded variants and {noise.dof} repeats in this table; "
