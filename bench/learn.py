@@ -57,7 +57,7 @@ def main() -> None:
     land = table_landscape(table, choose_track(table, args.track))
     lab = record_lab(table, land)
     found = learn(lab, f"{args.table.name}: {land.about}; {lab.surface.about}")
-    args.out.write_bytes(msgspec.json.format(msgspec.json.encode(found)) + b"\n")
+    args.out.write_bytes(msgspec.json.encode(found) + b"\n")
     print(found.about)
     best = sorted((min(one.losses), name) for name, one in found.constants.items())
     print("constants:", ", ".join(f"{name} {-loss:.4f}" for loss, name in best[:12]))

@@ -25,7 +25,7 @@ EPILOG = examples(
     "autoresearch simulate --landscape scarce --hours 24",
     "autoresearch simulate --ledger nightly/experiments.jsonl",
     "autoresearch simulate --noise-only --alpha 0.05",
-    "autoresearch simulate --table bench/table/pystd-5s-tokens.jsonl --agents --hours 1",
+    "autoresearch simulate --table bench/table/pystd.jsonl --agents --hours 1",
     "autoresearch simulate --waves --sigma 0.0015 --interaction 0.3",
 )
 AS_IN_TABLE = "As in [judge] of autoresearch.toml."
