@@ -1,8 +1,8 @@
-"""What a recorded table teaches agents to begin a night with: the loss of each constant moved alone,
-as the surface over the table's settings guesses it, and the gain of each recorded idea.
+"""What a recorded table teaches agents to begin a night with: the loss of each constant moved
+alone, as the surface over the table's settings guesses it, and the gain of each recorded idea.
 
-    python bench/learn.py bench/table/pystd.jsonl --track pystd-12s --out learnt.json
-    autoresearch simulate --table bench/table/pystd.jsonl --track pystd-3s --agents --learnt learnt.json
+    python bench/learn.py TABLE --track pystd-12s --out learnt.json
+    autoresearch simulate --table TABLE --track pystd-3s --agents --learnt learnt.json
 
 Guesses lie between what was recorded and no effect, the closer to none the less is known. Leaves to
 others: the table (record_table), what agents make of it (learnt).
