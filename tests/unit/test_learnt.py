@@ -90,7 +90,7 @@ def test_ideas_that_paid_come_first() -> None:
     """By their gain; then the others as ever, and on another code all of them."""
     source = (ROOT / "lab" / FILE).read_text("utf-8")
     known = {
-        name: LearntConstant(value=c.value, low=c.low, high=c.high, places=[], losses=[])
+        name: LearntConstant(value=c.value, low=c.low, high=c.high, places=[0.0], losses=[0.0])
         for (_, name), c in read_constants({FILE: source}).items()
     }
     learnt = Learnt(constants=known, ideas={"swiglu": 0.01, "backout": 0.03})
@@ -116,6 +116,8 @@ def test_a_table_teaches(tmp_path: Path) -> None:
 
     assert learnt.constants["C0"].losses[-1] < -0.005 < 0.005 < learnt.constants["C0"].losses[0]
     assert learnt.constants["C1"].losses[0] < learnt.constants["C1"].losses[-1]
-    out.write_text("{", "utf-8")
-    with pytest.raises(BadInput, match="no file of what was learnt"):
-        parse_learnt(out)
+    odd = '{"constants": {"C": {"value": 1, "low": 0, "high": 2, "places": [0], "losses": []}}}'
+    for text, why in (("{", "truncated"), (odd, "each needs its loss")):
+        out.write_text(text, "utf-8")
+        with pytest.raises(BadInput, match=f"no file of what was learnt: .*{why}"):
+            parse_learnt(out)

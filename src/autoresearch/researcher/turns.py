@@ -69,8 +69,9 @@ class Lane:
 
     @contextmanager
     def take_turn(self, give_on: Callable[[], None], trained: Future[None]) -> Iterator[Turn]:
-        """A run's turn, for as long as the block lasts. However that ends, `give_on` is called once,
-        at the latest then, and the next run learns that this one and all before it are over."""
+        """A run's turn, for as long as the block lasts. However that ends, `give_on` is called
+        once, at the latest then, and the next run learns that this one and all before it are
+        over."""
         before, over = self.last, threading.Event()
         self.last = over
         with ExitStack() as held:

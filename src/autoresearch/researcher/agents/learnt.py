@@ -32,6 +32,11 @@ class LearntConstant(msgspec.Struct, frozen=True, kw_only=True):
     places: list[float]
     losses: list[float]
 
+    def __post_init__(self) -> None:
+        is_rising = all(a < b for a, b in zip(self.places, self.places[1:], strict=False))
+        if not self.places or len(self.places) != len(self.losses) or not is_rising:
+            raise ValueError("places must rise, and each needs its loss")
+
     def knows(self, constant: Constant) -> bool:
         """Whether it means this constant."""
         return (self.low, self.high) == (constant.low, constant.high)
