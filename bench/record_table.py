@@ -8,9 +8,9 @@ A variant is its number: 0 is the unchanged code, every fourth an idea of the ca
 there are some, the others move one to eight rates, every second of them one constant that changes
 the work of a step besides (to one of a few places: each is compiled once, and its pace measured
 once), and some all constants, as a random search does. So each
-longer table holds the shorter one. One budget comes after the other; on each, every REPEATED-th
-variant runs with all seeds at once, the others with the first seed before any has a second: a table
-that was cut short knows its noise and many settings. What failed is recorded too.
+longer table holds the shorter one. Every REPEATED-th variant runs with all seeds at once, the
+others with the first seed on all budgets before any has a second: a table that was cut short knows
+its noise, many settings, and what one budget says of the other. What failed is recorded too.
 
 A run has one thread, and its budget counts tokens at the variant's own pace, which is measured once
 for what changes the work of a step: a slow variant gets fewer steps, and other work on the machine
@@ -169,8 +169,8 @@ def plan_jobs(
     """In the order in which they are to run."""
     jobs: list[RecordingJob] = []
     chosen = list(choose_variants(source, variants))
-    for track in map(name_track, budgets):
-        for at, seed in enumerate(seeds):
+    for at, seed in enumerate(seeds):
+        for track in map(name_track, budgets):
             for variant in chosen:
                 is_repeated = variant.number % REPEATED == 0
                 its = (seeds if at == 0 else []) if is_repeated else [seed]
