@@ -29,9 +29,15 @@ def true_gain(settings: Mapping[str, float]) -> float:
 
 
 def make_table(
-    file: Path, variants: int, sigma: float = 0.0005, seed: int = 1, track: str = "pystd-3s"
+    file: Path,
+    variants: int,
+    sigma: float = 0.0005,
+    seed: int = 1,
+    track: str = "pystd-3s",
+    curve: float = 0.0,
 ) -> Path:
-    """Runs of two seeds each, whose luck is the seed's by half."""
+    """Runs of two seeds each, whose luck is the seed's by half. `curve`: by how much the second
+    seed's curves are higher."""
     chance = random.Random(seed)
     lines: list[dict[str, object]] = [HEAD]
     of_seed = {s: chance.gauss(0, sigma) for s in (1, 2)}
@@ -41,7 +47,9 @@ def make_table(
         for s in (1, 2):
             luck = 0.5**0.5 * (of_seed[s] + chance.gauss(0, sigma))
             value = 1.4 - true_gain(settings) + luck
-            points = [[at / 50, 1.6 + value + 1 / (1 + at)] for at in range(1, 51)]
+            points = [
+                [at / 50, 1.6 + value + curve * (s - 1) + 1 / (1 + at)] for at in range(1, 51)
+            ]
             run = {"variant": number, "track": track, "seed": s, "settings": settings}
             times = {"start_s": 5.0, "train_s": 3.0, "score_s": 4.0}
             lines.append({**run, **times, "val_bpb": value, "points": points})

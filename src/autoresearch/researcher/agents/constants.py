@@ -17,6 +17,7 @@ import re
 import tokenize
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Literal
 
 import libcst as cst
@@ -52,18 +53,23 @@ class Constant:
         return self.name.rpartition(".")[2]
 
 
-def parse_source(source: str) -> MetadataWrapper:
+@lru_cache(maxsize=8)  # one proposal reads and writes the same files
+def parse_module(source: str) -> cst.Module:
+    """The syntax tree. AgentFailed says what is wrong with it."""
     try:
-        return MetadataWrapper(cst.parse_module(source))
+        return cst.parse_module(source)
     except cst.ParserSyntaxError as error:
         raise AgentFailed(f"the free file is not valid Python: {error}") from error
 
 
 def find_constants(source: str) -> list[Constant]:
     """The constants of a file, in order."""
-    wrapper = parse_source(source)
+    module = parse_module(source)
+    lines = [line for line in module.body if isinstance(line, cst.SimpleStatementLine)]
+    # positions are dear, and functions long
+    wrapper = MetadataWrapper(module.with_changes(body=lines))
     positions = wrapper.resolve(PositionProvider)
-    comments = comments_by_line(source)
+    comments = comments_by_line(wrapper.module.code)
     described = (
         describe_constant(name, node, comments.get(positions[node].end.line, ""))
         for name, node in find_literals(wrapper.module)
@@ -74,7 +80,7 @@ def find_constants(source: str) -> list[Constant]:
 
 def replace_values(source: str, values: Mapping[str, Value]) -> str:
     """The source with new values for some constants; every other character stays."""
-    module = cst.parse_module(source)
+    module = parse_module(source)
     nodes = dict(find_literals(module))
     if missing := [name for name in values if name not in nodes]:
         raise AgentFailed(f"no constant {missing[0]} in the free file")

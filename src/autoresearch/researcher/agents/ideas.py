@@ -24,11 +24,14 @@ from functools import lru_cache
 from importlib import resources
 from pathlib import Path
 
-import libcst as cst
-
 from autoresearch.errors import BadInput
-from autoresearch.researcher.agents.base import Brief, Pending
-from autoresearch.researcher.agents.constants import Value, find_literals, literal_value
+from autoresearch.researcher.agents.base import AgentFailed, Brief, Pending
+from autoresearch.researcher.agents.constants import (
+    Value,
+    find_literals,
+    literal_value,
+    parse_module,
+)
 from autoresearch.researcher.agents.edits import (
     BadEdit,
     EditBlock,
@@ -180,8 +183,8 @@ def read_all_constants(texts: Iterable[str]) -> dict[str, Value]:
 @lru_cache(maxsize=8)  # each idea with a need asks for the same files
 def read_literals(text: str) -> dict[str, Value]:
     try:
-        literals = dict(find_literals(cst.parse_module(text)))
-    except cst.ParserSyntaxError:
+        literals = dict(find_literals(parse_module(text)))
+    except AgentFailed:
         return {}
     values = {name: literal_value(node) for name, node in literals.items()}
     return {name: value for name, value in values.items() if value is not None}

@@ -2,7 +2,7 @@
 at a time.
 
 Optuna's TPE proposes values; it is told the branch's history anew for every proposal (gain over
-the parent, in units of the noise), so it forgets nothing when killed. A value jumps at most to a
+the parent), so it forgets nothing when killed. A value jumps at most to a
 factor of three of the present one, is rounded as a person would, and the same edit is never tried
 twice on the same parent. Leaves to others: finding and writing constants (`constants`), scales and
 steps (`search_space`), other methods (`controls`), running, judging.
@@ -14,7 +14,6 @@ import random
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from statistics import pstdev
 from typing import Any
 
 from autoresearch.researcher.agents.base import Brief, Edit, NothingLeft, Pending
@@ -113,10 +112,24 @@ def choose_by_tpe(
 ) -> ValueChoice:
     """One or two constants near their present values, as Optuna's TPE proposes."""
     study = new_study(chance.randrange(2**31))
-    tell_study(study, constants, brief)
+    tell_study(study, constants, brief, [*brief.history, *brief.pending])
+    return ask_study(study, constants, brief, chance, attempt)
+
+
+def ask_study(
+    study: Any,
+    constants: Mapping[Key, Constant],
+    brief: Brief,
+    chance: random.Random,
+    attempt: int,
+) -> ValueChoice:
+    """What a study proposes that was told the history. It may be asked again."""
+    import optuna
+
     count = 2 if len(constants) > 1 and chance.random() < TWO_AT_ONCE else 1
     names = pick_constants(weigh_constants(constants, brief.history), count, chance)
     trial = study.ask({":".join(key): make_distribution(constants[key]) for key in names})
+    study.tell(trial, state=optuna.trial.TrialState.FAIL)  # nothing is known of it yet
     return ValueChoice(
         {key: round_proposal(constants[key], trial.params[":".join(key)], attempt) for key in names}
     )
@@ -166,29 +179,33 @@ def new_study(seed: int) -> Any:
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
+    return optuna.create_study(sampler=new_sampler(seed))
+
+
+def new_sampler(seed: int) -> Any:
+    import optuna
+
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         # what others are trying now counts as a bad value until it has one, so that slots spread
         # out
-        sampler = optuna.samplers.TPESampler(
+        return optuna.samplers.TPESampler(
             seed=seed, n_startup_trials=STARTUP_TRIALS, constant_liar=True
         )
-    return optuna.create_study(sampler=sampler)
 
 
-def tell_study(study: Any, constants: Mapping[Key, Constant], brief: Brief) -> None:
-    """Tell the study every experiment that changed constants of ours."""
+def tell_study(
+    study: Any,
+    constants: Mapping[Key, Constant],
+    brief: Brief,
+    known: Sequence[Record | Pending],
+) -> None:
+    """Tell the study of experiments of the brief's that changed constants of ours. Only the order
+    of gains counts for it."""
     import optuna
 
     named = {":".join(key): constant for key, constant in constants.items()}
     values = {record.commit: record.value for record in brief.history}
-    gains = [
-        g
-        for g in (measure_gain(r, values, brief.direction) for r in brief.history)
-        if g is not None
-    ]
-    scale = pstdev(gains) if len(gains) > 1 and pstdev(gains) > 0 else 1.0
-    known: list[Record | Pending] = [*brief.history, *brief.pending]
     for one in known:
         edit = {name: new for name, (_, new) in edits_of(one).items() if name in named}
         if not edit:
@@ -198,7 +215,7 @@ def tell_study(study: Any, constants: Mapping[Key, Constant], brief: Brief) -> N
             trial = optuna.trial.create_trial(
                 params={name: scale_value(named[name], new) for name, new in edit.items()},
                 distributions={name: make_distribution(named[name]) for name in edit},
-                value=None if won is None else -won / scale,
+                value=None if won is None else -won,
                 state=choose_state(one, won),
                 intermediate_values=stopped_loss(one),
             )

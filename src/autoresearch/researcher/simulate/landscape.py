@@ -50,6 +50,8 @@ class Landscape:
     two ideas that were tried apart change each other's worth, as a standard deviation in shares of
     the smaller one. `apart`: share of pairs of ideas that exclude each other. `leans`: recorded
     gains, and how much more their curves showed at each mark; drawn from instead of made up.
+    `spreads`: of recorded curves between seeds, at each mark; all of it is the seed's, for what is
+    a code's own is in `leans`.
     """
 
     name: str
@@ -75,6 +77,7 @@ class Landscape:
     interaction: float = 0.0
     apart: float = 0.0
     leans: tuple[tuple[float, tuple[float, ...]], ...] = ()
+    spreads: tuple[float, ...] = ()
 
     def idea(self, reached: float, chance: random.Random) -> float:
         """The true gain of the next idea, given the improvement reached so far."""
@@ -107,6 +110,8 @@ class Landscape:
         own, own_curve = self.half(code)
         its, its_curve = self.half(seed)
         a, b = math.sqrt(1 - self.shared), math.sqrt(self.shared)
+        if self.spreads:
+            return a * own + b * its, its_curve
         return a * own + b * its, tuple(
             a * x + b * y for x, y in zip(own_curve, its_curve, strict=True)
         )
@@ -115,7 +120,8 @@ class Landscape:
         """Luck of one kind. Some of it is the same in the score and at all marks."""
         own, common = chance.gauss(0, 1), chance.gauss(0, 1)
         mixed = (WITH_SCORE * own + WITH_CURVE * common + REST * chance.gauss(0, 1) for _ in MARKS)
-        return self.sigma * own, tuple(SPREAD * self.sigma * z for z in mixed)
+        spreads = self.spreads or (SPREAD * self.sigma,) * len(MARKS)
+        return self.sigma * own, tuple(s * z for s, z in zip(spreads, mixed, strict=True))
 
 
 EVEN = Landscape(

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 from autoresearch.researcher.agents.constants import Constant, replace_values
-from autoresearch.researcher.agents.ideas import CatalogueIdea, apply_idea, read_catalogue
+from autoresearch.researcher.agents.edits import ProposedEdit, apply_edit
+from autoresearch.researcher.agents.ideas import CatalogueIdea, read_catalogue
 from autoresearch.researcher.agents.learnt import NOTHING, Learnt
 from autoresearch.researcher.agents.search import read_constants
 from autoresearch.researcher.agents.search_space import Key, to_unit
@@ -31,12 +32,17 @@ FILE = "train.py"
 
 @dataclass(frozen=True)
 class Draft:
-    """A train.py of a simulated night. `text` holds its structure, with the values of constants
-    that it had when that was last changed; `constants` are as they are now."""
+    """A train.py of a simulated night. `text` holds its structure, with constants that nobody
+    moved; `constants` are as they are now."""
 
     constants: Mapping[Key, Constant]
     text: str = ""
     ideas: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> object:
+        """The same for two that are the same file."""
+        return self.text, tuple(one.value for one in self.constants.values())
 
     def write(self) -> str:
         """The whole file."""
@@ -50,9 +56,18 @@ def write_values(text: str, values: tuple[tuple[str, object], ...]) -> str:
     return replace_values(text, dict(values))  # type: ignore[arg-type]
 
 
-@lru_cache(maxsize=256)  # whatever the night, its structures are the same few
+# whatever the night, its structures are the same few
+
+
+@lru_cache(maxsize=4096)
 def read_structure(text: str) -> Mapping[Key, Constant]:
     return read_constants({FILE: text})
+
+
+@lru_cache(maxsize=4096)
+def change_structure(text: str, idea: CatalogueIdea) -> str:
+    """The text with an idea whose blocks fit, whatever it says of constants."""
+    return apply_edit(ProposedEdit(idea.about, idea.blocks), {FILE: text})[FILE]
 
 
 @dataclass(frozen=True)
@@ -74,9 +89,13 @@ class RecordedLab:
 
     def apply(self, idea: CatalogueIdea, draft: Draft) -> Draft:
         """The draft with an idea that applies to it."""
-        before = draft.write()
-        after = (apply_idea(idea, {FILE: before}) or {FILE: before})[FILE]
-        return Draft(read_structure(after), after, (*draft.ideas, idea.name))
+        after = change_structure(draft.text, idea)
+        found, now = read_structure(after), draft.constants
+        constants = {
+            key: replace(one, value=now[key].value) if key in now else one
+            for key, one in found.items()
+        }
+        return Draft(constants, after, (*draft.ideas, idea.name))
 
     def gain(self, draft: Draft) -> float:
         """Over the unchanged code. A constant that an idea took away counts as unchanged, one that

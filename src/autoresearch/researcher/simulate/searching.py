@@ -14,6 +14,7 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import Any
 
 from autoresearch.researcher.agents.base import Brief, NothingLeft
 from autoresearch.researcher.agents.constants import Constant
@@ -21,8 +22,14 @@ from autoresearch.researcher.agents.idea_agent import IdeaAgent, choose_idea
 from autoresearch.researcher.agents.joint import choose_jointly
 from autoresearch.researcher.agents.learnt import NOTHING, Learnt
 from autoresearch.researcher.agents.mixture import choose_agent
-from autoresearch.researcher.agents.search import METHODS
-from autoresearch.researcher.agents.search_space import Chooser, Key, to_unit
+from autoresearch.researcher.agents.search import (
+    METHODS,
+    ask_study,
+    new_sampler,
+    new_study,
+    tell_study,
+)
+from autoresearch.researcher.agents.search_space import Chooser, Key, ValueChoice, to_unit
 from autoresearch.researcher.journal import Attempt
 from autoresearch.researcher.judging.judge import Finding
 from autoresearch.researcher.judging.values import Record
@@ -30,7 +37,7 @@ from autoresearch.researcher.simulate.night import Code, Night, Simulation, coun
 from autoresearch.researcher.simulate.recorded_lab import FILE, Draft, RecordedLab, move
 
 WIDTH = 0.3  # of a range: at that distance from its best a constant loses its curvature
-TRIES = 40
+TRIES = 200
 
 
 @dataclass(frozen=True)
@@ -106,6 +113,9 @@ class SearchNight(Simulation):
     told: list[Record] = field(default_factory=list)  # every record, without numbers too
     asked: str = ""  # the agent whose idea is run now
     asked_s: float = 0.0
+    study: Any = None
+    studied: int = 0  # records that it was told
+    seen: set[object] = field(default_factory=set)  # drafts that were tried
 
     def run(self) -> Night:
         """The whole night."""
@@ -168,14 +178,29 @@ class SearchNight(Simulation):
         choose: Chooser = METHODS[self.asked]
         if self.asked == "joint":
             choose = partial(choose_jointly, learnt=self.learnt)
+        elif self.asked == "search":
+            choose = self.ask_study
         for attempt in range(TRIES):
             values, notes = choose(now.constants, brief, chance, attempt)
             changed = {k: v for k, v in values.items() if v != now.constants[k].value}
-            if changed:
+            after = move(now, changed)
+            if changed and after.key not in self.seen:
+                self.seen.add(after.key)
                 edit = {":".join(k): [now.constants[k].value, v] for k, v in changed.items()}
                 self.notes = {"edit": edit, **notes}
-                return move(now, changed)
-        raise NothingLeft(f"{TRIES} proposals in a row change nothing")
+                return after
+        raise NothingLeft(f"{TRIES} proposals in a row were tried before")
+
+    def ask_study(
+        self, constants: Mapping[Key, Constant], brief: Brief, chance: random.Random, attempt: int
+    ) -> ValueChoice:
+        """As choose_by_tpe, with one study for the whole night, which is told each record once."""
+        if self.study is None:
+            self.study = new_study(0)
+        self.study.sampler = new_sampler(chance.randrange(2**31))
+        tell_study(self.study, constants, brief, brief.history[self.studied :])
+        self.studied = len(brief.history)
+        return ask_study(self.study, constants, brief, chance, attempt)
 
     def try_idea(self, now: Draft, brief: Brief) -> Draft:
         """The draft with an idea of the catalogue. NothingLeft where all were tried."""

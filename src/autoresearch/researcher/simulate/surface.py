@@ -23,6 +23,7 @@ from autoresearch.researcher.agents.constants import Constant
 from autoresearch.researcher.agents.search_space import Key, to_unit
 from autoresearch.researcher.simulate.landscape import FEWEST, Landscape
 from autoresearch.researcher.simulate.table import (
+    DEEP,
     RecordedVariant,
     gain_error,
     measure_gain,
@@ -33,7 +34,6 @@ FOLDS = 5
 JOINT_LENGTH = 4.0  # lengths of one constant, summed over all, over which the rest bends
 BLIND = 0.8  # of the spread: with a larger error a surface tells hardly anything
 JITTER = 1e-9
-DEEP = 0.05  # bits per byte: losses beyond it are counted by their logarithm
 
 
 @dataclass(frozen=True)

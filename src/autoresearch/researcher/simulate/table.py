@@ -26,6 +26,8 @@ from autoresearch.researcher.judging.curves import MARKS, CurvePoint, smooth_los
 from autoresearch.researcher.judging.noise import MOST_SHARED, Noise
 from autoresearch.researcher.simulate.landscape import EVEN, FEWEST, Landscape, shrink
 
+DEEP = 0.05  # bits per byte: what loses more is nothing that anybody would keep
+CHI_SQUARE = 0.4549  # the median of one with one degree of freedom
 Line = TypeVar("Line", bound=msgspec.Struct)
 Losses = tuple[float, ...]  # of a training curve, at MARKS
 
@@ -136,13 +138,30 @@ def read_losses(run: TableRun) -> Losses | None:
 # ---------------------------------------------------------------- what the runs say
 
 
+def select_usual(variants: Sequence[RecordedVariant]) -> list[RecordedVariant]:
+    """Those near the unchanged code or better: luck counts many times more in what learns badly."""
+    return [one for one in variants if measure_gain(one, variants[0]) > -DEEP]
+
+
 def measure_noise(variants: Sequence[RecordedVariant]) -> Noise:
-    """Of a usual variant: by the median, for luck counts many times more in what learns badly.
-    0.4549: the median of a chi-square with one degree of freedom."""
-    groups = [list(one.values.values()) for one in variants if len(one.values) > 1]
+    """Of usual variants, by the median."""
+    groups = [list(v.values.values()) for v in select_usual(variants) if len(v.values) > 1]
     squares = [(v - fmean(g)) ** 2 * len(g) / (len(g) - 1) for g in groups for v in g]
-    sigma = math.sqrt(median(squares) / 0.4549) if squares else 0.0
+    sigma = math.sqrt(median(squares) / CHI_SQUARE) if squares else 0.0
     return Noise(sigma, sum(len(g) - 1 for g in groups))
+
+
+def measure_spreads(variants: Sequence[RecordedVariant]) -> Losses:
+    """The standard deviation of usual variants' curves between seeds, at each mark; none where
+    nothing ran twice."""
+    groups = [list(v.losses.values()) for v in select_usual(variants) if len(v.losses) > 1]
+    if not groups:
+        return ()
+    squares = [
+        [(a - b) ** 2 / 2 for losses in groups for a, b in combinations([x[at] for x in losses], 2)]
+        for at in range(len(MARKS))
+    ]
+    return tuple(math.sqrt(median(of_mark) / CHI_SQUARE) for of_mark in squares)
 
 
 def measure_gain(variant: RecordedVariant, unchanged: RecordedVariant) -> float:
@@ -160,7 +179,7 @@ def measure_shared(variants: Sequence[RecordedVariant]) -> float:
     much the residuals of two variants with one seed have in common."""
     residuals = [
         {seed: value - fmean(one.values.values()) for seed, value in one.values.items()}
-        for one in variants
+        for one in select_usual(variants)
         if len(one.values) > 1
     ]
     own = [r * r for one in residuals for r in one.values()]
@@ -173,25 +192,21 @@ def measure_shared(variants: Sequence[RecordedVariant]) -> float:
 
 
 def measure_leans(variants: Sequence[RecordedVariant]) -> tuple[tuple[float, Losses], ...]:
-    """Of each variant: its gain, and how much more than that its curve showed at each mark. A
-    curve's nats count as so many bits that both differ as much at the last mark."""
+    """Of each variant: its gain in bits per byte, and by how much more than that number its curve
+    was better at each mark, in nats per token, as curves are."""
     unchanged, *changed = variants
-    shown = [
+    return tuple(
         (
-            measure_gain(one, unchanged),
+            gain,
             tuple(
-                mean_difference(at_mark(unchanged, mark), at_mark(one, mark))
+                mean_difference(at_mark(unchanged, mark), at_mark(one, mark)) - gain
                 for mark in range(len(MARKS))
             ),
         )
         for one in changed
         if one.losses and unchanged.losses
-    ]
-    at_end = math.sqrt(sum(curve[-1] ** 2 for _, curve in shown))
-    if not at_end:
-        return ()
-    scale = math.sqrt(sum(gain**2 for gain, _ in shown)) / at_end
-    return tuple((gain, tuple(scale * loss - gain for loss in curve)) for gain, curve in shown)
+        for gain in [measure_gain(one, unchanged)]
+    )
 
 
 def at_mark(variant: RecordedVariant, mark: int) -> dict[int, float]:
@@ -229,6 +244,7 @@ def table_landscape(table: RunTable, track: str) -> Landscape:
         score_s=fmean(run.score_s for run in scored),
         shared=shared,
         leans=measure_leans(variants),
+        spreads=measure_spreads(variants),
     )
 
 
