@@ -43,7 +43,13 @@ def test_the_model_knows_what_matters() -> None:
     chance = np.random.default_rng(1)
     points = chance.uniform(0, 1, (60, 10))
     values = 0.01 * (points[:, 3] - 0.7) ** 2 * 10 + chance.normal(0, 0.0005, 60)
-    seen = Observed(points, values, np.full(60, 2.5e-7), np.zeros(60), Belief(np.full(10, 0.5)))
+    seen = Observed(
+        points,
+        values,
+        np.full(60, 2.5e-7),
+        np.zeros(60),
+        Belief(np.full(10, 0.5), np.full(10, 0.3)),
+    )
 
     model = Surrogate.fit(seen, 0.0015)
 

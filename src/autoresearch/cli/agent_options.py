@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from autoresearch.researcher.sandbox import Sandbox
 
 T = TypeVar("T")
-AGENTS = ("search", "catalogue", "mixed", "joint", "random", "cmaes", "llm", "command", "scripted")
+AGENTS = ("mixed", "joint", "search", "catalogue", "random", "cmaes", "llm", "command", "scripted")
 NO_ROOM = (
     "no sandbox for the coding agent: it can read and change whatever you can, keys and validation "
     "text among it, and its brief quotes strangers"
@@ -71,10 +71,11 @@ WHICH_AGENT = (
     choice(
         "--agent",
         AGENTS,
-        "Who edits: search tunes constants of the free file, joint all of them together, "
-        "catalogue tries edits from papers, llm asks a model, command starts a coding agent, "
-        "mixed shares the night between those that are set up; random and cmaes are controls.",
-        default="search",
+        "Who edits: joint tunes all constants of the free file together, search one or two at a "
+        "time, catalogue tries edits from papers, llm asks a model, command starts a coding agent, "
+        "mixed shares the night between joint, catalogue, and a model or coding agent that is "
+        "named; random and cmaes are controls.",
+        default="mixed",
     ),
     text(
         "--command",
@@ -165,10 +166,11 @@ def make_agent(options: AgentOptions, setup: AgentSetup) -> Agent | Mixture:
 
 
 def mix(options: AgentOptions, setup: AgentSetup) -> Mixture:
-    """Search, the catalogue, and a model or a coding agent where the options name one."""
+    """A tuner of constants, the catalogue, and a model or a coding agent where the options name
+    one."""
     from autoresearch.researcher.agents.mixture import Mixture
 
-    kinds = ["search", "catalogue"]
+    kinds = ["joint", "catalogue"]
     kinds += ["llm"] if options.model or options.base_url else []
     kinds += ["command"] if options.command else []
     agents = (make_agent(replace(options, agent=kind), setup) for kind in kinds)

@@ -59,7 +59,7 @@ def choose_idea(
     if not left:
         raise NothingLeft(
             f"every idea of the catalogue that applies to {brief.parent[:7]} was tried; a file of "
-            "your own adds more (--ideas FILE), and --agent mixed goes on with other proposers"
+            "your own adds more (--ideas FILE)"
         )
     if promising := find_promising(left, sources, brief.metric, learnt):
         return promising

@@ -17,19 +17,21 @@ from statistics import fmean
 from typing import Any
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from autoresearch.researcher.agents.base import Brief
 from autoresearch.researcher.agents.constants import Constant, Value
 from autoresearch.researcher.agents.learnt import NOTHING, Learnt
 from autoresearch.researcher.agents.search_space import Key, ValueChoice, from_unit, to_unit
 from autoresearch.researcher.agents.settings import KnownCode, pending_codes, read_codes
-from autoresearch.researcher.agents.surrogate import Array, Belief, Observed, Surrogate
+from autoresearch.researcher.agents.surrogate import STEP, Array, Belief, Observed, Surrogate
 from autoresearch.researcher.judging.noise import pool_noise
 from autoresearch.researcher.judging.values import Record
 
-NEWEST = 240  # experiments that are looked at
+NEWEST = 160  # experiments that are looked at
 GRID = 17  # places of a range at which a curve is drawn
 REACH = 0.3  # of a range: how far one step goes at most
+TIRED = 20  # proposals that were tried before: then any that was not is welcome
 TOGETHER = (1, 2, 3, 5, 8)  # constants that move at once
 DRAWS = 12  # of all curves, for each proposal
 SHOWN_LOSS = 0.5  # of the score, for one nat that a stopped run's training loss was behind
@@ -44,23 +46,44 @@ def choose_jointly(
 ) -> ValueChoice:
     """The values of some constants that promise most together. `learnt`: what to begin with."""
     keys = sorted(constants)
+    if attempt >= TIRED:
+        return choose_anything(constants, keys, chance)
     seen, here = observe(constants, keys, brief, learnt)
     generator = np.random.default_rng(chance.randrange(2**32))
-    scale = believed_scale(seen)
-    model = Surrogate.fit(seen, scale)
-    points = draw_points(model, constants, keys, here, generator)
-    mean, spread = model.predict_gain(points, here, 0.0)
+    with threadpool_limits(1):  # runs have the other cores, and small matrices need no more
+        model = Surrogate.fit(seen, believed_scale(seen))
+        grids = [grid_of(constants[k], at) for k, at in zip(keys, here, strict=True)]
+        points = draw_points(model, grids, here, generator)
+        mean, spread = model.predict_gain(points, here, 0.0)
     # a new draw each time: a proposal that was tried before leads to another one
     promise = expected_improvement(mean, spread) * generator.uniform(0.9**attempt, 1, len(mean))
-    best = points[int(np.argmax(promise))]
-    digits = 2 + attempt // 20
-    return ValueChoice(
-        {
-            key: from_unit(constants[key], float(share), digits)
-            for key, share, before in zip(keys, best, here, strict=True)
-            if share != before
-        }
-    )
+    for place in np.argsort(-promise):
+        values = move_values(constants, keys, here, points[place])
+        if any(value != constants[key].value for key, value in values.items()):
+            return ValueChoice(values)
+    return ValueChoice({})
+
+
+def choose_anything(
+    constants: Mapping[Key, Constant], keys: Sequence[Key], chance: random.Random
+) -> ValueChoice:
+    """One or two constants, anywhere."""
+    moved = chance.sample(keys, min(len(keys), chance.choice((1, 2))))
+    return ValueChoice({key: from_unit(constants[key], chance.random()) for key in moved})
+
+
+def move_values(
+    constants: Mapping[Key, Constant],
+    keys: Sequence[Key],
+    here: Array,
+    point: Array,
+) -> dict[Key, Value]:
+    """Of the constants in which a point differs, rounded."""
+    return {
+        key: from_unit(constants[key], float(share))
+        for key, share, before in zip(keys, point, here, strict=True)
+        if share != before
+    }
 
 
 def observe(
@@ -101,6 +124,7 @@ def observe(
         np.array(numbers),
         Belief(
             np.array(place(codes.get(baseline_of(brief), origin))),
+            np.array([step_of(constants[key]) for key in keys]),
             learnt_curves(constants, keys, brief.metric, learnt),
         ),
     ), np.array(place(origin))
@@ -182,15 +206,10 @@ def believed_scale(seen: Observed) -> float:
 
 
 def draw_points(
-    model: Surrogate,
-    constants: Mapping[Key, Constant],
-    keys: Sequence[Key],
-    here: Array,
-    generator: np.random.Generator,
+    model: Surrogate, grids: Sequence[Array], here: Array, generator: np.random.Generator
 ) -> Array:
     """Points around the best: for each draw of all curves, the constants that gain most by it move
     to their best places, several together."""
-    grids = [grid_of(constants[key], share) for key, share in zip(keys, here, strict=True)]
     factors = [factor_curve(model, place, grid) for place, grid in enumerate(grids)]
     points = []
     for _ in range(DRAWS):
@@ -207,6 +226,16 @@ def draw_points(
                 point[place] = moves[place]
             points.append(point)
     return np.array([point for point in points if not np.array_equal(point, here)] or [here])
+
+
+def step_of(constant: Constant) -> float:
+    """The share of its range that is one step: to the next choice, a doubling, or STEP."""
+    if constant.kind == "choice":
+        return max(STEP, 1 / (len(constant.choices) - 1))
+    if constant.kind == "power":
+        doubled = 2 * max(constant.low, 0.5)
+        return max(STEP, to_unit(constant, min(doubled, constant.high)))
+    return max(STEP, 1 / (constant.high - constant.low)) if constant.kind == "integer" else STEP
 
 
 def grid_of(constant: Constant, share: float) -> Array:

@@ -17,10 +17,10 @@ import numpy as np
 
 Array = np.ndarray[Any, Any]
 LENGTH = 0.35  # of a range: over which a constant's curve may bend
-LEAN = 1.0  # believed loss of a step of STEP away from the unchanged code, in a curve's deviations
-STEP = 0.3  # of a range
+LEAN = 1.0  # believed loss of one step away from the unchanged code, in a curve's deviations
+STEP = 0.3  # of a range, where a constant's own steps are no longer
 REST_LENGTH = 1.2  # of the rest's, over all constants together
-STEPS = 8  # of the MM algorithm
+STEPS = 4  # of the MM algorithm
 BELIEF = 1.0  # weight of the prior of each component, as of one observation
 JITTER = 1e-8
 
@@ -29,9 +29,11 @@ JITTER = 1e-8
 class Belief:
     """What is believed of each constant before any experiment: its loss against the unchanged code
     at `origin` (d,). `curves`: shares of the range and losses there, of constants (by their place)
-    that earlier runs have taught; somebody chose the others with care."""
+    that earlier runs have taught; somebody chose the others with care. `steps` (d,): the share of
+    a range that is one step."""
 
     origin: Array
+    steps: Array
     curves: Mapping[int, tuple[Array, Array]] = field(default_factory=dict)
 
     def loss(self, place: int, shares: Array, scale: float) -> Array:
@@ -41,7 +43,7 @@ class Belief:
             known, losses = self.curves[place]
             curve: Array = np.interp(shares, known, losses) - np.interp(at, known, losses)
             return curve
-        lean: Array = scale * LEAN * ((shares - at) / STEP) ** 2
+        lean: Array = scale * LEAN * ((shares - at) / self.steps[place]) ** 2
         return lean
 
     def total(self, points: Array, scale: float) -> Array:
