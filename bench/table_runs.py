@@ -43,11 +43,16 @@ class RunFailed(Exception):
     """Why, without paths."""
 
 
-def start_server() -> None:
-    """What runs are forked from; the text is made where it is not there yet."""
+def prepare_text() -> None:
+    """The text of all tracks of pystd, where it is not there yet."""
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "prepare.py", "--track", "pystd"]
         subprocess.run(command, cwd=copy_lab(Path(folder)), check=True)
+
+
+def start_server() -> None:
+    """What runs are forked from."""
+    prepare_text()
     os.environ.update(SERVER)
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["__main__", "table_runs", "warm_torch"])

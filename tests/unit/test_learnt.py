@@ -121,3 +121,30 @@ def test_a_table_teaches(tmp_path: Path) -> None:
         out.write_text(text, "utf-8")
         with pytest.raises(BadInput, match=f"no file of what was learnt: .*{why}"):
             parse_learnt(out)
+
+
+def test_a_factorial_design_teaches(tmp_path: Path) -> None:
+    """bench/screen_moves.py: every run tells of all its moves; a constant's good and bad sides are
+    told apart, what does nothing is hardly believed in, and a night begins with the good side."""
+    runs, out = tmp_path / "moves.jsonl", tmp_path / "learnt.json"
+    code = (
+        "import sys, random, msgspec; sys.path.insert(0, 'bench'); import screen_moves as m;"
+        "chance = random.Random(1); worth = {'VALUE_EMBEDS 1': 0.02, 'EMBED_LR 0.4': -0.03};"
+        "runs = [m.ScreenRun('pystd-20s', d, r, moves,"
+        "    1.45 - sum(worth.get(x, 0) for x in moves) + chance.gauss(0, 0.005))"
+        "    for d, every in enumerate(m.DESIGNS) for r, moves in enumerate(m.choose_rows(every))];"
+        "[m.write_source(every) for every in m.DESIGNS];"
+        f"open({str(runs)!r}, 'wb').write(b'\\n'.join(map(msgspec.json.encode, runs)) + b'\\n');"
+        f"sys.argv = ['', '--out', {str(runs)!r}, '--learnt', {str(out)!r}]; m.main()"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, check=True)
+    learnt = parse_learnt(out)
+    constants = read_constants({FILE: (ROOT / "lab" / FILE).read_text("utf-8")})
+
+    assert learnt.says({name: one for (_, name), one in constants.items()}, "val_bpb")
+    assert learnt.constants["VALUE_EMBEDS"].losses[1] < -0.012
+    assert learnt.constants["EMBED_LR"].losses[2] > 0.02
+    assert max(map(abs, learnt.constants["ASPECT"].losses)) < 0.005
+    for seed in range(5):
+        values, _ = choose_jointly(constants, BRIEF, random.Random(seed), 0, learnt)
+        assert values[FILE, "VALUE_EMBEDS"] == 1

@@ -1,10 +1,11 @@
 """What earlier runs have taught about one train.py, as a belief to begin a night with: what moving
 each constant alone brings, and each idea.
 
-`learnt.json` comes from a recorded table (bench/learn.py). It says something of code whose
-constants are those of the recorded one but for a few that moved since; of a GPU's scale, or of
-anybody's own project, it says nothing. It is where a search begins, not what it believes in the
-end. Leaves to others: the model (surrogate), proposals (joint, idea_agent).
+`learnt.json` comes from real runs that held many moves at once (bench/screen_moves.py); a recorded
+table teaches as well (bench/learn.py). It says something of code whose constants are those of then
+but for a few that moved since; of a GPU's scale, or of anybody's own project, it says nothing. It
+is where a search begins, not what it believes in the end. Leaves to others: the model (surrogate),
+proposals (joint, idea_agent).
 """
 
 from __future__ import annotations

@@ -37,14 +37,13 @@ class Belief:
     curves: Mapping[int, tuple[Array, Array]] = field(default_factory=dict)
 
     def loss(self, place: int, shares: Array, scale: float) -> Array:
-        """Of one constant at shares of its range."""
+        """Of one constant at shares of its range. Beyond what was taught it grows as ever."""
         at = self.origin[place]
-        if place in self.curves:
-            known, losses = self.curves[place]
-            curve: Array = np.interp(shares, known, losses) - np.interp(at, known, losses)
-            return curve
-        lean: Array = scale * LEAN * ((shares - at) / self.steps[place]) ** 2
-        return lean
+        known, losses = self.curves.get(place, (np.array([at]), np.zeros(1)))
+        beyond = shares - np.clip(shares, known[0], known[-1])
+        lean = scale * LEAN * (beyond / self.steps[place]) ** 2
+        curve: Array = lean + np.interp(shares, known, losses) - np.interp(at, known, losses)
+        return curve
 
     def total(self, points: Array, scale: float) -> Array:
         """(n,): of all constants at points (n, d)."""
