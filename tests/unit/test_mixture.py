@@ -37,8 +37,13 @@ def shares(history: list[Record], lost_s: dict[str, float]) -> Counter[str]:
     )
 
 
-def test_at_first_everyone_is_asked() -> None:
-    assert min(shares([BASE], {}).values()) > 90
+def test_at_first_each_has_a_turn() -> None:
+    """In their order; one that failed in its turn has had it."""
+    first, second = tried("search", 0, 0.0, 2), tried("catalogue", 0, 0.0, 2)
+    assert shares([BASE], {}) == {"search": 400}
+    assert shares([BASE, first], {}) == {"catalogue": 400}
+    assert shares([BASE, first], {"catalogue": 30.0}) == {"llm": 400}
+    assert min(shares([BASE, first, second], {"llm": 1.0}).values()) > 60
 
 
 def test_what_pays_is_asked_more() -> None:

@@ -3,9 +3,9 @@ second of the machine's time.
 
 Thompson sampling by the Bayesian bootstrap (Osband and Van Roy 2015, arXiv 1507.00300): every
 experiment of an agent gets a random weight, and the agent with the best weighted gain a second is
-asked. A few invented experiments stand for what is believed of an agent that did little. So a new
-one gets its chance, and one that brings nothing, or costs time and fails, is asked ever more
-rarely. Leaves to others: asking, waiting, giving up (loop), the edits (agents).
+asked. A few invented experiments stand for what is believed of an agent that did little. At first
+each has one turn, in their order. So a new one gets its chance, and one that brings nothing, or
+costs time and fails, is asked ever more rarely. Leaves to others: asking, waiting, giving up (loop), the edits (agents).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ UNKNOWN_S = 60.0
 
 @dataclass(frozen=True)
 class Mixture:
-    """The agents of `--agent mixed`, in no order."""
+    """The agents of `--agent mixed`, in the order of their first turns."""
 
     agents: tuple[Agent, ...]
     name: str = "mixed"
@@ -48,6 +48,9 @@ def choose_agent(
 ) -> str:
     """The agent to ask. `lost_s`: time that each spent on answers that came to nothing."""
     outcomes = read_outcomes(history, direction)
+    for name in names:
+        if name not in outcomes and not lost_s.get(name):
+            return name
     everyone = [one for each in outcomes.values() for one in each]
     mean_s = fmean(one.seconds for one in everyone) if everyone else UNKNOWN_S
     mean_gain = fmean(one.gain for one in everyone) if everyone else 0.0
