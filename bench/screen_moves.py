@@ -15,8 +15,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import multiprocessing
-import os
 import tempfile
 import time
 from collections.abc import Sequence
@@ -33,7 +31,7 @@ from autoresearch.researcher.agents.learnt import Learnt, LearntConstant
 from autoresearch.researcher.agents.search import read_constants
 from autoresearch.researcher.agents.search_space import to_unit
 from experiments import LAB, apply_ideas, read_block
-from table_runs import FILE, RunFailed, copy_lab, prepare_text, run_file
+from table_runs import FILE, RunFailed, copy_lab, run_file, start_real_server
 
 # constants with their values, and ideas of the catalogue: first what a table of short runs made
 # look good, then what was worth it with the other side of what was not
@@ -192,11 +190,7 @@ def main() -> None:
         if (design, row) not in known
     ]
     if left and not args.show and not args.learnt:
-        prepare_text()
-        context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(["__main__", "table_runs"])
-        cache = Path(tempfile.gettempdir()) / f"screen-moves-{os.getuid()}"
-        os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(cache)
+        start_real_server("screen-moves")
         began = time.monotonic()
         with args.out.open("ab") as out:
             for number, (design, row, moves) in enumerate(left, start=1):

@@ -58,6 +58,15 @@ def start_server() -> None:
     context.set_forkserver_preload(["__main__", "table_runs", "warm_torch"])
 
 
+def start_real_server(name: str) -> None:
+    """What runs with the wall's clock and all cores are forked from. `name`: of the folder with
+    compiled code, which later calls find again."""
+    prepare_text()
+    cache = Path(tempfile.gettempdir()) / f"{name}-{os.getuid()}"
+    os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(cache)
+    multiprocessing.get_context("forkserver").set_forkserver_preload(["__main__", "table_runs"])
+
+
 def record_numbers(text: str, track: str, seed: int, pace: float) -> dict[str, Any]:
     """What a run of a train.py printed, and its curve; or why it failed. Start and score are
     seconds of the wall's clock."""
