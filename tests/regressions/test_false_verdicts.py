@@ -20,11 +20,17 @@ from autoresearch.researcher.workspace import Workspace
 from tiny_workspaces import Writes, make, noisy, research, runner
 
 BOX = "box"
+# whatever the seed, near what the baseline's seeds came to: so no control run is bad by chance, as
+# one in a hundred honest ones is, and no verdict is left undecided
+STEADY = """\
+import os
+print("val_bpb:", 1.0 + int(os.environ["AUTORESEARCH_SEED"]) % 1000 * 1e-6)
+"""
 
 
 @pytest.fixture
 def verifier(tmp_path: Path) -> Verifier:
-    workspace = make(tmp_path, noisy(1.0, 0.001))
+    workspace = make(tmp_path, STEADY)
     research(workspace, Writes(), experiments=0, platform=BOX)
     stop, display = threading.Event(), Display(Console(quiet=True), quiet=True)
     return Verifier(

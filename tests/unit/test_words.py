@@ -26,6 +26,7 @@ TEXTS = (
 QUESTIONS = (
     "rate", "learning rate", "LEARNING", "val_bpb", "0.9871", "é", "e", "位置", "回転",
     "kindpost", "kind post", "'quoted'", "x" * 3000, "phrase_of", "of phrase", "___", "*", "a b",
+    "learning _ rate", "0:_", "__ ___",
 )  # fmt: skip
 
 
@@ -61,6 +62,7 @@ def test_both_answer_alike(both: list[Database]) -> None:
             first, second = (ask(db, question, *kinds) for db in both)
             assert first == second, (question, kinds)
     assert ask(both[1], "learning rate") == ["1", "0"]
+    assert ask(both[1], "learning _ rate") == ["1", "0"]
     assert ask(both[1], "phrase_of") == ["6"] and ask(both[1], "of_phrase") == []
 
 

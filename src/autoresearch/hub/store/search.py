@@ -22,7 +22,7 @@ from autoresearch.hub.store.dialect import (
     SQLITE,
 )
 from autoresearch.hub.store.statements import Reader, Transaction
-from autoresearch.hub.store.words import make_query, make_vector
+from autoresearch.hub.store.words import make_query, make_vector, split_words
 from autoresearch.hub.values import OldPost, RowName
 from autoresearch.models import Found
 
@@ -204,8 +204,9 @@ def _match(words: str, kinds: tuple[str, ...]) -> str:
     """An FTS5 expression in which a caller's text is only ever quoted words: no operator gets
     through.
     """
-    found = _WORD.findall(words)[:WORDS_MAX]
-    quoted = " AND ".join(f'body:"{_split_scripts(word)}"' for word in found)
+    phrases = map(_split_scripts, _WORD.findall(words)[:WORDS_MAX])
+    # a phrase without a word, such as _, would match nothing
+    quoted = " AND ".join(f'body:"{phrase}"' for phrase in phrases if split_words(phrase))
     if not quoted or not kinds:
         return quoted
     return f"kind:({' OR '.join(f'kind{kind}' for kind in kinds)}) AND {quoted}"
