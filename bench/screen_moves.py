@@ -4,8 +4,8 @@
     python bench/screen_moves.py --out moves.jsonl --show      # only what the runs so far say
     python bench/screen_moves.py --out moves.jsonl --learnt learnt.json   # for agents to begin with
 
-Half of RUNS real runs of a design hold each of its moves, every pair of moves in a quarter of them (columns of a
-Hadamard matrix), so each run tells of all moves: an effect's standard error is 2 sigma / sqrt(RUNS).
+Half of RUNS real runs of a design hold each of its moves, a quarter of them each pair (columns of a
+Hadamard matrix), so every run tells of all moves: an effect's error is 2 sigma / sqrt(RUNS).
 Each run has all cores of this machine and the wall's clock: leave it alone meanwhile. What moves do
 together is not told apart from what they do alone. Leaves to others: running by hand (table_runs),
 one move confirmed alone (autoresearch run).

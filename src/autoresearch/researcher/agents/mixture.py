@@ -5,7 +5,8 @@ Thompson sampling by the Bayesian bootstrap (Osband and Van Roy 2015, arXiv 1507
 experiment of an agent gets a random weight, and the agent with the best weighted gain a second is
 asked. A few invented experiments stand for what is believed of an agent that did little. At first
 each has one turn, in their order. So a new one gets its chance, and one that brings nothing, or
-costs time and fails, is asked ever more rarely. Leaves to others: asking, waiting, giving up (loop), the edits (agents).
+costs time and fails, is asked ever more rarely. Leaves to others: asking, waiting, giving up
+(loop), the edits (agents).
 """
 
 from __future__ import annotations
