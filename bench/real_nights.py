@@ -1,6 +1,6 @@
 """Real nights and first runs: what they hold at the end, measured again with fresh seeds.
 
-    python bench/real_nights.py nights --folder F            # mixed, search, random; 25 minutes each
+    python bench/real_nights.py nights --folder F            # mixed, search, random, 25 min each
     python bench/real_nights.py clones --folder F --count 10 # fresh clones of `make run`
     python bench/real_nights.py seeds --folder F --track pystd-5s --count 10
     python bench/real_nights.py show --folder F

@@ -9,6 +9,7 @@ from dataclasses import replace
 import msgspec
 import numpy as np
 
+from autoresearch.researcher.agents.base import Brief
 from autoresearch.researcher.agents.search import METHODS, read_constants
 from autoresearch.researcher.agents.search_space import to_unit
 from autoresearch.researcher.agents.surrogate import Belief, Observed, Surrogate
@@ -19,6 +20,7 @@ from autoresearch.researcher.simulate.searching import SearchNight
 
 SOURCE = "\n".join(f"RATE_{letter} = 0.1  # 0.001 to 1.0" for letter in "ABCDEFGHIJ") + "\n"
 CONSTANTS = read_constants({"train.py": SOURCE})
+FIRST = Brief(2, "p" * 40, ("train.py",), "val_bpb", "min", 0)
 
 
 def night(method: str, seed: int, hours: float = 2.0) -> Night:
@@ -60,12 +62,36 @@ def test_the_model_knows_what_matters() -> None:
 
 def test_a_step_stays_near() -> None:
     """No constant moves by more than about a third of its range at once."""
-    from autoresearch.researcher.agents.base import Brief
-
-    brief = Brief(2, "p" * 40, ("train.py",), "val_bpb", "min", 0)
-    values, _ = METHODS["joint"](CONSTANTS, brief, random.Random(3), 0)
+    values, _ = METHODS["joint"](CONSTANTS, FIRST, random.Random(3), 0)
 
     assert values
     for key, value in values.items():
         moved = replace(CONSTANTS[key], value=value)
         assert abs(to_unit(moved, value) - to_unit(CONSTANTS[key], 0.1)) < 0.36
+
+
+def test_a_choice_is_one_step() -> None:
+    """Across the whole range of a choice is no further than to a rate's next value: untaught, some
+    nights begin with one."""
+    source = "".join(f"USE_{letter} = 0  # one of 0, 1\n" for letter in "ABC") + SOURCE
+    constants = read_constants({"train.py": source})
+    moved: set[str] = set()
+    for seed in range(20):
+        values, _ = METHODS["joint"](constants, FIRST, random.Random(seed), 0)
+        moved |= {name for _, name in values}
+
+    assert {"USE_A", "USE_B", "USE_C"} <= moved
+
+
+def test_what_is_left_is_tried() -> None:
+    """Where its model repeats itself, every setting of a small space is still proposed."""
+    constants = read_constants(
+        {"train.py": "A = 0  # one of 0, 1\nB = 16  # powers of two, 2 to 64\n"}
+    )
+    found = {
+        (values.get(("train.py", "A"), 0), values.get(("train.py", "B"), 16))
+        for seed in range(200)
+        for values, _ in [METHODS["joint"](constants, FIRST, random.Random(seed), 30)]
+    }
+
+    assert len(found) == 12
