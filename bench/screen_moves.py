@@ -18,7 +18,7 @@ import json
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
 
@@ -115,16 +115,18 @@ class MoveEffects:
     def about(self) -> str:
         return f"{self.runs} real runs with half of {len(self.gains)} moves each"
 
-    def shrunk(self) -> dict[str, float]:
-        """The mean of each gain, given that moves differ by as much as these do beyond their
-        errors (empirical Bayes; Efron and Morris 1973, J. Am. Stat. Assoc. 68:117)."""
+    def shrunk(self) -> MoveEffects:
+        """Mean and standard deviation of each gain, given that moves differ by as much as these do
+        beyond their errors (empirical Bayes; Efron and Morris 1973, J. Am. Stat. Assoc. 68:117)."""
         mean = fmean(self.gains.values())
         spread = fmean((gain - mean) ** 2 for gain in self.gains.values())
         true = max(0.0, spread - fmean(error**2 for error in self.errors.values()))
-        return {
-            name: mean + (gain - mean) * true / (true + self.errors[name] ** 2)
-            for name, gain in self.gains.items()
-        }
+        shares = {name: true / (true + error**2) for name, error in self.errors.items()}
+        return replace(
+            self,
+            gains={name: mean + (gain - mean) * shares[name] for name, gain in self.gains.items()},
+            errors={name: error * shares[name] ** 0.5 for name, error in self.errors.items()},
+        )
 
 
 def estimate_effects(runs: list[ScreenRun]) -> MoveEffects:
@@ -147,26 +149,29 @@ def estimate_effects(runs: list[ScreenRun]) -> MoveEffects:
 def show(effects: MoveEffects) -> None:
     """Each move's gain with its standard error, and what is left of it by shrinking."""
     print(f"{effects.about}; noise {effects.noise:.4f}")
-    shrunk = effects.shrunk()
+    shrunk = effects.shrunk().gains
     for name, gain in sorted(effects.gains.items(), key=lambda one: -one[1]):
         print(f"  {gain:+.4f} ± {effects.errors[name]:.4f}  ({shrunk[name]:+.4f})  {name}")
 
 
 def learn(effects: MoveEffects, track: str) -> Learnt:
     """Every constant of train.py, those that moved with their gains."""
-    gains = {read_move(move): round(gain, 5) for move, gain in effects.shrunk().items()}
+    shrunk = effects.shrunk()
+    told = {read_move(move): round(gain, 5) for move, gain in shrunk.gains.items()}
+    errors = {read_move(move): round(error, 5) for move, error in shrunk.errors.items()}
     constants = {}
     for (_, name), one in read_constants({FILE: (LAB / FILE).read_text("utf-8")}).items():
-        losses = {to_unit(one, one.value): 0.0}
-        for (moved, value), gain in gains.items():
+        curve = {to_unit(one, one.value): (0.0, 0.0)}
+        for (moved, value), gain in told.items():
             if moved == name and value is not None:
-                losses[to_unit(one, value)] = -gain
-        places = sorted(losses)
+                curve[to_unit(one, value)] = -gain, errors[moved, value]
+        places = sorted(curve)
         constants[name] = LearntConstant(
             value=one.value, low=one.low, high=one.high, places=places,
-            losses=[losses[place] for place in places],
+            losses=[curve[place][0] for place in places],
+            errors=[curve[place][1] for place in places],
         )  # fmt: skip
-    ideas = {name: gain for (name, value), gain in gains.items() if value is None and gain > 0}
+    ideas = {name: gain for (name, value), gain in told.items() if value is None and gain > 0}
     return Learnt(about=f"{track}: {effects.about}", constants=constants, ideas=ideas)
 
 

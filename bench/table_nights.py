@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import math
 import os
 import time
 from collections import defaultdict
@@ -87,9 +88,14 @@ def describe(group: list[TableNight], groups: dict[str, list[TableNight]]) -> st
     held = compare.mean(gains)
     parts = [f"{1000 * held.value:7.2f} ({1000 * held.low:.2f} to {1000 * held.high:.2f})"]
     for other in ("random", "search"):
-        if others := groups[other]:
-            share = compare.ratio(gains, [night.gain for night in others])
-            parts.append(f"of {other}'s {share.value:5.2f} ({share.low:.2f} to {share.high:.2f})")
+        if others := [night.gain for night in groups[other]]:
+            share = compare.ratio(gains, others)
+            if math.isnan(share.value):
+                parts.append(f"{other} held {1000 * compare.mean(others).value:.2f}: no ratio")
+            else:
+                parts.append(
+                    f"of {other}'s {share.value:5.2f} ({share.low:.2f} to {share.high:.2f})"
+                )
     runs = sum(night.experiments for night in group) / len(group)
     kept = sum(night.kept for night in group) / len(group)
     return "  ".join([*parts, f"{runs:5.0f} runs, {kept:.1f} kept, {len(group)} nights"])

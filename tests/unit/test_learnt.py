@@ -21,6 +21,7 @@ from autoresearch.researcher.agents.learnt import NOTHING, Learnt, LearntConstan
 from autoresearch.researcher.agents.search import read_constants
 from autoresearch.researcher.agents.search_space import to_unit
 from autoresearch.researcher.config import Config
+from autoresearch.researcher.judging.values import Record
 from autoresearch.researcher.simulate.landscape import LANDSCAPES
 from autoresearch.researcher.simulate.searching import SearchNight
 from recorded_tables import make_table
@@ -31,15 +32,17 @@ SOURCE = "\n".join(f"RATE_{letter} = 0.1  # 0.001 to 1.0" for letter in "ABCDEFG
 CONSTANTS = read_constants({FILE: SOURCE})
 BRIEF = Brief(2, "p" * 40, (FILE,), "val_bpb", "min", 0)
 HERE = to_unit(CONSTANTS[FILE, "RATE_A"], 0.1)
+BASELINE = Record("0001", "p" * 40, "", "keep", "baseline", "", is_baseline=True)
 
 
-def teach(best: float, gain: float, *names: str) -> Learnt:
-    """That a constant is best at a place of its range, by so much."""
+def teach(best: float, gain: float, *names: str, error: float = 0.0) -> Learnt:
+    """That constants are best at a place of their range, by so much, with or without an error."""
     places, losses = [0.0, HERE, 1.0], [gain, 0.0, gain]
     places.insert(1 if best < HERE else 2, best)
     losses.insert(1 if best < HERE else 2, -gain)
+    errors = [error if loss else 0.0 for loss in losses] if error else []
     flat = LearntConstant(value=0.1, low=0.001, high=1.0, places=[0.0, 1.0], losses=[0.0, 0.0])
-    taught = msgspec.structs.replace(flat, places=places, losses=losses)
+    taught = msgspec.structs.replace(flat, places=places, losses=losses, errors=errors)
     every = [name for _, name in CONSTANTS]
     return Learnt(constants={name: taught if name in names else flat for name in every})
 
@@ -51,6 +54,22 @@ def test_a_night_begins_where_earlier_runs_paid() -> None:
         values, _ = choose_jointly(CONSTANTS, BRIEF, random.Random(seed), 0, learnt)
         for name in ("RATE_C", "RATE_F"):
             assert values[FILE, name] > 0.15  # type: ignore[operator]
+
+
+def test_what_is_known_well_comes_first() -> None:
+    """Taught constants move to their best places together, the others stay, whatever the chance."""
+    sure = teach(0.55, 0.02, *(moved := ("RATE_C", "RATE_F", "RATE_H")), error=0.003)
+    still = LearntConstant(value=0.1, low=0.001, high=1.0, places=[HERE], losses=[0.0])
+    others = {name: still for name in sure.constants if name not in moved}
+    sure = msgspec.structs.replace(sure, constants={**sure.constants, **others})
+    baseline = replace(BASELINE, values=(0.94, 0.95, 0.96), value=0.95, estimate=0.95)
+    brief = replace(BRIEF, parent=baseline.commit, history=[baseline])
+    for seed in range(10):
+        values, _ = choose_jointly(CONSTANTS, brief, random.Random(seed), 0, sure)
+        assert {name for _, name in values} == set(moved)
+        for (file, name), value in values.items():
+            place = to_unit(CONSTANTS[file, name], value)
+            assert abs(place - 0.55) < 0.06
 
 
 def test_what_does_not_hold_is_given_up() -> None:
@@ -68,8 +87,9 @@ def test_what_does_not_hold_is_given_up() -> None:
         ]  # fmt: skip
         return sum(night.improvement for night in nights)
 
-    wrong = teach(0.2, 0.004, *(name for _, name in CONSTANTS))
-    assert found(wrong) > 0.4 * found(NOTHING) > 0
+    every = [name for _, name in CONSTANTS]
+    for error in (0.0, 0.002):
+        assert found(teach(0.2, 0.004, *every, error=error)) > 0.4 * found(NOTHING) > 0
 
 
 def test_other_code_is_told_nothing() -> None:
@@ -117,7 +137,12 @@ def test_a_table_teaches(tmp_path: Path) -> None:
     assert learnt.constants["C0"].losses[-1] < -0.005 < 0.005 < learnt.constants["C0"].losses[0]
     assert learnt.constants["C1"].losses[0] < learnt.constants["C1"].losses[-1]
     odd = '{"constants": {"C": {"value": 1, "low": 0, "high": 2, "places": [0], "losses": []}}}'
-    for text, why in (("{", "truncated"), (odd, "each needs its loss")):
+    errors = odd.replace("[]", '[0], "errors": [0, 1]')
+    for text, why in (
+        ("{", "truncated"),
+        (odd, "each needs its loss"),
+        (errors, "each loss needs its error"),
+    ):
         out.write_text(text, "utf-8")
         with pytest.raises(BadInput, match=f"no file of what was learnt: .*{why}"):
             parse_learnt(out)

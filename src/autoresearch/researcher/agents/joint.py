@@ -1,9 +1,9 @@
 """Proposals over all constants at once, around the best commit: a surrogate of the score says which
 constants matter, and where they should go together.
 
-Each constant's curve is drawn from what is known of it (Thompson sampling); the constants with the
-largest drawn gains move together, one to eight; what the surrogate expects to improve most over the
-best is tried. A night begins with what earlier runs of the same code have taught, if any. Steps are
+Each constant's curve is drawn from what is known of it (Thompson sampling), once as it is expected;
+the constants with the largest gains by it move together, one to eight; what the surrogate expects
+to improve most over the best is tried. A night begins with what earlier runs of the same code have taught, if any. Steps are
 as long as a constant is known: short at first. Leaves to others: the model (surrogate), which
 experiments it sees (settings), writing values (search).
 """
@@ -21,7 +21,7 @@ from threadpoolctl import threadpool_limits
 
 from autoresearch.researcher.agents.base import Brief
 from autoresearch.researcher.agents.constants import Constant, Value
-from autoresearch.researcher.agents.learnt import NOTHING, Learnt
+from autoresearch.researcher.agents.learnt import NOTHING, Learnt, LearntConstant
 from autoresearch.researcher.agents.search_space import Key, ValueChoice, from_unit, to_unit
 from autoresearch.researcher.agents.settings import KnownCode, pending_codes, read_codes
 from autoresearch.researcher.agents.surrogate import STEP, Array, Belief, Observed, Surrogate
@@ -31,9 +31,11 @@ from autoresearch.researcher.judging.values import Record
 NEWEST = 160  # experiments that are looked at
 GRID = 17  # places of a range at which a curve is drawn
 REACH = 0.3  # of a range: how far one step goes at most
+TAUGHT = -1.0  # the number of the structure of earlier runs
 TIRED = 20  # proposals that were tried before: then any that was not is welcome
 TOGETHER = (1, 2, 3, 5, 8)  # constants that move at once
 DRAWS = 12  # of all curves, for each proposal
+DOUBT = 0.5  # of a taught loss: how far it may be off here, in standard deviations of it
 SHOWN_LOSS = 0.5  # of the score, for one nat that a stopped run's training loss was behind
 
 
@@ -115,32 +117,48 @@ def observe(
         rows.append((origin, 0.0, sigma**2))
     structures = {origin.structure: 0.0}
     place = Places([constants[key] for key in keys], names)
-    points = [place(code) for code, _, _ in rows]
     numbers = [structures.setdefault(code.structure, float(len(structures))) for code, _, _ in rows]
+    unchanged = place(codes.get(baseline_of(brief), origin))
+    known = known_constants(constants, keys, brief.metric, learnt)
+    taught = taught_rows(known, unchanged, values.get(baseline_of(brief), 0.0))
     return Observed(
-        np.array(points),
-        np.array([value for _, value, _ in rows]),
-        np.array([variance for _, _, variance in rows]),
-        np.array(numbers),
+        np.array([place(code) for code, _, _ in rows] + [point for point, _, _ in taught]),
+        np.array([value for _, value, _ in [*rows, *taught]]),
+        np.array([variance for _, _, variance in [*rows, *taught]]),
+        np.array(numbers + [TAUGHT] * len(taught)),
         Belief(
-            np.array(place(codes.get(baseline_of(brief), origin))),
+            np.array(unchanged),
             np.array([step_of(constants[key]) for key in keys]),
-            learnt_curves(constants, keys, brief.metric, learnt),
+            {at: (np.array(one.places), np.array(one.losses)) for at, one in known.items()},
         ),
     ), np.array(place(origin))
 
 
-def learnt_curves(
+def known_constants(
     constants: Mapping[Key, Constant], keys: Sequence[Key], metric: str, learnt: Learnt
-) -> dict[int, tuple[Array, Array]]:
+) -> dict[int, LearntConstant]:
     """The learnt constants, by their place among `keys`; none where this is other code."""
     if not learnt.says({name: one for (_, name), one in constants.items()}, metric):
         return {}
     return {
-        place: (np.array(one.places), np.array(one.losses))
+        place: one
         for place, key in enumerate(keys)
         if (one := learnt.constants.get(key[1])) is not None and one.knows(constants[key])
     }
+
+
+def taught_rows(
+    known: Mapping[int, LearntConstant], unchanged: Sequence[float], level: float
+) -> list[tuple[list[float], float, float]]:
+    """Points, values and variances of earlier runs whose errors are known. Their level says nothing
+    of this machine: they are a structure of their own."""
+    rows = [(list(unchanged), level, 0.0)] if any(one.errors for one in known.values()) else []
+    for place, one in known.items():
+        for share, loss, error in zip(one.places, one.losses, one.errors, strict=False):
+            if error > 0:
+                point = [*unchanged[:place], share, *unchanged[place + 1 :]]
+                rows.append((point, level + loss, error**2 + (DOUBT * loss) ** 2))
+    return rows
 
 
 def baseline_of(brief: Brief) -> str:
@@ -199,7 +217,7 @@ def guessed_loss(record: Record, sigma: float) -> float:
 def believed_scale(seen: Observed) -> float:
     """How much a step of one constant is believed to move the score: about three deviations of the
     noise, as recorded nights have it."""
-    return 3 * math.sqrt(float(np.min(seen.variances)))
+    return 3 * math.sqrt(float(np.min(seen.variances[seen.structures != TAUGHT])))
 
 
 # ---------------------------------------------------------------- where to go
@@ -208,14 +226,14 @@ def believed_scale(seen: Observed) -> float:
 def draw_points(
     model: Surrogate, grids: Sequence[Array], here: Array, generator: np.random.Generator
 ) -> Array:
-    """Points around the best: for each draw of all curves, the constants that gain most by it move
-    to their best places, several together."""
+    """Points around the best: for each draw of all curves, the first as they are expected, the
+    constants that gain most by it move to their best places, several together."""
     factors = [factor_curve(model, place, grid) for place, grid in enumerate(grids)]
     points = []
-    for _ in range(DRAWS):
+    for number in range(DRAWS):
         moves, gains = [], []
         for grid, (mean, root) in zip(grids, factors, strict=True):
-            drawn = mean + root @ generator.standard_normal(len(grid))
+            drawn = mean + root @ generator.standard_normal(len(grid)) if number else mean
             best = int(np.argmin(drawn))
             moves.append(grid[best])
             gains.append(drawn[0] - drawn[best])

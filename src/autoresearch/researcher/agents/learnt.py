@@ -25,18 +25,22 @@ SAME = 0.6  # share of the constants that must have their recorded value: a nigh
 
 
 class LearntConstant(msgspec.Struct, frozen=True, kw_only=True):
-    """`losses` against the unchanged `value`, in the metric, at `places` of its range (0 to 1)."""
+    """`losses` against the unchanged `value`, in the metric, at `places` of its range (0 to 1);
+    `errors`: the standard error of each, where it is known."""
 
     value: Value
     low: float
     high: float
     places: list[float]
     losses: list[float]
+    errors: list[float] = []
 
     def __post_init__(self) -> None:
         is_rising = all(a < b for a, b in zip(self.places, self.places[1:], strict=False))
         if not self.places or len(self.places) != len(self.losses) or not is_rising:
             raise ValueError("places must rise, and each needs its loss")
+        if self.errors and len(self.errors) != len(self.losses):
+            raise ValueError("each loss needs its error, or none has one")
 
     def knows(self, constant: Constant) -> bool:
         """Whether it means this constant."""
