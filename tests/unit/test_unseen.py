@@ -12,6 +12,8 @@ from rich.console import Console
 import labs
 from autoresearch.cli.distill import describe, distill_branch
 from autoresearch.researcher.display import Display
+from autoresearch.researcher.report import read_night, summarise
+from autoresearch.researcher.report.morning import Morning
 from autoresearch.researcher.workspace import Workspace
 from tiny_workspaces import make, record, runner
 
@@ -94,13 +96,19 @@ def test_a_real_gain_shows_on_text_that_nobody_saw(tmp_path: Path) -> None:
 
 def test_what_only_fits_the_validation_text_is_shown(tmp_path: Path) -> None:
     """Its gain on the validation text is real, on the other it is none, and the sentence says
-    so."""
+    so; the report says the same, in words and as the picture's last lines."""
     workspace = night(tmp_path / "w", TRAIN.replace("FITTED = 0.0", "FITTED = 0.05"))
 
     said = distilled(workspace)
 
     assert "true improvement +0.05" in said
     assert "not shown to be better there" in said
+    morning = read_night(summarise(workspace.folder)) or Morning()
+    assert morning.verdict == "; ".join(said.splitlines()[-2:])
+    assert [(end.label, end.real) for end in morning.ends] == [
+        ("what remains, on fresh seeds", True),
+        ("what remains, on text the night never saw", False),
+    ]
 
 
 def test_a_second_look_says_that_it_is_one(tmp_path: Path) -> None:

@@ -207,7 +207,7 @@ def word(result: Distilled, place: int) -> str:
 
 def describe(result: Distilled) -> str:
     """A line for each edit, and the sentence at the end."""
-    from autoresearch.researcher.distill.looks import describe_look
+    from autoresearch.researcher.distill.looks import describe_look, describe_total, show_effect
 
     lines = [
         f"{edit.id}  {word(result, i):21}  {show_effect(effect)}  {show.clean(edit.description)}"
@@ -219,14 +219,7 @@ def describe(result: Distilled) -> str:
         return "\n".join(lines)
     lines.append(f"{left} of {all_of_them} kept edits remain, on branch {result.branch}")
     if result.total is not None:
-        pairs = f"{result.end_pairs} pairs of fresh seeds"
-        lines.append(f"true improvement {show_effect(result.total)} on {pairs}")
+        lines.append(describe_total(result.total, result.end_pairs))
     if result.test is not None:
         lines.append(describe_look(result.test, result.look))
     return "\n".join(lines)
-
-
-def show_effect(effect: Effect) -> str:
-    from autoresearch.researcher.judging.amounts import show_change
-
-    return f"{show_change(effect.gain)} [{show_change(effect.low)} to {show_change(effect.high)}]"

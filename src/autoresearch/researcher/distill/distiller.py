@@ -39,6 +39,7 @@ from autoresearch.researcher.sandbox import sweep_processes
 from autoresearch.researcher.workspace import Workspace
 
 MORE_PAIRS = 6  # than edits, where nothing else is asked for
+END = "end-"  # what the names of its runs begin with
 FEWEST_ENDS = 2  # pairs of the end that give an interval
 
 
@@ -72,6 +73,42 @@ class Distilled:
     values: tuple[float, ...] = ()  # of the result, at the end
     test: Effect | None = None  # the total's on text that nobody saw
     look: int = 0  # the how manieth at that text
+
+
+@dataclass(frozen=True)
+class DistilledEnd:
+    """What remains against the unchanged code. `values`: of the first; `pairs`: that came to
+    numbers; `total` and `test`, on text that nobody saw, where these are enough."""
+
+    values: tuple[float, ...] = ()
+    pairs: int = 0
+    total: Effect | None = None
+    test: Effect | None = None
+
+
+def read_end(notes: DistillNotes, direction: str) -> DistilledEnd:
+    """What the runs of the end say so far."""
+    names = [name for name in notes.runs if name.startswith(END) and name.endswith(".0")]
+    ours = [notes.runs[name] for name in names]
+    theirs = [notes.runs.get(f"{name[:-2]}.1") for name in names]
+    both = [(a, b) for a, b in zip(ours, theirs, strict=True) if b is not None]
+    gains = [gain_of(a.value, b.value, direction) for a, b in both]
+    tested = [gain_of(a.test_value, b.test_value, direction) for a, b in both]
+    known = [[gain for gain in every if gain is not None] for every in (gains, tested)]
+    total, test = (measure_total(each) if len(each) >= FEWEST_ENDS else None for each in known)
+    values = [
+        a.value
+        for (a, _), gain in zip(both, gains, strict=True)
+        if gain is not None and a.value is not None
+    ]
+    return DistilledEnd(tuple(values), len(known[0]), total, test)
+
+
+def gain_of(first: float | None, second: float | None, direction: str) -> float | None:
+    """By how much the first is better; None where one is not known."""
+    if first is None or second is None:
+        return None
+    return second - first if direction == "min" else first - second
 
 
 def count_pairs(edits: int) -> int:
@@ -117,26 +154,15 @@ class Distiller:
             tip = combiner.series(row, describe_edits(chain, effects, real))
             name = self.make_branch(branch, tip)
             notes = self.write_notes(msgspec.structs.replace(notes, tip=tip, branch=name))
-        measured, tested, values = [], [], []
         for number in range(ends):
-            name, title = f"end-{number}", f"the end, pair {number + 1} of {ends}"
+            title = f"the end, pair {number + 1} of {ends}"
             halves = (notes.tip, chain.base)
-            notes, gain = self.run_pair(notes, name, halves, title, self.unseen)
-            if gain is None:
-                continue
-            measured.append(gain)
-            ours, theirs = (notes.runs[f"{name}.{half}"] for half in (0, 1))
-            values += [] if ours.value is None else [ours.value]
-            gain = self.gain_of(ours.test_value, theirs.test_value)
-            tested += [] if gain is None else [gain]
-        total, test = (
-            measure_total(gains) if len(gains) >= FEWEST_ENDS else None
-            for gains in (measured, tested)
-        )
-        count = len(measured)
+            notes, _ = self.run_pair(notes, f"{END}{number}", halves, title, self.unseen)
+        end = read_end(notes, self.workspace.config.experiment.direction)
         return Distilled(
-            chain, effects, real, row, notes.branch, total, count, notes.tip, tuple(values), test
-        )
+            chain, effects, real, row, notes.branch, end.total, end.pairs, notes.tip, end.values,
+            end.test,
+        )  # fmt: skip
 
     def choose_real(self, chain: Chain, effects: Effects) -> Row:
         """The edits that are better than nothing and worth their lines."""
@@ -204,14 +230,7 @@ class Distiller:
                 notes = msgspec.structs.replace(notes, runs={**notes.runs, key: run})
                 self.write_notes(notes)
         values = (notes.runs[f"{name}.{half}"].value for half in (0, 1))
-        return notes, self.gain_of(*values)
-
-    def gain_of(self, first: float | None, second: float | None) -> float | None:
-        """By how much the first is better; None where one is not known."""
-        if first is None or second is None:
-            return None
-        is_min = self.workspace.config.experiment.direction == "min"
-        return second - first if is_min else first - second
+        return notes, gain_of(*values, self.workspace.config.experiment.direction)
 
     def run(
         self,

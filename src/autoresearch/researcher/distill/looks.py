@@ -55,6 +55,15 @@ def look_record(workspace: Workspace, result: Distilled, platform: str) -> Recor
     )
 
 
+def describe_total(total: Effect, pairs: int) -> str:
+    """The sentence about what remains."""
+    return f"true improvement {show_effect(total)} on {pairs} pairs of fresh seeds"
+
+
+def show_effect(effect: Effect) -> str:
+    return f"{show_change(effect.gain)} [{show_change(effect.low)} to {show_change(effect.high)}]"
+
+
 def describe_look(test: Effect, look: int) -> str:
     """The sentence about the test part; a second look says that it is one."""
     low, high = show_amount(test.low), show_amount(test.high)

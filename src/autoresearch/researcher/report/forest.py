@@ -29,12 +29,12 @@ def draw_forest(morning: Morning, metric: str) -> Figure:
 
     effects = sorted(morning.effects, key=lambda effect: -effect.gain)[:MOST]
     constants = morning.importance[:CONSTANTS]
-    rows = max(len(effects), len(constants), 4)
+    rows = max(len(effects) + len(morning.ends), len(constants), 4)
     with matplotlib.rc_context({"font.family": "sans-serif", "font.size": 10.5}):
         figure = Figure(figsize=(12, HEAD_IN + ROW_IN * rows), dpi=100, facecolor="white")
         widths = [2.1, 1] if constants else [1]
         axes = figure.subplots(1, len(widths), squeeze=False, width_ratios=widths)[0]
-        draw_effects(axes[0], effects, metric, morning.is_distilled)
+        draw_effects(axes[0], effects, morning.ends, metric, morning.is_distilled)
         if constants:
             draw_importance(axes[1], constants)
         height = HEAD_IN + ROW_IN * rows
@@ -44,18 +44,28 @@ def draw_forest(morning: Morning, metric: str) -> Figure:
     return figure
 
 
-def draw_effects(axes: Axes, effects: list[EditEffect], metric: str, distilled: bool) -> None:
+def draw_effects(
+    axes: Axes,
+    effects: list[EditEffect],
+    ends: tuple[EditEffect, ...],
+    metric: str,
+    distilled: bool,
+) -> None:
+    """`ends`, what remains together, below the edits."""
     axes.axvline(0, color="#999999", linewidth=1)
-    for place, effect in enumerate(effects):
+    if ends:
+        axes.axhline(len(effects) - 0.5, color="#CCCCCC", linewidth=1)
+    every = [*effects, *ends]
+    for place, effect in enumerate(every):
         colour = KEEP if effect.real else DISCARD
         reach = [effect.low, effect.high]
         if all(map(math.isfinite, reach)):
             axes.plot(reach, [place, place], color=colour, linewidth=2, solid_capstyle="butt")
         mark = "D" if effect.real else "o"
         axes.plot(effect.gain, place, marker=mark, color=colour, markersize=6)
-    labels = [textwrap.shorten(to_line(e.label), LABEL, placeholder="…") for e in effects]
-    axes.set_yticks(range(len(effects)), labels, parse_math=False)
-    axes.set_ylim(len(effects) - 0.5, -0.6)
+    labels = [textwrap.shorten(to_line(e.label), LABEL, placeholder="…") for e in every]
+    axes.set_yticks(range(len(every)), labels, parse_math=False)
+    axes.set_ylim(len(every) - 0.5, -0.6)
     axes.set_xlabel(f"gain in {metric}, with its 95 % interval", parse_math=False)
     real = sum(effect.real for effect in effects)
     how = "are shown to be real" if distilled else "look better, as they were judged"

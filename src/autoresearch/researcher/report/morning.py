@@ -19,8 +19,9 @@ from autoresearch.own_programs import call_program
 from autoresearch.researcher.agents.mixture import kept_gain, seconds_of
 from autoresearch.researcher.agents.search_space import edits_of
 from autoresearch.researcher.distill.design import Pair
-from autoresearch.researcher.distill.distiller import DistillNotes
+from autoresearch.researcher.distill.distiller import DistilledEnd, DistillNotes, read_end
 from autoresearch.researcher.distill.effects import SPARE, estimate_effects, select_real
+from autoresearch.researcher.distill.looks import describe_look, describe_total
 from autoresearch.researcher.judging.confirm import describe_night, weigh_claims
 from autoresearch.researcher.judging.noise import pool_noise, t_quantile
 from autoresearch.researcher.judging.values import Record
@@ -56,10 +57,12 @@ class KindShare:
 
 @dataclass(frozen=True)
 class Morning:
-    """`measured`: where the effects come from, a sentence. `next_steps`: sentences."""
+    """`measured`: where the effects come from, a sentence. `ends`: what remains of the kept edits,
+    together, as distill measured it. `next_steps`: sentences."""
 
     verdict: str = ""
     effects: tuple[EditEffect, ...] = ()
+    ends: tuple[EditEffect, ...] = ()
     measured: str = ""
     kinds: tuple[KindShare, ...] = ()
     agents: tuple[KindShare, ...] = ()
@@ -76,18 +79,24 @@ class Morning:
 
 def read_morning(folder: Path, records: Sequence[Record], direction: str) -> Morning | None:
     """What the newest branch's records add up to; None where nothing was tried."""
-    records = newest_branch(records)
+    looks, records = records, newest_branch(records)
     tried = [record for record in records if not record.is_baseline]
     if not tried:
         return None
     kept = [record for record in records if record.status == "keep"]
-    effects, measured = distilled_effects(folder, kept, direction) or kept_effects(
-        records, direction
-    )
+    notes = find_distilled(folder, kept)
+    if notes is not None:
+        effects, measured = effects_of(notes, direction), DISTILLED
+        end = read_end(notes, direction)
+    else:
+        effects, measured = kept_effects(records, direction)
+        end = DistilledEnd()
     importance = rank_constants(records, direction)
+    verdict = say_end(end, look_of(looks, notes)) or say_best(records, direction, folder)
     morning = Morning(
-        say_best(records, direction, folder) if kept[1:] else "",
+        verdict if kept[1:] else "",
         effects,
+        ends_of(end),
         measured,
         sum_up(tried, records, direction, kind_of),
         sum_up(tried, records, direction, lambda record: record.agent or "unknown"),
@@ -114,19 +123,46 @@ def newest_branch(records: Sequence[Record]) -> list[Record]:
 # ---------------------------------------------------------------- what is real
 
 
-def distilled_effects(
-    folder: Path, kept: Sequence[Record], direction: str
-) -> tuple[tuple[EditEffect, ...], str] | None:
-    """What distill measured of this branch; None where it did not, or is not done."""
+def find_distilled(folder: Path, kept: Sequence[Record]) -> DistillNotes | None:
+    """What distill noted of this branch; None where it did not, or has too few runs as yet."""
     commits = {record.commit for record in kept}
     for file in sorted((folder / ".autoresearch" / "distill").glob("*.json"), reverse=True):
         try:
             notes = msgspec.json.decode(file.read_bytes(), type=DistillNotes)
         except (OSError, msgspec.MsgspecError):
             continue
-        if notes.chain.tip in commits and (found := effects_of(notes, direction)):
-            return found, DISTILLED
+        is_told = len(measured_pairs(notes)[0]) >= len(notes.chain.edits) + SPARE
+        if notes.chain.tip in commits and is_told:
+            return notes
     return None
+
+
+def ends_of(end: DistilledEnd) -> tuple[EditEffect, ...]:
+    """What remains, as lines of the picture."""
+    parts = ((end.total, "on fresh seeds"), (end.test, "on text the night never saw"))
+    return tuple(
+        EditEffect(f"what remains, {where}", part.gain, part.low, part.high, part.low > 0)
+        for part, where in parts
+        if part is not None
+    )
+
+
+def say_end(end: DistilledEnd, look: int) -> str:
+    """Empty where distill has not come to its end."""
+    if end.total is None:
+        return ""
+    told = describe_total(end.total, end.pairs)
+    return f"{told}; {describe_look(end.test, look)}" if end.test is not None else told
+
+
+def look_of(records: Sequence[Record], notes: DistillNotes | None) -> int:
+    """The number of distill's look at the test part."""
+    looks = [
+        record.proposal.get("test_look")
+        for record in records
+        if notes and record.commit == notes.tip
+    ]
+    return next((look for look in looks if isinstance(look, int)), 1)
 
 
 def measured_pairs(notes: DistillNotes) -> tuple[list[Pair], list[float]]:
@@ -143,8 +179,6 @@ def measured_pairs(notes: DistillNotes) -> tuple[list[Pair], list[float]]:
 
 def effects_of(notes: DistillNotes, direction: str) -> tuple[EditEffect, ...]:
     pairs, gains = measured_pairs(notes)
-    if len(pairs) < len(notes.chain.edits) + SPARE:
-        return ()
     if direction == "max":
         gains = [-gain for gain in gains]
     found = estimate_effects(pairs, gains)
