@@ -7,7 +7,7 @@
 
 `nights` gives every agent its turn in each of three groups, the order another each time. Each part
 goes on where it was ended: F holds every end as its train.py, and two files of results. Leave the
-machine alone meanwhile. Leaves to others: running by hand (table_runs), intervals (compare).
+machine alone meanwhile. Leaves to others: running by hand (table_runs), intervals (effects).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from typing import TypeVar
 import msgspec
 
 from autoresearch.git.repo import Repo
-from autoresearch.researcher.simulate.compare import mean
+from autoresearch.researcher.distill.effects import measure_total
 from experiments import read_block
 from table_runs import FILE, RunFailed, copy_lab, run_file, start_real_server
 
@@ -165,6 +165,7 @@ def show(args: argparse.Namespace) -> None:
             values[run.name][run.seed] = run.val_bpb
     texts = read_texts(args.folder)
     of_agent: dict[str, list[float]] = defaultdict(list)
+    sure = better = 0
     for end in ends:
         base, its = values[UNCHANGED], values[end.name]
         gains = [base[seed] - its[seed] for seed in sorted(base.keys() & its.keys())]
@@ -173,17 +174,19 @@ def show(args: argparse.Namespace) -> None:
             said = "the unchanged code"
             of_agent[end.agent].append(0.0)
         elif len(gains) > 1:
-            found = mean(gains)
-            said = f"gain {found.value:+.4f} ({found.low:+.4f} to {found.high:+.4f})"
-            of_agent[end.agent].append(found.value)
+            found = measure_total(gains)
+            said = f"gain {found.gain:+.4f} ({found.low:+.4f} to {found.high:+.4f})"
+            sure, better = sure + (found.low > 0), better + (found.gain > 0)
+            of_agent[end.agent].append(found.gain)
         print(
             f"{end.name:12} {end.minutes:5.1f} min, {end.experiments:3} experiments, "
             f"{end.kept} kept: {said}"
         )
     for agent, held in of_agent.items():
         if agent and len(held) > 1:
-            found = mean(held)
-            print(f"{agent:12} mean {found.value:+.4f} ({found.low:+.4f} to {found.high:+.4f})")
+            found = measure_total(held)
+            print(f"{agent:12} mean {found.gain:+.4f} ({found.low:+.4f} to {found.high:+.4f})")
+    print(f"{better} of {len(ends)} ends are better than the unchanged code, {sure} of them surely")
 
 
 def main() -> None:
