@@ -6,6 +6,7 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -219,6 +220,35 @@ def test_the_agent_tries_each_idea_once(tmp_path: Path) -> None:
         assert edit.message.startswith(f"{edit.proposal['idea']}: ") and "Source: " in edit.message
 
     assert names and not names & {idea.name for idea in CATALOGUE[:32]} - {CATALOGUE[30].name}
+
+
+def test_what_was_better_than_its_parent_is_not_lost(tmp_path: Path) -> None:
+    """While an idea ran another experiment was kept, or it was kept and another beside it after it:
+    it comes again on that one, before any other, and once."""
+    text, (name, family) = source("cpu"), (CATALOGUE[7].name, CATALOGUE[7].family)
+    base = record(commit="b" * 40, is_baseline=True)
+    proposal = {"idea": name, "family": family}
+    idea = record(id="2", commit="i" * 40, parent="b" * 40, proposal=proposal)
+    beside = record(id="3", commit="p" * 40, parent="b" * 40)
+    reason = "better than its parent, but not than 3, kept meanwhile: inside the noise"
+    passed = replace(idea, status="discard", reason=reason)
+    worse = replace(idea, status="discard", reason="no better")
+    again = replace(idea, id="4", commit="j" * 40, parent="p" * 40, status="discard")
+    on_top = replace(beside, parent="i" * 40)
+
+    def proposed(*history: Record) -> set[object]:
+        found = set()
+        for number in range(6):
+            (tmp_path / "train.py").write_text(text, "utf-8")
+            edit = IdeaAgent(CATALOGUE).edit(tmp_path, brief(number, history))
+            found.add(edit.proposal["idea"])
+        return found
+
+    for first_look in (idea, passed):
+        assert proposed(base, first_look, beside) == {name}
+        assert name not in proposed(base, first_look, beside, again)
+    assert name not in proposed(base, worse, beside)
+    assert name not in proposed(base, idea, on_top)
 
 
 def test_a_second_look_needs_a_number_and_another_parent(tmp_path: Path) -> None:

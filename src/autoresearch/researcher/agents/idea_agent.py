@@ -1,8 +1,9 @@
 """The agent that tries the ideas of the catalogue, one at a time, as they stand.
 
 What earlier runs of this code have taught to be worth it comes first, by its gain. Then families
-that paid come first more often (Thompson sampling over the share that was kept). An idea that came
-out inside the noise gets a second look on another parent, once all others were tried.
+that paid come first more often (Thompson sampling over the share that was kept). An idea that was
+better than its parent while another experiment was kept comes again at once, on that one; one that
+came out inside the noise gets a second look on another parent, once all others were tried.
 Leaves to others: what an idea is and whether it applies (ideas), running, judging.
 """
 
@@ -23,6 +24,7 @@ from autoresearch.researcher.agents.ideas import (
 )
 from autoresearch.researcher.agents.learnt import NOTHING, Learnt
 from autoresearch.researcher.agents.sources import hash_sources, read_sources, write_source
+from autoresearch.researcher.judging.judge import PASSED_OVER
 from autoresearch.researcher.judging.values import Record
 
 LOOKS = 2  # that an idea gets at most, the second one on another parent
@@ -55,6 +57,8 @@ def choose_idea(
 ) -> CatalogueIdea:
     """A new idea, or one that deserves a second look."""
     chance = random.Random(f"{brief.seed}/{brief.number}/{brief.parent}/ideas")
+    if passed := ideas_passed_over(ideas, sources, brief):
+        return passed[0]
     left = open_ideas(ideas, sources, brief) or ideas_again(ideas, sources, brief)
     if not left:
         raise NothingLeft(
@@ -77,6 +81,37 @@ def find_promising(
         return None
     constants = {c.name: c for text in sources.values() for c in find_constants(text)}
     return best if learnt.says(constants, metric) else None
+
+
+def ideas_passed_over(
+    ideas: Sequence[CatalogueIdea], sources: Mapping[str, str], brief: Brief
+) -> list[CatalogueIdea]:
+    """Those that made their own parent better, but the best commit is now one without them."""
+    tried, line = ideas_tried([*brief.history, *brief.pending]), find_line(brief)
+    return [
+        idea
+        for idea in ideas
+        if was_passed_over(tried.get(idea.name, ()), line) and apply_idea(idea, sources) is not None
+    ]
+
+
+def was_passed_over(tried: Sequence[Known], line: set[str]) -> bool:
+    return 0 < len(tried) < LOOKS and all(
+        not isinstance(one, Pending)
+        and (one.status == "keep" or one.reason.startswith(PASSED_OVER))
+        and one.commit not in line
+        for one in tried
+    )
+
+
+def find_line(brief: Brief) -> set[str]:
+    """The parent and its ancestors, as far as this branch knows them."""
+    parents = {record.commit: record.parent for record in brief.history}
+    line, commit = set(), brief.parent
+    while commit and commit not in line:
+        line.add(commit)
+        commit = parents.get(commit, "")
+    return line
 
 
 def ideas_again(

@@ -30,6 +30,8 @@ from autoresearch.researcher.judging.throughput import (
 )
 from autoresearch.researcher.judging.values import NO_RUNS, Measurement, Record, Sample
 
+PASSED_OVER = "better than its parent, but not than"  # what such a verdict begins with
+
 
 @dataclass(frozen=True)
 class Case:
@@ -159,7 +161,7 @@ def name_rival(case: Case, finding: Finding) -> str:
     rival = next(record.id for record in case.history if record.commit == case.against)
     alone = judge(replace(case, against=case.parent, rechecks=()))
     if finding.action == "discard" and alone.action == "keep":
-        return f"better than its parent, but not than {rival}, kept meanwhile: {finding.reason}"
+        return f"{PASSED_OVER} {rival}, kept meanwhile: {finding.reason}"
     return f"judged against {rival}, kept meanwhile: {finding.reason}"
 
 
