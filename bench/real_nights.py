@@ -165,7 +165,7 @@ def show(args: argparse.Namespace) -> None:
             values[run.name][run.seed] = run.val_bpb
     texts = read_texts(args.folder)
     of_agent: dict[str, list[float]] = defaultdict(list)
-    sure = better = 0
+    sure = likely = better = 0
     for end in ends:
         base, its = values[UNCHANGED], values[end.name]
         gains = [base[seed] - its[seed] for seed in sorted(base.keys() & its.keys())]
@@ -176,7 +176,8 @@ def show(args: argparse.Namespace) -> None:
         elif len(gains) > 1:
             found = measure_total(gains)
             said = f"gain {found.gain:+.4f} ({found.low:+.4f} to {found.high:+.4f})"
-            sure, better = sure + (found.low > 0), better + (found.gain > 0)
+            better, likely = better + (found.gain > 0), likely + (found.p < 0.05)
+            sure += found.low > 0
             of_agent[end.agent].append(found.gain)
         print(
             f"{end.name:12} {end.minutes:5.1f} min, {end.experiments:3} experiments, "
@@ -186,7 +187,10 @@ def show(args: argparse.Namespace) -> None:
         if agent and len(held) > 1:
             found = measure_total(held)
             print(f"{agent:12} mean {found.gain:+.4f} ({found.low:+.4f} to {found.high:+.4f})")
-    print(f"{better} of {len(ends)} ends are better than the unchanged code, {sure} of them surely")
+    print(
+        f"{better} of {len(ends)} ends are better than the unchanged code; luck alone would do as "
+        f"much less than once in 20 times for {likely}, once in 40 for {sure}"
+    )
 
 
 def main() -> None:
