@@ -229,8 +229,8 @@ class Distiller:
                 run = self.run(notes, commits[half], seed, key, named, unseen)
                 notes = msgspec.structs.replace(notes, runs={**notes.runs, key: run})
                 self.write_notes(notes)
-        values = (notes.runs[f"{name}.{half}"].value for half in (0, 1))
-        return notes, gain_of(*values, self.workspace.config.experiment.direction)
+        first, second = (notes.runs[f"{name}.{half}"].value for half in (0, 1))
+        return notes, gain_of(first, second, self.workspace.config.experiment.direction)
 
     def run(
         self,
