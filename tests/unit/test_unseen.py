@@ -56,14 +56,22 @@ def night(folder: Path, *texts: str) -> Workspace:
     files = {"score.py": SCORE, "test.py": TEST, "draw.py": DRAW}
     workspace = make(folder, TRAIN, TOML, files)
     repo, parent = workspace.repo, workspace.repo.head()
-    fields = {"branch": "autoresearch/w", "value": 1.0}
+    fields: dict[str, object] = {"branch": "autoresearch/w"}
     workspace.ledger.append(record(commit=parent, is_baseline=True, **fields))
     for number, text in enumerate(texts, start=2):
         (repo.path / "train.py").write_text(text, "utf-8")
         repo.add(["train.py"])
         commit = repo.commit(f"Edit {number}")
         workspace.ledger.append(
-            record(id=f"{number:04d}", commit=commit, parent=parent, description=text, **fields)
+            record(
+                id=f"{number:04d}",
+                commit=commit,
+                parent=parent,
+                description=text,
+                value=0.95,
+                values=(0.95,),
+                **fields,
+            )
         )
         parent = commit
     repo.set_ref("refs/heads/autoresearch/w", parent)
@@ -109,6 +117,13 @@ def test_what_only_fits_the_validation_text_is_shown(tmp_path: Path) -> None:
         ("what remains, on fresh seeds", True),
         ("what remains, on text the night never saw", False),
     ]
+    later = record(
+        id="0009", commit="f" * 40, branch="autoresearch/w", value=0.9, values=(0.9,),
+        parent=workspace.ledger.records()[1].commit,
+    )  # fmt: skip
+    workspace.ledger.append(later)
+    went_on = read_night(summarise(workspace.folder)) or Morning()
+    assert "the best, fffffff, is not confirmed" in went_on.verdict
 
 
 def test_a_second_look_says_that_it_is_one(tmp_path: Path) -> None:

@@ -3,9 +3,9 @@ constants matter, and where they should go together.
 
 Each constant's curve is drawn from what is known of it (Thompson sampling), once as it is expected;
 the constants with the largest gains by it move together, one to eight; what the surrogate expects
-to improve most over the best is tried. A night begins with what earlier runs of the same code have taught, if any. Steps are
-as long as a constant is known: short at first. Leaves to others: the model (surrogate), which
-experiments it sees (settings), writing values (search).
+to improve most over the best is tried. A night begins with what earlier runs of the same code have
+taught, if any. Steps are as long as a constant is known: short at first. Leaves to others: the
+model (surrogate), which experiments it sees (settings), writing values (search).
 """
 
 from __future__ import annotations

@@ -92,7 +92,10 @@ def read_morning(folder: Path, records: Sequence[Record], direction: str) -> Mor
         effects, measured = kept_effects(records, direction)
         end = DistilledEnd()
     importance = rank_constants(records, direction)
-    verdict = say_end(end, look_of(looks, notes)) or say_best(records, direction, folder)
+    top, verdict = best(records, direction), ""
+    if notes is not None and top is not None and notes.chain.tip == top.commit:
+        verdict = say_end(end, look_of(looks, notes))  # else the night went on after distill
+    verdict = verdict or say_best(records, direction, folder)
     morning = Morning(
         verdict if kept[1:] else "",
         effects,
