@@ -23,7 +23,8 @@ from autoresearch.errors import TooLarge
 from autoresearch.folders import Bounds, walk_folder
 from autoresearch.researcher.sandbox.job import GB, MB, Job
 
-FILL_BYTES_PER_S = 4 * GB  # about what one core can touch; decides how soon to look again
+# about what one core can do; they decide how soon to look again
+FILL_BYTES_PER_S, FORKS_PER_S = 4 * GB, 4000
 LOOK_S = (0.05, 0.5)
 DISK_LOOK_S = 1.0
 T = TypeVar("T", int, float)
@@ -36,25 +37,32 @@ def show_size(n_bytes: float) -> str:
 
 @dataclass
 class UsageMonitor:
-    """`look()` returns the sentence of the limit that is passed, else "", and sets when to look
-    again."""
+    """`look()` returns the sentence of the limit that is passed, else "". It may be asked at any
+    time: the processes are walked, which costs milliseconds, only where `pause_s` have passed since
+    the last walk, and fewer the nearer the limit is."""
 
     job: Job
     warden: int
     pause_s: float = LOOK_S[0]
+    due: float = field(default_factory=time.monotonic)
     disk_due: float = field(default_factory=time.monotonic)
 
     def look(self) -> str:
         limits = self.job.limits
         if self.job.overrun is not None and (reason := self.job.overrun(self.cpu_seconds)):
             return reason
-        watches_disk = limits.disk_bytes is not None or limits.bounds is not None
-        over_disk = watches_disk and time.monotonic() >= self.disk_due
-        if limits.memory_bytes is None and limits.processes is None and not over_disk:
-            self.pause_s = LOOK_S[1]
+        now = time.monotonic()
+        if now < self.due:
             return ""
-        tree = descendants(self.warden)
-        return self.memory(tree) or self.count(tree) or (self.disk(tree) if over_disk else "")
+        watches_disk = limits.disk_bytes is not None or limits.bounds is not None
+        over_disk = watches_disk and now >= self.disk_due
+        over = ""
+        self.pause_s = LOOK_S[1]
+        if over_disk or limits.memory_bytes is not None or limits.processes is not None:
+            tree = descendants(self.warden)
+            over = self.memory(tree) or self.count(tree) or (self.disk(tree) if over_disk else "")
+        self.due = now + self.pause_s
+        return over
 
     def cpu_seconds(self) -> float:
         """Of the whole tree, those that have ended included."""
@@ -66,19 +74,23 @@ class UsageMonitor:
     def memory(self, tree: list[psutil.Process]) -> str:
         limit = self.job.limits.memory_bytes
         if limit is None:
-            self.pause_s = LOOK_S[1]
             return ""
         used = resident_bytes(tree)
         if used > limit:
             used = shared_bytes(tree)
-        self.pause_s = min(max((limit - used) / FILL_BYTES_PER_S, LOOK_S[0]), LOOK_S[1])
+        self.come_again((limit - used) / FILL_BYTES_PER_S)
         return f"used more than {show_size(limit)} of memory" if used > limit else ""
 
     def count(self, tree: list[psutil.Process]) -> str:
         limit = self.job.limits.processes
-        if limit is None or len(tree) <= limit:
+        if limit is None:
             return ""
-        return f"started more than {limit} processes"
+        self.come_again((limit - len(tree)) / FORKS_PER_S)
+        return f"started more than {limit} processes" if len(tree) > limit else ""
+
+    def come_again(self, left_s: float) -> None:
+        """Before a limit that is that far away can be passed."""
+        self.pause_s = min(self.pause_s, max(left_s, LOOK_S[0]))
 
     def disk(self, tree: list[psutil.Process]) -> str:
         limit = self.job.limits.disk_bytes
