@@ -5,9 +5,10 @@ from __future__ import annotations
 
 import random
 import threading
+from concurrent.futures import Future
+from dataclasses import dataclass, field
 from pathlib import Path
 
-import msgspec
 import pytest
 from rich.console import Console
 
@@ -18,7 +19,7 @@ from autoresearch.git.repo import Repo
 from autoresearch.researcher.display import Display
 from autoresearch.researcher.distill.chain import Chain, Combiner, KeptEdit, read_chain
 from autoresearch.researcher.distill.design import Row, choose_pairs, difference
-from autoresearch.researcher.distill.distiller import Distiller
+from autoresearch.researcher.distill.distiller import Distiller, plan_effects
 from autoresearch.researcher.distill.effects import (
     Effect,
     estimate_effects,
@@ -26,7 +27,10 @@ from autoresearch.researcher.distill.effects import (
     measure_total,
     select_real,
 )
+from autoresearch.researcher.executors.local import LocalExecutor
 from autoresearch.researcher.experiment import Stopped
+from autoresearch.researcher.judging.values import Measurement
+from autoresearch.researcher.run_request import RunRequest
 from autoresearch.researcher.workspace import Workspace
 from tiny_workspaces import make, record, runner
 
@@ -185,11 +189,13 @@ def test_an_edit_that_changes_another_ones_line_needs_it(tmp_path: Path) -> None
 # ---------------------------------------------------------------- a whole morning
 
 
-def distiller(workspace: Workspace, stop: threading.Event | None = None) -> Distiller:
+def distiller(
+    workspace: Workspace, stop: threading.Event | None = None, display: Display | None = None
+) -> Distiller:
     stop = stop or threading.Event()
-    return Distiller(
-        workspace, runner(workspace, stop), Display(Console(quiet=True), quiet=True), stop, 60
-    )
+    executor = LocalExecutor(runner(workspace, stop))
+    display = display or Display(Console(quiet=True), quiet=True)
+    return Distiller(workspace, executor, display, stop, 60)
 
 
 def test_what_is_no_better_goes_and_what_is_real_stays(tmp_path: Path) -> None:
@@ -223,19 +229,70 @@ def test_a_stopped_distill_goes_on(tmp_path: Path) -> None:
     """What was run is not run again, and the design is the same."""
     workspace, chain = workspace_with(tmp_path / "w", [REAL])
     stop = threading.Event()
-    first = distiller(workspace, stop)
-    notes = first.open_notes(chain, Combiner(workspace.repo, chain), 7)
-    run = first.run(notes, chain.base, 1, "0.0", "pair 1")
-    first.write_notes(msgspec.structs.replace(notes, runs={"0.0": run}))
-    stop.set()
+
+    class StopsIt(Display):
+        """Asks to stop once a run has been told of."""
+
+        def say(self, text: str) -> None:
+            if " in " in text:
+                stop.set()
+
+    first = distiller(workspace, stop, StopsIt(Console(quiet=True)))
     with pytest.raises(Stopped):
         first.distill(chain, "night-distilled", pairs=7)
+    before = first.open_notes(chain, Combiner(workspace.repo, chain), 7)
+    assert before.runs
 
     distiller(workspace).distill(chain, "night-distilled", pairs=7, ends=2)
     after = first.open_notes(chain, Combiner(workspace.repo, chain), 7)
 
-    assert after.runs["0.0"] == run and after.pairs == notes.pairs and after.seed == notes.seed
+    assert before.runs.items() <= after.runs.items()
+    assert after.pairs == before.pairs and after.seed == before.seed
     assert len(after.runs) == 2 * (7 + 2)
+    for number in range(7):
+        assert after.runs[f"{number}.0"].seed == after.runs[f"{number}.1"].seed
+
+
+def test_the_next_run_begins_while_one_is_scored(tmp_path: Path) -> None:
+    """As in a night: nobody waits for a score before there is room."""
+    workspace, chain = workspace_with(tmp_path / "w", [REAL])
+    executor = OneBehind(last=6)
+    quiet = Display(Console(quiet=True), quiet=True)
+    one = Distiller(workspace, executor, quiet, threading.Event(), 60)
+    notes = one.open_notes(chain, Combiner(workspace.repo, chain), 3)
+
+    one.carry_out(notes, plan_effects(notes, Combiner(workspace.repo, chain)))
+
+    assert len(executor.asked) == 6 and len({request.mark for request in executor.asked}) == 6
+
+
+def measured(value: float) -> Measurement:
+    return Measurement("ok", "", seed=1, value=value)
+
+
+@dataclass
+class OneBehind:
+    """Every run has only its scoring left at once, and is over when the next one is asked for."""
+
+    last: int
+    slots: int = 1
+    asked: list[RunRequest] = field(default_factory=list)
+    scored: Future[Measurement] = field(default_factory=Future)
+
+    def submit(
+        self, request: RunRequest, trained: Future[None] | None = None
+    ) -> Future[Measurement]:
+        before, self.scored = self.scored, Future()
+        before.set_result(measured(1.0))
+        self.asked.append(request)
+        if trained is not None:
+            trained.set_result(None)
+        if len(self.asked) == self.last:
+            self.scored.set_result(measured(1.0))
+        return self.scored
+
+    def close(self) -> None:
+        pass
 
 
 # ---------------------------------------------------------------- the commands

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -93,6 +94,7 @@ def distill_branch(
     from autoresearch.researcher.distill.distiller import Distiller, count_pairs
     from autoresearch.researcher.distill.effects import SPARE
     from autoresearch.researcher.distill.looks import note_look
+    from autoresearch.researcher.executors.local import LocalExecutor
     from autoresearch.researcher.loop.branch_state import BranchState
     from autoresearch.researcher.workspace import short_name
 
@@ -120,9 +122,10 @@ def distill_branch(
     )
     stop = runner.stop or threading.Event()
     unseen = draw_rows(runner, chain.tip, stop, display)
-    distiller = Distiller(workspace, runner, display, stop, state.timeout_s(), unseen)
     name = f"{short_name(state.branch)}-distilled"
-    result = distiller.distill(chain, name, wanted, end_pairs)
+    with closing(LocalExecutor(runner)) as executor:
+        distiller = Distiller(workspace, executor, display, stop, state.timeout_s(), unseen)
+        result = distiller.distill(chain, name, wanted, end_pairs)
     result = note_look(workspace, result, state.platform)
     if unseen is not None:
         unseen.unlink(missing_ok=True)  # the look is over
@@ -149,9 +152,12 @@ def draw_rows(runner: Runner, tip: str, stop: threading.Event, display: Display)
 
 
 def seconds_a_run(state: BranchState) -> float:
-    """Training and scoring of the unchanged code; 0 where they are not known."""
+    """Training and scoring of the unchanged code; 0 where they are not known. The slowest run
+    compiled for the others, so what they say of themselves is nearer where they do."""
     base = state.baseline_record()
-    return ((base.slowest_seconds or 0) + (base.score_seconds or 0)) if base else 0.0
+    if base is None:
+        return 0.0
+    return (base.total_seconds or base.slowest_seconds or 0.0) + (base.score_seconds or 0.0)
 
 
 def about(run_s: float, runs: int) -> str:

@@ -2,15 +2,17 @@
 
 Pairs of runs with fresh seeds tell every edit's effect; the edits that remain are put on the base
 one by one, and the result is measured against the base once more, with seeds that decided nothing.
-Each run is on disk before the next one begins, so a killed distill goes on. Leaves to others: the
-pairs (design), the statistics (effects), commits (chain), one run (experiment).
+Each run is on disk once it is over, so a killed distill goes on. Leaves to others: the pairs
+(design), the statistics (effects), commits (chain), where runs take place (executors).
 """
 
 from __future__ import annotations
 
 import secrets
 import threading
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,7 +32,8 @@ from autoresearch.researcher.distill.effects import (
     measure_total,
     select_real,
 )
-from autoresearch.researcher.experiment import Runner, Stopped
+from autoresearch.researcher.executors.base import Executor
+from autoresearch.researcher.experiment import Stopped
 from autoresearch.researcher.judging.amounts import show_amount
 from autoresearch.researcher.judging.judge import run_seed
 from autoresearch.researcher.judging.values import Measurement
@@ -54,6 +57,19 @@ class DistillNotes(msgspec.Struct, frozen=True):
     runs: dict[str, Measurement] = {}
     branch: str = ""
     tip: str = ""
+
+
+@dataclass(frozen=True)
+class DistillRun:
+    """One half of a pair. `name`: in the notes, `0.1` for the second half of the first pair.
+    `number`: among all."""
+
+    name: str
+    number: int
+    title: str
+    commit: str
+    seed: int
+    unseen: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -115,12 +131,44 @@ def count_pairs(edits: int) -> int:
     return edits + MORE_PAIRS
 
 
+def plan_effects(notes: DistillNotes, combiner: Combiner) -> Iterator[DistillRun]:
+    """Of the pairs that tell every edit's effect."""
+    for number, pair in enumerate(notes.pairs):
+        title = f"pair {number + 1} of {len(notes.pairs)}"
+        halves = (combiner.commit(pair[0]), combiner.commit(pair[1]))
+        yield from plan_pair(notes.seed, number, str(number), halves, title)
+
+
+def plan_ends(notes: DistillNotes, ends: int, unseen: Path | None) -> Iterator[DistillRun]:
+    """Of what remains against the unchanged code."""
+    for number in range(ends):
+        title, place = f"the end, pair {number + 1} of {ends}", len(notes.pairs) + number
+        halves = (notes.tip, notes.chain.base)
+        yield from plan_pair(notes.seed, place, f"{END}{number}", halves, title, unseen)
+
+
+def plan_pair(
+    seed: int,
+    place: int,
+    name: str,
+    commits: tuple[str, str],
+    title: str,
+    unseen: Path | None = None,
+) -> Iterator[DistillRun]:
+    """Both halves with one fresh seed. The order alternates with the pair's place among all, so
+    that a drifting machine favours neither."""
+    fresh = run_seed(seed, "distill", place + 1)
+    for half in (0, 1) if place % 2 == 0 else (1, 0):
+        named = f"{title}, {'ab'[half]}"
+        yield DistillRun(f"{name}.{half}", 2 * place + half, named, commits[half], fresh, unseen)
+
+
 @dataclass(frozen=True)
 class Distiller:
     """Holds what the work needs; the caller holds the workspace's lock."""
 
     workspace: Workspace
-    runner: Runner
+    executor: Executor
     display: Display
     stop: threading.Event
     timeout_s: float
@@ -133,13 +181,9 @@ class Distiller:
         notes = self.open_notes(chain, combiner, max(pairs or count_pairs(len(chain.edits)), 1))
         sweep_processes(notes.mark)
         rows = notes.pairs
-        gains: list[float | None] = []
-        for number, pair in enumerate(rows):
-            title = f"pair {number + 1} of {len(rows)}"
-            commits = (combiner.commit(pair[0]), combiner.commit(pair[1]))
-            notes, gain = self.run_pair(notes, str(number), commits, title)
-            gains.append(gain)
-        told = [(pair, gain) for pair, gain in zip(rows, gains, strict=True) if gain is not None]
+        notes = self.carry_out(notes, plan_effects(notes, combiner))
+        gains = [(row, self.gain(notes, str(number))) for number, row in enumerate(rows)]
+        told = [(row, gain) for row, gain in gains if gain is not None]
         if len(told) < len(chain.edits) + SPARE:
             raise BadWorkspace(
                 f"only {len(told)} of {len(rows)} pairs of runs came to numbers, too few for "
@@ -154,11 +198,8 @@ class Distiller:
             tip = combiner.series(row, describe_edits(chain, effects, real))
             name = self.make_branch(branch, tip)
             notes = self.write_notes(msgspec.structs.replace(notes, tip=tip, branch=name))
-        for number in range(ends):
-            title = f"the end, pair {number + 1} of {ends}"
-            halves = (notes.tip, chain.base)
-            notes, _ = self.run_pair(notes, f"{END}{number}", halves, title, self.unseen)
-        end = read_end(notes, self.workspace.config.experiment.direction)
+        notes = self.carry_out(notes, plan_ends(notes, ends, self.unseen))
+        end = read_end(notes, self.direction)
         return Distilled(
             chain, effects, real, row, notes.branch, end.total, end.pairs, notes.tip, end.values,
             end.test,
@@ -210,48 +251,59 @@ class Distiller:
         replace_file(self.notes_file(notes.chain), msgspec.json.encode(notes))
         return notes
 
-    def run_pair(
-        self,
-        notes: DistillNotes,
-        name: str,
-        commits: tuple[str, str],
-        title: str,
-        unseen: Path | None = None,
-    ) -> tuple[DistillNotes, float | None]:
-        """Both halves with one fresh seed; by how much the first is better, None on a crash. The
-        order alternates, so that a drifting machine favours neither."""
-        seed = run_seed(notes.seed, "distill", len(notes.runs) // 2 + 1)
-        order = (0, 1) if len(notes.runs) % 4 == 0 else (1, 0)
-        for half in order:
-            key = f"{name}.{half}"
-            if key not in notes.runs:
-                named = f"{title}, {'ab'[half]}"
-                run = self.run(notes, commits[half], seed, key, named, unseen)
-                notes = msgspec.structs.replace(notes, runs={**notes.runs, key: run})
-                self.write_notes(notes)
-        first, second = (notes.runs[f"{name}.{half}"].value for half in (0, 1))
-        return notes, gain_of(first, second, self.workspace.config.experiment.direction)
+    @property
+    def direction(self) -> str:
+        return self.workspace.config.experiment.direction
 
-    def run(
-        self,
-        notes: DistillNotes,
-        commit: str,
-        seed: int,
-        key: str,
-        title: str,
-        unseen: Path | None = None,
-    ) -> Measurement:
-        if self.stop.is_set():
+    def gain(self, notes: DistillNotes, name: str) -> float | None:
+        """By how much the first half of a pair is better; None on a crash."""
+        first, second = (notes.runs[f"{name}.{half}"].value for half in (0, 1))
+        return gain_of(first, second, self.direction)
+
+    def carry_out(self, notes: DistillNotes, runs: Iterable[DistillRun]) -> DistillNotes:
+        """Those that are not noted yet, in their order, as many at once as there is room for; the
+        notes with them all. Raises Stopped, with what was over by then noted."""
+        left = deque(run for run in runs if run.name not in notes.runs)
+        going: dict[Future[Measurement], tuple[DistillRun, Future[None]]] = {}
+        training: set[Future[None]] = set()  # the others have only their scoring left
+        is_stopped = False
+        while going or (left and not is_stopped):
+            while left and len(training) < self.executor.slots and not self.stop.is_set():
+                run, trained = left.popleft(), Future[None]()
+                going[self.begin(notes, run, trained)] = run, trained
+                training.add(trained)
+            is_stopped = is_stopped or self.stop.is_set()
+            done = wait([*going, *training], return_when=FIRST_COMPLETED).done
+            training -= done
+            for future in [future for future in going if future in done]:
+                run, trained = going.pop(future)
+                training.discard(trained)
+                self.display.finish_run(("", run.number))
+                try:
+                    measured = future.result()
+                except Stopped:
+                    is_stopped = True
+                    continue
+                notes = msgspec.structs.replace(notes, runs={**notes.runs, run.name: measured})
+                self.write_notes(notes)
+                self.tell(run, measured)
+        if is_stopped:
             raise Stopped
-        folder = self.workspace.private / "runs" / "distill" / key
-        with self.display.running(f"  {title}", folder / "out"):
-            run = self.runner.measure(
-                RunRequest(commit, seed, notes.mark, folder, self.timeout_s, unseen=unseen)
-            )
-        value = "none" if run.value is None else show_amount(run.value)
-        said = f": {run.reason}" if run.reason else ""
-        self.display.say(f"  {title}: {value} in {show_duration(run.seconds)}{said}")
-        return run
+        return notes
+
+    def begin(
+        self, notes: DistillNotes, run: DistillRun, trained: Future[None]
+    ) -> Future[Measurement]:
+        folder = self.workspace.private / "runs" / "distill" / run.name
+        self.display.start_run(("", run.number), f"  {run.title}", folder / "out")
+        mark = f"{notes.mark}-{run.number}"
+        request = RunRequest(run.commit, run.seed, mark, folder, self.timeout_s, unseen=run.unseen)
+        return self.executor.submit(request, trained)
+
+    def tell(self, run: DistillRun, measured: Measurement) -> None:
+        value = "none" if measured.value is None else show_amount(measured.value)
+        said = f": {measured.reason}" if measured.reason else ""
+        self.display.say(f"  {run.title}: {value} in {show_duration(measured.seconds)}{said}")
 
 
 def describe_edits(chain: Chain, effects: Effects, real: Row) -> Sequence[str]:
