@@ -364,13 +364,13 @@ class Runner:
         return finished
 
     def warm_up(self, cache: Path) -> None:
-        """Give a run its own copy of the compiler's cache that the baseline left: what it writes
-        there is gone with it, so that nothing it has learned reaches another run, not even one of
-        the same commit."""
+        """Give a run its own copy of the compiler's cache that is kept warm: what it writes there is
+        gone with it, so that nothing it has learned reaches another run, not even one of the same
+        commit."""
         try:
             shutil.copytree(self.warm, cache, symlinks=True)
             spread_headers(cache, cache.parent)
-        except OSError:  # there is none, or another baseline replaces it just now
+        except OSError:  # there is none, or another one replaces it just now
             wipe(cache)
             cache.mkdir(parents=True)
 
@@ -379,8 +379,8 @@ class Runner:
         return self.workspace.private / "warm"
 
     def keep_warm(self, log: str) -> None:
-        """Let the cache that the baseline's first run left be the one all runs begin with. Only
-        speeds things up: may be lost at any time."""
+        """Let the cache that a run left be the one all runs begin with: the baseline's first, and
+        those of code that we ship. Only speeds things up: may be lost at any time."""
         cache = (self.workspace.folder / log).parent / CACHE
         if log and cache.is_dir() and size_bytes(cache) <= CACHE_BYTES:
             wipe(self.warm)

@@ -39,6 +39,7 @@ from autoresearch.researcher.loop.runs import RunsInProgress
 from autoresearch.researcher.loop.steps import NextRun, meet_best, next_baseline_runs, next_step
 from autoresearch.researcher.loop.wave_driver import WaveCommits, WaveDriver
 from autoresearch.researcher.sandbox import sweep_processes
+from autoresearch.researcher.shipped_code import ShippedCode
 from autoresearch.researcher.swarm.base import Swarm
 from autoresearch.researcher.waves.pool import WaveMode
 from autoresearch.researcher.waves.rows import is_row
@@ -103,6 +104,7 @@ class Loop:
         self.executor = executor or LocalExecutor(runner)
         self.state = BranchState(workspace, options.branch, options.slot, options.platform)
         self.journal = self.state.journal
+        self.shipped = ShippedCode(workspace.repo)
         self.runs = RunsInProgress(runner, self.executor, self.state, display, options.seed)
         mixed = isinstance(agent, Mixture)
         agents = agent.agents if isinstance(agent, Mixture) else (agent, options.fallback)
@@ -359,6 +361,8 @@ class Loop:
             raise ValueError(f"attempt {attempt.id} is decided and has no record")
         if record.status == "keep" and not record.is_baseline:
             self.workspace.advance(self.state.branch, record.commit, attempt.judged_against)
+            if self.shipped.holds(record, self.state.history()):
+                self.runner.keep_warm(record.log)
         self.workspace.ledger.append(record)
         if not is_row(record.proposal):
             self.swarm.queue_verdict(record)
