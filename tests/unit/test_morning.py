@@ -4,12 +4,16 @@ constants matter, what was in vain; texts of agents are only text."""
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from pathlib import Path
+
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from autoresearch.researcher.judging.values import Record
 from autoresearch.researcher.ledger import Ledger
 from autoresearch.researcher.report import read_night, summarise, write_summary
-from autoresearch.researcher.report.morning import Morning, read_morning
+from autoresearch.researcher.report.forest import draw_forest
+from autoresearch.researcher.report.morning import EditEffect, Morning, read_morning
 from autoresearch.researcher.report.morning_lines import describe_morning
 from tiny_workspaces import record
 
@@ -82,6 +86,22 @@ def test_it_ranks_constants() -> None:
 
     assert importance[0][0] == "RATE" and importance[0][1] > 0.4
     assert {name for name, _ in importance} == {"RATE", "DEPTH", "WIDTH"}
+
+
+def test_all_words_of_the_forest_lie_within_its_frame() -> None:
+    """However long edits and constants are called."""
+    labels = ["MATRIX_MOMENTUM_START 0.85 → 0.9, BIGRAM_ROWS 32768 → 262144", "W" * 60, "x"]
+    effects = tuple(EditEffect(label, 0.01, -0.03, 0.06, False) for label in labels)
+    names = ("MATRIX_MOMENTUM_START", "A_VERY_LONG_NAME_OF_A_CONSTANT", "X")
+    long = Morning(effects=effects, ends=effects[:1], importance=tuple((n, 0.2) for n in names))
+
+    for morning in (long, replace(long, importance=())):
+        figure = draw_forest(morning, "val_bpb")
+        canvas = FigureCanvasAgg(figure)
+        canvas.draw()
+        words = figure.get_tightbbox(canvas.get_renderer())
+        frame = figure.get_size_inches()
+        assert words.x0 >= 0 and words.y0 >= 0 and words.x1 <= frame[0] and words.y1 <= frame[1]
 
 
 def test_the_page_shows_it_and_executes_nothing(tmp_path: Path) -> None:

@@ -31,16 +31,13 @@ def draw_forest(morning: Morning, metric: str) -> Figure:
     constants = morning.importance[:CONSTANTS]
     rows = max(len(effects) + len(morning.ends), len(constants), 4)
     with matplotlib.rc_context({"font.family": "sans-serif", "font.size": 10.5}):
-        figure = Figure(figsize=(12, HEAD_IN + ROW_IN * rows), dpi=100, facecolor="white")
-        widths = [2.1, 1] if constants else [1]
+        size = (12, HEAD_IN + ROW_IN * rows)
+        figure = Figure(figsize=size, dpi=100, facecolor="white", layout="constrained")
+        widths = [1.6, 1] if constants else [1]
         axes = figure.subplots(1, len(widths), squeeze=False, width_ratios=widths)[0]
         draw_effects(axes[0], effects, morning.ends, metric, morning.is_distilled)
         if constants:
             draw_importance(axes[1], constants)
-        height = HEAD_IN + ROW_IN * rows
-        figure.subplots_adjust(
-            left=0.29, right=0.975, wspace=0.42, top=1 - 0.72 / height, bottom=0.6 / height
-        )
     return figure
 
 
@@ -78,7 +75,7 @@ def draw_importance(axes: Axes, constants: tuple[tuple[str, float], ...]) -> Non
     axes.set_yticks(range(len(constants)), names, parse_math=False)
     axes.set_ylim(len(constants) - 0.4, -0.6)
     axes.set_xlabel("importance, share of all")
-    finish(axes, "which constants matter")
+    finish(axes, "what matters")
 
 
 def finish(axes: Axes, title: str) -> None:
