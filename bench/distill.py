@@ -1,11 +1,14 @@
 """What `autoresearch distill` makes of simulated nights: false edits that remain, true ones that
-are lost, how often its intervals hold the truth.
+are lost, how often its intervals hold the truth, and how often the test part shows an agent that
+only learned the validation text.
 
     python bench/distill.py                    # every landscape, 1,000 nights of 8 h, 3 minutes
     python bench/distill.py --nights 100 --landscape even
 
 The nights are those of bench/judging.py (confirm with early stopping); their kept edits, whose true
 gains are known, go through the design and the estimates of `distill`, with runs made up as there.
+For the last column none of a night's gain is there on the test part: how often does its interval
+hold 0, and how often is the end "not shown to be better there"?
 """
 
 from __future__ import annotations
@@ -18,7 +21,12 @@ from dataclasses import dataclass, replace
 from autoresearch.researcher.config import Config, ExperimentTable, JudgeTable
 from autoresearch.researcher.distill.design import Row, choose_pairs
 from autoresearch.researcher.distill.distiller import count_pairs
-from autoresearch.researcher.distill.effects import estimate_effects, measure_total, select_real
+from autoresearch.researcher.distill.effects import (
+    Effect,
+    estimate_effects,
+    measure_total,
+    select_real,
+)
 from autoresearch.researcher.simulate.landscape import LANDSCAPES, Landscape
 from autoresearch.researcher.simulate.night import Simulation
 
@@ -28,7 +36,8 @@ CONFIRMED_BY = 5  # pairs of the end
 @dataclass
 class Tally:
     """Counts over nights. `covered`: intervals of single edits that hold the truth; `ends`: nights
-    whose last interval does."""
+    whose last interval does; `empty`: intervals on the test part that hold 0 where an agent learned
+    nothing else than the validation text, `not_better`: those that do not show more than 0."""
 
     nights: int = 0
     kept: int = 0
@@ -41,6 +50,8 @@ class Tally:
     covered: int = 0
     told: int = 0
     ends: int = 0
+    empty: int = 0
+    not_better: int = 0
     runs: int = 0
     nothing_left: int = 0
 
@@ -79,13 +90,14 @@ def distill_night(land: Landscape, seed: int, hours: float) -> Tally:
     tally.nothing_left = not left
     if left:
         none = (False,) * len(gains)
-        total = measure_total(
-            [
-                gain_of(real, f"{seed} end {i}") - gain_of(none, f"{seed} end {i}")
-                for i in range(CONFIRMED_BY)
-            ]
-        )
+
+        def measure_end(row: Row) -> Effect:
+            keys = [f"{seed} end {i}" for i in range(CONFIRMED_BY)]
+            return measure_total([gain_of(row, key) - gain_of(none, key) for key in keys])
+
+        total, unseen = measure_end(real), measure_end(none)
         tally.told, tally.ends = 1, total.low <= sum(left) <= total.high
+        tally.empty, tally.not_better = unseen.low <= 0 <= unseen.high, unseen.low <= 0
         tally.runs += 2 * CONFIRMED_BY
     return tally
 
@@ -105,9 +117,10 @@ def main() -> None:
     lands = {name: every[name] for name in options.landscape or every}
     print(
         "| landscape | kept a night | false before | false after | true ones that stay "
-        "| intervals that hold, edits / end | nights that leave nothing | runs |"
+        "| intervals that hold, edits / end | nights that leave nothing | runs "
+        "| overfitting: 0 in the test's interval / not shown to be better |"
     )
-    print("|---|---|---|---|---|---|---|---|")
+    print("|---|---|---|---|---|---|---|---|---|")
     with ProcessPoolExecutor() as pool:
         for name, land in lands.items():
             tally = Tally()
@@ -123,7 +136,8 @@ def main() -> None:
                 f"| {share(tally.false_after, tally.left)} "
                 f"| {share(tally.true_after, tally.true_before)} "
                 f"| {share(tally.covered, tally.intervals)} / {share(tally.ends, tally.told)} "
-                f"| {share(tally.nothing_left, tally.nights)} | {tally.runs / tally.nights:.0f} |",
+                f"| {share(tally.nothing_left, tally.nights)} | {tally.runs / tally.nights:.0f} "
+                f"| {share(tally.empty, tally.told)} / {share(tally.not_better, tally.told)} |",
                 flush=True,
             )
 

@@ -2,14 +2,13 @@
 Chromium shows it (`make pictures`).
 
 The hub is one that tests/populate.py fills with invented research, its times spread over three
-days. `progress.png` is different: a real run on this machine, copied from `runs/` where there is
-one. Pictures keep 128 colours, so that the folder stays small.
+days. Pictures keep 128 colours, so that the folder stays small. Leaves to others: the picture of a
+real night (night_picture), the judge's (plot_judging).
 """
 
 from __future__ import annotations
 
 import io
-import shutil
 import sqlite3
 import sys
 import tempfile
@@ -29,7 +28,6 @@ from page_list import OPERATOR, pages  # noqa: E402
 from populate import Lively, populate  # noqa: E402
 
 PICTURES = ROOT / "docs" / "pictures"
-REAL_RUN = ROOT / "runs" / "pystd-20s" / "progress.png"
 SPREAD = timedelta(hours=60)
 COLOURS = 128
 THEMES = ("light", "dark")
@@ -46,8 +44,6 @@ def main() -> None:
         spread(data / "hub.sqlite3")
         with served(data) as hub:
             taken = list(take(hub, lively))
-    if REAL_RUN.exists():
-        shutil.copy(REAL_RUN, PICTURES / "progress.png")
     (PICTURES / "README.md").write_text(index(taken), "utf-8")
     size_kb = sum(file.stat().st_size for file in PICTURES.glob("*.png")) // 1024
     folder = PICTURES.relative_to(ROOT)
@@ -124,8 +120,9 @@ def index(names: list[str]) -> str:
     lines = [
         "# Pictures",
         "",
-        "`progress.png` is what one real `make run` drew on two CPU cores (track `pystd-20s`),",
-        "copied from `runs/pystd-20s/progress.png`, not made by hand.",
+        "`night.png` is a real night of over 100 experiments on two CPU cores (track `pystd-20s`) and",
+        "what remained of it when distilled: `python scripts/night_picture.py FOLDER`. `judging.png`",
+        "is drawn from the judge's table: `python scripts/plot_judging.py`.",
         "",
         "All others are made by `make pictures` (`scripts/pictures.py`): the pages of a hub in a",
         "real Chromium. **That hub's research is invented**",
