@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -273,7 +274,8 @@ class Distiller:
                 going[self.begin(notes, run, trained)] = run, trained
                 training.add(trained)
             is_stopped = is_stopped or self.stop.is_set()
-            done = wait([*going, *training], return_when=FIRST_COMPLETED).done
+            changes: list[Future[Any]] = [*going, *training]
+            done = wait(changes, return_when=FIRST_COMPLETED).done
             training -= done
             for future in [future for future in going if future in done]:
                 run, trained = going.pop(future)
