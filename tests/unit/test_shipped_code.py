@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from autoresearch import installation
 from autoresearch.git.repo import Repo
 from autoresearch.researcher import shipped_code
 from autoresearch.researcher.agents.base import Brief, Edit
@@ -87,6 +88,17 @@ def test_a_lab_that_somebody_changed_is_not_ours(tmp_path: Path, name: str) -> N
     repo = start_lab(tmp_path / "lab", "pystd-20s")
     changed = commit_change(repo, lambda text: text + "# mine\n", name)
     history = kept_of([changed], [])
+
+    assert not ShippedCode(repo).holds(history[0], history)
+
+
+def test_an_installation_without_the_lab_ships_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A night of one's own project goes on there."""
+    monkeypatch.setattr(installation, "PACKAGE", tmp_path / "a" / "b" / "c")
+    repo = make(tmp_path / "own", "print('val_bpb: 1.0')").repo
+    history = kept_of([repo.head()], [])
 
     assert not ShippedCode(repo).holds(history[0], history)
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from autoresearch.errors import BadWorkspace
 from autoresearch.git.repo import Repo
 from autoresearch.installation import lab_folder, list_lab_files
 from autoresearch.researcher import config
@@ -83,7 +84,10 @@ def add_idea(text: str, proposal: Mapping[str, object]) -> str | None:
 
 def is_shipped_lab(repo: Repo, commit: str) -> bool:
     """Whether its files are the lab's, with the constants of any scale, and no others."""
-    lab = lab_folder()
+    try:
+        lab = lab_folder()
+    except BadWorkspace:  # an installation without it; a night of one's own project needs none
+        return False
     files = {file.relative_to(lab): file.read_bytes() for file in list_lab_files(lab)}
     scales = [path.stem for path in files if path.parts[0] == "scales"]
     shipped = {path.as_posix(): [text] for path, text in files.items() if path.parts[0] != "scales"}
