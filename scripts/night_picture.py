@@ -12,7 +12,6 @@ import argparse
 import io
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 from PIL import Image
@@ -38,11 +37,8 @@ def run_night(folder: Path, track: str, experiments: int, end_pairs: int) -> Non
 
 
 def draw_night(folder: Path) -> Image.Image:
-    """Both pictures of a night, one below the other. The look at the test part, which the ledger
-    has among the experiments, is in the lower one."""
+    """Both pictures of a night, one below the other."""
     summary = summarise(folder)
-    tried = tuple(one for one in summary.experiments if one.agent != "distill")
-    summary = replace(summary, experiments=tried)
     morning = read_night(summary)
     assert morning is not None and morning.ends, f"{folder} is not distilled"
     print(morning.verdict)

@@ -99,6 +99,8 @@ def test_a_real_gain_shows_on_text_that_nobody_saw(tmp_path: Path) -> None:
     assert low < gain < high and gain == pytest.approx(0.05, abs=0.01)
     assert (look.agent, look.proposal["test_look"]) == ("distill", 1)
     assert look.branch.endswith("-distilled")
+    tried = [row.commit for row in summarise(workspace.folder).experiments]
+    assert tried == [r.commit[:7] for r in workspace.ledger.records()[:-1]], "no experiment"
     assert not list((workspace.private / "distill").glob("*.unseen"))
 
 

@@ -150,15 +150,22 @@ def read_records(path: Path) -> tuple[list[dict[str, Any]], list[str]]:
 
 def merge(rows: list[Experiment], records: list[dict[str, Any]]) -> list[Experiment]:
     """Each row with what its record adds; records without a row follow at the end. Numbered from
-    1."""
+    1. A look of distill at the test part is no experiment."""
     unused = list(records)
     merged = []
     for row in rows:
         match = next((record for record in unused if same_experiment(row, record)), None)
         if match is not None:
             unused.remove(match)
-        merged.append(add_details(row, match) if match else row)
-    return renumber(merged + [from_record(record) for record in unused])
+        if match is None or not is_look(match):
+            merged.append(add_details(row, match) if match else row)
+    return renumber(merged + [from_record(record) for record in unused if not is_look(record)])
+
+
+def is_look(record: dict[str, Any]) -> bool:
+    """Whether the line is distill's look at the test part (looks)."""
+    proposal = record.get("proposal")
+    return isinstance(proposal, dict) and "test_look" in proposal
 
 
 def same_experiment(row: Experiment, record: dict[str, Any]) -> bool:
