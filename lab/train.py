@@ -331,8 +331,9 @@ POLAR = [(a / 1.01, b / 1.01**3, c / 1.01**5) for a, b, c in POLAR]
 
 
 def polar(g):
-    """The nearest semi-orthogonal matrix to each of g (n, r, c): U V^T of U S V^T, in bf16."""
-    x = g.bfloat16()
+    """The nearest semi-orthogonal matrix to each of g (n, r, c): U V^T of U S V^T, in bf16; of few
+    rows (gates) in float32, since there rounding throws one in some thousand far away."""
+    x = g.bfloat16() if min(g.shape[-2:]) >= 32 else g.float()
     if g.size(-2) > g.size(-1):
         x = x.mT
     x = x / (x.float().norm(dim=(-2, -1), keepdim=True) * 1.01 + 1e-7).to(x.dtype)
