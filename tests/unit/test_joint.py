@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 
 from autoresearch.researcher.agents.base import Brief
-from autoresearch.researcher.agents.search import METHODS, read_constants
+from autoresearch.researcher.agents.search import new_chooser, read_constants
 from autoresearch.researcher.agents.search_space import to_unit
 from autoresearch.researcher.agents.surrogate import Belief, Observed, Surrogate
 from autoresearch.researcher.config import Config
@@ -62,7 +62,7 @@ def test_the_model_knows_what_matters() -> None:
 
 def test_a_step_stays_near() -> None:
     """No constant moves by more than about a third of its range at once."""
-    values, _ = METHODS["joint"](CONSTANTS, FIRST, random.Random(3), 0)
+    values, _ = new_chooser("joint")(CONSTANTS, FIRST, random.Random(3), 0)
 
     assert values
     for key, value in values.items():
@@ -77,7 +77,7 @@ def test_a_choice_is_one_step() -> None:
     constants = read_constants({"train.py": source})
     moved: set[str] = set()
     for seed in range(20):
-        values, _ = METHODS["joint"](constants, FIRST, random.Random(seed), 0)
+        values, _ = new_chooser("joint")(constants, FIRST, random.Random(seed), 0)
         moved |= {name for _, name in values}
 
     assert {"USE_A", "USE_B", "USE_C"} <= moved
@@ -91,7 +91,7 @@ def test_what_is_left_is_tried() -> None:
     found = {
         (values.get(("train.py", "A"), 0), values.get(("train.py", "B"), 16))
         for seed in range(200)
-        for values, _ in [METHODS["joint"](constants, FIRST, random.Random(seed), 30)]
+        for values, _ in [new_chooser("joint")(constants, FIRST, random.Random(seed), 30)]
     }
 
     assert len(found) == 12

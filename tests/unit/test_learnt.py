@@ -16,7 +16,7 @@ from autoresearch.errors import BadInput
 from autoresearch.researcher.agents.base import Brief
 from autoresearch.researcher.agents.idea_agent import choose_idea
 from autoresearch.researcher.agents.ideas import read_catalogue
-from autoresearch.researcher.agents.joint import choose_jointly
+from autoresearch.researcher.agents.joint import JointChooser
 from autoresearch.researcher.agents.learnt import NOTHING, Learnt, LearntConstant, parse_learnt
 from autoresearch.researcher.agents.search import read_constants
 from autoresearch.researcher.agents.search_space import to_unit
@@ -51,7 +51,7 @@ def test_a_night_begins_where_earlier_runs_paid() -> None:
     """The first proposal moves the taught constants towards their best places."""
     learnt = teach(0.85, 0.05, "RATE_C", "RATE_F")
     for seed in range(10):
-        values, _ = choose_jointly(CONSTANTS, BRIEF, random.Random(seed), 0, learnt)
+        values, _ = JointChooser(learnt)(CONSTANTS, BRIEF, random.Random(seed), 0)
         for name in ("RATE_C", "RATE_F"):
             assert values[FILE, name] > 0.15  # type: ignore[operator]
 
@@ -65,7 +65,7 @@ def test_what_is_known_well_comes_first() -> None:
     baseline = replace(BASELINE, values=(0.94, 0.95, 0.96), value=0.95, estimate=0.95)
     brief = replace(BRIEF, parent=baseline.commit, history=[baseline])
     for seed in range(10):
-        values, _ = choose_jointly(CONSTANTS, brief, random.Random(seed), 0, sure)
+        values, _ = JointChooser(sure)(CONSTANTS, brief, random.Random(seed), 0)
         assert {name for _, name in values} == set(moved)
         for (file, name), value in values.items():
             place = to_unit(CONSTANTS[file, name], value)
@@ -101,7 +101,7 @@ def test_other_code_is_told_nothing() -> None:
     accuracy = replace(BRIEF, metric="accuracy")
     for constants, brief in ((larger, BRIEF), (own, BRIEF), (CONSTANTS, accuracy)):
         told, untold = (
-            choose_jointly(constants, brief, random.Random(1), 0, one) for one in (learnt, NOTHING)
+            JointChooser(one)(constants, brief, random.Random(1), 0) for one in (learnt, NOTHING)
         )
         assert told == untold
 
@@ -171,5 +171,5 @@ def test_a_factorial_design_teaches(tmp_path: Path) -> None:
     assert learnt.constants["EMBED_LR"].losses[2] > 0.02
     assert max(map(abs, learnt.constants["ASPECT"].losses)) < 0.005
     for seed in range(5):
-        values, _ = choose_jointly(constants, BRIEF, random.Random(seed), 0, learnt)
+        values, _ = JointChooser(learnt)(constants, BRIEF, random.Random(seed), 0)
         assert values[FILE, "VALUE_EMBEDS"] == 1

@@ -13,11 +13,13 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
 from statistics import fmean
 from typing import Any
 
 import numpy as np
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 from autoresearch.researcher.agents.base import Brief
 from autoresearch.researcher.agents.constants import Constant, Value
@@ -39,31 +41,66 @@ DOUBT = 0.5  # of a taught loss: how far it may be off here, in standard deviati
 SHOWN_LOSS = 0.5  # of the score, for one nat that a stopped run's training loss was behind
 
 
-def choose_jointly(
-    constants: Mapping[Key, Constant],
-    brief: Brief,
-    chance: random.Random,
-    attempt: int,
-    learnt: Learnt = NOTHING,
-) -> ValueChoice:
-    """The values of some constants that promise most together. `learnt`: what to begin with."""
-    keys = sorted(constants)
-    if attempt >= TIRED:
-        return choose_anything(constants, keys, chance)
-    seen, here = observe(constants, keys, brief, learnt)
-    generator = np.random.default_rng(chance.randrange(2**32))
-    with threadpool_limits(1):  # runs have the other cores, and small matrices need no more
+class JointChooser:
+    """Values of some constants that promise most together. `learnt`: what to begin with. One object
+    serves one brief: asked again, because a proposal was tried before, it only draws anew."""
+
+    def __init__(self, learnt: Learnt = NOTHING) -> None:
+        self.learnt = learnt
+        self.known: Known | None = None
+
+    def __call__(
+        self, constants: Mapping[Key, Constant], brief: Brief, chance: random.Random, attempt: int
+    ) -> ValueChoice:
+        keys = sorted(constants)
+        if attempt >= TIRED:
+            return choose_anything(constants, keys, chance)
+        generator = np.random.default_rng(chance.randrange(2**32))
+        # runs have the other cores, and small matrices need no more
+        with find_pools().limit(limits=1):
+            if self.known is None:
+                self.known = Known.learn(constants, keys, brief, self.learnt)
+            points, mean, spread = self.known.draw(generator)
+        # a new draw each time: a proposal that was tried before leads to another one
+        promise = expected_improvement(mean, spread) * generator.uniform(0.9**attempt, 1, len(mean))
+        for place in np.argsort(-promise):
+            values = move_values(constants, keys, self.known.here, points[place])
+            if any(value != constants[key].value for key, value in values.items()):
+                return ValueChoice(values)
+        return ValueChoice({})
+
+
+@cache
+def find_pools() -> ThreadpoolController:
+    """The threads of numpy's libraries; looking for them is dear."""
+    return ThreadpoolController()
+
+
+@dataclass(frozen=True)
+class Known:
+    """What the experiments say: a model, the best's point `here` (d,), and for each constant where
+    it may go and its curve there."""
+
+    model: Surrogate
+    here: Array
+    grids: Sequence[Array]
+    curves: Sequence[tuple[Array, Any]]
+
+    @classmethod
+    def learn(
+        cls, constants: Mapping[Key, Constant], keys: Sequence[Key], brief: Brief, learnt: Learnt
+    ) -> Known:
+        seen, here = observe(constants, keys, brief, learnt)
         model = Surrogate.fit(seen, believed_scale(seen))
         grids = [grid_of(constants[k], at) for k, at in zip(keys, here, strict=True)]
-        points = draw_points(model, grids, here, generator)
-        mean, spread = model.predict_gain(points, here, 0.0)
-    # a new draw each time: a proposal that was tried before leads to another one
-    promise = expected_improvement(mean, spread) * generator.uniform(0.9**attempt, 1, len(mean))
-    for place in np.argsort(-promise):
-        values = move_values(constants, keys, here, points[place])
-        if any(value != constants[key].value for key, value in values.items()):
-            return ValueChoice(values)
-    return ValueChoice({})
+        curves = [factor_curve(model, place, grid) for place, grid in enumerate(grids)]
+        return cls(model, here, grids, curves)
+
+    def draw(self, generator: np.random.Generator) -> tuple[Array, Array, Array]:
+        """Points (m, d) around the best, and the gain that each promises: mean and standard
+        deviation (m,)."""
+        points = draw_points(self.grids, self.curves, self.here, generator)
+        return points, *self.model.predict_gain(points, self.here, 0.0)
 
 
 def choose_anything(
@@ -224,15 +261,17 @@ def believed_scale(seen: Observed) -> float:
 
 
 def draw_points(
-    model: Surrogate, grids: Sequence[Array], here: Array, generator: np.random.Generator
+    grids: Sequence[Array],
+    curves: Sequence[tuple[Array, Any]],
+    here: Array,
+    generator: np.random.Generator,
 ) -> Array:
     """Points around the best: for each draw of all curves, the first as they are expected, the
     constants that gain most by it move to their best places, several together."""
-    factors = [factor_curve(model, place, grid) for place, grid in enumerate(grids)]
     points = []
     for number in range(DRAWS):
         moves, gains = [], []
-        for grid, (mean, root) in zip(grids, factors, strict=True):
+        for grid, (mean, root) in zip(grids, curves, strict=True):
             drawn = mean + root @ generator.standard_normal(len(grid)) if number else mean
             best = int(np.argmin(drawn))
             moves.append(grid[best])

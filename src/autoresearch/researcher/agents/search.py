@@ -25,8 +25,8 @@ from autoresearch.researcher.agents.constants import (
     show_value,
 )
 from autoresearch.researcher.agents.controls import choose_by_cmaes, choose_uniformly
-from autoresearch.researcher.agents.joint import choose_jointly
-from autoresearch.researcher.agents.learnt import read_learnt
+from autoresearch.researcher.agents.joint import JointChooser
+from autoresearch.researcher.agents.learnt import Learnt, read_learnt
 from autoresearch.researcher.agents.search_space import (
     Chooser,
     Key,
@@ -61,7 +61,7 @@ class SearchAgent:
                 f"{', '.join(brief.free)} has no constants to tune: names in capitals "
                 "with a literal value"
             )
-        choose = METHODS[self.name]
+        choose = new_chooser(self.name)
         (chosen, notes), texts = propose_values(choose, constants, sources, brief)
         for file, text in texts.items():
             write_source(worktree / file, text)
@@ -242,16 +242,16 @@ def stopped_loss(one: Record | Pending) -> dict[int, float]:
     return {round(100 * one.stopped_at): one.stopped_behind}
 
 
-def choose_as_learnt(
-    constants: Mapping[Key, Constant], brief: Brief, chance: random.Random, attempt: int
-) -> ValueChoice:
-    """As choose_jointly, beginning with what comes with the program."""
-    return choose_jointly(constants, brief, chance, attempt, read_learnt())
+def new_chooser(name: str, learnt: Learnt | None = None) -> Chooser:
+    """A method by its name, for one proposal. joint begins with what comes with the program, or
+    with `learnt`."""
+    if name == "joint":
+        return JointChooser(read_learnt() if learnt is None else learnt)
+    return METHODS[name]
 
 
 METHODS: dict[str, Chooser] = {
     "search": choose_by_tpe,
-    "joint": choose_as_learnt,
     "random": choose_uniformly,
     "cmaes": choose_by_cmaes,
 }

@@ -13,23 +13,21 @@ import math
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from typing import Any
 
 from autoresearch.researcher.agents.base import Brief, NothingLeft
 from autoresearch.researcher.agents.constants import Constant
 from autoresearch.researcher.agents.idea_agent import IdeaAgent, choose_idea
-from autoresearch.researcher.agents.joint import choose_jointly
 from autoresearch.researcher.agents.learnt import NOTHING, Learnt
 from autoresearch.researcher.agents.mixture import choose_agent
 from autoresearch.researcher.agents.search import (
-    METHODS,
     ask_study,
+    new_chooser,
     new_sampler,
     new_study,
     tell_study,
 )
-from autoresearch.researcher.agents.search_space import Chooser, Key, ValueChoice, to_unit
+from autoresearch.researcher.agents.search_space import Key, ValueChoice, to_unit
 from autoresearch.researcher.journal import Attempt
 from autoresearch.researcher.judging.judge import Finding
 from autoresearch.researcher.judging.values import Record
@@ -175,10 +173,8 @@ class SearchNight(Simulation):
 
     def tune(self, now: Draft, brief: Brief, chance: random.Random) -> Draft:
         """Other values of constants. NothingLeft after many tries."""
-        choose: Chooser = METHODS[self.asked]
-        if self.asked == "joint":
-            choose = partial(choose_jointly, learnt=self.learnt)
-        elif self.asked == "search":
+        choose = new_chooser(self.asked, self.learnt)
+        if self.asked == "search":
             choose = self.ask_study
         for attempt in range(TRIES):
             values, notes = choose(now.constants, brief, chance, attempt)
