@@ -212,7 +212,9 @@ def test_what_is_no_better_goes_and_what_is_real_stays(tmp_path: Path) -> None:
     assert repo.message(commits[-1]).startswith("Edit 4\n\nGain 0.0")
     wanted = BOTH.replace("1.01 - GAIN", "1.0 - GAIN")
     assert repo.show("night-distilled", "train.py").decode() == wanted
-    assert result.total is not None and result.total.low < 0.08 < result.total.high
+    # an interval of 95 % misses once in twenty times, and each run has luck of its own
+    assert result.total is not None and result.total.gain == pytest.approx(0.08, abs=0.01)
+    assert result.total.low < result.total.gain < result.total.high
 
 
 def test_a_night_of_nothing_leaves_nothing(tmp_path: Path) -> None:

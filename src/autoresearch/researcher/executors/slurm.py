@@ -28,7 +28,7 @@ from autoresearch.researcher.run_request import RunRequest
 
 FOLDER = "slurm"  # in the experiment's private folder: jobs and what they print
 JOB = "%j"  # a folder for each, by its number; what is not submitted yet waits under this name
-POLL_S, ENDS_WITHIN_S = 0.5, 60.0
+POLL_S, ASK_AGAIN_S, ENDS_WITHIN_S = 0.5, 5.0, 60.0
 HOUR_MIN = 60  # what a job may take where nothing else was said
 GENERIC = ("cpus_per_task", "gpus_per_node", "mem_gb", "name", "timeout_min")
 Answer = RunResult | AutoresearchError | str
@@ -133,10 +133,14 @@ def carry_out(shipment: Shipment, surroundings: Callable[[], Surroundings]) -> A
 
 
 def cancel(job: Any) -> None:
-    """End a job, and wait until it has ended: afterwards no process of it is alive."""
+    """End a job, and wait until it has ended: afterwards no process of it is alive. It is asked
+    again and again: Python loses an interrupt that comes while it tidies up."""
+    began = asked = time.monotonic()
     job.cancel()
-    ends = time.monotonic() + ENDS_WITHIN_S
-    while not job.done() and time.monotonic() < ends:
+    while not job.done() and (now := time.monotonic()) - began < ENDS_WITHIN_S:
+        if now - asked > ASK_AGAIN_S:
+            job.cancel()
+            asked = now
         time.sleep(POLL_S)
 
 
