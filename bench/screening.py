@@ -3,7 +3,8 @@
     python bench/screening.py bench/table/pystd.jsonl --short pystd-3s --long pystd-12s
 
 Every ordered pair of variants that ran on both tracks is a case, as in bench/curves.py: the first
-is the best so far, the second the candidate. Screening: the candidate runs whole schedules of the
+is the best so far, the second the candidate. Of what learns much worse than the unchanged code any
+look tells, and its noise is another: only the others count, `--most` of them by lot. Screening: the candidate runs whole schedules of the
 short budget with the best's seed, and of the long one where it came out no worse than so many
 deviations of the noise. Early stopping: the long run alone, ended by the judge's rule. Said is
 what a case costs beside a whole long run, and which winners are lost. Pairs share runs: few
@@ -13,6 +14,7 @@ variants say little.
 from __future__ import annotations
 
 import argparse
+import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import permutations
@@ -25,7 +27,7 @@ from scipy.stats import spearmanr
 from autoresearch.researcher.config import JudgeTable
 from autoresearch.researcher.judging.noise import pool_noise
 from autoresearch.researcher.simulate.compare import share
-from autoresearch.researcher.simulate.table import RunTable, TableRun, read_table
+from autoresearch.researcher.simulate.table import DEEP, RunTable, TableRun, read_table
 from curves import replay
 
 MARGINS = (0.0, 1.0, 2.0, 4.0)  # of the short runs' noise: how far behind is promoted all the same
@@ -106,10 +108,14 @@ def main() -> None:
     parser.add_argument("table", type=Path)
     parser.add_argument("--short", default="pystd-3s")
     parser.add_argument("--long", default="pystd-12s")
+    parser.add_argument("--most", type=int, default=60, help="variants that are compared")
     args = parser.parse_args()
     table = read_table(args.table)
     every = [select_runs(table, track) for track in (args.short, args.long)]
     both = set.intersection(*({run.variant for run in runs} for runs in every))
+    scores = {variant: fmean(one.values()) for variant, one in read_values(every[1]).items()}
+    usual = sorted(v for v in both if scores[v] < scores[0] + DEEP)
+    both = set(random.Random(0).sample(usual, min(len(usual), args.most)))
     of_short, of_long = ([run for run in runs if run.variant in both] for runs in every)
     short, long = read_values(of_short), read_values(of_long)
     sigma = sigma_of(long)
